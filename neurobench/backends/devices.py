@@ -1,0 +1,46 @@
+"""The narrow devices that a backend can offer, one verb each.
+
+A device's recipe is a frozen dataclass that a backend's YAML names; it imports nothing heavy. `open` makes the
+device. A device keeps no random state: each call is handed its seed, so a resumed run repeats the same draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class DeviceRecipe(Protocol):
+    """What a backend's YAML names for each device."""
+
+    def open(self, seed: int, device: torch.device) -> Any:
+        """The device. `seed` is the identity of an emulated chip; `device` is where torch computes."""
+        ...
+
+
+class RBM(NamedTuple):
+    """A restricted Boltzmann machine: E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}."""
+
+    W: Tensor  # (V, H) float32
+    a: Tensor  # (V,) float32 visible bias
+    b: Tensor  # (H,) float32 hidden bias
+
+
+class Reads(NamedTuple):
+    """What a sampler answered."""
+
+    v: Tensor  # (R, V) float32 in {0, 1}
+    h: Tensor  # (R, H) float32 in {0, 1}
+    info: Mapping[str, float]  # what it cost: reads, sweeps, modelled device seconds
+
+
+class Sampler(Protocol):
+    """Draws joint states of a restricted Boltzmann machine. Every one is a `dimod.Sampler` as well."""
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """`num_reads` states; chains start at `initial_hidden` (R, H) where given, else at random."""
+        ...

@@ -1,0 +1,1 @@
+"""Ideal or software-simulated devices."""

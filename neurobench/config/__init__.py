@@ -1,0 +1,1 @@
+"""Composing a configuration and checking it before anything is computed."""

@@ -1,0 +1,116 @@
+"""Bounds of a parameter, written where the parameter is declared and enforced when a record is made.
+
+    @dataclass(frozen=True)
+    class Gibbs:
+        sweeps: Annotated[int, Bound(1)] = 100
+        beta: Annotated[float, Bound(0, above=True)] = 1.0
+
+        def __post_init__(self):
+            enforce(self)
+
+This module imports nothing heavy: configurations are checked before torch is touched.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An interval. `above` leaves `lo` itself out, `below` leaves `hi` itself out."""
+
+    lo: float = -math.inf
+    hi: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def holds(self, value: float) -> bool:
+        too_low = value <= self.lo if self.above else value < self.lo
+        too_high = value >= self.hi if self.below else value > self.hi
+        return not (math.isnan(value) or too_low or too_high)
+
+    def __str__(self) -> str:
+        if self.hi == math.inf:
+            return f"above {self.lo:g}" if self.above else f"at least {self.lo:g}"
+        if self.lo == -math.inf:
+            return f"below {self.hi:g}" if self.below else f"at most {self.hi:g}"
+        return f"in {'(' if self.above else '['}{self.lo:g}, {self.hi:g}{')' if self.below else ']'}"
+
+
+class BoundsError(ValueError):
+    """One or more fields of a record are out of bounds. `faults`: (field, sentence) for each."""
+
+    def __init__(self, owner: str, faults: list[tuple[str, str]]):
+        self.faults = faults
+        super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
+
+
+def enforce(record: Any) -> None:
+    """Raise BoundsError naming every field of a dataclass whose value breaks its annotation."""
+    hints = typing.get_type_hints(type(record), include_extras=True)
+    faults = []
+    for field in dataclasses.fields(record):
+        fault = fault_of(getattr(record, field.name), hints[field.name])
+        if fault:
+            faults.append((field.name, fault))
+    if faults:
+        raise BoundsError(type(record).__name__, faults)
+
+
+def fault_of(value: Any, hint: Any) -> str | None:
+    """What is wrong with a value under an annotation ("=0 is not at least 1"), or None.
+
+    Types that are not plain data (a device, say) are not looked into.
+    """
+    bounds: list[Bound] = []
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *extras = typing.get_args(hint)
+        bounds = [extra for extra in extras if isinstance(extra, Bound)]
+    if not _is_a(value, hint):
+        return f"={value!r} is not {_words(hint)}"
+    for bound in bounds:
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if number is not None and not bound.holds(number):
+                return f"={value!r} is not {bound}"
+    return None
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return fault_of(value, hint) is None
+    if origin in (Union, types.UnionType):
+        return any(_is_a(value, option) for option in args)
+    if origin is Literal:
+        return any(value == option and type(value) is type(option) for option in args)
+    if origin in (tuple, list, Sequence):
+        return isinstance(value, (list, tuple)) and all(_is_a(item, args[0]) for item in value)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, bool):
+        return isinstance(value, hint)
+    if hint is type(None):
+        return value is None
+    return True
+
+
+def _words(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        bounds = [str(extra) for extra in args[1:] if isinstance(extra, Bound)]
+        return " ".join([_words(args[0]), *bounds])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_words(option) for option in args)
+    if origin is Literal:
+        return "one of " + ", ".join(str(option) for option in args)
+    if origin in (tuple, list, Sequence):
+        return f"a list, each {_words(args[0])}"
+    names = {int: "an integer", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(hint, str(hint))

@@ -1,0 +1,1 @@
+"""Data sets: real files that ship with the package, read into seeded splits."""

@@ -1,0 +1,94 @@
+"""What a data set is to the rest of the program: a layout, a number of classes, three splits.
+
+A data set's recipe is a frozen dataclass that names files and seeds; it imports nothing heavy, so that a
+configuration can be checked without torch. `load` does the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neurobench.data.events import Events
+
+Layout = Literal["vector", "image", "events"]
+
+
+class DataError(Exception):
+    """A data file is missing, cut, altered or malformed. The message names file, offset and way out."""
+
+
+class Batch(NamedTuple):
+    """Some samples of a split."""
+
+    x: Tensor | Events  # vector (B, D) or image (B, C, H, W), float32 in [0, 1]; or B recordings
+    y: Tensor  # (B,) int64 class
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples in a fixed order."""
+
+    x: Tensor | Events  # vector (N, D) or image (N, C, H, W), float32 in [0, 1]; or N recordings
+    y: Tensor  # (N,) int64 class, in [0, n_classes)
+    ids: Tensor  # (N,) int64 position in the source's own file order: two splits overlap where ids agree
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, index: Tensor) -> Batch:
+        """The samples at `index` (B,) int64, in that order."""
+        return Batch(self.x[index], self.y[index])
+
+    def head(self, n: int | None) -> Split:
+        """The first n samples (all of them where n is None or larger)."""
+        if n is None or n >= len(self):
+            return self
+        return Split(self.x[:n], self.y[:n], self.ids[:n])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test, and where they came from."""
+
+    train: Split
+    validation: Split  # may be empty: then nothing may be chosen
+    test: Split
+    source: str  # "bundled", "generated" or the root that was read
+    sha256: str  # of the bytes that were read, or of the generated arrays
+    evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
+    emulated: bool = False  # emulated data never stand in for recorded data in a table
+
+    def limited(self, train: int | None, test: int | None) -> Splits:
+        """At most so many training (and validation) and test samples; `evaluated_on` says so."""
+        words = self.evaluated_on
+        if test is not None and test < len(self.test):
+            words = f"the first {test} samples of {words}"
+        return replace(
+            self,
+            train=self.train.head(train),
+            validation=self.validation.head(train),
+            test=self.test.head(test),
+            evaluated_on=words,
+        )
+
+
+class Dataset(Protocol):
+    """A data set's recipe, as its YAML names it."""
+
+    layout: ClassVar[Layout]
+
+    @property
+    def n_classes(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample: (D,), (C, H, W), or (polarities, rows, columns) of a sensor."""
+        ...
+
+    def load(self, seed: int) -> Splits:
+        """Read or generate. `seed` decides what is held out for validation and any draw. Raises DataError."""
+        ...

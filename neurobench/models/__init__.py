@@ -1,0 +1,1 @@
+"""Models: one learner each, behind one narrow protocol."""
