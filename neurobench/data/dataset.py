@@ -39,8 +39,8 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
-    def batch(self, index: Tensor) -> Batch:
-        """The samples at `index` (B,) int64, in that order."""
+    def batch(self, index: Tensor | slice) -> Batch:
+        """The samples at `index` ((B,) int64 or a slice), in that order."""
         return Batch(self.x[index], self.y[index])
 
     def head(self, n: int | None) -> Split:

@@ -1,0 +1,104 @@
+"""MNIST: 70,000 images of written digits, 28 x 28 pixels, read by torchvision from checked files.
+
+LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.data.dataset import Layout, Split, Splits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# How many of the 60,000 training images show each digit: what can be held out is known before a file is read.
+TRAIN_COUNTS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+
+
+@dataclass(frozen=True)
+class MNIST:
+    """The digits kept, re-numbered 0, 1, ... in the order given; ids are positions in the official files."""
+
+    layout: ClassVar[Layout] = "image"
+    shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
+
+    digits: Annotated[tuple[int, ...], Bound(0, 9)] = tuple(range(10))
+    validation: Annotated[int, Bound(0)] = 5000  # images held out of the training set
+    root: str | None = None  # a folder with MNIST/raw/*-ubyte or *-ubyte.gz; None: the bundled files
+
+    def __post_init__(self) -> None:
+        if isinstance(self.digits, Sequence) and not isinstance(self.digits, str):
+            object.__setattr__(self, "digits", tuple(self.digits))  # YAML gives a list
+        enforce(self)
+        faults = []
+        if len(self.digits) < 2:
+            faults.append(("digits", f"={self.digits} names fewer than two classes; there is nothing to tell apart"))
+        if len(set(self.digits)) < len(self.digits):
+            faults.append(("digits", f"={self.digits} names a class twice; give each digit once"))
+        if not faults and self.validation >= (n := sum(TRAIN_COUNTS[digit] for digit in self.digits)):
+            faults.append(("validation", f"={self.validation} is not below {n}, the number of training images"))
+        if faults:
+            raise BoundsError("MNIST", faults)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.digits)
+
+    def load(self, seed: int) -> Splits:
+        """Check the files, read them, hold out `validation` training images drawn with `seed`. Raises DataError."""
+        from neurobench.data.files import MNIST_RAW, combined
+        from neurobench.data.holdout import hold_out
+        from neurobench.data.mnist_files import checked_root
+
+        with checked_root(self.root) as root:
+            images, labels = read(root, train=True)
+            test_images, test_labels = read(root, train=False)
+        kept = self._positions(labels)
+        trained, held = hold_out(len(kept), self.validation, seed)
+        test = self._split(test_images, test_labels, self._positions(test_labels))
+        return Splits(
+            train=self._split(images, labels, kept[trained]),
+            validation=self._split(images, labels, kept[held]),
+            test=test,
+            source="bundled" if self.root is None else self.root,
+            sha256=combined(raw.sha256 for raw in MNIST_RAW),
+            evaluated_on=self._words(len(test)),
+        )
+
+    def _positions(self, labels: Tensor) -> Tensor:
+        """Where the digits kept are: (n,) int64, ascending."""
+        import torch
+
+        return torch.isin(labels, torch.tensor(self.digits)).nonzero().squeeze(1)
+
+    def _split(self, images: Tensor, labels: Tensor, ids: Tensor) -> Split:
+        """Images (N, 28, 28) uint8 and digits (N,) -> the samples at ids, in [0, 1], with class numbers."""
+        import torch
+
+        number = torch.full((10,), -1)
+        number[list(self.digits)] = torch.arange(self.n_classes)
+        x = images[ids].unsqueeze(1).to(torch.float32).div_(255)
+        return Split(x, number[labels[ids]], ids)
+
+    def _words(self, n_test: int) -> str:
+        if sorted(self.digits) == list(range(10)):
+            return "the official test set"
+        return f"the {n_test} official test images of digits {', '.join(map(str, self.digits))}"
+
+
+def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """Images (N, 28, 28) uint8 and digits (N,) int64 of one official set, by torchvision's reader."""
+    from torchvision import datasets
+
+    class MNIST(datasets.MNIST):  # torchvision builds the folder's name from the class's
+        def _check_legacy_exist(self) -> bool:
+            """Never read MNIST/processed/*.pt, which torchvision prefers to the files that were checked."""
+            return False
+
+    stored = MNIST(root, train=train, download=False)
+    return stored.data, stored.targets.long()
