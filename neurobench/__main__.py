@@ -1,0 +1,7 @@
+"""`python -m neurobench`."""
+
+import sys
+
+from neurobench.cli.main import main
+
+sys.exit(main())

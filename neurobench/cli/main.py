@@ -1,0 +1,90 @@
+"""The command `neurobench VERB ...`: finds the verb's module and steps aside.
+
+It imports nothing but the standard library, so that help and typing mistakes are answered at once.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3
+
+VERBS = {
+    "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
+    "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
+    "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
+    "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
+    "validate": "check configurations without running them",
+    "data": "verify the data that ships with the package, print its path, fetch the full sets",
+    "doctor": "say whether this machine and installation are in order",
+}
+
+HELP = """usage: neurobench VERB [ARGUMENTS]
+
+A declarative experiment runner for classifiers that are computed in unusual ways.
+
+{verbs}
+
+Try:   neurobench run model=qrbm backend=sim
+       neurobench run -m model=qrbm seed=0,1,2
+       neurobench VERB --help
+
+Tab completion (bash):  eval "$(neurobench -sc install=bash)"
+Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        verbs = "\n".join(f"  {verb:10} {line}" for verb, line in VERBS.items())
+        print(HELP.format(verbs=verbs), end="")
+        return FINE if words else BAD_USAGE
+    if words[0] in ("-V", "--version"):
+        from neurobench import __version__
+
+        print(f"neurobench {__version__}")
+        return FINE
+    if words[0] in ("-sc", "--shell-completion", "--shell_completion"):
+        from neurobench.cli.completion import complete
+
+        return complete(words)
+    if words[0] not in VERBS:
+        return _unknown(words[0])
+    return _call(words[0], words[1:])
+
+
+def _unknown(verb: str) -> int:
+    from neurobench.config.errors import did_you_mean
+
+    hint = did_you_mean(verb, VERBS)
+    if not hint and "=" in verb:
+        hint = f" Did you mean neurobench run {verb}?"
+    print(f"neurobench: there is no verb '{verb}'.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
+    return BAD_USAGE
+
+
+def _call(verb: str, words: list[str]) -> int:
+    from neurobench.config.errors import ConfigError, UserError
+    from neurobench.data.dataset import DataError
+
+    try:
+        return importlib.import_module(f"neurobench.cli.{verb}").main(words)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_USAGE
+    except UserError as error:
+        print(f"neurobench {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except DataError as error:
+        print(f"neurobench {verb}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"neurobench {verb}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE

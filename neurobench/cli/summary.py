@@ -1,0 +1,43 @@
+"""A finished run on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from neurobench.runs.folder import RunFolder
+
+
+def figure(name: str, value: float) -> str:
+    """A figure as a person reads it: proportions of test samples in per cent."""
+    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.6g}"
+
+
+def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
+    """Accuracy with its interval, every other figure, seconds, and where the files are."""
+    result = folder.result()
+    assert result is not None
+    headline = f"test accuracy {headline_figure(result)}"
+    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
+    console.print(f"{headline}{note}", style="bold", highlight=False, soft_wrap=True)
+    if brief:
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in result["metrics"].items():
+        if name != "test_accuracy":
+            table.add_row(name.replace("_", " "), figure(name, value))
+    console.print(table)
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
+    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    figures = sorted(path.name for path in (folder.path / "figures").glob("*.png"))
+    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
+
+
+def headline_figure(result: dict[str, Any]) -> str:
+    """ "96.01 % (95 % interval 95.61 to 96.38) on the official test set"."""
+    low, high = result["intervals"]["test_accuracy"]
+    data = result["data"]
+    words = f"{result['metrics']['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    return f"{words} on {data['evaluated_on']}, {data['n_test']} samples"

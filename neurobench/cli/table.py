@@ -1,0 +1,33 @@
+"""`neurobench table NAME`: what was published, what was measured here, and whether it lies in its band."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.console import Console
+
+from neurobench.cli.main import FINE, OUT_OF_BAND
+from neurobench.cli.outputs import add_outputs
+from neurobench.config.compose import composer
+from neurobench.report.table import FORMATS, as_rich, declared_tables, fill
+
+
+def main(words: list[str]) -> int:
+    """Exit code 0, or 3 where a row lies outside its band."""
+    with composer() as compose:
+        tables = declared_tables(compose)
+    parser = argparse.ArgumentParser(prog="neurobench table", description=__doc__)
+    parser.add_argument("name", choices=[*tables, "all"], help="which tutorial's table")
+    parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
+    add_outputs(parser)
+    asked = parser.parse_args(words)
+    names = list(tables) if asked.name == "all" else [asked.name]
+    rows = [row for name in names for row in fill(tables[name], asked.outputs)]
+    if asked.format == "json":
+        print(json.dumps([row.as_dict() for row in rows], indent=2))
+    elif asked.format:
+        print(FORMATS[asked.format](rows))
+    else:
+        Console().print(as_rich(rows, ", ".join(names)))
+    return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE

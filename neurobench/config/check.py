@@ -1,0 +1,208 @@
+"""The one check that decides whether a configuration can run. It touches neither data nor torch.
+
+`run` calls it before anything is computed, `list` calls it for each model, dataset and backend, `validate` calls
+it and stops there.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.bounds import BoundsError
+from neurobench.config.compose import unknown_key
+from neurobench.config.errors import ConfigError
+from neurobench.config.schema import Root, Row, Scale, Table, Training
+from neurobench.config.targets import TargetRefused, config_packages, find_target
+
+SECTIONS: dict[str, type] = {"training": Training, "scale": Scale}
+TARGETS = ("dataset", "model", "backend")
+DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
+
+
+def require(config: DictConfig) -> None:
+    """Raise ConfigError with every fault of the configuration."""
+    faults = check(config)
+    if faults:
+        raise ConfigError(faults)
+
+
+def check(config: DictConfig) -> list[str]:
+    """Every fault of a composed configuration, as sentences; empty where it can run."""
+    faults = _unresolvable(config)
+    if faults:
+        return faults
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    known = [field.name for field in dataclasses.fields(Root)]
+    for key in plain:
+        if key not in (*known, *SECTIONS, *TARGETS, "table"):
+            faults.append(unknown_key(str(key), "", str(key), [*known, *SECTIONS, *TARGETS], config))
+    top = {key: _resolved(config, key) for key in known if key in plain}
+    faults += _record_faults(Root, top, "", config)
+    for section, record in SECTIONS.items():
+        faults += _record_faults(record, _resolved(config, section), section, config)
+    if plain.get("table") is not None:
+        faults += _table_faults(_resolved(config, "table"), config)
+    misfits = _fit_faults(config)
+    faults += _target_faults("dataset", _resolved(config, "dataset"), {}, config)
+    needs = needed_devices(config)
+    # A device that the backend lacks is told by the sentence about the fit, which says what to do.
+    faults += _target_faults("model", _without(config, "model", needs), dict.fromkeys(needs), config)
+    for device in sorted(set(needs.values())):
+        if device in config.backend:
+            faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
+    return faults + misfits
+
+
+def needed_devices(config: DictConfig) -> dict[str, str]:
+    """Field of the model -> device of the backend, as the YAML wires them with `${backend.x}`."""
+    plain = OmegaConf.to_container(config.model, resolve=False)
+    assert isinstance(plain, dict)
+    found = {str(key): DEVICE.match(value) for key, value in plain.items() if isinstance(value, str)}
+    return {key: match[1] for key, match in found.items() if match}
+
+
+def _unresolvable(config: DictConfig) -> list[str]:
+    """Interpolations and missing values that no check can look behind, `${backend.x}` of the model aside."""
+    faults = [
+        f"{key}={config[key]!r} is not a section" for key in (*SECTIONS, *TARGETS) if not _is_section(config, key)
+    ]
+    if faults:
+        return faults
+    spared = {f"model.{key}" for key in needed_devices(config)}
+    for path, value in _leaves(config):
+        if path in spared:
+            continue
+        if value == "???":
+            faults.append(f"{path} has no value; set it with {path}=...")
+        elif isinstance(value, str) and "${" in value:
+            try:
+                OmegaConf.select(config, path, throw_on_missing=True)
+            except (OmegaConfBaseException, ValueError) as error:
+                faults.append(f"{path}={value} cannot be resolved: {str(error).splitlines()[0]}")
+    return faults
+
+
+def _is_section(config: DictConfig, key: str) -> bool:
+    try:
+        return isinstance(config.get(key), DictConfig)
+    except OmegaConfBaseException:
+        return False
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> list[tuple[str, Any]]:
+    plain = OmegaConf.to_container(config, resolve=False)
+    found: list[tuple[str, Any]] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(item, f"{path}.{key}" if path else str(key))
+        else:
+            found.append((path, value))
+
+    walk(plain, prefix)
+    return found
+
+
+def _resolved(config: DictConfig, key: str) -> Any:
+    value = config.get(key)
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _without(config: DictConfig, section: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    kept = OmegaConf.masked_copy(config, [section])
+    plain = {}
+    for key in kept[section]:
+        if key not in keys:
+            plain[str(key)] = _resolved(config[section], str(key))
+    return plain
+
+
+def _record_faults(record: type, values: Any, owner: str, config: DictConfig) -> list[str]:
+    """Unknown and missing keys of a record, then what its own constructor has to say."""
+    if not isinstance(values, dict):
+        return [f"{owner}={values!r} is not a section of keys"]
+    prefix = f"{owner}." if owner else ""
+    fields = {field.name: field for field in dataclasses.fields(record) if field.init}
+    faults = [
+        unknown_key(f"{prefix}{key}", owner, str(key), list(fields), config) for key in values if key not in fields
+    ]
+    missing = [name for name, field in fields.items() if name not in values and _required(field)]
+    faults += [f"{prefix}{name} is missing" for name in missing]
+    if missing:
+        return faults
+    try:
+        record(**{key: value for key, value in values.items() if key in fields})
+    except BoundsError as error:
+        faults += [f"{prefix}{field}{sentence}" for field, sentence in error.faults]
+    return faults
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _target_faults(owner: str, values: Any, devices: Mapping[str, Any], config: DictConfig) -> list[str]:
+    """A section that names a class: `name` is for folders and tables, the rest are the class's fields."""
+    if not isinstance(values, dict) or "_target_" not in values:
+        return [f"{owner} names no class: it has no _target_"]
+    try:
+        target = find_target(values["_target_"])
+    except TargetRefused as refusal:
+        return [f"{owner}.{refusal}"]
+    fields = {key: value for key, value in values.items() if key not in ("_target_", "name")}
+    return _record_faults(target, {**fields, **devices}, owner, config)
+
+
+def _table_faults(values: Any, config: DictConfig) -> list[str]:
+    faults = _record_faults(Table, values, "table", config)
+    if faults:
+        return faults
+    for number, row in enumerate(values["rows"]):
+        faults += _record_faults(Row, row, f"table.rows.{number}", config)
+    return faults
+
+
+def _fit_faults(config: DictConfig) -> list[str]:
+    """Model, dataset and backend, each fine on its own, that do not go together."""
+    faults = []
+    model, dataset, backend = (str(config[key].get("name")) for key in TARGETS)
+    for device in sorted(set(needed_devices(config).values())):
+        if device not in config.backend:
+            offers = [str(key) for key in config.backend if key != "name"]
+            others = [name for name, there in backends().items() if device in there]
+            way_out = f" Try {' or '.join(f'backend={name}' for name in others)}." if others else ""
+            faults.append(
+                f"model={model} needs a '{device}'; backend={backend} offers {', '.join(offers) or 'nothing'}.{way_out}"
+            )
+    try:
+        reads = find_target(config.model.get("_target_")).reads  # type: ignore[attr-defined]
+        layout = find_target(config.dataset.get("_target_")).layout  # type: ignore[attr-defined]
+    except TargetRefused:
+        return faults
+    if layout not in reads:
+        faults.append(f"model={model} reads {' or '.join(reads)}; dataset={dataset} yields {layout}.")
+    return faults
+
+
+@cache
+def backends() -> dict[str, tuple[str, ...]]:
+    """Name of each backend that ships or that a plugin brings -> the devices that it offers."""
+    found = {}
+    for package in config_packages():
+        folder = files(package).joinpath("backend")
+        if folder.is_dir():
+            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+                if file.name.endswith(".yaml"):
+                    keys = OmegaConf.create(file.read_text())
+                    found[file.name.removesuffix(".yaml")] = tuple(
+                        str(key) for key in keys if key not in ("name", "defaults")
+                    )
+    return found

@@ -1,0 +1,155 @@
+"""Composing a configuration with Hydra, and saying in sentences why one cannot be composed."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.errors import did_you_mean
+from neurobench.config.targets import config_packages
+
+GROUPS = ("model", "dataset", "backend", "scale", "experiment")
+Composer = Callable[[Sequence[str]], DictConfig]
+
+
+def searchpath(config_dir: str | None = None) -> list[str]:
+    """The override that adds plugins' YAML folders (and a user's own folder) to Hydra's search path."""
+    extra = [f"pkg://{package}" for package in config_packages()[1:]]
+    if config_dir:
+        extra.insert(0, f"file://{config_dir}")
+    return [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
+
+
+@contextmanager
+def composer(config_dir: str | None = None) -> Iterator[Composer]:
+    """Within it, call it with overrides to get a composed, unresolved configuration."""
+    with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
+        path = searchpath(config_dir)
+        yield lambda overrides: compose("config", overrides=[*path, *overrides])
+
+
+def choices(group: str) -> list[str]:
+    """The YAML files of a group. Only within `composer`."""
+    return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def explain(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], DictConfig | None]:
+    """Why overrides do not compose: every fault as a sentence, and what composes without the faulty ones."""
+    faults: list[str] = []
+    good: list[str] = []
+    with composer(config_dir) as compose_:
+        groups = _all_groups()
+        for text in overrides:
+            parsed = _parse(text)
+            if parsed is None:
+                faults.append(f"'{text}' is not an override: write key=value.")
+                continue
+            fault = _choice_fault(parsed, groups)
+            if fault:
+                faults.append(fault)
+            elif parsed.get_key_element() in groups:
+                good.append(text)
+        # The keys that exist depend on the groups that are chosen, so groups come first.
+        config = _try(compose_, good, faults)
+        for text in overrides:
+            override = _parse(text)
+            if config is None or override is None or override.get_key_element() in groups:
+                continue
+            fault = _key_fault(override, config, groups)
+            if fault:
+                faults.append(fault)
+            else:
+                composed = _try(compose_, [*good, text], faults)
+                if composed is not None:
+                    good, config = [*good, text], composed
+    return faults, config
+
+
+def _all_groups() -> set[str]:
+    return {*GROUPS, "hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging", "hydra/help"}
+
+
+def _parse(text: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except OverrideParseException:
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") + "."
+
+
+def _try(compose_: Composer, overrides: Sequence[str], faults: list[str]) -> DictConfig | None:
+    try:
+        return compose_(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        faults.append(_first_line(error))
+        return None
+
+
+def _values(override: Override) -> list[Any]:
+    if override.is_sweep_override():
+        return list(override.sweep_iterator())
+    return [override.value()]
+
+
+def _choice_fault(override: Override, groups: set[str]) -> str | None:
+    """A group is given a choice that is not there."""
+    group = override.get_key_element().removeprefix("+").split("@")[0]
+    if group not in groups or override.is_delete():
+        return None
+    known = choices(group)
+    for value in _values(override):
+        if value is not None and str(value) not in known and not isinstance(value, list):
+            there = ", ".join(known)
+            return f"{group}={value}: there is no such {group}; there is {there}.{did_you_mean(str(value), known)}"
+    return None
+
+
+def _key_fault(override: Override, config: DictConfig, groups: set[str]) -> str | None:
+    """A key is set that the composed configuration does not have."""
+    key = override.key_or_group
+    if override.is_delete() or key.startswith("hydra") or override.is_add() or override.is_force_add():
+        return None
+    here: Any = config
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if not isinstance(here, DictConfig) or part not in here:
+            owner = ".".join(parts[:depth])
+            known = [str(name) for name in here] if isinstance(here, DictConfig) else []
+            if not owner:
+                known += sorted(groups - {name for name in groups if "/" in name})
+            return unknown_key(key, owner, part, known, config)
+        here = OmegaConf.select(here, part, throw_on_missing=False)
+    return None
+
+
+def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: DictConfig) -> str:
+    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist."""
+    hint = did_you_mean(part, known)
+    if hint:
+        prefix = f"{owner}." if owner else ""
+        hint = re.sub(r"mean (\S+)\?", rf"mean {prefix}\1?", hint)
+    else:
+        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part]
+        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
+    where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
+    return f"{key}: {where}.{hint}"
+
+
+def _paths(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for name in map(str, config):
+        path = f"{prefix}{name}"
+        yield path
+        value = config._get_node(name)
+        if isinstance(value, DictConfig) and not value._is_interpolation() and not value._is_none():
+            yield from _paths(value, f"{path}.")

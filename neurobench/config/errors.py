@@ -1,0 +1,26 @@
+"""Errors that a user can mend: they carry sentences, not tracebacks."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that the user asked for cannot be done. The message says what, why and what to do."""
+
+    exit_code = 2  # of the command; 1 once a run has begun
+    stops_sweep = False  # whether the rest of a sweep is to be left alone too
+
+
+class ConfigError(UserError):
+    """A configuration that cannot run. `faults` are whole sentences, one for each thing to mend."""
+
+    def __init__(self, faults: list[str]):
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n".join([f"cannot run this configuration ({count}):", *(f"  {fault}" for fault in faults)]))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ " Did you mean x?" for the nearest known word, with a leading space; or "" where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""

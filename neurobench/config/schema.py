@@ -1,0 +1,86 @@
+"""The sections of a configuration that are the same for every model: their keys, types and bounds."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from neurobench.config.bounds import Bound, BoundsError, enforce
+
+# Where and how a run is computed, not what: two runs that differ only here share a config hash.
+RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "table")
+
+Fraction = Annotated[float, Bound(0, 1)]
+
+
+@dataclass(frozen=True)
+class Root:
+    """The keys at the top of a configuration."""
+
+    name: str  # of the folder below `outputs` that holds the run
+    seed: Annotated[int, Bound(0, 2**31 - 1)]  # root of every random stream
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Bound(1, 1024)]
+    outputs: str  # folder of all runs
+    resume: bool  # go on with the newest unfinished run of the same configuration
+
+    def __post_init__(self) -> None:
+        enforce(self)
+        unsafe = set(self.name) & set("/\\\0") or self.name.startswith(".") or not self.name.strip()
+        if unsafe:
+            raise BoundsError("", [("name", f"={self.name!r} is not a plain folder name")])
+
+
+@dataclass(frozen=True)
+class Training:
+    """The loop over epochs."""
+
+    epochs: Annotated[int, Bound(1)]
+    batch_size: Annotated[int, Bound(1)]
+    shuffle: bool  # a new seeded order each epoch; else the split's own
+    monitor: str  # the epoch figure that early stopping watches: "validation_loss", "train_loss", ...
+    patience: Annotated[int, Bound(1)] | None  # epochs without improvement before stopping; null: never
+    checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
+
+    def __post_init__(self) -> None:
+        enforce(self)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of a schedule is run. Only `paper` is ever a result."""
+
+    name: str
+    epochs: Annotated[int, Bound(1)] | None  # at most so many; null: the full schedule
+    train: Annotated[int, Bound(1)] | None  # at most so many training samples
+    test: Annotated[int, Bound(1)] | None  # at most so many test samples
+
+    def __post_init__(self) -> None:
+        enforce(self)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a published table and the band that our figure must fall in, declared before any run."""
+
+    id: str
+    what: str
+    metric: str  # a key of result.json's metrics
+    published: float | None  # null: nothing was published, the band is a target of our own
+    source: str
+    band: list[float | None]  # [low, high], each may be null
+    means: str  # what the figure really measures
+
+    def __post_init__(self) -> None:
+        enforce(self)
+        if len(self.band) != 2:
+            raise BoundsError("", [("band", f"={self.band!r} is not [low, high]")])
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that an experiment contributes to a table."""
+
+    name: str
+    rows: list[dict]
+
+    def __post_init__(self) -> None:
+        enforce(self)

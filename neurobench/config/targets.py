@@ -1,0 +1,65 @@
+"""Which classes a configuration may name: an exact allow-list.
+
+Hydra's `instantiate` calls whatever a `_target_` names, `builtins.open` as readily as a model. Here a target is a
+dataclass that is defined below `neurobench.`, or one that an installed package lists by its exact name in the
+entry-point group `neurobench.plugins`.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from neurobench.config.errors import did_you_mean
+
+PLUGINS = "neurobench.plugins"
+PLUGIN_CONFIGS = "neurobench.configs"
+
+
+class TargetRefused(Exception):
+    """The sentence that says why a target is refused."""
+
+
+@cache
+def plugin_targets() -> dict[str, str]:
+    """Exact dotted name of each class that installed plugins offer -> the distribution that offers it."""
+    found = {}
+    for point in entry_points(group=PLUGINS):
+        found[point.value.replace(":", ".")] = point.dist.name if point.dist else "?"
+    return found
+
+
+@cache
+def config_packages() -> tuple[str, ...]:
+    """Packages that hold YAML files: our own first, then each plugin's."""
+    return ("neurobench.conf", *sorted(point.value for point in entry_points(group=PLUGIN_CONFIGS)))
+
+
+def find_target(path: Any) -> type:
+    """The dataclass that a `_target_` names. Raises TargetRefused."""
+    if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
+        raise TargetRefused(f"_target_={path!r} is not the dotted name of a class")
+    if not path.startswith("neurobench.") and path not in plugin_targets():
+        raise TargetRefused(
+            f"_target_={path} is not allowed: only classes of neurobench itself, and classes that an installed "
+            f"package lists in the entry-point group {PLUGINS}, may be named in a configuration."
+        )
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise TargetRefused(f"_target_={path}: there is no module {error.name}.") from None
+    target = getattr(module, name, None)
+    classes = [key for key, value in vars(module).items() if _is_own_dataclass(value, module_name)]
+    if not _is_own_dataclass(target, module_name):
+        raise TargetRefused(
+            f"_target_={path}: {module_name} offers {', '.join(classes) or 'no class'}.{did_you_mean(name, classes)}"
+        )
+    assert isinstance(target, type)
+    return target
+
+
+def _is_own_dataclass(value: Any, module_name: str) -> bool:
+    return isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module_name

@@ -1,0 +1,53 @@
+"""From a checked configuration to the objects that it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config.check import needed_devices
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Dataset
+from neurobench.models.learner import Learner, Model, Seeds, Task
+
+if TYPE_CHECKING:
+    import torch
+
+
+def build_dataset(config: DictConfig) -> Dataset:
+    return instantiate(_fields(config.dataset), _convert_="all")
+
+
+def build_learner(config: DictConfig, dataset: Dataset, seeds: Seeds, device: torch.device) -> Learner:
+    """The model with its devices, each opened once: two fields that name one device share it."""
+    needs = needed_devices(config)
+    opened = {
+        name: instantiate(_fields(config.backend[name]), _convert_="all").open(seeds.device, device)
+        for name in sorted(set(needs.values()))
+    }
+    # Devices are handed over as objects: Hydra would make a second one from `${backend.x}`.
+    plain = OmegaConf.masked_copy(config.model, [str(key) for key in config.model if key not in needs])
+    wired = {field: opened[name] for field, name in needs.items()}
+    OmegaConf.set_readonly(plain, False)
+    model: Model = instantiate(_fields(plain), **wired, _convert_="all")
+    task = Task(layout=dataset.layout, shape=dataset.shape, n_classes=dataset.n_classes)
+    return model.build(task, seeds, device)
+
+
+def _fields(section: DictConfig) -> dict[str, Any]:
+    """What the class is given: all keys but `name`, which is for folders and tables."""
+    plain = OmegaConf.to_container(section, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "name"}
+
+
+def pick_device(asked: str) -> torch.device:
+    """`auto` takes a GPU where there is one. Raises UserError where `cuda` is asked for and absent."""
+    import torch
+
+    present = torch.cuda.is_available()
+    if asked == "cuda" and not present:
+        raise UserError("device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto.")
+    return torch.device("cuda" if present and asked != "cpu" else "cpu")

@@ -1,0 +1,125 @@
+"""The folder that a run leaves behind: outputs/<name>/<id>/."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from neurobench.config.errors import UserError
+from neurobench.runs.atomic import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCHEMA = 1
+
+
+class RunFolder:
+    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, figures/, run.log and, written last, result.json.
+
+    A folder without result.json did not finish. Whoever writes holds the lock.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock = FileLock(path / ".lock", timeout=0)
+
+    @classmethod
+    def create(cls, outputs: Path, name: str, config_hash: str, config_yaml: str) -> RunFolder:
+        """A new folder, locked. Its id is the time and the first digits of the config hash."""
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{config_hash[:6]}"
+        for attempt in range(1, 10_000):
+            path = outputs / name / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UserError(f"cannot make the run folder {path}: {error.strerror}. Set outputs=FOLDER.") from None
+            folder = cls(path)
+            folder.acquire()
+            write_bytes(path / "config.yaml", config_yaml.encode())
+            return folder
+        raise UserError(f"cannot make a new run folder below {outputs / name}")
+
+    def acquire(self) -> None:
+        """Become the only writer. The lock goes with the process, so a killed run is free again."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            writer = self.record().get("pid", "?") if self.has("run.json") else "?"
+            raise UserError(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
+
+    def release(self) -> None:
+        self._lock.release()
+
+    @property
+    def in_use(self) -> bool:
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def has(self, file: str) -> bool:
+        return (self.path / file).is_file()
+
+    def record(self) -> dict[str, Any]:
+        """run.json: status, versions, host, seeds and hashes."""
+        return json.loads((self.path / "run.json").read_text())
+
+    def update(self, **entries: Any) -> None:
+        """Set entries of run.json."""
+        known = self.record() if self.has("run.json") else {"schema": SCHEMA}
+        write_json(self.path / "run.json", {**known, **entries, "updated": datetime.now(UTC).isoformat("T", "seconds")})
+
+    def result(self) -> dict[str, Any] | None:
+        """result.json, or None where the run did not finish."""
+        return json.loads((self.path / "result.json").read_text()) if self.has("result.json") else None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_json(self.path / "result.json", {"schema": SCHEMA, **result})
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add a line to metrics.jsonl, whole or not at all."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rewrite_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Set metrics.jsonl to what the checkpoint knows, since a kill can fall between the two."""
+        write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        if not self.has("metrics.jsonl"):
+            return []
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        import torch
+
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        import torch
+
+        if not self.has("checkpoint.pt"):
+            return None
+        return torch.load(self.path / "checkpoint.pt", map_location="cpu", weights_only=True)
+
+    def save_figure(self, name: str, figure: Figure) -> None:
+        folder = self.path / "figures"
+        folder.mkdir(exist_ok=True)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+        write_bytes(folder / f"{name}.png", buffer.getvalue())

@@ -1,0 +1,66 @@
+"""Where a run was computed: what another person needs to compute it again."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from neurobench import __version__
+
+PACKAGES = ("torch", "torchvision", "numpy", "numba", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib")
+
+
+def provenance(device: str, threads: int) -> dict[str, Any]:
+    """Versions, commit, host, device and threads."""
+    return {
+        "neurobench": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "device": device,
+        "threads": threads,
+        "pid": os.getpid(),
+        "command": sys.argv,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
+    here = Path(__file__).parent
+    try:
+        inside = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        if not inside:
+            return None
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+        return _git(here, "rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(where: Path, *words: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(where), *words], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

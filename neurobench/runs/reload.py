@@ -1,0 +1,47 @@
+"""A finished run's model, alive again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config.check import require
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Splits
+from neurobench.models.learner import Learner
+from neurobench.runs.build import build_dataset, build_learner, pick_device
+from neurobench.runs.folder import RunFolder
+from neurobench.training.seeds import spawn
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A settled learner and the data that it was trained and tested on."""
+
+    learner: Learner
+    splits: Splits
+    config: DictConfig
+
+
+def load_run(folder: RunFolder, device: str = "cpu") -> Loaded:
+    """Rebuild a finished run from its folder: predict with `.learner.predict(x)`.
+
+    The stored configuration is checked like any other: a folder from elsewhere cannot name foreign code, and its
+    checkpoint is read with `weights_only=True`. Raises UserError where the run did not finish.
+    """
+    config = cast(DictConfig, OmegaConf.load(folder.path / "config.yaml"))
+    require(config)
+    checkpoint = folder.load_checkpoint()
+    if checkpoint is None or not folder.has("result.json"):
+        status = folder.record()["status"]
+        raise UserError(
+            f"{folder.path} has status '{status}' and no settled model. Go on with it: same command, --resume."
+        )
+    seeds = spawn(config.seed)
+    dataset = build_dataset(config)
+    learner = build_learner(config, dataset, seeds, pick_device(device))
+    learner.load_state_dict(checkpoint["learner"])
+    splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
+    return Loaded(learner, splits, config)

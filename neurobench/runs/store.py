@@ -1,0 +1,51 @@
+"""Finding runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.runs.folder import RunFolder
+
+
+def all_runs(outputs: Path) -> Iterator[RunFolder]:
+    """Every run below `outputs`, oldest first within a name."""
+    for path in sorted(outputs.glob("[!.]*/*/run.json")):
+        yield RunFolder(path.parent)
+
+
+def find_run(outputs: Path, reference: str) -> RunFolder:
+    """The run meant by a path, an id, the beginning of an id, a name (its newest run), or "latest"."""
+    path = Path(reference)
+    if (path / "run.json").is_file():
+        return RunFolder(path)
+    runs = list(all_runs(outputs))
+    if not runs:
+        raise UserError(f"there are no runs below {outputs}. Start one with: neurobench run")
+    by_time = sorted(runs, key=lambda run: run.path.name)
+    if reference == "latest":
+        return by_time[-1]
+    named = [run for run in by_time if run.path.parent.name == reference]
+    if named:
+        return named[-1]
+    matching = [run for run in runs if run.path.name.startswith(reference) or _qualified(run).startswith(reference)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        there = ", ".join(_qualified(run) for run in matching[:5])
+        raise UserError(f"run '{reference}' is not one run: it can be {there}. Give more of the id.")
+    known = [*{run.path.parent.name for run in runs}, *(run.path.name for run in runs)]
+    raise UserError(
+        f"there is no run '{reference}' below {outputs} ({len(runs)} runs).{did_you_mean(reference, known)} "
+        "See: neurobench list runs"
+    )
+
+
+def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
+    """Runs of one configuration, newest first."""
+    found = [RunFolder(path.parent) for path in (outputs / name).glob("*/run.json")]
+    same = [run for run in found if run.record().get("config_hash") == config_hash]
+    return sorted(same, key=lambda run: run.path.name, reverse=True)
+
+
+def _qualified(run: RunFolder) -> str:
+    return f"{run.path.parent.name}/{run.path.name}"

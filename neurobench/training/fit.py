@@ -1,0 +1,144 @@
+"""The only loop over epochs."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from neurobench.config.schema import Training
+from neurobench.data.dataset import Split
+from neurobench.models.learner import Divergence, Learner, Step
+from neurobench.runs.folder import RunFolder
+from neurobench.training.evaluate import mean_measures
+from neurobench.training.interrupt import Interrupted, Interruption
+from neurobench.training.progress import Meter
+from neurobench.training.seeds import epoch_order
+
+
+@dataclass
+class Position:
+    """How far training is; with the learner's state, all that a checkpoint needs."""
+
+    epoch: int = 0  # epochs done
+    batch: int = 0  # batches done in the epoch under way
+    samples: int = 0  # samples seen in the epoch under way
+    sums: dict[str, float] = field(default_factory=dict)  # figures summed over them
+    seconds: float = 0.0  # spent in training so far, over all sittings
+    epoch_seconds: float = 0.0  # of it, in the epoch under way
+    history: list[dict[str, Any]] = field(default_factory=list)  # a row an epoch, as in metrics.jsonl
+    best_epoch: int | None = None  # where the monitored figure was best
+    stopped: bool = False  # early
+
+
+def fit(
+    learner: Learner,
+    train: Split,
+    validation: Split,
+    plan: Training,
+    data_seed: int,
+    folder: RunFolder,
+    meter: Meter,
+) -> Position:
+    """Train for `plan.epochs`, from the folder's checkpoint where it has one.
+
+    With `plan.patience`, stops once the monitored figure has not improved for so many epochs, and goes back to the
+    state that was best. Raises Divergence, and Interrupted after Ctrl-C.
+    """
+    place, best_state = _begin(learner, train, folder)
+    per_epoch = math.ceil(len(train) / plan.batch_size)
+    meter.begin(plan.epochs, per_epoch, place.epoch, place.batch)
+    with Interruption() as interruption, closing(meter):
+        saved = time.monotonic()
+        while place.epoch < plan.epochs and not place.stopped:
+            order = epoch_order(len(train), data_seed, place.epoch) if plan.shuffle else None
+            while place.batch < per_epoch:
+                _one_batch(learner, train, plan, order, place, per_epoch, meter)
+                if interruption.asked or time.monotonic() - saved > plan.checkpoint_every:
+                    _save(folder, learner, place, best_state)
+                    saved = time.monotonic()
+                if interruption.asked:
+                    raise Interrupted(f"after {place.batch} of {per_epoch} batches of epoch {place.epoch + 1}")
+            row = _close_epoch(learner, validation, place)
+            if plan.patience is not None and _watch(place, plan):
+                best_state = copy.deepcopy(learner.state_dict())
+            folder.append_metrics(row)
+            _save(folder, learner, place, best_state)
+            saved = time.monotonic()
+            meter.epoch(row)
+    if best_state is not None:
+        learner.load_state_dict(best_state)
+    return place
+
+
+def _begin(learner: Learner, train: Split, folder: RunFolder) -> tuple[Position, Mapping[str, Any] | None]:
+    checkpoint = folder.load_checkpoint()
+    if checkpoint is None:
+        learner.start(train)
+        folder.rewrite_metrics([])
+        return Position(), None
+    learner.load_state_dict(checkpoint["learner"])
+    place = Position(**checkpoint["position"])
+    folder.rewrite_metrics(place.history)
+    return place, checkpoint["best"]
+
+
+def _save(folder: RunFolder, learner: Learner, place: Position, best: Mapping[str, Any] | None) -> None:
+    folder.save_checkpoint({"position": asdict(place), "learner": learner.state_dict(), "best": best})
+
+
+def _one_batch(
+    learner: Learner, train: Split, plan: Training, order: Any, place: Position, per_epoch: int, meter: Meter
+) -> None:
+    begun = time.perf_counter()
+    first = place.batch * plan.batch_size
+    last = min(first + plan.batch_size, len(train))
+    chosen = slice(first, last) if order is None else order[first:last]
+    step = Step(k=place.epoch * per_epoch + place.batch, n=plan.epochs * per_epoch, epoch=place.epoch)
+    for name, value in learner.learn(train.batch(chosen), step).items():
+        if not math.isfinite(value):
+            raise Divergence(f"diverged at update {step.k}: {name} is {value}. Try a smaller learning rate.")
+        place.sums[name] = place.sums.get(name, 0.0) + value
+    place.batch += 1
+    place.samples += last - first
+    spent = time.perf_counter() - begun
+    place.seconds += spent
+    place.epoch_seconds += spent
+    meter.batch(place.samples, place.sums, place.epoch_seconds)
+
+
+def _close_epoch(learner: Learner, validation: Split, place: Position) -> dict[str, Any]:
+    """The epoch's row: means over its samples, on train as they were while learning, on validation after it."""
+    row: dict[str, Any] = {"epoch": place.epoch + 1}
+    row |= {f"train_{_figure(name)}": value / place.samples for name, value in place.sums.items()}
+    if len(validation):
+        measured = mean_measures(learner, validation)
+        row |= {f"validation_{_figure(name)}": value for name, value in measured.items()}
+    row |= {"seconds": round(place.epoch_seconds, 4), "samples_per_s": round(place.samples / place.epoch_seconds, 1)}
+    place.history.append(row)
+    place.epoch, place.batch, place.samples, place.sums, place.epoch_seconds = place.epoch + 1, 0, 0, {}, 0.0
+    return row
+
+
+def _figure(name: str) -> str:
+    return "accuracy" if name == "correct" else name
+
+
+def _watch(place: Position, plan: Training) -> bool:
+    """Whether the epoch just closed is the best so far; sets `stopped` once patience has run out."""
+    row = place.history[-1]
+    if plan.monitor not in row:
+        there = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
+        raise KeyError(f"training.monitor={plan.monitor} is not a figure of an epoch; there is {there}")
+    sign = 1 if plan.monitor.endswith("accuracy") else -1
+    scores = [sign * past[plan.monitor] for past in place.history]
+    improved = len(scores) == 1 or scores[-1] > max(scores[:-1])
+    if improved:
+        place.best_epoch = place.epoch
+    assert plan.patience is not None
+    place.stopped = place.epoch - (place.best_epoch or 0) >= plan.patience
+    return improved
