@@ -1,0 +1,107 @@
+"""Downloading the official sets: by torchvision's and tonic's own downloaders, into a folder aside, checked, then moved.
+
+What a download leaves half-written never reaches the place where it would be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from neurobench.data.dataset import DataError
+from neurobench.data.files import MNIST_RAW, checked_bytes
+from neurobench.data.recordings import OFFICIAL
+
+SILENCE = 60  # seconds without a byte after which a server counts as gone; both downloaders would wait for ever
+
+
+def fetch_mnist(root: Path) -> None:
+    """The four files, unpacked, under ROOT/MNIST/raw."""
+    from torchvision.datasets import MNIST
+
+    with _aside(root) as aside:
+        with _told(MNIST.mirrors[0]):
+            MNIST(aside, download=True)
+        for raw in MNIST_RAW:
+            checked_bytes(aside / raw.name, raw, "Fetch again.")
+        for raw in MNIST_RAW:
+            (root / raw.name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / raw.name).replace(root / raw.name)
+
+
+def fetch_nmnist(root: Path) -> None:
+    """60,000 and 10,000 recordings under ROOT/NMNIST/Train and ROOT/NMNIST/Test; 1.2 GB and some patience."""
+    from tonic.datasets import NMNIST
+    from tonic.download_utils import download_url
+
+    sources = {"Train": (NMNIST.train_url, NMNIST.train_md5), "Test": (NMNIST.test_url, NMNIST.test_md5)}
+    for split, (url, md5) in sources.items():
+        final = root / "NMNIST" / split
+        if final.exists():
+            raise DataError(f"{final}: is there already. Read it with dataset.root={root}, or remove it to fetch anew.")
+        with _aside(root) as aside:
+            with _told(url):
+                download_url(url, str(aside), f"{split}.zip", md5)
+            extract(aside / f"{split}.zip", split, aside, OFFICIAL[split])
+            final.parent.mkdir(parents=True, exist_ok=True)
+            (aside / split).replace(final)
+
+
+def extract(archive: Path, split: str, into: Path, n: int) -> None:
+    """Unpack SPLIT/<digit>/<number>.bin, n of them, and nothing else. Raises DataError.
+
+    A member whose path would leave the folder condemns the archive; nothing of it is unpacked.
+    """
+    try:
+        opened = zipfile.ZipFile(archive)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: is not a zip archive, or was cut ({error}). Fetch again.") from error
+    with opened:
+        members = opened.namelist()
+        for member in members:
+            parts = PurePosixPath(member.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in member:
+                raise DataError(f"{archive}: its member {member!r} would be written elsewhere. Nothing was unpacked.")
+        recordings = [member for member in members if re.fullmatch(rf"{split}/[0-9]/[0-9]{{5}}\.bin", member)]
+        if len(recordings) != n:
+            raise DataError(f"{archive}: holds {len(recordings)} recordings, expected {n}. Nothing was unpacked.")
+        try:
+            opened.extractall(into, recordings)  # checks each member's CRC
+        except (zipfile.BadZipFile, EOFError, OSError) as error:
+            raise DataError(f"{archive}: could not be unpacked ({error}). Fetch again.") from error
+
+
+@contextlib.contextmanager
+def _aside(root: Path) -> Iterator[Path]:
+    """A folder on the same disk as `root`, gone afterwards, from which whole results are moved by renaming."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror}). Give a folder that can.") from error
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turn what a downloader raises into a sentence, and do not wait for a silent server."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE)
+    try:
+        yield
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile) as error:  # URLError is an OSError
+        raise DataError(
+            f"the download from {url} failed: {error}. Nothing was kept. Check the network and try again; the bundled "
+            "files need none."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,64 @@
+"""How fast Yin-Yang samples are drawn, beside the published loop: python tests/bench/bench_yin_yang.py
+
+Wanted: "compat" at least 40 times the loop in bulk, "fast" at least 100 times. The loop here is the published
+algorithm with numpy's square roots and its class tests, as written; runs alternate, one thread, medians.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from neurobench.data.yin_yang_stream import YinYangStream
+
+REPEATS = 7
+r, R = 0.1, 0.5
+
+
+def published_loop(n: int, random: np.random.RandomState) -> None:
+    """Numpy scalars throughout, as the published generator has them."""
+    for _ in range(n):
+        goal = random.randint(3)
+        while True:
+            x, y = random.rand(2) * 2.0 * R
+            if np.sqrt((x - R) ** 2 + (y - R) ** 2) > R:
+                continue
+            right = np.sqrt((x - 1.5 * R) ** 2 + (y - R) ** 2)
+            left = np.sqrt((x - 0.5 * R) ** 2 + (y - R) ** 2)
+            one = right <= r or r < left <= 0.5 * R or (y > R and right > 0.5 * R)
+            if (2 if right < r or left < r else int(one)) == goal:
+                break
+        np.array([x, y, 1 - x, 1 - y], np.float32)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def compare(what: str, n: int, batches: int) -> None:
+    """Microseconds per sample of the three, for `batches` draws of n."""
+    random = np.random.RandomState(42)
+    compat, fast = YinYangStream(42), YinYangStream(42, stream="fast")
+    loop_n = min(n, 350)  # the loop has no overhead per draw to spread, so it need not draw as many
+    times: dict[str, list[float]] = {"loop": [], "compat": [], "fast": []}
+    for _ in range(REPEATS):
+        times["loop"].append(seconds(lambda: published_loop(loop_n, random)) / loop_n)
+        for name, stream in (("compat", compat), ("fast", fast)):
+            times[name].append(seconds(lambda s=stream: [s.draw(n) for _ in range(batches)]) / n / batches)
+    median = {name: statistics.median(values) for name, values in times.items()}
+    columns = "  ".join(
+        f"{name} {value * 1e6:7.2f} us/sample ({median['loop'] / value:4.0f}x)" for name, value in median.items()
+    )
+    print(f"{what:24s} {columns}")
+
+
+if __name__ == "__main__":
+    compare("bulk, 100,000 samples", 100_000, 1)
+    compare("split, 5000 samples", 5000, 4)
+    compare("batches of 350", 350, 20)
