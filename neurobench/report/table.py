@@ -145,7 +145,9 @@ def as_rich(rows: Sequence[Filled], title: str) -> RichTable:
 
 def as_markdown(rows: Sequence[Filled]) -> str:
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    lines += [f"| {' | '.join(cell.replace('|', '\\|') for cell in _cells(filled))} |" for filled in rows]
+    for filled in rows:
+        cells = (cell.replace("|", r"\|") for cell in _cells(filled))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

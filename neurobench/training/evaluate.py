@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -24,13 +25,18 @@ class Evaluation:
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
 
 
+def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
+    """Figures summed over samples -> means; the mean of "correct" is called accuracy."""
+    return {"accuracy" if name == "correct" else name: value / samples for name, value in sums.items()}
+
+
 def mean_measures(learner: Learner, split: Split) -> dict[str, float]:
     """The learner's own measures, as means over a split's samples."""
     sums: dict[str, float] = {}
     for index in torch.arange(len(split)).split(BATCH):
         for name, value in learner.measure(split.batch(index)).items():
             sums[name] = sums.get(name, 0.0) + value
-    return {name: value / len(split) for name, value in sums.items()}
+    return means(sums, len(split))
 
 
 def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
@@ -43,10 +49,9 @@ def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
         predicted.append(scores.argmax(1))
     classes = torch.cat(predicted)
     correct = int((classes == test.y).sum())
-    metrics = {"test_accuracy": correct / len(test)}
-    metrics |= {f"test_{name}": value for name, value in mean_measures(learner, test).items()}
+    measured = {f"test_{name}": value for name, value in mean_measures(learner, test).items()}
     return Evaluation(
-        metrics=metrics,
+        metrics={**measured, "test_accuracy": correct / len(test)},
         intervals={"test_accuracy": wilson_interval(correct, len(test))},
         predicted=classes,
         confusion=confusion_matrix(test.y, classes, n_classes),

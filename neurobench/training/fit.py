@@ -14,7 +14,7 @@ from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
 from neurobench.models.learner import Divergence, Learner, Step
 from neurobench.runs.folder import RunFolder
-from neurobench.training.evaluate import mean_measures
+from neurobench.training.evaluate import mean_measures, means
 from neurobench.training.interrupt import Interrupted, Interruption
 from neurobench.training.progress import Meter
 from neurobench.training.seeds import epoch_order
@@ -114,18 +114,13 @@ def _one_batch(
 def _close_epoch(learner: Learner, validation: Split, place: Position) -> dict[str, Any]:
     """The epoch's row: means over its samples, on train as they were while learning, on validation after it."""
     row: dict[str, Any] = {"epoch": place.epoch + 1}
-    row |= {f"train_{_figure(name)}": value / place.samples for name, value in place.sums.items()}
+    row |= {f"train_{name}": value for name, value in means(place.sums, place.samples).items()}
     if len(validation):
-        measured = mean_measures(learner, validation)
-        row |= {f"validation_{_figure(name)}": value for name, value in measured.items()}
+        row |= {f"validation_{name}": value for name, value in mean_measures(learner, validation).items()}
     row |= {"seconds": round(place.epoch_seconds, 4), "samples_per_s": round(place.samples / place.epoch_seconds, 1)}
     place.history.append(row)
     place.epoch, place.batch, place.samples, place.sums, place.epoch_seconds = place.epoch + 1, 0, 0, {}, 0.0
     return row
-
-
-def _figure(name: str) -> str:
-    return "accuracy" if name == "correct" else name
 
 
 def _watch(place: Position, plan: Training) -> bool:
