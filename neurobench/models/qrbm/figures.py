@@ -1,0 +1,64 @@
+"""What the QRBM has learned, drawn."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+COLUMNS = 10
+
+
+def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
+    """The weights of the hidden units that move most, each on a scale of its own: blue pulls down, red up.
+
+    W (V, H); shape: of one image.
+    """
+    strongest = W.square().sum(0).argsort(descending=True)[:shown]
+    tiles = W[:, strongest].t()
+    tiles = tiles / tiles.abs().amax(1, keepdim=True).clamp(min=1e-12)
+    rows = -(-len(tiles) // COLUMNS)
+    figure = Figure(figsize=(6, 0.6 * rows + 0.4), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.imshow(_mosaic(tiles, shape, fill=0.0), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.01, label="weight / largest of its unit")
+    return figure
+
+
+def reconstructions(x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: tuple[int, ...]) -> Figure:
+    """Each image above its reconstruction, titled "predicted (t=target)" as in the tutorial; errors in red.
+
+    x, q (B, V) in [0, 1]; y, predicted (B,).
+    """
+    rows = -(-len(x) // COLUMNS)
+    figure = Figure(figsize=(7.5, 1.75 * rows), layout="constrained")
+    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    for n, axes in enumerate(grid.flat):
+        axes.set_axis_off()
+        if n >= len(x):
+            continue
+        pair = torch.cat([_image(x[n], shape), _image(q[n], shape)])
+        axes.imshow(pair, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        wrong = bool(predicted[n] != y[n])
+        axes.set_title(
+            f"{int(predicted[n])} (t={int(y[n])})",
+            fontsize=8,
+            pad=2,
+            color="#b2182b" if wrong else "black",
+            fontweight="bold" if wrong else "normal",
+        )
+    return figure
+
+
+def _image(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(V,) -> (rows, columns): channels one below the other; what is no image becomes a single row."""
+    return flat.reshape(-1, shape[-1])
+
+
+def _mosaic(tiles: Tensor, shape: tuple[int, ...], fill: float) -> Tensor:
+    """(N, V) -> one picture, COLUMNS tiles wide, a pixel apart."""
+    images = [torch.nn.functional.pad(_image(tile, shape), (0, 1, 0, 1), value=fill) for tile in tiles]
+    images += [torch.full_like(images[0], fill)] * (-len(images) % COLUMNS)
+    lines = [torch.cat(images[n : n + COLUMNS], dim=1) for n in range(0, len(images), COLUMNS)]
+    return torch.cat(lines)

@@ -1,0 +1,175 @@
+"""The QRBM learns: positive phase from the images, negative phase from the sampler, one gradient step a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from neurobench.backends.devices import RBM
+from neurobench.kernels.layers import Pair, ascend, conditional
+from neurobench.kernels.random import derive, uniforms
+from neurobench.models.learner import Divergence, Seeds, Step, Task
+from neurobench.models.qrbm import pixels, readout
+from neurobench.models.qrbm import rbm as equations
+from neurobench.models.qrbm.recipe import QRBM
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from neurobench.data.dataset import Batch, Split
+
+# Purposes of a draw within one update
+_POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS = range(6)
+_PROBE = 10  # the training loss is taken on every tenth image: on all of them it would cost half an update
+
+
+class QRBMLearner:
+    """See `neurobench.models.learner.Learner`."""
+
+    def __init__(self, recipe: QRBM, task: Task, seeds: Seeds, device: torch.device):
+        self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
+        visible, hidden = pixels.count(task.shape), recipe.n_hidden
+        draw = torch.Generator().manual_seed(seeds.init)
+        W = torch.randn(visible, hidden, generator=draw) * recipe.init_sd
+        self.rbm = RBM(W.to(device), torch.zeros(visible, device=device), torch.zeros(hidden, device=device))
+        self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
+        begin = uniforms(derive(seeds.training, _CHAINS), (recipe.chains, hidden), device)
+        self.chains = (begin < 0.5).float()  # (R, H), negative = pcd and device
+        self.readout: readout.Readout | None = None
+
+    def start(self, train: Split) -> None:
+        """a = logit of each pixel's mean, kept within [0.01, 0.99]: the machine starts by drawing the mean image."""
+        assert isinstance(train.x, Tensor)  # layouts "image" and "vector" are
+        pixels.check(train.x)
+        mean = self._pixels(train.x).mean(0).clamp(0.01, 0.99)
+        self.rbm.a.copy_(torch.logit(mean))
+
+    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        """One update. The loss is `reconstruction_mse`, estimated from every tenth image of the batch."""
+        rbm, recipe = self.rbm, self.recipe
+        v = self._pixels(batch.x)
+        p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
+        error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
+        u = self._negative(h, at)
+        q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
+        self.chains = after if recipe.negative != "cd" else self.chains
+
+        rate = recipe.lr * (1 - at.k / at.n if recipe.lr_schedule == "linear" else 1)
+        ascend(rbm.W, self.velocity.W, Pair(v, p), Pair(u, q), rate, recipe.weight_decay, recipe.momentum)
+        self._move_bias("a", v.mean(0) - u.mean(0), rate)
+        self._move_bias("b", p.mean(0) - q.mean(0), rate)
+        self._check_finite(at)
+        mse = float(error.mean()) * len(v)
+        return {"loss": mse, "reconstruction_mse": mse}
+
+    def _negative(self, h: Tensor, at: Step) -> Tensor:
+        """States (R, V) of the model, `gibbs_steps` steps away from where the chains begin."""
+        u = self._step(self._begin(h, at), at, 0)
+        for step in range(1, self.recipe.gibbs_steps):
+            seed = derive(self.seeds.training, at.k, _HIDDEN, step)
+            u = self._step(conditional(u, self.rbm.W, self.rbm.b, seed).state, at, step)
+        return u
+
+    def _begin(self, h: Tensor, at: Step) -> Tensor:
+        """Hidden states (R, H): the data's own, those kept from the last update, or the device's fresh ones."""
+        recipe = self.recipe
+        if recipe.negative == "cd":
+            return h
+        if recipe.negative == "device" and at.k % recipe.device_every == 0:
+            return recipe.sampler.sample_rbm(self.rbm, recipe.chains, derive(self.seeds.training, at.k, _FRESH)).h
+        return self.chains
+
+    def _step(self, h: Tensor, at: Step, step: int) -> Tensor:
+        """v ~ p(v|h): by the device, or by the host that fills in between two calls of negative = device."""
+        seed = derive(self.seeds.training, at.k, _VISIBLE, step)
+        if self.recipe.negative == "device":
+            return conditional(h, self.rbm.W.t().contiguous(), self.rbm.a, seed).state
+        return self.recipe.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
+
+    def _move_bias(self, name: str, gradient: Tensor, rate: float) -> None:
+        velocity = getattr(self.velocity, name)
+        velocity.mul_(self.recipe.momentum).add_(gradient, alpha=rate)
+        getattr(self.rbm, name).add_(velocity)
+
+    def _check_finite(self, at: Step) -> None:
+        total = float(self.rbm.W.sum() + self.rbm.a.sum() + self.rbm.b.sum())
+        if not abs(total) < float("inf"):
+            raise Divergence(
+                f"diverged at update {at.k}: the weights are no longer finite (lr={self.recipe.lr:g}, "
+                f"momentum={self.recipe.momentum:g}); try a smaller lr"
+            )
+
+    def measure(self, batch: Batch) -> Mapping[str, float]:
+        """The mean-field reconstruction error, summed over the batch."""
+        v = self._pixels(batch.x)
+        mse = float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
+        return {"loss": mse, "reconstruction_mse": mse}
+
+    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
+        """Fit the readout on p(h|v): l2 chosen on the validation split, weights on both."""
+        chosen = readout.choose(
+            self._features(train.x),
+            train.y.to(self.device),
+            self._features(validation.x),
+            validation.y.to(self.device),
+            n_classes=self.task.n_classes,
+            l2=self.recipe.l2,
+            candidates=self.recipe.l2_candidates,
+            iterations=self.recipe.readout_iterations,
+        )
+        self.readout = chosen.readout
+        return chosen.figures
+
+    def predict(self, x: Any) -> Tensor:
+        if self.readout is None:
+            raise RuntimeError("predict before settle: the readout is not fitted yet")
+        return readout.scores(self.readout, self._features(x))
+
+    def reconstruct(self, x: Any) -> Tensor:
+        """Mean-field reconstruction (B, V) of images in [0, 1]."""
+        return equations.reconstruct(self.rbm, self._pixels(x))
+
+    def figures(self, test: Split) -> Mapping[str, Figure]:
+        from neurobench.models.qrbm import figures
+
+        shown = test.head(50)
+        return {
+            "filters": figures.filters(self.rbm.W.cpu(), self.task.shape),
+            "reconstructions": figures.reconstructions(
+                self._pixels(shown.x).cpu(),
+                self.reconstruct(shown.x).cpu(),
+                shown.y,
+                self.predict(shown.x).argmax(1).cpu(),
+                self.task.shape,
+            ),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rbm": dict(self.rbm._asdict()),
+            "velocity": dict(self.velocity._asdict()),
+            "chains": self.chains,
+            "readout": None if self.readout is None else dict(self.readout._asdict()),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copies: the state stays as it was whatever is learned afterwards."""
+
+        def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
+
+        self.rbm = RBM(**own(state["rbm"]))
+        self.velocity = RBM(**own(state["velocity"]))
+        self.chains = state["chains"].to(self.device, copy=True)
+        self.readout = None if state["readout"] is None else readout.Readout(**own(state["readout"]))
+
+    def _pixels(self, x: Any) -> Tensor:
+        return pixels.visible(x, self.recipe.threshold if self.recipe.pixels == "binary" else None).to(self.device)
+
+    def _features(self, x: Any) -> Tensor:
+        """p(h|v), the same at every call. A block of images at a time: their pixels need not fit memory twice."""
+        blocks = [equations.p_hidden(self.rbm, self._pixels(block)) for block in x.split(5000)]
+        return torch.cat(blocks)

@@ -1,0 +1,58 @@
+"""The equations of a restricted Boltzmann machine, one function each.
+
+    E(v, h) = -a.v - b.h - v'Wh        v in {0, 1}^V, h in {0, 1}^H
+
+Source: Smolensky (1986); the names are those of Hinton, "A Practical Guide to Training RBMs" (2010).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from neurobench.backends.devices import RBM
+
+
+def energy(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:
+    """E(v, h) = -a.v - b.h - v'Wh.   v (..., V), h (..., H) -> (...)"""
+    return -(v @ rbm.a) - h @ rbm.b - ((v @ rbm.W) * h).sum(-1)
+
+
+def free_energy(rbm: RBM, v: Tensor) -> Tensor:
+    """F(v) = -log sum_h exp(-E(v, h)) = -a.v - sum_j softplus(b_j + (vW)_j).   v (..., V) -> (...)"""
+    return -(v @ rbm.a) - softplus(rbm.b + v @ rbm.W).sum(-1)
+
+
+def p_hidden(rbm: RBM, v: Tensor) -> Tensor:
+    """p(h = 1 | v) = s(b + vW).   v (..., V) -> (..., H)"""
+    return torch.sigmoid(rbm.b + v @ rbm.W)
+
+
+def p_visible(rbm: RBM, h: Tensor) -> Tensor:
+    """p(v = 1 | h) = s(a + hW').   h (..., H) -> (..., V)"""
+    return torch.sigmoid(rbm.a + h @ rbm.W.t())
+
+
+def reconstruct(rbm: RBM, v: Tensor) -> Tensor:
+    """There and back by probabilities, no draw: s(a + s(b + vW) W').   v (B, V) -> (B, V)"""
+    return p_visible(rbm, p_hidden(rbm, v))
+
+
+def reconstruction_error(v: Tensor, q: Tensor) -> Tensor:
+    """Mean over the pixels of (v - q)^2.   (B, V), (B, V) -> (B,)"""
+    return (v - q).square().mean(-1)
+
+
+def gradients(v: Tensor, p: Tensor, u: Tensor, q: Tensor) -> RBM:
+    """What the log-likelihood's gradient is estimated by, for W, a and b.
+
+        dW = <v'p> - <u'q>,   da = <v> - <u>,   db = <p> - <q>
+
+    v (B, V), p = p(h|v) under the data; u (R, V), q = p(h|u) under the model.
+    """
+    return RBM(
+        W=v.t() @ p / len(v) - u.t() @ q / len(u),
+        a=v.mean(0) - u.mean(0),
+        b=p.mean(0) - q.mean(0),
+    )

@@ -1,0 +1,61 @@
+"""What a configuration says about the QRBM: parameters, their bounds, and nothing heavy."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from neurobench.backends.devices import Sampler
+from neurobench.config.bounds import Bound, enforce
+from neurobench.data.dataset import Layout
+
+if TYPE_CHECKING:
+    import torch
+
+    from neurobench.models.learner import Learner, Seeds, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class QRBM:
+    """A restricted Boltzmann machine whose model states come from a sampler, and logistic regression on its features.
+
+    Sources: the tutorial "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023) for the
+    task and n_hidden, lr, momentum, threshold; Hinton (2002) for `cd`, Tieleman (2008) for `pcd`; Kalis et al.
+    (2023), arXiv 2304.12418, for `device`. Other values: what worked best on held-out training images.
+    """
+
+    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+
+    n_hidden: Annotated[int, Bound(1)] = 300
+    pixels: Literal["binary", "grey"] = "binary"  # grey: the pixel itself stands for the probability of being 1
+    threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255  # a brighter pixel is 1; binary only
+    lr: Annotated[float, Bound(0, above=True)] = 0.05
+    lr_schedule: Literal["linear", "constant"] = "linear"  # linear: down to 0 at the last update
+    momentum: Annotated[float, Bound(0, 1, below=True)] = 0.9
+    weight_decay: Annotated[float, Bound(0)] = 2e-4
+    # Whence the negative phase. cd: the device goes on from the data's own hidden states. pcd: from those where it
+    # stopped last time. device: it starts afresh every `device_every` updates, and the host goes on in between.
+    negative: Literal["cd", "pcd", "device"] = "cd"
+    gibbs_steps: Annotated[int, Bound(1)] = 1  # an update
+    chains: Annotated[int, Bound(1)] = 100  # pcd and device
+    device_every: Annotated[int, Bound(1)] = 10  # updates; device only
+    init_sd: Annotated[float, Bound(0)] = 0.01  # of the weights
+    l2: Annotated[float, Bound(0)] = 1e-4  # of the readout, where there is no validation split to choose on
+    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (3e-5, 1e-4, 3e-4)
+    readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS
+    sampler: Sampler
+
+    def __post_init__(self) -> None:
+        enforce(self)
+        if self.lr / (1 - self.momentum) > 1:
+            warnings.warn(
+                f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
+                f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
+                stacklevel=3,
+            )
+
+    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
+        from neurobench.models.qrbm.learner import QRBMLearner
+
+        return QRBMLearner(self, task, seeds, device)
