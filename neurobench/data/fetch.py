@@ -1,4 +1,4 @@
-"""Downloading the official sets: by torchvision's and tonic's own downloaders, into a folder aside, checked, then moved.
+"""Downloading the official sets by torchvision's and tonic's own downloaders: into a folder aside, checked, then moved.
 
 What a download leaves half-written never reaches the place where it would be read.
 """
@@ -11,7 +11,9 @@ import shutil
 import socket
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 from neurobench.data.dataset import DataError
@@ -44,7 +46,9 @@ def fetch_nmnist(root: Path) -> None:
     for split, (url, md5) in sources.items():
         final = root / "NMNIST" / split
         if final.exists():
-            raise DataError(f"{final}: is there already. Read it with dataset.root={root}, or remove it to fetch anew.")
+            if (there := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
+                continue
+            raise DataError(f"{final}: is there with {there} of {OFFICIAL[split]} recordings. Remove it to fetch anew.")
         with _aside(root) as aside:
             with _told(url):
                 download_url(url, str(aside), f"{split}.zip", md5)
@@ -73,7 +77,7 @@ def extract(archive: Path, split: str, into: Path, n: int) -> None:
             raise DataError(f"{archive}: holds {len(recordings)} recordings, expected {n}. Nothing was unpacked.")
         try:
             opened.extractall(into, recordings)  # checks each member's CRC
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
             raise DataError(f"{archive}: could not be unpacked ({error}). Fetch again.") from error
 
 
@@ -98,9 +102,10 @@ def _told(url: str) -> Iterator[None]:
     socket.setdefaulttimeout(SILENCE)
     try:
         yield
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile) as error:  # URLError is an OSError
+    except (OSError, RuntimeError, EOFError, HTTPException) as error:  # URLError is an OSError
+        reason = " ".join(str(error).split())
         raise DataError(
-            f"the download from {url} failed: {error}. Nothing was kept. Check the network and try again; the bundled "
+            f"the download from {url} failed: {reason} Nothing was kept. Check the network and try again; the bundled "
             "files need none."
         ) from error
     finally:

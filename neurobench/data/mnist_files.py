@@ -33,6 +33,8 @@ def checked_root(root: str | None) -> Iterator[Path]:
             yield folder
             return
         packed = [path.with_name(path.name + ".gz") for path in unpacked]
+    for path, gz in zip(packed, MNIST_GZ, strict=True):
+        checked_bytes(path, gz, way_out)  # even where an unpacked copy stands: it must not hide what is wrong here
     with _writable_cache() as cache:
         for path, gz, raw in zip(packed, MNIST_GZ, MNIST_RAW, strict=True):
             unpack(path, gz, cache / raw.name, raw, way_out)
@@ -48,7 +50,12 @@ def unpack(packed: Path, gz: Declared, target: Path, raw: Declared, way_out: str
         except DataError:
             pass  # an altered or cut copy is replaced, whatever happened to it
     content = gzip.decompress(checked_bytes(packed, gz, way_out))
-    write_atomically(target, content)
+    try:
+        write_atomically(target, content)
+    except OSError as error:
+        raise DataError(
+            f"{target}: cannot be written ({error.strerror}). Make room, or set NEUROBENCH_DATA to another folder."
+        ) from error
     checked_bytes(target, raw, way_out)
 
 

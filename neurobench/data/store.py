@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
 
 def verify() -> list[Verdict]:
     """Hash every bundled file, and every unpacked copy that the cache folder holds."""
-    remake = "Delete it: the next run makes it anew."
+    remake = "It will not be used: the next run makes it anew."
     bundled = [(BUNDLED / declared.name, declared, REINSTALL) for declared in ALL_BUNDLED]
     cached = [(cache_folder() / declared.name, declared, remake) for declared in MNIST_RAW]
     verdicts = []
