@@ -1,37 +1,74 @@
-"""One step along the difference of two correlations, in a single pass over the weights."""
+"""One step of contrastive learning, in a single pass over the weights."""
 
 import numpy as np
 from numba import njit, prange
 
 from neurobench.kernels.events import active, add_rows
+from neurobench.kernels.transpose import transpose
 
 _ZERO = np.float32(0.0)
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, dW):  # type: ignore[no-untyped-def]
-    """W (I, O) and its velocity dW after one step; both are changed in place.
+def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, da, db):  # type: ignore[no-untyped-def]
+    """Weights W (I, O), biases a (I,), b (O,) and their velocities after one step, all changed in place.
 
-        dW = momentum dW + rate_v v'p - rate_u u'q - decay W,    W = W + dW
+        dW = momentum dW + rate_v v'p - rate_u u'q - decay W,      W = W + dW
+        da = momentum da + rate_v sum v - rate_u sum u,            a = a + da
+        db = momentum db + rate_v sum p - rate_u sum q,            b = b + db
 
     v (B, I), p (B, O): visible states and hidden probabilities under the data; u (R, I), q (R, O): under the model.
-    A row of W depends on those samples alone in which its unit is on.
+    Returns a number that is finite if all of W, a and b are. A row of W depends on those samples alone in which its
+    unit is on, and on no other row: the number of threads makes no difference.
     """
     units, outputs = W.shape
-    v_of, u_of = np.ascontiguousarray(v.T), np.ascontiguousarray(u.T)  # unit by unit
+    v_of, u_of = np.empty((units, v.shape[0]), np.float32), np.empty((units, u.shape[0]), np.float32)
+    transpose(v, v_of)
+    transpose(u, u_of)
     gain, loss = p * rate_v, q * -rate_u
+    totals = np.empty(units, np.float32)
     for c in prange(chunks):
         index = np.empty(max(v.shape[0], u.shape[0]), np.uint16)
         step = np.empty(outputs, np.float32)
         for i in range(units * c // chunks, units * (c + 1) // chunks):
             step[:] = _ZERO
-            add_rows(v_of[i], index, active(v_of[i], index), gain, step)
-            add_rows(u_of[i], index, active(u_of[i], index), loss, step)
-            _advance(W[i], dW[i], step, decay, momentum)
+            n = active(v_of[i], index)
+            add_rows(v_of[i], index, n, gain, step)
+            drift = rate_v * total(v_of[i])
+            n = active(u_of[i], index)
+            add_rows(u_of[i], index, n, loss, step)
+            drift -= rate_u * total(u_of[i])
+            advance(W[i], dW[i], step, decay, momentum)
+            da[i] = momentum * da[i] + drift
+            a[i] += da[i]
+            totals[i] = total(W[i]) + a[i]
+    drifts = np.zeros(outputs, np.float32)
+    for s in range(gain.shape[0]):
+        plus(drifts, gain[s])
+    for s in range(loss.shape[0]):
+        plus(drifts, loss[s])
+    advance(b, db, drifts, _ZERO, momentum)
+    return total(totals) + total(b)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
+def advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
+    """d = momentum d + step - decay w;  w = w + d."""
     for j in range(w.shape[0]):
         d[j] = momentum * d[j] + (step[j] - decay * w[j])
         w[j] += d[j]
+
+
+@njit(cache=True)
+def plus(out, x):  # type: ignore[no-untyped-def]
+    for j in range(out.shape[0]):
+        out[j] += x[j]
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def total(x):  # type: ignore[no-untyped-def]
+    """Sum of x, in whatever order is fastest on this machine."""
+    acc = _ZERO
+    for j in range(x.shape[0]):
+        acc += x[j]
+    return acc

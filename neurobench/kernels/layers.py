@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.backends.devices import RBM
 from neurobench.kernels.contrast import contrast
 from neurobench.kernels.events import half_step
 from neurobench.kernels.random import key_of, uniforms
+from neurobench.kernels.transpose import transpose
 
 
 class Drawn(NamedTuple):
@@ -26,10 +28,10 @@ class Drawn(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """One side of a correlation x'y / B over a batch."""
+    """Some states of the visible layer, and what they make of the hidden one."""
 
-    x: Tensor  # (B, I) float32
-    y: Tensor  # (B, O) float32
+    v: Tensor  # (B, V) float32 states
+    p: Tensor  # (B, H) float32 p(h = 1 | v)
 
 
 def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
@@ -61,32 +63,47 @@ def conditional_torch(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float
     return Drawn(p, (uniforms(seed, tuple(p.shape), p.device) < p).float())
 
 
-def ascend(W: Tensor, velocity: Tensor, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> None:
-    """One gradient step on W (I, O), in place, with its velocity.
+def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:
+    """One step up the likelihood, in place. Returns whether every parameter is still finite.
 
-    velocity <- momentum velocity + rate [<x'y>_data - <x'y>_model - decay W];   W <- W + velocity
+    dW <- momentum dW + rate (<v'p>_data - <v'p>_model - decay W),    W <- W + dW
+    da <- momentum da + rate (<v>_data - <v>_model),                  a <- a + da
+    db <- momentum db + rate (<p>_data - <p>_model),                  b <- b + db
     """
-    if W.device.type != "cpu":
-        return ascend_torch(W, velocity, data, model, rate, decay, momentum)
-    contrast(
-        data.x.contiguous().numpy(),
-        data.y.numpy(),
-        model.x.contiguous().numpy(),
-        model.y.numpy(),
-        np.float32(rate / len(data.x)),
-        np.float32(rate / len(model.x)),
+    if rbm.W.device.type != "cpu":
+        return ascend_torch(rbm, velocity, data, model, rate, decay, momentum)
+    total = contrast(
+        data.v.contiguous().numpy(),
+        data.p.numpy(),
+        model.v.contiguous().numpy(),
+        model.p.numpy(),
+        np.float32(rate / len(data.v)),
+        np.float32(rate / len(model.v)),
         np.float32(rate * decay),
         np.float32(momentum),
         numba.get_num_threads(),
-        W.numpy(),
-        velocity.numpy(),
+        *(part.numpy() for part in rbm),
+        *(part.numpy() for part in velocity),
     )
-    return None
+    return bool(np.isfinite(total))
 
 
-def ascend_torch(
-    W: Tensor, velocity: Tensor, data: Pair, model: Pair, rate: float, decay: float, momentum: float
-) -> None:
-    gradient = data.x.t() @ data.y / len(data.x) - model.x.t() @ model.y / len(model.x) - decay * W
-    velocity.mul_(momentum).add_(gradient, alpha=rate)
-    W.add_(velocity)
+def ascend_torch(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:
+    gradient = RBM(
+        W=data.v.t() @ data.p / len(data.v) - model.v.t() @ model.p / len(model.v) - decay * rbm.W,
+        a=data.v.mean(0) - model.v.mean(0),
+        b=data.p.mean(0) - model.p.mean(0),
+    )
+    for part, speed, slope in zip(rbm, velocity, gradient, strict=True):
+        speed.mul_(momentum).add_(slope, alpha=rate)
+        part.add_(speed)
+    return bool(torch.isfinite(rbm.W.sum() + rbm.a.sum() + rbm.b.sum()))
+
+
+def transposed(W: Tensor) -> Tensor:
+    """A contiguous copy of W'.   (I, O) -> (O, I)"""
+    if W.device.type != "cpu":
+        return W.t().contiguous()
+    out = torch.empty(W.shape[1], W.shape[0])
+    transpose(W.numpy(), out.numpy())
+    return out

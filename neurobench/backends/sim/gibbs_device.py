@@ -11,7 +11,7 @@ from torch import Tensor
 from neurobench.backends.devices import RBM, Reads
 from neurobench.backends.sim.chromatic import sweep_bqm
 from neurobench.backends.sim.gibbs import BlockGibbs
-from neurobench.kernels.layers import conditional
+from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
 
 
@@ -26,7 +26,7 @@ class GibbsDevice(dimod.Sampler):
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden` the first of them is that h."""
-        upward, downward, beta = rbm.W, rbm.W.t().contiguous(), self.recipe.beta
+        upward, downward, beta = rbm.W, transposed(rbm.W), self.recipe.beta
         if initial_hidden is None:
             sweeps = self.recipe.sweeps
             v = (uniforms(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device) < 0.5).float()

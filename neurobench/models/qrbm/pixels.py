@@ -18,7 +18,7 @@ def count(shape: tuple[int, ...]) -> int:
 def visible(x: Tensor, threshold: float | None) -> Tensor:
     """(B, ...) in [0, 1] -> (B, V): 1 where a pixel is brighter than the threshold; as it is where that is None."""
     flat = x.flatten(1)
-    return flat if threshold is None else (flat > threshold).to(torch.float32)
+    return flat if threshold is None else torch.gt(flat, threshold, out=torch.empty_like(flat))
 
 
 def check(x: Tensor) -> None:

@@ -42,17 +42,3 @@ def reconstruct(rbm: RBM, v: Tensor) -> Tensor:
 def reconstruction_error(v: Tensor, q: Tensor) -> Tensor:
     """Mean over the pixels of (v - q)^2.   (B, V), (B, V) -> (B,)"""
     return (v - q).square().mean(-1)
-
-
-def gradients(v: Tensor, p: Tensor, u: Tensor, q: Tensor) -> RBM:
-    """What the log-likelihood's gradient is estimated by, for W, a and b.
-
-        dW = <v'p> - <u'q>,   da = <v> - <u>,   db = <p> - <q>
-
-    v (B, V), p = p(h|v) under the data; u (R, V), q = p(h|u) under the model.
-    """
-    return RBM(
-        W=v.t() @ p / len(v) - u.t() @ q / len(u),
-        a=v.mean(0) - u.mean(0),
-        b=p.mean(0) - q.mean(0),
-    )

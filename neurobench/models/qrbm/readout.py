@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import one_hot
+
+_BLOCK = 2000  # samples
 
 
 class Readout(NamedTuple):
@@ -30,28 +32,40 @@ def accuracy(r: Readout, f: Tensor, y: Tensor) -> float:
 
 
 def fit(f: Tensor, y: Tensor, n_classes: int, l2: float, iterations: int, standardise: bool = True) -> Readout:
-    """Minimise  mean cross-entropy + l2 sum weight^2  from zero, by full-batch L-BFGS.
+    """Minimise  mean cross-entropy + l2 sum weight^2  from zero, by full-batch L-BFGS; the bias goes free.
 
-    f (N, F), y (N,) int64. The bias goes free. Features are centred and divided by their sd + 1e-3: the
-    millesimal keeps a unit that never moves from being blown up.
+    f (N, F), y (N,) int64. Features are centred and divided by their sd + 1e-3: the millesimal keeps a unit that
+    never moves from being blown up.
     """
     one, zero = torch.ones(f.shape[1], device=f.device), torch.zeros(f.shape[1], device=f.device)
     mean, scale = (f.mean(0), f.std(0, correction=0) + 1e-3) if standardise else (zero, one)
-    x = (f - mean) / scale
-    weight = torch.zeros(f.shape[1], n_classes, device=f.device, requires_grad=True)
-    bias = torch.zeros(n_classes, device=f.device, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe", tolerance_grad=1e-6
-    )
+    x, target = (f - mean) / scale, one_hot(y, n_classes).t().to(f.dtype).contiguous()
+    weight, bias = f.new_zeros(n_classes, f.shape[1]), f.new_zeros(n_classes, 1)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = cross_entropy(torch.addmm(bias, x, weight), y) + l2 * weight.square().sum()
-        value.backward()
-        return value
+        value, weight.grad, bias.grad = cross_entropy(x, target, weight, bias)
+        weight.grad += 2 * l2 * weight
+        return value + l2 * weight.square().sum()
 
     optimiser.step(loss)
-    return Readout(mean, scale, weight.detach(), bias.detach())
+    return Readout(mean, scale, weight.t().contiguous(), bias[:, 0])
+
+
+def cross_entropy(x: Tensor, target: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """L = -mean_n log softmax_c (x weight' + bias)[n, y_n], with dL/dweight and dL/dbias.
+
+    x (N, F), target (C, N) one-hot, weight (C, F), bias (C, 1). Classes come first and samples in blocks that stay
+    in the cache between the two products: four times as fast as autograd on the whole.
+    """
+    value, slope, drift = x.new_zeros(()), torch.zeros_like(weight), torch.zeros_like(bias)
+    for block, wanted in zip(x.split(_BLOCK), target.split(_BLOCK, dim=1), strict=True):
+        log_p = torch.log_softmax(torch.addmm(bias, weight, block.t()), dim=0)
+        value -= (log_p * wanted).sum()
+        excess = log_p.exp_() - wanted
+        slope.addmm_(excess, block)
+        drift += excess.sum(1, keepdim=True)
+    return value / len(x), slope / len(x), drift / len(x)
 
 
 class Chosen(NamedTuple):
