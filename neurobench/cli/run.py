@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -21,7 +22,7 @@ from neurobench.config.compose import explain, searchpath
 from neurobench.config.errors import ConfigError, UserError
 
 CONFIG_DIR = ("--config-dir", "-cd")
-OVERRIDE_FLAGS = ("-m", "--multirun")
+MULTIRUN = ("-m", "--multirun")
 
 
 def main(words: list[str]) -> int:
@@ -30,7 +31,7 @@ def main(words: list[str]) -> int:
         words = [word for word in words if word != "--resume"] + ["resume=true"]
     _refuse_ignored(words)
     try:
-        if any(flag in words for flag in OVERRIDE_FLAGS):
+        if any(flag in words for flag in MULTIRUN):
             return _multirun(words)
         hydra_app(words)
     except (HydraException, OmegaConfBaseException) as error:
@@ -44,8 +45,14 @@ def hydra_app(words: Sequence[str]) -> None:
 
     # Hydra would print and exit by itself; with this it raises, and we say it in our own words.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [sys.argv[0], *words, *(searchpath() if not any(flag in words for flag in ("-sc",)) else [])]
+    sys.argv = [sys.argv[0], *_arranged(words)]
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
+
+
+def _arranged(words: Sequence[str]) -> list[str]:
+    """Overrides first, then flags: Hydra's parser takes overrides in one place only, people type them anywhere."""
+    overrides = _overrides(words)
+    return [*searchpath(), *overrides, *(word for word in words if word not in overrides)]
 
 
 def job(config: DictConfig) -> None:
@@ -67,9 +74,12 @@ def job(config: DictConfig) -> None:
         print_result(folder, console, brief=several)
     except UserError as error:
         if not several:
-            raise
+            # Hydra prints words of its own over an exception; it lets SystemExit pass.
+            print(error if isinstance(error, ConfigError) else f"neurobench run: {error}", file=sys.stderr)
+            raise SystemExit(error.exit_code) from None
         kind = "refused" if isinstance(error, ConfigError) else "failed"
         report |= {"status": kind, "error": str(error)}
+        console.print(f"{kind}: {' '.join(context.overrides.task)}", highlight=False, soft_wrap=True)
         if error.stops_sweep:
             raise KeyboardInterrupt from None
     finally:
@@ -126,15 +136,11 @@ def _count(overrides: list[str]) -> int | None:
 
 def _overrides(words: Sequence[str]) -> list[str]:
     """The words that are overrides, not Hydra's own flags nor their values."""
-    from hydra._internal.utils import get_args_parser
-
-    return list(get_args_parser().parse_args(list(words)).overrides)
+    return list(get_args_parser().parse_intermixed_args(list(words)).overrides)
 
 
 def _config_dir(words: Sequence[str]) -> str | None:
-    from hydra._internal.utils import get_args_parser
-
-    folder = get_args_parser().parse_args(list(words)).config_dir
+    folder = get_args_parser().parse_intermixed_args(list(words)).config_dir
     return str(Path(folder).resolve()) if folder else None
 
 
@@ -153,7 +159,8 @@ def _explained(words: Sequence[str], error: Exception) -> ConfigError:
     """All the reasons why the words do not compose, and what else is wrong with what does."""
     from neurobench.config.check import check
 
-    faults, config = explain(_overrides(words), _config_dir(words))
+    several = any(flag in words for flag in MULTIRUN)
+    faults, config = explain(_overrides(words), _config_dir(words), several)
     if config is not None:
         faults += [fault for fault in check(config) if fault not in faults]
     return ConfigError(faults or [str(error).splitlines()[0]])

@@ -35,11 +35,17 @@ class Bound:
         return not (math.isnan(value) or too_low or too_high)
 
     def __str__(self) -> str:
+        lo, hi = _plain(self.lo), _plain(self.hi)
         if self.hi == math.inf:
-            return f"above {self.lo:g}" if self.above else f"at least {self.lo:g}"
+            return f"above {lo}" if self.above else f"at least {lo}"
         if self.lo == -math.inf:
-            return f"below {self.hi:g}" if self.below else f"at most {self.hi:g}"
-        return f"in {'(' if self.above else '['}{self.lo:g}, {self.hi:g}{')' if self.below else ']'}"
+            return f"below {hi}" if self.below else f"at most {hi}"
+        return f"in {'(' if self.above else '['}{lo}, {hi}{')' if self.below else ']'}"
+
+
+def _plain(number: float) -> str:
+    """All digits of a whole number (2147483647, not 2.14748e+09)."""
+    return str(int(number)) if math.isfinite(number) and number == int(number) else f"{number:g}"
 
 
 class BoundsError(ValueError):

@@ -19,7 +19,7 @@ class Cell:
 
 
 def catalogue() -> dict[str, list[str]]:
-    """Every group and its choices. Only within `composer`."""
+    """Every group and its choices."""
     return {group: choices(group) for group in GROUPS}
 
 

@@ -21,7 +21,7 @@ from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.targets import TargetRefused, config_packages, find_target
 
 SECTIONS: dict[str, type] = {"training": Training, "scale": Scale}
-TARGETS = ("dataset", "model", "backend")
+TARGETS = ("model", "dataset", "backend")
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
 
 
@@ -71,7 +71,7 @@ def needed_devices(config: DictConfig) -> dict[str, str]:
 def _unresolvable(config: DictConfig) -> list[str]:
     """Interpolations and missing values that no check can look behind, `${backend.x}` of the model aside."""
     faults = [
-        f"{key}={config[key]!r} is not a section" for key in (*SECTIONS, *TARGETS) if not _is_section(config, key)
+        f"{key} is not a section of keys" for key in (*SECTIONS, *TARGETS) if not _is_section(config, key)
     ]
     if faults:
         return faults

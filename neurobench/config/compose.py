@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,51 +38,69 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         yield lambda overrides: compose("config", overrides=[*path, *overrides])
 
 
-def choices(group: str) -> list[str]:
-    """The YAML files of a group. Only within `composer`."""
-    return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+def choices(group: str, config_dir: str | None = None) -> list[str]:
+    """The YAML files of a group: ours, plugins' and those of a user's own folder."""
+    folders: list[Any] = [files(package) for package in config_packages()]
+    if config_dir:
+        folders.append(Path(config_dir))
+    found = {
+        entry.name
+        for folder in folders
+        if folder.joinpath(group).is_dir()
+        for entry in folder.joinpath(group).iterdir()
+    }
+    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
 
 
-def explain(overrides: Sequence[str], config_dir: str | None = None) -> tuple[list[str], DictConfig | None]:
-    """Why overrides do not compose: every fault as a sentence, and what composes without the faulty ones."""
+def explain(
+    overrides: Sequence[str], config_dir: str | None = None, several: bool = False
+) -> tuple[list[str], DictConfig | None]:
+    """Why overrides do not compose: every fault as a sentence, and what composes without the faulty ones.
+
+    `several`: of a multirun, where a key may have a list of values; the first one stands for all.
+    """
     faults: list[str] = []
     good: list[str] = []
     with composer(config_dir) as compose_:
-        groups = _all_groups()
         for text in overrides:
             parsed = _parse(text)
             if parsed is None:
                 faults.append(f"'{text}' is not an override: write key=value.")
                 continue
-            fault = _choice_fault(parsed, groups)
+            fault = _choice_fault(parsed, config_dir) or (None if several else _sweep_fault(parsed))
             if fault:
                 faults.append(fault)
-            elif parsed.get_key_element() in groups:
-                good.append(text)
+            elif _is_choice(parsed):
+                good.append(_first_value(parsed))
         # The keys that exist depend on the groups that are chosen, so groups come first.
         config = _try(compose_, good, faults)
         for text in overrides:
             override = _parse(text)
-            if config is None or override is None or override.get_key_element() in groups:
+            if config is None or override is None or _is_choice(override):
                 continue
-            fault = _key_fault(override, config, groups)
+            if not several and override.is_sweep_override():
+                continue
+            fault = _key_fault(override, config)
             if fault:
                 faults.append(fault)
             else:
-                composed = _try(compose_, [*good, text], faults)
+                longer = [*good, _first_value(override)]
+                composed = _try(compose_, longer, faults)
                 if composed is not None:
-                    good, config = [*good, text], composed
+                    good, config = longer, composed
     return faults, config
 
 
-def _all_groups() -> set[str]:
-    return {*GROUPS, "hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging", "hydra/help"}
+def _is_choice(override: Override) -> bool:
+    """Whether it picks a file of a group, one of ours or one of Hydra's (hydra/launcher)."""
+    group = override.key_or_group.split("@")[0]
+    return group in GROUPS or group.startswith("hydra/")
 
 
 def _parse(text: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(text)
-    except OverrideParseException:
+    except HydraException:
         return None
 
 
@@ -96,18 +116,35 @@ def _try(compose_: Composer, overrides: Sequence[str], faults: list[str]) -> Dic
         return None
 
 
+def _sweep_fault(override: Override) -> str | None:
+    if not override.is_sweep_override():
+        return None
+    return f"{override.input_line} gives {override.key_or_group} several values: add -m to run each of them."
+
+
+def _first_value(override: Override) -> str:
+    """The override itself, or the first of the list that it sweeps over."""
+    assert override.input_line is not None
+    if not override.is_sweep_override():
+        return override.input_line
+    return f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+
+
 def _values(override: Override) -> list[Any]:
     if override.is_sweep_override():
         return list(override.sweep_iterator())
     return [override.value()]
 
 
-def _choice_fault(override: Override, groups: set[str]) -> str | None:
+def _choice_fault(override: Override, config_dir: str | None) -> str | None:
     """A group is given a choice that is not there."""
-    group = override.get_key_element().removeprefix("+").split("@")[0]
-    if group not in groups or override.is_delete():
+    group = override.key_or_group.split("@")[0]
+    if not _is_choice(override) or override.is_delete():
         return None
-    known = choices(group)
+    if group in GROUPS:
+        known = choices(group, config_dir)
+    else:
+        known = sorted(GlobalHydra.instance().config_loader().get_group_options(group))
     for value in _values(override):
         if value is not None and str(value) not in known and not isinstance(value, list):
             there = ", ".join(known)
@@ -115,7 +152,7 @@ def _choice_fault(override: Override, groups: set[str]) -> str | None:
     return None
 
 
-def _key_fault(override: Override, config: DictConfig, groups: set[str]) -> str | None:
+def _key_fault(override: Override, config: DictConfig) -> str | None:
     """A key is set that the composed configuration does not have."""
     key = override.key_or_group
     if override.is_delete() or key.startswith("hydra") or override.is_add() or override.is_force_add():
@@ -127,7 +164,7 @@ def _key_fault(override: Override, config: DictConfig, groups: set[str]) -> str 
             owner = ".".join(parts[:depth])
             known = [str(name) for name in here] if isinstance(here, DictConfig) else []
             if not owner:
-                known += sorted(groups - {name for name in groups if "/" in name})
+                known += [group for group in GROUPS if group not in known]
             return unknown_key(key, owner, part, known, config)
         here = OmegaConf.select(here, part, throw_on_missing=False)
     return None
@@ -140,7 +177,7 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: D
         prefix = f"{owner}." if owner else ""
         hint = re.sub(r"mean (\S+)\?", rf"mean {prefix}\1?", hint)
     else:
-        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part]
+        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
         hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
     where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
     return f"{key}: {where}.{hint}"

@@ -8,7 +8,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.check import needed_devices
-from neurobench.config.errors import UserError
 from neurobench.data.dataset import Dataset
 from neurobench.models.learner import Learner, Model, Seeds, Task
 
@@ -41,13 +40,3 @@ def _fields(section: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(section, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if key != "name"}
-
-
-def pick_device(asked: str) -> torch.device:
-    """`auto` takes a GPU where there is one. Raises UserError where `cuda` is asked for and absent."""
-    import torch
-
-    present = torch.cuda.is_available()
-    if asked == "cuda" and not present:
-        raise UserError("device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto.")
-    return torch.device("cuda" if present and asked != "cpu" else "cpu")

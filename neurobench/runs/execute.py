@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import resource
-import sys
 import time
 import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,9 +17,9 @@ from neurobench.config.errors import UserError
 from neurobench.config.identity import config_hash
 from neurobench.config.schema import Training
 from neurobench.runs.folder import RunFolder
+from neurobench.runs.log import log_file
+from neurobench.runs.machine import pick_device, pin_threads
 from neurobench.runs.store import same_setting
-
-log = logging.getLogger(__name__)
 
 
 class RunFailed(UserError):
@@ -47,13 +41,14 @@ def execute(config: DictConfig, console: Console) -> RunFolder:
     Raises ConfigError before anything is computed; RunFailed or RunInterrupted once the folder exists.
     """
     require(config)
+    pin_threads(config.threads)
+    pick_device(config.device)  # refuses before there is a folder
     folder, finished = _folder(config)
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
-    pin_threads(config.threads)
     try:
-        with _log_file(folder.path / "run.log", console):
+        with log_file(folder.path / "run.log", console):
             _run(config, folder, console)
     except RunInterrupted:
         raise
@@ -85,21 +80,8 @@ def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
     return folder, False
 
 
-def pin_threads(threads: int) -> None:
-    """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    import numba
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    threadpool_limits(threads)
-
-
 def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
-    from neurobench.runs.build import build_dataset, build_learner, pick_device
+    from neurobench.runs.build import build_dataset, build_learner
     from neurobench.runs.provenance import provenance
     from neurobench.training.evaluate import evaluate
     from neurobench.training.fit import fit
@@ -223,27 +205,3 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     expected = isinstance(error, UserError | DataError | Divergence)
     told = str(error) if expected else f"{kind}: {error}"
     return RunFailed(f"the run failed: {told}\nThe whole story is in {folder.path / 'run.log'}")
-
-
-@contextmanager
-def _log_file(path: Path, console: Console) -> Iterator[None]:
-    """Log to run.log; a warning goes there and, as one line, to the person."""
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger("neurobench")
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    before = warnings.showwarning
-
-    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-        log.warning("%s: %s (%s:%s)", category.__name__, message, filename, lineno)
-        console.print(f"warning: {message}", highlight=False, soft_wrap=True)
-
-    warnings.showwarning = show
-    try:
-        log.info("command: %s", " ".join(sys.argv))
-        yield
-    finally:
-        warnings.showwarning = before
-        root.removeHandler(handler)
-        handler.close()

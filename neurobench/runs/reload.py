@@ -11,8 +11,9 @@ from neurobench.config.check import require
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.models.learner import Learner
-from neurobench.runs.build import build_dataset, build_learner, pick_device
+from neurobench.runs.build import build_dataset, build_learner
 from neurobench.runs.folder import RunFolder
+from neurobench.runs.machine import pick_device
 from neurobench.training.seeds import spawn
 
 

@@ -1,0 +1,67 @@
+"""Promises of the dispatcher: help at once, typing mistakes answered, completion that knows verbs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neurobench.cli.main import BAD_USAGE, FINE, VERBS, main
+
+
+def test_help_imports_nothing_but_the_standard_library() -> None:
+    script = (
+        "import sys\nbefore = set(sys.modules)\n"
+        "from neurobench.cli.main import main\nmain(['--help'])\n"
+        "names = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(names - set(sys.stdlib_module_names)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "['neurobench']"
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("rum", "Did you mean run?"),
+        ("model=qrbm", "Did you mean neurobench run model=qrbm?"),
+        ("zzz", "There is run, list"),
+    ],
+)
+def test_a_verb_that_is_not_there(word: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == BAD_USAGE
+    assert sentence in capsys.readouterr().err
+
+
+def test_no_verb_is_bad_usage_and_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == BAD_USAGE
+    assert "usage: neurobench VERB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "neurobench", verb, "--help"], capture_output=True, text=True)
+    assert done.returncode == FINE, done.stderr
+    assert "neurobench" in done.stdout
+
+
+def completed(line: str) -> list[str]:
+    environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    command = [sys.executable, "-m", "neurobench", "-sc", "query=bash"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+
+
+def test_completion_knows_verbs_groups_choices_and_keys() -> None:
+    assert completed("neurobench va") == ["validate"]
+    assert set(completed("neurobench ")) == set(VERBS)
+    assert {"dataset=mnist", "dataset=nmnist", "dataset=yin_yang"} <= set(completed("neurobench run dataset="))
+    assert "training.epochs=" in completed("neurobench run model=qrbm training.e")
+    assert completed("neurobench show x") == []
+
+
+def test_completion_can_be_installed() -> None:
+    done = subprocess.run(["neurobench", "-sc", "install=bash"], capture_output=True, text=True, check=True)
+    assert "complete -o nospace" in done.stdout
+    assert done.stdout.rstrip().endswith("neurobench")
+    assert main(["-sc"]) == BAD_USAGE

@@ -1,0 +1,216 @@
+"""Promises of `neurobench run`, kept by real processes: what is killed goes on, what is repeated repeats."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import Neurobench, command, environment
+
+SLOW = ("run", "model=toy", "training.epochs=4", "training.checkpoint_every=0", "model.pause=0.004")
+
+
+def runs(tmp_path: Path, name: str = "toy-yin_yang-sim") -> list[Path]:
+    return sorted((tmp_path / "outputs" / name).glob("*"))
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
+
+
+def status(folder: Path) -> str:
+    return json.loads((folder / "run.json").read_text())["status"]
+
+
+def start_slow(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
+    """A run that has learned for a while: past its first epoch, within a later one."""
+    child = subprocess.Popen(
+        command(*SLOW), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        lines = [path for path in (tmp_path / "outputs").glob("*/*/metrics.jsonl") if path.read_text()]
+        if lines:
+            time.sleep(0.1)
+            return child, lines[0].parent
+        time.sleep(0.01)
+    child.kill()
+    raise AssertionError("no epoch ended in a minute")
+
+
+def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "model=toy")
+    assert done.returncode == 0, done.stderr
+    (folder,) = runs(tmp_path)
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
+        "checkpoint.pt", "config.yaml", "figures", "metrics.jsonl", "result.json", "run.json", "run.log",
+    }  # fmt: skip
+    assert {path.name for path in (folder / "figures").iterdir()} == {"confusion.png", "learning_curve.png"}
+    told = result(folder)
+    assert told["data"]["n_train"] == 5000
+    assert told["scale"] == "paper"
+    assert 0.4 < told["metrics"]["test_accuracy"] < 0.8
+    low, high = told["intervals"]["test_accuracy"]
+    assert low < told["metrics"]["test_accuracy"] < high
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["threads"] == 1
+    assert record["seeds"]["root"] == 0
+    assert record["data"]["sha256"] == told["data"]["sha256"]
+    assert record["versions"]["torch"]
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
+    assert f"{told['metrics']['test_accuracy']:.2%}" in done.stdout
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(neurobench: Neurobench, tmp_path: Path) -> None:
+    for seed in (3, 3, 4):
+        assert neurobench("run", "model=toy", f"seed={seed}", "name=x").returncode == 0
+    first, second, other = (json.dumps(result(folder)["metrics"]) for folder in runs(tmp_path, "x"))
+    assert first == second != other
+
+
+def test_kill_9_and_resume_gives_the_metrics_of_an_undisturbed_run(neurobench: Neurobench, tmp_path: Path) -> None:
+    child, folder = start_slow(tmp_path)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (folder / "result.json").exists()
+    assert "killed" in neurobench("show", "latest").stdout
+    resumed = neurobench(*SLOW, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed after" in resumed.stdout
+    assert runs(tmp_path) == [folder]
+    assert neurobench(*SLOW, "name=undisturbed").returncode == 0
+    (undisturbed,) = runs(tmp_path, "undisturbed")
+    assert json.dumps(result(folder)["metrics"]) == json.dumps(result(undisturbed)["metrics"])
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(neurobench: Neurobench, tmp_path: Path) -> None:
+    child, folder = start_slow(tmp_path)
+    child.send_signal(signal.SIGINT)
+    told = child.communicate(timeout=60)[0].decode()
+    assert child.returncode == 130
+    assert "--resume" in told
+    assert "Traceback" not in told
+    assert status(folder) == "interrupted"
+    assert neurobench(*SLOW, "--resume").returncode == 0
+    assert status(folder) == "finished"
+    again = neurobench(*SLOW, "--resume")
+    assert "already finished" in again.stdout
+    assert runs(tmp_path) == [folder]
+
+
+def test_resume_does_not_take_up_a_run_of_another_setting(neurobench: Neurobench, tmp_path: Path) -> None:
+    child, folder = start_slow(tmp_path)
+    child.kill()
+    child.wait()
+    assert neurobench("run", "model=toy", "--resume").returncode == 0
+    assert len(runs(tmp_path)) == 2
+    assert not (folder / "result.json").exists()
+
+
+def test_a_sweep_with_one_bad_cell_runs_the_good_ones_and_reports_the_bad(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    done = neurobench("run", "-m", "model=toy", "seed=0,1", "model.explode_at=null,3")
+    assert done.returncode == 1
+    assert "2 of 4 runs finished" in done.stdout
+    assert "failed: model=toy seed=0 model.explode_at=3" in done.stdout
+    assert "diverged at update 3" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    finished = [folder for folder in runs(tmp_path) if (folder / "result.json").exists()]
+    assert sorted(result(folder)["seed"] for folder in finished) == [0, 1]
+    assert sorted(status(folder) for folder in runs(tmp_path)) == ["failed", "failed", "finished", "finished"]
+
+
+def test_a_sweep_refuses_impossible_cells_and_runs_the_rest(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "-m", "model=toy", "model.lr=0.1,-1")
+    assert done.returncode == 1
+    assert "refused: model=toy model.lr=-1" in done.stdout
+    assert len(runs(tmp_path)) == 1
+    assert neurobench("run", "-m", "model=toy", "model.lr=0,-1").returncode == 2
+
+
+def test_a_sweep_without_faults_ends_well(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "-m", "model=toy", "seed=range(3)")
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 runs finished" in done.stdout
+
+
+def test_divergence_is_a_failed_run_with_its_story(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "model=toy", "model.explode_at=7")
+    assert done.returncode == 1
+    assert "diverged at update 7" in done.stderr
+    assert "Traceback" not in done.stderr
+    (folder,) = runs(tmp_path)
+    assert status(folder) == "failed"
+    assert not (folder / "result.json").exists()
+    assert "Divergence" in (folder / "run.log").read_text()
+
+
+def test_a_smaller_scale_is_said_to_be_no_result(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "model=toy", "scale=smoke")
+    assert "never a result" in done.stdout
+    (folder,) = runs(tmp_path)
+    assert result(folder)["data"]["n_train"] == 500
+    assert result(folder)["data"]["evaluated_on"].startswith("the first 200 samples of")
+
+
+def test_a_batch_larger_than_the_data_is_refused(neurobench: Neurobench) -> None:
+    done = neurobench("run", "model=toy", "training.batch_size=5001")
+    assert done.returncode == 1
+    assert "training.batch_size=5001 is more than the 5000 training samples" in done.stderr
+
+
+def test_cuda_that_is_not_there_is_said_before_a_folder_is_made(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "model=toy", "device=cuda")
+    if done.returncode == 0:
+        return  # there is a GPU: nothing to refuse
+    assert done.returncode == 2
+    assert "device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto." in done.stderr
+    assert not runs(tmp_path)
+
+
+def test_outputs_that_cannot_be_written_are_named(neurobench: Neurobench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = neurobench("run", "model=toy", "outputs=file")
+    assert done.returncode == 2
+    assert "cannot make the run folder" in done.stderr
+
+
+def test_on_a_terminal_a_live_bar_shows_loss_accuracy_speed_and_time_left(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        command(*SLOW), cwd=tmp_path, env={**environment(), "TERM": "xterm"}, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    except OSError:
+        pass  # Linux reports the closed terminal as an error
+    assert child.wait() == 0
+    for word in (b"epoch 2/4", b"loss", b"accuracy", b"samples/s", b"left"):
+        assert word in seen
+
+
+def test_the_composed_configuration_can_be_looked_at(neurobench: Neurobench) -> None:
+    done = neurobench("run", "model=toy", "--cfg", "job", "training.epochs=9")
+    assert done.returncode == 0
+    assert "epochs: 9" in done.stdout
+    assert "_target_: neurobench_toy.toy.Toy" in done.stdout
+
+
+def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> None:
+    told = json.loads(neurobench("list", "--json").stdout)
+    assert "toy" in told["models"]
+    cells = {(cell["model"], cell["dataset"], cell["backend"]): cell for cell in told["matrix"]}
+    assert cells["toy", "yin_yang", "sim"]["runs"]
+    refused = cells["toy", "nmnist", "sim"]
+    assert not refused["runs"]
+    assert refused["why_not"] == "model=toy reads vector; dataset=nmnist yields events."
+    assert len(cells) == len(told["models"]) * len(told["datasets"]) * len(told["backends"])

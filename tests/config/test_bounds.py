@@ -1,0 +1,65 @@
+"""Promises of the bounds that parameters declare."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+
+from neurobench.config.bounds import Bound, BoundsError, enforce, fault_of
+
+
+@dataclass(frozen=True)
+class Gibbs:
+    sweeps: Annotated[int, Bound(1)] = 100
+    beta: Annotated[float, Bound(0, above=True)] = 1.0
+    order: Literal["random", "fixed"] = "fixed"
+    seeds: Annotated[tuple[int, ...], Bound(0, 9)] = (1, 2)
+    reset: Annotated[float, Bound(-1, 1)] | None = None
+
+    def __post_init__(self) -> None:
+        enforce(self)
+
+
+@pytest.mark.parametrize(
+    ("bound", "inside", "outside", "words"),
+    [
+        (Bound(0, 1), (0, 0.5, 1), (-1e-9, 1 + 1e-9), "in [0, 1]"),
+        (Bound(0, 1, below=True), (0, 0.999), (1, 2), "in [0, 1)"),
+        (Bound(0, above=True), (1e-300, math.inf), (0, -1), "above 0"),
+        (Bound(3), (3, 4), (2,), "at least 3"),
+        (Bound(hi=0.5), (-1e9, 0.5), (0.51,), "at most 0.5"),
+        (Bound(hi=2, below=True), (1,), (2,), "below 2"),
+    ],
+)
+def test_ends_belong_to_the_interval_unless_left_out(
+    bound: Bound, inside: tuple[float, ...], outside: tuple[float, ...], words: str
+) -> None:
+    assert all(bound.holds(value) for value in inside)
+    assert not any(bound.holds(value) for value in outside)
+    assert not bound.holds(math.nan)
+    assert str(bound) == words
+
+
+def test_all_fields_out_of_bounds_are_named_at_once() -> None:
+    with pytest.raises(BoundsError) as caught:
+        Gibbs(sweeps=0, beta=-1.0, order="other", seeds=(1, 10), reset=2.0)  # type: ignore[arg-type]
+    assert dict(caught.value.faults) == {
+        "sweeps": "=0 is not at least 1",
+        "beta": "=-1.0 is not above 0",
+        "order": "='other' is not one of random, fixed",
+        "seeds": "=(1, 10) is not in [0, 9]",
+        "reset": "=2.0 is not a number in [-1, 1] or null",
+    }
+
+
+def test_a_boolean_is_no_number_and_an_integer_is_one() -> None:
+    assert fault_of(True, int) is not None
+    assert fault_of(True, float) is not None
+    assert fault_of(1, float) is None
+    assert fault_of(1.0, int) is not None
+    assert fault_of(math.nan, Annotated[float, Bound(0)]) is not None
+
+
+def test_what_is_no_plain_data_is_left_alone() -> None:
+    assert fault_of(object(), object) is None

@@ -1,0 +1,112 @@
+"""Every faulty configuration gets its sentence: exit code 2, no traceback, and all faults at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import BAD_USAGE, main
+
+FAULTY = {
+    "a choice that is not there": (["model=qrmb"], "model=qrmb: there is no such model", "Did you mean qrbm?"),
+    "a data set that is not there": (["dataset=mnst"], "dataset=mnst: there is no such dataset", "Did you mean mnist?"),
+    "an experiment that is not there": (["experiment=dynex"], "experiment=dynex: there is no such experiment"),
+    "a scale that is not there": (["scale=papr"], "there is paper, quick, smoke", "Did you mean paper?"),
+    "a launcher that is not there": (["hydra/launcher=jblib"], "hydra/launcher=jblib: there is no such"),
+    "a key with a slip": (["model.n_hiden=3"], "model has no key n_hiden. Did you mean model.n_hidden?"),
+    "a section with a slip": (["trainning.epochs=3"], "there is no key trainning. Did you mean training?"),
+    "a key without its section": (["epochs=3"], "Did you mean training.epochs or scale.epochs?"),
+    "a key slipped in with a plus": (["+model.foo=1"], "model.foo: model has no key foo"),
+    "a section slipped in with a plus": (["+modell.foo=1"], "there is no key modell. Did you mean model?"),
+    "a value of the wrong type": (["training.epochs=many"], "training.epochs='many' is not an integer"),
+    "a value that is not whole": (["training.epochs=1.5"], "training.epochs=1.5 is not an integer"),
+    "true for a number": (["training.batch_size=true"], "training.batch_size=True is not an integer"),
+    "a value out of range": (["training.batch_size=0"], "training.batch_size=0 is not at least 1"),
+    "a seed out of range": (["seed=-1"], "seed=-1 is not in [0, 2147483647]"),
+    "a device that is not one": (["device=gpu"], "device='gpu' is not one of auto, cpu, cuda"),
+    "no value where one is needed": (["training.epochs=null"], "training.epochs=None is not an integer"),
+    "a value left open": (["training.epochs=???"], "training.epochs has no value; set it with training.epochs=..."),
+    "a reference to nothing": (["seed=${nowhere}"], "seed=${nowhere} cannot be resolved"),
+    "a folder that leads elsewhere": (["name=../x"], "name='../x' is not a plain folder name"),
+    "a section that is a number": (["training=3"], "training is not a section of keys"),
+    "a dot for a slash": (["hydra.launcher=joblib"], "would be ignored", "Write hydra/launcher=joblib."),
+    "a sweep without -m": (["seed=0,1"], "seed=0,1 gives seed several values: add -m"),
+    "no override at all": (["what is this"], "'what is this' is not an override: write key=value."),
+    "a callable of Python": (["model._target_=builtins.open"], "model._target_=builtins.open is not allowed"),
+    "a way round through our own imports": (["model._target_=neurobench.cli.main.os.system"], "there is no module"),
+    "a function of our own": (
+        ["model._target_=neurobench.runs.store.find_run"],
+        "find_run: neurobench.runs.store offers",
+    ),
+    "a class that we only import": (
+        ["model._target_=neurobench.runs.store.Path"],
+        "neurobench.runs.store offers no class",
+    ),
+    "a class with a slip": (["dataset._target_=neurobench.data.mnist.MNST"], "Did you mean MNIST?"),
+    "a target that is no name": (["model._target_=3"], "_target_=3 is not the dotted name of a class"),
+    "no target": (["~model._target_"], "model names no class: it has no _target_"),
+    "data of another layout": (
+        ["model=toy", "dataset=nmnist"],
+        "model=toy reads vector; dataset=nmnist yields events.",
+    ),
+    "a device that is not offered": (["model=toy", "model.needs=${backend.abacus}"], "needs a 'abacus'; backend=sim offers"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentences"), [(v[0], v[1:]) for v in FAULTY.values()], ids=list(FAULTY))
+def test_it_is_refused_with_its_sentence(
+    words: list[str], sentences: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert exit_code(["run", *words]) == BAD_USAGE
+        told = capsys.readouterr().err
+    for sentence in sentences:
+        assert sentence in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "outputs").exists(), "a refused run left a folder"
+
+
+def exit_code(words: list[str]) -> int:
+    """As the shell sees it."""
+    try:
+        return main(words)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+
+
+def test_all_faults_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["model.n_hiden=3", "dataset=mnst", "training.epochs=0", "seed=x", "scale.test=-1", "model.n_hidden=0"]
+    assert exit_code(["run", *words]) == BAD_USAGE
+    told = capsys.readouterr().err
+    assert told.startswith("cannot run this configuration (6 faults):")
+    for word in ("n_hiden", "mnst", "training.epochs=0", "seed='x'", "scale.test=-1", "model.n_hidden=0"):
+        assert word in told
+
+
+def test_a_refusal_costs_neither_torch_nor_data() -> None:
+    script = (
+        "import sys\n"
+        "from neurobench.cli.main import main\n"
+        "try:\n    code = main(['run', 'model.n_hidden=0'])\n"
+        "except SystemExit as leaving:\n    code = leaving.code\n"
+        "heavy = {'torch', 'torchvision', 'numba', 'tonic', 'dimod', 'matplotlib'} & set(sys.modules)\n"
+        "print(code, sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "2 []"
+
+
+def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["validate", "training.epochs=0", "model.n_hiden=3"]) == BAD_USAGE
+    told = capsys.readouterr().err
+    assert "training.epochs=0 is not at least 1" in told
+    assert "model has no key n_hiden" in told
+
+
+def test_validate_without_overrides_checks_all_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["validate"]) == 0
+    told = capsys.readouterr().out
+    assert "model=qrbm" in told
+    assert "experiment=dynex_qrbm" in told
