@@ -64,7 +64,7 @@ class Filled:
 
 
 def declared_tables(compose: Composer) -> dict[str, list[Declared]]:
-    """Table name -> the experiments that declare rows for it. Only within `composer`."""
+    """Table name -> the experiments that declare rows for it."""
     found: dict[str, list[Declared]] = {}
     for experiment in choices("experiment"):
         config = compose([f"experiment={experiment}"])

@@ -103,12 +103,8 @@ def test_checkpoints_come_back_to_the_bit_and_hold_no_code(tmp_path: Path) -> No
 @pytest.fixture
 def three(tmp_path: Path) -> list[RunFolder]:
     runs = []
-    for name, stem in (
-        ("a", "20260101-000000-aaaaaa"),
-        ("a", "20260102-000000-aaaaaa"),
-        ("b", "20260103-000000-cccccc"),
-    ):
-        path = tmp_path / name / stem
+    for place in ("a/20260101-000000-aaaaaa", "a/20260102-000000-aaaaaa", "b/20260103-000000-cccccc"):
+        path = tmp_path / place
         path.mkdir(parents=True)
         runs.append(RunFolder(path))
         runs[-1].update(status="finished", config_hash=place[-6:])
