@@ -57,7 +57,8 @@ class Learner(Protocol):
         ...
 
     def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
-        """Learn one batch. Returns sums over the batch: at least "loss"; "correct" where classes are predicted.
+        """Learn one batch. Returns sums over the batch: what the rule minimises ("loss", or its own name), and
+        "correct" where classes are predicted.
 
         Whatever is random depends on the seeds and `at` alone, so that a resumed run repeats an undisturbed one.
         Raises Divergence.

@@ -13,17 +13,23 @@ from torch import Tensor
 TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers and in grey print
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel a figure, train and validation over epochs. `history`: the rows of metrics.jsonl."""
+def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure:
+    """One panel a figure. `history`: the rows of metrics.jsonl; `trace`: means over parts of epochs, "epoch" being
+    where each part ends."""
     names = sorted({_bare(key) for row in history for key in row if key.startswith(("train_", "validation_"))})
     figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):
+        parts = [(point["epoch"], point[name]) for point in trace if name in point]
+        if parts:
+            axis.plot(*zip(*parts, strict=True), color=TRAIN, linewidth=0.8, alpha=0.5, label="train, within epochs")
         for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
             _curve(axis, history, f"{split}_{name}", split, colour)
-        axis.set_xlabel("epoch")
+        axis.set_xlabel("epochs")
         axis.set_ylabel(name.replace("_", " "))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(left=0)
+        if len(history) > 4:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     return figure

@@ -127,7 +127,7 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
     evaluation = evaluate(learner, splits.test, dataset.n_classes)
     test_seconds = time.perf_counter() - begun
     metrics = {**settled, **evaluation.metrics, **_published_way(learner, splits)}
-    _draw(folder, learner, splits.test, place.history, evaluation, label)
+    _draw(folder, learner, splits.test, place, evaluation, label)
     folder.write_result(
         {
             "name": config.name,
@@ -176,12 +176,12 @@ def _undefined(history: list[dict[str, Any]], metrics: dict[str, float]) -> dict
     return {"validation_accuracy": "this model predicts no classes until it has settled, after the last epoch"}
 
 
-def _draw(folder: RunFolder, learner: Any, test: Any, history: Any, evaluation: Any, label: str) -> None:
+def _draw(folder: RunFolder, learner: Any, test: Any, place: Any, evaluation: Any, label: str) -> None:
     from neurobench.models.learner import Draws
     from neurobench.report.figures import confusion, learning_curve
 
     accuracy = evaluation.metrics["test_accuracy"]
-    folder.save_figure("learning_curve", learning_curve(history))
+    folder.save_figure("learning_curve", learning_curve(place.history, place.trace))
     folder.save_figure("confusion", confusion(evaluation.confusion, f"{label}\ntest accuracy {accuracy:.2%}"))
     if isinstance(learner, Draws):
         for name, figure in learner.figures(test).items():

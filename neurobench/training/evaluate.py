@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from neurobench.data.dataset import Split
 from neurobench.metrics.classification import confusion_matrix, wilson_interval
+from neurobench.metrics.means import means
 from neurobench.models.learner import Learner
 
 BATCH = 1000  # samples predicted at once: bounds memory, changes no figure
@@ -23,11 +23,6 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]]  # 95 %, for the proportions among the metrics
     predicted: Tensor  # (N,) int64
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
-
-
-def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
-    """Figures summed over samples -> means; the mean of "correct" is called accuracy."""
-    return {"accuracy" if name == "correct" else name: value / samples for name, value in sums.items()}
 
 
 def mean_measures(learner: Learner, split: Split) -> dict[str, float]:

@@ -12,12 +12,15 @@ from typing import Any
 
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
+from neurobench.metrics.means import means
 from neurobench.models.learner import Divergence, Learner, Step
 from neurobench.runs.folder import RunFolder
-from neurobench.training.evaluate import mean_measures, means
+from neurobench.training.evaluate import mean_measures
 from neurobench.training.interrupt import Interrupted, Interruption
 from neurobench.training.progress import Meter
 from neurobench.training.seeds import epoch_order
+
+TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Position:
     seconds: float = 0.0  # spent in training so far, over all sittings
     epoch_seconds: float = 0.0  # of it, in the epoch under way
     history: list[dict[str, Any]] = field(default_factory=list)  # a row an epoch, as in metrics.jsonl
+    trace: list[dict[str, float]] = field(default_factory=list)  # the finer curve: TRACE points an epoch
+    marked: dict[str, float] = field(default_factory=dict)  # `sums` and `samples` at the last point of the trace
     best_epoch: int | None = None  # where the monitored figure was best
     stopped: bool = False  # early
 
@@ -105,10 +110,20 @@ def _one_batch(
         place.sums[name] = place.sums.get(name, 0.0) + value
     place.batch += 1
     place.samples += last - first
+    if place.batch % max(1, per_epoch // TRACE) == 0 or place.batch == per_epoch:
+        _mark(place, per_epoch)
     spent = time.perf_counter() - begun
     place.seconds += spent
     place.epoch_seconds += spent
     meter.batch(place.samples, place.sums, place.epoch_seconds)
+
+
+def _mark(place: Position, per_epoch: int) -> None:
+    """Add the means since the last point to the trace."""
+    samples = place.samples - place.marked.get("samples", 0)
+    since = {name: value - place.marked.get(name, 0.0) for name, value in place.sums.items()}
+    place.trace.append({"epoch": place.epoch + place.batch / per_epoch, **means(since, int(samples))})
+    place.marked = {**place.sums, "samples": place.samples}
 
 
 def _close_epoch(learner: Learner, validation: Split, place: Position) -> dict[str, Any]:
@@ -119,7 +134,8 @@ def _close_epoch(learner: Learner, validation: Split, place: Position) -> dict[s
         row |= {f"validation_{name}": value for name, value in mean_measures(learner, validation).items()}
     row |= {"seconds": round(place.epoch_seconds, 4), "samples_per_s": round(place.samples / place.epoch_seconds, 1)}
     place.history.append(row)
-    place.epoch, place.batch, place.samples, place.sums, place.epoch_seconds = place.epoch + 1, 0, 0, {}, 0.0
+    place.epoch, place.batch, place.samples, place.epoch_seconds = place.epoch + 1, 0, 0, 0.0
+    place.sums, place.marked = {}, {}
     return row
 
 

@@ -64,7 +64,7 @@ class _Figures(ProgressColumn):
 
 
 class LiveMeter:
-    """A bar with epoch, loss, accuracy, samples/s and time left."""
+    """A bar with epoch, the learner's figures (loss, accuracy), samples/s and time left."""
 
     def __init__(self, console: Console):
         self.plain = PlainMeter(console)
@@ -91,9 +91,7 @@ class LiveMeter:
         return f"epoch {min(self.done + 1, self.epochs)}/{self.epochs}"
 
     def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
-        words = [f"loss {sums['loss'] / samples:.4g}"] if "loss" in sums else []
-        if "correct" in sums:
-            words.append(f"accuracy {sums['correct'] / samples:.2%}")
+        words = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in means(sums, samples).items()]
         words.append(f"{samples / seconds:,.0f} samples/s")
         self.progress.update(self.task, advance=1, description=self._title(), figures="  ".join(words))
 

@@ -50,7 +50,7 @@ FAULTY = {
         ["model=toy", "dataset=nmnist"],
         "model=toy reads vector; dataset=nmnist yields events.",
     ),
-    "a device that is not offered": (["model=toy", "model.needs=${backend.abacus}"], "needs a 'abacus'; backend=sim offers"),
+    "a device that is not offered": (["model=toy", "model.needs=${backend.abacus}"], "needs a 'abacus'; backend=sim"),
 }
 
 

@@ -81,6 +81,14 @@ def test_an_epochs_figures_are_means_over_samples_not_over_batches(folder: RunFo
     assert place.history[0]["train_accuracy"] == int((log_p.argmax(1) == data.y).sum()) / 21
 
 
+def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
+    place = train(Softmax(), folder)
+    assert [point["epoch"] for point in place.trace[:3]] == pytest.approx([1 / 3, 2 / 3, 1])
+    for epoch, row in enumerate(place.history):
+        parts = [point["loss"] for point in place.trace[3 * epoch : 3 * epoch + 3]]
+        assert (8 * parts[0] + 8 * parts[1] + 5 * parts[2]) / 21 == pytest.approx(row["train_loss"])
+
+
 def test_step_numbers_run_from_0_to_n_over_all_epochs(folder: RunFolder) -> None:
     steps: list[Step] = []
 

@@ -1,0 +1,39 @@
+"""Promises of `show` and `list runs`: a run is told as its files have it, and its checkpoint predicts again."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Neurobench
+
+
+def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: Neurobench, tmp_path: Path) -> None:
+    assert neurobench("run", "model=toy").returncode == 0
+    (folder,) = (tmp_path / "outputs").glob("*/*")
+    result = json.loads((folder / "result.json").read_text())
+    accuracy = result["metrics"]["test_accuracy"]
+    shown = neurobench("show", "latest").stdout
+    for word in (folder.name, "finished", result["config_hash"], f"{accuracy:.2%}", "epoch 2"):
+        assert word in shown
+    told = json.loads(neurobench("show", "toy-yin_yang-sim", "--json").stdout)
+    assert told["result"] == result
+    assert len(told["epochs"]) == 2
+    predicted = neurobench("show", folder.name[:12], "--predict", "1000")
+    assert f"{round(1000 * accuracy)} of 1000 right" in predicted.stdout, predicted.stderr
+    (row,) = json.loads(neurobench("list", "runs", "--json").stdout)
+    assert row["test_accuracy"] == accuracy
+    assert f"{accuracy:.2%}" in neurobench("list", "runs").stdout
+
+
+def test_a_run_that_is_not_there_is_said_not_to_be(neurobench: Neurobench) -> None:
+    done = neurobench("show", "nothing")
+    assert done.returncode == 2
+    assert "there are no runs below outputs. Start one with: neurobench run" in done.stderr
+
+
+def test_a_folder_from_elsewhere_cannot_name_foreign_code(neurobench: Neurobench, tmp_path: Path) -> None:
+    assert neurobench("run", "model=toy").returncode == 0
+    (config,) = (tmp_path / "outputs").glob("*/*/config.yaml")
+    config.write_text(config.read_text().replace("neurobench_toy.toy.Toy", "subprocess.Popen"))
+    done = neurobench("show", "latest", "--predict", "3")
+    assert done.returncode == 2
+    assert "_target_=subprocess.Popen is not allowed" in done.stderr

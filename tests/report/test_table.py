@@ -1,0 +1,113 @@
+"""Promises of the tables: only the declared setting at full scale can pass, and a row out of its band is told."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurobench.cli.main import FINE, OUT_OF_BAND, main
+from neurobench.config.schema import Row
+from neurobench.report.table import Declared, as_csv, as_latex, as_markdown, fill
+from neurobench.runs.atomic import write_json
+
+ROW = Row(
+    id="accuracy",
+    what="accuracy, 100 % of_it | all",
+    metric="test_accuracy",
+    published=0.97,
+    source="a paper",
+    band=[0.95, 0.96],
+    means="on the test set",
+)
+TUTORIAL = Declared("tutorial", "tutorial", {"paper": "p" * 12, "quick": "q" * 12, "smoke": "s" * 12}, (ROW,))
+
+
+def finished(outputs: Path, stem: str, setting: str, seed: int, accuracy: float, name: str = "tutorial") -> None:
+    folder = outputs / name / stem
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", {"status": "finished"})
+    result: dict[str, Any] = {
+        "name": name,
+        "seed": seed,
+        "setting_hash": setting,
+        "metrics": {"test_accuracy": accuracy},
+        "data": {"evaluated_on": "the official test set"},
+    }
+    write_json(folder / "result.json", result)
+
+
+def test_without_runs_a_row_says_so(tmp_path: Path) -> None:
+    (row,) = fill([TUTORIAL], tmp_path)
+    assert (row.verdict, row.mean, row.measured) == ("not run", None, ())
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "verdict"), [(0.95, "in band"), (0.96, "in band"), (0.9499, "OUT"), (0.9601, "OUT")]
+)
+def test_the_ends_of_the_band_belong_to_it(tmp_path: Path, accuracy: float, verdict: str) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, accuracy)
+    assert fill([TUTORIAL], tmp_path)[0].verdict == verdict
+
+
+def test_an_open_end_is_open(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.99)
+    for band, verdict in (([0.95, None], "in band"), ([None, 0.95], "OUT"), ([0.995, None], "OUT")):
+        row = Row(**{**ROW.__dict__, "band": band})
+        declared = Declared("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
+        assert fill([declared], tmp_path)[0].verdict == verdict
+
+
+def test_seeds_are_averaged_and_the_newest_run_of_each_counts(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.10)
+    finished(tmp_path, "2", "p" * 12, 0, 0.95)
+    finished(tmp_path, "3", "p" * 12, 1, 0.96)
+    (row,) = fill([TUTORIAL], tmp_path)
+    assert row.measured == (0.95, 0.96)
+    assert row.mean == pytest.approx(0.955)
+    assert row.verdict == "in band"
+
+
+def test_a_smaller_scale_never_passes(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "s" * 12, 0, 0.955)
+    (row,) = fill([TUTORIAL], tmp_path)
+    assert (row.verdict, row.scale) == ("SMOKE", "smoke")
+
+
+def test_a_run_of_another_setting_does_not_count_though_its_name_is_the_same(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "x" * 12, 0, 0.955)
+    assert fill([TUTORIAL], tmp_path)[0].verdict == "not run"
+
+
+def test_a_metric_that_is_absent_is_absent(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.955)
+    row = Row(**{**ROW.__dict__, "metric": "effective_macs"})
+    declared = Declared("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
+    assert fill([declared], tmp_path)[0].mean is None
+
+
+def test_markdown_csv_and_latex_escape_what_would_break_them(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.955)
+    rows = fill([TUTORIAL], tmp_path)
+    lines = as_markdown(rows).splitlines()
+    assert len(lines) == 3
+    assert r"100 % of_it \| all" in lines[2]
+    (parsed,) = csv.DictReader(io.StringIO(as_csv(rows)))
+    assert parsed["figure"] == ROW.what
+    assert parsed["verdict"] == "in band"
+    assert r"100 \% of\_it" in as_latex(rows)
+
+
+def test_the_verb_exits_with_3_when_a_row_is_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "dynex", "--format", "json", "--outputs", str(tmp_path)]) == FINE
+    rows = json.loads(capsys.readouterr().out)
+    target = next(row for row in rows if row["id"] == "sme")
+    assert target["verdict"] == "not run"
+    assert target["published"] == 0.009717
+    finished(tmp_path, "1", target["setting_hash"], 0, 0.5, name="dynex_qrbm")
+    path = tmp_path / "dynex_qrbm" / "1" / "result.json"
+    write_json(path, {**json.loads(path.read_text()), "metrics": {target["metric"]: 0.5}})
+    assert main(["table", "dynex", "--outputs", str(tmp_path)]) == OUT_OF_BAND
+    assert "OUT" in capsys.readouterr().out
