@@ -7,6 +7,7 @@ from neurobench.kernels.events import active, add_rows
 from neurobench.kernels.transpose import transpose
 
 _ZERO = np.float32(0.0)
+STILL = np.float32(1e-30)  # a velocity below it is 0: it would only decay through the denormals, which are slow
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -55,7 +56,8 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
 def advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
     """d = momentum d + step - decay w;  w = w + d."""
     for j in range(w.shape[0]):
-        d[j] = momentum * d[j] + (step[j] - decay * w[j])
+        speed = momentum * d[j] + (step[j] - decay * w[j])
+        d[j] = speed if abs(speed) > STILL else _ZERO
         w[j] += d[j]
 
 

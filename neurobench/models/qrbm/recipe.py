@@ -59,3 +59,34 @@ class QRBM:
         from neurobench.models.qrbm.learner import QRBMLearner
 
         return QRBMLearner(self, task, seeds, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TutorialQRBM:
+    """The tutorial's exact arithmetic: update 0 on all images against one device state, then one update an image.
+
+    Source: "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023), whose layer is the
+    code of Kalis et al. (2023), arXiv 2304.12418.
+    """
+
+    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+
+    n_hidden: Annotated[int, Bound(1)] = 300
+    threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255
+    lr: Annotated[float, Bound(0, above=True)] = 0.05
+    momentum: Annotated[float, Bound(0, 1, below=True)] = 0.9
+    decay_factor: Annotated[float, Bound(1)] = 1.00005  # lr is divided by it after every update
+    init_sd: Annotated[float, Bound(0)] = 0.001  # of the weights
+    num_reads: Annotated[int, Bound(1)] = 100  # the best of them starts update 0; 100,000 as published
+    steps_per_epoch: Annotated[int, Bound(1)] = 6  # the printed error is divided by it once more
+    readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS
+    fitted_images: Annotated[int, Bound(2)] = 150  # test images on which the tutorial fits and scores
+    sampler: Sampler
+
+    def __post_init__(self) -> None:
+        enforce(self)
+
+    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
+        from neurobench.models.qrbm.tutorial import TutorialLearner
+
+        return TutorialLearner(self, task, seeds, device)
