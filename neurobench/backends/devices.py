@@ -44,3 +44,23 @@ class Sampler(Protocol):
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """`num_reads` states; chains start at `initial_hidden` (R, H) where given, else at random."""
         ...
+
+
+class AnalogMac(Protocol):
+    """Multiplies matrices of small integers in the analog domain, and digitises the products to 8 bits."""
+
+    gain: float  # of the host's linear model of this device: LSB of the read-out for x * w = 1 sent once
+    noise_std: float  # LSB, of one partial sum, in the same model
+    identity: Mapping[str, Any]  # what tells this chip from another one; empty where there is no chip
+    calibration: Mapping[str, float]  # what was measured of the chip; empty where there is none
+
+    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Tensor:
+        """(B, I) @ (I, O) -> (B, O) float32, whole numbers in [-128, 127].
+
+        x is rounded to [0, 31] and w to [-63, 63]; outside is an error. Each input is sent `num_sends` times.
+        """
+        ...
+
+    def host(self) -> AnalogMac:
+        """The linear model of this device with what was measured of it; an ideal device is its own model."""
+        ...

@@ -26,6 +26,9 @@ class GibbsDevice(dimod.Sampler):
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden` the first of them is that h."""
+        _at_least_one(num_reads=num_reads)
+        if initial_hidden is not None and len(initial_hidden) != num_reads:
+            raise ValueError(f"num_reads={num_reads}, but initial_hidden holds {len(initial_hidden)} chains")
         upward, downward, beta = rbm.W, transposed(rbm.W), self.recipe.beta
         if initial_hidden is None:
             sweeps = self.recipe.sweeps
@@ -50,10 +53,14 @@ class GibbsDevice(dimod.Sampler):
         """`num_reads` states of any binary quadratic model; energies are those of the model as it was handed in."""
         kwargs = self.remove_unknown_kwargs(**kwargs)
         sweeps = self.recipe.sweeps if sweeps is None else sweeps
-        for name, number in (("num_reads", num_reads), ("sweeps", sweeps)):
-            if number < 1:
-                raise ValueError(f"{name}={number} is not at least 1")
+        _at_least_one(num_reads=num_reads, sweeps=sweeps)
         states = sweep_bqm(bqm.change_vartype(dimod.BINARY, inplace=False), num_reads, seed, sweeps, self.recipe.beta)
         if bqm.vartype is dimod.SPIN:
             states = 2 * states - 1
         return dimod.SampleSet.from_samples_bqm((states, list(bqm.variables)), bqm)
+
+
+def _at_least_one(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name}={number} is not at least 1")

@@ -1,0 +1,196 @@
+"""The hxtorch perceptron learns: forward on the device or on its linear model, gradient always from the model."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from neurobench.backends.devices import AnalogMac
+from neurobench.config.errors import UserError
+from neurobench.kernels.random import derive
+from neurobench.models.hxtorch import checkpoint, network
+from neurobench.models.hxtorch.adam import Moments, at_rest, descend
+from neurobench.models.hxtorch.layers import softmax_gradient
+from neurobench.models.hxtorch.network import Activity, Network
+from neurobench.models.hxtorch.recipe import HXTorchMLP, Phase
+from neurobench.models.hxtorch.schedule import Place, place, rate
+from neurobench.models.learner import Divergence, Seeds, Step, Task
+
+if TYPE_CHECKING:
+    from neurobench.data.dataset import Batch, Split, Splits
+
+_LEARN, _PREDICT, _PASS = range(3)  # purposes of a draw
+_FRAMES = 48  # of the animation
+_BLOCK = 1000  # samples evaluated at once: bounds memory
+
+
+class HXTorchMLPLearner:
+    """See `neurobench.models.learner.Learner`."""
+
+    def __init__(self, recipe: HXTorchMLP, task: Task, seeds: Seeds, device: torch.device):
+        if recipe.half_lsb and task.shape != (4,):
+            raise UserError(f"half_lsb=true is for the inputs x, y, 1 - x, 1 - y; the data have shape {task.shape}")
+        self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
+        self.mac, self.host = recipe.mac, recipe.mac.host()
+        inputs = 1
+        for size in task.shape:
+            inputs *= size
+        net = network.initial(
+            inputs,
+            recipe.hidden,
+            task.n_classes,
+            self.mac.gain,
+            seeds.init,
+            num_sends=recipe.num_sends,
+            bias=recipe.bias,
+            avg=recipe.avg,
+            shift=recipe.shift,
+        )
+        self.net = net.to(device)
+        self.plan = recipe.plan()
+        self.moments = at_rest(self.net.parameters())
+        self.phase, self.steps_done = "", 0
+        self.ended: dict[str, dict[str, Tensor]] = {}  # phase -> weights at its end
+        self.frames: dict[int, dict[str, Tensor]] = {}  # updates done -> weights, for the animation
+        self.trace: dict[str, list[float]] = {"loss": [], "accuracy": []}  # of each update's batch
+        self.source: str | None = None  # the run that this one went on from
+
+    def start(self, train: Split) -> None:
+        """With `init_from`, take over another run's weights and its num_sends."""
+        if self.recipe.init_from is None:
+            return
+        self.source, state = checkpoint.load_learner_state(self.recipe.init_from)
+        checkpoint.require_transferable(state, self.net, self.recipe, self.mac)
+        self.net = checkpoint.restored(state["weights"], state["num_sends"], self.net)
+        self.ended["host"] = checkpoint.weights(self.net)
+
+    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        """One step of Adam. The loss is the mean cross-entropy of the scaled logits."""
+        now = place(self.plan, at)
+        phase = self.plan[now.name]
+        x, y = self._inputs(batch.x), batch.y.to(self.device)
+        act = self._forward(x, self._where(phase), derive(self.seeds.training, _LEARN, at.k))
+        g = softmax_gradient(act.logits, y, phase.logit_scale)
+        if now.j == 0:
+            self.moments = at_rest(self.net.parameters())
+        gradients = network.backward(g, act, self.net, self.mac.gain)
+        self.moments = descend(self.net.parameters(), gradients, self.moments, rate(phase, now))
+        sums = _sums(act.logits, y, phase.logit_scale)
+        self._note(sums, len(y), now, at)
+        return sums
+
+    def _where(self, phase: Phase) -> AnalogMac:
+        return self.host if phase.where == "host" else self.mac
+
+    def _forward(self, x: Tensor, mac: AnalogMac, seed: int, net: Network | None = None) -> Activity:
+        net = self.net if net is None else net
+        if self.recipe.exact:
+            return network.exact_forward(x, net, mac.gain)
+        return network.forward(x, net, mac, seed)
+
+    def _note(self, sums: Mapping[str, float], n: int, now: Place, at: Step) -> None:
+        """What figures and later phases will want to know of this update."""
+        if not sums["loss"] < float("inf"):
+            raise Divergence(f"diverged at update {at.k}: loss is {sums['loss']}; try a smaller lr in {now.name}")
+        self.trace["loss"].append(sums["loss"] / n)
+        self.trace["accuracy"].append(sums["correct"] / n)
+        self.phase, self.steps_done = now.name, at.k + 1
+        if now.last:
+            self.ended[now.name] = checkpoint.weights(self.net)
+        if self.task.shape == (4,) and _is_frame(at):
+            self.frames[at.k + 1] = checkpoint.weights(self.net)
+
+    def measure(self, batch: Batch) -> Mapping[str, float]:
+        """On the device, whatever the phase; logits unscaled."""
+        return _sums(self.predict(batch.x), batch.y.to(self.device), 1.0)
+
+    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
+        """Nothing is left to learn. For the record: what calibration measured, and how many steps each phase took."""
+        return {
+            "gain": self.mac.gain,
+            "noise_std": self.mac.noise_std,
+            **{f"calibrated_{name}": value for name, value in self.mac.calibration.items()},
+        }
+
+    def predict(self, x: Any) -> Tensor:
+        """Logits in LSB, computed on the device. The same x meets the same noise."""
+        x = self._inputs(x)
+        return self._forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x))).logits
+
+    def published_way(self, splits: Splits) -> Mapping[str, float]:
+        """Accuracy after each phase, mean over `passes` noisy passes over the test set.
+
+        host: on the linear model; transfer: the same weights on the device; others: on the device.
+        """
+        host = [name for name in self.ended if name not in self.plan or self.plan[name].where == "host"]
+        stages = {name: (name, self.mac) for name in self.ended if name not in host}
+        if host:
+            stages = {host[-1]: (host[-1], self.host), "transfer": (host[-1], self.mac), **stages}
+        figures = {}
+        for stage, (name, mac) in stages.items():
+            net = checkpoint.restored(self.ended[name], self._sends(), self.net)
+            figures[f"{stage}_accuracy"] = self.accuracy(splits.test, net, mac)
+        return figures
+
+    def accuracy(self, split: Split, net: Network, mac: AnalogMac) -> float:
+        """Mean over `passes`, noise anew each time."""
+        correct = 0
+        for number in range(self.recipe.passes):
+            for block, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
+                x, y = split.batch(index)
+                seed = derive(self.seeds.training, _PASS, number, block)
+                logits = self._forward(self._inputs(x), mac, seed, net).logits
+                correct += int((logits.argmax(1) == y.to(self.device)).sum())
+        return correct / (self.recipe.passes * len(split))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **checkpoint.describe(self.net, self.recipe, self.mac),
+            "weights": checkpoint.weights(self.net),
+            "moments": dict(copy.deepcopy(self.moments)._asdict()),
+            "phase": self.phase,
+            "steps_done": self.steps_done,
+            "ended": dict(self.ended),
+            "frames": dict(self.frames),
+            "trace": {name: torch.tensor(values) for name, values in self.trace.items()},
+            "source": self.source,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises Refused where the state is of another network or for another device."""
+        checkpoint.require_same(state, self.net, self.recipe, self.mac)
+        self.net = checkpoint.restored(state["weights"], state["num_sends"], self.net)
+        stored = state["moments"]
+        first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
+        self.moments = Moments(first, second, stored["t"])
+        self.phase, self.steps_done, self.source = state["phase"], state["steps_done"], state["source"]
+        self.ended, self.frames = dict(state["ended"]), dict(state["frames"])
+        self.trace = {name: values.tolist() for name, values in state["trace"].items()}
+
+    def _sends(self) -> list[int]:
+        return [self.net.first.num_sends, self.net.second.num_sends]
+
+    def _inputs(self, x: Any) -> Tensor:
+        return network.to_inputs(x.to(self.device).flatten(1), self.recipe.half_lsb)
+
+
+def _sums(logits: Tensor, y: Tensor, scale: float) -> dict[str, float]:
+    loss = cross_entropy(scale * logits, y, reduction="sum")
+    return {"loss": float(loss), "correct": float((logits.argmax(1) == y).sum())}
+
+
+def _fingerprint(x: Tensor) -> int:
+    """A number that depends on every value of x."""
+    return zlib.crc32(x.cpu().contiguous().numpy().tobytes())
+
+
+def _is_frame(at: Step) -> bool:
+    """Frames are denser at first, when more happens: one wherever _FRAMES sqrt(updates done / n) passes an integer."""
+    before, after = (int(_FRAMES * (done / at.n) ** 0.5 + 1e-9) for done in (at.k, at.k + 1))
+    return after > before

@@ -1,0 +1,97 @@
+"""Two linear layers with a converting ReLU between them: what the tutorial calls Model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurobench.backends.devices import AnalogMac
+from neurobench.backends.sim.analog_array import X_MAX
+from neurobench.kernels.random import derive
+from neurobench.models.hxtorch import layers
+from neurobench.models.hxtorch.initial import initial_layer
+from neurobench.models.hxtorch.layers import Layer
+
+
+class Network(NamedTuple):
+    """Everything that is learned, and how it is laid on the device."""
+
+    first: Layer
+    second: Layer
+    shift: int
+
+    def parameters(self) -> list[Tensor]:
+        return [part for layer in (self.first, self.second) for part in (layer.weight, layer.bias) if part is not None]
+
+    def to(self, device: torch.device) -> Network:
+        """Copies on a device."""
+        return Network(self.first.to(device), self.second.to(device), self.shift)
+
+
+class Activity(NamedTuple):
+    """What the layers did, for the backward pass."""
+
+    x: Tensor  # (B, I) in [0, 31], unrounded
+    before: Tensor  # (B, H) before the ReLU
+    hidden: Tensor  # (B, H) in [0, 31]
+    logits: Tensor  # (B, C) LSB
+
+
+def to_inputs(x: Tensor, half_lsb: bool) -> Tensor:
+    """[0, 1] -> [0, 31]. The array rounds 31 x and 31 (1 - x) alike, so that the second says nothing new; with
+    `half_lsb` half a step is added to 1 - x and 1 - y, and the two roundings tell x to half a step."""
+    x = X_MAX * x
+    if half_lsb:
+        half = x.shape[1] // 2
+        x[:, half:] = (x[:, half:] + 0.5).clamp_(max=X_MAX)
+    return x
+
+
+def forward(x: Tensor, net: Network, mac: AnalogMac, seed: int) -> Activity:
+    """x (B, I) in [0, 31]. Both layers are computed on one device, one after the other."""
+    before = layers.linear(x, net.first, mac, derive(seed, 0))
+    hidden = layers.converting_relu(before, net.shift)
+    return Activity(x, before, hidden, layers.linear(hidden, net.second, mac, derive(seed, 1)))
+
+
+def backward(g: Tensor, act: Activity, net: Network, gain: float) -> list[Tensor]:
+    """Gradients in the order of `net.parameters()`; g (B, C) = dL/dlogits, `gain` the host's of the device."""
+    second = layers.linear_gradient(g, act.hidden, net.second, gain)
+    g = layers.converting_relu_gradient(layers.input_gradient(g, net.second, gain), act.before, net.shift)
+    first = layers.linear_gradient(g, act.x, net.first, gain)
+    return Network(first, second, net.shift).parameters()
+
+
+def exact_forward(x: Tensor, net: Network, gain: float) -> Activity:
+    """The same network in real numbers: no rounding, no range, no noise. `backward` is its gradient as it stands."""
+    before = _affine(x, net.first, gain)
+    hidden = before.clamp(min=0) * 2.0**-net.shift
+    return Activity(x, before, hidden, _affine(hidden, net.second, gain))
+
+
+def _affine(x: Tensor, layer: Layer, gain: float) -> Tensor:
+    y = gain * layer.num_sends * (x @ layer.weight.t())
+    return y if layer.bias is None else y + layer.bias
+
+
+def initial(
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    gain: float,
+    seed: int,
+    *,
+    num_sends: tuple[int | None, ...],
+    bias: bool,
+    avg: int,
+    shift: int,
+) -> Network:
+    """First values, from the measured gain."""
+    draw = torch.Generator().manual_seed(seed)
+    return Network(
+        initial_layer(inputs, hidden, gain, draw, num_sends=num_sends[0], bias=bias, avg=1),
+        initial_layer(hidden, outputs, gain, draw, num_sends=num_sends[1], bias=bias, avg=avg),
+        shift,
+    )
