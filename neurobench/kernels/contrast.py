@@ -29,7 +29,7 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
     gain, loss = p * rate_v, q * -rate_u
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
-        index = np.empty(max(v.shape[0], u.shape[0]), np.uint16)
+        index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
         step = np.empty(outputs, np.float32)
         for i in range(units * c // chunks, units * (c + 1) // chunks):
             step[:] = _ZERO

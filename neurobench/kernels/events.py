@@ -24,7 +24,7 @@ def half_step(x, W, bias, beta, k0, k1, chunks, p, state):  # type: ignore[no-un
     """
     rows, outputs = p.shape
     for c in prange(chunks):
-        index = np.empty(x.shape[1], np.uint16)
+        index = np.empty(x.shape[1], np.uint32)
         for s in range(rows * c // chunks, rows * (c + 1) // chunks):
             field = p[s]
             field[:] = bias

@@ -22,7 +22,7 @@ def single_updates(x, lr, decay_factor, momentum, k0, k1, W, a, b, dW, da, db): 
     visible, hidden = W.shape
     p0, p1, h = np.empty(hidden, np.float32), np.empty(hidden, np.float32), np.empty(hidden, np.float32)
     q, v = np.empty(visible, np.float32), np.empty(visible, np.float32)
-    index = np.empty(visible, np.uint16)
+    index = np.empty(visible, np.uint32)
     error = 0.0
     drawn = uint32(0)
     for s in range(x.shape[0]):

@@ -18,11 +18,11 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     tiles = W[:, strongest].t()
     tiles = tiles / tiles.abs().amax(1, keepdim=True).clamp(min=1e-12)
     rows = -(-len(tiles) // COLUMNS)
-    figure = Figure(figsize=(6, 0.6 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(6, 0.51 * rows), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(_mosaic(tiles, shape, fill=0.0), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
-    figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.01, label="weight / largest of its unit")
+    figure.colorbar(picture, ax=axes, fraction=0.045, pad=0.01, label="weight / largest of its unit")
     return figure
 
 
@@ -32,7 +32,7 @@ def reconstructions(x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: t
     x, q (B, V) in [0, 1]; y, predicted (B,).
     """
     rows = -(-len(x) // COLUMNS)
-    figure = Figure(figsize=(7.5, 1.75 * rows), layout="constrained")
+    figure = Figure(figsize=(7.5, 1.68 * rows), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for n, axes in enumerate(grid.flat):
         axes.set_axis_off()

@@ -48,7 +48,7 @@ class QRBM:
 
     def __post_init__(self) -> None:
         enforce(self)
-        if self.lr / (1 - self.momentum) > 1:
+        if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
