@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,8 +24,9 @@ def science(config: DictConfig) -> dict[str, Any]:
 
 
 def config_hash(config: DictConfig, with_seed: bool = True) -> str:
-    """12 hex digits. Without the seed, the repetitions of one setting share a hash."""
-    plain = science(config)
+    """12 hex digits. Without the seed, the repetitions of one setting share a hash, also where another key follows
+    the seed (`chip_seed: ${seed}`)."""
+    plain = science(config if with_seed else cast(DictConfig, OmegaConf.merge(config, {"seed": 0})))
     if not with_seed:
         plain.pop("seed")
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
