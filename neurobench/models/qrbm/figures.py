@@ -20,7 +20,7 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     rows = -(-len(tiles) // COLUMNS)
     figure = Figure(figsize=(6, 0.51 * rows), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(_mosaic(tiles, shape, fill=0.0), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    picture = axes.imshow(_mosaic(tiles, shape, fill=0.0).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     figure.colorbar(picture, ax=axes, fraction=0.045, pad=0.01, label="weight / largest of its unit")
     return figure
@@ -39,7 +39,7 @@ def reconstructions(x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: t
         if n >= len(x):
             continue
         pair = torch.cat([_image(x[n], shape), _image(q[n], shape)])
-        axes.imshow(pair, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(pair.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         wrong = bool(predicted[n] != y[n])
         axes.set_title(
             f"{int(predicted[n])} (t={int(y[n])})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,16 @@ class QRBMLearner:
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
         """Fit the readout on p(h|v): l2 chosen on the validation split, weights on both."""
+        features = self._features(train.x)
+        stuck = int((features.std(0) < 1e-3).sum())
+        if stuck > features.shape[1] / 2:
+            warnings.warn(
+                f"{stuck} of {features.shape[1]} hidden units answer every image alike: the readout has little to "
+                "go by. A smaller lr, or images within [0, 1], may help",
+                stacklevel=2,
+            )
         chosen = readout.choose(
-            self._features(train.x),
+            features,
             train.y.to(self.device),
             self._features(validation.x),
             validation.y.to(self.device),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from neurobench.backends.devices import Sampler
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound, BoundsError, enforce
 from neurobench.data.dataset import Layout
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class QRBM:
 
     def __post_init__(self) -> None:
         enforce(self)
+        if not self.l2_candidates:
+            raise BoundsError("QRBM", [("l2_candidates", f"={self.l2_candidates!r} names none")])
         if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "

@@ -1,0 +1,94 @@
+"""Each bad value has its sentence, and the YAML says what the class says."""
+
+import dataclasses
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from neurobench.config.bounds import BoundsError
+from neurobench.models.qrbm.recipe import QRBM, TutorialQRBM
+
+CONF = Path(__file__).parents[3] / "conf"
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"n_hidden": 0}, "n_hidden=0 is not at least 1"),
+        ({"pixels": "colour"}, "pixels='colour' is not one of binary, grey"),
+        ({"threshold": 1.0}, "threshold=1.0 is not in [0, 1)"),
+        ({"lr": 0.0}, "lr=0.0 is not above 0"),
+        ({"lr": float("nan")}, "lr=nan is not above 0"),
+        ({"lr_schedule": "cosine"}, "lr_schedule='cosine' is not one of linear, constant"),
+        ({"momentum": 1.0}, "momentum=1.0 is not in [0, 1)"),
+        ({"momentum": -0.1}, "momentum=-0.1 is not in [0, 1)"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0 is not at least 0"),
+        ({"negative": "positive"}, "negative='positive' is not one of cd, pcd, device"),
+        ({"gibbs_steps": 0}, "gibbs_steps=0 is not at least 1"),
+        ({"chains": 0}, "chains=0 is not at least 1"),
+        ({"device_every": 0}, "device_every=0 is not at least 1"),
+        ({"init_sd": -0.01}, "init_sd=-0.01 is not at least 0"),
+        ({"l2": -1e-4}, "l2=-0.0001 is not at least 0"),
+        ({"l2_candidates": [1e-4, -1.0]}, "l2_candidates="),
+        ({"l2_candidates": []}, "l2_candidates=[] names none"),
+        ({"readout_iterations": 0}, "readout_iterations=0 is not at least 1"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_sentence(bad: dict[str, Any], sentence: str):
+    with pytest.raises(BoundsError) as error:
+        QRBM(**bad, sampler=None)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"decay_factor": 0.99}, "decay_factor=0.99 is not at least 1"),
+        ({"num_reads": 0}, "num_reads=0 is not at least 1"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch=0 is not at least 1"),
+        ({"fitted_images": 1}, "fitted_images=1 is not at least 2"),
+        ({"momentum": 1}, "momentum=1 is not in [0, 1)"),
+    ],
+)
+def test_so_is_one_of_the_tutorials(bad: dict[str, Any], sentence: str):
+    with pytest.raises(BoundsError) as error:
+        TutorialQRBM(**bad, sampler=None)
+    assert sentence in str(error.value)
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(BoundsError) as error:
+        QRBM(n_hidden=0, lr=-1.0, chains=0, sampler=None)
+    assert [field for field, _ in error.value.faults] == ["n_hidden", "lr", "chains"]
+
+
+def test_an_effective_rate_above_one_is_warned_of():
+    with pytest.warns(UserWarning, match="effective rate of 4"):
+        QRBM(lr=0.2, momentum=0.95, sampler=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        QRBM(lr=0.1, momentum=0.9, sampler=None)
+
+
+@pytest.mark.parametrize(("file", "recipe"), [("qrbm", QRBM), ("qrbm_tutorial", TutorialQRBM)])
+def test_the_yaml_lists_every_field_at_its_default(file: str, recipe: type):
+    model = yaml.load((CONF / f"model/{file}.yaml").read_text(), Loader)["model"]
+    assert model.pop("name") == file
+    assert model.pop("_target_") == f"{recipe.__module__}.{recipe.__name__}"
+    assert model.pop("sampler") == "${backend.sampler}"
+    defaults = {field.name: field.default for field in dataclasses.fields(recipe) if field.name != "sampler"}
+    assert {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()} == defaults
+
+
+class Loader(yaml.SafeLoader):
+    """Reads 2e-4 as a number, as OmegaConf does; plain YAML 1.1 wants 2.0e-4."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    __import__("re").compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
