@@ -77,5 +77,5 @@ def test_every_experiment_composes_and_declares_a_whole_table() -> None:
 def test_data_and_code_carry_their_licences() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
     notice = (ROOT / "NOTICE").read_text()
-    assert "CC BY-SA" in notice
+    assert "ShareAlike" in notice
     assert "MNIST" in notice
