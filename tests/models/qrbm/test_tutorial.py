@@ -1,0 +1,124 @@
+"""The tutorial's arithmetic against a slow re-implementation of it, and the figures that it printed."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from neurobench.backends.devices import RBM
+from neurobench.data.dataset import Split, Splits
+from neurobench.kernels.random import derive, uniforms
+from neurobench.models.learner import Draws, Reproduces, Step, Task
+from neurobench.models.qrbm.recipe import TutorialQRBM
+from neurobench.models.qrbm.tutorial import _UPDATES, TutorialLearner
+from tests.models.qrbm.conftest import CPU, SEEDS
+
+
+def build(task: Task, sampler: Any, **parameters: Any) -> TutorialLearner:
+    defaults: dict[str, Any] = {"n_hidden": 10, "num_reads": 8, "fitted_images": 30, "steps_per_epoch": 3}
+    learner = TutorialQRBM(**{**defaults, **parameters}, sampler=sampler).build(task, SEEDS, CPU)
+    assert isinstance(learner, TutorialLearner)
+    return learner
+
+
+def teach(learner: TutorialLearner, train: Split, batches: range) -> list[dict[str, float]]:
+    return [dict(learner.learn(train.batch(torch.arange(100 * k, 100 * k + 100)), Step(k, 3, 0))) for k in batches]
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def slowly(x: np.ndarray, rbm: RBM, speed: RBM, u: np.ndarray, lr: float, decay: float, momentum: float):
+    """The updates of one batch in float64. u (B, 2 (H + V)): the uniforms of each image, in the order of their use."""
+    W, a, b = (part.double().numpy().copy() for part in rbm)
+    dW, da, db = (part.double().numpy().copy() for part in speed)
+    visible, hidden, error = len(a), len(b), 0.0
+    cuts = np.cumsum([hidden, visible, hidden])
+    for v0, row in zip(x, u, strict=True):
+        uh0, uv1, uh1, uv2 = np.split(row, cuts)
+        p0 = sigmoid(b + v0 @ W)
+        q = sigmoid(a + W @ (uh0 < p0))
+        v1 = (uv1 < q).astype(float)
+        error += ((v0 - q) ** 2).mean()
+        p1 = sigmoid(b + v1 @ W)
+        v2 = (uv2 < sigmoid(a + W @ (uh1 < p1))).astype(float)
+        dW = momentum * dW + lr * (np.outer(v0, p0) - np.outer(v2, p1))
+        da, db = momentum * da + lr * (v0 - v2), momentum * db + lr * (p0 - p1)
+        W, a, b = W + dW, a + da, b + db
+        lr /= decay
+    return (W, a, b), (dW, da, db), error
+
+
+def test_two_batches_are_those_of_a_slow_re_implementation(task, train, sampler):
+    learner = build(task, sampler, decay_factor=1.01)
+    learner.start(train)
+    for k in (0, 1):
+        x = (train.x[100 * k : 100 * k + 100].flatten(1) > 128 / 255).double().numpy()
+        u = uniforms(derive(SEEDS.training, _UPDATES, k), (100, 2 * (36 + 10))).double().numpy()
+        rate = 0.05 / 1.01 ** (1 + 100 * k)
+        before = RBM(*(part.clone() for part in learner.rbm)), RBM(*(part.clone() for part in learner.velocity))
+        parameters, speeds, error = slowly(x, *before, u, rate, 1.01, 0.9)
+        (told,) = teach(learner, train, range(k, k + 1))
+        assert told["loss"] == pytest.approx(error, rel=1e-4)
+        for ours, slow in zip((*learner.rbm, *learner.velocity), (*parameters, *speeds), strict=True):
+            np.testing.assert_allclose(ours, slow, atol=2e-4)
+
+
+def test_update_zero_sets_all_images_against_one_state_behind_the_best_read(task, train, sampler):
+    learner = build(task, sampler)
+    W = learner.rbm.W.double().numpy().copy()
+    v = (train.x.flatten(1) > 128 / 255).double().numpy()
+    p = sigmoid(v @ W)
+    learner.start(train)
+    assert learner.errors == pytest.approx(((v - sigmoid(p @ W.T)) ** 2).mean(), rel=1e-5)
+    assert learner.errors == pytest.approx(0.25, abs=0.01)  # with next to no weights all is a coin's throw
+    # The model's side is a single binary state: what is left of the bias's step beyond the data's is 0 or 1.
+    state = v.mean(0) - learner.velocity.a.double().numpy() / 0.05
+    np.testing.assert_allclose(state, state.round(), atol=1e-5)
+    p_device = p.mean(0) - learner.velocity.b.double().numpy() / 0.05
+    np.testing.assert_allclose(
+        learner.velocity.W.double().numpy(), 0.05 * (v.T @ p / len(v) - np.outer(state.round(), p_device)), atol=1e-5
+    )
+    assert learner.updates == 1
+
+
+def test_the_printed_figures_follow_from_each_other(task, train, held_out, sampler):
+    learner = build(task, sampler)
+    assert isinstance(learner, Reproduces)
+    assert isinstance(learner, Draws)
+    learner.start(train)
+    first = learner.errors
+    online = sum(row["loss"] for row in teach(learner, train, range(3)))
+    learner.settle(train, train.head(0))
+    told = learner.published_way(Splits(train, train.head(0), held_out, "made up", "", "made up"))
+    assert told["sme_without_division"] == pytest.approx((first + online) / 301)
+    assert told["sme"] == pytest.approx(told["sme_without_division"] / 3)
+    assert told["published_accuracy_percent"] == pytest.approx(100 * (1 - told["sme"]))
+
+    x, y = (held_out.x.flatten(1) > 128 / 255).double().numpy(), held_out.y.numpy()
+    theirs = LogisticRegression(max_iter=10_000, tol=1e-8).fit(x[:30], y[:30])
+    assert told["lr_150_pixels_fit_and_scored"] == pytest.approx(theirs.score(x[:30], y[:30]))
+    assert told["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[30:], y[30:]), abs=0.03)
+    assert told["lr_150_fit_and_scored"] >= told["lr_150_on_the_other_9850"]
+    assert set(learner.figures(held_out)) == {"filters", "reconstructions"}
+
+
+def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler):
+    whole = build(task, sampler)
+    whole.start(train)
+    teach(whole, train, range(1))
+    file = io.BytesIO()
+    torch.save(whole.state_dict(), file)
+    rest = teach(whole, train, range(1, 3))
+    file.seek(0)
+    resumed = build(task, sampler)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    assert teach(resumed, train, range(1, 3)) == rest
+    whole.settle(train, train.head(0))
+    resumed.settle(train, train.head(0))
+    assert torch.equal(whole.predict(held_out.x), resumed.predict(held_out.x))
+    assert (whole.errors, whole.updates) == (resumed.errors, resumed.updates)
