@@ -9,9 +9,14 @@ from torch import Tensor
 
 from neurobench.backends.devices import AnalogMac
 from neurobench.backends.sim.analog_array import COLUMNS, ROWS
+from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 
 WEIGHT = 21  # of every synapse, in both routines
+
+
+class Uncalibrated(UserError):
+    """The chip answers in a way that no straight line can be laid through."""
 
 
 class Patterns(NamedTuple):
@@ -56,6 +61,11 @@ def fit(patterns: Patterns) -> Fit:
     """
     y = patterns.y.double()
     kept = within(patterns)
+    if kept.sum() < 2:
+        raise Uncalibrated(
+            "calibration: no two patterns keep every column within 90 LSB, so there is no straight line to fit. "
+            "Lower the chip's gain, mismatch or column_offset."
+        )
     m = y[kept].mean(1) + 0.5
     s = WEIGHT * patterns.x[kept].double().sum(1)
     deviation = s - s.mean()

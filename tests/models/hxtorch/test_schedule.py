@@ -1,0 +1,77 @@
+"""Promises of the schedule and of Adam: what torch's own classes do, and phases that meet without a gap."""
+
+import pytest
+import torch
+
+from neurobench.models.hxtorch.adam import at_rest, descend
+from neurobench.models.hxtorch.recipe import TUTORIAL, Phase
+from neurobench.models.hxtorch.schedule import place, rate
+from neurobench.models.learner import Step
+
+PHASES = {name: Phase(**fields) for name, fields in TUTORIAL.items()}
+
+
+def phase(**changed: object) -> Phase:
+    return Phase(**{**TUTORIAL["host"], **changed})  # type: ignore[arg-type]
+
+
+def places(phases: dict[str, Phase], n: int) -> list[tuple[str, int, int]]:
+    return [tuple(place(phases, Step(k, n, 0))) for k in range(n)]  # type: ignore[misc]
+
+
+def test_with_as_many_updates_as_steps_the_phases_are_exactly_the_tutorials() -> None:
+    found = places(PHASES, 217)
+    assert found == [("host", j, 201) for j in range(201)] + [("loop", j, 16) for j in range(16)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 13, 100, 5000])
+def test_other_numbers_of_updates_stretch_the_phases_alike(n: int) -> None:
+    found = places(PHASES, n)
+    host = sum(name == "host" for name, _, _ in found)
+    assert host == round(n * 201 / 217)
+    for name, length in (("host", host), ("loop", n - host)):
+        assert [at for at in found if at[0] == name] == [(name, j, length) for j in range(length)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "torchs"),
+    [
+        ("exponential", lambda adam: torch.optim.lr_scheduler.StepLR(adam, step_size=1, gamma=0.99)),
+        ("cosine", lambda adam: torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=201)),
+    ],
+)
+def test_rates_are_those_of_torchs_schedulers(schedule: str, torchs: object) -> None:
+    adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = torchs(adam)  # type: ignore[operator]
+    mine = phase(schedule=schedule)
+    for k in range(201):
+        assert rate(mine, place({"host": mine}, Step(k, 201, 0))) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        adam.step()
+        scheduler.step()
+
+
+def test_the_last_rate_of_the_tutorial_is_the_one_it_ends_with() -> None:
+    last = place(PHASES, Step(200, 217, 0))
+    assert last.last
+    assert rate(PHASES["host"], last) == pytest.approx(0.134, abs=5e-4)
+
+
+def test_a_stretched_schedule_spans_the_same_rates() -> None:
+    short = places(PHASES, 2170)
+    assert rate(PHASES["host"], place(PHASES, Step(2009, 2170, 0))) == pytest.approx(0.99**200.9, rel=1e-6)
+    assert short[2009][:2] == ("host", 2009)
+
+
+def test_adam_is_torchs_adam() -> None:
+    draw = torch.Generator().manual_seed(0)
+    mine = [torch.randn(5, 3, generator=draw).double(), torch.randn(4, generator=draw).double()]
+    theirs = [p.clone().requires_grad_() for p in mine]
+    adam, moments = torch.optim.Adam(theirs), at_rest(mine)
+    for k in range(20):
+        gradients = [torch.randn(p.shape, generator=draw).double() * 10.0**-k for p in mine]
+        adam.param_groups[0]["lr"] = lr = 1.0 / (1 + k)
+        for p, g in zip(theirs, gradients, strict=True):
+            p.grad = g.clone()
+        adam.step()
+        moments = descend(mine, gradients, moments, lr)
+    assert all(torch.allclose(a, b, rtol=1e-9) for a, b in zip(mine, theirs, strict=True))
