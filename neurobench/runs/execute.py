@@ -1,4 +1,4 @@
-"""One run: load, build, fit, evaluate, record, draw."""
+"""One run: load, build, fit, evaluate, draw, record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -20,6 +20,12 @@ from neurobench.runs.folder import RunFolder
 from neurobench.runs.log import log_file
 from neurobench.runs.machine import pick_device, pin_threads
 from neurobench.runs.store import same_setting
+
+if TYPE_CHECKING:
+    from neurobench.data.dataset import Split, Splits
+    from neurobench.models.learner import Learner
+    from neurobench.training.evaluate import Evaluation
+    from neurobench.training.fit import Position
 
 
 class RunFailed(UserError):
@@ -53,8 +59,7 @@ def execute(config: DictConfig, console: Console) -> RunFolder:
     except RunInterrupted:
         raise
     except KeyboardInterrupt:
-        folder.update(status="interrupted")
-        raise RunInterrupted(_go_on(folder, "stopped")) from None
+        raise _interrupted(folder, "stopped") from None
     except Exception as error:
         raise _failure(folder, error) from error
     finally:
@@ -74,10 +79,13 @@ def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
             return unfinished[0], False
         if same:
             return same[0], True
-    resolved = OmegaConf.to_yaml(config, resolve=False)
-    folder = RunFolder.create(outputs, config.name, identity, resolved)
-    folder.update(status="running", config_hash=identity, setting_hash=config_hash(config, with_seed=False))
+    folder = RunFolder.create(outputs, config.name, identity, OmegaConf.to_yaml(config, resolve=False))
+    folder.update(status="running", **_identity(config))
     return folder, False
+
+
+def _identity(config: DictConfig) -> dict[str, str]:
+    return {"config_hash": config_hash(config), "setting_hash": config_hash(config, with_seed=False)}
 
 
 def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
@@ -95,37 +103,25 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
         status="running",
         **provenance(str(device), config.threads),
         seeds={"root": config.seed, **asdict(seeds)},
-        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        started=_now(),
     )
-    dataset = build_dataset(config)
-    splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
-    data = {
-        "source": splits.source,
-        "sha256": splits.sha256,
-        "n_train": len(splits.train),
-        "n_validation": len(splits.validation),
-        "n_test": len(splits.test),
-        "evaluated_on": splits.evaluated_on,
-        "emulated": splits.emulated,
-    }
-    folder.update(data=data)
-    learner = build_learner(config, dataset, seeds, device)
-    plan = _plan(config, len(splits.train))
     label = f"{config.model.name} on {config.dataset.name}, backend {config.backend.name}, scale {config.scale.name}"
     console.print(f"{label}, seed {config.seed}, {device}, {config.threads} thread(s)", highlight=False)
     console.print(f"run folder {folder.path}", highlight=False, soft_wrap=True)
+    dataset = build_dataset(config)
+    splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
+    data = _data(splits)
+    folder.update(data=data)
+    learner = build_learner(config, dataset, seeds, device)
+    plan = _plan(config, len(splits.train))
     try:
         place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter_for(console))
     except Interrupted as stop:
-        folder.update(status="interrupted")
-        raise RunInterrupted(_go_on(folder, f"stopped {stop}")) from None
-    begun = time.perf_counter()
-    settled = learner.settle(splits.train, splits.validation)
-    settle_seconds = time.perf_counter() - begun
-    folder.save_checkpoint({"position": asdict(place), "learner": learner.state_dict(), "best": None})
+        raise _interrupted(folder, f"stopped {stop}") from None
+    settled, settle_seconds = _settle(learner, splits, place, folder)
     begun = time.perf_counter()
     evaluation = evaluate(learner, splits.test, dataset.n_classes)
-    test_seconds = time.perf_counter() - begun
+    seconds = {"train": place.seconds, "settle": settle_seconds, "test": time.perf_counter() - begun}
     metrics = {**settled, **evaluation.metrics, **_published_way(learner, splits)}
     _draw(folder, learner, splits.test, place, evaluation, label)
     folder.write_result(
@@ -135,24 +131,37 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
             "seed": config.seed,
             "metrics": metrics,
             "intervals": evaluation.intervals,
-            "undefined": _undefined(place.history, evaluation.metrics),
+            "undefined": _undefined(place, splits),
             "epochs": place.epoch,
             "best_epoch": place.best_epoch,
             "data": data,
-            "config_hash": config_hash(config),
-            "setting_hash": config_hash(config, with_seed=False),
-            "seconds": {
-                "train": round(place.seconds, 3),
-                "settle": round(settle_seconds, 3),
-                "test": round(test_seconds, 3),
-            },
+            **_identity(config),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
     )
-    folder.update(status="finished", finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    folder.update(status="finished", finished=_now())
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _data(splits: Splits) -> dict[str, Any]:
+    """What a reader must know of the data to believe a figure."""
+    return {
+        "source": splits.source,
+        "sha256": splits.sha256,
+        "n_train": len(splits.train),
+        "n_validation": len(splits.validation),
+        "n_test": len(splits.test),
+        "evaluated_on": splits.evaluated_on,
+        "emulated": splits.emulated,
+    }
 
 
 def _plan(config: DictConfig, n_train: int) -> Training:
+    """The schedule, cut to what `scale` allows."""
     plan = Training(**OmegaConf.to_container(config.training, resolve=True))  # type: ignore[arg-type]
     epochs = min(plan.epochs, config.scale.epochs or plan.epochs)
     batch = plan.batch_size
@@ -163,20 +172,33 @@ def _plan(config: DictConfig, n_train: int) -> Training:
     return Training(**{**asdict(plan), "epochs": epochs, "batch_size": batch})
 
 
-def _published_way(learner: Any, splits: Any) -> dict[str, float]:
+def _settle(learner: Learner, splits: Splits, place: Position, folder: RunFolder) -> tuple[dict[str, float], float]:
+    """What the learner does once after training, and its seconds. The checkpoint then predicts."""
+    begun = time.perf_counter()
+    figures = dict(learner.settle(splits.train, splits.validation))
+    seconds = time.perf_counter() - begun
+    folder.save_checkpoint({"position": asdict(place), "learner": learner.state_dict(), "best": None})
+    return figures, seconds
+
+
+def _published_way(learner: Learner, splits: Splits) -> dict[str, float]:
     from neurobench.models.learner import Reproduces
 
     return dict(learner.published_way(splits)) if isinstance(learner, Reproduces) else {}
 
 
-def _undefined(history: list[dict[str, Any]], metrics: dict[str, float]) -> dict[str, str]:
+def _undefined(place: Position, splits: Splits) -> dict[str, str]:
     """Figures that a reader may look for and that this run does not have."""
-    if any("validation_accuracy" in row for row in history):
+    if any("validation_accuracy" in row for row in place.history):
         return {}
+    if not len(splits.validation):
+        return {"validation_accuracy": "nothing was held out for validation"}
     return {"validation_accuracy": "this model predicts no classes until it has settled, after the last epoch"}
 
 
-def _draw(folder: RunFolder, learner: Any, test: Any, place: Any, evaluation: Any, label: str) -> None:
+def _draw(
+    folder: RunFolder, learner: Learner, test: Split, place: Position, evaluation: Evaluation, label: str
+) -> None:
     from neurobench.models.learner import Draws
     from neurobench.report.figures import confusion, learning_curve
 
@@ -188,8 +210,9 @@ def _draw(folder: RunFolder, learner: Any, test: Any, place: Any, evaluation: An
             folder.save_figure(name, figure)
 
 
-def _go_on(folder: RunFolder, what: str) -> str:
-    return f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume."
+def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
+    folder.update(status="interrupted")
+    return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
 
 
 def _failure(folder: RunFolder, error: Exception) -> RunFailed:
@@ -199,9 +222,7 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
 
     kind = type(error).__name__
     folder.update(status="failed", error=f"{kind}: {error}")
-    trace = "".join(traceback.format_exception(error))
     with (folder.path / "run.log").open("a") as file:
-        file.write(trace)
-    expected = isinstance(error, UserError | DataError | Divergence)
-    told = str(error) if expected else f"{kind}: {error}"
+        file.write("".join(traceback.format_exception(error)))
+    told = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
     return RunFailed(f"the run failed: {told}\nThe whole story is in {folder.path / 'run.log'}")
