@@ -20,7 +20,9 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     rows = -(-len(tiles) // COLUMNS)
     figure = Figure(figsize=(6, 0.51 * rows), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(_mosaic(tiles, shape, fill=0.0).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    picture = axes.imshow(
+        _mosaic(tiles, shape, fill=0.0).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest"
+    )
     axes.set_axis_off()
     figure.colorbar(picture, ax=axes, fraction=0.045, pad=0.01, label="weight / largest of its unit")
     return figure

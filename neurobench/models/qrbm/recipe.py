@@ -82,7 +82,6 @@ class TutorialQRBM:
     num_reads: Annotated[int, Bound(1)] = 100  # the best of them starts update 0; 100,000 as published
     steps_per_epoch: Annotated[int, Bound(1)] = 6  # the printed error is divided by it once more
     readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS
-    fitted_images: Annotated[int, Bound(2)] = 150  # test images on which the tutorial fits and scores
     sampler: Sampler
 
     def __post_init__(self) -> None:

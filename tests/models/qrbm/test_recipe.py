@@ -49,7 +49,6 @@ def test_a_bad_value_is_refused_with_its_sentence(bad: dict[str, Any], sentence:
         ({"decay_factor": 0.99}, "decay_factor=0.99 is not at least 1"),
         ({"num_reads": 0}, "num_reads=0 is not at least 1"),
         ({"steps_per_epoch": 0}, "steps_per_epoch=0 is not at least 1"),
-        ({"fitted_images": 1}, "fitted_images=1 is not at least 2"),
         ({"momentum": 1}, "momentum=1 is not in [0, 1)"),
     ],
 )
