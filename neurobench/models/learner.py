@@ -96,8 +96,8 @@ class Model(Protocol):
 class Draws(Protocol):
     """A learner with figures of its own."""
 
-    def figures(self, test: Split) -> Mapping[str, Figure]:
-        """File name (without suffix) -> figure."""
+    def figures(self, test: Split) -> Mapping[str, Figure | bytes]:
+        """File name (without suffix) -> figure, or a whole GIF."""
         ...
 
 

@@ -117,9 +117,13 @@ class RunFolder:
             return None
         return torch.load(self.path / "checkpoint.pt", map_location="cpu", weights_only=True)
 
-    def save_figure(self, name: str, figure: Figure) -> None:
+    def save_figure(self, name: str, figure: Figure | bytes) -> None:
+        """A PNG; or, of bytes, the GIF that they are."""
         folder = self.path / "figures"
         folder.mkdir(exist_ok=True)
+        if isinstance(figure, bytes):
+            write_bytes(folder / f"{name}.gif", figure)
+            return
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
         write_bytes(folder / f"{name}.png", buffer.getvalue())

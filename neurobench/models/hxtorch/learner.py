@@ -23,6 +23,8 @@ from neurobench.models.hxtorch.schedule import Place, place, rate
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from neurobench.data.dataset import Batch, Split, Splits
 
 _LEARN, _PREDICT, _PASS = range(3)  # purposes of a draw
@@ -57,12 +59,15 @@ class HXTorchMLPLearner:
         self.moments = at_rest(self.net.parameters())
         self.phase, self.steps_done = "", 0
         self.ended: dict[str, dict[str, Tensor]] = {}  # phase -> weights at its end
-        self.frames: dict[int, dict[str, Tensor]] = {}  # updates done -> weights, for the animation
+        self.frames: dict[int, dict[str, Any]] = {}  # updates done -> phase and weights, for the animation
+        self.cap: float | None = None  # what no model can exceed, with inputs rounded like these
         self.trace: dict[str, list[float]] = {"loss": [], "accuracy": []}  # of each update's batch
         self.source: str | None = None  # the run that this one went on from
 
     def start(self, train: Split) -> None:
         """With `init_from`, take over another run's weights and its num_sends."""
+        if self.task.shape == (4,) and not self.recipe.exact:
+            self.cap = network.input_cap(self.inputs(train.x), train.y.to(self.device))
         if self.recipe.init_from is None:
             return
         self.source, state = checkpoint.load_learner_state(self.recipe.init_from)
@@ -74,8 +79,8 @@ class HXTorchMLPLearner:
         """One step of Adam. The loss is the mean cross-entropy of the scaled logits."""
         now = place(self.plan, at)
         phase = self.plan[now.name]
-        x, y = self._inputs(batch.x), batch.y.to(self.device)
-        act = self._forward(x, self._where(phase), derive(self.seeds.training, _LEARN, at.k))
+        x, y = self.inputs(batch.x), batch.y.to(self.device)
+        act = self.forward(x, self.device_of(phase), derive(self.seeds.training, _LEARN, at.k))
         g = softmax_gradient(act.logits, y, phase.logit_scale)
         if now.j == 0:
             self.moments = at_rest(self.net.parameters())
@@ -85,10 +90,10 @@ class HXTorchMLPLearner:
         self._note(sums, len(y), now, at)
         return sums
 
-    def _where(self, phase: Phase) -> AnalogMac:
+    def device_of(self, phase: Phase) -> AnalogMac:
         return self.host if phase.where == "host" else self.mac
 
-    def _forward(self, x: Tensor, mac: AnalogMac, seed: int, net: Network | None = None) -> Activity:
+    def forward(self, x: Tensor, mac: AnalogMac, seed: int, net: Network | None = None) -> Activity:
         net = self.net if net is None else net
         if self.recipe.exact:
             return network.exact_forward(x, net, mac.gain)
@@ -104,15 +109,16 @@ class HXTorchMLPLearner:
         if now.last:
             self.ended[now.name] = checkpoint.weights(self.net)
         if self.task.shape == (4,) and _is_frame(at):
-            self.frames[at.k + 1] = checkpoint.weights(self.net)
+            self.frames[at.k + 1] = {"phase": now.name, "weights": checkpoint.weights(self.net)}
 
     def measure(self, batch: Batch) -> Mapping[str, float]:
         """On the device, whatever the phase; logits unscaled."""
         return _sums(self.predict(batch.x), batch.y.to(self.device), 1.0)
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Nothing is left to learn. For the record: what calibration measured, and how many steps each phase took."""
+        """Nothing is left to learn. For the record: what the inputs allow, and what calibration measured."""
         return {
+            **({} if self.cap is None else {"input_cap": self.cap}),
             "gain": self.mac.gain,
             "noise_std": self.mac.noise_std,
             **{f"calibrated_{name}": value for name, value in self.mac.calibration.items()},
@@ -120,8 +126,8 @@ class HXTorchMLPLearner:
 
     def predict(self, x: Any) -> Tensor:
         """Logits in LSB, computed on the device. The same x meets the same noise."""
-        x = self._inputs(x)
-        return self._forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x))).logits
+        x = self.inputs(x)
+        return self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x))).logits
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         """Accuracy after each phase, mean over `passes` noisy passes over the test set.
@@ -134,7 +140,7 @@ class HXTorchMLPLearner:
             stages = {host[-1]: (host[-1], self.host), "transfer": (host[-1], self.mac), **stages}
         figures = {}
         for stage, (name, mac) in stages.items():
-            net = checkpoint.restored(self.ended[name], self._sends(), self.net)
+            net = checkpoint.restored(self.ended[name], self.sends(), self.net)
             figures[f"{stage}_accuracy"] = self.accuracy(splits.test, net, mac)
         return figures
 
@@ -145,9 +151,22 @@ class HXTorchMLPLearner:
             for block, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
                 x, y = split.batch(index)
                 seed = derive(self.seeds.training, _PASS, number, block)
-                logits = self._forward(self._inputs(x), mac, seed, net).logits
+                logits = self.forward(self.inputs(x), mac, seed, net).logits
                 correct += int((logits.argmax(1) == y.to(self.device)).sum())
         return correct / (self.recipe.passes * len(split))
+
+    def boundaries(self) -> dict[str, int]:
+        """Phase -> update at which it begins."""
+        n = len(self.trace["loss"])
+        begins: dict[str, int] = {}
+        for k in range(n):
+            begins.setdefault(place(self.plan, Step(k, n, 0)).name, k)
+        return begins
+
+    def figures(self, test: Split) -> Mapping[str, Figure | bytes]:
+        from neurobench.models.hxtorch.figures import all_figures
+
+        return all_figures(self, test)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -159,6 +178,7 @@ class HXTorchMLPLearner:
             "ended": dict(self.ended),
             "frames": dict(self.frames),
             "trace": {name: torch.tensor(values) for name, values in self.trace.items()},
+            "cap": self.cap,
             "source": self.source,
         }
 
@@ -169,14 +189,15 @@ class HXTorchMLPLearner:
         stored = state["moments"]
         first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
         self.moments = Moments(first, second, stored["t"])
-        self.phase, self.steps_done, self.source = state["phase"], state["steps_done"], state["source"]
+        self.phase, self.steps_done = state["phase"], state["steps_done"]
+        self.cap, self.source = state["cap"], state["source"]
         self.ended, self.frames = dict(state["ended"]), dict(state["frames"])
         self.trace = {name: values.tolist() for name, values in state["trace"].items()}
 
-    def _sends(self) -> list[int]:
+    def sends(self) -> list[int]:
         return [self.net.first.num_sends, self.net.second.num_sends]
 
-    def _inputs(self, x: Any) -> Tensor:
+    def inputs(self, x: Any) -> Tensor:
         return network.to_inputs(x.to(self.device).flatten(1), self.recipe.half_lsb)
 
 

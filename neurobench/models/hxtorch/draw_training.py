@@ -1,0 +1,50 @@
+"""Loss and accuracy over the updates, with the phases and the limit that the inputs' resolution sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+BATCHES, SMOOTH = "#9bb7d4", "#1f4e79"
+
+
+def training(trace: Mapping[str, Sequence[float]], boundaries: Mapping[str, int], cap: float | None) -> Figure:
+    """`boundaries`: phase -> update at which it begins. `cap`: what no model can exceed."""
+    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+    window = max(1, len(trace["loss"]) // 60)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        values = torch.tensor(trace[name])
+        axes.plot(values, color=BATCHES, linewidth=0.7, label="each batch, before its update")
+        mean = _running_mean(values, window)
+        axes.plot(range(window - 1, len(values)), mean, color=SMOOTH, label=f"mean of the last {window}")
+        for phase, begin in boundaries.items():
+            axes.axvline(begin, color="gray", linewidth=0.8, linestyle=":")
+            axes.annotate(
+                phase,
+                (begin, 0.5),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                fontsize=8,
+                color="gray",
+                ha="right" if begin else "left",
+                va="bottom",
+            )
+        if name == "accuracy":
+            if cap is not None:
+                axes.axhline(cap, color="#d1752c", linestyle="--", label=f"limit of the 5-bit inputs, {cap:.2%}")
+            axes.set_ylim(max(0.0, float(mean.min()) - 0.05), 1.005)
+            axes.legend(loc="lower right", frameon=False, fontsize=8)
+        else:
+            axes.set_yscale("log")
+        axes.set_xlabel("update")
+        axes.set_ylabel(f"{name}" if name == "accuracy" else "cross-entropy of the scaled logits")
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def _running_mean(values: Tensor, window: int) -> Tensor:
+    total = torch.cat([torch.zeros(1), values.cumsum(0)])
+    return (total[window:] - total[:-window]) / window
