@@ -76,13 +76,13 @@ def animation(frames: Sequence[Regions], seconds: float = 0.15) -> bytes:
     return file.getvalue()
 
 
-def picture(probabilities: Tensor) -> Tensor:
+def picture(probabilities: Tensor) -> np.ndarray:
     """(Y, X, 3) probabilities -> (Y, X, 3) colours: each class laid over the last, as opaque as it is probable."""
     colours = torch.full_like(probabilities, GRAY)
     for number in range(probabilities.shape[-1]):
         p = probabilities[..., number, None]
         colours = p * RGB[number] + (1 - p) * colours
-    return colours.clamp(0, 1)
+    return colours.clamp(0, 1).numpy()
 
 
 def _frame(regions: Regions) -> tuple[Figure, list[Any]]:
