@@ -1,0 +1,1 @@
+from tests.kernels.conftest import one_thread as one_thread
