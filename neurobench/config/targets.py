@@ -3,11 +3,20 @@
 Hydra's `instantiate` calls whatever a `_target_` names, `builtins.open` as readily as a model. Here a target is a
 dataclass that is defined below `neurobench.`, or one that an installed package lists by its exact name in the
 entry-point group `neurobench.plugins`.
+
+A device may also wrap a class of another package (any `dimod.Sampler`). Such a class is allowed where neurobench
+lists it, where an installed package lists it in the same group, or where the person at the keyboard allows its package:
+
+    NEUROBENCH_ALLOW=dwave.system,dynex neurobench run ...
+
+It is an environment variable and no key, so that a configuration from elsewhere cannot allow itself anything.
 """
 
 import dataclasses
 import importlib
 import importlib.util
+import os
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -16,6 +25,7 @@ from neurobench.config.errors import did_you_mean
 
 PLUGINS = "neurobench.plugins"
 PLUGIN_CONFIGS = "neurobench.configs"
+ALLOW = "NEUROBENCH_ALLOW"
 
 
 class TargetRefused(Exception):
@@ -59,6 +69,29 @@ def find_target(path: Any) -> type:
         )
     assert isinstance(target, type)
     return target
+
+
+def outside_fault(path: str, ours: Sequence[str]) -> str | None:
+    """Why a class of another package may not be named ("=x.Y is not allowed: ..."), or None. `ours` may be."""
+    if not all(part.isidentifier() for part in path.split(".")) or "." not in path:
+        return f"={path!r} is not the dotted name of a class"
+    packages = [name.strip() for name in os.environ.get(ALLOW, "").split(",") if name.strip()]
+    listed = [*ours, *plugin_targets()]
+    if path not in listed and not any(path.startswith(f"{package}.") for package in packages):
+        return (
+            f"={path} is not allowed: there is {', '.join(ours)}; besides these, classes that an installed package "
+            f"lists in the entry-point group {PLUGINS}, and those of packages that the environment variable {ALLOW} "
+            f"names.{did_you_mean(path, listed)}"
+        )
+    return None
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; only the packages above it are."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _is_own_dataclass(value: Any, module_name: str) -> bool:

@@ -1,0 +1,47 @@
+"""A software annealer, the device."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from torch import Tensor
+
+from neurobench.backends.devices import RBM, Reads
+from neurobench.backends.qubo import sampleset, units_of_bqm
+from neurobench.backends.sim import walks
+from neurobench.backends.sim.annealer import Annealer
+from neurobench.kernels.random import derive
+
+
+class AnnealerDevice(dimod.Sampler):
+    """Anneals a machine a layer at a time, any other model a unit at a time."""
+
+    properties: ClassVar[dict[str, Any]] = {}
+    parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": []}
+
+    def __init__(self, recipe: Annealer):
+        self.recipe = recipe
+        self.descent = [np.inf] * recipe.descents
+        self.schedule = [*np.geomspace(recipe.beta_start, recipe.beta_end, recipe.sweeps), *self.descent]
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """Low-energy states. Heat would wipe out `initial_hidden`: from there it only descends, v first."""
+        walks.check_call(num_reads, seed)
+        betas = self.schedule if initial_hidden is None else self.descent
+        v = walks.coins(derive(seed, 0), (num_reads, rbm.W.shape[0]), rbm.W.device)
+        h = walks.coins(derive(seed, 1), (num_reads, rbm.W.shape[1]), rbm.W.device)
+        h = h if initial_hidden is None else initial_hidden
+        v, h = walks.layers(rbm, betas, derive(seed, 2), v, h, hidden_given=initial_hidden is not None)
+        return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas))})
+
+    def sample(
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
+    ) -> dimod.SampleSet:
+        """Low-energy states of any binary quadratic model; energies are those of the model as it was handed in."""
+        self.remove_unknown_kwargs(**kwargs)
+        walks.check_call(num_reads, seed)
+        problem = units_of_bqm(bqm)
+        x = walks.coins(derive(seed, 0), (num_reads, len(problem.bias)))
+        return sampleset(walks.units(problem, self.schedule, derive(seed, 1), x), bqm)
