@@ -57,7 +57,8 @@ def check(config: DictConfig) -> list[str]:
     for device in sorted(set(needs.values())):
         if device in config.backend:
             faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
-    return faults + misfits
+    faults += misfits
+    return faults or _size_faults(config, needs)
 
 
 def needed_devices(config: DictConfig) -> dict[str, str]:
@@ -70,9 +71,7 @@ def needed_devices(config: DictConfig) -> dict[str, str]:
 
 def _unresolvable(config: DictConfig) -> list[str]:
     """Interpolations and missing values that no check can look behind, `${backend.x}` of the model aside."""
-    faults = [
-        f"{key} is not a section of keys" for key in (*SECTIONS, *TARGETS) if not _is_section(config, key)
-    ]
+    faults = [f"{key} is not a section of keys" for key in (*SECTIONS, *TARGETS) if not _is_section(config, key)]
     if faults:
         return faults
     spared = {f"model.{key}" for key in needed_devices(config)}
@@ -190,6 +189,27 @@ def _fit_faults(config: DictConfig) -> list[str]:
     if layout not in reads:
         faults.append(f"model={model} reads {' or '.join(reads)}; dataset={dataset} yields {layout}.")
     return faults
+
+
+def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
+    """Models that are too big for a device. Only for a configuration without any other fault.
+
+    A model's recipe may tell its `layers(shape)`, units for samples of that shape; a device's recipe may have a
+    `misfit(*layers)`, the sentence why these do not fit, or None.
+    """
+    model = _made(_without(config, "model", needs), dict.fromkeys(needs))
+    if not hasattr(model, "layers"):
+        return []
+    layers = model.layers(_made(_resolved(config, "dataset"), {}).shape)
+    devices = [_made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))]
+    found = [device.misfit(*layers) for device in devices if hasattr(device, "misfit")]
+    return [f"model={config.model.name}, backend={config.backend.name}: {sentence}" for sentence in found if sentence]
+
+
+def _made(values: Any, devices: Mapping[str, Any]) -> Any:
+    """The record that a section without faults names."""
+    fields = {key: value for key, value in values.items() if key not in ("_target_", "name")}
+    return find_target(values["_target_"])(**fields, **devices)
 
 
 @cache
