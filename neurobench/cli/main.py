@@ -14,6 +14,7 @@ VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
+    "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "validate": "check configurations without running them",
     "data": "verify the data that ships with the package, print its path, fetch the full sets",

@@ -6,7 +6,7 @@ be checked without torch); `build` makes the learner, which holds tensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -107,4 +107,13 @@ class Reproduces(Protocol):
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         """Figures for the record, under names that cannot be taken for the honest ones."""
+        ...
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """A learner that can be written in the formats of its own field."""
+
+    def exports(self) -> Mapping[str, Callable[[], bytes]]:
+        """Format ("bqm", "json", ...), which is the file's suffix too -> what makes the file's bytes."""
         ...

@@ -27,7 +27,17 @@ class Loaded:
 
 
 def load_run(folder: RunFolder, device: str = "cpu") -> Loaded:
-    """Rebuild a finished run from its folder: predict with `.learner.predict(x)`.
+    """Rebuild a finished run from its folder, data and all: predict with `.learner.predict(x)`.
+
+    Raises UserError where the run did not finish, DataError where its data cannot be read.
+    """
+    learner, config = load_learner(folder, device)
+    splits = build_dataset(config).load(spawn(config.seed).data)
+    return Loaded(learner, splits.limited(config.scale.train, config.scale.test), config)
+
+
+def load_learner(folder: RunFolder, device: str = "cpu") -> tuple[Learner, DictConfig]:
+    """The settled learner of a finished run, without its data, and the run's configuration.
 
     The stored configuration is checked like any other: a folder from elsewhere cannot name foreign code, and its
     checkpoint is read with `weights_only=True`. Raises UserError where the run did not finish.
@@ -37,12 +47,7 @@ def load_run(folder: RunFolder, device: str = "cpu") -> Loaded:
     checkpoint = folder.load_checkpoint()
     if checkpoint is None or not folder.has("result.json"):
         status = folder.record()["status"]
-        raise UserError(
-            f"{folder.path} has status '{status}' and no settled model. Go on with it: same command, --resume."
-        )
-    seeds = spawn(config.seed)
-    dataset = build_dataset(config)
-    learner = build_learner(config, dataset, seeds, pick_device(device))
+        raise UserError(f"{folder.path} is '{status}' and has no settled model. Go on with it: same command, --resume.")
+    learner = build_learner(config, build_dataset(config), spawn(config.seed), pick_device(device))
     learner.load_state_dict(checkpoint["learner"])
-    splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
-    return Loaded(learner, splits, config)
+    return learner, config
