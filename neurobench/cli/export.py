@@ -1,0 +1,41 @@
+"""`neurobench export RUN --format FORMAT`: a finished run's model in a format of its own field."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from neurobench.cli.main import FINE
+from neurobench.cli.outputs import add_outputs
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.models.learner import Exports
+from neurobench.runs.atomic import write_bytes
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.store import find_run
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="neurobench export", description=__doc__)
+    parser.add_argument("run", help='a path, an id or its beginning, a name (its newest run), or "latest"')
+    parser.add_argument("--format", required=True, help="the QRBM knows bqm (dimod's own) and json")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
+    add_outputs(parser)
+    asked = parser.parse_args(words)
+    folder = find_run(asked.outputs, asked.run)
+    target = asked.to or folder.path / f"model.{asked.format}"
+    if not target.parent.is_dir():
+        raise UserError(f"--to {target}: there is no folder {target.parent}")
+    write_bytes(target, _bytes(folder, asked.format))
+    print(target)
+    return FINE
+
+
+def _bytes(folder: RunFolder, name: str) -> bytes:
+    from neurobench.runs.reload import load_learner
+
+    learner, config = load_learner(folder)
+    formats = learner.exports() if isinstance(learner, Exports) else {}
+    if name not in formats:
+        there = f"it knows {', '.join(formats)}" if formats else "it knows none"
+        raise UserError(f"model={config.model.name} has no format {name}; {there}.{did_you_mean(name, formats)}")
+    return formats[name]()
