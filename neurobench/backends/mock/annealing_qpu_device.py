@@ -72,7 +72,7 @@ class AnnealingQPUDevice(dimod.Sampler):
     ) -> dimod.SampleSet:
         """Energies are those of the model as it was handed in, not of what the chip made of it."""
         self.remove_unknown_kwargs(**kwargs)
-        walks.check_call(num_reads, seed, MOST_READS)
+        walks.check_call(num_reads, seed, most=MOST_READS)
         problem = units_of_bqm(bqm)
         misfit = self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions)
         if misfit:
@@ -84,7 +84,7 @@ class AnnealingQPUDevice(dimod.Sampler):
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """`initial_hidden` stands for reverse annealing: each read starts there, and is a programming of its own."""
-        walks.check_call(num_reads, seed, MOST_READS)
+        walks.check_call(num_reads, seed, initial_hidden, MOST_READS)
         there, rbm = rbm.W.device, RBM(*(part.cpu() for part in rbm))
         misfit = self.recipe.misfit(*rbm.W.shape)
         if misfit:
@@ -92,7 +92,7 @@ class AnnealingQPUDevice(dimod.Sampler):
         h = walks.coins(derive(seed, _HIDDEN), (num_reads, rbm.W.shape[1]))
         v = walks.coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
         if initial_hidden is not None:
-            h = initial_hidden.cpu()
+            h = initial_hidden.cpu().clone()
             v = conditional(h, transposed(rbm.W), rbm.a, derive(seed, _VISIBLE)).state
         fits = self.chip.misfit(*rbm.W.shape) is None
         turns = 1 if fits or initial_hidden is not None else self.recipe.rounds

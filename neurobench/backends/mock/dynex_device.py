@@ -59,7 +59,7 @@ class DynexDevice(dimod.Sampler):
         With `initial_hidden` each row is a job of its own, a single read that relaxes from there and v ~ p(v|h): from
         one job for all of them a learner would get one state for all its chains.
         """
-        walks.check_call(num_reads, seed)
+        walks.check_call(num_reads, seed, initial_hidden)
         there, visible = rbm.W.device, len(rbm.W)
         rbm = RBM(*(part.cpu() for part in rbm))
         problem = held(self.recipe, units_of_rbm(rbm))

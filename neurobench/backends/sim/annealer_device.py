@@ -28,7 +28,7 @@ class AnnealerDevice(dimod.Sampler):
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """Low-energy states. Heat would wipe out `initial_hidden`: from there it only descends, v first."""
-        walks.check_call(num_reads, seed)
+        walks.check_call(num_reads, seed, initial_hidden)
         betas = self.schedule if initial_hidden is None else self.descent
         v = walks.coins(derive(seed, 0), (num_reads, rbm.W.shape[0]), rbm.W.device)
         h = walks.coins(derive(seed, 1), (num_reads, rbm.W.shape[1]), rbm.W.device)

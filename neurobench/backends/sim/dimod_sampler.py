@@ -65,8 +65,8 @@ class DimodSampler:
 
     def __post_init__(self) -> None:
         enforce(self)
-        faults = [("sampler", fault) for fault in [_class_fault(self.sampler)] if fault]
-        faults += [("composites", fault) for name in self.composites if (fault := _class_fault(name))]
+        classes = [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
+        faults = [(field, fault) for field, name in classes if (fault := _class_fault(name))]
         faults += [(f"parameters.{fault.name}", fault.sentence) for fault in _parameter_faults(self.parameters)]
         if faults:
             raise BoundsError(type(self).__name__, faults)

@@ -56,7 +56,7 @@ class DimodDevice(dimod.Sampler):
 
         Chains that are handed a hidden layer start there and at v ~ p(v|h).
         """
-        walks.check_call(num_reads, seed)
+        walks.check_call(num_reads, seed, initial_hidden)
         visible, hidden = rbm.W.shape
         call: dict[str, Any] = {}
         if "num_reads" in self.parameters:

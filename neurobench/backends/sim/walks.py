@@ -82,12 +82,14 @@ def units(problem: Units, betas: Sequence[float], seed: int, x: Tensor, share: f
     return x
 
 
-def check_call(num_reads: int, seed: int, most: float = np.inf) -> None:
+def check_call(num_reads: int, seed: int, initial_hidden: Tensor | None = None, most: float = np.inf) -> None:
     """Raise ValueError with a sentence for each number of a call that is out of bounds."""
     faults = [
         f"{name}{fault}"
         for name, value, bound in (("num_reads", num_reads, Bound(1, most)), ("seed", seed, Bound(0)))
         if (fault := fault_of(int(value), Annotated[int, bound]))
     ]
+    if initial_hidden is not None and len(initial_hidden) != num_reads:
+        faults.append(f"num_reads={num_reads}, but initial_hidden holds {len(initial_hidden)} chains")
     if faults:
         raise ValueError("; ".join(faults))
