@@ -66,10 +66,7 @@ class HXTorchMLP:
     mac: AnalogMac
 
     def __post_init__(self) -> None:
-        enforce(self)
-        faults = [*self._phase_faults()]
-        if len(self.num_sends) != 2:
-            faults.append(("num_sends", f"={list(self.num_sends)!r} is not one entry for each of the 2 layers"))
+        faults = [*self._field_faults(), *self._phase_faults()]
         if not faults and not self.plan():
             on_device = " on the device, and init_from skips the others" if self.init_from else ""
             faults.append(("phases", f": no phase has steps{on_device}"))
@@ -83,6 +80,15 @@ class HXTorchMLP:
         phases = {name: Phase(**fields) for name, fields in self.phases.items()}
         skipped = ("host",) if self.init_from is not None else ()
         return {name: phase for name, phase in phases.items() if phase.steps and phase.where not in skipped}
+
+    def _field_faults(self) -> list[tuple[str, str]]:
+        try:
+            enforce(self)
+        except BoundsError as error:
+            return error.faults
+        if len(self.num_sends) != 2:
+            return [("num_sends", f"={list(self.num_sends)!r} is not one entry for each of the 2 layers")]
+        return []
 
     def _phase_faults(self) -> list[tuple[str, str]]:
         faults: list[tuple[str, str]] = []

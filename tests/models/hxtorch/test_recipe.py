@@ -47,8 +47,8 @@ def test_it_is_refused_with_its_sentence(fields: dict[str, Any], sentence: str) 
 
 def test_several_faults_of_phases_are_told_at_once() -> None:
     with pytest.raises(BoundsError) as caught:
-        HXTorchMLP(mac=None, num_sends=[1], **changed("host", lr=-1.0, gamma=0.0))  # type: ignore[arg-type]
-    assert [field for field, _ in caught.value.faults] == ["phases.host.lr", "phases.host.gamma", "num_sends"]
+        HXTorchMLP(mac=None, num_sends=[0, 1], **changed("host", lr=-1.0, gamma=0.0))  # type: ignore[arg-type]
+    assert [field for field, _ in caught.value.faults] == ["num_sends", "phases.host.lr", "phases.host.gamma"]
 
 
 def test_phases_without_steps_are_left_out_and_init_from_leaves_out_the_host() -> None:
