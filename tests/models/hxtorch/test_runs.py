@@ -1,0 +1,103 @@
+"""Promises of whole runs: one goes on from another's checkpoint, comes back alive, and is one chip of a table."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from neurobench.config.check import check
+from neurobench.config.compose import composer
+from neurobench.config.identity import config_hash
+from neurobench.models.hxtorch import chips
+from neurobench.runs.execute import RunFailed, execute
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.reload import load_run
+
+SMALL = ["model=hxtorch_mlp", "dataset.train=1400", "dataset.validation=50", "dataset.test=200", "device=cpu"]
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NEUROBENCH_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr("neurobench.models.hxtorch.learner.HXTorchMLPLearner.figures", lambda self, test: {})
+    return tmp_path
+
+
+def run(*words: str) -> RunFolder:
+    with composer() as compose:
+        config = compose([*SMALL, *words])
+    return execute(config, Console(quiet=True))
+
+
+def result(folder: RunFolder) -> dict[str, Any]:
+    found = folder.result()
+    assert found is not None
+    return found
+
+
+def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
+    source = run("name=source", "model.phases.loop.steps=0")
+    assert "loop_accuracy" not in result(source)["metrics"]
+    looped = run("name=looped", "backend=mock", "model.init_from=source")
+    before, after = (load_run(folder).learner for folder in (source, looped))
+    checkpoint = looped.load_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint["learner"]["source"] == str(source.path)
+    assert set(checkpoint["learner"]["ended"]) == {"host", "loop"}
+    assert torch.equal(checkpoint["learner"]["ended"]["host"]["w1"], before.state_dict()["weights"]["w1"])
+    assert not torch.equal(after.state_dict()["weights"]["w1"], before.state_dict()["weights"]["w1"])
+    metrics = result(looped)["metrics"]
+    assert {"host_accuracy", "transfer_accuracy", "loop_accuracy", "calibrated_gain_error"} <= set(metrics)
+    with pytest.raises(RunFailed, match="avg=5 there, 2 here"):
+        run("name=other", "backend=mock", "model.init_from=source", "model.avg=2")
+
+
+def test_each_seed_is_a_chip_and_all_of_them_one_setting_of_the_table() -> None:
+    with composer() as compose:
+        configs = [compose(["experiment=hxtorch_yin_yang", f"seed={seed}"]) for seed in (0, 1)]
+    assert [config.backend.mac.chip_seed for config in configs] == [0, 1]
+    assert len({config_hash(config) for config in configs}) == 2
+    assert len({config_hash(config, with_seed=False) for config in configs}) == 1
+
+
+def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
+    for seed in (0, 1, 1):
+        run("name=several", "backend=mock", f"seed={seed}", f"backend.mac.chip_seed={seed + 5}")
+    found = chips.newest_of_each_chip(outputs, "several")
+    assert [chip for chip, _ in found] == ["5", "6"]
+    chips.main(["several"])
+    assert (outputs / "several/chips.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(Exception, match="no finished run of nothing below .*experiment=nothing"):
+        chips.main(["nothing"])
+
+
+@pytest.mark.parametrize("name", ["hxtorch_yin_yang", "hxtorch_yin_yang_half_lsb", "hxtorch_mnist"])
+def test_an_experiments_updates_are_as_many_as_its_phases_have_steps(name: str) -> None:
+    """So no phase is stretched."""
+    with composer() as compose:
+        config = compose([f"experiment={name}"])
+    samples = 55_000 if name == "hxtorch_mnist" else config.dataset.train
+    steps = sum(phase.steps for phase in config.model.phases.values())
+    assert steps == samples // config.training.batch_size * config.training.epochs
+    assert samples % config.training.batch_size == 0
+
+
+def test_a_gif_is_kept_as_it_is(outputs: Path) -> None:
+    folder = RunFolder.create(outputs, "gif", "ab" * 6, "")
+    folder.save_figure("moving", b"GIF89a...")
+    assert (folder.path / "figures/moving.gif").read_bytes() == b"GIF89a..."
+
+
+def test_faults_of_phases_device_and_data_are_told_together() -> None:
+    words = ["model.phases.host.lr=-1", "model.num_sends=[1.5,3]", "backend.mac.gain=0", "dataset.r_small=0.3"]
+    with composer() as compose:
+        told = "\n".join(check(compose([*SMALL, *words])))
+    for sentence in (
+        "model.phases.host.lr=-1 is not in (0, 1000]",
+        "model.num_sends=[1.5, 3] is not a list",
+        "backend.mac.gain=0 is not in (0, 1]",
+        "dataset.r_small=0.3 is not below half of r_big=0.5",
+    ):
+        assert sentence in told
