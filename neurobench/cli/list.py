@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -53,10 +54,13 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
     for group, names in there.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     table = Table(title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("model", "dataset", "backend", "runs"):
+    for column in ("model", "dataset", "backends", "otherwise"):
         table.add_column(column)
-    for cell in cells:
-        table.add_row(cell.model, cell.dataset, cell.backend, " ".join(cell.faults) or "yes")
+    for model, dataset in product(there["model"], there["dataset"]):
+        pair = [cell for cell in cells if (cell.model, cell.dataset) == (model, dataset)]
+        runs = ", ".join(cell.backend for cell in pair if not cell.faults)
+        reasons = dict.fromkeys(" ".join(cell.faults) for cell in pair if cell.faults)
+        table.add_row(model, dataset, runs or "none", "\n".join(reasons))
     console.print()
     console.print(table)
 
