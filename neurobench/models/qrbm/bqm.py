@@ -1,9 +1,14 @@
-"""The machine as annealers know it: a binary quadratic model whose energy is the machine's own."""
+"""The machine as annealers know it, a binary quadratic model whose energy is the machine's own; and its files."""
 
 from __future__ import annotations
 
+import io
+import json
+from typing import Any
+
 import dimod
 import numpy as np
+import torch
 
 from neurobench.backends.devices import RBM
 
@@ -20,3 +25,49 @@ def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         np.concatenate([-a, -b]), (row, column + visible, -W.ravel()), 0.0, dimod.BINARY
     )
+
+
+def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
+    """The machine whose units 0..visible-1 are visible. Raises ValueError where units of one layer touch."""
+    binary = bqm.change_vartype(dimod.BINARY, inplace=False)
+    order = sorted(binary.variables)
+    linear, (row, column, weight), _ = binary.to_numpy_vectors(order)
+    if not 0 < visible < len(linear):
+        raise ValueError(f"visible={visible} leaves no hidden unit: the model has {len(linear)} variables")
+    top, bottom = np.minimum(row, column), np.maximum(row, column)
+    if ((top >= visible) | (bottom < visible)).any():
+        raise ValueError(f"with {visible} visible units some units of one layer touch: this is no restricted machine")
+    W = np.zeros((visible, len(linear) - visible), np.float32)
+    W[top, bottom - visible] = -weight
+    a, b = np.split(-np.asarray(linear, np.float32), [visible])
+    return RBM(torch.from_numpy(W), torch.from_numpy(a.copy()), torch.from_numpy(b.copy()))
+
+
+def bqm_file(rbm: RBM) -> bytes:
+    """dimod's own file format; `dimod.BinaryQuadraticModel.from_file` reads it."""
+    with to_bqm(rbm).to_file() as file:
+        return file.read()
+
+
+def json_file(rbm: RBM) -> bytes:
+    """{"n_visible", "n_hidden", "energy", "W" (rows of visible units), "a", "b"}: for every other program."""
+    W, a, b = (part.detach().cpu().tolist() for part in rbm)
+    energy = "E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}"
+    told = {"format": "rbm", "energy": energy, "n_visible": len(a), "n_hidden": len(b), "W": W, "a": a, "b": b}
+    return json.dumps(told, allow_nan=False).encode()
+
+
+def read_file(data: bytes, visible: int) -> RBM:
+    """What `bqm_file` or `json_file` wrote. Raises ValueError for anything else."""
+    if data.startswith(b"{"):
+        return _from_json(json.loads(data), visible)
+    return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
+
+
+def _from_json(told: dict[str, Any], visible: int) -> RBM:
+    if told.get("format") != "rbm" or told["n_visible"] != visible:
+        raise ValueError(
+            f"not a machine of {visible} visible units: format {told.get('format')!r}, "
+            f"n_visible {told.get('n_visible')!r}"
+        )
+    return RBM(*(torch.tensor(told[name], dtype=torch.float32) for name in ("W", "a", "b")))
