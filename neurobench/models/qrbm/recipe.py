@@ -42,8 +42,8 @@ class QRBM:
     device_every: Annotated[int, Bound(1)] = 10  # updates; device only
     init_sd: Annotated[float, Bound(0)] = 0.01  # of the weights
     l2: Annotated[float, Bound(0)] = 1e-4  # of the readout, where there is no validation split to choose on
-    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (3e-5, 1e-4, 3e-4)
-    readout_iterations: Annotated[int, Bound(1)] = 50  # of L-BFGS
+    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
+    readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
     sampler: Sampler
 
     def __post_init__(self) -> None:
