@@ -58,7 +58,7 @@ def test_a_walk_by_units_draws_from_boltzmann_whatever_share_moves(share: float)
         {0: 0.3, 1: -0.8, 2: 0.2, 3: 0.0}, {(0, 1): 1.0, (1, 2): -1.2, (0, 2): 0.7, (2, 3): 0.9}, 0.0, "SPIN"
     )
     problem, n = units_of_bqm(bqm), 60_000
-    x = walks.units(problem, [0.7] * 60, 3, walks.coins(1, (n, 4)), share)
+    x = walks.units(problem, [0.7] * 200, 3, walks.coins(1, (n, 4)), share)
     assert surprise(problem, x, 0.7) < 5
 
 

@@ -18,6 +18,7 @@ from neurobench.config.compose import composer
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore:All bqm biases are zero")
 
 
 @cache
