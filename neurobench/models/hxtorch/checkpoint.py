@@ -12,6 +12,8 @@ from neurobench.config.errors import UserError
 from neurobench.models.hxtorch.layers import Layer
 from neurobench.models.hxtorch.network import Network
 from neurobench.models.hxtorch.recipe import HXTorchMLP
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.store import all_runs, find_run
 
 FORMAT = 1
 AGAIN = 0.005  # relative: so well two calibrations of one chip agree
@@ -111,10 +113,18 @@ def restored(stored: Mapping[str, Any], num_sends: list[int], net: Network) -> N
 
 def load_learner_state(reference: str) -> tuple[str, Mapping[str, Any]]:
     """Where a run is, and what its learner kept. `reference` as in `neurobench show`. Raises UserError."""
-    from neurobench.runs.store import find_run
-
-    run = find_run(Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs")), reference)
+    run = _find_trained(Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs")), reference)
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise Refused(f"init_from={reference}: {run.path} has no checkpoint yet.")
     return str(run.path), checkpoint["learner"]
+
+
+def _find_trained(outputs: Path, reference: str) -> RunFolder:
+    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
+    found = find_run(outputs, reference)
+    if found.has("result.json"):
+        return found
+    finished = [run for run in all_runs(outputs) if run.has("result.json")]
+    meant = [run for run in finished if reference in ("latest", run.path.parent.name)]
+    return max(meant, key=lambda run: run.path.name, default=found)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from neurobench.models.hxtorch.history import History
+
 BATCHES, SMOOTH = "#9bb7d4", "#1f4e79"
 
 
-def training(trace: Mapping[str, Sequence[float]], boundaries: Mapping[str, int], cap: float | None) -> Figure:
-    """`boundaries`: phase -> update at which it begins. `cap`: what no model can exceed."""
+def training(history: History, cap: float | None) -> Figure:
+    """`cap`: what no model can exceed."""
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    window = max(1, len(trace["loss"]) // 60)
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        values = torch.tensor(trace[name])
+    window = max(1, len(history.loss) // 60)
+    panels = zip(figure.subplots(1, 2), ("loss", "accuracy"), (history.loss, history.accuracy), strict=True)
+    for axes, name, noted in panels:
+        values = torch.tensor(noted)
         axes.plot(values, color=BATCHES, linewidth=0.7, label="each batch, before its update")
         mean = _running_mean(values, window)
         axes.plot(range(window - 1, len(values)), mean, color=SMOOTH, label=f"mean of the last {window}")
-        for phase, begin in boundaries.items():
+        for phase, begin in history.begun.items():
             axes.axvline(begin, color="gray", linewidth=0.8, linestyle=":")
             axes.annotate(
                 phase,

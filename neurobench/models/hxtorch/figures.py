@@ -28,8 +28,8 @@ def all_figures(learner: HXTorchMLPLearner, test: Split) -> dict[str, Figure | b
         if frames:
             found["decision_regions"] = draw_regions.still(frames[-1])
             found["decision_regions_over_training"] = draw_regions.animation(frames)
-    if learner.trace["loss"]:
-        found["training"] = draw_training.training(learner.trace, learner.boundaries(), learner.cap)
+    if learner.history.loss:
+        found["training"] = draw_training.training(learner.history, learner.cap)
     if not learner.recipe.exact:
         found |= draw_device.device_figures(learner.mac, learner.device)
     return found
@@ -38,7 +38,7 @@ def all_figures(learner: HXTorchMLPLearner, test: Split) -> dict[str, Figure | b
 @torch.no_grad()
 def _regions(learner: HXTorchMLPLearner) -> Iterator[Regions]:
     """Class probabilities on both grids, as they were at each frame."""
-    for done, frame in learner.frames.items():
+    for done, frame in learner.history.frames.items():
         phase = learner.recipe.plan()[frame["phase"]]
         net = checkpoint.restored(frame["weights"], learner.sends(), learner.net)
         mac = learner.device_of(phase)

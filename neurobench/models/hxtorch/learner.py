@@ -16,10 +16,11 @@ from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch import checkpoint, network
 from neurobench.models.hxtorch.adam import Moments, at_rest, descend
+from neurobench.models.hxtorch.history import History, restored_history
 from neurobench.models.hxtorch.layers import softmax_gradient
 from neurobench.models.hxtorch.network import Activity, Network
 from neurobench.models.hxtorch.recipe import HXTorchMLP, Phase
-from neurobench.models.hxtorch.schedule import Place, place, rate
+from neurobench.models.hxtorch.schedule import place, rate
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from neurobench.data.dataset import Batch, Split, Splits
 
 _LEARN, _PREDICT, _PASS = range(3)  # purposes of a draw
-_FRAMES = 48  # of the animation
 _BLOCK = 1000  # samples evaluated at once: bounds memory
 
 
@@ -57,11 +57,8 @@ class HXTorchMLPLearner:
         self.net = net.to(device)
         self.plan = recipe.plan()
         self.moments = at_rest(self.net.parameters())
-        self.phase, self.steps_done = "", 0
-        self.ended: dict[str, dict[str, Tensor]] = {}  # phase -> weights at its end
-        self.frames: dict[int, dict[str, Any]] = {}  # updates done -> phase and weights, for the animation
+        self.history = History()
         self.cap: float | None = None  # what no model can exceed, with inputs rounded like these
-        self.trace: dict[str, list[float]] = {"loss": [], "accuracy": []}  # of each update's batch
         self.source: str | None = None  # the run that this one went on from
 
     def start(self, train: Split) -> None:
@@ -73,7 +70,7 @@ class HXTorchMLPLearner:
         self.source, state = checkpoint.load_learner_state(self.recipe.init_from)
         checkpoint.require_transferable(state, self.net, self.recipe, self.mac)
         self.net = checkpoint.restored(state["weights"], state["num_sends"], self.net)
-        self.ended["host"] = checkpoint.weights(self.net)
+        self.history.ended["host"] = checkpoint.weights(self.net)
 
     def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
         """One step of Adam. The loss is the mean cross-entropy of the scaled logits."""
@@ -87,7 +84,9 @@ class HXTorchMLPLearner:
         gradients = network.backward(g, act, self.net, self.mac.gain)
         self.moments = descend(self.net.parameters(), gradients, self.moments, rate(phase, now))
         sums = _sums(act.logits, y, phase.logit_scale)
-        self._note(sums, len(y), now, at)
+        if not sums["loss"] < float("inf"):
+            raise Divergence(f"diverged at update {at.k}: loss is {sums['loss']}; try a smaller lr in {now.name}")
+        self.history.note(sums, len(y), now, at, lambda: checkpoint.weights(self.net))
         return sums
 
     def device_of(self, phase: Phase) -> AnalogMac:
@@ -98,18 +97,6 @@ class HXTorchMLPLearner:
         if self.recipe.exact:
             return network.exact_forward(x, net, mac.gain)
         return network.forward(x, net, mac, seed)
-
-    def _note(self, sums: Mapping[str, float], n: int, now: Place, at: Step) -> None:
-        """What figures and later phases will want to know of this update."""
-        if not sums["loss"] < float("inf"):
-            raise Divergence(f"diverged at update {at.k}: loss is {sums['loss']}; try a smaller lr in {now.name}")
-        self.trace["loss"].append(sums["loss"] / n)
-        self.trace["accuracy"].append(sums["correct"] / n)
-        self.phase, self.steps_done = now.name, at.k + 1
-        if now.last:
-            self.ended[now.name] = checkpoint.weights(self.net)
-        if self.task.shape == (4,) and _is_frame(at):
-            self.frames[at.k + 1] = {"phase": now.name, "weights": checkpoint.weights(self.net)}
 
     def measure(self, batch: Batch) -> Mapping[str, float]:
         """On the device, whatever the phase; logits unscaled."""
@@ -134,13 +121,16 @@ class HXTorchMLPLearner:
 
         host: on the linear model; transfer: the same weights on the device; others: on the device.
         """
-        host = [name for name in self.ended if name not in self.plan or self.plan[name].where == "host"]
-        stages = {name: (name, self.mac) for name in self.ended if name not in host}
+        ended = self.history.ended
+        host = [name for name in ended if name not in self.plan or self.plan[name].where == "host"]
+        stages = {name: (name, self.mac) for name in ended if name not in host}
+        if host and self.host is not self.mac:
+            stages = {"transfer": (host[-1], self.mac), **stages}
         if host:
-            stages = {host[-1]: (host[-1], self.host), "transfer": (host[-1], self.mac), **stages}
+            stages = {host[-1]: (host[-1], self.host), **stages}
         figures = {}
         for stage, (name, mac) in stages.items():
-            net = checkpoint.restored(self.ended[name], self.sends(), self.net)
+            net = checkpoint.restored(ended[name], self.sends(), self.net)
             figures[f"{stage}_accuracy"] = self.accuracy(splits.test, net, mac)
         return figures
 
@@ -155,14 +145,6 @@ class HXTorchMLPLearner:
                 correct += int((logits.argmax(1) == y.to(self.device)).sum())
         return correct / (self.recipe.passes * len(split))
 
-    def boundaries(self) -> dict[str, int]:
-        """Phase -> update at which it begins."""
-        n = len(self.trace["loss"])
-        begins: dict[str, int] = {}
-        for k in range(n):
-            begins.setdefault(place(self.plan, Step(k, n, 0)).name, k)
-        return begins
-
     def figures(self, test: Split) -> Mapping[str, Figure | bytes]:
         from neurobench.models.hxtorch.figures import all_figures
 
@@ -173,11 +155,7 @@ class HXTorchMLPLearner:
             **checkpoint.describe(self.net, self.recipe, self.mac),
             "weights": checkpoint.weights(self.net),
             "moments": dict(copy.deepcopy(self.moments)._asdict()),
-            "phase": self.phase,
-            "steps_done": self.steps_done,
-            "ended": dict(self.ended),
-            "frames": dict(self.frames),
-            "trace": {name: torch.tensor(values) for name, values in self.trace.items()},
+            "history": self.history.state_dict(),
             "cap": self.cap,
             "source": self.source,
         }
@@ -189,10 +167,8 @@ class HXTorchMLPLearner:
         stored = state["moments"]
         first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
         self.moments = Moments(first, second, stored["t"])
-        self.phase, self.steps_done = state["phase"], state["steps_done"]
+        self.history = restored_history(state["history"])
         self.cap, self.source = state["cap"], state["source"]
-        self.ended, self.frames = dict(state["ended"]), dict(state["frames"])
-        self.trace = {name: values.tolist() for name, values in state["trace"].items()}
 
     def sends(self) -> list[int]:
         return [self.net.first.num_sends, self.net.second.num_sends]
@@ -209,9 +185,3 @@ def _sums(logits: Tensor, y: Tensor, scale: float) -> dict[str, float]:
 def _fingerprint(x: Tensor) -> int:
     """A number that depends on every value of x."""
     return zlib.crc32(x.cpu().contiguous().numpy().tobytes())
-
-
-def _is_frame(at: Step) -> bool:
-    """Frames are denser at first, when more happens: one wherever _FRAMES sqrt(updates done / n) passes an integer."""
-    before, after = (int(_FRAMES * (done / at.n) ** 0.5 + 1e-9) for done in (at.k, at.k + 1))
-    return after > before

@@ -45,13 +45,24 @@ def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
     checkpoint = looped.load_checkpoint()
     assert checkpoint is not None
     assert checkpoint["learner"]["source"] == str(source.path)
-    assert set(checkpoint["learner"]["ended"]) == {"host", "loop"}
-    assert torch.equal(checkpoint["learner"]["ended"]["host"]["w1"], before.state_dict()["weights"]["w1"])
+    ended = checkpoint["learner"]["history"]["ended"]
+    assert set(ended) == {"host", "loop"}
+    assert torch.equal(ended["host"]["w1"], before.state_dict()["weights"]["w1"])
     assert not torch.equal(after.state_dict()["weights"]["w1"], before.state_dict()["weights"]["w1"])
     metrics = result(looped)["metrics"]
     assert {"host_accuracy", "transfer_accuracy", "loop_accuracy", "calibrated_gain_error"} <= set(metrics)
     with pytest.raises(RunFailed, match="avg=5 there, 2 here"):
         run("name=other", "backend=mock", "model.init_from=source", "model.avg=2")
+
+
+def test_a_name_means_its_newest_run_that_finished_also_where_the_asking_run_bears_it() -> None:
+    first = run("name=same", "model.phases.loop.steps=0")
+    for reference in ("same", "latest"):
+        last = run("name=same", "backend=mock", f"model.init_from={reference}")
+        checkpoint = last.load_checkpoint()
+        assert checkpoint is not None
+        assert checkpoint["learner"]["source"] == str(first.path)
+        first = last
 
 
 def test_each_seed_is_a_chip_and_all_of_them_one_setting_of_the_table() -> None:

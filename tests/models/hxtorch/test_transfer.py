@@ -46,7 +46,7 @@ def test_a_checkpoint_holds_all_that_its_weights_depend_on() -> None:
     assert state["gain"] == state["calibration"]["gain"]
     assert state["noise_std"] == state["calibration"]["noise_std"]
     assert state["settings"]["avg"] == 5
-    assert (state["phase"], state["steps_done"], state["format"]) == ("loop", 7, 1)
+    assert (state["history"]["phase"], state["history"]["steps_done"], state["format"]) == ("loop", 7, 1)
     assert set(state["weights"]) == {"w1", "b1", "w2", "b2"}
 
 
@@ -99,8 +99,8 @@ def test_what_was_learned_without_a_chip_goes_on_in_the_loop(run: Any) -> None:
     assert torch.equal(made.net.first.weight, source.net.first.weight)
     assert made.sends() == [18, 5], "num_sends goes with the weights"
     train(made, DATA, 3)
-    assert made.phase == "loop"
-    assert made.boundaries() == {"loop": 0}
+    assert made.history.phase == "loop"
+    assert made.history.begun == {"loop": 0}
     assert made.source is not None
     assert not torch.equal(made.net.first.weight, source.net.first.weight)
 
