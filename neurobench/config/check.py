@@ -6,6 +6,7 @@ it and stops there.
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -138,7 +139,8 @@ def _record_faults(record: type, values: Any, owner: str, config: DictConfig) ->
     if missing:
         return faults
     try:
-        record(**{key: value for key, value in values.items() if key in fields})
+        with warnings.catch_warnings(action="ignore"):  # a warning is told once, by the run
+            record(**{key: value for key, value in values.items() if key in fields})
     except BoundsError as error:
         faults += [f"{prefix}{field}{sentence}" for field, sentence in error.faults]
     return faults
@@ -209,7 +211,8 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
 def _made(values: Any, devices: Mapping[str, Any]) -> Any:
     """The record that a section without faults names."""
     fields = {key: value for key, value in values.items() if key not in ("_target_", "name")}
-    return find_target(values["_target_"])(**fields, **devices)
+    with warnings.catch_warnings(action="ignore"):
+        return find_target(values["_target_"])(**fields, **devices)
 
 
 @cache

@@ -15,6 +15,8 @@ def pin_threads(threads: int) -> None:
     """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    # torch and numba bring an OpenMP pool each; threads of one that spin while they wait take the other's cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import numba
     import torch
     from threadpoolctl import threadpool_limits

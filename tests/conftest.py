@@ -1,0 +1,17 @@
+"""Tests run on one thread: small arrays are not worth sharing, and pools that spin take each other's cores."""
+
+import os
+
+import pytest
+
+# Before numpy, torch and numba are loaded, and inherited by the processes that tests start.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Numba's pool is as wide as the machine whatever the variables say; tests of thread counts widen it again."""
+    import numba
+
+    numba.set_num_threads(1)

@@ -1,1 +1,0 @@
-from tests.kernels.conftest import one_thread as one_thread
