@@ -22,7 +22,8 @@ class Dynex:
     state with probability `minimum_stepsize`: their product is how often a unit has moved when the read stops, 0.5
     here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed. This dynamics is ours, the real one being
     unpublished in detail; it is judged by one figure: on untrained weights N(0, 0.001), 784x300, the tutorial's
-    device stopped at an energy of -3.0914, 46 % of the optimum.
+    device stopped at an energy of -3.0914, 46 % of the optimum. On a trained machine, whose biases put a random state
+    high up, it stops far from the optimum too.
 
     Sources: the tutorial (14 Sep 2023); parameters, their limits and defaults are those of the Dynex SDK 1.4.7.
     """

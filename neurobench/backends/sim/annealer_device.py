@@ -23,13 +23,13 @@ class AnnealerDevice(dimod.Sampler):
 
     def __init__(self, recipe: Annealer):
         self.recipe = recipe
-        self.descent = [np.inf] * recipe.descents
-        self.schedule = [*np.geomspace(recipe.beta_start, recipe.beta_end, recipe.sweeps), *self.descent]
+        cooling = np.geomspace(recipe.beta_start, recipe.beta_end, recipe.sweeps)
+        self.schedule = [*cooling.tolist(), *[np.inf] * recipe.descents]
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """Low-energy states. Heat would wipe out `initial_hidden`: from there it only descends, v first."""
+        """Low-energy states; from `initial_hidden` v ~ p(v|h) alone."""
         walks.check_call(num_reads, seed, initial_hidden)
-        betas = self.schedule if initial_hidden is None else self.descent
+        betas = self.schedule if initial_hidden is None else [1.0]
         v = walks.coins(derive(seed, 0), (num_reads, rbm.W.shape[0]), rbm.W.device)
         h = walks.coins(derive(seed, 1), (num_reads, rbm.W.shape[1]), rbm.W.device)
         h = h if initial_hidden is None else initial_hidden
