@@ -107,3 +107,12 @@ def transposed(W: Tensor) -> Tensor:
     out = torch.empty(W.shape[1], W.shape[0])
     transpose(W.numpy(), out.numpy())
     return out
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from their cache, so that no training is timed with it."""
+    rbm, still = (RBM(torch.zeros(2, 3), torch.zeros(2), torch.zeros(3)) for _ in range(2))
+    v = torch.zeros(1, 2)
+    pair = Pair(v, conditional(v, rbm.W, rbm.b, 0).p)
+    ascend(rbm, still, pair, pair, 0.0, 0.0, 0.0)
+    transposed(rbm.W)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import dimod
@@ -43,6 +45,11 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
     return RBM(torch.from_numpy(W), torch.from_numpy(a.copy()), torch.from_numpy(b.copy()))
 
 
+def files(rbm: RBM) -> Mapping[str, Callable[[], bytes]]:
+    """Format -> what makes the file's bytes."""
+    return {"bqm": partial(bqm_file, rbm), "json": partial(json_file, rbm)}
+
+
 def bqm_file(rbm: RBM) -> bytes:
     """dimod's own file format; `dimod.BinaryQuadraticModel.from_file` reads it."""
     with to_bqm(rbm).to_file() as file:
@@ -60,14 +67,11 @@ def json_file(rbm: RBM) -> bytes:
 def read_file(data: bytes, visible: int) -> RBM:
     """What `bqm_file` or `json_file` wrote. Raises ValueError for anything else."""
     if data.startswith(b"{"):
-        return _from_json(json.loads(data), visible)
+        return _from_json(json.loads(data))
     return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
 
 
-def _from_json(told: dict[str, Any], visible: int) -> RBM:
-    if told.get("format") != "rbm" or told["n_visible"] != visible:
-        raise ValueError(
-            f"not a machine of {visible} visible units: format {told.get('format')!r}, "
-            f"n_visible {told.get('n_visible')!r}"
-        )
+def _from_json(told: dict[str, Any]) -> RBM:
+    if told.get("format") != "rbm":
+        raise ValueError(f'its "format" is {told.get("format")!r}, not "rbm"')
     return RBM(*(torch.tensor(told[name], dtype=torch.float32) for name in ("W", "a", "b")))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from neurobench.backends.devices import RBM
-from neurobench.kernels.layers import Pair, ascend, conditional, transposed
+from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import pixels, readout
+from neurobench.models.qrbm import bqm, initial, pixels, readout
 from neurobench.models.qrbm import rbm as equations
-from neurobench.models.qrbm.recipe import QRBM
+from neurobench.models.qrbm.recipe import QRBM, seen_shape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,24 +32,30 @@ class QRBMLearner:
 
     def __init__(self, recipe: QRBM, task: Task, seeds: Seeds, device: torch.device):
         self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
-        visible, hidden = pixels.count(task.shape), recipe.n_hidden
-        draw = torch.Generator().manual_seed(seeds.init)
-        W = torch.randn(visible, hidden, generator=draw) * recipe.init_sd
-        self.rbm = RBM(W.to(device), torch.zeros(visible, device=device), torch.zeros(hidden, device=device))
+        self.shape = seen_shape(task.shape, recipe.downsample)
+        visible, hidden = recipe.layers(task.shape)
+        self.rbm = initial.drawn(visible, hidden, recipe.init_sd, seeds.init, device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
-        begin = uniforms(derive(seeds.training, _CHAINS), (recipe.chains, hidden), device)
-        self.chains = (begin < 0.5).float()  # (R, H), negative = pcd and device
+        self.chains = self._coins(_CHAINS)  # (R, H), all but negative = cd
         self.readout: readout.Readout | None = None
+        warm_up()
 
     def start(self, train: Split) -> None:
-        """a = logit of each pixel's mean, kept within [0.01, 0.99]: the machine starts by drawing the mean image."""
+        """a = logit of each pixel's mean, kept within [0.01, 0.99]: the machine starts by drawing the mean image.
+
+        With `init_from`, the machine found there.
+        """
         assert isinstance(train.x, Tensor)  # layouts "image" and "vector" are
         pixels.check(train.x)
+        if self.recipe.init_from is not None:
+            there = initial.loaded(self.recipe.init_from, *self.rbm.W.shape)
+            self.rbm = RBM(*(part.to(self.device) for part in there))
+            return
         mean = self._pixels(train.x).mean(0).clamp(0.01, 0.99)
         self.rbm.a.copy_(torch.logit(mean))
 
     def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
-        """One update. The loss is `reconstruction_mse`, estimated from every 20th image of the batch."""
+        """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
         rbm, recipe = self.rbm, self.recipe
         v = self._pixels(batch.x)
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
@@ -67,8 +73,7 @@ class QRBMLearner:
                 f"diverged at update {at.k}: the weights are no longer finite (lr={recipe.lr:g}, "
                 f"momentum={recipe.momentum:g}); try a smaller lr"
             )
-        mse = float(error.mean()) * len(v)
-        return {"loss": mse, "reconstruction_mse": mse}
+        return {"reconstruction_mse": float(error.mean()) * len(v)}
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
         """States (R, V) of the model, `gibbs_steps` steps away from where the chains begin."""
@@ -79,29 +84,37 @@ class QRBMLearner:
         return u
 
     def _begin(self, h: Tensor, at: Step) -> Tensor:
-        """Hidden states (R, H): the data's own, those kept from the last update, or the device's fresh ones."""
+        """Hidden states (R, H): the data's own, those kept from the last update, or fresh ones."""
         recipe = self.recipe
         if recipe.negative == "cd":
             return h
-        if recipe.negative == "device" and at.k % recipe.device_every == 0:
-            return recipe.sampler.sample_rbm(self.rbm, recipe.chains, derive(self.seeds.training, at.k, _FRESH)).h
-        return self.chains
+        if recipe.negative == "pcd" or at.k % recipe.device_every > 0:
+            return self.chains
+        if recipe.negative == "random":
+            return self._coins(at.k, _FRESH)
+        return recipe.sampler.sample_rbm(self.rbm, recipe.chains, derive(self.seeds.training, at.k, _FRESH)).h
+
+    def _coins(self, *purpose: int) -> Tensor:
+        """Hidden states (R, H) by chance."""
+        draws = uniforms(derive(self.seeds.training, *purpose), (self.recipe.chains, self.recipe.n_hidden), self.device)
+        return (draws < 0.5).float()
 
     def _step(self, h: Tensor, at: Step, step: int) -> Tensor:
-        """v ~ p(v|h): by the device, or by the host that fills in between two calls of negative = device."""
+        """v ~ p(v|h): by the device, or by the host that fills in between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
-        if self.recipe.negative == "device":
+        if self.recipe.negative in ("device", "random"):
             return conditional(h, transposed(self.rbm.W), self.rbm.a, seed).state
         return self.recipe.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
     def measure(self, batch: Batch) -> Mapping[str, float]:
         """The mean-field reconstruction error, summed over the batch."""
         v = self._pixels(batch.x)
-        mse = float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
-        return {"loss": mse, "reconstruction_mse": mse}
+        return {
+            "reconstruction_mse": float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
+        }
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Fit the readout on p(h|v): l2 chosen on the validation split, weights on both."""
+        """Fit the readout: l2 chosen on the validation split, weights on both."""
         features = self._features(train.x)
         stuck = int((features.std(0) < 1e-3).sum())
         if stuck > features.shape[1] / 2:
@@ -137,15 +150,18 @@ class QRBMLearner:
 
         shown = test.head(50)
         return {
-            "filters": figures.filters(self.rbm.W.cpu(), self.task.shape),
+            "filters": figures.filters(self.rbm.W.cpu(), self.shape),
             "reconstructions": figures.reconstructions(
                 self._pixels(shown.x).cpu(),
                 self.reconstruct(shown.x).cpu(),
                 shown.y,
                 self.predict(shown.x).argmax(1).cpu(),
-                self.task.shape,
+                self.shape,
             ),
         }
+
+    def exports(self) -> Mapping[str, Callable[[], bytes]]:
+        return bqm.files(self.rbm)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -167,9 +183,18 @@ class QRBMLearner:
         self.readout = None if state["readout"] is None else readout.Readout(**own(state["readout"]))
 
     def _pixels(self, x: Any) -> Tensor:
-        return pixels.visible(x, self.recipe.threshold if self.recipe.pixels == "binary" else None).to(self.device)
+        recipe = self.recipe
+        threshold = recipe.threshold if recipe.pixels == "binary" else None
+        return pixels.visible(x, threshold, recipe.downsample).to(self.device)
 
     def _features(self, x: Any) -> Tensor:
-        """p(h|v), the same at every call. A block of images at a time: their pixels need not fit memory twice."""
-        blocks = [equations.p_hidden(self.rbm, self._pixels(block)) for block in x.split(5000)]
-        return torch.cat(blocks)
+        """What the readout sees, the same at every call. A block of images at a time: their pixels need not fit
+        memory twice."""
+        return torch.cat([self._block_features(self._pixels(block)) for block in x.split(5000)])
+
+    def _block_features(self, v: Tensor) -> Tensor:
+        """p(h|v), and with features = both also b + vW."""
+        if self.recipe.features == "probability":
+            return equations.p_hidden(self.rbm, v)
+        field = self.rbm.b + v @ self.rbm.W
+        return torch.cat([torch.sigmoid(field), field], dim=1)

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from neurobench.backends.devices import Sampler
 from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.errors import UserError
 from neurobench.data.dataset import Layout
 
 if TYPE_CHECKING:
     import torch
 
     from neurobench.models.learner import Learner, Seeds, Task
+
+
+def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
+    """Of a sample as the machine sees it: images are brought down to `side` pixels each way, where that is given."""
+    if side is None:
+        return shape
+    if len(shape) != 3:
+        raise UserError(f"model.downsample={side} is for images; samples of shape {shape} are none. Leave it null.")
+    if side > min(shape[1:]):
+        raise UserError(f"model.downsample={side} is more than the {min(shape[1:])} pixels that an image has.")
+    return (shape[0], side, side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +43,25 @@ class QRBM:
     n_hidden: Annotated[int, Bound(1)] = 300
     pixels: Literal["binary", "grey"] = "binary"  # grey: the pixel itself stands for the probability of being 1
     threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255  # a brighter pixel is 1; binary only
+    downsample: Annotated[int, Bound(1)] | None = None  # pixels each way; 13 fits an annealing chip
     lr: Annotated[float, Bound(0, above=True)] = 0.05
     lr_schedule: Literal["linear", "constant"] = "linear"  # linear: down to 0 at the last update
     momentum: Annotated[float, Bound(0, 1, below=True)] = 0.9
     weight_decay: Annotated[float, Bound(0)] = 2e-4
     # Whence the negative phase. cd: the device goes on from the data's own hidden states. pcd: from those where it
     # stopped last time. device: it starts afresh every `device_every` updates, and the host goes on in between.
-    negative: Literal["cd", "pcd", "device"] = "cd"
+    # random: the same with coins in place of the device, which shows what the device is worth.
+    negative: Literal["cd", "pcd", "device", "random"] = "cd"
     gibbs_steps: Annotated[int, Bound(1)] = 1  # an update
-    chains: Annotated[int, Bound(1)] = 100  # pcd and device
-    device_every: Annotated[int, Bound(1)] = 10  # updates; device only
+    chains: Annotated[int, Bound(1)] = 100  # all but cd
+    device_every: Annotated[int, Bound(1)] = 10  # updates; device and random
+    init_from: str | None = None  # start from a file (.bqm or .json, see `neurobench export`) or a run's machine
     init_sd: Annotated[float, Bound(0)] = 0.01  # of the weights
     l2: Annotated[float, Bound(0)] = 1e-4  # of the readout, where there is no validation split to choose on
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
+    # What the readout sees of a hidden unit. both: p(h|v), and the sum b + vW that it is the logistic function of.
+    features: Literal["probability", "both"] = "probability"
     sampler: Sampler
 
     def __post_init__(self) -> None:
@@ -56,6 +74,10 @@ class QRBM:
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
                 stacklevel=3,
             )
+
+    def layers(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Units of each layer, for samples of this shape. The check asks this."""
+        return prod(seen_shape(shape, self.downsample)), self.n_hidden
 
     def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
         from neurobench.models.qrbm.learner import QRBMLearner
@@ -86,6 +108,10 @@ class TutorialQRBM:
 
     def __post_init__(self) -> None:
         enforce(self)
+
+    def layers(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Units of each layer, for samples of this shape. The check asks this."""
+        return prod(shape), self.n_hidden
 
     def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
         from neurobench.models.qrbm.tutorial import TutorialLearner

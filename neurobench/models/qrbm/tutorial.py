@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from neurobench.backends.devices import RBM
-from neurobench.kernels.layers import Pair, ascend, conditional, transposed
+from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, key_of
 from neurobench.kernels.single import single_updates
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import pixels, readout
+from neurobench.models.qrbm import bqm, initial, pixels, readout
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.recipe import TutorialQRBM
 
@@ -34,14 +34,13 @@ class TutorialLearner:
 
     def __init__(self, recipe: TutorialQRBM, task: Task, seeds: Seeds, device: torch.device):
         self.recipe, self.task, self.seeds = recipe, task, seeds
-        visible, hidden = pixels.count(task.shape), recipe.n_hidden
-        draw = torch.Generator().manual_seed(seeds.init)
-        W = torch.randn(visible, hidden, generator=draw) * recipe.init_sd
-        self.rbm = RBM(W, torch.zeros(visible), torch.zeros(hidden))
+        self.rbm = initial.drawn(*recipe.layers(task.shape), recipe.init_sd, seeds.init, torch.device("cpu"))
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
         self.errors, self.updates = 0.0, 0  # sum of every update's reconstruction error, and how many
         self.device_energy = float("nan")  # of the state that update 0 started from
         self.readout: readout.Readout | None = None
+        warm_up()
+        self._descend(torch.zeros(0, self.rbm.W.shape[0]), 0)
 
     def start(self, train: Split) -> None:
         """Update 0: all images against the reconstruction of one device state."""
@@ -64,11 +63,20 @@ class TutorialLearner:
         return Pair(conditional(h, transposed(rbm.W), rbm.a, derive(seed, _VISIBLE)).state, p)
 
     def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
-        """An update an image, in the order of the batch. The loss is the error of each image's own reconstruction."""
-        recipe = self.recipe
+        """An update an image, in the order of the batch; the error of each image's own reconstruction."""
         v = self._pixels(batch.x)
-        k0, k1 = key_of(derive(self.seeds.training, _UPDATES, at.k))
-        error = single_updates(
+        error = self._descend(v, at.k)
+        self.errors += error
+        self.updates += len(v)
+        if not all(bool(torch.isfinite(part).all()) for part in self.rbm):
+            raise Divergence(f"diverged at update {at.k}: the weights are no longer finite; try a smaller lr")
+        return {"reconstruction_mse": error}
+
+    def _descend(self, v: Tensor, k: int) -> float:
+        """An update for each of v (B, V). Returns the sum of their errors."""
+        recipe = self.recipe
+        k0, k1 = key_of(derive(self.seeds.training, _UPDATES, k))
+        return single_updates(
             v.numpy(),
             recipe.lr / recipe.decay_factor**self.updates,
             recipe.decay_factor,
@@ -78,17 +86,13 @@ class TutorialLearner:
             *(part.numpy() for part in self.rbm),
             *(part.numpy() for part in self.velocity),
         )
-        self.errors += error
-        self.updates += len(v)
-        if not all(bool(torch.isfinite(part).all()) for part in self.rbm):
-            raise Divergence(f"diverged at update {at.k}: the weights are no longer finite; try a smaller lr")
-        return {"loss": error, "reconstruction_mse": error}
 
     def measure(self, batch: Batch) -> Mapping[str, float]:
         """The mean-field reconstruction error, summed over the batch."""
         v = self._pixels(batch.x)
-        mse = float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
-        return {"loss": mse, "reconstruction_mse": mse}
+        return {
+            "reconstruction_mse": float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
+        }
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
         """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn would by default (C = 1)."""
@@ -152,6 +156,9 @@ class TutorialLearner:
             "filters": figures.filters(self.rbm.W, self.task.shape),
             "reconstructions": figures.reconstructions(inputs, outputs, shown.y, predicted, self.task.shape),
         }
+
+    def exports(self) -> Mapping[str, Callable[[], bytes]]:
+        return bqm.files(self.rbm)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -63,7 +63,7 @@ def test_two_batches_are_those_of_a_slow_re_implementation(task, train, sampler)
         before = RBM(*(part.clone() for part in learner.rbm)), RBM(*(part.clone() for part in learner.velocity))
         parameters, speeds, error = slowly(x, *before, u, rate, 1.01, 0.9)
         (told,) = teach(learner, train, range(k, k + 1))
-        assert told["loss"] == pytest.approx(error, rel=1e-4)
+        assert told["reconstruction_mse"] == pytest.approx(error, rel=1e-4)
         for ours, slow in zip((*learner.rbm, *learner.velocity), (*parameters, *speeds), strict=True):
             np.testing.assert_allclose(ours, slow, atol=2e-4)
 
@@ -93,7 +93,7 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     assert isinstance(learner, Draws)
     learner.start(train)
     first = learner.errors
-    online = sum(row["loss"] for row in teach(learner, train, range(3)))
+    online = sum(row["reconstruction_mse"] for row in teach(learner, train, range(3)))
     learner.settle(train, train.head(0))
     told = learner.published_way(Splits(train, train.head(0), held_out, "made up", "", "made up"))
     assert told["sme_without_division"] == pytest.approx((first + online) / 301)

@@ -1,0 +1,112 @@
+"""Machines leave as files and come back: plain dimod reads the same energies, another run goes on from them."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+import torch
+
+from neurobench.backends.devices import RBM
+from neurobench.config.errors import UserError
+from neurobench.models.learner import Exports, Task
+from neurobench.models.qrbm import bqm, initial
+from neurobench.models.qrbm import rbm as equations
+from neurobench.models.qrbm.recipe import QRBM, TutorialQRBM
+from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
+from tests.models.qrbm.conftest import CPU, SEEDS
+
+
+def write(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_plain_dimod_reads_the_energies_of_the_machine(rbm: RBM):
+    model = dimod.BinaryQuadraticModel.from_file(io.BytesIO(bqm.bqm_file(rbm)))
+    x = torch.randint(0, 2, (50, 8), generator=torch.Generator().manual_seed(0)).float()
+    theirs = model.energies((x.numpy(), list(range(8))))
+    np.testing.assert_allclose(theirs, equations.energy(rbm, x[:, :5], x[:, 5:]), atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["bqm", "json"])
+def test_a_file_read_back_is_the_machine(rbm: RBM, suffix: str, tmp_path: Path):
+    path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
+    for there, here in zip(initial.loaded(path, 5, 3), rbm, strict=True):
+        assert torch.equal(there, here)
+
+
+def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
+    spins = bqm.to_bqm(rbm).change_vartype("SPIN", inplace=False)
+    path = write(tmp_path / "spins.bqm", spins.to_file().read())
+    for there, here in zip(initial.loaded(path, 5, 3), rbm, strict=True):
+        torch.testing.assert_close(there, here)
+
+
+@pytest.mark.parametrize("suffix", ["bqm", "json"])
+def test_other_sizes_are_refused_with_both_named(rbm: RBM, suffix: str, tmp_path: Path):
+    path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
+    with pytest.raises(UserError, match="holds 5 visible and 3 hidden units; this run needs 5 and 4"):
+        initial.loaded(path, 5, 4)
+
+
+def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
+    dense = dimod.BinaryQuadraticModel({0: 1.0, 1: 1.0, 2: 1.0}, {(0, 1): 1.0, (1, 2): 1.0}, "BINARY")
+    for name, data, sentence in [
+        ("a.bqm", b"no such thing", "is no machine of 2 visible units"),
+        ("b.bqm", dense.to_file().read(), "with 2 visible units some units of one layer touch"),
+        ("c.json", b"{}", '"format" is None, not "rbm"'),
+        ("d.json", b"{", "is no machine"),
+        ("e.json", json.dumps({"format": "rbm", "W": [[1.0]]}).encode(), "is no machine"),
+        ("f.json", json.dumps({"format": "rbm", "W": [["x"]], "a": [0], "b": [0]}).encode(), "is no machine"),
+    ]:
+        with pytest.raises(UserError, match=sentence):
+            initial.loaded(write(tmp_path / name, data), 2, 1)
+    with pytest.raises(UserError, match="there is no such file"):
+        initial.loaded(str(tmp_path / "none.bqm"), 2, 1)
+    endless = bqm.bqm_file(RBM(rbm.W / 0, rbm.a, rbm.b))
+    with pytest.raises(UserError, match="not finite"):
+        initial.loaded(write(tmp_path / "endless.bqm", endless), 5, 3)
+
+
+@pytest.mark.parametrize("recipe", [QRBM, TutorialQRBM])
+def test_both_recipes_can_be_written(task: Task, sampler: Any, recipe: type):
+    learner = recipe(n_hidden=4, sampler=sampler).build(task, SEEDS, CPU)
+    assert isinstance(learner, Exports)
+    assert set(learner.exports()) == {"bqm", "json"}
+
+
+def test_a_learner_starts_from_a_file(task: Task, train: Any, sampler: Any, tmp_path: Path):
+    source = initial.drawn(36, 4, 0.5, 9, CPU)
+    path = write(tmp_path / "model.bqm", bqm.bqm_file(source))
+    learner = QRBM(n_hidden=4, init_from=path, sampler=sampler).build(task, SEEDS, CPU)
+    learner.start(train)
+    for there, here in zip(learner.state_dict()["rbm"].values(), source, strict=True):
+        assert torch.equal(there, here)
+
+
+def test_a_run_is_exported_and_another_goes_on_from_it(neurobench: Neurobench, tmp_path: Path):  # noqa: F811
+    small = ("run", "model=qrbm", "scale=smoke", "model.downsample=6", "model.n_hidden=8")
+    assert neurobench(*small, "name=first").returncode == 0
+    for suffix in ("bqm", "json"):
+        done = neurobench("export", "first", "--format", suffix)
+        assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "outputs/first").iterdir()
+    stored = RBM(**torch.load(run / "checkpoint.pt", weights_only=True)["learner"]["rbm"])
+    for suffix in ("bqm", "json"):
+        for there, here in zip(initial.loaded(str(run / f"model.{suffix}"), 36, 8), stored, strict=True):
+            assert torch.equal(there, here)
+    assert "has no format bqn; it knows bqm, json" in neurobench("export", "first", "--format", "bqn").stderr
+    ends = []
+    for source in ("first", str(run / "model.bqm"), str(run / "model.json")):
+        done = neurobench(*small, f"model.init_from={source}", "name=next", "training.batch_size=50")
+        assert done.returncode == 0, done.stderr
+        ends.append(max((tmp_path / "outputs/next").iterdir(), key=lambda path: path.stat().st_mtime_ns))
+    machines = [torch.load(end / "checkpoint.pt", weights_only=True)["learner"]["rbm"]["W"] for end in ends]
+    assert torch.equal(machines[0], machines[1])
+    assert torch.equal(machines[0], machines[2])
+    refused = neurobench(*small[:-1], "model.n_hidden=9", "model.init_from=first")
+    assert "holds 36 visible and 8 hidden units; this run needs 36 and 9" in refused.stderr
