@@ -66,7 +66,7 @@ class Row:
     metric: str  # a key of result.json's metrics
     published: float | None  # null: nothing was published, the band is a target of our own
     source: str
-    band: list[float | None]  # [low, high], each may be null
+    band: list[float | None]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
 
     def __post_init__(self) -> None:

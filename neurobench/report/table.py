@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from rich import box
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from neurobench.config.compose import Composer, choices
@@ -19,7 +21,7 @@ from neurobench.config.identity import config_hash
 from neurobench.config.schema import Row
 from neurobench.runs.store import all_runs
 
-COLUMNS = ("figure", "published", "measured", "n", "band", "verdict", "evaluated on", "what it means")
+COLUMNS = ("figure", "published", "measured", "seeds", "band", "verdict", "evaluated on", "what it means")
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,15 @@ class Filled:
 
     @property
     def verdict(self) -> str:
-        """ "in band", "OUT", "not run", or "SMOKE" where only runs at a smaller scale exist: never a result."""
+        """ "in band", "OUT", "reported" where no band was declared, "not run"; "SMOKE" where there are only runs at a
+        smaller scale, which are never a result."""
         if self.mean is None:
             return "not run"
         if self.scale != "paper":
             return "SMOKE"
         low, high = self.row.band
+        if low is None and high is None:
+            return "reported"
         inside = (low is None or self.mean >= low) and (high is None or self.mean <= high)
         return "in band" if inside else "OUT"
 
@@ -118,6 +123,8 @@ def _measured(filled: Filled) -> str:
 
 def _band(row: Row) -> str:
     low, high = row.band
+    if low is None and high is None:
+        return "-"
     if low is None or high is None:
         return f"≤ {_number(high)}" if low is None else f"≥ {_number(low)}"
     return f"{_number(low)} to {_number(high)}"
@@ -125,21 +132,22 @@ def _band(row: Row) -> str:
 
 def _cells(filled: Filled) -> tuple[str, ...]:
     row = filled.row
-    n = f"{len(filled.measured)} seed{'s' if len(filled.measured) != 1 else ''}"
+    n = str(len(filled.measured))
     published = _number(row.published)
     return (row.what, published, _measured(filled), n, _band(row), filled.verdict, filled.evaluated_on, row.means)
 
 
 def as_rich(rows: Sequence[Filled], title: str) -> RichTable:
-    """For a terminal."""
-    colours = {"in band": "green", "OUT": "bold red", "SMOKE": "yellow", "not run": "dim"}
-    table = RichTable(title=f"table {title}", title_justify="left", show_lines=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in ("published", "measured", "n") else "left")
+    """For a terminal, 80 columns wide or more: what a figure means stands under its name."""
+    colours = {"in band": "green", "OUT": "bold red", "SMOKE": "yellow", "not run": "dim", "reported": "default"}
+    table = RichTable(title=f"table {title}", title_justify="left", box=box.SIMPLE, show_lines=True)
+    table.add_column("figure", ratio=1)
+    for column in COLUMNS[1:6]:
+        table.add_column(column, justify="right" if column in ("published", "measured") else "left", no_wrap=True)
     for filled in rows:
-        cells = list(_cells(filled))
-        cells[5] = f"[{colours[filled.verdict]}]{filled.verdict}[/]"
-        table.add_row(*cells)
+        what, published, measured, n, band, verdict, evaluated_on, means = map(escape, _cells(filled))
+        words = f"{what}\n[dim]{means}{f' On {evaluated_on}.' if evaluated_on else ''}[/]"
+        table.add_row(words, published, measured, n, band, f"[{colours[verdict]}]{verdict}[/]")
     return table
 
 

@@ -33,7 +33,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     if matching:
         there = ", ".join(_qualified(run) for run in matching[:5])
         raise UserError(f"run '{reference}' is not one run: it can be {there}. Give more of the id.")
-    known = [*{run.path.parent.name for run in runs}, *(run.path.name for run in runs)]
+    known = ["latest", *{run.path.parent.name for run in runs}, *(run.path.name for run in runs)]
     raise UserError(
         f"there is no run '{reference}' below {outputs} ({len(runs)} runs).{did_you_mean(reference, known)} "
         "See: neurobench list runs"
