@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.compose import unknown_key
-from neurobench.config.errors import ConfigError
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.targets import TargetRefused, config_packages, find_target
 
@@ -196,13 +196,16 @@ def _fit_faults(config: DictConfig) -> list[str]:
 def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
-    A model's recipe may tell its `layers(shape)`, units for samples of that shape; a device's recipe may have a
+    A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's recipe may have a
     `misfit(*layers)`, the sentence why these do not fit, or None.
     """
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
     if not hasattr(model, "layers"):
         return []
-    layers = model.layers(_made(_resolved(config, "dataset"), {}).shape)
+    try:
+        layers = model.layers(_made(_resolved(config, "dataset"), {}).shape)
+    except UserError as error:
+        return [str(error)]
     devices = [_made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))]
     found = [device.misfit(*layers) for device in devices if hasattr(device, "misfit")]
     return [f"model={config.model.name}, backend={config.backend.name}: {sentence}" for sentence in found if sentence]
