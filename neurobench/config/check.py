@@ -196,8 +196,8 @@ def _fit_faults(config: DictConfig) -> list[str]:
 def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
-    A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's recipe may have a
-    `misfit(*layers)`, the sentence why these do not fit, or None.
+    A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
+    recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None.
     """
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
     if not hasattr(model, "layers"):
