@@ -61,7 +61,7 @@ class QRBM:
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
     # What the readout sees of a hidden unit. both: p(h|v), and the sum b + vW that it is the logistic function of.
-    features: Literal["probability", "both"] = "probability"
+    features: Literal["probability", "both"] = "both"
     sampler: Sampler
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ def teach(learner: QRBMLearner, train: Split, updates: range, n: int) -> list[Ma
         {"negative": "device", "momentum": 0.0, "lr": 0.1},
         {"negative": "random", "momentum": 0.0, "lr": 0.1, "gibbs_steps": 3},
         {"pixels": "grey"},
-        {"features": "both"},
+        {"features": "probability"},
         {"downsample": 4},
         {"lr_schedule": "constant", "lr": 0.03},
     ],

@@ -1,0 +1,205 @@
+"""What the annealer is worth to the QRBM, and what its errors cost: tables, and a figure of each.
+
+    python tests/bench/bench_qrbm_ablation.py [--seeds 3] [--to outputs/bench]
+
+The machine is one that an annealing chip takes: 13x13 pixels, 128 hidden units, one epoch of all 60,000 images,
+batch 100, lr 0.1 without momentum, 100 chains; the same for all. Accuracy of the logistic regression on its hidden
+probabilities, on the full official test set; log-likelihood of the test images by annealed importance sampling.
+
+starts: where the chains of the negative phase come from, at 1, 4 and 16 Gibbs steps an update. cd: from the data; pcd:
+where they stopped; every 10 updates by coins or by a device, going on in between.
+noise: the emulated quantum annealer makes every Gibbs step itself, at the machine's own temperature and free of all
+errors but the one that is swept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import torch
+from matplotlib.figure import Figure
+
+from neurobench.backends.devices import DeviceRecipe
+from neurobench.backends.mock.annealing_qpu import AnnealingQPU
+from neurobench.backends.mock.dynex import Dynex
+from neurobench.backends.sim.annealer import Annealer
+from neurobench.backends.sim.gibbs import BlockGibbs
+from neurobench.data.dataset import Splits
+from neurobench.data.mnist import MNIST
+from neurobench.models.learner import Step, Task
+from neurobench.models.qrbm.learner import QRBMLearner
+from neurobench.models.qrbm.likelihood import log_likelihood
+from neurobench.models.qrbm.recipe import QRBM
+from neurobench.training.seeds import epoch_order, spawn
+
+CPU = torch.device("cpu")
+BATCH, STEPS = 100, (1, 4, 16)
+UNIT = 1 / 6.35  # prefactor at which the emulated chip draws at the machine's own temperature
+
+STARTS: Mapping[str, tuple[str, DeviceRecipe]] = {
+    "cd": ("cd", BlockGibbs()),
+    "pcd": ("pcd", BlockGibbs()),
+    "random": ("random", BlockGibbs()),
+    "device: block Gibbs, 100 sweeps": ("device", BlockGibbs()),
+    "device: annealer": ("device", Annealer()),
+    "device: mock Dynex": ("device", Dynex()),
+    "device: mock QPU": ("device", AnnealingQPU(prefactor=UNIT)),
+}
+
+FAULTLESS: Mapping[str, Any] = {
+    **dict.fromkeys(("sigma_h", "sigma_j", "offset_h", "offset_j", "flux", "h_scale_spread", "susceptibility"), 0.0),
+    **dict.fromkeys(("chain_break", "readout"), 0.0),
+    **dict.fromkeys(("h_dac", "j_dac"), (0.0, 0.0)),
+    "beta": 1.0,
+    "annealing_time": 1.0,
+    "sweeps_per_us": 1.0,
+}
+SWEEPS: Mapping[str, tuple[float, ...]] = {
+    "error of a coefficient, sigma": (0.0, 0.003, 0.01, 0.03, 0.1),
+    "inverse temperature, factor": (0.5, 1.0, 2.0, 4.0),
+    "probability of a wrong readout": (0.0, 0.001, 0.01, 0.1),
+}
+
+
+class Outcome(NamedTuple):
+    """Of one training."""
+
+    accuracy: float  # per cent
+    mse: float
+    likelihood: float  # nats an image
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--seeds", type=int, default=3)
+    words.add_argument("--to", type=Path, default=Path("outputs/bench"), help="folder of the figures")
+    words.add_argument("--only", choices=["starts", "noise"])
+    asked = words.parse_args()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    asked.to.mkdir(parents=True, exist_ok=True)
+    splits = MNIST(validation=0).load(seed=0)
+    seeds = range(asked.seeds)
+    print(f"seeds 0 to {asked.seeds - 1}, 1 thread; mean ± sd")
+    if asked.only != "noise":
+        starts(splits, seeds, asked.to)
+    if asked.only != "starts":
+        noise(splits, seeds, asked.to)
+
+
+def train(splits: Splits, seed: int, recipe: DeviceRecipe, negative: str, gibbs_steps: int = 1) -> Outcome:
+    seeds = spawn(seed)
+    model = QRBM(
+        downsample=13,
+        n_hidden=128,
+        lr=0.1,
+        momentum=0.0,
+        negative=negative,  # type: ignore[arg-type]
+        gibbs_steps=gibbs_steps,
+        features="probability",
+        sampler=recipe.open(seeds.device, CPU),
+    )
+    learner = QRBMLearner(model, Task("image", (1, 28, 28), 10), seeds, CPU)
+    learner.start(splits.train)
+    order = epoch_order(len(splits.train), seeds.data, 0).split(BATCH)
+    for k, index in enumerate(order):
+        learner.learn(splits.train.batch(index), Step(k, len(order), 0))
+    learner.settle(splits.train, splits.train.head(0))
+    test = splits.test.batch(slice(None))
+    correct = (learner.predict(test.x).argmax(1) == test.y).double().mean()
+    mse = learner.measure(test)["reconstruction_mse"] / len(test.y)
+    v = learner._pixels(test.x)
+    return Outcome(100 * float(correct), mse, log_likelihood(learner.rbm, v, seed))
+
+
+def starts(splits: Splits, seeds: range, folder: Path) -> None:
+    print(f"{'start':33} {'Gibbs steps':>11}  {'accuracy, %':14} {'test MSE':16} {'log-likelihood':15} {'s':>5}")
+    found: dict[str, list[list[Outcome]]] = {}
+    for name, (negative, recipe) in STARTS.items():
+        for steps in STEPS:
+            begun = time.perf_counter()
+            outcomes = [train(splits, seed, recipe, negative, steps) for seed in seeds]
+            found.setdefault(name, []).append(outcomes)
+            print_row(f"{name:33} {steps:11}", outcomes, time.perf_counter() - begun)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    drawn = {"accuracy": "test accuracy, %", "likelihood": "log p(test image), nats"}
+    for panel, (field, label) in zip(panels, drawn.items(), strict=True):
+        for name, rows in found.items():
+            bars(panel, STEPS, rows, field, name)
+        panel.set_xscale("log")
+        panel.set_xticks(STEPS, [str(n) for n in STEPS])
+        panel.set_xlabel("Gibbs steps an update")
+        panel.set_ylabel(label)
+    panels[0].legend(fontsize=7, frameon=False)
+    save(figure, folder / "qrbm_starts.png")
+
+
+def noise(splits: Splits, seeds: range, folder: Path) -> None:
+    print(f"{'mock QPU':33} {'value':>11}  {'accuracy, %':14} {'test MSE':16} {'log-likelihood':15} {'s':>5}")
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(SWEEPS), sharey=True)
+    for panel, (name, values) in zip(panels, SWEEPS.items(), strict=True):
+        rows = []
+        for value in values:
+            begun = time.perf_counter()
+            rows.append([train(splits, seed, faulty(name, value), "pcd") for seed in seeds])
+            print_row(f"{name:33} {value:11g}", rows[-1], time.perf_counter() - begun)
+        bars(panel, values, rows, "accuracy")
+        if values[0] == 0:
+            panel.set_xscale("symlog", linthresh=values[1])
+        else:
+            panel.set_xscale("log")
+        panel.set_xticks(values, [f"{value:g}" for value in values])
+        panel.set_xlabel(name)
+        if name.startswith("error"):
+            judge(values, rows)
+    panels[0].set_ylabel("test accuracy, %")
+    save(figure, folder / "qrbm_noise.png")
+
+
+def faulty(name: str, value: float) -> AnnealingQPU:
+    fields = {"error": ("sigma_h", "sigma_j"), "inverse": ("beta",), "probability": ("readout",)}[name.split()[0]]
+    return AnnealingQPU(**{**FAULTLESS, **dict.fromkeys(fields, value)})
+
+
+def judge(values: tuple[float, ...], rows: list[list[Outcome]]) -> None:
+    means = [statistics.fmean(row.accuracy for row in outcomes) for outcomes in rows]
+    falls = "falls" if all(left >= right for left, right in pairwise(means)) else "does not fall"
+    loss = means[0] - means[values.index(0.01)]
+    print(f"accuracy {falls} from each sigma to the next; at 0.01 it has lost {loss:.2f} points")
+
+
+def print_row(head: str, outcomes: list[Outcome], seconds: float) -> None:
+    accuracy, mse, likelihood = (spread([row[n] for row in outcomes]) for n in range(3))
+    print(
+        f"{head}  {accuracy[0]:5.2f} ± {accuracy[1]:4.2f}  {mse[0]:.4f} ± {mse[1]:.4f}  "
+        f"{likelihood[0]:6.2f} ± {likelihood[1]:4.2f} {seconds / len(outcomes):6.1f}",
+        flush=True,
+    )
+
+
+def spread(values: list[float]) -> tuple[float, float]:
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def bars(panel: Any, x: tuple[float, ...], rows: list[list[Outcome]], field: str, label: str | None = None) -> None:
+    middle, error = zip(*(spread([getattr(row, field) for row in outcomes]) for outcomes in rows), strict=True)
+    panel.errorbar(x, middle, yerr=error, marker="o", markersize=4, capsize=2, linewidth=1, label=label)
+    panel.grid(alpha=0.3)
+
+
+def save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150)
+    print(f"figure {path}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
