@@ -27,7 +27,7 @@ run: .venv/installed ## install what is needed, train and test the QRBM on MNIST
 	$(BIN)/neurobench run model=qrbm backend=sim $(ARGS)
 
 test: .venv/installed-dev ## install what is needed, run the tests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: .venv/installed-dev ## ruff: errors and format
 	$(BIN)/ruff check .

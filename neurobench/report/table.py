@@ -71,18 +71,19 @@ class Filled:
 def declared_tables(compose: Composer) -> dict[str, list[Declared]]:
     """Table name -> the experiments that declare rows for it."""
     found: dict[str, list[Declared]] = {}
+    scales = {name: compose([f"scale={name}"]).scale for name in choices("scale")}
     for experiment in choices("experiment"):
         config = compose([f"experiment={experiment}"])
         if config.table is None:
             continue
-        hashes = {scale: _hash(compose, experiment, scale) for scale in choices("scale")}
+        hashes = {name: _hash(config, scale) for name, scale in scales.items()}
         rows = tuple(Row(**row) for row in OmegaConf.to_container(config.table.rows, resolve=True))  # type: ignore
         found.setdefault(config.table.name, []).append(Declared(experiment, config.name, hashes, rows))
     return found
 
 
-def _hash(compose: Composer, experiment: str, scale: str) -> str:
-    config: DictConfig = compose([f"experiment={experiment}", f"scale={scale}"])
+def _hash(config: DictConfig, scale: DictConfig) -> str:
+    config.scale = scale
     return config_hash(config, with_seed=False)
 
 
