@@ -21,11 +21,11 @@ def training(history: History, cap: float | None) -> Figure:
         axes.plot(values, color=BATCHES, linewidth=0.7, label="each batch, before its update")
         mean = _running_mean(values, window)
         axes.plot(range(window - 1, len(values)), mean, color=SMOOTH, label=f"mean of the last {window}")
-        for phase, begin in history.begun.items():
+        for number, (phase, begin) in enumerate(history.begun.items()):
             axes.axvline(begin, color="gray", linewidth=0.8, linestyle=":")
             axes.annotate(
                 phase,
-                (begin, 0.5),
+                (begin, 0.4 + 0.15 * number),  # short phases begin at nearly the same place
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 fontsize=8,
@@ -35,7 +35,7 @@ def training(history: History, cap: float | None) -> Figure:
             )
         if name == "accuracy":
             if cap is not None:
-                axes.axhline(cap, color="#d1752c", linestyle="--", label=f"limit of the 5-bit inputs, {cap:.2%}")
+                axes.axhline(cap, color="#d1752c", linestyle="--", label=f"limit of the rounded inputs, {cap:.2%}")
             axes.set_ylim(max(0.0, float(mean.min()) - 0.05), 1.005)
             axes.legend(loc="lower right", frameon=False, fontsize=8)
         else:

@@ -32,6 +32,12 @@ def test_converting_relu_and_its_gradient_for_every_shift() -> None:
         assert close(layers.converting_relu_gradient(g, x, int(shift)), LAYERS["crelu_dx"][number])
 
 
+def test_relu_and_its_gradient() -> None:
+    x, g = tensor("crelu_x"), tensor("crelu_grad")
+    assert np.array_equal(layers.relu(x).numpy(), LAYERS["relu_y"])
+    assert close(layers.relu_gradient(g, x), LAYERS["relu_dx"])
+
+
 def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_on() -> None:
     a, b, g = tensor("add_a"), tensor("add_b"), tensor("add_grad")
     assert np.array_equal(layers.add_bias(a, b).numpy(), LAYERS["add_y"])
