@@ -3,7 +3,7 @@
     python tests/bench/bench_qrbm_ablation.py [--seeds 3] [--to outputs/bench]
 
 The machine is one that an annealing chip takes: 13x13 pixels, 128 hidden units, one epoch of all 60,000 images,
-batch 100, lr 0.1 without momentum, 100 chains; the same for all. Accuracy of the logistic regression on its hidden
+batch 20, lr 0.1 without momentum, 20 chains; the same for all. Accuracy of the logistic regression on its hidden
 probabilities, on the full official test set; log-likelihood of the test images by annealed importance sampling.
 
 starts: where the chains of the negative phase come from, at 1, 4 and 16 Gibbs steps an update. cd: from the data; pcd:
@@ -40,7 +40,7 @@ from neurobench.models.qrbm.recipe import QRBM
 from neurobench.training.seeds import epoch_order, spawn
 
 CPU = torch.device("cpu")
-BATCH, STEPS = 100, (1, 4, 16)
+BATCH, STEPS = 20, (1, 4, 16)
 UNIT = 1 / 6.35  # prefactor at which the emulated chip draws at the machine's own temperature
 
 STARTS: Mapping[str, tuple[str, DeviceRecipe]] = {
@@ -103,6 +103,7 @@ def train(splits: Splits, seed: int, recipe: DeviceRecipe, negative: str, gibbs_
         momentum=0.0,
         negative=negative,  # type: ignore[arg-type]
         gibbs_steps=gibbs_steps,
+        chains=BATCH,
         features="probability",
         sampler=recipe.open(seeds.device, CPU),
     )
