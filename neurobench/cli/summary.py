@@ -31,7 +31,7 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
     console.print(table)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = sorted(path.name for path in (folder.path / "figures").glob("*.png"))
+    figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
     console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
 
 
