@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 
+_UMASK = os.umask(0o022)  # it can only be read by setting it
+os.umask(_UMASK)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write through a temporary file beside it, so that a kill at any moment leaves the old file or the new."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -15,6 +19,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_UMASK)  # a temporary file is private; a result is read by others
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -64,6 +64,12 @@ def test_what_json_cannot_say_is_refused_and_the_old_file_stays(tmp_path: Path) 
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_others_can_read_a_result_as_any_file_that_the_user_writes(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    write_json(tmp_path / "result.json", {})
+    assert (tmp_path / "result.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_two_runs_in_the_same_second_get_two_folders(tmp_path: Path) -> None:
     folders = [RunFolder.create(tmp_path, "toy", "ab" * 6, "x: 1\n") for _ in range(5)]
     assert len({folder.path for folder in folders}) == 5
