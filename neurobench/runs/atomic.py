@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 _UMASK = os.umask(0o022)  # it can only be read by setting it
 os.umask(_UMASK)
 
