@@ -26,7 +26,7 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
     v_of, u_of = np.empty((units, v.shape[0]), np.float32), np.empty((units, u.shape[0]), np.float32)
     transpose(v, v_of)
     transpose(u, u_of)
-    gain, loss = p * rate_v, q * -rate_u
+    gain, loss = scaled(p, rate_v), scaled(q, -rate_u)  # by hand: an array expression would be shared out, like prange
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
         index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
@@ -43,12 +43,7 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
             da[i] = momentum * da[i] + drift
             a[i] += da[i]
             totals[i] = total(W[i]) + a[i]
-    drifts = np.zeros(outputs, np.float32)
-    for s in range(gain.shape[0]):
-        plus(drifts, gain[s])
-    for s in range(loss.shape[0]):
-        plus(drifts, loss[s])
-    advance(b, db, drifts, _ZERO, momentum)
+    advance(b, db, column_sums(gain, loss), _ZERO, momentum)
     return total(totals) + total(b)
 
 
@@ -62,9 +57,24 @@ def advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def plus(out, x):  # type: ignore[no-untyped-def]
-    for j in range(out.shape[0]):
-        out[j] += x[j]
+def scaled(x, factor):  # type: ignore[no-untyped-def]
+    """x factor, for x (R, O)."""
+    out = np.empty_like(x)
+    for s in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[s, j] = factor * x[s, j]
+    return out
+
+
+@njit(cache=True)
+def column_sums(x, y):  # type: ignore[no-untyped-def]
+    """The sum of all rows of x (R, O) and y (S, O).   -> (O,)"""
+    out = np.zeros(x.shape[1], np.float32)
+    for rows in (x, y):
+        for s in range(rows.shape[0]):
+            for j in range(out.shape[0]):
+                out[j] += rows[s, j]
+    return out
 
 
 @njit(cache=True, fastmath={"reassoc"})
