@@ -116,10 +116,11 @@ class QRBMLearner:
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
         """Fit the readout: l2 chosen on the validation split, weights on both."""
         features = self._features(train.x)
-        stuck = int((features.std(0) < 1e-3).sum())
-        if stuck > features.shape[1] / 2:
+        units = self.recipe.n_hidden  # their probabilities come first
+        stuck = int((features[:, :units].std(0) < 1e-3).sum())
+        if stuck > units / 2:
             warnings.warn(
-                f"{stuck} of {features.shape[1]} hidden units answer every image alike: the readout has little to "
+                f"{stuck} of {units} hidden units answer every image alike: the readout has little to "
                 "go by. A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
