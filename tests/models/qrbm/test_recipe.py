@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from neurobench.config.bounds import BoundsError
+from neurobench.config.check import check
+from neurobench.config.compose import composer
 from neurobench.models.qrbm.recipe import QRBM, TutorialQRBM
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -83,6 +85,18 @@ def test_the_yaml_lists_every_field_at_its_default(file: str, recipe: type):
     assert model.pop("sampler") == "${backend.sampler}"
     defaults = {field.name: field.default for field in dataclasses.fields(recipe) if field.name != "sampler"}
     assert {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()} == defaults
+
+
+def test_a_machine_too_big_for_the_chip_is_refused_and_both_ways_out_are_ways_out():
+    with composer() as compose:
+        asked = ["model=qrbm", "backend=mock_qpu"]
+        (fault,) = check(compose(asked))
+        assert "784x300 units do not fit" in fault
+        for number in ("235,200", "40,279", "172x172"):
+            assert number in fault
+        for way_out in (["backend.sampler.too_big=block"], ["model.downsample=13", "model.n_hidden=128"]):
+            assert all(word in fault for word in way_out)
+            assert check(compose([*asked, *way_out])) == []
 
 
 class Loader(yaml.SafeLoader):
