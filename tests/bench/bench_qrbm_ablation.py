@@ -139,7 +139,7 @@ def starts(splits: Splits, seeds: range, folder: Path) -> None:
         panel.set_xticks(STEPS, [str(n) for n in STEPS])
         panel.set_xlabel("Gibbs steps an update")
         panel.set_ylabel(label)
-    panels[0].legend(fontsize=7, frameon=False)
+    panels[1].legend(fontsize=7, frameon=False, loc="lower right")
     save(figure, folder / "qrbm_starts.png")
 
 
