@@ -24,6 +24,9 @@ class GibbsDevice(dimod.Sampler):
     def __init__(self, recipe: BlockGibbs, device: torch.device):
         self.recipe, self.device = recipe, device
 
+    def __repr__(self) -> str:
+        return f"GibbsDevice({self.recipe})"
+
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden` the first of them is that h."""
         _at_least_one(num_reads=num_reads)
