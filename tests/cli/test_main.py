@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,8 @@ def test_completion_knows_verbs_groups_choices_and_keys() -> None:
 
 
 def test_completion_can_be_installed() -> None:
-    done = subprocess.run(["neurobench", "-sc", "install=bash"], capture_output=True, text=True, check=True)
+    command = str(Path(sys.executable).with_name("neurobench"))  # the environment need not be activated
+    done = subprocess.run([command, "-sc", "install=bash"], capture_output=True, text=True, check=True)
     assert "complete -o nospace" in done.stdout
     assert done.stdout.rstrip().endswith("neurobench")
     assert main(["-sc"]) == BAD_USAGE
