@@ -7,7 +7,8 @@ regression, scored on the full official test set. The yardstick is the dense ari
 products of a batch of 100, 600 times. Compiling the kernels is done, and timed, before.
 
 Two threads need two cores that nothing else uses, and GOMP_SPINCOUNT=100000 in the environment: an update is over
-before a thread that sleeps has woken up. On cores that others use as well, waiting awake is many times slower than one thread.
+before a thread that sleeps has woken up. On cores that others use as well, waiting awake is many times slower than
+one thread.
 """
 
 import argparse
