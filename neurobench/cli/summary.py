@@ -26,7 +26,8 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in result["metrics"].items():
-        if name != "test_accuracy":
+        per_step = name.endswith("_per_step") and value == result["metrics"].get(name.removesuffix("_per_step"))
+        if name != "test_accuracy" and not per_step:  # without time a sample is one step
             table.add_row(name.replace("_", " "), figure(name, value))
     console.print(table)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())

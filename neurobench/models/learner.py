@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from neurobench.data.dataset import Batch, Layout, Split, Splits
+    from neurobench.metrics.operations import Operations
 
 
 class Step(NamedTuple):
@@ -116,4 +117,25 @@ class Exports(Protocol):
 
     def exports(self) -> Mapping[str, Callable[[], bytes]]:
         """Format ("bqm", "json", ...), which is the file's suffix too -> what makes the file's bytes."""
+        ...
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A learner that tells what its predictions cost, in NeuroBench's terms.
+
+    To implement it: run the forward pass of `predict` on x, keep what enters each layer, and return one
+    `Operations` (neurobench/metrics/operations.py). A `Connection` for each weight matrix, made by `linear`,
+    `convolution`, or `synapses` where a kernel counted the inputs: its weight as the device holds it (rounded, with
+    zeros where there is no synapse), its inputs over all samples and steps, recurrent ones included, and
+    `spikes=True` where these are declared to be spikes (graded spikes and pixels are not). A `Population` for each
+    layer of units with an activation or a threshold: how many outputs were not 0, out of how many; for neurons with a
+    membrane also `updates`, see `membrane_updates`. `parameters`: what was learned and a prediction needs, in the type
+    in which it is held; `buffers`: constants held beside them. What NeuroBench does not define for a part of the model
+    (a quantum circuit has no MACs) goes by its figure's name into `undefined`, with the reason. The arithmetic and the
+    record are the runner's: figures are per sample and per step, over the whole test set in batches.
+    """
+
+    def operations(self, x: Any) -> Operations:
+        """Of predicting x once. Only after `settle`."""
         ...

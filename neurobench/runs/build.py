@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.check import needed_devices
 from neurobench.data.dataset import Dataset
+from neurobench.metrics.costs import Costs
 from neurobench.models.learner import Learner, Model, Seeds, Task
 
 if TYPE_CHECKING:
@@ -19,13 +20,21 @@ def build_dataset(config: DictConfig) -> Dataset:
     return instantiate(_fields(config.dataset), _convert_="all")
 
 
-def build_learner(config: DictConfig, dataset: Dataset, seeds: Seeds, device: torch.device) -> Learner:
-    """The model with its devices, each opened once: two fields that name one device share it."""
+def build_learner(
+    config: DictConfig, dataset: Dataset, seeds: Seeds, device: torch.device, costs: Costs | None = None
+) -> Learner:
+    """The model with its devices, each opened once: two fields that name one device share it.
+
+    What is asked of them is added up in `costs`.
+    """
     needs = needed_devices(config)
     opened = {
         name: instantiate(_fields(config.backend[name]), _convert_="all").open(seeds.device, device)
         for name in sorted(set(needs.values()))
     }
+    if costs is not None:
+        for name, there in opened.items():
+            costs.watch(name, there)
     # Devices are handed over as objects: Hydra would make a second one from `${backend.x}`.
     plain = OmegaConf.masked_copy(config.model, [str(key) for key in config.model if key not in needs])
     wired = {field: opened[name] for field, name in needs.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import copy
 import time
 import traceback
 from dataclasses import asdict
@@ -19,9 +19,12 @@ from neurobench.config.schema import Training
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.log import log_file
 from neurobench.runs.machine import pick_device, pin_threads
+from neurobench.runs.memory import forget_peak, peak_mb
 from neurobench.runs.store import same_setting
 
 if TYPE_CHECKING:
+    import torch
+
     from neurobench.data.dataset import Split, Splits
     from neurobench.models.learner import Learner
     from neurobench.training.evaluate import Evaluation
@@ -89,15 +92,19 @@ def _identity(config: DictConfig) -> dict[str, str]:
 
 
 def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
+    from neurobench.metrics.costs import Costs
     from neurobench.runs.build import build_dataset, build_learner
     from neurobench.runs.provenance import provenance
+    from neurobench.training.count import count
     from neurobench.training.evaluate import evaluate
     from neurobench.training.fit import fit
     from neurobench.training.interrupt import Interrupted
     from neurobench.training.progress import meter_for
     from neurobench.training.seeds import spawn
 
+    forget_peak()
     device = pick_device(config.device)
+    costs = Costs()
     seeds = spawn(config.seed)
     folder.update(
         status="running",
@@ -112,17 +119,22 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
     splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
     data = _data(splits)
     folder.update(data=data)
-    learner = build_learner(config, dataset, seeds, device)
+    learner = build_learner(config, dataset, seeds, device, costs)
     plan = _plan(config, len(splits.train))
     try:
-        place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter_for(console))
+        place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter_for(console), costs)
     except Interrupted as stop:
         raise _interrupted(folder, f"stopped {stop}") from None
     settled, settle_seconds = _settle(learner, splits, place, folder)
     begun = time.perf_counter()
     evaluation = evaluate(learner, splits.test, dataset.n_classes)
     seconds = {"train": place.seconds, "settle": settle_seconds, "test": time.perf_counter() - begun}
-    metrics = {**settled, **evaluation.metrics, **_published_way(learner, splits)}
+    published = _published_way(learner, splits)
+    device_costs = copy.deepcopy(costs.totals)  # counting is not part of the run
+    begun = time.perf_counter()
+    counted, undefined = count(learner, splits.test)
+    seconds["count"] = time.perf_counter() - begun
+    metrics = {**settled, **evaluation.metrics, **published, **counted}
     _draw(folder, learner, splits.test, place, evaluation, label)
     folder.write_result(
         {
@@ -131,16 +143,32 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
             "seed": config.seed,
             "metrics": metrics,
             "intervals": evaluation.intervals,
-            "undefined": _undefined(place, splits),
+            "undefined": {**_undefined(place, splits), **undefined},
+            "device_costs": device_costs,
             "epochs": place.epoch,
             "best_epoch": place.best_epoch,
             "data": data,
             **_identity(config),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "samples_per_s": _speed(place, splits, seconds),
+            "peak_rss_mb": peak_mb(),
+            **({} if device.type == "cpu" else {"peak_device_mb": _device_peak_mb(device)}),
         }
     )
     folder.update(status="finished", finished=_now())
+
+
+def _speed(place: Position, splits: Splits, seconds: dict[str, float]) -> dict[str, float]:
+    """Samples a second: learned over all sittings, and predicted."""
+    learned = place.epoch * len(splits.train)
+    spent = {"train": (learned, place.seconds), "test": (len(splits.test), seconds["test"])}
+    return {name: round(n / taken, 1) for name, (n, taken) in spent.items() if n and taken > 0}
+
+
+def _device_peak_mb(device: torch.device) -> int:
+    import torch
+
+    return round(torch.cuda.max_memory_allocated(device) / 2**20)
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
+from neurobench.metrics.costs import Costs, Totals
 from neurobench.metrics.means import means
 from neurobench.models.learner import Divergence, Learner, Step
 from neurobench.runs.folder import RunFolder
@@ -38,6 +39,7 @@ class Position:
     marked: dict[str, float] = field(default_factory=dict)  # `sums` and `samples` at the last point of the trace
     best_epoch: int | None = None  # where the monitored figure was best
     stopped: bool = False  # early
+    costs: Totals = field(default_factory=dict)  # of the devices so far
 
 
 def fit(
@@ -48,6 +50,7 @@ def fit(
     data_seed: int,
     folder: RunFolder,
     meter: Meter,
+    costs: Costs | None = None,
 ) -> Position:
     """Train for `plan.epochs`, from the folder's checkpoint where it has one.
 
@@ -55,6 +58,10 @@ def fit(
     state that was best. Raises Divergence, and Interrupted after Ctrl-C.
     """
     place, best_state = _begin(learner, train, folder)
+    if costs is not None:
+        for device, entries in place.costs.items():
+            costs.add(device, entries)
+        place.costs = costs.totals
     per_epoch = math.ceil(len(train) / plan.batch_size)
     meter.begin(plan.epochs, per_epoch, place.epoch, place.batch)
     with Interruption() as interruption, closing(meter):

@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 from neurobench.backends.devices import AnalogMac
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
-from neurobench.models.hxtorch import checkpoint, network
+from neurobench.metrics.operations import Operations
+from neurobench.models.hxtorch import checkpoint, counts, network
 from neurobench.models.hxtorch.adam import Moments, at_rest, descend
 from neurobench.models.hxtorch.history import History, restored_history
 from neurobench.models.hxtorch.layers import softmax_gradient
@@ -115,6 +116,11 @@ class HXTorchMLPLearner:
         """Logits in LSB, computed on the device. The same x meets the same noise."""
         x = self.inputs(x)
         return self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x))).logits
+
+    def operations(self, x: Any) -> Operations:
+        x = self.inputs(x)
+        act = self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x)))
+        return counts.of_network(self.net, act, exact=self.recipe.exact)
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         """Accuracy after each phase, mean over `passes` noisy passes over the test set.

@@ -12,8 +12,9 @@ from torch import Tensor
 from neurobench.backends.devices import RBM
 from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, uniforms
+from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import bqm, initial, pixels, readout
+from neurobench.models.qrbm import bqm, counts, initial, pixels, readout
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.recipe import QRBM, seen_shape
 
@@ -141,6 +142,13 @@ class QRBMLearner:
         if self.readout is None:
             raise RuntimeError("predict before settle: the readout is not fitted yet")
         return readout.scores(self.readout, self._features(x))
+
+    def operations(self, x: Any) -> Operations:
+        """Of the features and the readout: the sampler is needed for learning alone."""
+        assert self.readout is not None
+        v = self._pixels(x)
+        binary = self.recipe.pixels == "binary"
+        return counts.of_machine(self.rbm, self.readout, v, self._block_features(v), binary=binary)
 
     def reconstruct(self, x: Any) -> Tensor:
         """Mean-field reconstruction (B, V) of images in [0, 1]."""

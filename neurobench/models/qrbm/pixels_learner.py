@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurobench.data.dataset import Batch, Split
+from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Step, Task
-from neurobench.models.qrbm import pixels, readout
+from neurobench.models.qrbm import counts, pixels, readout
 from neurobench.models.qrbm.baselines import PixelsLR
 
 
@@ -55,6 +56,10 @@ class PixelsLearner:
         if self.readout is None:
             raise RuntimeError("predict before settle: the readout is not fitted yet")
         return readout.scores(self.readout, self._features(x))
+
+    def operations(self, x: Any) -> Operations:
+        assert self.readout is not None
+        return counts.of_readout(self.readout, self._features(x), binary=self.recipe.threshold is not None)
 
     def state_dict(self) -> dict[str, Any]:
         return {"readout": None if self.readout is None else dict(self.readout._asdict())}

@@ -13,8 +13,9 @@ from torch import Tensor
 from neurobench.backends.devices import RBM
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
+from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import pixels, readout
+from neurobench.models.qrbm import counts, pixels, readout
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.baselines import SklearnRBM
 
@@ -80,6 +81,10 @@ class SklearnLearner:
         if self.readout is None:
             raise RuntimeError("predict before settle: the readout is not fitted yet")
         return readout.scores(self.readout, self._features(x))
+
+    def operations(self, x: Any) -> Operations:
+        assert self.readout is not None
+        return counts.of_machine(self.rbm(), self.readout, self._pixels(x), self._features(x), binary=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -13,8 +13,9 @@ from neurobench.backends.devices import RBM
 from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, key_of
 from neurobench.kernels.single import single_updates
+from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import bqm, initial, pixels, readout
+from neurobench.models.qrbm import bqm, counts, initial, pixels, readout
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.recipe import TutorialQRBM
 
@@ -110,6 +111,10 @@ class TutorialLearner:
         if self.readout is None:
             raise RuntimeError("predict before settle: the readout is not fitted yet")
         return readout.scores(self.readout, self._features(x))
+
+    def operations(self, x: Any) -> Operations:
+        assert self.readout is not None
+        return counts.of_machine(self.rbm, self.readout, self._pixels(x), self._features(x), binary=True)
 
     def reconstruct(self, x: Any) -> Tensor:
         """Mean of p(v|h) over 10 draws of h ~ p(h|x).   -> (B, V)"""

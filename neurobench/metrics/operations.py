@@ -1,0 +1,167 @@
+"""What a model computes for its predictions, counted by the definitions of NeuroBench.
+
+Source: Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems" (2025),
+section on complexity metrics. One thing is done otherwise: whether a product is an accumulation (AC, its input is a
+spike) or a multiplication (MAC) is declared by the model, not guessed from the values of a batch, so that the
+counts do not depend on how samples are batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv_transpose2d
+
+PER_SAMPLE = ("effective_macs", "effective_acs", "dense_operations", "membrane_updates")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Synapses from I inputs, and how often each input arrived, in one batch. Biases are no synapses."""
+
+    name: str
+    spikes: bool  # inputs are declared to be 0 or 1 (or -1): their products are ACs, else MACs
+    arrived: Tensor  # (I,) int64: how often input i was not 0, over samples and steps
+    presented: int  # samples x steps: how often each input could have been
+    fanout: Tensor  # (I,) int64: weights other than 0 that input i meets
+    dense_fanout: Tensor  # (I,) int64: all weights that it meets
+    weights: int  # stored, a shared one counted once
+    nonzero: int  # of them
+
+    @property
+    def effective(self) -> int:
+        """Products of an input and a weight, neither of them 0."""
+        return int((self.arrived * self.fanout).sum())
+
+    @property
+    def dense(self) -> int:
+        """Products if nothing were skipped."""
+        return self.presented * int(self.dense_fanout.sum())
+
+
+@dataclass(frozen=True)
+class Population:
+    """Units with an activation function or a threshold, in one batch."""
+
+    name: str
+    active: int  # outputs other than 0, over units, samples and steps
+    total: int  # outputs
+    updates: int | None = None  # changes of a membrane potential before the reset; None where there is no membrane
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What one batch cost. `steps`: samples x time steps; a model without time takes one step a sample."""
+
+    samples: int
+    steps: int
+    connections: Sequence[Connection]
+    populations: Sequence[Population]
+    parameters: Mapping[str, Tensor]  # that a prediction needs, in the type in which they are held
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)  # held as well, but not learned
+    undefined: Mapping[str, str] = field(default_factory=dict)  # figure -> why this model has none
+
+
+def linear(name: str, weight: Tensor, x: Tensor, *, spikes: bool) -> Connection:
+    """All to all: weight (O, I), x (..., I) with samples and steps in front."""
+    rows = x.reshape(-1, x.shape[-1])
+    return synapses(name, weight, (rows != 0).sum(0), len(rows), spikes=spikes)
+
+
+def synapses(name: str, weight: Tensor, arrived: Tensor, presented: int, *, spikes: bool) -> Connection:
+    """The same where a kernel has counted the inputs already: weight (O, I), arrived (I,)."""
+    there = weight != 0
+    full = torch.full((weight.shape[1],), weight.shape[0], dtype=torch.int64)
+    counted = arrived.detach().cpu().to(torch.int64)
+    return Connection(name, spikes, counted, presented, there.sum(0).cpu(), full, weight.numel(), int(there.sum()))
+
+
+def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: int = 1, padding: int = 0) -> Connection:
+    """weight (O, C, h, w), x (..., C, H, W). An input meets each weight once for every place where the kernel covers
+    it; padding is no input."""
+    images = x.reshape(-1, *x.shape[-3:])
+    there = (weight != 0).cpu()
+    out = [(size + 2 * padding - there.shape[2 + axis]) // stride + 1 for axis, size in enumerate(images.shape[2:])]
+    spare = [
+        (size + 2 * padding - there.shape[2 + axis]) % stride for axis, size in enumerate(images.shape[2:])
+    ]  # rows at the end that no stride reaches
+
+    def met(kernel: Tensor) -> Tensor:
+        places = torch.ones(1, len(kernel), *out, dtype=torch.float64)
+        cover = conv_transpose2d(places, kernel.double(), stride=stride, padding=padding, output_padding=spare)
+        return cover[0].round().long().flatten()
+
+    arrived = (images != 0).sum(0).flatten().cpu()
+    return Connection(
+        name, spikes, arrived, len(images), met(there), met(torch.ones_like(there)), weight.numel(), int(there.sum())
+    )
+
+
+def population(name: str, outputs: Tensor, updates: int | None = None) -> Population:
+    """outputs: of any shape, all units of all samples and steps."""
+    return Population(name, int((outputs != 0).sum()), outputs.numel(), updates)
+
+
+def membrane_updates(before: Tensor, after: Tensor) -> int:
+    """How often a potential changed between two steps.
+
+    before, after: (T, ...) potentials before and after the reset of each step. At t = 0 every unit is counted, later
+    those where before[t] is not after[t - 1]: as NeuroBench counts.
+    """
+    return before[0].numel() + int((before[1:] != after[:-1]).sum())
+
+
+def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, str]]:
+    """Figures over all batches, and why others are undefined."""
+    first = batches[0]
+    samples, steps = sum(b.samples for b in batches), sum(b.steps for b in batches)
+    figures: dict[str, float] = {
+        "parameter_count": sum(p.numel() for p in first.parameters.values()),
+        "footprint_bytes": sum(
+            p.numel() * p.element_size() for p in (*first.parameters.values(), *first.buffers.values())
+        ),
+    }
+    undefined: dict[str, str] = {}
+    weights = sum(c.weights for c in first.connections)
+    if weights:
+        figures["connection_sparsity"] = 1 - sum(c.nonzero for c in first.connections) / weights
+    else:
+        undefined["connection_sparsity"] = "this model has no synapses"
+    _sparsity(batches, figures, undefined)
+    connections = [c for b in batches for c in b.connections]
+    sums: dict[str, float] = {
+        "effective_macs": sum(c.effective for c in connections if not c.spikes),
+        "effective_acs": sum(c.effective for c in connections if c.spikes),
+        "dense_operations": sum(c.dense for c in connections),
+    }
+    updates = [p.updates for b in batches for p in b.populations if p.updates is not None]
+    if updates:
+        sums["membrane_updates"] = sum(updates)
+    else:
+        undefined["membrane_updates"] = "no unit of this model has a membrane"
+    for name, value in sums.items():
+        figures[name] = value / samples
+        figures[f"{name}_per_step"] = value / steps
+    undefined |= first.undefined
+    for name in undefined:
+        figures.pop(name, None)
+        figures.pop(f"{name}_per_step", None)
+    return figures, undefined
+
+
+def _sparsity(batches: Sequence[Operations], figures: dict[str, float], undefined: dict[str, str]) -> None:
+    """Share of outputs that are 0: over all populations, and of each."""
+    active: dict[str, int] = {}
+    possible: dict[str, int] = {}
+    for p in (p for b in batches for p in b.populations):
+        active[p.name] = active.get(p.name, 0) + p.active
+        possible[p.name] = possible.get(p.name, 0) + p.total
+    if not active:
+        undefined["activation_sparsity"] = "this model has no activations"
+        return
+    figures["activation_sparsity"] = 1 - sum(active.values()) / sum(possible.values())
+    for name in active:
+        figures[f"activation_sparsity_{name}"] = 1 - active[name] / possible[name]
