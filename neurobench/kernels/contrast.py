@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from neurobench.kernels.events import active, add_rows
-from neurobench.kernels.transpose import transpose
+from neurobench.kernels.transpose import transpose_columns
 
 _ZERO = np.float32(0.0)
 STILL = np.float32(1e-30)  # a velocity below it is 0: it would only decay through the denormals, which are slow
@@ -23,22 +23,23 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
     unit is on, and on no other row: the number of threads makes no difference.
     """
     units, outputs = W.shape
-    v_of, u_of = np.empty((units, v.shape[0]), np.float32), np.empty((units, u.shape[0]), np.float32)
-    transpose(v, v_of)
-    transpose(u, u_of)
     gain, loss = scaled(p, rate_v), scaled(q, -rate_u)  # by hand: an array expression would be shared out, like prange
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
         index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
         step = np.empty(outputs, np.float32)
-        for i in range(units * c // chunks, units * (c + 1) // chunks):
+        first, last = units * c // chunks, units * (c + 1) // chunks
+        v_of, u_of = np.empty((last - first, v.shape[0]), np.float32), np.empty((last - first, u.shape[0]), np.float32)
+        transpose_columns(v, first, last, v_of)
+        transpose_columns(u, first, last, u_of)
+        for i in range(first, last):
             step[:] = _ZERO
-            n = active(v_of[i], index)
-            add_rows(v_of[i], index, n, gain, step)
-            drift = rate_v * total(v_of[i])
-            n = active(u_of[i], index)
-            add_rows(u_of[i], index, n, loss, step)
-            drift -= rate_u * total(u_of[i])
+            n = active(v_of[i - first], index)
+            add_rows(v_of[i - first], index, n, gain, step)
+            drift = rate_v * total(v_of[i - first])
+            n = active(u_of[i - first], index)
+            add_rows(u_of[i - first], index, n, loss, step)
+            drift -= rate_u * total(u_of[i - first])
             advance(W[i], dW[i], step, decay, momentum)
             da[i] = momentum * da[i] + drift
             a[i] += da[i]

@@ -105,7 +105,7 @@ def transposed(W: Tensor) -> Tensor:
     if W.device.type != "cpu":
         return W.t().contiguous()
     out = torch.empty(W.shape[1], W.shape[0])
-    transpose(W.numpy(), out.numpy())
+    transpose(W.numpy(), numba.get_num_threads(), out.numpy())
     return out
 
 

@@ -1,24 +1,30 @@
-"""A transposed copy, sixteen rows at a time: then each line of memory is written whole, once.
+"""A transposed copy, sixteen rows at a time: then each line of memory is written whole, once."""
 
-On one thread: what a second one would save on a layer's weights, waking it costs.
-"""
-
-from numba import njit
+from numba import njit, prange
 
 _ROWS = 16  # of float32: the 64 bytes of a cache line
 
 
-@njit(cache=True)
-def transpose(x, out):  # type: ignore[no-untyped-def]
+@njit(parallel=True, cache=True)
+def transpose(x, chunks, out):  # type: ignore[no-untyped-def]
     """out (N, M) becomes the transpose of x (M, N)."""
+    columns = x.shape[1]
+    for c in prange(chunks):
+        first, last = columns * c // chunks, columns * (c + 1) // chunks
+        transpose_columns(x, first, last, out[first:last])
+
+
+@njit(cache=True)
+def transpose_columns(x, first, last, out):  # type: ignore[no-untyped-def]
+    """out (last - first, M) becomes the transpose of columns `first` to `last` of x (M, N)."""
     whole = x.shape[0] // _ROWS
     for block in range(whole + 1):
-        first = block * _ROWS
+        row = block * _ROWS
         if block < whole:
-            for j in range(x.shape[1]):
+            for j in range(first, last):
                 for i in range(_ROWS):
-                    out[j, first + i] = x[first + i, j]
+                    out[j - first, row + i] = x[row + i, j]
         else:
-            for j in range(x.shape[1]):
-                for i in range(first, x.shape[0]):
-                    out[j, i] = x[i, j]
+            for j in range(first, last):
+                for i in range(row, x.shape[0]):
+                    out[j - first, i] = x[i, j]
