@@ -13,16 +13,18 @@ from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
 
+SUFFIX = {"qasm3": "qasm"}  # of formats whose files are known by another one
+
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="neurobench export", description=__doc__)
     parser.add_argument("run", help='a path, an id or its beginning, a name (its newest run), or "latest"')
-    parser.add_argument("--format", required=True, help="the QRBM knows bqm (dimod's own) and json")
+    parser.add_argument("--format", required=True, help="the QRBM knows bqm (dimod's own) and json, hybrid_qcnn qasm3")
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     add_outputs(parser)
     asked = parser.parse_args(words)
     folder = find_run(asked.outputs, asked.run)
-    target = asked.to or folder.path / f"model.{asked.format}"
+    target = asked.to or folder.path / f"model.{SUFFIX.get(asked.format, asked.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
     write_bytes(target, _bytes(folder, asked.format))

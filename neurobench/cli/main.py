@@ -12,6 +12,7 @@ FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
+    "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",

@@ -90,7 +90,12 @@ def job(config: DictConfig) -> None:
 
 
 def _multirun(words: list[str]) -> int:
-    """Run every combination, whatever becomes of the others, and say at the end which did not finish."""
+    """Run every combination, whatever becomes of the others, and say at the end which did not finish.
+
+    Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
+    """
+    if not any(word.startswith("resume=") for word in words):
+        words = [*words, "resume=true"]
     overrides = _overrides(words)
     expected = _count(overrides)
     folder = Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs")) / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"

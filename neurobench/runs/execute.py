@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from neurobench.runs.log import log_file
 from neurobench.runs.machine import pick_device, pin_threads
 from neurobench.runs.memory import forget_peak, peak_mb
 from neurobench.runs.store import same_setting
+from neurobench.runs.watch import Pruned, WatchedMeter, Watcher
 
 if TYPE_CHECKING:
     import torch
@@ -44,10 +46,11 @@ class RunInterrupted(UserError):
     stops_sweep = True
 
 
-def execute(config: DictConfig, console: Console) -> RunFolder:
-    """Run a composed configuration. Returns its finished folder.
+def execute(config: DictConfig, console: Console, watchers: Sequence[Watcher] = ()) -> RunFolder:
+    """Run a composed configuration. Returns its finished folder. Watchers are told how it goes.
 
-    Raises ConfigError before anything is computed; RunFailed or RunInterrupted once the folder exists.
+    Raises ConfigError before anything is computed; RunFailed, RunInterrupted or a watcher's Pruned once the folder
+    exists.
     """
     require(config)
     pin_threads(config.threads)
@@ -57,15 +60,22 @@ def execute(config: DictConfig, console: Console) -> RunFolder:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
     try:
+        for watcher in watchers:
+            watcher.begin(config, folder)
         with log_file(folder.path / "run.log", console):
-            _run(config, folder, console)
+            _run(config, folder, console, watchers)
     except RunInterrupted:
+        raise
+    except Pruned:
+        folder.update(status="pruned")
         raise
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
     except Exception as error:
         raise _failure(folder, error) from error
     finally:
+        for watcher in watchers:
+            watcher.end(folder)
         folder.release()
     return folder
 
@@ -91,7 +101,7 @@ def _identity(config: DictConfig) -> dict[str, str]:
     return {"config_hash": config_hash(config), "setting_hash": config_hash(config, with_seed=False)}
 
 
-def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
+def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequence[Watcher]) -> None:
     from neurobench.metrics.costs import Costs
     from neurobench.runs.build import build_dataset, build_learner
     from neurobench.runs.provenance import provenance
@@ -121,8 +131,9 @@ def _run(config: DictConfig, folder: RunFolder, console: Console) -> None:
     folder.update(data=data)
     learner = build_learner(config, dataset, seeds, device, costs)
     plan = _plan(config, len(splits.train))
+    meter = WatchedMeter(meter_for(console), watchers)
     try:
-        place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter_for(console), costs)
+        place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter, costs)
     except Interrupted as stop:
         raise _interrupted(folder, f"stopped {stop}") from None
     settled, settle_seconds = _settle(learner, splits, place, folder)

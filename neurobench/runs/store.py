@@ -40,11 +40,16 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     )
 
 
+def identities(outputs: Path, name: str) -> Iterator[tuple[str, RunFolder]]:
+    """The config hash of each run below a name, oldest first."""
+    for path in sorted((outputs / name).glob("*/run.json")):
+        run = RunFolder(path.parent)
+        yield str(run.record().get("config_hash")), run
+
+
 def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
     """Runs of one configuration, newest first."""
-    found = [RunFolder(path.parent) for path in (outputs / name).glob("*/run.json")]
-    same = [run for run in found if run.record().get("config_hash") == config_hash]
-    return sorted(same, key=lambda run: run.path.name, reverse=True)
+    return [run for identity, run in identities(outputs, name) if identity == config_hash][::-1]
 
 
 def _qualified(run: RunFolder) -> str:

@@ -1,0 +1,126 @@
+"""Where jobs run: worker processes of this machine, a SLURM cluster, a Ray cluster.
+
+Each launcher takes tasks and yields (task, report) as they end, in any order. All of them share the sweep's folder
+with their workers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from typing import Any
+
+from neurobench.config.errors import UserError
+from neurobench.sweep.board import last_report
+from neurobench.sweep.work import Task, warm, work, work_here
+
+Outcome = tuple[Task, dict[str, Any]]
+Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
+POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+LOST = "the process ended without a word (killed, or out of memory)"
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Warm processes of this machine (joblib's loky), their thread pools pinned before anything is loaded.
+
+    A worker that dies takes the pool with it. Jobs that were under way are then tried once more, each alone: one
+    that dies again is the culprit and lost; the rest go on in a new pool.
+    """
+    loky = importlib.import_module("joblib.externals.loky")
+    waiting = list(tasks)
+    while waiting:
+        ended: set[int] = set()
+        try:
+            for task, report in _pool(loky, waiting, min(workers, len(waiting)), threads):
+                ended.add(task.number)
+                yield task, report
+            return
+        except loky.process_executor.TerminatedWorkerError:
+            waiting = [task for task in waiting if task.number not in ended]
+        suspects = [task for task in waiting if last_report(task).get("status") == "running"]
+        for task in suspects or waiting[:1]:
+            try:
+                yield from _pool(loky, [task], 1, threads)
+            except loky.process_executor.TerminatedWorkerError:
+                yield task, {"status": "lost", "error": LOST}
+            waiting.remove(task)
+
+
+def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
+    env = {name: str(threads) for name in POOLS}
+    executor = loky.get_reusable_executor(
+        max_workers=workers, timeout=600, initializer=warm, initargs=(os.getpid(),), env=env
+    )
+    futures = {executor.submit(work_here, task): task for task in tasks}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except (KeyboardInterrupt, GeneratorExit):
+        for future in futures:
+            future.cancel()
+        executor.shutdown(wait=True, kill_workers=False)
+        raise
+
+
+def slurm(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """One array of SLURM jobs through submitit. A job that runs out of time is queued again and resumes."""
+    yield from _submitit("slurm", tasks, threads, {"slurm_array_parallelism": workers, **options})
+
+
+def submitit_local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """The same through submitit's own processes on this machine, all at once: to try a cluster's ways without one."""
+    yield from _submitit("local", tasks, threads, options)
+
+
+def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    submitit = _needed("submitit", "slurm")
+    from neurobench.sweep.requeue import Requeued
+
+    executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster=cluster)
+    try:
+        executor.update_parameters(name="neurobench", cpus_per_task=threads, **{"timeout_min": 24 * 60, **options})
+    except (NameError, TypeError, ValueError) as fault:
+        raise UserError(f"--with: {fault}") from None
+    jobs = executor.map_array(Requeued(), tasks)
+    of_job = {job.job_id: task for job, task in zip(jobs, tasks, strict=True)}
+    for job in submitit.helpers.as_completed(jobs, poll_frequency=0.2 if cluster == "local" else 10):
+        task = of_job[job.job_id]
+        error = job.exception()
+        yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
+
+
+def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """A Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
+    ray = _needed("ray", "ray")
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS")
+        size = {"address": address} if address else {"num_cpus": workers * threads}
+        ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
+    remote = ray.remote(num_cpus=threads, max_retries=1, **options)(work)
+    waiting = {remote.remote(task): task for task in tasks}
+    while waiting:
+        (done,), _ = ray.wait(list(waiting), num_returns=1)
+        task = waiting.pop(done)
+        try:
+            yield task, ray.get(done)
+        except ray.exceptions.RayError as error:
+            yield task, {"status": "lost", "error": f"{LOST}: {str(error).splitlines()[0]}"}
+
+
+LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
+
+
+def _needed(module: str, extra: str) -> Any:
+
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"this launcher needs {error.name}, which is not installed: pip install 'neurobench-runner[{extra}]'"
+        ) from None

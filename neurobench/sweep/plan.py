@@ -1,0 +1,126 @@
+"""From overrides to jobs, and which of them are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config.check import check
+from neurobench.config.compose import GROUPS, Composer, composer, explain
+from neurobench.config.errors import ConfigError
+from neurobench.config.identity import config_hash
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.store import identities
+
+State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep."""
+
+    number: int
+    overrides: tuple[str, ...]
+    config: DictConfig
+    hash: str  # of the configuration; "" where it is refused
+    state: State
+    folder: Path | None = None  # where it is finished or goes on
+    faults: tuple[str, ...] = ()  # why it is refused
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.overrides)
+
+
+def plan(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
+    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
+    faults, _ = explain(overrides, config_dir, several=True)
+    if faults:
+        raise ConfigError(faults)
+    jobs: list[Job] = []
+    seen: set[str] = set()
+    known: dict[tuple[str, str], dict[str, RunFolder]] = {}
+    with composer(config_dir) as compose:
+        for number, (words, config) in enumerate(_combinations(overrides, compose)):
+            faults = check(config)
+            if faults:
+                jobs.append(Job(number, words, config, "", "refused", faults=tuple(faults)))
+                continue
+            place = (config.outputs, config.name)
+            if place not in known:
+                known[place] = _by_hash(Path(config.outputs), config.name)
+            identity = config_hash(config)
+            state, folder = _state(known[place].get(identity))
+            key = f"{place} {identity}"
+            jobs.append(Job(number, words, config, identity, "twice" if key in seen else state, folder))
+            seen.add(key)
+    return jobs
+
+
+def _combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:
+    """The words of each job and its configuration.
+
+    Hydra composes each choice of groups once; plain values are set on a copy, as Hydra itself sets them last.
+    """
+    parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+    options = [_options(override) for override in parsed]
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    for words in product(*options):
+        frame = tuple(
+            options[i][0] if _is_plain(override) else words[i] for i, override in enumerate(parsed)
+        )  # what has to be composed
+        if frame not in composed:
+            composed[frame] = compose(frame)
+        config = OmegaConf.masked_copy(composed[frame], [str(key) for key in composed[frame]])
+        for word, first in zip(words, frame, strict=True):
+            if word != first:
+                override = OverridesParser.create().parse_override(word)
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        yield words, config
+
+
+def _options(override: Override) -> list[str]:
+    """A word for each value of a swept key; the word itself where it is not swept."""
+    if not override.is_sweep_override():
+        assert override.input_line is not None
+        return [override.input_line]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _is_plain(override: Override) -> bool:
+    """A swept key that gets plain numbers or words: nothing else in the configuration can depend on its choice."""
+    return (
+        override.is_sweep_override()
+        and not (override.is_add() or override.is_force_add() or override.is_delete())
+        and override.key_or_group.split("@")[0] not in GROUPS
+        and not override.key_or_group.startswith("hydra")
+        and all(not isinstance(value, (dict, list)) for value in override.sweep_iterator())
+    )
+
+
+def _by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
+    """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
+    found: dict[str, RunFolder] = {}
+    for identity, folder in identities(outputs, name):  # oldest first
+        kept = found.get(identity)
+        if kept is None or folder.has("result.json") or not kept.has("result.json"):
+            found[identity] = folder
+    return found
+
+
+def _state(folder: RunFolder | None) -> tuple[State, Path | None]:
+    if folder is None:
+        return "new", None
+    if folder.has("result.json"):
+        return "finished", folder.path
+    if folder.in_use:
+        return "running elsewhere", folder.path
+    return ("failed" if folder.record().get("status") == "failed" else "half-done"), folder.path

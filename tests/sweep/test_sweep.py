@@ -1,0 +1,125 @@
+"""Promises of `neurobench sweep`, kept by real processes: kills cost time and nothing else."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import command, environment
+
+JOBS = ("model=toy", "seed=range(4)", "training.epochs=3", "training.checkpoint_every=0", "model.pause=0.004")
+
+
+def sweep(where: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command("sweep", *words), cwd=where, env=environment(), capture_output=True, text=True, timeout=240
+    )
+
+
+def start(where: Path, *words: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        command("sweep", *words), cwd=where, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def results(where: Path) -> dict[int, Any]:
+    """Seed -> metrics."""
+    told = [json.loads(file.read_text()) for file in where.glob("outputs/*/*/result.json")]
+    assert len({result["seed"] for result in told}) == len(told), "a job was run twice"
+    return {result["seed"]: result["metrics"] for result in told}
+
+
+def reports(where: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in where.glob("outputs/.sweeps/*/*.json")]
+
+
+def await_running(where: Path, child: subprocess.Popen, epoch: int = 1) -> dict[str, Any]:
+    """Until a job has closed an epoch."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and child.poll() is None:
+        for report in reports(where):
+            if report["status"] == "running" and report.get("epoch", 0) >= epoch:
+                return report
+        time.sleep(0.02)
+    raise AssertionError("no job closed an epoch")
+
+
+def test_killed_sweeps_end_with_the_results_of_an_undisturbed_one(tmp_path: Path) -> None:
+    moments = random.Random(3)
+    killed, calm = tmp_path / "killed", tmp_path / "calm"
+    killed.mkdir()
+    calm.mkdir()
+    for _ in range(2):
+        child = start(killed, *JOBS, "--workers", "2")
+        await_running(killed, child)
+        time.sleep(moments.uniform(0, 0.3))
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    plan = sweep(killed, *JOBS, "--dry-run", "--json")
+    states = [job["state"] for job in json.loads(plan.stdout)]
+    assert "half-done" in states
+    done = sweep(killed, *JOBS, "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 jobs finished" in done.stdout
+    assert sweep(calm, *JOBS, "--workers", "1").returncode == 0
+    assert json.dumps(results(killed), sort_keys=True) == json.dumps(results(calm), sort_keys=True)
+    again = sweep(killed, *JOBS)
+    assert "4 of 4 jobs finished (4 of them before)" in again.stdout
+    multirun = subprocess.run(
+        command("run", "-m", *JOBS), cwd=killed, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert multirun.stdout.count("already finished") == 4, "plain -m skips what is finished as well"
+
+
+def test_a_worker_that_is_killed_costs_its_job_one_more_try(tmp_path: Path) -> None:
+    child = start(tmp_path, *JOBS, "--workers", "2")
+    victim = await_running(tmp_path, child)
+    os.kill(victim["pid"], signal.SIGKILL)
+    told, _ = child.communicate(timeout=200)
+    assert child.returncode == 0, told
+    assert "4 of 4 jobs finished" in told
+    assert sorted(results(tmp_path)) == [0, 1, 2, 3]
+
+
+def test_a_failing_job_leaves_the_others_alone_unless_asked(tmp_path: Path) -> None:
+    words = ("model=toy", "model.explode_at=3,null", "seed=0,1", "--workers", "1")
+    fast = sweep(tmp_path, *words, "--fail-fast")
+    assert fast.returncode == 1
+    assert "left alone: model=toy model.explode_at=null seed=1" in fast.stdout
+    assert "diverged at update 3" in fast.stdout
+    slow = sweep(tmp_path, *words)
+    assert slow.returncode == 1
+    assert "2 of 4 jobs finished" in slow.stdout
+    assert "failed: model=toy model.explode_at=3 seed=1" in slow.stdout
+    assert "Traceback" not in slow.stdout + slow.stderr
+
+
+def test_ctrl_c_leaves_checkpoints_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    child = start(tmp_path, *JOBS, "--workers", "1")
+    await_running(tmp_path, child)
+    os.killpg(child.pid, signal.SIGINT)
+    told, _ = child.communicate(timeout=60)
+    assert child.returncode == 130, told
+    assert "Traceback" not in told
+    (record,) = [json.loads(file.read_text()) for file in tmp_path.glob("outputs/toy*/*/run.json")]
+    assert record["status"] == "interrupted"
+
+
+def test_submitit_carries_jobs_to_processes_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    done = sweep(tmp_path, "model=toy", "seed=0,1", "--launcher", "submitit-local", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [job["status"] for job in json.loads(done.stdout)] == ["finished", "finished"]
+    assert sorted(results(tmp_path)) == [0, 1]
+
+
+def test_options_a_launcher_does_not_know_are_said(tmp_path: Path) -> None:
+    assert "write KEY=VALUE" in sweep(tmp_path, "model=toy", "--with", "partition").stderr
+    assert "at least 1" in sweep(tmp_path, "model=toy", "--workers", "0").stderr
