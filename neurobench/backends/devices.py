@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from neurobench.backends.program import Angles, Program
+
 
 class DeviceRecipe(Protocol):
     """What a backend's YAML names for each device."""
@@ -64,3 +66,52 @@ class AnalogMac(Protocol):
     def host(self) -> AnalogMac:
         """The linear model of this device with what was measured of it; an ideal device is its own model."""
         ...
+
+
+class CircuitDevice(Protocol):
+    """Runs batches of bound circuits. `...` stands for the leading axes of the angles, broadcast."""
+
+    def expectation(self, program: Program, angles: Angles) -> Tensor:
+        """(..., n_obs) in [-1, 1], exact and differentiable: noise and errors of the read-out averaged."""
+        ...
+
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
+        """(..., 2^n) int64, rows sum to shots: how often each basis state was read."""
+        ...
+
+    def estimate(self, program: Program, counts: Tensor) -> Tensor:
+        """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
+        ...
+
+    def cost(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
+        """What running so many circuits costs in modelled device time; empty where nothing is modelled."""
+        ...
+
+    def ideal(self) -> CircuitDevice:
+        """The same without noise: what host software can compute. An ideal device is its own."""
+        ...
+
+    def variants(self) -> CircuitVariants:
+        """Devices that differ from this one in a single respect, to tell what its imperfections do."""
+        ...
+
+
+class CircuitVariants(NamedTuple):
+    """Empty of an ideal device."""
+
+    readout: Mapping[str, CircuitDevice]  # "gates_only", "raw", "mitigated": what is done about the read-out's errors
+    noise: Mapping[float, CircuitDevice]  # factor on the errors of gates and read-out -> device
+
+
+class Core(NamedTuple):
+    """The arithmetic of a spiking core, as numbers: time loops belong to kernels, which are handed these.
+
+    States are in 1/4096 of a unit of the weights, weights and thresholds in 1/64.
+    """
+
+    arithmetic: str  # "fixed", or "float": then nothing is rounded and the rest is without meaning
+    u_limit: int  # the current wraps once where it leaves (-u_limit, u_limit]
+    v_limit: int  # the voltage is clipped to +-v_limit
+    i_decay: tuple[int, int]  # what iDecay and vDecay, in 1/4096 a step, can be
+    v_decay: tuple[int, int]
+    threshold_mantissa: int  # at most

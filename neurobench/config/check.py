@@ -197,9 +197,13 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
-    recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None.
+    recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None; a model's recipe a
+    `misfit(dataset)`, why these data are not for it.
     """
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
+    refused = model.misfit(_made(_resolved(config, "dataset"), {})) if hasattr(model, "misfit") else None
+    if refused:
+        return [f"model={config.model.name}, dataset={config.dataset.name}: {refused}"]
     if not hasattr(model, "layers"):
         return []
     try:

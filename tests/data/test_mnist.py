@@ -182,3 +182,41 @@ def test_where_the_default_cache_cannot_be_written_a_passing_folder_serves(tmp_p
     with checked_root(None) as root:
         assert (root / MNIST_RAW[0].name).stat().st_size == MNIST_RAW[0].size
     assert not root.exists()
+
+
+def test_so_many_a_class_are_the_first_in_file_order_and_validation_comes_from_the_others():
+    splits = MNIST(digits=(1, 0), validation=50, train_per_class=30).load(0)
+    labels = plain_labels("train")
+    wanted = np.sort(np.concatenate([np.flatnonzero(labels == digit)[:30] for digit in (0, 1)]))
+    assert np.array_equal(splits.train.ids.numpy(), wanted)
+    assert len(splits.validation) == 50
+    assert not torch.isin(splits.validation.ids, splits.train.ids).any()
+    assert len(splits.test) == 2115
+
+
+@pytest.mark.parametrize(("bug", "per_class"), [(False, 20), (True, 30)])
+def test_a_tutorials_validation_is_the_head_of_the_test_set(bug, per_class):
+    asked = MNIST(
+        digits=(0, 1), validation=0, train_per_class=30, test_as_validation=True, test_per_class=20, test_slice_bug=bug
+    )
+    splits = asked.load(0)
+    labels = plain_labels("t10k")
+    wanted = np.sort(np.concatenate([np.flatnonzero(labels == digit)[:per_class] for digit in (0, 1)]))
+    assert np.array_equal(splits.validation.ids.numpy(), wanted)
+    assert len(splits.test) == 2115
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"train_per_class": 5422}, "train_per_class=5422 is more than the 5421 images of digit 5"),
+        ({"train_per_class": 0}, "train_per_class=0 is not"),
+        ({"test_per_class": 893}, "test_per_class=893 is more than the 892 images of digit 5"),
+        ({"test_as_validation": True}, "validation=5000 with test_as_validation=true; set validation=0"),
+        ({"test_slice_bug": True}, "test_slice_bug=True takes train_per_class"),
+        ({"train_per_class": 5421, "validation": 5790}, "validation=5790 is not below 5790"),
+    ],
+)
+def test_subsets_that_are_not_there_are_refused(fields, sentence):
+    with pytest.raises(BoundsError, match=sentence):
+        MNIST(**fields)

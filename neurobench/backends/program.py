@@ -1,0 +1,101 @@
+"""A parameterised circuit as plain data: what a circuit device runs, an exporter writes and a figure draws.
+
+Wire 0 is the most significant bit of a basis state's number: X on wire 0 of two gives state 2, "10".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from neurobench.config.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ONE_WIRE, ROTATIONS, TWO_WIRES = ("h", "x"), ("ry", "rz"), ("cz", "cx")
+GATES = (*ONE_WIRE, *ROTATIONS, *TWO_WIRES)
+
+
+class Gate(NamedTuple):
+    """h, x; ry, rz = exp(-i angle Y/2), exp(-i angle Z/2); cz, cx (control first)."""
+
+    name: str
+    wires: tuple[int, ...]
+    slot: int | None = None  # which angle, of a rotation
+
+
+class Angles(NamedTuple):
+    """The angles of a batch of circuits, radians. Slots 0..S-1 are the sample's own, S..S+W-1 shared by the batch.
+
+    Leading axes broadcast against each other: (G, B, S) with (G, 1, W) are G batches, each with its own shared part.
+    """
+
+    sample: Tensor  # (..., S)
+    shared: Tensor  # (..., W)
+
+
+class ProgramError(ValueError):
+    """A circuit that means nothing."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Gates in order, then a measurement of all wires. Each slot is used by exactly one gate, so that a shift of its
+    angle is the shift of a gate."""
+
+    n: int  # wires
+    n_sample: int  # S
+    n_shared: int  # W
+    gates: tuple[Gate, ...]
+    observables: tuple[tuple[int, ...], ...]  # products of Z on these wires
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ProgramError(f"a circuit of {self.n} wires cannot be run; give at least 1")
+        for gate in self.gates:
+            _check(gate, self.n)
+        used = sorted(gate.slot for gate in self.gates if gate.slot is not None)
+        if used != list(range(self.n_sample + self.n_shared)):
+            raise ProgramError(f"slots used are {used}; each of 0..{self.n_sample + self.n_shared - 1} once is wanted")
+        for wires in self.observables:
+            if not wires or len(set(wires)) < len(wires) or not set(wires) <= set(range(self.n)):
+                raise ProgramError(f"observable {wires} does not name different wires below {self.n}")
+
+
+def _check(gate: Gate, n: int) -> None:
+    if gate.name not in GATES:
+        raise ProgramError(
+            f"gate {gate.name!r} is unknown; there is {', '.join(GATES)}.{did_you_mean(gate.name, GATES)}"
+        )
+    size = 2 if gate.name in TWO_WIRES else 1
+    if len(gate.wires) != size or len(set(gate.wires)) < size or not set(gate.wires) <= set(range(n)):
+        raise ProgramError(f"gate {gate.name} acts on {size} different wire(s) below {n}, not on {gate.wires}")
+    if (gate.slot is None) == (gate.name in ROTATIONS):
+        raise ProgramError(f"gate {gate.name} {'needs' if gate.slot is None else 'takes no'} angle")
+
+
+def require_angles(program: Program, angles: Angles) -> None:
+    """Raise ProgramError where angles do not fit the program, are not finite, or are of an empty batch."""
+    import torch
+
+    for name, want, part in (("sample", program.n_sample, angles.sample), ("shared", program.n_shared, angles.shared)):
+        if part.ndim == 0 or part.shape[-1] != want:
+            raise ProgramError(f"{name} angles have shape {tuple(part.shape)}; the last axis must be {want}")
+        if not part.is_floating_point():
+            raise ProgramError(f"{name} angles are {part.dtype}; float32 or float64 is wanted")
+        if not torch.isfinite(part).all():
+            raise ProgramError(f"{name} angles are not all finite; training has diverged, try a smaller learning rate")
+    if 0 in angles.sample.shape[:-1]:
+        raise ProgramError("an empty batch has no circuit to run")
+
+
+def signs(program: Program) -> list[list[int]]:
+    """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
+    states = range(2**program.n)
+    return [[_sign(state, wires, program.n) for state in states] for wires in program.observables]
+
+
+def _sign(state: int, wires: Sequence[int], n: int) -> int:
+    return (-1) ** sum(state >> (n - 1 - wire) & 1 for wire in wires)

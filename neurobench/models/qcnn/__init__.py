@@ -1,0 +1,1 @@
+"""Convolutional network whose last layer is a quantum circuit."""
