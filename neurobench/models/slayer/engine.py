@@ -1,0 +1,184 @@
+"""A network's forward pass and its gradients on a CPU, from lists of spikes, by compiled kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.kernels.cuba_backward import backward
+from neurobench.kernels.cuba_forward import COUNTS, TALLY, dense, forward_fixed, forward_float
+from neurobench.models.slayer.neuron import POINT, Slope
+from neurobench.models.slayer.parameters import Held
+from neurobench.models.slayer.spikes import Spikes
+
+
+class LayerGradient(NamedTuple):
+    """Of a layer's weights w, before grid and norm, and of its neurons."""
+
+    parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
+    factor: float
+    dD: np.ndarray  # (3,) sums as in `neuron.Back`
+    delay: Tensor  # (C,) float64
+
+
+class Activity(NamedTuple):
+    """What a forward pass did."""
+
+    y: Tensor  # (N, T, C) float32, arrivals of the last layer
+    fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
+    tally: list[dict[str, int]]  # of each layer, see cuba_forward.TALLY
+
+
+@dataclass
+class _Buffers:
+    """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
+
+    v: np.ndarray
+    out: np.ndarray
+    count: np.ndarray
+    begin: np.ndarray
+    fired: np.ndarray
+    tally: np.ndarray
+
+
+class EventEngine:
+    """Holds the last forward pass, of which `gradients` makes the way back."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, Any] = {}
+        self._pass: Any = None
+
+    def run(
+        self,
+        inputs: Spikes,
+        layers: list[Held],
+        kept: list[Tensor] | None = None,
+        keep: float = 1.0,
+        learns: bool = False,
+        counted: bool = False,
+    ) -> Activity:
+        """kept: (N, C) uint8 of each hidden layer, 0 where dropout takes all of a neuron's spikes; keep: 1 - p."""
+        chunks = numba.get_num_threads()
+        n, steps = inputs.begin.shape
+        coming, share, used = inputs, 1.0, []
+        for k, layer in enumerate(layers):
+            hidden = k + 1 < len(layers)
+            own = self._buffers(k, layer, n, steps, chunks, learns)
+            stays = kept[k].numpy() if hidden and kept is not None else self._ones(n, layer.W.shape[1])
+            given = (*coming[:3], layer.W.numpy(), share, _numbers(layer), layer.delay.numpy(), stays, chunks, learns)
+            written = (own.v, own.out, own.count, own.fired, own.tally)
+            if layer.unit == 1:
+                forward_float(*given, *written)
+            else:
+                forward_fixed(*given, counted, *written)
+            used.append((coming, share, stays, own))
+            coming = Spikes(own.out.reshape(-1), own.begin, own.count, layer.W.shape[1])
+            share = keep if hidden and kept is not None else 1.0
+        last = used[-1][3]
+        y = torch.empty(last.out.shape)
+        dense(last.out, last.count, chunks, y.numpy())
+        self._pass = (layers, used, keep if kept is not None else 1.0) if learns else None
+        fired = [torch.from_numpy(own.fired.copy()) for *_, own in used]
+        return Activity(y, fired, [_told(own.tally) for *_, own in used])
+
+    def gradients(self, g: Tensor, slope: Slope, with_decays: bool = True) -> list[LayerGradient]:
+        """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
+
+        The parts stay valid until the next call.
+        """
+        layers, used, keep = self._pass
+        chunks = numba.get_num_threads()
+        found: list[LayerGradient] = []
+        for k in reversed(range(len(layers))):
+            layer, (coming, share, stays, own) = layers[k], used[k]
+            n, steps, width = own.v.shape
+            inputs = layer.W.shape[0]
+            eu = self._array("eu", k, (n if k else chunks, steps, width))
+            parts = self._array("dW", k, (chunks, inputs, width))
+            dD, dd = np.empty((chunks, 3)), np.empty((chunks, width))
+            backward(
+                g.numpy(),
+                own.v,
+                layer.delay.numpy(),
+                stays,
+                keep if k + 1 < len(layers) else 1.0,
+                _numbers(layer)[:3],
+                _slope(layer, slope),
+                with_decays,
+                *coming[:3],
+                own.out,
+                own.count,
+                chunks,
+                eu,
+                parts,
+                dD,
+                dd,
+            )
+            # Sums over chunks in their order: the same bits for the same number of threads.
+            found.append(
+                LayerGradient(torch.from_numpy(parts), 1 / share, dD.sum(0) * layer.unit, torch.from_numpy(dd.sum(0)))
+            )
+            if k:
+                g = torch.from_numpy(self._array("g", k, (n, steps, inputs)))
+                torch.mm(torch.from_numpy(eu).reshape(n * steps, -1), layer.w.t(), out=g.view(n * steps, -1))
+        return found[::-1]
+
+    def voltages(self) -> list[Tensor]:
+        """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
+        return [torch.from_numpy(own.v) for *_, own in self._pass[1]]
+
+    def arrivals(self) -> list[Spikes]:
+        """Of each layer's spikes."""
+        _, used, _ = self._pass
+        return [Spikes(own.out.reshape(-1), own.begin, own.count, own.out.shape[2]) for *_, own in used]
+
+    def _buffers(self, k: int, layer: Held, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
+        key = ("layer", k, n, steps, chunks, learns, layer.unit == 1)
+        if key not in self._kept:
+            width = layer.W.shape[1]
+            self._kept[key] = _Buffers(
+                v=np.empty(
+                    (n, steps, width) if learns else (chunks, 1, width), np.float32 if layer.unit == 1 else np.int32
+                ),
+                out=np.empty((n, steps, width), np.uint16),
+                count=np.empty((n, steps), np.int32),
+                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
+                fired=np.empty((n, width), np.int32),
+                tally=np.empty((chunks, len(TALLY)), np.int64),
+            )
+        return self._kept[key]
+
+    def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
+        key = (name, k, shape)
+        if key not in self._kept:
+            self._kept[key] = np.empty(shape, np.float32)
+        return self._kept[key]
+
+    def _ones(self, n: int, width: int) -> np.ndarray:
+        key = ("ones", n, width)
+        if key not in self._kept:
+            self._kept[key] = np.ones((n, width), np.uint8)
+        return self._kept[key]
+
+
+def _numbers(layer: Held) -> tuple[Any, ...]:
+    kind = np.float32 if layer.unit == 1 else np.int32
+    numbers = layer.cuba[:3] if layer.unit == 1 else layer.cuba
+    return tuple(kind(number) for number in numbers)
+
+
+def _slope(layer: Held, slope: Slope) -> tuple[np.float32, ...]:
+    one = POINT if layer.unit != 1 else 1
+    numbers = (layer.unit, slope.centre, -1 / slope.tau, slope.peak, layer.cuba.ku / one, layer.cuba.kv / one)
+    return tuple(np.float32(number) for number in numbers)
+
+
+def _told(tally: np.ndarray) -> dict[str, int]:
+    """Counts are added over the chunks, largest values compared."""
+    joined = [*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0)]
+    return {name: int(value) for name, value in zip(TALLY, joined, strict=True)}

@@ -1,0 +1,97 @@
+"""Spikes as lists: for each sample and time step, the neurons that are active."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.data.events import Events
+from neurobench.kernels.cuba_bins import bin_events
+from neurobench.kernels.random import uniforms
+
+
+class Spikes(NamedTuple):
+    """Active at step t of sample n: index[begin[n, t] :][: count[n, t]]."""
+
+    index: np.ndarray  # (E,) uint16
+    begin: np.ndarray  # (N, T) int64
+    count: np.ndarray  # (N, T) int32
+    width: int  # neurons
+
+
+def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarray:
+    """(n, 4) float64: dx, dy (whole pixels), cos and sin of the turn, drawn in that order for each sample."""
+    draws = uniforms(seed, (n, 3)).double().numpy()
+    low, high = shift
+    moved = np.floor(draws[:, :2] * (high - low + 1)) + low
+    turn = np.deg2rad((2 * draws[:, 2] - 1) * angle)
+    return np.column_stack([moved, np.cos(turn), np.sin(turn)])
+
+
+def still(n: int) -> np.ndarray:
+    return np.tile([0.0, 0.0, 1.0, 0.0], (n, 1))
+
+
+def binned(
+    events: Events, steps: int, sampling_time: float, moved: np.ndarray | None = None, sheared: bool = False
+) -> Spikes:
+    """Input polarity 1156 + row 34 + column is active at step rint(t / sampling_time), in ms. At most once a step.
+
+    moved: (N, 4) as `motion` draws it. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
+    """
+    n = len(events)
+    polarities, rows, columns = events.sensor
+    index = np.empty(max(1, len(events.t)), np.uint16)
+    begin, count = np.empty((n, steps), np.int64), np.empty((n, steps), np.int32)
+    bin_events(
+        *(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start)),
+        still(n) if moved is None else moved,
+        sheared,
+        1000.0 * sampling_time,
+        (polarities, rows, columns),
+        numba.get_num_threads(),
+        index,
+        begin,
+        count,
+    )
+    return Spikes(index, begin, count, polarities * rows * columns)
+
+
+def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
+    """(T, N, width) float32 in {0, 1}. Time is axis 0."""
+    n, steps = spikes.begin.shape
+    lengths = spikes.count.reshape(-1)
+    first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
+    where = torch.from_numpy(spikes.index[first + np.arange(lengths.sum())].astype(np.int64)).to(device)
+    row = torch.from_numpy(np.repeat(np.arange(n * steps), lengths)).to(device)
+    dense = torch.zeros(n * steps, spikes.width, device=device)
+    dense[row, where] = 1
+    return dense.reshape(n, steps, -1).transpose(0, 1).contiguous()
+
+
+def arrivals(spikes: Spikes) -> np.ndarray:
+    """(width,) int64: how often each neuron is active, over samples and steps."""
+    lengths = spikes.count.reshape(-1)
+    first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
+    return np.bincount(spikes.index[first + np.arange(lengths.sum())], minlength=spikes.width)
+
+
+def from_dense(x: Tensor) -> Spikes:
+    """Lists of x (T, N, width) in {0, 1}."""
+    across = x.transpose(0, 1).cpu()
+    n, steps, width = across.shape
+    index = across.nonzero()[:, 2].numpy().astype(np.uint16)
+    count = across.sum(2).to(torch.int32).numpy()
+    begin = (np.cumsum(count) - count.reshape(-1)).reshape(n, steps).astype(np.int64)
+    return Spikes(index, begin, count, width)
+
+
+def polarities_from_zero(events: Events) -> Events:
+    """Each recording's smallest polarity taken off, as lava-dl does: one of ON events alone turns OFF."""
+    owner = torch.repeat_interleave(torch.arange(len(events)), events.start.diff())
+    least = torch.ones(len(events), dtype=torch.uint8).scatter_reduce(0, owner, events.p, "amin")
+    return Events(events.t, events.x, events.y, events.p - least[owner], events.start, events.sensor)
