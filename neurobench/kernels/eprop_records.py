@@ -1,0 +1,110 @@
+"""The records that the e-prop kernels share: constants of the network, its synapses, its state.
+
+S sources are I inputs, then N recurrent neurons; K readouts; P places in the rows of `Synapses`, which are filled up
+to a multiple of LANES with places of weight 0 onto neuron N, which is none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+LANES = 4  # doubles in a vector register
+SURROGATES = ("piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan")
+
+
+class Constants(NamedTuple):
+    """Numbers of NEST's `eprop_iaf` family in units of steps (1 ms), mV and pA."""
+
+    T: int  # steps of a sample
+    W: int  # of them, those at the end with a target
+    inputs: int
+    N: int
+    K: int
+    alpha: float  # decay of the membrane a step, exp(-1 / tau_m)
+    alpha_out: float
+    v_th: float
+    v_min: float
+    refractory: int  # steps
+    hard_reset: bool  # psc_delta: to v_reset, and no input while refractory
+    v_reset: float
+    refractory_input: bool  # psc_delta: kept until the neuron is free, decayed
+    tau_m: float  # ms
+    adapt_beta: float  # 0: the threshold is fixed
+    rho: float  # decay of the threshold's adaptation a step
+    surrogate: int  # position in SURROGATES
+    height: float
+    width: float  # mV
+    kappa: float
+    kappa_reg: float
+    c_reg: float
+    f_target: float  # spikes a step
+    cutoff: int  # steps of a gap between spikes that are replayed
+    w_min: float
+    w_max: float
+    each_step: bool  # one update a replayed step, not one an arrival
+    adam: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    batch: int  # time steps an update
+
+
+class Synapses(NamedTuple):
+    """Onto recurrent neurons by source, and onto readouts, with all that NEST keeps for each."""
+
+    start: np.ndarray  # (S + 1,) int64 first place of each source
+    target: np.ndarray  # (P,) int64
+    w: np.ndarray  # (P,) float64 pA
+    e_bar: np.ndarray  # (P,) float64 filtered eligibility
+    e_reg: np.ndarray  # (P,) float64 the same for the firing rate
+    g: np.ndarray  # (P,) float64 gradient since the last arrival
+    eps: np.ndarray  # (P,) float64 eligibility of the adaptation
+    pending: np.ndarray  # (P,) float64 gradient not yet applied, for `batch` above 1
+    m: np.ndarray  # (P,) float64 Adam's first moment
+    v: np.ndarray  # (P,) float64 and second
+    w_first: np.ndarray  # (P,) float64 each_step: the weight after the first replayed step alone
+    w_out: np.ndarray  # (N, K) float64
+    mask_out: np.ndarray  # (N, K) uint8
+    g_out: np.ndarray
+    pending_out: np.ndarray
+    m_out: np.ndarray
+    v_out: np.ndarray
+    w_first_out: np.ndarray  # (N, K) float64 each
+
+
+class Sources(NamedTuple):
+    """What all synapses of a source have in common. Second index 0: onto recurrent neurons, 1: onto readouts."""
+
+    z_bar: np.ndarray  # (S, 2) float64 filtered spikes
+    carry: np.ndarray  # (S,) float64 1 where the arrival before the last one was a step before it
+    last: np.ndarray  # (S,) int64 step of the last arrival; -1: none yet
+    done: np.ndarray  # (S,) int64 the next step to replay
+    eta: np.ndarray  # (S,) float64 of the last update
+    steps: np.ndarray  # (S,) int64 updates of Adam and of `batch` so far, plus 1
+    beta_power: np.ndarray  # (S, 2) float64 Adam's powers of beta_1 and beta_2
+
+
+class Neurons(NamedTuple):
+    """At the end of a step."""
+
+    v: np.ndarray  # (N,) float64
+    adapt: np.ndarray  # (N,) float64
+    left: np.ndarray  # (N,) int64 refractory steps to come
+    kept: np.ndarray  # (N,) float64 input that waits for the refractory time to end
+    f: np.ndarray  # (N,) float64 filtered firing
+    z: np.ndarray  # (N,) uint8 fired in this step
+    y: np.ndarray  # (K,) float64
+    error: np.ndarray  # (K,) float64
+
+
+class Past(NamedTuple):
+    """What a replay reads. Row t - base, where base is the first step's number less 2."""
+
+    psi_reg: np.ndarray  # (T + 4, N + 1, 2) float64 surrogate gradient and R
+    L: np.ndarray  # (T + 4, N + 1) float64 learning signal
+    taught: np.ndarray  # (T + 4,) uint8 whether any L of the row is not 0
+    E: np.ndarray  # (T + 4, K) float64 error of the readouts
+    erring: np.ndarray  # (T + 4,) uint8 whether any E of the row is not 0
+    series: np.ndarray  # (T + 4,) float64 scratch

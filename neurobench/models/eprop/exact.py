@@ -1,0 +1,107 @@
+"""The engine `exact`: NEST's stream of samples, step by step and bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from neurobench.kernels import eprop_exact
+from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop_spikes import stream
+from neurobench.models.eprop import stream_state
+from neurobench.models.eprop.initial import Weights
+from neurobench.models.eprop.stream_state import Recorded
+
+NOTHING = -1  # label of a sample without a target
+
+
+class Spikes(NamedTuple):
+    """Input spikes of G samples, by step 0 to T of each sample and then by source."""
+
+    start: np.ndarray  # (G (T + 1) + 1,) int64
+    source: np.ndarray  # (E,) int64
+
+
+class Answer(NamedTuple):
+    window: np.ndarray  # (G, W, K) float64 readout in each sample's window
+    counts: np.ndarray  # (G, N) int64 spikes of each recurrent neuron
+    recorded: Recorded
+
+
+class ExactEngine:
+    """A stream: nothing is reset between samples. Between calls `n`, the next step, is a multiple of T: the last two
+    steps of the last sample wait for the learning rate of the next call, as they do in NEST."""
+
+    def __init__(self, c: Constants, weights: Weights):
+        self.c, self.B = c, np.ascontiguousarray(weights.feedback)
+        self.syn, self.src = stream_state.synapses(weights), stream_state.sources(c)
+        self.s, self.past = stream_state.neurons(c), stream_state.past(c)
+        self.n, self.label, self.first = 0, NOTHING, -1.0  # first: learning rate ever
+        self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
+        self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)
+
+    def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0) -> Answer:
+        """G samples. labels (G,), NOTHING where there is no target; `record` that many steps from the first."""
+        c, G = self.c, len(labels)
+        steps, k0 = G * c.T, self.n // c.T
+        window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
+        rec = stream_state.recording(c, self.n, min(record, steps))
+        start, source = stream(*spikes, *self.waiting, c.T)
+        if self.first < 0:
+            self.first = eta
+        known = np.array([self.label, *labels, NOTHING], np.int64)
+        self._run(steps, k0, eta, start, source, known, window, counts, rec)
+        self.label = int(labels[-1])
+        self.waiting = start[steps:] - start[steps], source[start[steps] :].copy()
+        ahead = self.copy()  # the two steps that end the last sample
+        none = stream_state.recording(c, 0, 0)
+        ahead._run(2, k0, eta, *self.waiting, np.array([self.label, NOTHING]), window, counts, none)
+        return Answer(window, counts, rec)
+
+    def _run(
+        self,
+        steps: int,
+        k0: int,
+        eta: float,
+        start: np.ndarray,
+        source: np.ndarray,
+        labels: np.ndarray,
+        window: np.ndarray,
+        counts: np.ndarray,
+        rec: Recorded,
+    ) -> None:
+        state = self.c, self.syn, self.src, self.s, self.past, self.B
+        begin, end = self.n, self.n + steps
+        eprop_exact.run(*state, eta, self.first, begin, end, k0, start, source, labels, self.plain, window, counts, rec)
+        self.n = end
+
+    def settle(self) -> None:
+        """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
+        state = self.c, self.syn, self.src, self.s, self.past, self.B
+        if self.first >= 0:
+            eprop_exact.flush(*state, self.n, 0.0, self.first, self.plain)
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """W_in (N, I), W_rec (N, N), W_out (K, N) as they are delivered: [target, source]."""
+        return stream_state.dense(self.syn, self.c)
+
+    def copy(self) -> ExactEngine:
+        other = object.__new__(ExactEngine)
+        other.__dict__.update(self.__dict__)
+        for name in ("syn", "src", "s", "past"):
+            setattr(other, name, stream_state.copied(getattr(self, name)))
+        return other
+
+    def state_dict(self) -> dict[str, Any]:
+        records = {name: stream_state.stored(getattr(self, name)) for name in ("syn", "src", "s", "past")}
+        waiting = [torch.from_numpy(part.copy()) for part in self.waiting]
+        return {**records, "n": self.n, "label": self.label, "first": self.first, "waiting": waiting}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name in ("syn", "src", "s", "past"):
+            setattr(self, name, stream_state.restore(getattr(self, name), state[name]))
+        self.n, self.label, self.first = state["n"], state["label"], state["first"]
+        self.waiting = state["waiting"][0].numpy().copy(), state["waiting"][1].numpy().copy()

@@ -1,0 +1,68 @@
+"""From recordings to spikes of input neurons: which input a pixel feeds, and in which step an event arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.data.events import Events
+from neurobench.kernels import eprop_spikes
+from neurobench.models.eprop.exact import Spikes
+from neurobench.models.eprop.pixels import SENSOR, active_pixels
+
+SPAN = 336_040  # us, the longest recording of N-MNIST: step T
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """source_of[pixels of a polarity * p + columns * y + x] is the input that an event reaches, or -1."""
+
+    source_of: np.ndarray  # (polarities * rows * columns,) int64
+    inputs: int
+    sensor: tuple[int, int, int]
+    once: bool = False  # events of one input in one step count once
+
+    def encode(self, events: Events, T: int) -> Spikes:
+        """Step r = round(t T / SPAN), half to even. Raises UserError for an event after SPAN."""
+        start = np.empty(len(events) * (T + 1) + 1, np.int64)
+        source = np.empty(len(events.t), np.int64)
+        _, rows, columns = self.sensor
+        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
+        n = eprop_spikes.bin_events(*fields, self.source_of, columns, rows * columns, T, SPAN, start, source)
+        if n < 0:
+            late = int(events.t[-1 - n])
+            raise UserError(
+                f"an event lies at {late} us, after the {SPAN} us that model.steps={T} steps stand for. "
+                "Use recordings of N-MNIST, or rescale their times."
+            )
+        if self.once:
+            n = eprop_spikes.keep_one(start, source)
+        return Spikes(start, source[:n])
+
+
+def one_each(sensor: tuple[int, int, int]) -> Wiring:
+    """One input for each active pixel of N-MNIST; for each pixel of another sensor."""
+    pixels = int(np.prod(sensor))
+    chosen = active_pixels() if tuple(sensor) == SENSOR else np.arange(pixels)
+    source_of = np.full(pixels, -1, np.int64)
+    source_of[chosen] = np.arange(len(chosen))
+    return Wiring(source_of, len(chosen), sensor)
+
+
+def moved(events: Events, dx: int, dy: int) -> Events:
+    """The recordings shifted by whole pixels; what leaves the sensor is dropped."""
+    x, y = events.x.to(torch.int16) + dx, events.y.to(torch.int16) + dy
+    _, rows, columns = events.sensor
+    kept = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), kept.cumsum(0)])
+    return Events(
+        events.t[kept],
+        x[kept].to(torch.uint8),
+        y[kept].to(torch.uint8),
+        events.p[kept],
+        before[events.start],
+        events.sensor,
+    )
