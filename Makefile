@@ -10,7 +10,7 @@ DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
 SCALE ?= paper
-.PHONY: help run test lint types check bench tables table-dynex table-hxtorch clean
+.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,9 +53,13 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 
 tables: table-dynex table-hxtorch ## both (SCALE=smoke: seconds a run, never a result)
 
+ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
+	$(BIN)/python tests/bench/bench_qrbm_ablation.py
+
 # Finished runs are not run again; a row outside its band makes the target fail with exit code 3.
 table-dynex: .venv/installed-dev ## the Dynex tutorial, our recipes and baselines: published | measured | band | verdict
 	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=$(subst $(space),$(comma),$(DYNEX))
+	$(if $(filter paper,$(SCALE)),$(BIN)/python tests/bench/bench_samplers.py) # energies of every sampler on one problem in equal time
 	$(BIN)/neurobench table dynex
 
 table-hxtorch: .venv/installed ## the BrainScaleS-2 tutorial on ten seeds and chips, tuned presets on five
