@@ -6,15 +6,16 @@ import argparse
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.cli.summary import headline_figure
 from neurobench.config.catalogue import Cell, catalogue, matrix
 from neurobench.config.compose import composer
+from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import all_runs
 
 
@@ -66,25 +67,41 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
 
 
 def _runs(outputs: Path, as_json: bool) -> int:
-    rows = []
-    for run in all_runs(outputs):
-        record, result = run.record(), run.result()
-        rows.append(
-            {
-                "run": f"{run.path.parent.name}/{run.path.name}",
-                "status": record["status"],
-                "seed": record.get("seeds", {}).get("root"),
-                "test_accuracy": result["metrics"]["test_accuracy"] if result else None,
-                "figure": headline_figure(result) if result else record.get("error", ""),
-            }
-        )
+    rows = [_row(run) for run in all_runs(outputs)]
     if as_json:
         print(json.dumps(rows, indent=2))
         return FINE
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("run", "status", "seed", "test accuracy"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(row["run"], row["status"], str(row["seed"]), row["figure"])
-    Console().print(table if rows else f"no runs below {outputs}; start one with: neurobench run", highlight=False)
+    if not rows:
+        print(f"no runs below {outputs}; start one with: neurobench run")
+        return FINE
+    # Plain columns: a rich table of thousands of rows takes longer than reading them.
+    told = [
+        ("run", "status", "seed", "test accuracy"),
+        *((r["run"], r["status"], str(r["seed"]), r["figure"]) for r in rows),
+    ]
+    widths = [max(len(row[column]) for row in told) for column in range(3)]
+    lines = (
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
+        for row in told
+    )
+    print("\n".join(lines))
     return FINE
+
+
+def _row(run: RunFolder) -> dict[str, Any]:
+    """result.json tells all of a finished run; run.json is read of others alone."""
+    told: dict[str, Any] = {"run": f"{run.path.parent.name}/{run.path.name}"}
+    result = run.result()
+    if result is not None:
+        accuracy = result["metrics"]["test_accuracy"]
+        note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
+        low, high = result["intervals"]["test_accuracy"]
+        words = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
+        return {**told, "status": "finished", "seed": result["seed"], "test_accuracy": accuracy, "figure": words}
+    record = run.record()
+    seed = record.get("seeds", {}).get("root")
+    error = " ".join(record.get("error", "").split())
+    status = record["status"]
+    if status == "running" and not run.in_use:
+        status = "killed"
+    return {**told, "status": status, "seed": seed, "test_accuracy": None, "figure": error[:100]}

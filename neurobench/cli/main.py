@@ -15,6 +15,8 @@ VERBS = {
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
+    "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
+    "rerun": "a past run once more in a new folder, and whether the same figures came out",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "validate": "check configurations without running them",

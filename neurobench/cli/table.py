@@ -9,14 +9,14 @@ from rich.console import Console
 
 from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.compose import composer
-from neurobench.report.table import FORMATS, as_rich, declared_tables, fill
+from neurobench.report.declared import declared_tables
+from neurobench.report.formats import FORMATS, print_table
+from neurobench.report.table import fill
 
 
 def main(words: list[str]) -> int:
     """Exit code 0, or 3 where a row lies outside its band."""
-    with composer() as compose:
-        tables = declared_tables(compose)
+    tables = declared_tables()
     parser = argparse.ArgumentParser(prog="neurobench table", description=__doc__)
     parser.add_argument("name", choices=[*tables, "all"], help="which tutorial's table")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
@@ -29,5 +29,5 @@ def main(words: list[str]) -> int:
     elif asked.format:
         print(FORMATS[asked.format](rows))
     else:
-        Console().print(as_rich(rows, ", ".join(names)))
+        print_table(rows, ", ".join(names), Console())
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self._lock = FileLock(path / ".lock", timeout=0)
 
     @classmethod
     def create(cls, outputs: Path, name: str, config_hash: str, config_yaml: str) -> RunFolder:
@@ -48,6 +48,10 @@ class RunFolder:
             write_bytes(path / "config.yaml", config_yaml.encode())
             return folder
         raise UserError(f"cannot make a new run folder below {outputs / name}")
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self.path / ".lock", timeout=0)
 
     def acquire(self) -> None:
         """Become the only writer. The lock goes with the process, so a killed run is free again."""

@@ -1,5 +1,6 @@
 """Finding runs."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,23 @@ from neurobench.runs.folder import RunFolder
 
 def all_runs(outputs: Path) -> Iterator[RunFolder]:
     """Every run below `outputs`, oldest first within a name."""
-    for path in sorted(outputs.glob("[!.]*/*/run.json")):
-        yield RunFolder(path.parent)
+    for name in sorted(_folders(outputs)):
+        yield from runs_named(outputs, name)
+
+
+def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
+    """Every run of a name, oldest first."""
+    for stem in sorted(_folders(outputs / name)):
+        if os.path.exists(f"{outputs}/{name}/{stem}/run.json"):  # noqa: PTH110 - thousands of paths cost a second
+            yield RunFolder(outputs / name / stem)
+
+
+def _folders(where: Path) -> list[str]:
+    try:
+        with os.scandir(where) as entries:
+            return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
@@ -42,8 +58,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
 
 def identities(outputs: Path, name: str) -> Iterator[tuple[str, RunFolder]]:
     """The config hash of each run below a name, oldest first."""
-    for path in sorted((outputs / name).glob("*/run.json")):
-        run = RunFolder(path.parent)
+    for run in runs_named(outputs, name):
         yield str(run.record().get("config_hash")), run
 
 

@@ -27,7 +27,7 @@ def test_help_imports_nothing_but_the_standard_library() -> None:
     [
         ("rum", "Did you mean run?"),
         ("model=qrbm", "Did you mean neurobench run model=qrbm?"),
-        ("zzz", "There is run, list"),
+        ("zzz", "There is run, sweep"),
     ],
 )
 def test_a_verb_that_is_not_there(word: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

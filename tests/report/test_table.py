@@ -10,7 +10,10 @@ import pytest
 
 from neurobench.cli.main import FINE, OUT_OF_BAND, main
 from neurobench.config.schema import Row
-from neurobench.report.table import Declared, as_csv, as_latex, as_markdown, fill
+from neurobench.report import declared
+from neurobench.report.declared import Declared
+from neurobench.report.formats import as_csv, as_latex, as_markdown
+from neurobench.report.table import fill
 from neurobench.runs.atomic import write_json
 
 ROW = Row(
@@ -111,3 +114,47 @@ def test_the_verb_exits_with_3_when_a_row_is_out(tmp_path: Path, capsys: pytest.
     write_json(path, {**json.loads(path.read_text()), "metrics": {target["metric"]: 0.5}})
     assert main(["table", "dynex", "--outputs", str(tmp_path)]) == OUT_OF_BAND
     assert "OUT" in capsys.readouterr().out
+
+
+def test_several_seeds_have_students_interval_and_a_single_run_its_own(tmp_path: Path) -> None:
+    for seed, accuracy in enumerate((0.95, 0.96, 0.97)):
+        finished(tmp_path, str(seed), "p" * 12, seed, accuracy)
+    (row,) = fill([TUTORIAL], tmp_path)
+    assert row.interval == pytest.approx((0.96 - 4.30265 * 0.01 / 3**0.5, 0.96 + 4.30265 * 0.01 / 3**0.5), rel=1e-5)
+    assert row.difference == pytest.approx(-0.01)
+    finished(tmp_path / "one", "1", "p" * 12, 0, 0.955)
+    path = tmp_path / "one" / "tutorial" / "1" / "result.json"
+    write_json(path, {**json.loads(path.read_text()), "intervals": {"test_accuracy": [0.9, 0.99]}})
+    assert fill([TUTORIAL], tmp_path / "one")[0].interval == (0.9, 0.99)
+
+
+def test_emulated_data_never_pass(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.955)
+    path = tmp_path / "tutorial" / "1" / "result.json"
+    told = json.loads(path.read_text())
+    write_json(path, {**told, "data": {**told["data"], "emulated": True}})
+    assert fill([TUTORIAL], tmp_path)[0].verdict == "SMOKE"
+
+
+def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "p" * 12, 0, 0.955)
+    folder = tmp_path / "tutorial" / "1"
+    told = json.loads((folder / "result.json").read_text())
+    data = {**told["data"], "source": "bundled", "n_train": 6, "n_validation": 1, "n_test": 3}
+    write_json(folder / "result.json", {**told, "data": data, "seconds": {"train": 2.0, "test": 0.5}})
+    write_json(folder / "run.json", {"status": "finished", "commit": "0123456789abcdef+changes"})
+    (row,) = fill([TUTORIAL], tmp_path)
+    assert (row.data, row.commits, row.wall_seconds) == ("bundled, 6 + 1 + 3", ("0123456+",), 2.5)
+    (parsed,) = csv.DictReader(io.StringIO(as_csv([row])))
+    assert parsed["configuration"] == "p" * 12
+
+
+def test_declared_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(declared, "choices", lambda group: ["paper"] if group == "scale" else ["dynex_qrbm"])
+    fresh = declared.declared_tables()
+    monkeypatch.setattr(declared, "compose_tables", lambda compose: {})
+    assert declared.declared_tables() == fresh
+    assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
+    monkeypatch.setattr(declared, "_stamp", lambda: "another")
+    assert declared.declared_tables() == {}

@@ -1,0 +1,70 @@
+"""`neurobench compare A B`: in what two runs differ, and in what their figures do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.cli.main import FINE
+from neurobench.cli.outputs import add_outputs
+from neurobench.cli.summary import figure
+from neurobench.runs.differences import Difference, differences
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.store import find_run
+
+TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="neurobench compare", description=__doc__)
+    for name in ("a", "b"):
+        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
+    parser.add_argument("--json", action="store_true", help="for programs")
+    add_outputs(parser)
+    asked = parser.parse_args(words)
+    a, b = (find_run(asked.outputs, reference) for reference in (asked.a, asked.b))
+    found = differences(a, b)
+    if asked.json:
+        told = {section: [entry._asdict() for entry in entries] for section, entries in found.items()}
+        print(json.dumps({"a": str(a.path), "b": str(b.path), **told}, indent=2))
+    else:
+        _print(a, b, found)
+    return FINE
+
+
+def _print(a: RunFolder, b: RunFolder, found: dict[str, list[Difference]]) -> None:
+    console = Console()
+    for letter, run in (("A", a), ("B", b)):
+        console.print(f"{letter}  {run.path.parent.name}/{run.path.name}", highlight=False)
+    for section, entries in found.items():
+        if not entries:
+            console.print(f"\n{TITLES[section]}: the same", highlight=False)
+            continue
+        table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
+        table.add_column("")
+        for column in ("A", "B", *(("B - A",) if section == "metrics" else ())):
+            table.add_column(column, justify="right", overflow="fold")
+        for entry in entries:
+            table.add_row(*_cells(section, entry))
+        console.print()
+        console.print(table)
+
+
+def _cells(section: str, entry: Difference) -> list[Text]:
+    if section != "metrics":
+        return [Text(entry.key), Text(_plain(entry.a)), Text(_plain(entry.b))]
+    values = [Text("-" if value is None else figure(entry.key, value)) for value in (entry.a, entry.b)]
+    change = entry.b - entry.a if entry.a is not None and entry.b is not None else None
+    per_cent = entry.key.endswith("accuracy")
+    told = "" if change is None else f"{change * 100:+.2f} points" if per_cent else f"{change:+.4g}"
+    return [Text(entry.key), *values, Text(told)]
+
+
+def _plain(value: Any) -> str:
+    return "-" if value is None else str(value)

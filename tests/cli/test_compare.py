@@ -1,0 +1,43 @@
+"""Promises of `compare` and `rerun`: what differs is told, what is the same is said to be."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Neurobench
+
+
+def test_two_seeds_differ_in_the_seed_and_in_what_came_out(neurobench: Neurobench, tmp_path: Path) -> None:
+    assert neurobench("run", "model=toy", "name=a").returncode == 0
+    assert neurobench("run", "model=toy", "name=b", "seed=1", "model.lr=0.3").returncode == 0
+    told = json.loads(neurobench("compare", "a", "b", "--json").stdout)
+    assert told["config"] == [
+        {"key": "seed", "a": 0, "b": 1},
+        {"key": "model.lr", "a": 0.5, "b": 0.3},
+    ]
+    (accuracy,) = [entry for entry in told["metrics"] if entry["key"] == "test_accuracy"]
+    (result,) = (tmp_path / "outputs").glob("b/*/result.json")
+    assert accuracy["b"] == json.loads(result.read_text())["metrics"]["test_accuracy"]
+    shown = neurobench("compare", "a", "b").stdout
+    assert "model.lr" in shown
+    assert f"{(accuracy['b'] - accuracy['a']) * 100:+.2f} points" in shown
+
+    again = neurobench("rerun", "a")
+    assert again.returncode == 0, again.stderr
+    assert "figures came out as before, to the bit" in again.stdout
+    assert len(list((tmp_path / "outputs" / "a").glob("*"))) == 2
+    first = min((tmp_path / "outputs" / "a").glob("*"))
+    path = first / "result.json"
+    changed = json.loads(path.read_text())
+    changed["metrics"]["test_accuracy"] += 0.125
+    path.write_text(json.dumps(changed))
+    differing = neurobench("rerun", str(first))
+    assert differing.returncode == 1
+    assert "NOT the same: 1 figures differ" in differing.stdout
+    assert f"test_accuracy: {changed['metrics']['test_accuracy']} before" in differing.stdout
+
+
+def test_a_run_that_did_not_finish_cannot_be_run_again(neurobench: Neurobench) -> None:
+    assert neurobench("run", "model=toy", "model.explode_at=3").returncode == 1
+    done = neurobench("rerun", "latest")
+    assert done.returncode == 2
+    assert "is 'failed': there is nothing to compare with" in done.stderr
