@@ -44,7 +44,7 @@ class DenseEngine:
         for k, layer in enumerate(layers):
             s, u, v = unroll(float_step if layer.unit == 1 else fixed_step, _drive(x, layer, share), layer.cuba)
             stays = kept[k].to(self.device) if kept is not None and k + 1 < len(layers) else None
-            y = delayed(s.float() if stays is None else s * stays, layer.delay)
+            y = delayed(s.float() if stays is None else s.float() * stays, layer.delay)
             used.append((x, share, u, v, stays, y))
             fired.append(s.sum(0, dtype=torch.int32))
             tally.append({"spikes": int(s.sum()), "operations": int(x.sum()) * v.shape[2]})

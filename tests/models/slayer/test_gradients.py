@@ -1,0 +1,100 @@
+"""Gradients against finite differences, of a network whose spikes are differentiable where they must be: its surrogate."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from neurobench.models.slayer.adam import decay_gradient
+from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.engine import EventEngine
+from neurobench.models.slayer.neuron import POINT, Cuba, float_step, slope_of, unroll
+from neurobench.models.slayer.parameters import Held
+from neurobench.models.slayer.spikes import from_dense
+
+T, N, I, C = 40, 3, 12, 8
+SLOPE = slope_of(1.25, 0.03, 3.0, 0.0)
+
+
+def silent_layer(current: float, voltage: float, W: Tensor) -> Held:
+    """A layer whose threshold is never reached: what lies behind the spikes is then a plain linear filter."""
+    cuba = Cuba(1 - current, 1 - voltage, 1e6, np.inf, np.inf)
+    return Held(W, W, cuba, 1.0, torch.zeros(W.shape[1], dtype=torch.int32), torch.ones(W.shape[1]))
+
+
+def smooth_loss(x: Tensor, W: Tensor, current: float, voltage: float, g: Tensor) -> float:
+    """sum_t g[t+1] F(v[t]) with F' the surrogate: the function whose gradient the scan claims to compute. float64."""
+    p = Cuba(1 - current, 1 - voltage, 1e6, np.inf, np.inf)
+    _, _, v = unroll(float_step, x.double() @ W.double(), p)
+    away = v - SLOPE.centre
+    area = SLOPE.peak * SLOPE.tau * torch.sign(away) * (1 - torch.exp(-away.abs() / SLOPE.tau))
+    return float((g.permute(1, 0, 2)[1:].double() * area[:-1]).sum())
+
+
+@pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
+def test_decay_and_weight_gradients_are_those_of_the_smooth_network(engine: EventEngine | DenseEngine) -> None:
+    draw = torch.Generator().manual_seed(1)
+    x = (torch.rand(T, N, I, generator=draw) < 0.2).float()
+    W = torch.randn(I, C, generator=draw) * 0.3
+    g = torch.randn(N, T, C, generator=draw)
+    layer = silent_layer(0.25, 0.03, W)
+    engine.run(from_dense(x), [layer], learns=True)
+    (found,) = engine.gradients(g, SLOPE)
+    h = 1e-5
+    i = (smooth_loss(x, W, 0.25 + h, 0.03, g) - smooth_loss(x, W, 0.25 - h, 0.03, g)) / (2 * h * POINT)
+    v = (smooth_loss(x, W, 0.25, 0.03 + h, g) - smooth_loss(x, W, 0.25, 0.03 - h, g)) / (2 * h * POINT)
+    assert decay_gradient(found.dD, as_lava=False).tolist() == pytest.approx([i, v], rel=1e-3)
+    dW = found.parts.sum(0)
+    for row, column in ((0, 0), (5, 3), (11, 7)):
+        step = torch.zeros_like(W)
+        step[row, column] = 1e-3
+        difference = (smooth_loss(x, W + step, 0.25, 0.03, g) - smooth_loss(x, W - step, 0.25, 0.03, g)) / 2e-3
+        assert float(dW[row, column]) == pytest.approx(difference, rel=1e-3)
+
+
+def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
+    """Between delays d and d + 1 an interpolated arrival is (1 - f) y[t] + f y[t-1]: its slope in f is the gradient."""
+    draw = torch.Generator().manual_seed(2)
+    x = (torch.rand(T, N, I, generator=draw) < 0.3).float()
+    g = torch.randn(N, T, C, generator=draw)
+    delay = torch.tensor([0, 1, 2, 3, 10, 20, 38, 39], dtype=torch.int32)
+    cuba = Cuba(0.75, 0.97, 1.25, np.inf, np.inf)
+    W = torch.rand(I, C, generator=draw)
+    values = []
+    for d in (delay, delay + 1):
+        engine = EventEngine()
+        act = engine.run(from_dense(x), [Held(W, W, cuba, 1.0, d, torch.ones(C))], learns=True)
+        values.append((g * act.y).sum((0, 1)))
+        if d is delay:
+            (found,) = engine.gradients(g, SLOPE)
+    np.testing.assert_allclose(found.delay.numpy(), (values[1] - values[0]).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1 / POINT], ids=["float", "fixed"])
+def test_engines_agree_with_dropout_delays_and_three_layers(unit: float) -> None:
+    draw = torch.Generator().manual_seed(3)
+    x = (torch.rand(T, N, I, generator=draw) < 0.3).float()
+    sizes = (I, 21, 17, 5)
+    layers, kept = [], []
+    for k, (inputs, width) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        half = torch.randint(-20, 40, (inputs, width), generator=draw).to(torch.int8)
+        w = half.float() / 32
+        delay = torch.randint(0, 6 if k < 2 else 1, (width,), generator=draw, dtype=torch.int32)
+        fixed = Cuba(POINT - 1024, POINT - 123, 5120, 2**30, 2**30)
+        cuba = fixed if unit != 1 else Cuba(0.75, 0.97, 1.25, np.inf, np.inf)
+        layers.append(Held(half if unit != 1 else w, w, cuba, unit, delay, torch.ones(width)))
+        kept.append((torch.rand(N, width, generator=draw) > 0.2).to(torch.uint8))
+    g = torch.randn(N, T, 5, generator=draw)
+    slope = slope_of(1.25, 0.03, 3.0, 0.0)
+    found = []
+    for engine in (EventEngine(), DenseEngine(torch.device("cpu"))):
+        act = engine.run(from_dense(x), layers, kept[:2], 0.8, learns=True)
+        found.append((act, engine.gradients(g, slope)))
+    (event, ours), (dense, theirs) = found
+    assert event.y.sum() > 0
+    assert (event.y == dense.y).all()
+    for a, b in zip(ours, theirs, strict=True):
+        one, other = a.parts.sum(0) * a.factor, b.parts.sum(0) * b.factor
+        assert float((one - other).abs().max() / other.abs().max()) < 1e-5
+        np.testing.assert_allclose(a.dD, b.dD, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(a.delay, b.delay, atol=1e-5)

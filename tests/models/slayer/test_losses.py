@@ -1,0 +1,54 @@
+"""Losses, their gradients and the classifier are lava-dl's; each windowed where it can be."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from neurobench.models.slayer.losses import predicted, regular_trains, silent_labels, spike_max, spike_rate, spike_time
+from tests.models.slayer.conftest import vector
+
+Z = vector("losses")
+Y = torch.from_numpy(Z["s"]).float().permute(0, 2, 1).contiguous()
+LABEL = torch.from_numpy(Z["label"])
+DESIRED = torch.from_numpy(Z["desired"]).float().permute(0, 2, 1)
+WINDOW, TAU = int(Z["window"]), float(Z["tau"])
+LOSSES = {
+    "rate": lambda y: spike_rate(y, LABEL, 0.2, 0.03),
+    "rate_window": lambda y: spike_rate(y, LABEL, 0.2, 0.03, WINDOW),
+    "max_probability": lambda y: spike_max(y, LABEL),
+    "max_softmax": lambda y: spike_max(y, LABEL, "softmax"),
+    "max_softmax_window": lambda y: spike_max(y, LABEL, "softmax", WINDOW),
+    "time_order1": lambda y: spike_time(y, DESIRED, TAU, 1),
+    "time_order2": lambda y: spike_time(y, DESIRED, TAU, 2),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_and_gradient(name: str) -> None:
+    y = Y.clone().requires_grad_()
+    loss = LOSSES[name](y)
+    loss.backward()
+    assert loss.item() == pytest.approx(float(Z[f"loss_{name}"]), rel=1e-6)
+    assert isinstance(y.grad, Tensor)
+    wanted = Z[f"grad_{name}"]
+    assert np.abs(y.grad.permute(0, 2, 1).numpy() - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
+def test_classes_by_rate_and_by_windowed_rate() -> None:
+    np.testing.assert_array_equal(predicted(Y), Z["pred_rate"])
+    np.testing.assert_array_equal(predicted(Y, WINDOW), Z["pred_window"])
+    assert predicted(torch.zeros(1, 5, 10)).item() == 0, "silence counts as class 0"
+
+
+def test_a_silent_label_costs_a_finite_loss_and_is_counted() -> None:
+    y = torch.zeros(2, 10, 3)
+    y[:, :, 0] = 1
+    label = torch.tensor([0, 1])
+    assert spike_max(y, label).item() == pytest.approx(-np.log(1e-6), rel=1e-3)
+    assert silent_labels(y, label) == 1
+
+
+def test_regular_trains_have_the_rates_asked_for() -> None:
+    trains = regular_trains(torch.tensor([1]), 3, 300, 0.2, 0.03)
+    assert trains.sum(1).tolist() == [[9, 60, 9]]

@@ -1,0 +1,77 @@
+"""The integer neuron at the limits of a core, in the reference and in the compiled step."""
+
+import numpy as np
+import torch
+
+from neurobench.kernels.cuba_step import gather_fixed, gather_float, step_fixed
+from neurobench.models.slayer.neuron import POINT, Cuba, delayed, fixed_step, float_step, undelayed, unroll
+from tests.models.slayer.conftest import vector
+
+Z = vector("core_limits")
+BITS = 2**23
+
+
+def test_the_reference_wraps_and_clips_as_lavas_model_of_the_chip() -> None:
+    for n in range(Z["a"].shape[1]):
+        i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
+        p = Cuba(POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)
+        z = torch.from_numpy(Z["a"][:, n].astype(np.int64) << 6)[:, None, None]
+        s, currents, voltages = unroll(fixed_step, z, p)
+        np.testing.assert_array_equal(currents[:, 0, 0], Z["u"][:, n])
+        np.testing.assert_array_equal(voltages[:, 0, 0], Z["v"][:, n])
+        np.testing.assert_array_equal(s[:, 0, 0], Z["s"][:, n])
+    assert (np.abs(Z["v"]) == BITS - 1).any(), "the vectors reach the voltage's limit"
+
+
+def test_the_compiled_step_does_the_same() -> None:
+    wrapped = 0
+    for n in range(Z["a"].shape[1]):
+        i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
+        u, w, out = (np.zeros(1, np.int32) for _ in range(3))
+        fired = np.zeros(8, np.uint8)
+        numbers = (np.int32(each) for each in (POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1))
+        ku, kv, limit, u_limit, v_limit = numbers
+        for t, a in enumerate(Z["a"][:, n]):
+            if a % 2:
+                break  # the kernel is handed sums of even mantissas
+            before = u[0]
+            step_fixed(np.array([a // 2], np.int32), 1.0, ku, kv, limit, u_limit, v_limit, u, w, out, fired)
+            assert (u[0], out[0], fired[0]) == (Z["u"][t, n], Z["v"][t, n], Z["s"][t, n]), (n, t)
+            wrapped += abs(int(u[0]) - int(before)) > BITS
+    assert wrapped, "the vectors make a current wrap"
+
+
+def test_the_decay_is_exact_where_float32_is_not() -> None:
+    """3973/4096 of 7859: float32 rounds the product to one too many."""
+    state, zero = torch.tensor([[7859]]), torch.zeros(1, 1, dtype=torch.int64)
+    s, currents, voltages = unroll(fixed_step, torch.stack([state, zero]), Cuba(0, 3973, 10**6, 2**30, 2**30))
+    assert voltages[1].item() == 7859 * 3973 // 4096
+    assert not s.any()
+
+
+def test_voltage_below_threshold_follows_the_geometric_sum() -> None:
+    p = Cuba(ku=0.0, kv=0.9, threshold=1e9, u_limit=0, v_limit=0)
+    _, _, v = unroll(float_step, torch.ones(50, 1, 1, dtype=torch.float64), p)
+    np.testing.assert_allclose(v[:, 0, 0], [(1 - 0.9 ** (t + 1)) / 0.1 for t in range(50)])
+
+
+def test_rows_add_up_exactly_however_many() -> None:
+    """300 rows of the largest weight: more than an int16 can hold in one go."""
+    W = np.full((300, 9), 127, np.int8)
+    W[7] = -128
+    index = np.arange(300, dtype=np.uint16)
+    part, a, b = np.empty(9, np.int16), np.empty(9, np.int32), np.empty(9, np.float32)
+    gather_fixed(index, 0, 300, W, part, a)
+    assert (a == W.astype(int).sum(0)).all()
+    gather_float(index, 3, 30, W.astype(np.float32), b)
+    assert (b == W[3:33].astype(int).sum(0)).all()
+
+
+def test_delay_and_its_way_back_are_transposes() -> None:
+    draw = torch.Generator().manual_seed(0)
+    delay = torch.tensor([0, 1, 5, 30])
+    x, g = (torch.rand(20, 3, 4, generator=draw) for _ in range(2))
+    assert torch.allclose((delayed(x, delay) * g).sum(), (x * undelayed(g, delay)).sum())
+    assert (delayed(x, delay)[:1] == 0).all()
+    assert (delayed(x, delay)[6:, :, 2] == x[:14, :, 2]).all()
+    assert (delayed(x, delay)[:, :, 3] == 0).all(), "a delay beyond the last step"
