@@ -12,6 +12,7 @@ from torch import Tensor
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.gradients import Way, measured
 from neurobench.models.qcnn.heads import circuit_angles
+from neurobench.training.evaluate import BATCH
 
 if TYPE_CHECKING:
     from neurobench.backends.devices import CircuitDevice
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 SHOTS = (1, 10, 100, 1024)
+SAMPLED = 2000  # test images, of the figures that compare a noisy device with the ideal one: it is slow
 BINS = 15  # of the calibration error
 _BLOCK = 500  # images at once: bounds memory
 
@@ -48,11 +50,10 @@ def _first_epochs(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float
 def _score(learner: HybridQCNNLearner, split: Split, params: Tensor) -> tuple[float, float]:
     """Summed loss and right answers of the hybrid network with other parameters."""
     loss = correct = 0.0
-    for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
+    for index in torch.arange(len(split)).split(BATCH):  # as the epoch's own figures were drawn
         batch = split.batch(index)
-        y = batch.y.to(learner.device)
-        seed = derive(learner.seeds.training, 7, number)
-        found = learner.main.scores(learner.images(batch.x), learner.way, seed, params)
+        x, y = learner.images(batch.x), batch.y.to(learner.device)
+        found = learner.main.scores(x, learner.way, learner.predict_seed(x), params)
         loss += float(learner.main.losses(found, y, learner.way).sum())
         correct += float((found.argmax(1) == y).sum())
     return loss, correct
@@ -82,9 +83,12 @@ def _accuracy(learner: HybridQCNNLearner, head: str, split: Split) -> float:
 
 @torch.no_grad()
 def _devices(learner: HybridQCNNLearner, test: Split) -> dict[str, float]:
-    """The same parameters with fewer shots, and where the device is noisy, what that changes."""
+    """The same parameters with fewer shots, and where the device is noisy, what that changes on SAMPLED images."""
     if learner.way is None:
         return {}
+    ideal = learner.way.device.ideal()
+    if ideal is not learner.way.device:
+        test = test.head(SAMPLED)
     y = test.y.to(learner.device)
     figures = {}
     for shots in SHOTS:
@@ -93,7 +97,6 @@ def _devices(learner: HybridQCNNLearner, test: Split) -> dict[str, float]:
     exact = torch.cat(list(scores_by(learner, test, replace(learner.way, shots=None))))
     figures["exact_accuracy"] = float((exact.argmax(1) == y).double().mean())
     figures |= likelihood(exact, y, learner.recipe.head == "binary")
-    ideal = learner.way.device.ideal()
     if ideal is learner.way.device:
         return figures
     found = torch.cat(list(scores_by(learner, test, replace(learner.way, device=ideal, shots=None))))

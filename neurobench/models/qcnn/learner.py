@@ -98,7 +98,7 @@ class HybridQCNNLearner:
         sums: dict[str, float] = {}
         for head, member in self.members.items():
             way = self.way if member is self.main else None
-            found = member.scores(x, way, self._predict_seed(x))
+            found = member.scores(x, way, self.predict_seed(x))
             correct = float((found.argmax(1) == y).sum())
             if member is self.main:
                 sums |= {"loss": float(member.losses(found, y, way).sum()), "correct": correct}
@@ -119,7 +119,7 @@ class HybridQCNNLearner:
     def predict(self, x: Any) -> Tensor:
         """Probabilities or logits; with shots or noise as the device gives them. The same x meets the same draws."""
         x = self.images(x)
-        return self.main.scores(x, self.way, self._predict_seed(x))
+        return self.main.scores(x, self.way, self.predict_seed(x))
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         from neurobench.models.qcnn.beside import all_figures
@@ -184,7 +184,8 @@ class HybridQCNNLearner:
             )
         return x.to(self.device)
 
-    def _predict_seed(self, x: Tensor) -> int:
+    def predict_seed(self, x: Tensor) -> int:
+        """The same images meet the same draws."""
         if self.recipe.shots is None:
             return 0
         return derive(self.seeds.training, _PREDICT, zlib.crc32(x.cpu().contiguous().numpy().tobytes()))
