@@ -13,13 +13,18 @@ from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
 
-SUFFIX = {"qasm3": "qasm"}  # of formats whose files are known by another one
+SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by another one
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="neurobench export", description=__doc__)
     parser.add_argument("run", help='a path, an id or its beginning, a name (its newest run), or "latest"')
-    parser.add_argument("--format", required=True, help="the QRBM knows bqm (dimod's own) and json, hybrid_qcnn qasm3")
+    parser.add_argument(
+        "--format",
+        required=True,
+        help="the QRBM knows bqm (dimod's own) and json, hybrid_qcnn qasm3, "
+        "slayer_snn netx (HDF5 for lava), nir and pt (lava-dl)",
+    )
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     add_outputs(parser)
     asked = parser.parse_args(words)

@@ -34,9 +34,9 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def backward(
+def backward(  # type: ignore[no-untyped-def]
     g, v, delay, kept, keep, state, slope, with_decays, index, begin, count, out, out_count, chunks, eu, dW, dD, dd
-):  # type: ignore[no-untyped-def]
+):
     """g (N, T, C) float32: dL/dy of the layer's outputs; v (N, T, C): its voltages before the reset.
 
     keep: share of OUTPUTS that dropout left; state: ku, kv, threshold, as v was made with them; slope: unit (of v),

@@ -16,9 +16,9 @@ _Z = np.int32(128)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def forward_fixed(
+def forward_fixed(  # type: ignore[no-untyped-def]
     index, begin, count, W, keep, numbers, delay, kept, chunks, keep_v, counted, v, out, out_count, spikes, tally
-):  # type: ignore[no-untyped-def]
+):
     """Fixed point; the equations stand at `step_fixed`.
 
     Inputs of sample n at step t: index[begin[n, t] :][: count[n, t]]. W (I, C) int8, half the mantissas. keep: share

@@ -144,7 +144,7 @@ class SlayerLearner:
     def operations(self, x: Any) -> Operations:
         return report.operations(self, x)
 
-    def inputs(self, x: Events) -> Spikes:
+    def inputs(self, x: Any) -> Spikes:
         """Binned, as they are."""
         return spikes.binned(self._polarities(x), self.recipe.steps, self.recipe.sampling_time)
 
@@ -173,7 +173,7 @@ class SlayerLearner:
     def _on_core(self) -> list[Held]:
         return [adam.on_core(layer, self.core, self.recipe) for layer in self.layers]
 
-    def _moved_inputs(self, x: Events, k: int) -> Spikes:
+    def _moved_inputs(self, x: Any, k: int) -> Spikes:
         recipe = self.recipe
         moved = None
         if recipe.augment:
@@ -222,7 +222,8 @@ class SlayerLearner:
 
 
 def _moved(layer: Layer, device: torch.device) -> Layer:
-    return Layer(**{"g": None, "delay": None, **{name: own.to(device) for name, own in layer.tensors().items()}})
+    own = {name: tensor.to(device) for name, tensor in layer.tensors().items()}
+    return Layer(own["v"], own.get("g"), own["D"], own.get("delay"))
 
 
 def _revived(net: Mapping[str, Any], device: torch.device) -> Held:

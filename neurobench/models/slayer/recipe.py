@@ -55,7 +55,7 @@ class SlayerSNN:
     max_mode: Literal["probability", "softmax"] = "probability"  # of what the maximum's likelihood is taken
     time_tau: Annotated[float, Bound(0, above=True)] = 5.0  # steps; of the filter under which trains are compared
     time_order: Annotated[int, Bound(1, 10)] = 1
-    lr: Annotated[float, Bound(0, above=True)] = 0.001  # of Adam, for every parameter
+    lr: Annotated[float, Bound(0)] = 0.001  # of Adam, every parameter; 0: only measure what init_from names
     lr_schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 at the last update
     augment: bool = True  # shift and turn training samples
     shift: tuple[Annotated[int, Bound(-33, 33)], ...] = (-4, 3)  # pixels, both ways; from and to

@@ -15,11 +15,11 @@ from neurobench.kernels.random import uniforms
 
 
 class Spikes(NamedTuple):
-    """Active at step t of sample n: index[begin[n, t] :][: count[n, t]]."""
+    """Active at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
 
-    index: np.ndarray  # (E,) uint16
+    neurons: np.ndarray  # (E,) uint16
     begin: np.ndarray  # (N, T) int64
-    count: np.ndarray  # (N, T) int32
+    counts: np.ndarray  # (N, T) int32
     width: int  # neurons
 
 
@@ -64,9 +64,9 @@ def binned(
 def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
     """(T, N, width) float32 in {0, 1}. Time is axis 0."""
     n, steps = spikes.begin.shape
-    lengths = spikes.count.reshape(-1)
+    lengths = spikes.counts.reshape(-1)
     first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
-    where = torch.from_numpy(spikes.index[first + np.arange(lengths.sum())].astype(np.int64)).to(device)
+    where = torch.from_numpy(spikes.neurons[first + np.arange(lengths.sum())].astype(np.int64)).to(device)
     row = torch.from_numpy(np.repeat(np.arange(n * steps), lengths)).to(device)
     dense = torch.zeros(n * steps, spikes.width, device=device)
     dense[row, where] = 1
@@ -75,9 +75,9 @@ def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
 
 def arrivals(spikes: Spikes) -> np.ndarray:
     """(width,) int64: how often each neuron is active, over samples and steps."""
-    lengths = spikes.count.reshape(-1)
+    lengths = spikes.counts.reshape(-1)
     first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
-    return np.bincount(spikes.index[first + np.arange(lengths.sum())], minlength=spikes.width)
+    return np.bincount(spikes.neurons[first + np.arange(lengths.sum())], minlength=spikes.width)
 
 
 def from_dense(x: Tensor) -> Spikes:

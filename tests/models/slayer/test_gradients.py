@@ -1,4 +1,6 @@
-"""Gradients against finite differences, of a network whose spikes are differentiable where they must be: its surrogate."""
+"""Gradients against finite differences, of a network whose spikes the surrogate makes differentiable."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from neurobench.models.slayer.neuron import POINT, Cuba, float_step, slope_of, u
 from neurobench.models.slayer.parameters import Held
 from neurobench.models.slayer.spikes import from_dense
 
-T, N, I, C = 40, 3, 12, 8
+T, N, INPUTS, C = 40, 3, 12, 8
 SLOPE = slope_of(1.25, 0.03, 3.0, 0.0)
 
 
@@ -34,8 +36,8 @@ def smooth_loss(x: Tensor, W: Tensor, current: float, voltage: float, g: Tensor)
 @pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
 def test_decay_and_weight_gradients_are_those_of_the_smooth_network(engine: EventEngine | DenseEngine) -> None:
     draw = torch.Generator().manual_seed(1)
-    x = (torch.rand(T, N, I, generator=draw) < 0.2).float()
-    W = torch.randn(I, C, generator=draw) * 0.3
+    x = (torch.rand(T, N, INPUTS, generator=draw) < 0.2).float()
+    W = torch.randn(INPUTS, C, generator=draw) * 0.3
     g = torch.randn(N, T, C, generator=draw)
     layer = silent_layer(0.25, 0.03, W)
     engine.run(from_dense(x), [layer], learns=True)
@@ -55,11 +57,11 @@ def test_decay_and_weight_gradients_are_those_of_the_smooth_network(engine: Even
 def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
     """Between delays d and d + 1 an interpolated arrival is (1 - f) y[t] + f y[t-1]: its slope in f is the gradient."""
     draw = torch.Generator().manual_seed(2)
-    x = (torch.rand(T, N, I, generator=draw) < 0.3).float()
+    x = (torch.rand(T, N, INPUTS, generator=draw) < 0.3).float()
     g = torch.randn(N, T, C, generator=draw)
     delay = torch.tensor([0, 1, 2, 3, 10, 20, 38, 39], dtype=torch.int32)
     cuba = Cuba(0.75, 0.97, 1.25, np.inf, np.inf)
-    W = torch.rand(I, C, generator=draw)
+    W = torch.rand(INPUTS, C, generator=draw)
     values = []
     for d in (delay, delay + 1):
         engine = EventEngine()
@@ -73,10 +75,10 @@ def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
 @pytest.mark.parametrize("unit", [1.0, 1 / POINT], ids=["float", "fixed"])
 def test_engines_agree_with_dropout_delays_and_three_layers(unit: float) -> None:
     draw = torch.Generator().manual_seed(3)
-    x = (torch.rand(T, N, I, generator=draw) < 0.3).float()
-    sizes = (I, 21, 17, 5)
+    x = (torch.rand(T, N, INPUTS, generator=draw) < 0.3).float()
+    sizes = (INPUTS, 21, 17, 5)
     layers, kept = [], []
-    for k, (inputs, width) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
         half = torch.randint(-20, 40, (inputs, width), generator=draw).to(torch.int8)
         w = half.float() / 32
         delay = torch.randint(0, 6 if k < 2 else 1, (width,), generator=draw, dtype=torch.int32)

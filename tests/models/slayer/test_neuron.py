@@ -44,7 +44,7 @@ def test_the_compiled_step_does_the_same() -> None:
 def test_the_decay_is_exact_where_float32_is_not() -> None:
     """3973/4096 of 7859: float32 rounds the product to one too many."""
     state, zero = torch.tensor([[7859]]), torch.zeros(1, 1, dtype=torch.int64)
-    s, currents, voltages = unroll(fixed_step, torch.stack([state, zero]), Cuba(0, 3973, 10**6, 2**30, 2**30))
+    s, _currents, voltages = unroll(fixed_step, torch.stack([state, zero]), Cuba(0, 3973, 10**6, 2**30, 2**30))
     assert voltages[1].item() == 7859 * 3973 // 4096
     assert not s.any()
 

@@ -1,0 +1,167 @@
+"""Exports give the same spikes when they are read again; foreign and damaged files are refused by path."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from neurobench.backends.mock.loihi import Loihi2
+from neurobench.backends.sim.core import SimulatedCore
+from neurobench.config.errors import UserError
+from neurobench.data.nmnist import NMNIST
+from neurobench.models.learner import Seeds, Step, Task
+from neurobench.models.slayer.learner import SlayerLearner
+from neurobench.models.slayer.recipe import SlayerSNN
+
+CPU = torch.device("cpu")
+TASK = Task("events", (2, 34, 34), 10)
+SEEDS = Seeds(0, 1, 2, 3)
+RECORDINGS = NMNIST(validation=0).load(0).train.head(4)
+
+
+def learner(core: Any = None, **settings: Any) -> Any:
+    core = (core or SimulatedCore()).open(0, CPU)
+    return SlayerSNN(**{"hidden": (20, 15), "core": core, **settings}).build(TASK, SEEDS, CPU)
+
+
+@pytest.fixture(scope="module")
+def trained() -> SlayerLearner:
+    """After three updates, with delays of several steps."""
+    one = learner(lr=0.01)
+    for layer in one.layers[:2]:
+        layer.delay.mul_(7)
+    one.held = one._on_core()
+    for k in range(3):
+        one.learn(RECORDINGS.batch(slice(None)), Step(k, 3, 0))
+    return one
+
+
+def spikes(one: Any) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    act = one.engine.run(one.inputs(RECORDINGS.x), one.held)
+    return act.y, act.fired
+
+
+@pytest.mark.parametrize("core", [SimulatedCore(), Loihi2()], ids=["sim", "mock"])
+@pytest.mark.parametrize(("kind", "suffix"), [("netx", "net"), ("nir", "nir"), ("pt", "pt")])
+def test_a_round_trip_gives_the_same_spikes(
+    trained: SlayerLearner, tmp_path: Path, kind: str, suffix: str, core: Any
+) -> None:
+    file = tmp_path / f"model.{suffix}"
+    file.write_bytes(trained.exports()[kind]())
+    again = learner(core, init_from=str(file))
+    again.start(RECORDINGS)
+    (y, fired), (same_y, same) = spikes(trained), spikes(again)
+    assert y.sum() > 0
+    assert (y == same_y).all()
+    for one, other in zip(fired, same, strict=True):
+        assert (one == other).all()
+    assert again.layers[0].D.round().tolist() == trained.layers[0].D.round().tolist()
+
+
+def test_netx_holds_what_lava_expects(trained: SlayerLearner, tmp_path: Path) -> None:
+    (tmp_path / "model.net").write_bytes(trained.exports()["netx"]())
+    with h5py.File(tmp_path / "model.net") as file:
+        first, last = file["layer/0"], file["layer/2"]
+        assert first["type"][:].tolist() == [b"dense"]
+        assert first["weight"].dtype == np.float32
+        assert (first["weight"][:] == 2 * trained.held[0].W.numpy().T.astype(np.float32)).all()
+        assert first["shape"][:].tolist() == [20]
+        assert int(first["inFeatures"][()]) == 2312
+        assert first["neuron/type"][()] == b"CUBA"
+        assert int(first["neuron/vThMant"][()]) == 80
+        assert int(first["neuron/iDecay"][()]) == 1024
+        assert first["delay"][:].tolist() == trained.held[0].delay.tolist()
+        assert "delay" not in last
+
+
+def test_lavas_state_keys(trained: SlayerLearner, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(trained.exports()["pt"]())
+    state = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert state["blocks.1.synapse.weight_v"].shape == (15, 20, 1, 1, 1)
+    assert state["blocks.1.synapse.weight_g"].shape == (15, 1, 1, 1, 1)
+    assert state["blocks.2.neuron.current_decay"].shape == (1,)
+    assert "blocks.2.delay.delay" not in state
+
+
+def odd(file: Any) -> None:
+    file["layer/1/weight"][3, 2] = 7
+
+
+def large(file: Any) -> None:
+    file["layer/0/weight"][0, 0] = 256
+
+
+def narrow(file: Any) -> None:
+    del file["layer/1/inFeatures"]
+    file["layer/1/inFeatures"] = 19
+
+
+def undecayed(file: Any) -> None:
+    del file["layer/2/neuron/iDecay"]
+
+
+def pooled(file: Any) -> None:
+    file["layer/1/type"][0] = b"pool"
+
+
+def other_threshold(file: Any) -> None:
+    file["layer/0/neuron/vThMant"][()] = 64
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (odd, "model.net:/layer/1/weight[3, 2] = 7 is no even mantissa"),
+        (large, "/layer/0/weight[0, 0] = 256 is outside -256 to 254"),
+        (narrow, "/layer/1/inFeatures is 19; the layer before has 20 neurons"),
+        (undecayed, "/layer/2/neuron/iDecay is missing"),
+        (pooled, "/layer/1/type is pool; this model has dense layers only"),
+        (other_threshold, "Set model.threshold=1"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_path(
+    trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
+) -> None:
+    file = tmp_path / "model.net"
+    file.write_bytes(trained.exports()["netx"]())
+    with h5py.File(file, "r+") as opened:
+        damage(opened)
+    with pytest.raises(UserError) as refusal:
+        learner(init_from=str(file)).start(RECORDINGS)
+    assert sentence in str(refusal.value)
+
+
+def test_other_files_are_refused(trained: SlayerLearner, tmp_path: Path) -> None:
+    for name, what in (("a.net", "no HDF5 file"), ("a.nir", "no NIR graph"), ("a.pt", "no state of tensors")):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+        with pytest.raises(UserError, match=what):
+            learner(init_from=str(tmp_path / name)).start(RECORDINGS)
+    with pytest.raises(UserError, match="no such file"):
+        learner(init_from=str(tmp_path / "absent.net")).start(RECORDINGS)
+    (tmp_path / "b.net").write_bytes(trained.exports()["netx"]())
+    with pytest.raises(UserError, match=r"layers of \(2312, 20, 15, 10\) neurons; this run's have \(2312, 9, 15, 10\)"):
+        learner(init_from=str(tmp_path / "b.net"), hidden=(9, 15)).start(RECORDINGS)
+    (tmp_path / "b.pt").write_bytes(trained.exports()["pt"]())
+    with pytest.raises(UserError, match=r"blocks.0.delay.delay has shape \(20,\); this network needs \(9,\)"):
+        learner(init_from=str(tmp_path / "b.pt"), hidden=(9, 15)).start(RECORDINGS)
+
+
+def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(UserError, match=r"package nir: pip install 'neurobench-runner\[spiking\]'"):
+        trained.exports()["nir"]()
+
+
+def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
+    silent = learner()
+    for layer in silent.held:
+        layer.W.zero_()
+    with pytest.raises(UserError, match="zeros alone"):
+        silent.exports()["netx"]()
+    with pytest.raises(UserError, match="arithmetic=fixed"):
+        learner(SimulatedCore("float")).exports()["netx"]()
