@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -36,8 +37,7 @@ class StatevectorDevice:
         table = self._table(program, angles.sample.dtype, self.device)
         if self.compiled:
             return _Expectation.apply(*_grouped(angles), self._ops(program), table).reshape(*_rows(angles), -1)
-        psi = circuit_torch.state(program, angles)
-        return (psi.real.square() + psi.imag.square()) @ table.t()
+        return self._by_torch(program, angles) @ table.t()
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n), of all basis states; without derivatives where the loop is compiled."""
@@ -46,8 +46,7 @@ class StatevectorDevice:
             one = (1 + angles.sample.sin()) / 2
             return torch.cat([1 - one, one], -1)
         if not self.compiled:
-            psi = circuit_torch.state(program, angles)
-            return psi.real.square() + psi.imag.square()
+            return self._by_torch(program, angles)
         sample, shared = _grouped(Angles(angles.sample.detach(), angles.shared.detach()))
         re, im, _, _ = _final_states(sample, shared, self._ops(program))
         p = re.square_().add_(im.square_())
@@ -68,6 +67,10 @@ class StatevectorDevice:
 
     def variants(self) -> CircuitVariants:
         return CircuitVariants({}, {})
+
+    def _by_torch(self, program: Program, angles: Angles) -> Tensor:
+        psi = circuit_torch.state(program, angles)
+        return (psi.real.square() + psi.imag.square()).expand(*_rows(angles), 2**program.n)
 
     def _require(self, program: Program, angles: Angles) -> None:
         if program.n > MOST_QUBITS:
@@ -92,16 +95,18 @@ def _rows(angles: Angles) -> tuple[int, ...]:
 
 def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
     """(G, B, S) and (G, W): samples that have their shared angles in common."""
-    sample, shared = angles
     rows = _rows(angles)
-    if shared.ndim == 1 or all(size == 1 for size in shared.shape[:-1]):
-        return sample.expand(*rows, -1).reshape(1, -1, sample.shape[-1]), shared.reshape(1, -1)
-    if shared.ndim > 1 and shared.shape[-2] == 1:
-        groups = rows[:-1]
-        shared = shared.expand(*groups, 1, -1).reshape(-1, shared.shape[-1])
-        return sample.expand(*rows, -1).reshape(len(shared), -1, sample.shape[-1]), shared
-    shared = shared.expand(*rows, -1).reshape(-1, shared.shape[-1])
-    return sample.expand(*rows, -1).reshape(len(shared), 1, -1), shared
+    every = math.prod(rows)
+    lead = angles.shared.shape[:-1]
+    if all(size == 1 for size in lead):
+        groups = 1
+    else:  # one for each row, unless the last axis has them in common
+        groups = every // rows[-1] if lead[-1] == 1 else every
+        rows_of_shared = (*rows[:-1], 1) if lead[-1] == 1 else rows
+        angles = angles._replace(shared=angles.shared.expand(*rows_of_shared, -1))
+    own, common = angles.sample.shape[-1], angles.shared.shape[-1]
+    sample = angles.sample.expand(*rows, own).reshape(groups, every // groups, own)
+    return sample, angles.shared.reshape(groups, common)
 
 
 def _final_states(sample: Tensor, shared: Tensor, program_ops: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -53,8 +53,8 @@ def _score(learner: HybridQCNNLearner, split: Split, params: Tensor) -> tuple[fl
     for index in torch.arange(len(split)).split(BATCH):  # as the epoch's own figures were drawn
         batch = split.batch(index)
         x, y = learner.images(batch.x), batch.y.to(learner.device)
-        found = learner.main.scores(x, learner.way, learner.predict_seed(x), params)
-        loss += float(learner.main.losses(found, y, learner.way).sum())
+        found = learner.main.scores(x, learner.learning_way, learner.predict_seed(x), params)
+        loss += float(learner.main.losses(found, y, learner.learning_way).sum())
         correct += float((found.argmax(1) == y).sum())
     return loss, correct
 

@@ -94,10 +94,11 @@ class HybridQCNNLearner:
 
     @torch.no_grad()
     def measure(self, batch: Batch) -> Mapping[str, float]:
+        """With circuits run as they are to learn; `predict` runs them on the device in any case."""
         x, y = self.images(batch.x), batch.y.to(self.device)
         sums: dict[str, float] = {}
         for head, member in self.members.items():
-            way = self.way if member is self.main else None
+            way = self.learning_way if member is self.main else None
             found = member.scores(x, way, self.predict_seed(x))
             correct = float((found.argmax(1) == y).sum())
             if member is self.main:
