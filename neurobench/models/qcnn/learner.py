@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neurobench.data.dataset import Batch, Split, Splits
 
 log = logging.getLogger(__name__)
-_LEARN, _PREDICT, _DROP = range(3)  # purposes of a draw
+_LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
 
 
@@ -81,6 +81,7 @@ class HybridQCNNLearner:
         before = self.main.params.clone()
         dropout = 0.0 if self.recipe.dropout_first_epoch_only and at.epoch else self.recipe.dropout
         kept = network.dropped(len(y), dropout, derive(self.seeds.training, _DROP, at.k), self.device)
+        x = network.moved(x, self.recipe.jitter, derive(self.seeds.training, _MOVE, at.k))
         lr = rate(self.recipe.schedule, self.recipe.lr, at)
         sums: dict[str, float] = {}
         for head, member in self.members.items():

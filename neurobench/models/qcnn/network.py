@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, linear, max_pool2d, relu
+from torch.nn.functional import conv2d, linear, max_pool2d, pad, relu
 
 from neurobench.models.qcnn.recipe import HybridQCNN
 
@@ -79,6 +79,18 @@ def trunk(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None) -> Tensor:
         h = h * kept[:, :, None, None]
     h = relu(linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]))
     return linear(h, p["z.weight"], p["z.bias"])
+
+
+def moved(x: Tensor, reach: int, seed: int) -> Tensor:
+    """Images (B, C, H, W), each moved by up to `reach` pixels along both axes; 0 comes in from the edge."""
+    if reach == 0:
+        return x
+    draw = torch.Generator().manual_seed(seed)
+    by = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=draw).to(x.device)
+    rows, columns = (torch.arange(side, device=x.device) + by[k, :, None] for k, side in enumerate(x.shape[2:]))
+    wide = pad(x, (reach,) * 4).movedim(1, -1)
+    each = torch.arange(len(x), device=x.device)[:, None, None]
+    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
 
 def dropped(batch: int, rate: float, seed: int, device: torch.device) -> Tensor | None:

@@ -51,6 +51,7 @@ class HybridQCNN:
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: Annotated[float, Bound(0, 1000)] = 1e-3
     dropout: Annotated[float, Bound(0, 1, below=True)] = 0.5  # of whole channels after the second convolution
+    jitter: Annotated[int, Bound(0, 8)] = 0  # pixels by which training images are moved at random, each way
     # What is wrong with the tutorial's code, each for itself:
     nll_on_probabilities: bool = False  # loss -P(class) in place of -log P(class)
     shift_without_half: bool = False  # param_shift: twice the true gradient of the circuit
