@@ -18,13 +18,14 @@ NONE = -1
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(  # type: ignore[no-untyped-def]
-    c, syn, src, s, past, B, eta, first, n0, n1, k0, event_start, events, labels, plain, window, counts, rec
+    c, syn, src, s, past, B, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window, counts, rec
 ):
     """Steps n0 to n1 - 1.
 
     events[event_start[n - n0] : event_start[n - n0 + 1]] are the inputs that arrive in step n, ascending.
     labels: of samples (n0 - 2) // T (which ends in steps n0 and n0 + 1), and those after it.
-    eta: learning rate now; first: the first ever set.  plain: no variant is in use.
+    eta: learning rate now; first: the first ever set.  plain: no variant is in use.  frozen: nothing is learned, and
+    no trace is kept.
     window (G, W, K) and counts (G, N) receive y and the spikes of samples k0 to k0 + G - 1, rec the recorded steps.
     """
     T, N, K = c.T, c.N, c.K
@@ -38,13 +39,15 @@ def run(  # type: ignore[no-untyped-def]
             y[k] = 0.0
         for e in range(event_start[n - n0], event_start[n - n0 + 1]):
             i = events[e]
-            _arrive(c, syn, src, past, i, n, base, eta, first, plain)
+            if not frozen:
+                _arrive(c, syn, src, past, i, n, base, eta, first, plain)
             for p in range(syn.start[i], syn.start[i + 1]):
                 x[syn.target[p]] += syn.w[p]
         for j in range(N):
             if s.z[j]:
                 i = c.inputs + j
-                _arrive(c, syn, src, past, i, n, base, eta, first, plain)
+                if not frozen:
+                    _arrive(c, syn, src, past, i, n, base, eta, first, plain)
                 for p in range(syn.start[i], syn.start[i + 1]):
                     x[syn.target[p]] += syn.w[p]
                 for k in range(K):
@@ -73,7 +76,8 @@ def run(  # type: ignore[no-untyped-def]
         if n < rec.until:
             _record(s, past, rec, n - n0, row)
         if (n + 1) % T == 0:
-            _catch_up(c, syn, src, past, n, base, eta, plain)
+            if not frozen:
+                _catch_up(c, syn, src, past, n, base, eta, plain)
             _shift(past, T)
 
 

@@ -5,12 +5,13 @@ from numba import njit
 
 
 @njit(cache=True)
-def bin_events(t, x, y, p, begin, source_of, columns, pixels, T, span, start, source):  # type: ignore[no-untyped-def]
+def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, T, span, start, source):  # type: ignore[no-untyped-def]
     """Sort the events of G recordings by step and then by source. Returns how many spikes there are, or -1 - event
     where an event lies after `span` microseconds.
 
-    An event belongs to step round(t T / span), half to even, 0 to T, of source_of[pixels p + columns y + x], -1:
-    none. begin (G + 1,): of each recording. Written: start (G (T + 1) + 1,), source (E,).
+    An event belongs to step round(t T / span), half to even, 0 to T, of source_of[(rows p + y) columns + x], -1: none,
+    with x and y after the recording's shift (G, 2). begin (G + 1,): first event of each recording. Written:
+    start (G (T + 1) + 1,), source (E,).
     """
     G = len(begin) - 1
     step = np.empty(T + 2, np.int64)
@@ -20,7 +21,7 @@ def bin_events(t, x, y, p, begin, source_of, columns, pixels, T, span, start, so
         for e in range(begin[g], begin[g + 1]):
             if t[e] > span:
                 return -1 - e
-            if source_of[pixels * p[e] + columns * y[e] + x[e]] >= 0:
+            if _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns) >= 0:
                 step[1 + int(np.rint(t[e] * T / span))] += 1
         first = g * (T + 1)
         start[first] = done
@@ -28,13 +29,19 @@ def bin_events(t, x, y, p, begin, source_of, columns, pixels, T, span, start, so
             step[r + 1] += step[r]
             start[first + r + 1] = done + step[r + 1]
         for e in range(begin[g], begin[g + 1]):
-            i = source_of[pixels * p[e] + columns * y[e] + x[e]]
+            i = _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns)
             if i >= 0:
                 r = int(np.rint(t[e] * T / span))
                 _insert(source, start[first + r], done + step[r], i)
                 step[r] += 1
         done = start[first + T + 1]
     return done
+
+
+@njit(cache=True)
+def _source(source_of, p, y, x, rows, columns):  # type: ignore[no-untyped-def]
+    inside = x >= 0 and x < columns and y >= 0 and y < rows
+    return source_of[(rows * p + y) * columns + x] if inside else -1
 
 
 @njit(cache=True)

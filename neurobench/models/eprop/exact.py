@@ -43,8 +43,9 @@ class ExactEngine:
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
         self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)
 
-    def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0) -> Answer:
-        """G samples. labels (G,), NOTHING where there is no target; `record` that many steps from the first."""
+    def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False) -> Answer:
+        """G samples. labels (G,), NOTHING where there is no target; `record` that many steps from the first; frozen:
+        nothing is learned, and nothing can be learned afterwards."""
         c, G = self.c, len(labels)
         steps, k0 = G * c.T, self.n // c.T
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
@@ -53,12 +54,12 @@ class ExactEngine:
         if self.first < 0:
             self.first = eta
         known = np.array([self.label, *labels, NOTHING], np.int64)
-        self._run(steps, k0, eta, start, source, known, window, counts, rec)
+        self._run(steps, k0, eta, start, source, known, frozen, window, counts, rec)
         self.label = int(labels[-1])
         self.waiting = start[steps:] - start[steps], source[start[steps] :].copy()
         ahead = self.copy()  # the two steps that end the last sample
         none = stream_state.recording(c, 0, 0)
-        ahead._run(2, k0, eta, *self.waiting, np.array([self.label, NOTHING]), window, counts, none)
+        ahead._run(2, k0, eta, *self.waiting, np.array([self.label, NOTHING]), frozen, window, counts, none)
         return Answer(window, counts, rec)
 
     def _run(
@@ -69,14 +70,24 @@ class ExactEngine:
         start: np.ndarray,
         source: np.ndarray,
         labels: np.ndarray,
+        frozen: bool,
         window: np.ndarray,
         counts: np.ndarray,
         rec: Recorded,
     ) -> None:
         state = self.c, self.syn, self.src, self.s, self.past, self.B
         begin, end = self.n, self.n + steps
-        eprop_exact.run(*state, eta, self.first, begin, end, k0, start, source, labels, self.plain, window, counts, rec)
+        eprop_exact.run(
+            *state, eta, self.first, begin, end, k0, start, source, labels, self.plain, frozen, window, counts, rec
+        )
         self.n = end
+
+    def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
+        return self.learn(spikes, labels, rate)
+
+    def answer(self, spikes: Spikes, n: int) -> Answer:
+        """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
+        return self.copy().learn(spikes, np.full(n, NOTHING), 0.0, frozen=True)
 
     def settle(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""

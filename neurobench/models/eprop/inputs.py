@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
@@ -25,13 +24,17 @@ class Wiring:
     sensor: tuple[int, int, int]
     once: bool = False  # events of one input in one step count once
 
-    def encode(self, events: Events, T: int) -> Spikes:
-        """Step r = round(t T / SPAN), half to even. Raises UserError for an event after SPAN."""
+    def encode(self, events: Events, T: int, shifts: np.ndarray | None = None) -> Spikes:
+        """Step r = round(t T / SPAN), half to even. Raises UserError for an event after SPAN.
+
+        shifts (G, 2) int64: each recording is moved by so many columns and rows; what leaves the sensor is dropped.
+        """
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t), np.int64)
         _, rows, columns = self.sensor
         fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
-        n = eprop_spikes.bin_events(*fields, self.source_of, columns, rows * columns, T, SPAN, start, source)
+        moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
+        n = eprop_spikes.bin_events(*fields, moved, self.source_of, columns, rows, T, SPAN, start, source)
         if n < 0:
             late = int(events.t[-1 - n])
             raise UserError(
@@ -52,17 +55,14 @@ def one_each(sensor: tuple[int, int, int]) -> Wiring:
     return Wiring(source_of, len(chosen), sensor)
 
 
-def moved(events: Events, dx: int, dy: int) -> Events:
-    """The recordings shifted by whole pixels; what leaves the sensor is dropped."""
-    x, y = events.x.to(torch.int16) + dx, events.y.to(torch.int16) + dy
-    _, rows, columns = events.sensor
-    kept = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    before = torch.cat([torch.zeros(1, dtype=torch.int64), kept.cumsum(0)])
-    return Events(
-        events.t[kept],
-        x[kept].to(torch.uint8),
-        y[kept].to(torch.uint8),
-        events.p[kept],
-        before[events.start],
-        events.sensor,
-    )
+def pooled(sensor: tuple[int, int, int], pool: str) -> Wiring:
+    """Cells of "16x16" (polarities merged) or "11x11x2": cell floor(16 y / 34), floor(16 x / 34), and so on."""
+    columns, rows, *rest = (int(part) for part in pool.split("x"))
+    polarities = rest[0] if rest else 1
+    p, y, x = np.indices(sensor)
+    cell = (p * (polarities - 1) * rows + rows * y // sensor[1]) * columns + columns * x // sensor[2]
+    return Wiring(cell.ravel().astype(np.int64), polarities * rows * columns, sensor, once=True)
+
+
+def wiring(sensor: tuple[int, int, int], pool: str) -> Wiring:
+    return one_each(sensor) if pool == "none" else pooled(sensor, pool)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SENSOR = (2, 34, 34)  # polarities, rows, columns
+N_ACTIVE = 1196
 
 # Row or rows, then columns, first to last. Source: `NMNIST_pixels_blocklist.txt` of NEST's examples, its complement.
 ACTIVE = (
@@ -16,7 +20,9 @@ ACTIVE = (
 
 
 def active_pixels() -> np.ndarray:
-    """(1196,) int64 1156 p + 34 y + x, ascending; p = 1 is ON."""
+    """(N_ACTIVE,) int64 1156 p + 34 y + x, ascending; p = 1 is ON."""
+    import numpy as np
+
     _, rows, columns = SENSOR
     found = []
     for polarity, words in enumerate(ACTIVE):

@@ -1,0 +1,41 @@
+"""Which engine a recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from neurobench.kernels.eprop_records import Constants
+from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
+from neurobench.models.eprop.initial import Weights
+from neurobench.models.eprop.recipe import EpropRSNN
+
+
+class Engine(Protocol):
+    """Learns and answers groups of samples."""
+
+    def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
+        """Learn update k; the answers are those given while learning. Raises Divergence."""
+        ...
+
+    def answer(self, spikes: Spikes, n: int) -> Answer:
+        """Of n samples, without learning; the engine stays as it is."""
+        ...
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """W_in (N, I), W_rec (N, N), W_out (K, N): [target, source]."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int) -> Engine:
+    if recipe.engine == "exact":
+        return ExactEngine(c, weights)
+    from neurobench.models.eprop.minibatch import MinibatchEngine
+
+    return MinibatchEngine(c, weights, lr_out=recipe.lr_out, softmax=recipe.error == "softmax")
