@@ -51,7 +51,7 @@ def figures(learner: SlayerLearner, shown: Split) -> dict[str, float]:
 
 def operations(learner: SlayerLearner, x: Any) -> Operations:
     """Synapses as the core holds them; every product is an accumulation of a spike."""
-    engine, layers = EventEngine(), [_on_cpu(layer) for layer in learner.held]
+    engine, layers = EventEngine(), [on_cpu(layer) for layer in learner.held]
     n, steps = len(x), learner.recipe.steps
     arrived = [torch.zeros(len(layer.W), dtype=torch.int64) for layer in layers]
     active, updates = [0] * len(layers), [0] * len(layers)
@@ -79,7 +79,7 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
     )
 
 
-def _on_cpu(layer: Held) -> Held:
+def on_cpu(layer: Held) -> Held:
     return layer._replace(W=layer.W.cpu(), w=layer.w.cpu(), delay=layer.delay.cpu(), scale=layer.scale.cpu())
 
 
