@@ -6,6 +6,7 @@ big-endian. Source: Orchard, Jayawant, Cohen, Thakor, Frontiers in Neuroscience 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -14,6 +15,8 @@ from neurobench.data.dataset import DataError
 
 EVENT = 5  # bytes
 SIDE = 34  # pixels, both ways
+WINDOW = 300_000  # microseconds of a recording, three saccades of 100 ms
+OVERFLOW_ROW = 240  # in which the ATIS camera writes that its clock went round, not a pixel
 
 
 class Recording(NamedTuple):
@@ -47,7 +50,9 @@ def _check(events: Recording, name: str) -> None:
     for column_or_row, axis in ((events.x, "x"), (events.y, "y")):
         if column_or_row.max() >= SIDE:
             k = int(np.argmax(column_or_row >= SIDE))
-            _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {SIDE - 1}")
+            mark = axis == "y" and column_or_row[k] == OVERFLOW_ROW
+            why = "; row 240 is where the camera notes that its clock went round" if mark else ""
+            _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {SIDE - 1}{why}")
     backwards = events.t[1:] < events.t[:-1]
     if backwards.any():
         k = int(np.argmax(backwards)) + 1
@@ -56,3 +61,20 @@ def _check(events: Recording, name: str) -> None:
 
 def _refuse(name: str, event: int, fault: str) -> NoReturn:
     raise DataError(f"{name}: the event at byte {event * EVENT}: {fault}. The file is damaged; replace it.")
+
+
+def check_window(events: Recording, name: str) -> None:
+    """Refuse a recording all of whose events come after the saccades. Raises DataError."""
+    if events.t[0] >= WINDOW:
+        _refuse(name, 0, f"time {events.t[0]} us is past the {WINDOW} us of a recording, so it shows nothing")
+
+
+def check_apart(train: Mapping[str, str], test: Mapping[str, str]) -> None:
+    """Refuse a recording that is in both sets. Each: name of a recording -> sha256 of its bytes. Raises DataError."""
+    known = {digest: name for name, digest in train.items()}
+    for name, digest in test.items():
+        if digest in known:
+            raise DataError(
+                f"{name}: from byte 0 to its end the same as {known[digest]}; no recording may be in both the training "
+                "and the test set. Replace one of them."
+            )

@@ -35,6 +35,7 @@ class NMNIST:
 
     def load(self, seed: int) -> Splits:
         """Find, check and decode the recordings; `seed` draws those held out. Raises DataError."""
+        from neurobench.data.aer import check_apart
         from neurobench.data.files import combined
         from neurobench.data.holdout import hold_out
         from neurobench.data.nmnist_bundled import bundled
@@ -45,10 +46,15 @@ class NMNIST:
         held_out = len(train) // 10 if self.validation is None else self.validation
         trained, held = hold_out(len(train), held_out, seed)
         digests: dict[str, str] = {}  # name of a recording: sha256 of its bytes
+        parts = [join([train[k] for k in chosen], self.shape, digests) for chosen in (trained, held)]
+        tested: dict[str, str] = {}
+        parts.append(join(test, self.shape, tested))
+        check_apart(digests, tested)
+        digests |= tested
         return Splits(
-            train=join([train[k] for k in trained], self.shape, digests),
-            validation=join([train[k] for k in held], self.shape, digests),
-            test=join(test, self.shape, digests),
+            train=parts[0],
+            validation=parts[1],
+            test=parts[2],
             source="bundled" if self.root is None else self.root,
             sha256=combined(digests[each.name] for each in [*train, *test]),
             evaluated_on=in_words(test),

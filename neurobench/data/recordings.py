@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import as_tensor
 
-from neurobench.data.aer import Recording
+from neurobench.data.aer import Recording, check_window
 from neurobench.data.dataset import DataError, Split
 from neurobench.data.events import Events
 
@@ -59,6 +59,7 @@ def join(found: Sequence[Found], sensor: tuple[int, int, int], digests: dict[str
     x, y, p = (np.empty(start[-1], np.uint8) for _ in range(3))
     for k, each in enumerate(found):
         events, digests[each.name] = each.read()
+        check_window(events, each.name)
         own = slice(start[k], start[k + 1])
         t[own], x[own], y[own], p[own] = events
     return Split(

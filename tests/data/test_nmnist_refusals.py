@@ -1,0 +1,41 @@
+"""Recordings that decode and are of no use: each is refused with its name and the byte where the fault lies."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from neurobench.data.aer import WINDOW, check_apart, check_window, decode
+from neurobench.data.dataset import DataError
+
+
+def encode(t: int, x: int, y: int, p: int) -> bytes:
+    return bytes([x, y]) + struct.pack(">I", p << 23 | t)[1:]
+
+
+def test_the_cameras_overflow_row_is_told_from_a_damaged_one() -> None:
+    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 5: y=240 is outside .* its clock went round"):
+        decode(encode(1, 1, 1, 0) + encode(2, 5, 240, 1), "a.bin")
+
+
+def test_a_recording_without_an_event_in_its_window() -> None:
+    check_window(decode(encode(WINDOW - 1, 0, 0, 0), "a.bin"), "a.bin")
+    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 0: time 300000 us is past"):
+        check_window(decode(encode(WINDOW, 0, 0, 0), "a.bin"), "a.bin")
+
+
+def test_a_recording_in_both_sets() -> None:
+    check_apart({"Train/1.bin": "aa"}, {"Test/1.bin": "bb"})
+    with pytest.raises(DataError, match=r"^Test/2\.bin: from byte 0 .* the same as Train/7\.bin"):
+        check_apart({"Train/7.bin": "cc"}, {"Test/1.bin": "bb", "Test/2.bin": "cc"})
+
+
+def test_folds_deal_every_recording_out_once() -> None:
+    from neurobench.data.nmnist_folds import NMNISTFolds
+
+    splits = [NMNISTFolds(fold=k, folds=2).load(0) for k in range(2)]
+    ids = np.concatenate([split.test.ids for split in splits])
+    assert sorted(ids) == list(range(1100))
+    for split in splits:
+        assert not set(split.test.ids.tolist()) & set(split.train.ids.tolist())
+        assert len(split.train) + len(split.test) == 1100
