@@ -15,8 +15,7 @@ from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.config.catalogue import Cell, catalogue, matrix
 from neurobench.config.compose import composer
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import all_runs
+from neurobench.runs.index import Entry, read_index
 
 
 def main(words: list[str]) -> int:
@@ -67,7 +66,7 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
 
 
 def _runs(outputs: Path, as_json: bool) -> int:
-    rows = [_row(run) for run in all_runs(outputs)]
+    rows = [_row(entry, outputs) for entry in read_index(outputs)]
     if as_json:
         print(json.dumps(rows, indent=2))
         return FINE
@@ -88,20 +87,18 @@ def _runs(outputs: Path, as_json: bool) -> int:
     return FINE
 
 
-def _row(run: RunFolder) -> dict[str, Any]:
-    """result.json tells all of a finished run; run.json is read of others alone."""
-    told: dict[str, Any] = {"run": f"{run.path.parent.name}/{run.path.name}"}
-    result = run.result()
+def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
+    told: dict[str, Any] = {"run": entry.path}
+    result, record = entry.result, entry.record
     if result is not None:
         accuracy = result["metrics"]["test_accuracy"]
         note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
         low, high = result["intervals"]["test_accuracy"]
         words = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
         return {**told, "status": "finished", "seed": result["seed"], "test_accuracy": accuracy, "figure": words}
-    record = run.record()
     seed = record.get("seeds", {}).get("root")
     error = " ".join(record.get("error", "").split())
     status = record["status"]
-    if status == "running" and not run.in_use:
+    if status == "running" and not entry.folder(outputs).in_use:
         status = "killed"
     return {**told, "status": status, "seed": seed, "test_accuracy": None, "figure": error[:100]}

@@ -19,6 +19,7 @@ VERBS = {
     "rerun": "a past run once more in a new folder, and whether the same figures came out",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
+    "report": "every run, table and figure in one HTML page",
     "validate": "check configurations without running them",
     "data": "verify the data that ships with the package, print its path, fetch the full sets",
     "doctor": "say whether this machine and installation are in order",

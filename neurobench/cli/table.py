@@ -12,6 +12,7 @@ from neurobench.cli.outputs import add_outputs
 from neurobench.report.declared import declared_tables
 from neurobench.report.formats import FORMATS, print_table
 from neurobench.report.table import fill
+from neurobench.runs.index import read_index
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +24,8 @@ def main(words: list[str]) -> int:
     add_outputs(parser)
     asked = parser.parse_args(words)
     names = list(tables) if asked.name == "all" else [asked.name]
-    rows = [row for name in names for row in fill(tables[name], asked.outputs)]
+    runs = read_index(asked.outputs)
+    rows = [row for name in names for row in fill(tables[name], asked.outputs, runs)]
     if asked.format == "json":
         print(json.dumps([row.as_dict() for row in rows], indent=2))
     elif asked.format:

@@ -12,7 +12,7 @@ from typing import Any
 from neurobench.config.schema import Row
 from neurobench.metrics.intervals import t_interval
 from neurobench.report.declared import Declared
-from neurobench.runs.store import runs_named
+from neurobench.runs.index import Entry, read_index
 
 
 @dataclass(frozen=True)
@@ -113,28 +113,29 @@ class Filled:
         }
 
 
-def fill(declared: Sequence[Declared], outputs: Path) -> list[Filled]:
+def fill(declared: Sequence[Declared], outputs: Path, runs: Sequence[Entry] | None = None) -> list[Filled]:
     """Join with finished runs of exactly the declared setting; the newest run of each seed counts."""
+    of_name: dict[str, list[Entry]] = {}
+    for entry in read_index(outputs) if runs is None else runs:
+        of_name.setdefault(entry.path.partition("/")[0], []).append(entry)
     filled = []
     for experiment in declared:
-        scale, newest = _newest(experiment, outputs)
+        scale, newest = _newest(experiment, of_name.get(experiment.name, []))
         for row in experiment.rows:
             told = tuple(result for result in newest if row.metric in result["metrics"])
             filled.append(Filled(row, experiment.experiment, told, scale, experiment.setting_hashes["paper"]))
     return filled
 
 
-def _newest(experiment: Declared, outputs: Path) -> tuple[str | None, list[dict[str, Any]]]:
+def _newest(experiment: Declared, runs: Sequence[Entry]) -> tuple[str | None, list[dict[str, Any]]]:
     """Paper-scale results, one a seed; where there are none, those of another scale, which prove nothing."""
     scales = ["paper", *(scale for scale in experiment.setting_hashes if scale != "paper")]
     found: dict[str, dict[int, Any]] = {experiment.setting_hashes[scale]: {} for scale in scales}
-    for run in runs_named(outputs, experiment.name):
-        result = run.result()
+    for _, record, result in runs:
         if result and result["setting_hash"] in found:
-            found[result["setting_hash"]][result["seed"]] = (run, result)
+            found[result["setting_hash"]][result["seed"]] = {**result, "commit": record.get("commit")}
     for scale in scales:
         of_seed = found[experiment.setting_hashes[scale]]
         if of_seed:
-            chosen = [of_seed[seed] for seed in sorted(of_seed)]
-            return scale, [{**result, "commit": run.record().get("commit")} for run, result in chosen]
+            return scale, [of_seed[seed] for seed in sorted(of_seed)]
     return None, []

@@ -140,12 +140,18 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
     begun = time.perf_counter()
     evaluation = evaluate(learner, splits.test, dataset.n_classes)
     seconds = {"train": place.seconds, "settle": settle_seconds, "test": time.perf_counter() - begun}
+    intervals = dict(evaluation.intervals)
+    others = {}
+    for name, split in splits.others.items():
+        tested = evaluate(learner, split, dataset.n_classes)
+        others[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
+        intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
     published = _published_way(learner, splits)
     device_costs = copy.deepcopy(costs.totals)  # counting is not part of the run
     begun = time.perf_counter()
     counted, undefined = count(learner, splits.test)
     seconds["count"] = time.perf_counter() - begun
-    metrics = {**settled, **evaluation.metrics, **published, **counted}
+    metrics = {**settled, **evaluation.metrics, **others, **published, **counted}
     _draw(folder, learner, splits.test, place, evaluation, label)
     folder.write_result(
         {
@@ -153,7 +159,7 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
             **{key: config[key].name for key in ("model", "dataset", "backend", "scale")},
             "seed": config.seed,
             "metrics": metrics,
-            "intervals": evaluation.intervals,
+            "intervals": intervals,
             "undefined": {**_undefined(place, splits), **undefined},
             "device_costs": device_costs,
             "epochs": place.epoch,
@@ -196,6 +202,7 @@ def _data(splits: Splits) -> dict[str, Any]:
         "n_test": len(splits.test),
         "evaluated_on": splits.evaluated_on,
         "emulated": splits.emulated,
+        **{f"n_{name}": len(split) for name, split in splits.others.items()},
     }
 
 

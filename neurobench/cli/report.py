@@ -1,0 +1,37 @@
+"""`neurobench report`: every run, table and figure in one HTML page, for a browser, a mail, a web server."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from neurobench.cli.main import FINE
+from neurobench.cli.outputs import add_outputs
+from neurobench.config.errors import UserError
+from neurobench.report.declared import declared_tables
+from neurobench.report.html import page
+from neurobench.runs.atomic import write_bytes
+from neurobench.runs.index import read_index
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="neurobench report", description=__doc__)
+    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (report.html among the runs)")
+    parser.add_argument(
+        "--details", type=int, default=300, metavar="N", help="newest runs with configuration and curves (%(default)s)"
+    )
+    parser.add_argument(
+        "--figures-mb", type=float, default=24, metavar="MB", help="most that their figures may weigh (%(default)s)"
+    )
+    add_outputs(parser)
+    asked = parser.parse_args(words)
+    target = asked.to or asked.outputs / "report.html"
+    if not target.parent.is_dir():
+        raise UserError(f"{target}: there is no folder {target.parent}")
+    if asked.details < 0 or asked.figures_mb < 0:
+        raise UserError("--details and --figures-mb are at least 0")
+    entries = read_index(asked.outputs)
+    text = page(declared_tables(), asked.outputs, entries, asked.details, round(asked.figures_mb * 2**20))
+    write_bytes(target, text.encode())
+    print(f"{target}: {len(entries)} runs, {len(text.encode()) / 2**20:.1f} MiB; open it in a browser")
+    return FINE

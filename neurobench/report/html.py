@@ -1,0 +1,92 @@
+"""The report: one page that holds every run, table and figure, and needs nothing but a browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neurobench import __version__
+from neurobench.report.declared import Tables
+from neurobench.report.table import fill
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.index import Entry
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure one takes seconds for some hundred files
+MIME = {".png": "image/png", ".gif": "image/gif"}
+SHOWN = (
+    "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "epochs", "data",
+    "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
+)  # fmt: skip
+
+
+def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int, figure_bytes: int) -> str:
+    """The whole file.
+
+    Every run is listed with its figures of merit. The `detailed` newest bring configuration and curves too, and
+    their figures for as long as these stay below `figure_bytes`.
+    """
+    newest = sorted(entries, key=lambda entry: entry.path.rpartition("/")[2], reverse=True)
+    details, left = {}, figure_bytes
+    for entry in newest[:detailed]:
+        details[entry.path], spent = _details(entry.folder(outputs), left)
+        left -= spent
+    data = {
+        "version": __version__,
+        "written": time.strftime("%Y-%m-%d %H:%M"),
+        "detailed": len(details),
+        "tables": [
+            {"name": name, "rows": [row.as_dict() for row in fill(tables[name], outputs, entries)]} for name in tables
+        ],
+        "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],
+    }
+    return _assembled(json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str))
+
+
+def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
+    record, result = entry.record, entry.result
+    status = "finished" if result is not None else record.get("status")
+    if status == "running" and not entry.folder(outputs).in_use:
+        status = "killed"
+    told = {"path": entry.path, "status": status, "seed": (record.get("seeds") or {}).get("root")}
+    told |= {key: record.get(key) for key in ("started", "commit", "host", "processor", "device", "threads", "python")}
+    told["error"] = record.get("error")
+    if result is not None:
+        told |= {key: result[key] for key in SHOWN if key in result}
+        told["interval"] = result.get("intervals", {}).get("test_accuracy")
+    return told
+
+
+def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
+    """Configuration, curves and figures, and the bytes of the figures."""
+    told: dict[str, Any] = {"history": run.metrics()}
+    if run.has("config.yaml"):
+        text = (run.path / "config.yaml").read_text()
+        told |= {"config": text, "config_tree": yaml.load(text, Loader=_LOADER)}
+    spent, figures = 0, []
+    for path in sorted((run.path / "figures").glob("[!.]*")):
+        size = path.stat().st_size
+        if path.suffix in MIME and spent + size <= room:
+            encoded = base64.b64encode(path.read_bytes()).decode()
+            figures.append({"name": path.stem, "src": f"data:{MIME[path.suffix]};base64,{encoded}"})
+            spent += size
+    return {**told, "figures": figures}, spent
+
+
+def _assembled(data: str) -> str:
+    """The page's parts in one file. A '<' in the data cannot end the element that holds them."""
+    part = files("neurobench.report").joinpath("page")
+    text = part.joinpath("page.html").read_text(encoding="utf-8")
+    for mark, content in (
+        ("/*STYLE*/", part.joinpath("style.css").read_text(encoding="utf-8")),
+        ("/*SCRIPT*/", part.joinpath("app.js").read_text(encoding="utf-8")),
+        ("/*DATA*/", data.replace("<", "\\u003c")),  # last: a run may be named like a mark
+    ):
+        text = text.replace(mark, content, 1)
+    return text

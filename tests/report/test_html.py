@@ -1,0 +1,163 @@
+"""Promises of the report: one file that works from a folder, clicked through in a real browser."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurobench.cli.main import FINE, main
+from neurobench.config.schema import Row
+from neurobench.report.declared import Declared
+from neurobench.report.html import page
+from neurobench.runs.atomic import write_json
+from neurobench.runs.index import read_index
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+ROW = Row(
+    id="accuracy", what="accuracy <b>in</b> all", metric="test_accuracy", published=0.97, source="a paper",
+    band=[0.9, 0.99], means="on the test set",
+)  # fmt: skip
+TABLES = {"demo": [Declared("tutorial", "tutorial", {"paper": "p" * 12}, (ROW,))]}
+DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001"
+    "5ab4d5b60000000049454e44ae426082"
+)
+
+
+def leave(outputs: Path, seed: int, accuracy: float, lr: float) -> None:
+    folder = outputs / "tutorial" / f"20260101-00000{seed}-pppppp"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "figures" / "confusion.png").write_bytes(DOT)
+    data = {"source": "bundled", "sha256": "0" * 64, "n_train": 9, "n_validation": 1, "n_test": 5}
+    result: dict[str, Any] = {
+        "name": "tutorial", "model": "qrbm", "dataset": "mnist", "backend": "sim", "scale": "paper", "seed": seed,
+        "metrics": {"test_accuracy": accuracy, "effective_macs": 6000.0}, "intervals": {"test_accuracy": [0.9, 0.99]},
+        "undefined": {"membrane_updates": "no membrane </script><script>alert(1)</script>"}, "epochs": 2,
+        "device_costs": {"sampler": {"reads": 500}}, "seconds": {"train": 1.0}, "setting_hash": "p" * 12,
+        "config_hash": f"{seed:012d}", "data": {**data, "evaluated_on": "the official test set", "emulated": False},
+    }  # fmt: skip
+    write_json(folder / "result.json", result)
+    write_json(folder / "run.json", {"status": "finished", "started": f"2026-01-01T00:0{seed}:00", "commit": "c" * 40})
+    (folder / "config.yaml").write_text(f"seed: {seed}\nmodel:\n  lr: {lr}\n")
+    rows = [{"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e} for e in (1, 2, 3)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outputs = tmp_path_factory.mktemp("outputs")
+    for seed, (accuracy, lr) in enumerate(((0.951, 0.1), (0.962, 0.2), (0.973, 0.2))):
+        leave(outputs, seed, accuracy, lr)
+    broken = outputs / "tutorial" / "20260102-000000-ffffff"
+    broken.mkdir()
+    write_json(broken / "run.json", {"status": "failed", "error": "Divergence: loss is inf", "seeds": {"root": 7}})
+    path = outputs / "report.html"
+    path.write_text(page(TABLES, outputs, read_index(outputs), 10, 10**6))
+    return path
+
+
+def test_the_page_asks_nothing_of_a_network_and_nothing_breaks_out_of_its_data(file: Path) -> None:
+    text = file.read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(\s*["']?http|fetch\(|XMLHttpRequest""", text)
+    assert "alert(1)</script>" not in text
+    assert text.count("</script>") == 2
+    told = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert len(told["runs"]) == 4
+    assert told["tables"][0]["rows"][0]["verdict"] == "in band"
+
+
+def test_figures_and_details_stay_within_what_is_asked(file: Path) -> None:
+    outputs = file.parent
+    text = page(TABLES, outputs, read_index(outputs), 2, len(DOT))
+    told = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert sum("config" in run for run in told["runs"]) == 1, "of the two newest one has no configuration"
+    assert sum(len(run.get("figures", [])) for run in told["runs"]) == 1
+    assert all("status" in run for run in told["runs"])
+
+
+def test_the_verb_writes_a_page_of_no_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--outputs", str(tmp_path)]) == FINE
+    assert "0 runs" in capsys.readouterr().out
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=["light", "dark", "phone"]
+)
+def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
+    browser: Any, file: Path, scheme: str, width: int
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 844}, offline=True)
+    view, said = context.new_page(), []
+    view.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    view.on("pageerror", lambda error: said.append(str(error)))
+    view.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else said.append(request.url))
+    view.goto(file.as_uri())
+    assert view.locator("html").get_attribute("data-theme") == scheme
+    assert view.locator(".cell").inner_text().startswith("96.20 %"), "the mean of three seeds"
+
+    view.click("nav >> text=Tables")
+    assert "accuracy <b>in</b> all" in view.locator(".result").inner_text(), "text is shown as text"
+    assert view.locator(".result .chip").inner_text() == "in band"
+    view.click("text=how this was measured")
+    assert "cccccccccc"[:7] in view.locator(".result details").inner_text()
+
+    view.click("nav >> text=Runs")
+    assert "4 runs" in view.locator("#found").inner_text()
+    view.fill("#search", "diverg failed")
+    assert "0 runs" in view.locator("#found").inner_text()
+    view.fill("#search", "failed")
+    assert "1 runs" in view.locator("#found").inner_text()
+    view.fill("#search", "qrbm mnist")
+    if width > 720:
+        view.click("[data-sort=accuracy]")
+        assert view.locator("td.accuracy").all_inner_texts() == ["97.30 %", "96.20 %", "95.10 %"]
+        view.click("[data-sort=accuracy]")
+        assert view.locator("td.accuracy").all_inner_texts() == ["95.10 %", "96.20 %", "97.30 %"]
+    for path in ("tutorial/20260101-000000-pppppp", "tutorial/20260101-000002-pppppp"):
+        view.check(f"[aria-label='compare {path}']")
+    view.click("td.name >> text=20260101-000002")
+    text = view.locator("main").inner_text()
+    for word in (
+        "97.30 %",
+        "6,000",
+        "no membrane </script>",
+        "sampler: reads",
+        "lr: 0.2",
+        "ccccccc",
+        "Learning curves",
+    ):
+        assert word in text, word
+    assert view.locator(".chart polyline").count() == 2
+    view.click(".gallery button")
+    assert view.locator("#zoom").is_visible()
+    view.click("#zoom")
+
+    view.click("#go")
+    assert view.locator("#compare .best").all_inner_texts() == ["97.30 %"]
+    differing = view.locator("main table").nth(1).inner_text()
+    assert "model.lr" in differing
+    assert "0.1" in differing
+    view.click("#theme")
+    assert view.locator("html").get_attribute("data-theme") != scheme
+    wide = view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide == 0, "nothing sticks out to the side"
+    assert said == []
+    context.close()
