@@ -7,6 +7,7 @@ updates, and delivers its new weight. Nothing here may be reordered or contracte
 
 import math
 
+import numpy as np
 from numba import njit
 
 from neurobench.kernels.eprop_neuron import neuron_step
@@ -42,14 +43,14 @@ def run(  # type: ignore[no-untyped-def]
             if not frozen:
                 _arrive(c, syn, src, past, i, n, base, eta, first, plain)
             for p in range(syn.start[i], syn.start[i + 1]):
-                x[syn.target[p]] += syn.w[p]
+                x[np.uint64(syn.target[p])] += syn.w[p]
         for j in range(N):
             if s.z[j]:
                 i = c.inputs + j
                 if not frozen:
                     _arrive(c, syn, src, past, i, n, base, eta, first, plain)
                 for p in range(syn.start[i], syn.start[i + 1]):
-                    x[syn.target[p]] += syn.w[p]
+                    x[np.uint64(syn.target[p])] += syn.w[p]
                 for k in range(K):
                     if syn.mask_out[j, k]:
                         y[k] += syn.w_out[j, k]

@@ -36,6 +36,10 @@ class Engine(Protocol):
 def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int) -> Engine:
     if recipe.engine == "exact":
         return ExactEngine(c, weights)
+    if recipe.engine == "online":
+        from neurobench.models.eprop.online import OnlineEngine
+
+        return OnlineEngine(c, weights)
     from neurobench.models.eprop.minibatch import MinibatchEngine
 
     return MinibatchEngine(c, weights, lr_out=recipe.lr_out, softmax=recipe.error == "softmax")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -99,8 +99,8 @@ class ExactEngine:
         """W_in (N, I), W_rec (N, N), W_out (K, N) as they are delivered: [target, source]."""
         return stream_state.dense(self.syn, self.c)
 
-    def copy(self) -> ExactEngine:
-        other = object.__new__(ExactEngine)
+    def copy(self) -> Self:
+        other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         for name in ("syn", "src", "s", "past"):
             setattr(other, name, stream_state.copied(getattr(self, name)))

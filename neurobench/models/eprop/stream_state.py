@@ -17,6 +17,7 @@ class Recorded(NamedTuple):
 
     x: np.ndarray  # (N + 1,) float64
     y: np.ndarray  # (K,) float64
+    signal: np.ndarray  # (N,) float64
     until: int
     v: np.ndarray  # (R, N) float64
     z: np.ndarray  # (R, N) uint8
@@ -30,7 +31,16 @@ def recording(c: Constants, n0: int, steps: int) -> Recorded:
     rows = [(steps, c.N), (steps, c.N), (steps, c.N), (steps, c.K), (steps, c.K)]
     v, psi, L, out, error = (np.zeros(shape) for shape in rows)
     return Recorded(
-        np.zeros(c.N + 1), np.zeros(c.K), n0 + steps, v, np.zeros((steps, c.N), np.uint8), psi, L, out, error
+        np.zeros(c.N + 1),
+        np.zeros(c.K),
+        np.zeros(c.N),
+        n0 + steps,
+        v,
+        np.zeros((steps, c.N), np.uint8),
+        psi,
+        L,
+        out,
+        error,
     )
 
 

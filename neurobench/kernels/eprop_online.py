@@ -1,0 +1,269 @@
+"""E-prop's stream in a fixed number of operations a spike: the gap since a source's last spike is not replayed.
+
+With kappa = kappa_r, trace and gradient of a synapse are linear in sums over time that all synapses of a neuron share.
+In time s = t - b since a base b, with G = L + (1 - kappa) R:
+
+    X(t) = sum psi (alpha / kappa)^s,    Y(t) = sum G kappa^s,    U(t) = sum G kappa^s X(t),    Q(t) = sum E alpha_o^s
+
+A source keeps Z, its trace being alpha^s Z; a synapse keeps q, its filtered eligibility being kappa^s (q + Z X). Between
+arrivals both are constant, and the gradient from t = m + 1 to l is q [Y(l) - Y(m)] + Z [U(l) - U(m)]. Differs from
+`eprop_exact` by rounding alone, which the network then amplifies: 1e-9 of a voltage after some twenty samples.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from neurobench.kernels.eprop_neuron import neuron_step
+
+NONE = -1
+
+
+class OnlineSynapses(NamedTuple):
+    """Laid out as `eprop_records.Synapses`."""
+
+    start: np.ndarray  # (S + 1,) int64
+    target: np.ndarray  # (P,) int64
+    w: np.ndarray  # (P,) float64
+    q: np.ndarray  # (P,) float64
+    g: np.ndarray  # (P,) float64 gradient up to the base, where `held` says that there is one
+    w_out: np.ndarray  # (N, K) float64
+    mask_out: np.ndarray  # (N, K) uint8
+    g_out: np.ndarray  # (N, K) float64
+
+
+class OnlineSources(NamedTuple):
+    Z: np.ndarray  # (S,) float64
+    Z_out: np.ndarray  # (S,) float64 without the last arrival, whose part is
+    D_out: np.ndarray  # (S,) float64
+    last: np.ndarray  # (S,) int64 step of the last arrival; -1: none yet
+    eta: np.ndarray  # (S,) float64 learning rate of the last update
+    held: np.ndarray  # (S,) uint8
+
+
+class Sums(NamedTuple):
+    """Row t - b + 1; row 0 is 0. The base b is the first step of a block of `period(T)`, less 2."""
+
+    XYU: np.ndarray  # (T + 5, N + 1, 3) float64
+    Q: np.ndarray  # (T + 5, K) float64
+    psi: np.ndarray  # (2, N) float64 of the last two steps of the block, as all below
+    reg: np.ndarray  # (2, N) float64 R, row n % 2
+    E: np.ndarray  # (2, K) float64
+
+
+@njit(cache=True, _nrt=False)
+def period(T):  # type: ignore[no-untyped-def]
+    """Steps from one base to the next: a divisor of T, at most 100, so that powers of the decays stay moderate and
+    little is lost in differences of sums."""
+    steps = min(T, 100)
+    while T % steps:
+        steps -= 1
+    return steps
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def run(  # type: ignore[no-untyped-def]
+    c, syn, src, s, sums, B, eta, first, n0, n1, k0, event_start, events, labels, frozen, window, counts, rec
+):
+    """As `eprop_exact.run`."""
+    T, N, K = c.T, c.N, c.K
+    P = period(T)
+    slow, rest = c.alpha / c.kappa, 1.0 - c.kappa
+    for n in range(n0, n1):
+        base = n // P * P - 2
+        row = n - base + 1
+        x, y = rec.x, rec.y
+        if n % P == 0:
+            _begin_block(c, sums, n, slow)
+        if not frozen:
+            _finish(c, s, sums, B, rec, row - 2, math.pow(c.kappa, float(n - 2 - base)), rest, (n - 2) % 2)
+        for j in range(N + 1):
+            x[j] = 0.0
+        for k in range(K):
+            y[k] = 0.0
+        D = math.pow(c.alpha, -float(n - base))
+        D_out = math.pow(c.alpha_out, -float(n - base))
+        for e in range(event_start[n - n0], event_start[n - n0 + 1]):
+            i = events[e]
+            if frozen or src.last[i] == n:
+                for p in range(syn.start[i], syn.start[i + 1]):
+                    x[np.uint64(syn.target[p])] += syn.w[p]
+            else:
+                _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x)
+        for j in range(N):
+            if s.z[j]:
+                i = c.inputs + j
+                if frozen:
+                    for p in range(syn.start[i], syn.start[i + 1]):
+                        x[np.uint64(syn.target[p])] += syn.w[p]
+                else:
+                    _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x)
+                for k in range(K):
+                    if syn.mask_out[j, k]:
+                        y[k] += syn.w_out[j, k]
+        sample = (n - 2) // T - k0
+        power = math.pow(slow, float(n - base))
+        for j in range(N):
+            psi = neuron_step(c, j, x[j], s)
+            s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+            sums.XYU[row, j, 0] = sums.XYU[row - 1, j, 0] + psi * power
+            sums.psi[n % 2, j] = psi
+            sums.reg[n % 2, j] = c.c_reg * (s.f[j] - c.f_target)
+            if sample >= 0:
+                counts[sample, j] += s.z[j]
+        at = (n - 2) % T - (T - c.W)
+        erring = n >= 2 and at >= 0
+        label = labels[(n - 2) // T - (n0 - 2) // T]
+        power = math.pow(c.alpha_out, float(n - base))
+        for k in range(K):
+            s.y[k] = y[k] + c.alpha_out * s.y[k]
+            s.error[k] = 0.0
+            if erring and label >= 0:
+                s.error[k] = s.y[k] - (1.0 if k == label else 0.0)
+            sums.E[n % 2, k] = s.error[k]
+            sums.Q[row, k] = sums.Q[row - 1, k] + s.error[k] * power
+            if erring and sample >= 0:
+                window[sample, at, k] = s.y[k]
+        if n < rec.until:
+            for j in range(N):
+                rec.v[n - n0, j] = s.v[j]
+                rec.z[n - n0, j] = s.z[j]
+                rec.psi[n - n0, j] = sums.psi[n % 2, j]
+                rec.L[n - n0, j] = rec.signal[j]
+            for k in range(K):
+                rec.out[n - n0, k] = s.y[k]
+                rec.error[n - n0, k] = s.error[k]
+        if (n + 1) % P == 0 and not frozen:
+            rebase(c, syn, src, sums, n - 2, base)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _begin_block(c, sums, n, slow):  # type: ignore[no-untyped-def]
+    """X and Q of the two steps before step n, which are b and b + 1 in the block that begins."""
+    first, second = n % 2, (n + 1) % 2
+    for j in range(c.N):
+        for part in range(3):
+            sums.XYU[0, j, part] = 0.0
+        sums.XYU[1, j, 0] = sums.psi[first, j]
+        sums.XYU[2, j, 0] = sums.psi[first, j] + sums.psi[second, j] * slow
+    for k in range(c.K):
+        sums.Q[0, k] = 0.0
+        sums.Q[1, k] = sums.E[first, k]
+        sums.Q[2, k] = sums.E[first, k] + sums.E[second, k] * c.alpha_out
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _finish(c, s, sums, B, rec, row, power, rest, parity):  # type: ignore[no-untyped-def]
+    """Y and U of step n - 2, whose learning signal is known now: L_j = sum_k B_jk E_k(n - 1)."""
+    some = False
+    for k in range(c.K):
+        some |= s.error[k] != 0.0
+    for j in range(c.N):
+        signal = 0.0
+        if some:
+            for k in range(c.K):
+                signal += B[j, k] * s.error[k]
+        rec.signal[j] = signal
+        G = (signal + rest * sums.reg[parity, j]) * power
+        sums.XYU[row, j, 1] = sums.XYU[row - 1, j, 1] + G
+        sums.XYU[row, j, 2] = sums.XYU[row - 1, j, 2] + G * sums.XYU[row, j, 0]
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ignore[no-untyped-def]
+    """A spike of source i arrives in step n: gradient, update, delivery (to recurrent neurons), new trace."""
+    XYU, begin, end = sums.XYU, syn.start[i], syn.start[i + 1]
+    before, Z, j = src.last[i], src.Z[i], i - c.inputs
+    now = n - base  # the row of step n - 1
+    src.last[i] = n
+    src.Z[i] = Z + D
+    if before == NONE:
+        src.eta[i] = first
+        for p in range(begin, end):
+            at = np.uint64(syn.target[p])
+            syn.q[p] -= D * XYU[now, at, 0]
+            x[at] += syn.w[p]
+        src.D_out[i] = D_out
+        return
+    low, high = _rows(c, before, n, base)
+    rate = src.eta[i]
+    src.eta[i] = eta
+    if src.held[i]:
+        src.held[i] = 0
+        for p in range(begin, end):
+            syn.w[p] -= rate * syn.g[p]
+            syn.g[p] = 0.0
+    beyond = high < now - 1
+    for p in range(begin, end):
+        at, q = np.uint64(syn.target[p]), syn.q[p]
+        g = q * (XYU[high, at, 1] - XYU[low, at, 1]) + Z * (XYU[high, at, 2] - XYU[low, at, 2])
+        w = syn.w[p] - rate * g
+        w = w if w > c.w_min else c.w_min
+        w = w if w < c.w_max else c.w_max
+        syn.w[p] = w
+        x[at] += w
+        if beyond:
+            q += Z * (XYU[high, at, 0] - XYU[now - 1, at, 0])
+        syn.q[p] = q - D * XYU[now, at, 0]
+    if j >= 0:
+        _gradient_out(c, syn, src, sums, i, before, low, high, base)
+        for k in range(c.K):
+            if syn.mask_out[j, k]:
+                w = syn.w_out[j, k] - rate * syn.g_out[j, k]
+                syn.w_out[j, k] = max(c.w_min, min(w, c.w_max))
+            syn.g_out[j, k] = 0.0
+        src.Z_out[i] += src.D_out[i]
+        src.D_out[i] = D_out
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _rows(c, before, n, base):  # type: ignore[no-untyped-def]
+    """Rows of the steps m and l: the gradient since the last arrival is that of m + 1 to l."""
+    low = max(before - 2 - base + 1, 0)
+    high = min(n - 2, before - 2 + c.cutoff) - base + 1
+    return low, max(high, low)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _gradient_out(c, syn, src, sums, i, before, low, high, base):  # type: ignore[no-untyped-def]
+    """Readout: Z_o [Q(l) - Q(m)], and the last arrival from its own step on."""
+    j = i - c.inputs
+    own = max(before - 1 - base + 1, 0)
+    for k in range(c.K):
+        g = src.Z_out[i] * (sums.Q[high, k] - sums.Q[low, k])
+        if high > own:
+            g += src.D_out[i] * (sums.Q[high, k] - sums.Q[own, k])
+        syn.g_out[j, k] += g
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def rebase(c, syn, src, sums, until, base):  # type: ignore[no-untyped-def]
+    """Bring every gradient up to step `until`, the base becomes the step after it, and the sums restart at 0."""
+    moved = float(until + 1 - base)
+    kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)
+    end = until - base + 1
+    for i in range(len(src.last)):
+        before, Z = src.last[i], src.Z[i]
+        if before == NONE:
+            continue
+        low, high = _rows(c, before, until + 2, base)
+        high = min(high, end)
+        for p in range(syn.start[i], syn.start[i + 1]):
+            at, q = np.uint64(syn.target[p]), syn.q[p]
+            if high > low:
+                syn.g[p] += q * (sums.XYU[high, at, 1] - sums.XYU[low, at, 1])
+                syn.g[p] += Z * (sums.XYU[high, at, 2] - sums.XYU[low, at, 2])
+            stop = min(max(high, low), end)
+            syn.q[p] = kappa * (q + Z * sums.XYU[stop, at, 0])
+        src.held[i] = 1
+        src.Z[i] = alpha * Z
+        if i >= c.inputs:
+            if high > low:
+                _gradient_out(c, syn, src, sums, i, before, low, high, base)
+            if before <= until + 1:
+                src.Z_out[i] += src.D_out[i]
+                src.D_out[i] = 0.0
+            src.Z_out[i] *= alpha_out
+            src.D_out[i] *= alpha_out
