@@ -137,6 +137,7 @@ def starts(splits: Splits, seeds: range, folder: Path) -> None:
             bars(panel, STEPS, rows, field, name)
         panel.set_xscale("log")
         panel.set_xticks(STEPS, [str(n) for n in STEPS])
+        panel.set_xticks([], minor=True)
         panel.set_xlabel("Gibbs steps an update")
         panel.set_ylabel(label)
     panels[1].legend(fontsize=7, frameon=False, loc="lower right")
@@ -146,7 +147,7 @@ def starts(splits: Splits, seeds: range, folder: Path) -> None:
 def noise(splits: Splits, seeds: range, folder: Path) -> None:
     print(f"{'mock QPU':33} {'value':>11}  {'accuracy, %':14} {'test MSE':16} {'log-likelihood':15} {'s':>5}")
     figure = Figure(figsize=(12, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(SWEEPS), sharey=True)
+    panels = figure.subplots(1, len(SWEEPS))  # each on its own scale: one error costs a point, another all
     for panel, (name, values) in zip(panels, SWEEPS.items(), strict=True):
         rows = []
         for value in values:
@@ -159,6 +160,7 @@ def noise(splits: Splits, seeds: range, folder: Path) -> None:
         else:
             panel.set_xscale("log")
         panel.set_xticks(values, [f"{value:g}" for value in values])
+        panel.set_xticks([], minor=True)
         panel.set_xlabel(name)
         if name.startswith("error"):
             judge(values, rows)
