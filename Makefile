@@ -10,7 +10,7 @@ DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
 SCALE ?= paper
-.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch clean
+.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch table-lava clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,8 +50,10 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_qrbm.py
 	$(BIN)/python tests/bench/bench_samplers.py
 	$(BIN)/python tests/bench/bench_hxtorch.py
+	-$(MAKE) --no-print-directory .venv/peers/slayer
+	$(BIN)/python tests/bench/bench_slayer.py
 
-tables: table-dynex table-hxtorch ## both (SCALE=smoke: seconds a run, never a result)
+tables: table-dynex table-hxtorch table-lava ## all (SCALE=smoke: seconds a run, never a result)
 
 ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
 	$(BIN)/python tests/bench/bench_qrbm_ablation.py
@@ -67,6 +69,17 @@ table-hxtorch: .venv/installed ## the BrainScaleS-2 tutorial on ten seeds and ch
 	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=$(subst $(space),$(comma),$(HX_TUNED))
 	$(BIN)/neurobench run scale=$(SCALE) --resume experiment=hxtorch_mnist
 	$(BIN)/neurobench table hxtorch
+
+table-lava: .venv/installed-dev ## the lava-dl tutorial by epoch, our recipe in integers, on the emulated chip and in floats, five folds
+	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=lava_nmnist_best,lava_nmnist_best_mock,lava_nmnist_best_float
+	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=lava_nmnist_cv
+	$(BIN)/neurobench run scale=$(SCALE) --resume experiment=lava_nmnist
+	$(BIN)/neurobench table lava
+
+# What a bench runs beside us, out of the way of what we ship: `--no-deps`, torch and numpy are those of .venv.
+.venv/peers/%: tests/bench/peers/%.txt .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --upgrade --target $@ -r $<
+	@touch $@
 
 clean: ## remove the environment and caches; runs in outputs/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

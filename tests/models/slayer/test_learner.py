@@ -1,0 +1,225 @@
+"""The learner: repeats itself to the bit, learns, tells its faults, and gives the spikes that the chip would."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.backends.mock.loihi import Loihi2
+from neurobench.backends.sim.core import SimulatedCore
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
+from neurobench.data.nmnist import NMNIST
+from neurobench.metrics.operations import total
+from neurobench.models.learner import Divergence, Seeds, Step, Task
+from neurobench.models.slayer import adam
+from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.recipe import COMPAT, SlayerSNN
+from neurobench.models.slayer.spikes import as_dense
+from tests.models.slayer.plain import layer as plain_layer
+
+CPU = torch.device("cpu")
+TASK = Task("events", (2, 34, 34), 10)
+SEEDS = Seeds(0, 1, 2, 3)
+SPLITS = NMNIST(validation=0).load(0)
+TRAIN = SPLITS.train.head(16)
+
+
+def learner(core: Any = None, **settings: Any) -> Any:
+    opened = (core or SimulatedCore()).open(0, CPU)
+    return SlayerSNN(**{"hidden": (40, 30), "core": opened, **settings}).build(TASK, SEEDS, CPU)
+
+
+def train(one: Any, first: int, last: int, n: int = 12) -> list[float]:
+    return [one.learn(TRAIN.batch(slice(None)), Step(k, n, k // 4))["loss"] for k in range(first, last)]
+
+
+def same_state(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_state(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same_state(x, y) for x, y in zip(a, b, strict=True))
+    return bool((a == b).all()) if isinstance(a, torch.Tensor) else a == b
+
+
+def test_a_resumed_training_repeats_an_undisturbed_one_bit_for_bit(tmp_path: Any) -> None:
+    whole = learner(lr=0.01)
+    train(whole, 0, 6)
+    begun = learner(lr=0.01)
+    train(begun, 0, 3)
+    torch.save(begun.state_dict(), tmp_path / "state.pt")
+    resumed = learner(lr=0.01)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    train(resumed, 3, 6)
+    assert same_state(whole.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "max"}, {"weight_norm": False, "delay": False}])
+def test_the_loss_falls(settings: dict[str, Any]) -> None:
+    losses = train(learner(lr=0.01, augment=False, dropout=0.0, **settings), 0, 28, n=28)
+    assert min(losses) < 0.75 * losses[0]
+
+
+def test_the_float_core_learns_too() -> None:
+    losses = train(learner(SimulatedCore("float"), lr=0.01, augment=False), 0, 28, n=28)
+    assert min(losses) < 0.75 * losses[0]
+
+
+def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
+    """The path of other devices, on tensors of the CPU: the same weights after four updates, to rounding."""
+    ours, dense = learner(lr=0.01), learner(lr=0.01)
+    dense.engine = DenseEngine(CPU)
+    assert train(ours, 0, 4) == pytest.approx(train(dense, 0, 4), rel=1e-4)
+    for one, other in zip(ours.layers, dense.layers, strict=True):
+        for name, tensor in one.tensors().items():
+            torch.testing.assert_close(tensor, other.tensors()[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("normed", [True, False])
+def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
+    one = learner(weight_norm=normed)
+    layer, there = one.layers[1], one.held[1]
+    dw = torch.randn(2, *layer.v.shape)
+    v = torch.nn.Parameter(layer.v.clone())
+    g = torch.nn.Parameter(layer.g.clone()) if normed else None
+    optimiser = torch.optim.Adam([p for p in (v, g) if p is not None], lr=0.01)
+    moments = adam.at_rest(layer)
+    for k in range(3):
+        w = v if g is None else g * v / v.square().sum(0).sqrt()
+        loss = (w * (dw.sum(0) * 1.25)).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        gradient = LayerGradient(dw.clone(), 1.25, np.zeros(3), torch.zeros(30, dtype=torch.float64))
+        adam.update(layer, there, gradient, moments, 0.01, k, one.recipe)
+        there = adam.on_core(layer, one.core, one.recipe)
+        torch.testing.assert_close(layer.v, v.detach(), rtol=1e-4, atol=2e-6)
+    if g is not None:
+        torch.testing.assert_close(layer.g, g.detach(), rtol=1e-4, atol=2e-6)
+
+
+def test_compiled_grid_is_the_reference_grid() -> None:
+    one = learner()
+    for layer, there in zip(one.layers, one.held, strict=True):
+        wanted = adam.held(layer, one.core, one.recipe)
+        assert (there.W == wanted.W).all()
+        assert (there.w == wanted.w).all()
+
+
+def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same() -> None:
+    sim, mock = learner(lr=0.02), learner(Loihi2(), lr=0.02)
+    for one in (sim, mock):
+        for layer in one.layers[:2]:
+            layer.delay.mul_(9)
+        train(one, 0, 3)
+    x = SPLITS.test.x[:20]
+    wanted = as_dense(sim.inputs(x)).numpy().astype(np.int64)
+    for there in mock.held:
+        m = 2 * there.W.numpy().T.astype(np.int64)
+        i, v, mantissa = 4096 - int(there.cuba.ku), 4096 - int(there.cuba.kv), int(there.cuba.threshold) // 64
+        wanted = plain_layer(wanted, m, i, v, mantissa, there.delay.numpy())
+    assert wanted.sum() > 100
+    for one in (sim, mock):
+        y = one.engine.run(one.inputs(x), one.held).y
+        np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
+
+
+def test_a_narrow_chip_wraps_and_clips_and_says_so() -> None:
+    narrow = learner(Loihi2(state_bits=13))
+    for layer in narrow.layers:
+        layer.g.mul_(8)
+    narrow.held = narrow._on_core()
+    told = narrow.settle(SPLITS.test.head(4), SPLITS.test.head(4))
+    assert told["layer1_wraps"] > 0
+    assert told["layer1_most_u"] > 1
+    wide = learner()
+    assert wide.settle(SPLITS.test.head(4), SPLITS.test.head(4))["layer1_wraps"] == 0
+
+
+def test_operations_are_counted_from_the_spikes() -> None:
+    one = learner()
+    figures, _ = total([one.operations(SPLITS.test.x[:4])])
+    dense = as_dense(one.inputs(SPLITS.test.x[:4]))
+    first = float((dense.sum((0, 1)) * (one.held[0].W != 0).sum(1)).sum()) / 4
+    assert figures["effective_acs"] >= first
+    assert figures["effective_macs"] == 0
+    assert figures["dense_operations"] == 300 * (2312 * 40 + 40 * 30 + 30 * 10)
+
+
+def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner() -> None:
+    from neurobench.data.events import Events
+    from neurobench.models.slayer.spikes import binned
+
+    x = torch.tensor([16, 30, 2], dtype=torch.uint8)
+    y = torch.tensor([17, 5, 30], dtype=torch.uint8)
+    events = Events(torch.tensor([0, 1000, 2000], dtype=torch.int32), x, y, torch.zeros(3, dtype=torch.uint8),
+                    torch.tensor([0, 3]), (2, 34, 34))  # fmt: skip
+    angle = np.deg2rad(5.0)
+    moved = np.array([[2.0, -1.0, np.cos(angle), np.sin(angle)]])
+
+    def places(sheared: bool) -> list[tuple[int, int]]:
+        spikes = binned(events, 5, 1.0, moved, sheared)
+        return [divmod(int(i), 34)[::-1] for i in spikes.neurons[: spikes.counts.sum()]]
+
+    centred = [(a - 16.5, b - 16.5) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    c, s = np.cos(angle), np.sin(angle)
+    assert places(False) == [(round(16.5 + a * c - b * s + 2), round(16.5 + a * s + b * c - 1)) for a, b in centred]
+    across = [a * c - b * s + 2 for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    wanted = [(round(a), round(a * s + b * c - 1)) for a, b in zip(across, y.tolist(), strict=True)]
+    assert places(True) == wanted
+    assert wanted != places(False)
+
+
+def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> None:
+    from neurobench.models.slayer.spikes import binned
+
+    x = SPLITS.train.x[:8]
+    dense = np.zeros((300, 8, 2312), np.float32)
+    for n in range(8):
+        own = slice(int(x.start[n]), int(x.start[n + 1]))
+        t = np.rint(x.t[own].numpy() / 1000).astype(int)
+        i = x.p[own].numpy().astype(int) * 1156 + x.y[own].numpy().astype(int) * 34 + x.x[own].numpy()
+        dense[t[t < 300], n, i[t < 300]] = 1
+    np.testing.assert_array_equal(as_dense(binned(x, 300, 1.0)).numpy(), dense)
+
+
+def test_divergence_names_the_update_and_the_way_out() -> None:
+    one = learner()
+    one.layers[1].g.fill_(float("nan"))
+    with pytest.raises(Divergence, match="at update 0: .* try a smaller lr than 0.001"):
+        one.learn(TRAIN.batch(slice(None)), Step(0, 1, 0))
+
+
+def test_a_state_of_another_network_names_the_key() -> None:
+    with pytest.raises(UserError, match=r"layers\.0\.v has shape \(2312, 40\); this network needs \(2312, 41\)"):
+        learner(hidden=(41, 30)).load_state_dict(learner().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"sampling_time": 0.0}, "sampling_time=0.0 is not above 0"),
+        ({"sampling_time": 0.7}, "length=300 ms is no whole number of steps of sampling_time=0.7 ms"),
+        ({"length": 60.0}, "length=60 ms is 60 steps; with delays of up to 62"),
+        ({"threshold": 0.01}, "threshold=0.01 is not in"),
+        ({"current_decay": 1.5}, "current_decay=1.5 is not in"),
+        ({"max_delay": 63}, "max_delay=63 is not in"),
+        ({"true_rate": 2.0}, "true_rate=2.0 is not in"),
+        ({"loss": "mse"}, "loss='mse' is not one of rate, max, time"),
+        ({"compat": {**COMPAT, "augmnt": "lava"}}, "compat.augmnt: there is no such switch"),
+        ({"compat": {**COMPAT, "augment": "both"}}, "compat.augment='both' is not one of fix, lava"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BoundsError) as refusal:
+        learner(**settings)
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(("field", "value"), [("current_decay", 0.0), ("voltage_decay", 1.0)])
+def test_decays_that_the_chip_lacks(field: str, value: float) -> None:
+    learner(**{field: value})
+    with pytest.raises(UserError, match=f"model.{field}={value:g} is {round(4096 * value)}/4096"):
+        learner(Loihi2(), **{field: value})
