@@ -6,13 +6,15 @@ configuration can be checked without torch. `load` does the work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from neurobench.data.events import Events
+    from neurobench.data.stored_events import StoredEvents
 
 Layout = Literal["vector", "image", "events"]
 
@@ -32,7 +34,7 @@ class Batch(NamedTuple):
 class Split:
     """Samples in a fixed order."""
 
-    x: Tensor | Events  # vector (N, D) or image (N, C, H, W), float32 in [0, 1]; or N recordings
+    x: Tensor | Events | StoredEvents  # vector (N, D) or image (N, C, H, W), float32 in [0, 1]; or N recordings
     y: Tensor  # (N,) int64 class, in [0, n_classes)
     ids: Tensor  # (N,) int64 position in the source's own file order: two splits overlap where ids agree
 
@@ -61,6 +63,7 @@ class Splits:
     sha256: str  # of the bytes that were read, or of the generated arrays
     evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
     emulated: bool = False  # emulated data never stand in for recorded data in a table
+    others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; of each, NAME_accuracy is measured
 
     def limited(self, train: int | None, test: int | None) -> Splits:
         """At most so many training (and validation) and test samples; `evaluated_on` says so."""
@@ -72,6 +75,7 @@ class Splits:
             train=self.train.head(train),
             validation=self.validation.head(train),
             test=self.test.head(test),
+            others={name: split.head(test) for name, split in self.others.items()},
             evaluated_on=words,
         )
 
