@@ -30,6 +30,8 @@ const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
 const total = (run) => Object.values(run.seconds || {}).reduce((sum, value) => sum + value, 0);
 const time = (seconds) => seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
+// Without time a sample is one step: said once.
+const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
 const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);
@@ -181,8 +183,8 @@ function one(path) {
     el("section", {}, headline),
     curves([run]),
     run.figures?.length ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Figures"), el("div", { class: "gallery" }, run.figures.map((image) => el("button", { onclick: () => zoom(image) , "aria-label": "enlarge " + words(image.name) }, el("img", { src: image.src, alt: words(image.name), loading: "lazy" }), el("span", {}, words(image.name))))))) : "",
-    el("section", { class: "columns" },
-      run.metrics ? pairs("Figures of merit", Object.entries(run.metrics).map(([key, value]) => [words(key), figure(key, value)]), true) : "",
+    el("section", { class: "masonry" },
+      run.metrics ? pairs("Figures of merit", Object.entries(merits(run.metrics)).map(([key, value]) => [words(key), figure(key, value)]), true) : "",
       costs.length ? pairs("Asked of devices", costs, true) : "",
       Object.keys(run.undefined || {}).length ? pairs("Not defined here", Object.entries(run.undefined).map(([key, why]) => [words(key), why])) : "",
       pairs("Provenance", [["status", run.status], ["started", stamp(run.started)], ["commit", run.commit], ["configuration", run.config_hash], ["setting", run.setting_hash], ["host", run.host], ["processor", run.processor], ["device", run.device], ["threads", run.threads], ["python", run.python], ["data", run.data ? `${run.data.source}: ${run.data.n_train} training, ${run.data.n_validation} validation, ${run.data.n_test} test samples` : null], ["data sha256", run.data?.sha256], ["seconds", run.seconds ? Object.entries(run.seconds).map(([key, value]) => `${key} ${number(value, 3)}`).join(", ") : null], ["samples/s", run.samples_per_s ? Object.entries(run.samples_per_s).map(([key, value]) => `${key} ${number(Math.round(value))}`).join(", ") : null]].filter(([, value]) => value !== null && value !== undefined && value !== "").map(([key, value]) => [key, String(value)]))),
@@ -244,16 +246,16 @@ function compare() {
   const keys = (of) => [...new Set(chosen.flatMap((run) => Object.keys(of(run) || {})))];
   const flats = chosen.map((run) => flat(run.config_tree || {}));
   const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !["outputs", "resume"].includes(key));
-  const head = el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), " ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")))));
+  const head = (removable) => el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), removable ? [" ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")] : ""))));
   const better = (key) => key.endsWith("accuracy") ? Math.max : /loss|error|mse/.test(key) && !key.startsWith("calibrated") ? Math.min : null;
-  const metrics = keys((run) => run.metrics).map((key) => {
+  const metrics = keys((run) => merits(run.metrics)).map((key) => {
     const values = chosen.map((run) => run.metrics?.[key]), there = values.filter((value) => value !== undefined && value !== null);
     const best = better(key) && new Set(there).size > 1 ? better(key)(...there) : null;
     return el("tr", {}, el("td", {}, words(key)), values.map((value) => el("td", { class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
   });
   return [
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare" }, head, el("tbody", {}, metrics)))),
-    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", {}, head.cloneNode(true), el("tbody", {}, differing.map((key) => el("tr", {}, el("td", { class: "mono" }, key), flats.map((tree) => el("td", { class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare" }, head(true), el("tbody", {}, metrics)))),
+    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", {}, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("td", { class: "mono" }, key), flats.map((tree) => el("td", { class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
     curves(chosen),
   ];
 }
