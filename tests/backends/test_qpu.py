@@ -17,7 +17,14 @@ from neurobench.backends.sim.circuit_device import StatevectorDevice
 from neurobench.config.bounds import BoundsError
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.circuits import layered, one_qubit
-from tests.backends.test_circuit import gate_matrix, lifted, numpy_expectations, of_sample, random_angles, random_program
+from tests.backends.test_circuit import (
+    gate_matrix,
+    lifted,
+    numpy_expectations,
+    of_sample,
+    random_angles,
+    random_program,
+)
 
 CPU = torch.device("cpu")
 SHOWN = {"profile": "bad"}  # noise large enough to be wrong about
@@ -147,7 +154,9 @@ def test_noise_keeps_trace_and_positivity(profile: str, mode: str) -> None:
     noise = Noise(PROFILES[profile], mode)
     for R, basis in ((noise.pulse, PAULIS), (noise.pair, PAULI_PAIRS)):
         d = basis.shape[1]
-        choi = sum(R[i, j] * torch.kron(basis[j].T.contiguous(), basis[i]) for i in range(d * d) for j in range(d * d)) / d
+        choi = (
+            sum(R[i, j] * torch.kron(basis[j].T.contiguous(), basis[i]) for i in range(d * d) for j in range(d * d)) / d
+        )
         values, vectors = torch.linalg.eigh(choi)
         assert values.min() > -1e-12
         kraus = [
@@ -171,7 +180,7 @@ def test_states_stay_states_layer_by_layer() -> None:
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "bad"])
 def test_quoted_errors_contain_relaxation(profile: str) -> None:
-    """Average infidelity of a channel, 1 - (Tr R / d^2 * d + 1) / (d + 1), is the profile's, or relaxation's alone where
+    """Average infidelity of a channel, 1 - (Tr R / d + 1) / (d + 1), is the profile's, or relaxation's alone where
     that is already more."""
     known = PROFILES[profile]
     noise = Noise(known, "residual")
@@ -278,7 +287,9 @@ def test_cost_is_shots_times_reset_gates_and_readout() -> None:
     program = layered(4, 2, reupload=False, zz=False)
     cost = device.cost(program, 164_000, 1024)
     assert cost["shots"] == 164_000 * 1024
-    assert cost["qpu_seconds"] == pytest.approx(164_000 * 1024 * (250 + 2.584 + device.depth_time(program) / 1000) / 1e6)
+    assert cost["qpu_seconds"] == pytest.approx(
+        164_000 * 1024 * (250 + 2.584 + device.depth_time(program) / 1000) / 1e6
+    )
     assert 11 < cost["qpu_seconds"] / 3600 < 13
     queued = qpu(queue=2.0, job=100).cost(program, 250, 10)
     assert queued["qpu_seconds"] - qpu().cost(program, 250, 10)["qpu_seconds"] == pytest.approx(3 * 2.0)

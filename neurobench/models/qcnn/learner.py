@@ -182,7 +182,7 @@ class HybridQCNNLearner:
         if not isinstance(x, Tensor) or x.dtype != torch.float32 or tuple(x.shape[1:]) != self.task.shape or not len(x):
             seen = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
             raise UserError(
-                f"images must be float32 (B, {', '.join(map(str, self.task.shape))}) with B > 0, not {seen}"
+                f"images must be float32 (B, {', '.join(map(str, self.task.shape))}) with B at least 1, not {seen}"
             )
         return x.to(self.device)
 

@@ -1,0 +1,41 @@
+"""Small hybrid networks, and images that stand for digits."""
+
+from typing import Any
+
+import torch
+
+from neurobench.backends.devices import CircuitDevice
+from neurobench.backends.sim.circuit_device import StatevectorDevice
+from neurobench.data.dataset import Split
+from neurobench.models.learner import Step, Task
+from neurobench.models.qcnn.learner import HybridQCNNLearner
+from neurobench.models.qcnn.recipe import HybridQCNN
+from neurobench.training.seeds import spawn
+
+CPU = torch.device("cpu")
+SHAPE = (1, 28, 28)
+
+
+def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
+    """Class c: a bar at its own place, in noise."""
+    draw = torch.Generator().manual_seed(seed)
+    x = 0.2 * torch.rand(n, *SHAPE, generator=draw)
+    y = torch.arange(n) % classes
+    for c in range(classes):
+        x[y == c, :, 2 + 24 * c // classes : 5 + 24 * c // classes, 4:24] += 0.7
+    return Split(x, y, torch.arange(n))
+
+
+def learner(circuit: CircuitDevice | None = None, classes: int = 2, seed: int = 0, **fields: Any) -> HybridQCNNLearner:
+    fields = {"circuit": circuit or StatevectorDevice(CPU), "classical": (), **fields}
+    made = HybridQCNN(**fields).build(Task("image", SHAPE, classes), spawn(seed), CPU)
+    assert isinstance(made, HybridQCNNLearner)
+    return made
+
+
+def train(made: HybridQCNNLearner, data: Split, size: int, epochs: int = 1, begin: int = 0, stop: int = 10**9) -> None:
+    """Updates `begin` to `stop` of all; the last batch of an epoch may be ragged."""
+    per = -(-len(data) // size)
+    for k in range(begin, min(stop, epochs * per)):
+        chosen = slice(k % per * size, min(len(data), (k % per + 1) * size))
+        made.learn(data.batch(chosen), Step(k, epochs * per, k // per))

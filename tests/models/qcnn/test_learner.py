@@ -1,0 +1,272 @@
+"""Promises of the hybrid network."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from neurobench.backends.mock.qpu import QPU
+from neurobench.backends.sim.circuit_device import StatevectorDevice
+from neurobench.config.bounds import BoundsError
+from neurobench.config.check import check
+from neurobench.config.compose import composer
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Splits
+from neurobench.models.learner import Divergence, Step, Task
+from neurobench.models.qcnn import adam, heads, network
+from neurobench.models.qcnn.recipe import HybridQCNN
+from neurobench.training.seeds import spawn
+from tests.models.qcnn.conftest import CPU, SHAPE, bars, learner, train
+
+
+def textbook(p: dict[str, torch.Tensor]) -> nn.Module:
+    """The tutorial's trunk in torch's own modules."""
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 1)),
+    )
+    with torch.no_grad():
+        for module, name in ((net[0], "conv1"), (net[3], "conv2"), (net[7], "hidden"), (net[9], "z")):
+            module.weight.copy_(p[f"{name}.weight"])  # type: ignore[union-attr]
+            module.bias.copy_(p[f"{name}.bias"])  # type: ignore[union-attr]
+    return net
+
+
+def test_ten_updates_are_those_of_the_same_network_in_torch_s_modules() -> None:
+    made = learner(lr=1e-2, weight_decay=1e-3, dropout=0.0)
+    net = textbook(made.main.named())
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, weight_decay=1e-3)
+    data = bars(40)
+    for k in range(10):
+        x, y = data.batch(slice(4 * k, 4 * k + 4))
+        one = (1 + net(2 * x - 1).sin()) / 2
+        loss = nn.NLLLoss()(torch.cat([one, 1 - one], 1).log(), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        sums = made.learn(data.batch(slice(4 * k, 4 * k + 4)), Step(k, 10, 0))
+        assert sums["loss"] / 4 == pytest.approx(float(loss.detach()), abs=1e-5)
+    flat = torch.cat([part.detach().flatten() for part in net.parameters()])
+    assert torch.allclose(flat, made.main.params, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameters"),
+    [
+        ({}, 19_085),
+        ({"head": "linear", "n_qubits": 4, "depth": 2}, 19_346 + 1),
+        ({"head": "linear", "n_qubits": 8, "depth": 2}, 19_662 + 1),
+        ({"head": "tanh", "n_qubits": 8}, 19_662 + 1 - 32),
+        ({"head": "mlp", "n_qubits": 4}, 19_346 + 1),
+    ],
+)
+def test_networks_have_the_size_that_they_are_said_to_have(fields: dict[str, Any], parameters: int) -> None:
+    """The gain is one more than the published counts."""
+    assert len(learner(classes=2 if not fields else 10, **fields).main.params) == parameters
+
+
+@pytest.mark.parametrize("head", ["binary", "sigmoid"])
+def test_class_0_is_the_probability_of_1(head: str) -> None:
+    found = heads.scores(head, {}, torch.tensor([[0.7]]), learner().way, 0)[0]
+    one = (1 + math.sin(0.7)) / 2 if head == "binary" else 1 / (1 + math.exp(-0.7))
+    assert found.tolist() == pytest.approx([one, 1 - one])
+
+
+def test_losses_of_probabilities() -> None:
+    p = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+    y = torch.tensor([0, 1])
+    assert heads.losses("binary", p, y, raw=True, shots=None).tolist() == [-0.25, -0.0]
+    exact = heads.losses("binary", p, y, raw=False, shots=None)
+    assert exact.tolist() == pytest.approx([-math.log(0.25), -math.log(1e-6)])
+    counted = heads.losses("binary", p, y, raw=False, shots=4)
+    assert counted.tolist() == pytest.approx([-math.log(1.5 / 5), -math.log(0.5 / 5)])
+
+
+def test_a_cycle_s_rate_is_torch_s() -> None:
+    parameter = [nn.Parameter(torch.zeros(1))]
+    optimizer = torch.optim.Adam(parameter)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.4, total_steps=50, cycle_momentum=False)
+    for k in range(50):
+        assert adam.rate("one_cycle", 0.4, Step(k, 50, 0)) == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert adam.rate("constant", 0.4, Step(7, 50, 0)) == 0.4
+
+
+def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_does() -> None:
+    kept = network.dropped(1000, 0.25, seed=1, device=CPU)
+    assert kept is not None
+    assert kept.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert float((kept == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    assert torch.equal(kept, network.dropped(1000, 0.25, 1, CPU) + 0)
+    batch = bars(8).batch(slice(0, 8))
+    for fault, alike in ((True, True), (False, False)):
+        with_, without = (learner(dropout=rate, dropout_first_epoch_only=fault) for rate in (0.5, 0.0))
+        for made in (with_, without):
+            made.learn(batch, Step(0, 9, 1))
+        assert torch.equal(with_.main.params, without.main.params) == alike
+
+
+def test_moved_images_are_the_images_moved() -> None:
+    x = torch.arange(2 * 16 * 16, dtype=torch.float32).reshape(2, 1, 16, 16) + 1
+    found = network.moved(x, 2, seed=3)
+    for before, after in zip(x[:, 0], found[:, 0], strict=True):
+        wide = nn.functional.pad(before, (2,) * 4)
+        assert any(torch.equal(after, wide[r : r + 16, c : c + 16]) for r in range(5) for c in range(5))
+    assert not torch.equal(found, x)
+    assert network.moved(x, 0, seed=3) is x
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"shots": 20, "gradient": "param_shift"},
+        {"shots": 20, "gradient": "param_shift", "nll_on_probabilities": True, "shift_without_half": True},
+        {"head": "linear", "n_qubits": 3, "depth": 1, "lr": 5e-3, "dropout": 0.0, "reupload": True, "zz": True},
+        {"head": "linear", "n_qubits": 2, "depth": 1, "lr": 5e-3, "dropout": 0.0, "shots": 50, "gradient": "spsa"},
+        {"head": "mlp", "n_qubits": 3, "lr": 5e-3, "dropout": 0.0},
+    ],
+    ids=["exact", "shots", "tutorial", "qubits", "spsa", "mlp"],
+)
+def test_it_learns_to_tell_bars_apart(fields: dict[str, Any]) -> None:
+    made = learner(**{"lr": 2e-3, **fields})
+    data = bars(64)
+    train(made, data, 16, epochs=12)
+    assert made.measure(data.batch(slice(0, 64)))["correct"] >= 60
+
+
+def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
+    fields = {
+        "head": "linear",
+        "n_qubits": 2,
+        "depth": 1,
+        "shots": 10,
+        "gradient": "param_shift",
+        "classical": ("tanh",),
+    }
+    data, whole, first, second = bars(22), learner(**fields), learner(**fields), learner(seed=1, **fields)
+    train(whole, data, 8, epochs=3)
+    train(first, data, 8, epochs=3, stop=5)
+    state = first.state_dict()
+    train(first, data, 8, epochs=3, begin=5)  # must not reach into what was saved
+    second.seeds = first.seeds
+    second.load_state_dict(state)
+    train(second, data, 8, epochs=3, begin=5)
+    for one in (first, second):
+        assert torch.equal(one.main.params, whole.main.params)
+        assert torch.equal(one.members["tanh"].params, whole.members["tanh"].params)
+        assert one.history.sums == whole.history.sums
+        assert torch.equal(one.predict(data.x), whole.predict(data.x))
+
+
+def test_the_twin_does_not_disturb_and_meets_the_same_batches() -> None:
+    alone, beside = learner(), learner(classical=("sigmoid",))
+    data = bars(32)
+    for made in (alone, beside):
+        train(made, data, 8, epochs=2)
+    assert torch.equal(alone.main.params, beside.main.params)
+    sums = beside.measure(data.batch(slice(0, 32)))
+    twin = learner(head="sigmoid")
+    twin.main.adam.params.copy_(beside.members["sigmoid"].params)
+    assert sums["sigmoid_accuracy"] == twin.measure(data.batch(slice(0, 32)))["correct"]
+
+
+def test_predictions_do_not_depend_on_the_batch() -> None:
+    made = learner(head="linear", n_qubits=3, depth=2)
+    data = bars(20)
+    single = torch.cat([made.predict(data.x[k : k + 1]) for k in range(20)])
+    assert torch.allclose(made.predict(data.x), single, atol=1e-5)
+
+
+def test_first_epochs_are_told_as_they_were_and_twins_and_devices_compared() -> None:
+    made = learner(QPU(profile="bad").open(0, CPU), shots=50, train_on="ideal", classical=("sigmoid",))
+    data = bars(48)
+    train(made, data, 8, epochs=2, stop=6)
+    measured = made.measure(data.batch(slice(0, 48)))
+    train(made, data, 8, epochs=2, begin=6)
+    made.settle(data, data)
+    found = made.published_way(Splits(data, data, data, "", "", ""))
+    assert found["epoch_0_validation_accuracy"] == measured["correct"] / 48
+    assert found["epoch_0_validation_loss"] == pytest.approx(measured["loss"] / 48)
+    assert "epoch_2_validation_accuracy" not in found
+    classical = made.measure(data.batch(slice(0, 48)))
+    assert found["classical_accuracy"] == classical["sigmoid_accuracy"] / 48
+    assert found["gain_over_classical"] == pytest.approx((classical["correct"] - classical["sigmoid_accuracy"]) / 48)
+    assert found["mean_abs_dz_mitigated"] == pytest.approx(found["mean_abs_dz_gates_only"], abs=1e-6)
+    assert found["mean_abs_dz_raw"] > 0.05 > found["mean_abs_dz_gates_only"]
+
+
+def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
+    data = bars(16)
+    ideal = learner(StatevectorDevice(CPU))
+    noisy = learner(QPU(profile="bad").open(0, CPU), shots=5, train_on="ideal")
+    for made in (ideal, noisy):
+        train(made, data, 8)
+    assert torch.equal(ideal.main.params, noisy.main.params)
+    assert not torch.allclose(ideal.predict(data.x), noisy.predict(data.x), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"n_qubits": 0}, "n_qubits=0 is not"),
+        ({"n_qubits": 2}, "n_qubits=2: head=binary has one; set head=linear"),
+        ({"depth": 1}, "depth, reupload and zz belong to head=linear"),
+        ({"shots": 0, "gradient": "param_shift"}, "shots=0 is not an integer in [1, 2147483647] or null"),
+        ({"shots": 1.5, "gradient": "param_shift"}, "shots=1.5 is not an integer"),
+        ({"shots": True, "gradient": "param_shift"}, "shots=True is not an integer"),
+        ({"shots": float("nan"), "gradient": "param_shift"}, "shots=nan is not an integer"),
+        ({"shots": 100}, "gradient=autograd needs exact expectations, counts of shots=100 have no derivative"),
+        ({"shift_without_half": True}, "shift_without_half=True changes gradient=param_shift, not autograd"),
+        ({"classical": ["sigmoid", "sigmoid"]}, "classical=['sigmoid', 'sigmoid'] names a head twice"),
+        ({"head": "linear", "n_qubits": 2, "classical": ["sigmoid"]}, "classical=sigmoid has one number z"),
+        ({"head": "linear", "n_qubits": 1, "zz": True}, "zz=True needs a pair"),
+        ({"head": "quantum"}, "head='quantum' is not one of binary, linear, sigmoid, tanh, mlp"),
+        ({"dropout": 1.0}, "dropout=1.0 is not in [0, 1)"),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BoundsError) as refusal:
+        HybridQCNN(**{"circuit": StatevectorDevice(CPU), **fields})
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["model=hybrid_qcnn", "dataset=mnist"], "head=binary tells two classes apart, the data have 10; take model="),
+        (["model=hybrid_qcnn_digits", "model.n_qubits=20"], "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB"),
+        (
+            ["model=hybrid_qcnn_digits", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
+            "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
+        ),
+        (["model=hybrid_qcnn", "dataset=yin_yang"], "model=hybrid_qcnn reads image; dataset=yin_yang yields vector"),
+        (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
+        (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),
+        (["model=hybrid_qcnn", "dataset.digits=[0,0]"], "names a class twice"),
+        (["model=hybrid_qcnn", "dataset.train_per_class=6000"], "more than the 5923 images of digit 0"),
+    ],
+)
+def test_configurations_that_cannot_run_are_refused_before_anything_is_read(words: list[str], sentence: str) -> None:
+    with composer() as compose:
+        assert sentence in "\n".join(check(compose(words)))
+
+
+def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
+    made = learner()
+    for x in (torch.rand(2, 1, 27, 28), torch.rand(2, 28, 28), torch.rand(0, *SHAPE), torch.ones(2, *SHAPE).long()):
+        with pytest.raises(UserError, match=r"images must be float32 \(B, 1, 28, 28\) with B at least 1, not torch"):
+            made.predict(x)
+    batch, classical = bars(2).batch(slice(0, 2)), learner(head="tanh")
+    with pytest.raises(Divergence, match="diverged at update 3: loss is nan; try a smaller model.lr"):
+        classical.learn(batch._replace(x=batch.x * float("nan")), Step(3, 9, 0))
+    with pytest.raises(UserError, match="batch_one=true, as in the tutorial's view.*not 2. Set training.batch_size=1"):
+        learner(batch_one=True).learn(bars(2).batch(slice(0, 2)), Step(0, 1, 0))
+    state = learner(head="linear", n_qubits=3, depth=1).state_dict()
+    with pytest.raises(UserError, match="n_qubits=3 there, 2 here; depth=1 there, 2 here. Use the same settings"):
+        learner(head="linear", n_qubits=2, depth=2).load_state_dict(state)
+    with pytest.raises(UserError, match="the data have 3"):
+        HybridQCNN(circuit=StatevectorDevice(CPU)).build(Task("image", SHAPE, 3), spawn(0), CPU)
