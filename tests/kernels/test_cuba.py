@@ -1,0 +1,90 @@
+"""The event-driven kernels: independent of how samples are shared out, and right at the edges of their lists."""
+
+import numpy as np
+import pytest
+
+from neurobench.kernels.cuba_backward import exponential, scatter
+from neurobench.kernels.cuba_bins import bin_events
+from neurobench.kernels.cuba_forward import TALLY, dense, forward_fixed
+from neurobench.kernels.cuba_step import emit
+from neurobench.kernels.cuba_update import squares
+
+T, N, INPUTS, C = 30, 7, 40, 19
+
+
+def lists(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Active inputs (index, begin, count), a tenth of them at each step."""
+    random = np.random.default_rng(seed)
+    x = random.random((N, T, INPUTS)) < 0.1
+    count = x.sum(2).astype(np.int32)
+    begin = (np.cumsum(count) - count.reshape(-1)).reshape(N, T)
+    return x.nonzero()[2].astype(np.uint16), begin, count
+
+
+def run(chunks: int, keep_v: bool) -> tuple[np.ndarray, ...]:
+    W = np.random.default_rng(1).integers(-60, 90, (INPUTS, C)).astype(np.int8)
+    delay = np.arange(C, dtype=np.int32) % 5
+    v = np.zeros((N, T, C) if keep_v else (chunks, 1, C), np.int32)
+    out, count = np.zeros((N, T, C), np.uint16), np.zeros((N, T), np.int32)
+    spikes, tally = np.zeros((N, C), np.int32), np.zeros((chunks, len(TALLY)), np.int64)
+    numbers = tuple(np.int32(number) for number in (3072, 3973, 5120, 2**30, 2**30))
+    kept = np.ones((N, C), np.uint8)
+    forward_fixed(*lists(0), W, 1.0, numbers, delay, kept, chunks, keep_v, True, v, out, count, spikes, tally)
+    y = np.empty((N, T, C), np.float32)
+    dense(out, count, chunks, y)
+    return y, spikes, tally[:, :5].sum(0), tally[:, 5:].max(0)
+
+
+@pytest.mark.parametrize("chunks", [2, 3, 11])
+def test_the_forward_pass_does_not_depend_on_the_number_of_chunks(chunks: int) -> None:
+    whole = run(1, True)
+    assert whole[0].sum() > 50
+    for one, other in zip(whole, run(chunks, False), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
+    fired = np.zeros(8, np.uint8)
+    fired[[0, 1, 2, 3]] = 1
+    out, count = np.zeros((10, 5), np.uint16), np.zeros(10, np.int32)
+    kept = np.array([1, 1, 0, 1, 1], np.uint8)
+    assert emit(fired, 6, np.array([0, 2, 0, 3, 0], np.int32), kept, out, count) == 4
+    assert count.tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 0, 1]
+    assert (out[7, 0], out[9, 0]) == (0, 1), "neuron 2 was dropped, neuron 3 would arrive at step 10 of 10"
+
+
+def test_scattered_rows_are_the_dense_product() -> None:
+    index, begin, count = lists(3)
+    eu = np.random.default_rng(4).standard_normal((T, C)).astype(np.float32)
+    dW = np.zeros((INPUTS, C), np.float32)
+    scatter(index, begin[2], count[2], eu, dW)
+    x = np.zeros((T, INPUTS))
+    for t in range(T):
+        x[t, index[begin[2, t] :][: count[2, t]]] = 1
+    np.testing.assert_allclose(dW, x.T @ eu, atol=1e-5)
+
+
+def test_the_exponential_is_numpys() -> None:
+    x = -np.linspace(0, 80, 2001, dtype=np.float32)
+    ours = np.array([exponential(value) for value in x])
+    np.testing.assert_allclose(ours, np.exp(x.astype(np.float64)), rtol=5e-6)
+    assert exponential(np.float32(-1e30)) < 1e-37
+
+
+def test_an_input_counts_once_a_step_and_what_leaves_the_sensor_never() -> None:
+    t = np.array([0, 100, 400, 501, 1499, 1500, 2500, 9000], np.int32)
+    x = np.array([3, 3, 3, 3, 3, 33, 3, 0], np.uint8)
+    index, begin, count = np.zeros(8, np.uint16), np.zeros((1, 4), np.int64), np.zeros((1, 4), np.int32)
+    motion = np.array([[1.0, 0.0, 1.0, 0.0]])
+    still = np.zeros(8, np.uint8)
+    start = np.array([0, 8])
+    bin_events(t, x, still, still, start, motion, False, 1000.0, (2, 34, 34), 1, index, begin, count)
+    assert count.tolist() == [[1, 1, 1, 0]], "1500 us is step 2 but column 34 is none; 2500 us is step 2, half to even"
+    assert index[:3].tolist() == [4, 4, 4]
+    assert begin.tolist() == [[0, 1, 2, 3]]
+
+
+def test_sums_of_squares_in_chunks() -> None:
+    v = np.random.default_rng(5).standard_normal((101, 7)).astype(np.float32)
+    for chunks in (1, 4, 200):
+        np.testing.assert_allclose(squares(v, chunks), (v.astype(np.float64) ** 2).sum(0))
