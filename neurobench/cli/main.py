@@ -13,6 +13,7 @@ FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
+    "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",

@@ -1,0 +1,157 @@
+"""Trials of a study, one after the other, each a run like any other. Several processes may share a study."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+
+from neurobench.config.check import require
+from neurobench.config.compose import composer
+from neurobench.config.errors import UserError
+from neurobench.runs.execute import RunFailed, execute
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.watch import Pruned
+from neurobench.sweep.space import Space, larger_wins
+
+TOLD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class Pruner:
+    """Tells a trial's epochs to the study and gives hopeless ones up. See `neurobench.runs.watch.Watcher`."""
+
+    def __init__(self, trial: Trial, space: Space):
+        self.trial, self.figure = trial, space.prune_on
+        self.sign = 1 if self.figure is None or larger_wins(self.figure) == space.larger_wins else -1
+
+    def begin(self, config: DictConfig, folder: RunFolder) -> None:
+        self.trial.set_user_attr("folder", str(folder.path))
+        for row in folder.metrics():  # of a sitting that was killed
+            self._report(row)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        if self._report(row) and self.trial.should_prune():
+            raise Pruned(f"given up after epoch {row['epoch']}")
+
+    def _report(self, row: Mapping[str, Any]) -> bool:
+        if self.figure is None:
+            return False
+        if self.figure not in row:
+            there = ", ".join(key for key in row if key.startswith("validation_"))
+            raise UserError(f"prune_on={self.figure} is not a figure of an epoch; there is {there or 'none'}")
+        self.trial.report(self.sign * row[self.figure], row["epoch"])
+        return True
+
+    def end(self, folder: RunFolder) -> None:
+        pass
+
+
+def open_study(space: Space, name: str, file: Path) -> optuna.Study:
+    """The study in a sqlite file, made where it is not there."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return optuna.create_study(
+        study_name=name,
+        storage=f"sqlite:///{file.absolute()}",
+        direction="maximize" if space.larger_wins else "minimize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+        load_if_exists=True,
+    )
+
+
+def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
+    """Go on until so many trials have been told. A trial whose process was killed is taken up again, from its run's
+    checkpoint."""
+    take_up(study)
+    with composer(config_dir) as compose, warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        while (done := len(counted(study))) < trials:
+            # Seeded anew for each: what is proposed depends on what was told, not on how often the study was stopped.
+            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
+            trial = study.ask()
+            trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
+            words = [f"{key}={_suggest(trial, key, entry)}" for key, entry in space.space.items()]
+            config = compose([*space.overrides, *words])
+            require(config)
+            config.resume = True
+            console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
+            _one(study, trial, space, config, console)
+
+
+def _one(study: optuna.Study, trial: Trial, space: Space, config: DictConfig, console: Console) -> None:
+    try:
+        folder = execute(config, console, [Pruner(trial, space)])
+    except Pruned as reason:
+        console.print(str(reason), highlight=False)
+        study.tell(trial, state=TrialState.PRUNED)
+        return
+    except RunFailed as error:
+        console.print(str(error).splitlines()[0], highlight=False)
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    trial.set_user_attr("folder", str(folder.path))
+    value = judged(folder, space.figure)
+    study.tell(trial, value)
+    console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
+
+
+def judged(folder: RunFolder, figure: str) -> float:
+    """The figure of held-out samples: of the record, else of the epoch that the run ended in (or went back to)."""
+    result = folder.result()
+    assert result is not None
+    rows = folder.metrics()
+    if figure in result["metrics"]:
+        return result["metrics"][figure]
+    row = rows[(result.get("best_epoch") or len(rows)) - 1]
+    if figure not in row:
+        there = [key for key in (*result["metrics"], *row) if "validation" in key]
+        raise UserError(
+            f"figure={figure} is not there; this model has {', '.join(there) or 'none of held-out samples'}"
+        )
+    return row[figure]
+
+
+def take_up(study: optuna.Study) -> None:
+    """Trials whose process on this machine has gone: closed, and asked for again with the same values."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
+        if host == platform.node() and not _alive(int(pid)):
+            study.enqueue_trial(trial.params, skip_if_exists=False)
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.set_user_attr(f"taken_up_{trial.number}", True)
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that were told, less those that were taken up again under another number."""
+    trials = study.get_trials(deepcopy=False, states=TOLD)
+    return [trial for trial in trials if f"taken_up_{trial.number}" not in study.user_attrs]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _suggest(trial: Trial, key: str, entry: Mapping[str, Any]) -> Any:
+    if "choices" in entry:
+        return trial.suggest_categorical(key, entry["choices"])
+    whole = all(isinstance(entry[end], int) for end in ("low", "high"))
+    options = {name: entry[name] for name in ("log", "step") if name in entry}
+    if whole:
+        return trial.suggest_int(key, entry["low"], entry["high"], **options)
+    return trial.suggest_float(key, entry["low"], entry["high"], **options)
