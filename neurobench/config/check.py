@@ -7,7 +7,7 @@ it and stops there.
 import dataclasses
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,9 +20,13 @@ from neurobench.config.compose import unknown_key
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.targets import TargetRefused, config_packages, find_target
+from neurobench.data.encoders import Encoder, chain
+from neurobench.models.learner import Task
 
 SECTIONS: dict[str, type] = {"training": Training, "scale": Scale}
 TARGETS = ("model", "dataset", "backend")
+ENCODER = "encoder"  # a target too; runs of before it was there have none
+AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
 
 
@@ -42,24 +46,39 @@ def check(config: DictConfig) -> list[str]:
     assert isinstance(plain, dict)
     known = [field.name for field in dataclasses.fields(Root)]
     for key in plain:
-        if key not in (*known, *SECTIONS, *TARGETS, "table"):
-            faults.append(unknown_key(str(key), "", str(key), [*known, *SECTIONS, *TARGETS], config))
+        if key not in (*known, *SECTIONS, *TARGETS, ENCODER, "table"):
+            faults.append(unknown_key(str(key), "", str(key), [*known, *SECTIONS, *TARGETS, ENCODER], config))
     top = {key: _resolved(config, key) for key in known if key in plain}
     faults += _record_faults(Root, top, "", config)
     for section, record in SECTIONS.items():
         faults += _record_faults(record, _resolved(config, section), section, config)
     if plain.get("table") is not None:
         faults += _table_faults(_resolved(config, "table"), config)
-    misfits = _fit_faults(config)
-    faults += _target_faults("dataset", _resolved(config, "dataset"), {}, config)
+    misfits = _device_faults(config)
+    for section, values in (("dataset", _resolved(config, "dataset")), (ENCODER, encoder_of(config))):
+        faults += _target_faults(section, values, {}, config)
     needs = needed_devices(config)
     # A device that the backend lacks is told by the sentence about the fit, which says what to do.
     faults += _target_faults("model", _without(config, "model", needs), dict.fromkeys(needs), config)
     for device in sorted(set(needs.values())):
         if device in config.backend:
             faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
+    if not faults:
+        misfits += _encoder_faults(config)
     faults += misfits
     return faults or _size_faults(config, needs)
+
+
+def encoder_of(config: DictConfig) -> dict[str, Any]:
+    """The encoder's section."""
+    return _resolved(config, ENCODER) or AUTO
+
+
+def way_of(config: DictConfig) -> Sequence[Encoder] | str:
+    """The encoders between data and model of a configuration whose sections have no faults, or why there is no way."""
+    reads = find_target(config.model.get("_target_")).reads  # type: ignore[attr-defined]
+    dataset = _made(_resolved(config, "dataset"), {})
+    return chain(_made(encoder_of(config), {}), dataset.layout, dataset.shape, reads)
 
 
 def needed_devices(config: DictConfig) -> dict[str, str]:
@@ -171,10 +190,10 @@ def _table_faults(values: Any, config: DictConfig) -> list[str]:
     return faults
 
 
-def _fit_faults(config: DictConfig) -> list[str]:
-    """Model, dataset and backend, each fine on its own, that do not go together."""
+def _device_faults(config: DictConfig) -> list[str]:
+    """What the model needs and the backend does not offer."""
     faults = []
-    model, dataset, backend = (str(config[key].get("name")) for key in TARGETS)
+    model, _, backend = (str(config[key].get("name")) for key in TARGETS)
     for device in sorted(set(needed_devices(config).values())):
         if device not in config.backend:
             offers = [str(key) for key in config.backend if key != "name"]
@@ -183,14 +202,18 @@ def _fit_faults(config: DictConfig) -> list[str]:
             faults.append(
                 f"model={model} needs a '{device}'; backend={backend} offers {', '.join(offers) or 'nothing'}.{way_out}"
             )
-    try:
-        reads = find_target(config.model.get("_target_")).reads  # type: ignore[attr-defined]
-        layout = find_target(config.dataset.get("_target_")).layout  # type: ignore[attr-defined]
-    except TargetRefused:
-        return faults
-    if layout not in reads:
-        faults.append(f"model={model} reads {' or '.join(reads)}; dataset={dataset} yields {layout}.")
     return faults
+
+
+def _encoder_faults(config: DictConfig) -> list[str]:
+    """Layouts that no encoder brings together."""
+    way = way_of(config)
+    if not isinstance(way, str):
+        return []
+    model, dataset, _ = (str(config[key].get("name")) for key in TARGETS)
+    auto = encoder_of(config)["_target_"] == AUTO["_target_"]
+    way_out = "" if auto else " Leave out encoder=... for the default."
+    return [f"model={model}, dataset={dataset}: encoder={encoder_of(config).get('name')} {way}.{way_out}"]
 
 
 def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
@@ -201,13 +224,19 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
     `misfit(dataset)`, why these data are not for it.
     """
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
-    refused = model.misfit(_made(_resolved(config, "dataset"), {})) if hasattr(model, "misfit") else None
+    dataset = _made(_resolved(config, "dataset"), {})
+    layout, shape = dataset.layout, dataset.shape
+    way = way_of(config)
+    assert not isinstance(way, str)
+    for step in way:
+        layout, shape = step.yields, step.shape(shape)
+    refused = model.misfit(Task(layout, shape, dataset.n_classes)) if hasattr(model, "misfit") else None
     if refused:
         return [f"model={config.model.name}, dataset={config.dataset.name}: {refused}"]
     if not hasattr(model, "layers"):
         return []
     try:
-        layers = model.layers(_made(_resolved(config, "dataset"), {}).shape)
+        layers = model.layers(shape)
     except UserError as error:
         return [str(error)]
     devices = [_made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))]

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.check import needed_devices
+from neurobench.config.check import AUTO, ENCODER, needed_devices
 from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.config.targets import find_target
 
 
 def science(config: DictConfig) -> dict[str, Any]:
@@ -20,7 +21,22 @@ def science(config: DictConfig) -> dict[str, Any]:
     assert isinstance(plain, dict)
     kept = {str(key): value for key, value in plain.items() if key not in RUNTIME_KEYS}
     kept["backend"] = {key: value for key, value in kept["backend"].items() if key == "name" or key in used}
+    if kept.get(ENCODER) == AUTO:
+        del kept[ENCODER]  # it does nothing where it is not needed, and follows from data and model where it is
+    for section in (kept["model"], kept["dataset"], *kept["backend"].values()):
+        _drop_later(section)
     return kept
+
+
+def _drop_later(section: Any) -> None:
+    """A class may name fields that it got after runs were made (`later: ClassVar`). At their defaults they compute
+    what was computed before, so those runs keep their identity."""
+    if not isinstance(section, dict) or "_target_" not in section:
+        return
+    target = find_target(section["_target_"])
+    for name in getattr(target, "later", ()):
+        if name in section and section[name] == getattr(target, name):
+            del section[name]
 
 
 def config_hash(config: DictConfig, with_seed: bool = True) -> str:

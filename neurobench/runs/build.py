@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.check import needed_devices
-from neurobench.data.dataset import Dataset
+from neurobench.config.check import needed_devices, way_of
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Dataset, Splits
+from neurobench.data.encoders import Encoder, encoded
 from neurobench.metrics.costs import Costs
 from neurobench.models.learner import Learner, Model, Seeds, Task
 
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 
 def build_dataset(config: DictConfig) -> Dataset:
     return instantiate(_fields(config.dataset), _convert_="all")
+
+
+def load_splits(config: DictConfig, dataset: Dataset, seed: int) -> Splits:
+    """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
+    return encoded(dataset.load(seed).limited(config.scale.train, config.scale.test), _way(config))
+
+
+def _way(config: DictConfig) -> Sequence[Encoder]:
+    way = way_of(config)
+    if isinstance(way, str):
+        raise UserError(f"encoder={config.encoder.name} {way}.")
+    return way
 
 
 def build_learner(
@@ -37,10 +52,14 @@ def build_learner(
             costs.watch(name, there)
     # Devices are handed over as objects: Hydra would make a second one from `${backend.x}`.
     plain = OmegaConf.masked_copy(config.model, [str(key) for key in config.model if key not in needs])
+    plain._set_parent(config)  # so that a model's key can refer to the run's: ${seed}
     wired = {field: opened[name] for field, name in needs.items()}
     OmegaConf.set_readonly(plain, False)
     model: Model = instantiate(_fields(plain), **wired, _convert_="all")
-    task = Task(layout=dataset.layout, shape=dataset.shape, n_classes=dataset.n_classes)
+    layout, shape = dataset.layout, dataset.shape
+    for step in _way(config):
+        layout, shape = step.yields, step.shape(shape)
+    task = Task(layout=layout, shape=shape, n_classes=dataset.n_classes)
     return model.build(task, seeds, device)
 
 

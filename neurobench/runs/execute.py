@@ -103,7 +103,7 @@ def _identity(config: DictConfig) -> dict[str, str]:
 
 def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequence[Watcher]) -> None:
     from neurobench.metrics.costs import Costs
-    from neurobench.runs.build import build_dataset, build_learner
+    from neurobench.runs.build import build_dataset, build_learner, load_splits
     from neurobench.runs.provenance import provenance
     from neurobench.training.count import count
     from neurobench.training.evaluate import evaluate
@@ -126,7 +126,7 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
     console.print(f"{label}, seed {config.seed}, {device}, {config.threads} thread(s)", highlight=False)
     console.print(f"run folder {folder.path}", highlight=False, soft_wrap=True)
     dataset = build_dataset(config)
-    splits = dataset.load(seeds.data).limited(config.scale.train, config.scale.test)
+    splits = load_splits(config, dataset, seeds.data)
     data = _data(splits)
     folder.update(data=data)
     learner = build_learner(config, dataset, seeds, device, costs)

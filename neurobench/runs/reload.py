@@ -11,7 +11,7 @@ from neurobench.config.check import require
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.models.learner import Learner
-from neurobench.runs.build import build_dataset, build_learner
+from neurobench.runs.build import build_dataset, build_learner, load_splits
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.machine import pick_device
 from neurobench.training.seeds import spawn
@@ -32,8 +32,7 @@ def load_run(folder: RunFolder, device: str = "cpu") -> Loaded:
     Raises UserError where the run did not finish, DataError where its data cannot be read.
     """
     learner, config = load_learner(folder, device)
-    splits = build_dataset(config).load(spawn(config.seed).data)
-    return Loaded(learner, splits.limited(config.scale.train, config.scale.test), config)
+    return Loaded(learner, load_splits(config, build_dataset(config), spawn(config.seed).data), config)
 
 
 def load_learner(folder: RunFolder, device: str = "cpu") -> tuple[Learner, DictConfig]:

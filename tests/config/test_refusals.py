@@ -46,9 +46,13 @@ FAULTY = {
     "a class with a slip": (["dataset._target_=neurobench.data.mnist.MNST"], "Did you mean MNIST?"),
     "a target that is no name": (["model._target_=3"], "_target_=3 is not the dotted name of a class"),
     "no target": (["~model._target_"], "model names no class: it has no _target_"),
-    "data of another layout": (
-        ["model=toy", "dataset=nmnist"],
-        "model=toy reads vector; dataset=nmnist yields events.",
+    "an encoder of another layout": (
+        ["model=toy", "dataset=nmnist", "encoder=latency"],
+        "model=toy, dataset=nmnist: encoder=latency reads vector or image, not events.",
+    ),
+    "an encoder that the model cannot read": (
+        ["model=toy", "dataset=yin_yang", "encoder=rate"],
+        "encoder=rate yields events; the model reads vector. Leave out encoder=... for the default.",
     ),
     "a device that is not offered": (["model=toy", "model.needs=${backend.abacus}"], "needs a 'abacus'; backend=sim"),
 }
