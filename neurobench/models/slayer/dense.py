@@ -1,4 +1,4 @@
-"""A network's forward pass and its gradients by plain torch, on any device: `EventEngine` without compiled kernels."""
+"""A network forward and back on any device: dense products, and time steps by plain torch or, on CUDA, by Triton."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from neurobench.models.slayer.spikes import Spikes, as_dense
 
 
 class DenseEngine:
-    """Computes what `EventEngine` does; the time loop of `neuron` runs as it stands there."""
+    """Computes what `EventEngine` does; the time loop of `neuron` runs as it stands there, on CUDA fused by Triton."""
 
     def __init__(self, device: torch.device):
         self.device = device
+        self._fused = device.type == "cuda"
         self._pass: Any = None
 
     def run(
@@ -42,7 +43,7 @@ class DenseEngine:
         x, used, fired, tally = as_dense(inputs, self.device), [], [], []
         share = 1.0  # of the spikes in x that dropout left
         for k, layer in enumerate(layers):
-            s, u, v = unroll(float_step if layer.unit == 1 else fixed_step, _drive(x, layer, share), layer.cuba)
+            s, u, v = self._forward(_drive(x, layer, share), layer)
             stays = kept[k].to(self.device) if kept is not None and k + 1 < len(layers) else None
             y = delayed(s.float() if stays is None else s.float() * stays, layer.delay)
             used.append((x, share, u, v, stays, y))
@@ -61,12 +62,30 @@ class DenseEngine:
             layer, (x, share, u, v, stays, y) = layers[k], used[k]
             gain = 1.0 if stays is None else 1 / keep
             arriving = undelayed(g, layer.delay) * gain * (1 if stays is None else stays)
-            back = scan_back(arriving, u, v, slope, layer.cuba, layer.unit)
-            dw = x.flatten(0, 1).t() @ back.eu.flatten(0, 1)
+            eu, dD = self._backward(arriving, u, v, slope, layer)
+            dw = x.flatten(0, 1).t() @ eu.flatten(0, 1)
             dd = delay_gradient(g, y).double() * gain
-            found.append(LayerGradient(dw[None], 1 / share, back.dD.cpu().numpy(), dd))
-            g = back.eu @ layer.w.t()
+            found.append(LayerGradient(dw[None], 1 / share, dD.cpu().numpy(), dd))
+            g = eu @ layer.w.t()
         return found[::-1]
+
+    def _forward(self, z: Tensor, layer: Held) -> tuple[Tensor, Tensor, Tensor]:
+        """Spikes, currents and voltages of inputs z, (T, B, C)."""
+        fixed = layer.unit != 1
+        if self._fused:
+            from neurobench.kernels.cuba_triton import forward
+
+            return forward(z.int() if fixed else z, layer.cuba, fixed)
+        return unroll(fixed_step if fixed else float_step, z, layer.cuba)
+
+    def _backward(self, g: Tensor, u: Tensor, v: Tensor, slope: Slope, layer: Held) -> tuple[Tensor, Tensor]:
+        """dL/dz and the sums of the decays' gradient from g = dL/ds (T, B, C)."""
+        if self._fused:
+            from neurobench.kernels.cuba_triton import backward
+
+            return backward(g, u, v, slope, layer.cuba, layer.unit)
+        back = scan_back(g, u, v, slope, layer.cuba, layer.unit)
+        return back.eu, back.dD
 
 
 def _drive(x: Tensor, layer: Held, share: float) -> Tensor:

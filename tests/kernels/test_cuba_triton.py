@@ -1,0 +1,44 @@
+"""The kernels for GPUs compute what the reference does: in Triton's interpreter, and on a GPU where there is one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_interpreted_kernels_agree_with_the_reference() -> None:
+    pytest.importorskip("triton")
+    words = [sys.executable, "-m", "tests.kernels.cuba_triton_check"]
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert done.stdout.strip() == "agree", done.stderr
+
+
+def test_an_engine_on_these_kernels_agrees_with_the_one_on_torch() -> None:
+    """What a GPU runs, in the interpreter: the same spikes and gradients."""
+    words = [sys.executable, "-m", "tests.kernels.cuba_triton_engine_check"]
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert done.stdout.strip() == "agree", done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_learns_what_the_cpu_does() -> None:
+    from neurobench.backends.sim.core import SimulatedCore
+    from neurobench.data.nmnist import NMNIST
+    from neurobench.models.learner import Seeds, Step, Task
+    from neurobench.models.slayer.recipe import SlayerSNN
+
+    split = NMNIST(validation=0).load(0).train.head(32)
+    found = []
+    for name in ("cpu", "cuda"):
+        device = torch.device(name)
+        recipe = SlayerSNN(hidden=(64, 64), core=SimulatedCore().open(0, device))
+        one = recipe.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), device)
+        found.append([one.learn(split.batch(slice(None)), Step(k, 3, 0))["loss"] for k in range(3)])
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    assert found[0] == pytest.approx(found[1], rel=1e-2)
