@@ -127,7 +127,7 @@ class FixedPoint(NamedTuple):
     trace_bits: int  # of inputs and recurrent neurons
     trace_out_bits: int  # of readouts
     stochastic: bool  # an update is a chance of one LSB; else it is rounded
-    update_scale: float  # mean LSB of an update for what the float rule calls lr 1
+    update_scale: float  # multiplies every update; 1: NEST's learning rate
 
 
 class LearningCore(Protocol):

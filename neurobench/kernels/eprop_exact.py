@@ -109,7 +109,7 @@ def _arrive(c, syn, src, past, i, n, base, eta, first, plain):  # type: ignore[n
     else:
         _replay_to(c, syn, src, past, i, n - 2, base, eta, plain)
         replayed = min(n - before, c.cutoff)
-        update(c, syn, src, i, before + replayed, eta)
+        update(c, syn, src, i, n - 1, eta)
         if n - before > replayed:
             _decay(c, syn, src, i, n - before - replayed)
         if replayed > 0:

@@ -52,7 +52,8 @@ def neuron_step(c, j, x, s):  # type: ignore[no-untyped-def]
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _delta_step(c, j, x, s):  # type: ignore[no-untyped-def]
     v = s.v[j]
-    if s.left[j] == 0:
+    free = s.left[j] == 0
+    if free:
         v = c.alpha * v + x
         if c.refractory_input and s.kept[j] != 0.0:
             v += s.kept[j]
@@ -64,7 +65,8 @@ def _delta_step(c, j, x, s):  # type: ignore[no-untyped-def]
         s.left[j] -= 1
     theta = c.v_th
     if c.adapt_beta != 0.0:
-        s.adapt[j] = c.rho * s.adapt[j] + s.z[j]
+        if free:
+            s.adapt[j] = c.rho * s.adapt[j] + s.z[j]
         theta = c.v_th + c.adapt_beta * s.adapt[j]
     psi = 0.0 if s.left[j] > 0 else surrogate(c.surrogate, v - theta, c.height, c.width)
     s.z[j] = 0

@@ -3,11 +3,12 @@
 With kappa = kappa_r, trace and gradient of a synapse are linear in sums over time that all synapses of a neuron share.
 In time s = t - b since a base b, with G = L + (1 - kappa) R:
 
-    X(t) = sum psi (alpha / kappa)^s,    Y(t) = sum G kappa^s,    U(t) = sum G kappa^s X(t),    Q(t) = sum E alpha_o^s
+    X(t) = sum psi (alpha / kappa)^s,    Y(t) = sum G kappa^s
+    U(t) = sum G kappa^s X(t),           Q(t) = sum E alpha_o^s
 
-A source keeps Z, its trace being alpha^s Z; a synapse keeps q, its filtered eligibility being kappa^s (q + Z X). Between
-arrivals both are constant, and the gradient from t = m + 1 to l is q [Y(l) - Y(m)] + Z [U(l) - U(m)]. Differs from
-`eprop_exact` by rounding alone, which the network then amplifies: 1e-9 of a voltage after some twenty samples.
+A source keeps Z, its trace being alpha^s Z; a synapse keeps q, its filtered eligibility being kappa^s (q + Z X).
+Between arrivals both are constant, and the gradient from t = m + 1 to l is q [Y(l) - Y(m)] + Z [U(l) - U(m)]. It differs
+from `eprop_exact` by rounding alone, which the network then amplifies: 1e-9 of a voltage after some twenty samples.
 """
 
 import math

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
@@ -17,6 +18,8 @@ from neurobench.models.learner import Learner, Model, Seeds, Task
 
 if TYPE_CHECKING:
     import torch
+
+    from neurobench.runs.watch import Watcher
 
 
 def build_dataset(config: DictConfig) -> Dataset:
@@ -61,6 +64,12 @@ def build_learner(
         layout, shape = step.yields, step.shape(shape)
     task = Task(layout=layout, shape=shape, n_classes=dataset.n_classes)
     return model.build(task, seeds, device)
+
+
+def build_trackers(config: DictConfig) -> list[Watcher]:
+    """Those that `logger` switches on."""
+    sections = (config.get("logger") or {}).values()
+    return [instantiate(_fields(section), _convert_="all").open(Path(config.outputs)) for section in sections]
 
 
 def _fields(section: DictConfig) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class ReckOn:
     trace_bits: Annotated[int, Bound(6, 16)] = 12
     trace_out_bits: Annotated[int, Bound(6, 16)] = 10
     stochastic: bool = True  # an update is a chance of one LSB; else it is rounded to whole LSB
-    update_scale: Annotated[float, Bound(0, above=True)] = 1.0  # multiplies every update
+    update_scale: Annotated[float, Bound(0, above=True)] = 1.0  # multiplies every update; 1: NEST's learning rate
 
     def __post_init__(self) -> None:
         enforce(self)

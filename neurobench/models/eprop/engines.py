@@ -34,6 +34,11 @@ class Engine(Protocol):
 
 
 def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int) -> Engine:
+    numbers = recipe.learning_core.fixed_point
+    if numbers is not None:
+        from neurobench.models.eprop.chip import ChipEngine
+
+        return ChipEngine(c, numbers, weights, seed)
     if recipe.engine == "exact":
         return ExactEngine(c, weights)
     if recipe.engine == "online":

@@ -123,6 +123,8 @@ class EpropRSNN:
             if self.neuron != "iaf" or self.t_ref:
                 fault("neuron", f"with t_ref={self.t_ref} is not what the chip has: iaf, t_ref=0")
         if self.engine == "online":
+            if self.cutoff < 2:
+                fault("cutoff", "is below 2, where NEST's traces lag behind; engine=exact has that")
             if self.kappa_reg != self.kappa:
                 fault("kappa_reg", f"differs from kappa={self.kappa}, for which engine=online has no second trace")
             if self.optimizer != "gradient_descent" or self.neuron.endswith("_adapt"):

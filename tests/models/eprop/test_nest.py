@@ -1,0 +1,159 @@
+"""The engine `exact` is NEST 3.10, bit by bit. Vectors: recorded from NEST; Row n of theirs is step n of ours."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurobench.models.eprop.constants import constants, eta
+from neurobench.models.eprop.exact import ExactEngine
+from neurobench.models.eprop.initial import draw, of_matrices
+from neurobench.models.eprop.inputs import one_each
+from neurobench.models.eprop.online import OnlineEngine
+from tests.models.eprop.conftest import SCALE, TINY, VECTORS, T, learner, tiny_spikes
+
+DELTA = {"hard_reset": True, "v_reset": -0.5, "v_th": 0.5}
+ADAPT = {"adapt_beta": 0.5, "rho": math.exp(-1 / 40)}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "t_ref": {"refractory": 3},
+    "exponential": {"surrogate": 1},
+    "fast_sigmoid_derivative": {"surrogate": 2},
+    "arctan": {"surrogate": 3},
+    "adapt": {**ADAPT, "refractory": 2},
+    "delta": {**DELTA, "refractory": 4},
+    "delta_refractory_input": {**DELTA, "refractory": 4, "refractory_input": True},
+    "delta_adapt": {**DELTA, **ADAPT, "refractory": 2},
+    "adam": {"adam": True},
+    "adam_each_step": {"adam": True, "each_step": True},
+    "batch": {"batch": 20},
+    "batch_each_step": {"batch": 20, "each_step": True},
+    "kappa_reg": {"kappa_reg": 0.95},
+    "cutoff": {"cutoff": 5},
+    "v_min": {"v_min": -0.1},
+}
+
+
+def tiny_engine(vectors: Any, kind: Any = ExactEngine, **changed: Any) -> Any:
+    weights = of_matrices(vectors["w_in0"], vectors["w_rec0"], vectors["w_out0"], vectors["B"])
+    return kind(TINY._replace(**changed), weights)
+
+
+@pytest.mark.parametrize("name", ["tiny_gd", "tiny_gd_each"])
+def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
+    vectors = np.load(VECTORS / f"{name}.npz")
+    how = ast.literal_eval(str(vectors["meta"]))
+    engine = tiny_engine(vectors, each_step=how["optimize_each_step"])
+    found: dict[str, list[np.ndarray]] = {"V": [], "psi": [], "L": [], "spikes": [], "yV": []}
+    for group in range(3):
+        labels = vectors["labels"][4 * group : 4 * group + 4]
+        rate = how["eta"] if group < 2 else 0.0
+        answer = engine.learn(tiny_spikes(vectors, 4 * group, 4), labels, rate, record=4 * T)
+        rec = answer.recorded
+        for key, part in zip(found, (rec.v, rec.psi, rec.L, rec.z, rec.out), strict=True):
+            found[key].append(part)
+        error = answer.window - np.eye(3)[labels][:, None]
+        loss = 0.5 * (error**2).sum(1).mean()
+        assert loss == pytest.approx(vectors["loss"][group], rel=1e-15)
+    for key, parts in found.items():
+        ours = np.concatenate(parts)
+        np.testing.assert_array_equal(ours[2:], vectors[key][2 : len(ours)], err_msg=key)
+    engine.settle()
+    for ours, key in zip(engine.weights(), ("w_in1", "w_rec1", "w_out1"), strict=True):
+        np.testing.assert_array_equal(ours, vectors[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_voltages_of_every_variant(name: str) -> None:
+    vectors = np.load(VECTORS / "tiny_gd.npz")
+    wanted = np.load(VECTORS / "nest_variants.npz")[name]  # steps 2, 3, ..., 599, every other neuron
+    engine = tiny_engine(vectors, **VARIANTS[name])
+    rate = 1e-4 if "adam" in name else 2e-6
+    rec = engine.learn(tiny_spikes(vectors), vectors["labels"], rate, record=600).recorded
+    np.testing.assert_allclose(rec.v[2:600, ::2], wanted, rtol=0, atol=1e-12)
+    assert rec.z.sum() > 50
+
+
+@pytest.fixture(scope="module")
+def tutorial(recordings: Any) -> Any:
+    """The tutorial's network after 5 groups and a test group."""
+    vectors = np.load(VECTORS / "tutorial_600.npz")
+    made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3, numpy_seed=1)
+    answers = []
+    for group in range(6):
+        split, first = (recordings.train, 100 * group) if group < 5 else (recordings.test, 0)
+        batch = split.batch(slice(first, first + 100))
+        spikes = made.wiring.encode(batch.x, 300)
+        rate = eta(made.recipe) if group < 5 else 0.0
+        record = 3000 if group == 0 else 0
+        answers.append(made.engine.learn(spikes, batch.y.numpy(), rate, record=record))  # type: ignore[attr-defined]
+    return vectors, made, answers
+
+
+def test_initial_weights_are_the_tutorials() -> None:
+    vectors = np.load(VECTORS / "tutorial_600.npz")
+    drawn = draw(1, 1196, 150, 10, SCALE, (0.75, 0.99, 0.0))
+    digests = [hashlib.sha256(np.ascontiguousarray(w).tobytes()).hexdigest() for w in drawn[:4]]
+    assert digests == vectors["w_init_sha"].tolist()
+
+
+def test_readouts_spikes_and_predictions_of_600_recordings(tutorial: Any) -> None:
+    vectors, _, answers = tutorial
+    window = np.concatenate([answer.window for answer in answers])
+    counts = np.concatenate([answer.counts for answer in answers])
+    np.testing.assert_array_equal(window, vectors["readout_window"])
+    np.testing.assert_array_equal(counts, vectors["spike_counts"])
+    np.testing.assert_array_equal(window.mean(1).argmax(1), vectors["pred"])
+    step, unit = np.nonzero(answers[0].recorded.z)
+    there = vectors["spk_n_first10"] < 3000
+    np.testing.assert_array_equal(step, vectors["spk_n_first10"][there])
+    np.testing.assert_array_equal(unit, vectors["spk_j_first10"][there])
+
+
+def test_final_weights_of_600_recordings(tutorial: Any) -> None:
+    vectors, made, _ = tutorial
+    made.engine.settle()
+    w_in, w_rec, w_out = made.engine.weights()
+    digest = hashlib.sha256(w_in[made.initial.mask_in].tobytes()).hexdigest()
+    assert digest == str(vectors["w_in_final_sha"])
+    np.testing.assert_array_equal(w_rec[made.initial.mask_rec], vectors["w_rec_final"])
+    np.testing.assert_array_equal(w_out, vectors["w_out_final"])
+
+
+def test_events_fall_into_the_tutorials_steps(recordings: Any) -> None:
+    vectors = np.load(VECTORS / "tutorial_600.npz")
+    spikes = one_each((2, 34, 34)).encode(recordings.train.x[:10], 300)
+    sample_step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start))
+    time = sample_step // 301 * 300 + sample_step % 301
+    ours = np.stack([time, spikes.source])
+    theirs = np.stack([vectors["ev_t_first10"], vectors["ev_k_first10"]])
+    np.testing.assert_array_equal(ours[:, np.lexsort(ours[::-1])], theirs[:, np.lexsort(theirs[::-1])])
+
+
+def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recordings: Any) -> None:
+    made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3, numpy_seed=1)
+    c = constants(made.recipe, 1196, 10)
+    batch = recordings.train.batch(slice(0, 40))
+    spikes, labels = made.wiring.encode(batch.x, 300), batch.y.numpy()
+    exact, online = (
+        engine.learn(spikes, labels, eta(made.recipe), record=12000).recorded
+        for engine in (made.engine, OnlineEngine(c, made.initial))  # type: ignore[attr-defined]
+    )
+    assert np.abs(exact.v - online.v)[: 20 * 300].max() < 1e-9
+    np.testing.assert_array_equal(exact.z, online.z)
+
+
+@pytest.mark.parametrize("changed", [{}, {"cutoff": 5}, {**DELTA, "refractory": 2}, {"surrogate": 1, "cutoff": 2}])
+def test_online_is_exact_up_to_rounding(changed: dict[str, Any]) -> None:
+    vectors = np.load(VECTORS / "tiny_gd.npz")
+    engines = tiny_engine(vectors, **changed), tiny_engine(vectors, OnlineEngine, **changed)
+    for group in range(3):
+        spikes, labels = tiny_spikes(vectors, 4 * group, 4), vectors["labels"][4 * group : 4 * group + 4]
+        exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T).recorded for engine in engines)
+        np.testing.assert_allclose(online.v, exact.v, rtol=0, atol=1e-9)
+    for ours, wanted in zip(engines[1].weights(), engines[0].weights(), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9)
