@@ -46,7 +46,7 @@ def check(config: DictConfig) -> list[str]:
     assert isinstance(plain, dict)
     known = [field.name for field in dataclasses.fields(Root)]
     for key in plain:
-        if key not in (*known, *SECTIONS, *TARGETS, ENCODER, "table"):
+        if key not in (*known, *SECTIONS, *TARGETS, ENCODER, "logger", "table"):
             faults.append(unknown_key(str(key), "", str(key), [*known, *SECTIONS, *TARGETS, ENCODER], config))
     top = {key: _resolved(config, key) for key in known if key in plain}
     faults += _record_faults(Root, top, "", config)
@@ -54,6 +54,8 @@ def check(config: DictConfig) -> list[str]:
         faults += _record_faults(record, _resolved(config, section), section, config)
     if plain.get("table") is not None:
         faults += _table_faults(_resolved(config, "table"), config)
+    for name, values in (_resolved(config, "logger") or {}).items():
+        faults += _target_faults(f"logger.{name}", values, {}, config)
     misfits = _device_faults(config)
     for section, values in (("dataset", _resolved(config, "dataset")), (ENCODER, encoder_of(config))):
         faults += _target_faults(section, values, {}, config)

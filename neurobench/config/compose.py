@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.config.errors import did_you_mean
 from neurobench.config.targets import config_packages
 
-GROUPS = ("model", "dataset", "encoder", "backend", "scale", "experiment")
+GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
 Composer = Callable[[Sequence[str]], DictConfig]
 
 

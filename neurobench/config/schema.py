@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from neurobench.config.bounds import Bound, BoundsError, enforce
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
-RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "table")
+RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "table", "logger")
 
 Fraction = Annotated[float, Bound(0, 1)]
 

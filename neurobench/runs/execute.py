@@ -17,6 +17,7 @@ from neurobench.config.check import require
 from neurobench.config.errors import UserError
 from neurobench.config.identity import config_hash
 from neurobench.config.schema import Training
+from neurobench.runs.build import build_trackers
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.log import log_file
 from neurobench.runs.machine import pick_device, pin_threads
@@ -59,11 +60,13 @@ def execute(config: DictConfig, console: Console, watchers: Sequence[Watcher] = 
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
+    told: list[Watcher] = []
     try:
-        for watcher in watchers:
+        for watcher in [*watchers, *build_trackers(config)]:
             watcher.begin(config, folder)
+            told.append(watcher)
         with log_file(folder.path / "run.log", console):
-            _run(config, folder, console, watchers)
+            _run(config, folder, console, told)
     except RunInterrupted:
         raise
     except Pruned:
@@ -74,7 +77,7 @@ def execute(config: DictConfig, console: Console, watchers: Sequence[Watcher] = 
     except Exception as error:
         raise _failure(folder, error) from error
     finally:
-        for watcher in watchers:
+        for watcher in told:
             watcher.end(folder)
         folder.release()
     return folder
