@@ -10,7 +10,7 @@ DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
 SCALE ?= paper
-.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch table-lava clean
+.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch table-lava table-qutrunk clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,10 +50,13 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_qrbm.py
 	$(BIN)/python tests/bench/bench_samplers.py
 	$(BIN)/python tests/bench/bench_hxtorch.py
+	-$(MAKE) --no-print-directory .venv/peers/qcnn
+	-$(MAKE) --no-print-directory .venv/peers/qutrunk
+	$(BIN)/python tests/bench/bench_qcnn.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
 
-tables: table-dynex table-hxtorch table-lava ## all (SCALE=smoke: seconds a run, never a result)
+tables: table-dynex table-hxtorch table-lava table-qutrunk ## all (SCALE=smoke: seconds a run, never a result)
 
 ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
 	$(BIN)/python tests/bench/bench_qrbm_ablation.py
@@ -75,6 +78,15 @@ table-lava: .venv/installed-dev ## the lava-dl tutorial by epoch, our recipe in 
 	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=lava_nmnist_cv
 	$(BIN)/neurobench run scale=$(SCALE) --resume experiment=lava_nmnist
 	$(BIN)/neurobench table lava
+
+table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without its faults, ten digits, emulated Heron, classical heads
+	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=qutrunk_mnist_01_best,qutrunk_mnist_01_shots,qutrunk_mnist_01_mock
+	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=qutrunk_ten_digits,qutrunk_ten_digits_4
+	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=qutrunk_mnist_01
+	$(BIN)/neurobench run -m scale=$(SCALE) --resume experiment=qutrunk_ten_digits_mock,qutrunk_all_digits
+	$(BIN)/neurobench table qutrunk
+
+.venv/peers/qutrunk: PIP_ARGS += --ignore-requires-python # it names Python 3.10 as its newest, and runs on newer ones
 
 # What a bench runs beside us, out of the way of what we ship: `--no-deps`, torch and numpy are those of .venv.
 .venv/peers/%: tests/bench/peers/%.txt .venv/installed-dev

@@ -73,8 +73,8 @@ def views(named: Mapping[str, Part], flat: Tensor) -> dict[str, Tensor]:
 
 def trunk(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None) -> Tensor:
     """Images (B, C, H, W) in [0, 1] -> z (B, n). `kept`: (B, 16) factors of the channels under dropout, or None."""
-    h = max_pool2d(relu(conv2d(2 * x - 1, p["conv1.weight"], p["conv1.bias"])), 2)
-    h = max_pool2d(relu(conv2d(h, p["conv2.weight"], p["conv2.bias"])), 2)
+    h = relu(max_pool2d(conv2d(2 * x - 1, p["conv1.weight"], p["conv1.bias"]), 2))  # the largest of four, then ReLU:
+    h = relu(max_pool2d(conv2d(h, p["conv2.weight"], p["conv2.bias"]), 2))  # the same as ReLU first, on a quarter
     if kept is not None:
         h = h * kept[:, :, None, None]
     h = relu(linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]))

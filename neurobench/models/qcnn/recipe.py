@@ -47,10 +47,10 @@ class HybridQCNN:
     shots: Annotated[int, Bound(1, 2**31 - 1)] | None = None  # of each circuit; null: exact expectations
     gradient: Literal["autograd", "param_shift", "spsa", "straight_through"] = "autograd"
     train_on: Literal["device", "ideal"] = "device"  # ideal: without noise and shots; the device then only predicts
-    lr: Annotated[float, Bound(0, 1000, above=True)] = 1e-3  # the largest, of a cycle
+    lr: Annotated[float, Bound(0, 1000, above=True)] = 4e-3  # the largest, of a cycle
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: Annotated[float, Bound(0, 1000)] = 1e-3
-    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.5  # of whole channels after the second convolution
+    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.0  # of whole channels after the second convolution
     jitter: Annotated[int, Bound(0, 8)] = 0  # pixels by which training images are moved at random, each way
     # What is wrong with the tutorial's code, each for itself:
     nll_on_probabilities: bool = False  # loss -P(class) in place of -log P(class)

@@ -1,0 +1,139 @@
+"""Promises of exported circuits, and of ours beside those of others' simulators where they are installed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.backends.mock.qpu import QPU
+from neurobench.backends.program import Angles, Gate, Program
+from neurobench.backends.sim.circuit_device import StatevectorDevice
+from neurobench.cli.export import SUFFIX
+from neurobench.models.qcnn.circuits import layered
+from neurobench.models.qcnn.qasm import to_qasm
+from tests.backends.test_circuit import of_sample, random_angles, random_program
+from tests.models.qcnn.conftest import CPU, learner
+
+SIM = StatevectorDevice(CPU)
+
+
+def test_the_file_is_what_the_language_says() -> None:
+    program = Program(2, 1, 1, (Gate("h", (0,)), Gate("ry", (0,), 0), Gate("cx", (0, 1)), Gate("rz", (1,), 1)), ((0,),))
+    assert to_qasm(program, None, [-1e-7]).splitlines() == [
+        "OPENQASM 3.0;",
+        'include "stdgates.inc";',
+        "input float[64] x0;",
+        "qubit[2] q;",
+        "bit[2] c;",
+        "h q[0];",
+        "ry(x0) q[0];",
+        "cx q[0], q[1];",
+        "rz(-1e-07) q[1];",
+        "c[0] = measure q[0];",
+        "c[1] = measure q[1];",
+    ]
+    assert "ry(0.1) q[0];" in to_qasm(program, [0.1], [0.0])
+    assert "input" not in to_qasm(program, [0.1], [0.0])
+
+
+def test_a_trained_run_s_weights_are_written_in_full() -> None:
+    made = learner(head="linear", n_qubits=2, depth=1)
+    text = made.exports()["qasm3"]().decode()
+    weights = made.main.named()["w"].flatten().double().tolist()
+    assert [float(line.split("(")[1].split(")")[0]) for line in text.splitlines() if line[:3] in ("rz(",)] == weights[
+        ::2
+    ]
+    assert text.count("input float[64]") == 2
+    assert learner(head="tanh").exports() == {}
+    assert SUFFIX["qasm3"] == "qasm"
+
+
+def flipped(p: np.ndarray, n: int) -> np.ndarray:
+    """Probabilities with the bits of the states' numbers in reverse order: qiskit's wire 0 is the rightmost."""
+    return p.reshape((2,) * n).transpose(range(n)[::-1]).reshape(-1)
+
+
+def test_qiskit_reads_the_file_and_gives_the_same_probabilities() -> None:
+    qiskit = pytest.importorskip("qiskit", reason="extra quantum-check is not installed")
+    pytest.importorskip("qiskit_qasm3_import", reason="extra quantum-check is not installed")
+    from qiskit.quantum_info import Statevector
+
+    for program in (random_program(3, 25, seed=2), layered(4, 2, reupload=True, zz=False)):
+        angles = random_angles(program, 1, seed=2)
+        angles.sample[0, 0] = -3e-9  # an exponent, and a sign
+        ours = SIM.probabilities(program, angles)[0].numpy()
+        shared = angles.shared.tolist()
+        bound = qiskit.qasm3.loads(to_qasm(program, angles.sample[0].tolist(), shared))
+        opened = qiskit.qasm3.loads(to_qasm(program, None, shared))
+        values = {f"x{i}": value for i, value in enumerate(angles.sample[0].tolist())}
+        for circuit in (bound, opened.assign_parameters(values)):
+            circuit.remove_final_measurements()
+            theirs = flipped(np.abs(Statevector(circuit).data) ** 2, program.n)
+            assert np.abs(ours - theirs).max() < 1e-10
+
+
+def test_pennylane_gives_the_same_expectations_and_gradients() -> None:
+    qml = pytest.importorskip("pennylane", reason="extra quantum-check is not installed")
+    program = random_program(4, 30, seed=6)
+    angles = random_angles(program, 1, seed=6)
+    gates = {"h": qml.Hadamard, "x": qml.PauliX, "ry": qml.RY, "rz": qml.RZ, "cz": qml.CZ, "cx": qml.CNOT}
+
+    @qml.qnode(qml.device("default.qubit", wires=4), interface="torch", diff_method="backprop")
+    def circuit(flat: torch.Tensor) -> Any:
+        for gate in program.gates:
+            own = [] if gate.slot is None else [flat[gate.slot]]
+            gates[gate.name](*own, wires=list(gate.wires))
+        return [qml.expval(qml.prod(*(qml.PauliZ(wire) for wire in wires))) for wires in program.observables]
+
+    flat = torch.tensor(of_sample(angles, 0), requires_grad=True)
+    theirs = torch.stack(circuit(flat))
+    own = [part.requires_grad_() for part in angles]
+    ours = SIM.expectation(program, Angles(*own))[0]
+    assert (ours - theirs).abs().max() < 1e-6
+    (slope,) = torch.autograd.grad(theirs.square().sum(), flat)
+    mine = torch.autograd.grad(ours.square().sum(), own)
+    assert (torch.cat([mine[0][0], mine[1]]) - slope).abs().max() < 1e-6
+
+
+def test_aer_gives_the_same_noisy_probabilities() -> None:
+    """Each gate followed by the same two channels, built of Aer's own; RY has two pulses, H one, RZ none."""
+    aer = pytest.importorskip("qiskit_aer", reason="extra quantum-check is not installed")
+    qiskit = pytest.importorskip("qiskit", reason="extra quantum-check is not installed")
+    from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
+
+    device = QPU(profile="bad").open(0, CPU)
+    known, (one, two) = device.known, device.noise.strengths
+    program = layered(3, 2, reupload=False, zz=False)
+    angles = random_angles(program, 1, seed=9)
+    values = of_sample(angles, 0)
+    circuit = qiskit.QuantumCircuit(3)
+
+    def pulse(wire: int, count: int) -> None:
+        for _ in range(count):
+            circuit.append(depolarizing_error(one, 1).to_instruction(), [wire])
+            relax = thermal_relaxation_error(known.t1, known.t2, known.time_1q / 1000)
+            circuit.append(relax.to_instruction(), [wire])
+
+    for gate in program.gates:
+        wires = list(gate.wires)
+        getattr(circuit, gate.name)(*([] if gate.slot is None else [values[gate.slot]]), *wires)
+        if gate.name == "ry":  # fused with the h or rz before it
+            pulse(wires[0], 2)
+        if gate.name == "cz":
+            circuit.append(depolarizing_error(two, 2).to_instruction(), wires)
+            for wire in wires:
+                relax = thermal_relaxation_error(known.t1, known.t2, known.time_2q / 1000)
+                circuit.append(relax.to_instruction(), [wire])
+    circuit.save_density_matrix()
+    result = aer.AerSimulator(method="density_matrix").run(circuit).result()
+    theirs = flipped(np.diag(np.asarray(result.data()["density_matrix"])).real, 3)
+    ours = QPU(profile="bad", p1_given_0=0.0, p0_given_1=0.0).open(0, CPU).probabilities(program, angles)[0]
+    assert np.abs(ours.numpy() - theirs).max() < 1e-6
+
+
+def test_the_peers_of_the_bench_are_pinned() -> None:
+    listed = (Path(__file__).parents[2] / "bench/peers/qcnn.txt").read_text().split()
+    assert listed
+    assert all("==" in line for line in listed)
