@@ -10,7 +10,9 @@ DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
 SCALE ?= paper
-.PHONY: help run test lint types check bench ablation tables table-dynex table-hxtorch table-lava table-qutrunk clean
+# A smoke run shows that it runs: one seed does.
+seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
+.PHONY: help run test lint types check bench ablation tables report table-dynex table-hxtorch table-lava table-qutrunk clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +48,8 @@ check: lint types test ## all of the above
 
 bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_cli.py
+	$(BIN)/python tests/bench/bench_report.py
+	$(BIN)/python tests/bench/bench_sweep.py
 	$(BIN)/python tests/bench/bench_yin_yang.py
 	$(BIN)/python tests/bench/bench_qrbm.py
 	$(BIN)/python tests/bench/bench_samplers.py
@@ -58,32 +62,35 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 
 tables: table-dynex table-hxtorch table-lava table-qutrunk ## all (SCALE=smoke: seconds a run, never a result)
 
+report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
+	$(BIN)/neurobench report
+
 ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
 	$(BIN)/python tests/bench/bench_qrbm_ablation.py
 
 # Finished runs are not run again; a row outside its band makes the target fail with exit code 3.
 table-dynex: .venv/installed-dev ## the Dynex tutorial, our recipes and baselines: published | measured | band | verdict
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=$(subst $(space),$(comma),$(DYNEX))
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(DYNEX))
 	$(if $(filter paper,$(SCALE)),$(BIN)/python tests/bench/bench_samplers.py) # energies of every sampler on one problem in equal time
 	$(BIN)/neurobench table dynex
 
 table-hxtorch: .venv/installed ## the BrainScaleS-2 tutorial on ten seeds and chips, tuned presets on five
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4,5,6,7,8,9 --resume experiment=$(subst $(space),$(comma),$(HX_TUTORIAL))
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=$(subst $(space),$(comma),$(HX_TUNED))
-	$(BIN)/neurobench run scale=$(SCALE) --resume experiment=hxtorch_mnist
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9) experiment=$(subst $(space),$(comma),$(HX_TUTORIAL))
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=$(subst $(space),$(comma),$(HX_TUNED))
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_mnist
 	$(BIN)/neurobench table hxtorch
 
 table-lava: .venv/installed-dev ## the lava-dl tutorial by epoch, our recipe in integers, on the emulated chip and in floats, five folds
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=lava_nmnist_best,lava_nmnist_best_mock,lava_nmnist_best_float
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=lava_nmnist_cv
-	$(BIN)/neurobench run scale=$(SCALE) --resume experiment=lava_nmnist
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=lava_nmnist_best,lava_nmnist_best_mock,lava_nmnist_best_float
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=lava_nmnist
 	$(BIN)/neurobench table lava
 
 table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without its faults, ten digits, emulated Heron, classical heads
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=qutrunk_mnist_01_best,qutrunk_mnist_01_shots,qutrunk_mnist_01_mock
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2,3,4 --resume experiment=qutrunk_ten_digits,qutrunk_ten_digits_4
-	$(BIN)/neurobench run -m scale=$(SCALE) seed=0,1,2 --resume experiment=qutrunk_mnist_01
-	$(BIN)/neurobench run -m scale=$(SCALE) --resume experiment=qutrunk_ten_digits_mock,qutrunk_all_digits
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=qutrunk_mnist_01_best,qutrunk_mnist_01_shots,qutrunk_mnist_01_mock
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=qutrunk_ten_digits,qutrunk_ten_digits_4
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=qutrunk_mnist_01
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits_mock,qutrunk_all_digits
 	$(BIN)/neurobench table qutrunk
 
 .venv/peers/qutrunk: PIP_ARGS += --ignore-requires-python # it names Python 3.10 as its newest, and runs on newer ones
