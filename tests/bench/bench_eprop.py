@@ -1,0 +1,137 @@
+"""How fast the e-prop network learns, beside NEST: python tests/bench/bench_eprop.py [SAMPLES]
+
+Wanted, with one thread each: `exact` at least 15 times NEST's samples a second, `online` 100 times, `minibatch`
+(batches of 100) 500 times. NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`), on the same
+recordings, wiring not counted; a dense loop over time steps in torch stands for what one writes without a compiled
+kernel. Rounds alternate; medians.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
+
+import numpy as np
+import torch
+
+from neurobench.backends.sim.learning_core import FloatCore
+from neurobench.data.nmnist import NMNIST
+from neurobench.models.eprop.constants import eta
+from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.learner import Step, Task
+from neurobench.training.seeds import spawn
+
+HERE = Path(__file__).parent
+NEST = HERE.parents[1] / ".venv/peers/nest"
+SAMPLES = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+ROUNDS = 3
+WANTED = {"exact": 15, "online": 100, "minibatch": 500}
+NEST_STYLE = {"optimizer": "gradient_descent", "lr": 5e-3}
+
+
+def learner(engine: str) -> Any:
+    core = FloatCore().open(0, torch.device("cpu"))
+    fields: dict[str, Any] = {} if engine == "minibatch" else NEST_STYLE
+    recipe = EpropRSNN(engine=engine, learning_core=core, numpy_seed=1, **fields)  # type: ignore[arg-type]
+    return recipe.build(Task("events", (2, 34, 34), 10), spawn(0), torch.device("cpu"))
+
+
+def nest(made: Any, batch: Any) -> float:
+    """Seconds of NEST's simulation of the samples."""
+    c, weights = made.c, made.initial
+    spikes = made.wiring.encode(batch.x, c.T)
+    step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start))
+    recurrent = {
+        "C_m": 1.0, "E_L": 0.0, "I_e": 0.0, "V_m": 0.0, "V_th": 0.6, "tau_m": 30.0, "t_ref": 0.0, "c_reg": c.c_reg,
+        "eprop_isi_trace_cutoff": 100, "f_target": 10.0, "kappa": 0.99, "kappa_reg": 0.99,
+        "surrogate_gradient_function": "piecewise_linear", "surrogate_gradient_height": 0.5,
+        "surrogate_gradient_width": 1 / 1.7,
+    }  # fmt: skip
+    readout = {"C_m": 1.0, "E_L": 0.0, "I_e": 0.0, "V_m": 0.0, "tau_m": 100.0, "eprop_isi_trace_cutoff": 100}
+    optimizer = {
+        "type": "gradient_descent", "batch_size": 1, "optimize_each_step": False, "Wmin": -100.0, "Wmax": 100.0,
+        "eta": eta(made.recipe),
+    }  # fmt: skip
+    how = {"T": c.T, "W": c.W, "model": "eprop_iaf", "record": False}
+    how |= {"recurrent": recurrent, "readout": readout, "optimizer": optimizer}
+    with tempfile.TemporaryDirectory() as folder:
+        setting, answer = f"{folder}/setting.npz", f"{folder}/answer.npz"
+        matrices = dict(zip(("w_in", "w_rec", "w_out", "feedback"), weights[:4], strict=True))
+        time_of = step // (c.T + 1) * c.T + step % (c.T + 1)
+        events = {"ev_t": time_of, "ev_i": spikes.source, "labels": batch.y.numpy(), "how": json.dumps(how)}
+        np.savez(setting, **matrices, **events)
+        environment = {**os.environ, "PYTHONPATH": str(NEST)}
+        script = str(HERE / "peers/nest_eprop.py")
+        subprocess.run([sys.executable, script, setting, answer], env=environment, check=True, capture_output=True)
+        return float(np.load(answer)["seconds"])
+
+
+def dense_loop(made: Any, batch: Any) -> float:
+    """Seconds of a step-by-step loop in torch, float32, all synapses' traces, weights frozen within the samples."""
+    c, n = made.c, len(batch.y)
+    spikes = made.wiring.encode(batch.x, c.T)
+    x = torch.zeros(n, c.T, c.inputs)
+    step = torch.from_numpy(np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start)))
+    inside = step % (c.T + 1) < c.T
+    where = (step // (c.T + 1))[inside], (step % (c.T + 1))[inside], torch.from_numpy(spikes.source)[inside]
+    x.index_put_(where, torch.ones(int(inside.sum())), accumulate=True)
+    w_in, w_rec, w_out, B = (torch.from_numpy(np.ascontiguousarray(w)).float() for w in made.initial[:4])
+    begun = time.perf_counter()
+    v, z, y, f = torch.zeros(n, c.N), torch.zeros(n, c.N), torch.zeros(n, c.K), torch.zeros(n, c.N)
+    trace, eligible = torch.zeros(n, c.inputs), torch.zeros(n, c.N, c.inputs)
+    gradient = torch.zeros(c.N, c.inputs)
+    for t in range(c.T):
+        v = c.alpha * v + x[:, t] @ w_in.T + z @ w_rec.T
+        psi = 0.5 * (1 - (v - c.v_th).abs() / c.width).clamp(min=0)
+        y = c.alpha_out * y + z @ w_out.T
+        z = (v >= c.v_th).float()
+        v = v - c.v_th * z
+        f = c.kappa * f + (1 - c.kappa) * z
+        trace = c.alpha * trace + x[:, t]
+        eligible.mul_(c.kappa).add_(psi[:, :, None] * trace[:, None])
+        signal = (1 - c.kappa) * c.c_reg * (f - c.f_target)
+        if t >= c.T - c.W:
+            signal = signal + (y - torch.nn.functional.one_hot(batch.y, c.K)) @ B.T
+        gradient += torch.einsum("bn,bni->ni", signal, eligible)
+    assert torch.isfinite(gradient).all()
+    return time.perf_counter() - begun
+
+
+def ours(made: Any, batch: Any) -> float:
+    begun = time.perf_counter()
+    made.learn(batch, Step(0, 1, 0))
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    data = NMNIST(validation=0).load(0).train
+    batch, few = data.batch(slice(0, SAMPLES)), data.batch(slice(0, 10))
+    engines = {name: learner(name) for name in WANTED}
+    for made in engines.values():
+        made.learn(data.batch(slice(0, 2)), Step(0, 1, 0))  # compile
+    contenders: dict[str, Callable[[], float]] = {}
+    if (NEST / "nest").exists():
+        contenders["NEST"] = lambda: nest(engines["exact"], batch) / SAMPLES
+    else:
+        print("NEST is not there: make .venv/peers/nest")
+    for name, made in engines.items():
+        contenders[name] = lambda made=made: ours(made, batch) / SAMPLES  # type: ignore[misc]
+    contenders["dense loop in torch, batch 10"] = lambda: dense_loop(engines["exact"], few) / 10
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, work in contenders.items():
+            times[name].append(work())
+    median = {name: statistics.median(values) for name, values in times.items()}
+    base = "NEST" if "NEST" in median else "exact"
+    for name, value in median.items():
+        wanted = f", wanted {WANTED[name]}x" if name in WANTED and base == "NEST" else ""
+        print(f"{name:30s} {1 / value:9.1f} samples/s  {median[base] / value:7.1f}x {base}{wanted}", flush=True)
