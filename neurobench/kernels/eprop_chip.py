@@ -66,13 +66,13 @@ def run(  # type: ignore[no-untyped-def]
     unit of learning signal times trace; k0, k1: key of the draws. out_lsb: y of one LSB of W_out and a full trace.
     window (G, W, K) and counts (G, N) are written.
     """
-    T, N, K, I = c.T, c.N, c.K, w.w_in.shape[0]
+    T, N, K, inputs = c.T, c.N, c.K, w.w_in.shape[0]
     x, v, psi = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
     z, z_before = np.zeros(N, np.uint8), np.zeros(N, np.uint8)
-    in_trace, rec_trace, out_trace = np.empty(I, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
-    e_in, e_rec = np.empty((I, N), np.int16), np.empty((N, N), np.int16)
+    in_trace, rec_trace, out_trace = np.empty(inputs, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
+    e_in, e_rec = np.empty((inputs, N), np.int16), np.empty((N, N), np.int16)
     y, E, L = np.empty(K, np.int64), np.zeros(K, np.float32), np.empty(N, np.float32)
-    seen, seen_rec = np.empty(I, np.uint8), np.empty(N, np.uint8)
+    seen, seen_rec = np.empty(inputs, np.uint8), np.empty(N, np.uint8)
     for g in range(len(labels)):
         v[:] = 0
         y[:] = 0

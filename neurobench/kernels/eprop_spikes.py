@@ -15,36 +15,42 @@ def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, T, span, star
     """
     G = len(begin) - 1
     step = np.empty(T + 2, np.int64)
+    longest = 0
+    for g in range(G):
+        longest = max(longest, begin[g + 1] - begin[g])
+    when, whom = np.empty(longest, np.int64), np.empty(longest, np.int64)
     done = 0
     for g in range(G):
         step[:] = 0
+        n = 0
         for e in range(begin[g], begin[g + 1]):
             if t[e] > span:
                 return -1 - e
-            if _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns) >= 0:
-                step[1 + int(np.rint(t[e] * T / span))] += 1
+            i = _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns)
+            whom[n] = i
+            when[n] = int(np.rint(t[e] * T / span))
+            step[1 + when[n]] += i >= 0
+            n += i >= 0
         first = g * (T + 1)
         start[first] = done
         for r in range(T + 1):
             step[r + 1] += step[r]
             start[first + r + 1] = done + step[r + 1]
-        for e in range(begin[g], begin[g + 1]):
-            i = _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns)
-            if i >= 0:
-                r = int(np.rint(t[e] * T / span))
-                _insert(source, start[first + r], done + step[r], i)
-                step[r] += 1
+        for e in range(n):
+            r = when[e]
+            _insert(source, start[first + r], done + step[r], whom[e])
+            step[r] += 1
         done = start[first + T + 1]
     return done
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _source(source_of, p, y, x, rows, columns):  # type: ignore[no-untyped-def]
     inside = x >= 0 and x < columns and y >= 0 and y < rows
     return source_of[(rows * p + y) * columns + x] if inside else -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _insert(source, begin, end, i):  # type: ignore[no-untyped-def]
     """Put i into the ascending source[begin:end]."""
     at = end

@@ -1,9 +1,9 @@
 """How fast the e-prop network learns, beside NEST: python tests/bench/bench_eprop.py [SAMPLES]
 
 Wanted, with one thread each: `exact` at least 15 times NEST's samples a second, `online` 100 times, `minibatch`
-(batches of 100) 500 times. NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`), on the same
-recordings, wiring not counted; a dense loop over time steps in torch stands for what one writes without a compiled
-kernel. Rounds alternate; medians.
+(batches of 100) 500 times. NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on
+the same recordings, wiring not counted; a dense loop over time steps in torch stands for what one writes without a
+compiled kernel. Rounds alternate; medians.
 """
 
 import json

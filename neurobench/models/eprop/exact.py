@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from neurobench.kernels import eprop_exact
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop_online import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop_records import Constants, Past, Sources, Synapses
 from neurobench.kernels.eprop_spikes import stream
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.initial import Weights
@@ -37,8 +38,10 @@ class ExactEngine:
 
     def __init__(self, c: Constants, weights: Weights):
         self.c, self.B = c, np.ascontiguousarray(weights.feedback)
-        self.syn, self.src = stream_state.synapses(weights), stream_state.sources(c)
-        self.s, self.past = stream_state.neurons(c), stream_state.past(c)
+        self.syn: Synapses | OnlineSynapses = stream_state.synapses(weights)
+        self.src: Sources | OnlineSources = stream_state.sources(c)
+        self.s = stream_state.neurons(c)
+        self.past: Past | Sums = stream_state.past(c)
         self.n, self.label, self.first = 0, NOTHING, -1.0  # first: learning rate ever
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
         self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)

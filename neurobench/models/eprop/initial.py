@@ -32,11 +32,11 @@ def draw(seed: int, I: int, N: int, K: int, scale: float, sparsity: tuple[float,
     limit = np.sqrt(3.0 * (1.0 / max(1.0, (N + K) / 2.0)))
     w_out = numpy.uniform(low=-limit, high=limit, size=(N, K)).T * scale
     feedback = numpy.randn(N, K) / scale
-    masked = [
-        w * numpy.choice([0, 1], w.shape, p=[zeros, 1 - zeros])
-        for w, zeros in zip((w_in, w_rec, w_out), sparsity, strict=True)
-    ]
-    return of_matrices(*masked, feedback)
+    matrices = (w_in, w_rec, w_out)
+    first, second, third = (
+        w * numpy.choice([0, 1], w.shape, p=[zeros, 1 - zeros]) for w, zeros in zip(matrices, sparsity, strict=True)
+    )
+    return of_matrices(first, second, third, feedback)
 
 
 def of_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedback: np.ndarray) -> Weights:

@@ -29,6 +29,8 @@ class OnlineEngine(ExactEngine):
         rows = c.T + 5
         steps = np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K))
         self.past = Sums(np.zeros((rows, c.N + 1, 3)), np.zeros((rows, c.K)), *steps)
+        variants = c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min)
+        self.plain = not variants
         self.n, self.label, self.first = 0, NOTHING, -1.0
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)
 
@@ -46,8 +48,8 @@ class OnlineEngine(ExactEngine):
         rec: Recorded,
     ) -> None:
         state = self.c, self.syn, self.src, self.s, self.past, self.B
-        begin, end = self.n, self.n + steps
-        eprop_online.run(*state, eta, self.first, begin, end, k0, start, source, labels, frozen, window, counts, rec)
+        begin, end, how = self.n, self.n + steps, (self.plain, frozen)
+        eprop_online.run(*state, eta, self.first, begin, end, k0, start, source, labels, *how, window, counts, rec)
         self.n = end
 
     def settle(self) -> None:

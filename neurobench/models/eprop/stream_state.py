@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from neurobench.kernels.eprop_online import OnlineSynapses
 from neurobench.kernels.eprop_records import LANES, Constants, Neurons, Past, Sources, Synapses
 from neurobench.models.eprop.initial import Weights
 
@@ -56,23 +57,22 @@ def synapses(weights: Weights) -> Synapses:
         target.append(np.concatenate([there, np.full(idle, N)]))
         w.append(np.concatenate([matrix[there, i], np.zeros(idle)]))
         start.append(start[-1] + len(target[-1]))
-    P = start[-1]
+    P, flat = start[-1], np.concatenate(w)
     out = np.ascontiguousarray(weights.w_out.T)
-    zeros, zeros_out = (lambda: np.zeros(P)), (lambda: np.zeros(out.shape))
     return Synapses(
-        np.array(start, np.int64),
-        np.concatenate(target).astype(np.int64),
-        np.concatenate(w),
-        *(zeros() for _ in range(7)),
-        np.concatenate(w),
-        out,
-        np.ascontiguousarray(weights.mask_out.T).astype(np.uint8),
-        *(zeros_out() for _ in range(4)),
-        out.copy(),
+        start=np.array(start, np.int64),
+        target=np.concatenate(target).astype(np.int64),
+        w=flat,
+        w_first=flat.copy(),
+        w_out=out,
+        mask_out=np.ascontiguousarray(weights.mask_out.T).astype(np.uint8),
+        w_first_out=out.copy(),
+        **{name: np.zeros(P) for name in ("e_bar", "e_reg", "g", "eps", "pending", "m", "v")},
+        **{f"{name}_out": np.zeros(out.shape) for name in ("g", "pending", "m", "v")},
     )
 
 
-def dense(syn: Synapses, c: Constants) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def dense(syn: Synapses | OnlineSynapses, c: Constants) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """W_in (N, I), W_rec (N, N), W_out (K, N), 0 where there is no synapse."""
     matrix = np.zeros((c.N + 1, len(syn.start) - 1))
     source = np.repeat(np.arange(len(syn.start) - 1), np.diff(syn.start))
