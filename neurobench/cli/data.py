@@ -1,8 +1,9 @@
-"""`neurobench data verify | path | fetch`: the data that ships, where it lies, and the full sets."""
+"""`neurobench data verify | path | fetch | emulate | camera`: the data that ships, where it lies, and the full sets."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from neurobench.cli.main import FAILED, FINE
 from neurobench.data.store import FOLDERS, fetch, path, verify
@@ -18,7 +19,20 @@ def main(words: list[str]) -> int:
     get = deeds.add_parser("fetch", help="download a full set (needs a network)")
     get.add_argument("name", choices=FOLDERS)
     get.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
+    make = deeds.add_parser(
+        "emulate", help="write emulated N-MNIST as official .bin files (350 MB for 10,000 recordings)"
+    )
+    make.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
+    make.add_argument("--train", type=_at_most(60_000), default=60_000, help="first training images; default 60000")
+    make.add_argument("--test", type=_at_most(10_000), default=10_000, help="first test images; default 10000")
+    make.add_argument("--camera-seed", type=int, default=0, help="which copy of the sensor, and its noise")
+    likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
+    likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
     asked = parser.parse_args(words)
+    if asked.deed == "emulate":
+        return _emulate(asked)
+    if asked.deed == "camera":
+        return _camera(asked.figure)
     if asked.deed == "path":
         print(path(asked.name))
     elif asked.deed == "fetch":
@@ -34,3 +48,43 @@ def _verify() -> int:
     for verdict in verdicts:
         print(f"{'fine' if verdict.ok else 'BAD '}  {verdict.name}: {verdict.sentence}")
     return FINE if all(verdict.ok for verdict in verdicts) else FAILED
+
+
+def _at_most(most: int) -> Callable[[str], int]:
+    def number(word: str) -> int:
+        value = int(word)
+        if not 1 <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not in [1, {most}]")
+        return value
+
+    return number
+
+
+def _emulate(asked: argparse.Namespace) -> int:
+    from neurobench.data.camera_files import write
+
+    folder, n = write(asked.root, asked.train, asked.test, asked.camera_seed)
+    print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={asked.root}")
+    return FINE
+
+
+def _camera(drawing: str | None) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from neurobench.data.camera_likeness import figure, likeness, pairs, summary
+
+    console = Console()
+    for train, words in (
+        (True, "first 200 training pairs (the fit saw the training pairs)"),
+        (False, "100 test pairs"),
+    ):
+        real, made = pairs(train, 200)
+        table = Table("", "real", "emulated", "difference", title=words, title_justify="left", box=None)
+        for row in likeness(summary(real), summary(made)):
+            table.add_row(*row)
+        console.print(table)
+    if drawing:
+        figure(real, made).savefig(drawing, dpi=110)
+        console.print(f"drawn: {drawing}", highlight=False)
+    return FINE

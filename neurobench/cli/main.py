@@ -22,7 +22,7 @@ VERBS = {
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "report": "every run, table and figure in one HTML page",
     "validate": "check configurations without running them",
-    "data": "verify the data that ships with the package, print its path, fetch the full sets",
+    "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",
 }
 

@@ -1,4 +1,4 @@
-"""The 5-byte address events of an N-MNIST recording: decoding, and what makes a recording unfit for use.
+"""The 5-byte address events of an N-MNIST recording: decoding, encoding, and what makes a recording unfit for use.
 
 One event is: column, row, then 24 bits of which the first is the polarity and the rest the time in microseconds,
 big-endian. Source: Orchard, Jayawant, Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015).
@@ -43,6 +43,15 @@ def decode(raw: bytes, name: str) -> Recording:
     events = Recording(t=stamp & 0x7FFFFF, x=byte[:, 0], y=byte[:, 1], p=(stamp >> 23).astype(np.uint8))
     _check(events, name)
     return events
+
+
+def encode(events: Recording) -> bytes:
+    """The bytes of a file with these events."""
+    byte = np.empty((len(events.t), EVENT), np.uint8)
+    stamp = events.t.astype(np.int32) | events.p.astype(np.int32) << 23
+    byte[:, 0], byte[:, 1] = events.x, events.y
+    byte[:, 2], byte[:, 3], byte[:, 4] = stamp >> 16, stamp >> 8 & 0xFF, stamp & 0xFF
+    return byte.tobytes()
 
 
 def _check(events: Recording, name: str) -> None:

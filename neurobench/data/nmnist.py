@@ -39,10 +39,11 @@ class NMNIST:
         from neurobench.data.files import combined
         from neurobench.data.holdout import hold_out
         from neurobench.data.nmnist_bundled import bundled
-        from neurobench.data.nmnist_folder import folder
+        from neurobench.data.nmnist_folder import folder, is_emulated
         from neurobench.data.recordings import in_words, join
 
         train, test = bundled() if self.root is None else folder(self.root)
+        emulated = self.root is not None and is_emulated(self.root)
         held_out = len(train) // 10 if self.validation is None else self.validation
         trained, held = hold_out(len(train), held_out, seed)
         digests: dict[str, str] = {}  # name of a recording: sha256 of its bytes
@@ -57,5 +58,6 @@ class NMNIST:
             test=parts[2],
             source="bundled" if self.root is None else self.root,
             sha256=combined(digests[each.name] for each in [*train, *test]),
-            evaluated_on=in_words(test),
+            evaluated_on=f"emulated recordings, {in_words(test)}" if emulated else in_words(test),
+            emulated=emulated,
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from neurobench.data.stored_events import StoredEvents
 
+N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST
+
 
 @dataclass(frozen=True)
 class NMNISTEmulated:
@@ -36,8 +38,8 @@ class NMNISTEmulated:
     def __post_init__(self) -> None:
         enforce(self)
         faults = []
-        if self.validation >= 60_000 - self.leave_out:
-            fault = f"={self.validation} is not below {60_000 - self.leave_out}, the number of training recordings"
+        if self.validation >= N_TRAIN - self.leave_out:
+            fault = f"={self.validation} is not below {N_TRAIN - self.leave_out}, the number of training recordings"
             faults.append(("validation", fault))
         if self.recorded and self.leave_out < N_BUNDLED:
             fault = f"={self.leave_out} would train on images that the real recordings show; leave out {N_BUNDLED}, or "
@@ -53,11 +55,11 @@ class NMNISTEmulated:
         from neurobench.data.holdout import hold_out
 
         (train, labels, one), (test, test_labels, two) = self.recordings()
-        trained, held = hold_out(60_000 - self.leave_out, self.validation, seed)
+        trained, held = hold_out(N_TRAIN - self.leave_out, self.validation, seed)
         return Splits(
             train=_split(train, labels, trained + self.leave_out),
             validation=_split(train, labels, held + self.leave_out),
-            test=_split(test, test_labels, np.arange(10_000)),
+            test=_split(test, test_labels, np.arange(N_TEST)),
             source="emulated from the bundled MNIST",
             sha256=combined([one, two]),
             evaluated_on="emulated recordings of the official MNIST test images",
@@ -78,7 +80,7 @@ class NMNISTEmulated:
             for train in (True, False):
                 images, labels = read(root, train)
                 # A training and a test image of the same number get different noise.
-                ids = range(len(images)) if train else range(60_000, 60_000 + len(images))
+                ids = range(len(images)) if train else range(N_TRAIN, N_TRAIN + len(images))
                 events, sha256 = stored(camera, self.camera_seed, images.numpy(), ids)
                 found.append((events, labels.numpy(), sha256))
         return found[0], found[1]
@@ -95,7 +97,7 @@ def recorded() -> Split:
     fields = (torch.cat([getattr(one.x, key), getattr(two.x, key)]) for key in ("t", "x", "y", "p"))
     start = torch.cat([one.x.start, two.x.start[1:] + one.x.start[-1]])
     events = Events(*fields, start, one.x.sensor)
-    return Split(events, torch.cat([one.y, two.y]), torch.cat([one.ids, two.ids + 60_000]))
+    return Split(events, torch.cat([one.y, two.y]), torch.cat([one.ids, two.ids + N_TRAIN]))
 
 
 def _split(events: StoredEvents, labels: np.ndarray, chosen: np.ndarray) -> Split:

@@ -13,11 +13,18 @@ from neurobench.data.aer import Recording, decode
 from neurobench.data.dataset import DataError
 from neurobench.data.recordings import Found, identify, in_order
 
+NOTE = "EMULATED.txt"
+
 
 def folder(root: str) -> tuple[list[Found], list[Found]]:
     """Training and test recordings under ROOT/NMNIST, by number. Raises DataError; never downloads."""
     base = Path(root).expanduser()
     return _recordings(base, "Train", root), _recordings(base, "Test", root)
+
+
+def is_emulated(root: str) -> bool:
+    """Whether `neurobench data emulate` wrote these recordings: it leaves a note beside them."""
+    return (Path(root).expanduser() / "NMNIST" / NOTE).exists()
 
 
 def _recordings(base: Path, split: str, root: str) -> list[Found]:

@@ -1,0 +1,227 @@
+"""The emulated camera: physics against closed forms, seeds, likeness to the real recordings, files and labels."""
+
+import math
+from dataclasses import replace
+
+import numba
+import numpy as np
+import pytest
+import torch
+
+from neurobench.config.bounds import BoundsError
+from neurobench.data import camera_store
+from neurobench.data.camera import Camera, as_json, prepare, read
+from neurobench.data.camera_files import write
+from neurobench.data.camera_likeness import likeness, pairs, summary
+from neurobench.data.camera_store import emulate, stored
+from neurobench.data.dataset import DataError
+from neurobench.data.nmnist import NMNIST
+from neurobench.data.nmnist_emulated import NMNISTEmulated, recorded
+
+IDEAL = Camera(  # no noise, a pixel as fast as light, the view moves right by 6 pixels within 100 ms
+    gamma=1.0,
+    black=0.1,
+    blur=0.2,
+    brighter=0.3,
+    darker=0.3,
+    mismatch=0.0,
+    refractory=0.1,
+    refractory_darker=0.1,
+    refractory_tail=0.0,
+    delay=0.0,
+    rate=1e3,
+    rate_gain=0.0,
+    threshold_noise=0.0,
+    background=0.0,
+    background_darker=0.5,
+    turn=((1.0, 0.0), (0.0, 1.0)),
+    knots=(0.0, 100_000.0, 120_000.0),
+    row=(3.0, 3.0, 3.0),
+    column=(0.0, 6.0, 6.0),
+)
+EDGE = np.zeros((1, 28, 28), np.uint8)
+EDGE[0, :, 14:] = 255  # dark on the left, white on the right
+
+
+def fields(codes):
+    return codes >> 13, codes >> 1 & 63, codes >> 7 & 63, codes & 1
+
+
+def test_a_passing_edge_makes_as_many_events_as_thresholds_fit_into_its_contrast():
+    codes, counts = emulate(IDEAL, 0, EDGE, [0])
+    _, x, y, p = fields(codes)
+    inside = (y > 6) & (y < 28)
+    contrast = math.log(1.1 / 0.1)
+    n = np.bincount(x[inside & (p == 1)], minlength=34) / 21
+    # The edge moves right: columns 14 to 19 go from white to dark. References begin anywhere within a threshold.
+    for column in range(15, 19):
+        assert contrast / 0.3 - 1 <= n[column] <= contrast / 0.3 + 1
+    assert n[:13].sum() == 0
+    # The right edge of the screen's white is a second edge, dark to the right; nothing else gets brighter but it.
+    assert (x[inside & (p == 0)] >= 27).all()
+    assert counts.sum() == len(codes)
+
+
+def test_an_edge_reaches_a_column_when_the_path_says():
+    t, x, y, p = fields(emulate(IDEAL, 0, EDGE, [0])[0])
+    for column in (15, 17, 18):
+        seen = np.median(t[(x == column) & (p == 1) & (y > 6) & (y < 28)])
+        # The edge is at 13.5 in the image and at 13.5 + 6 t / 100 ms on the sensor; its middle in log luminance lies
+        # where luminance is the geometric mean, within a fifth of a pixel (the blur) and a fine point.
+        assert seen == pytest.approx((column - 13.5) / 6 * 100_000, abs=0.55 / 6 * 100_000)
+
+
+def test_a_refractory_pixel_is_silent_and_catches_up():
+    slow = replace(IDEAL, refractory=3000.0, refractory_darker=5000.0)
+    t, x, y, p = fields(emulate(slow, 0, EDGE, [0])[0])
+    for bit, least in ((0, 3000), (1, 5000)):
+        gaps = [
+            np.diff(t[(x == column) & (y == row) & (p == bit)].astype(int)) for row in (12, 18) for column in range(34)
+        ]
+        gaps = np.concatenate(gaps)
+        assert len(gaps)
+        assert gaps.min() >= least - 2
+    dark = (p == 1) & (y > 6) & (y < 28) & (x == 15)
+    assert dark.sum() / 21 == pytest.approx(math.log(11) / 0.3, abs=1)
+
+
+def test_a_still_view_of_anything_makes_background_alone():
+    still = replace(IDEAL, column=(3.0, 3.0, 3.0), background=0.001, background_darker=0.25)
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
+    codes, counts = emulate(still, 0, images, range(40))
+    assert counts.mean() == pytest.approx(120, abs=4 * math.sqrt(120 / 40))
+    t, x, y, p = fields(codes)
+    assert p.mean() == pytest.approx(0.25, abs=0.03)
+    assert (x.max(), y.max(), t.max() < 120_000) == (33, 33, True)
+
+
+def test_same_seed_same_bytes_whatever_the_threads_and_the_company():
+    images = np.random.default_rng(1).integers(0, 256, (9, 28, 28), np.uint8)
+    camera = read(None)
+    codes, counts = emulate(camera, 0, images, range(9))
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        again, _ = emulate(camera, 0, images, range(9))
+        alone, n = emulate(camera, 0, images[4:5], [4])
+    finally:
+        numba.set_num_threads(before)
+    assert np.array_equal(codes, again)
+    first = counts[:4].sum()
+    assert np.array_equal(codes[first : first + n[0]], alone)
+    assert not np.array_equal(emulate(camera, 1, images[4:5], [4])[0], alone)
+    assert not np.array_equal(emulate(camera, 0, images[4:5], [5])[0], alone)
+
+
+def test_a_buffer_that_is_too_small_loses_nothing(monkeypatch):
+    images = np.random.default_rng(1).integers(0, 256, (3, 28, 28), np.uint8)
+    wide = emulate(read(None), 0, images, range(3))
+    monkeypatch.setattr(camera_store, "ROOM", 50)
+    narrow = emulate(read(None), 0, images, range(3))
+    assert all(np.array_equal(one, other) for one, other in zip(wide, narrow, strict=True))
+
+
+def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache, monkeypatch):
+    images = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
+    camera = read(None)
+    codes, counts = emulate(camera, 0, images, range(7))
+    monkeypatch.setattr(camera_store, "BLOCK", 3)
+    kept = stored(camera, 0, images, range(7))
+    assert kept.events.length.tolist() == counts.tolist()
+    chosen = kept.events[torch.tensor([6, 0])]
+    ends = counts.cumsum()
+    expected = np.concatenate([codes[ends[5] :], codes[: ends[0]]])
+    for got, want in zip((chosen.t, chosen.x, chosen.y, chosen.p), fields(expected), strict=True):
+        assert np.array_equal(got.numpy(), want)
+    assert chosen.start.tolist() == [0, counts[6], counts[6] + counts[0]]
+    assert torch.equal(kept.events.only(np.array([6, 2]))[0:1].t, chosen[0:1].t)
+    monkeypatch.setattr(camera_store, "_make", lambda *_: pytest.fail("made twice"))
+    assert stored(camera, 0, images, range(7)).sha256 == kept.sha256
+    folder = next(path for path in (cache / "emulated").iterdir() if len(np.load(path / "length.npy")) == 7)
+    (folder / "codes.u32").write_bytes(b"1234")
+    with pytest.raises(DataError, match=r"holds 1 events, expected .* Remove it"):
+        stored(camera, 0, images, range(7))
+
+
+@pytest.fixture(scope="module")
+def both():
+    return pairs(train=True, n=120)
+
+
+def test_the_shipped_camera_is_as_like_the_real_recordings_as_the_readme_says(both):
+    real, made = (summary(each) for each in both)
+    assert made.events.mean() == pytest.approx(real.events.mean(), rel=0.06)
+    assert np.abs(made.curve.sum(0) - real.curve.sum(0)).sum() < 0.10 * real.curve.sum()
+    assert np.abs(made.pixels.sum(0) - real.pixels.sum(0)).sum() < 0.12 * real.pixels.sum()
+    told = {row[0].strip(): row[3] for row in likeness(real, made)}
+    assert float(told["polarities together"].split()[-1]) > 0.95
+    assert float(told["maps of 10 ms"].split()[-1]) > 0.74
+
+
+def test_bit_one_is_darker_in_the_real_recordings(both):
+    """The other way round, the polarities of real and emulated events would not agree at all."""
+    real, made = (summary(each).maps.reshape(120, 32, 2, -1) for each in both)
+    signed = [(maps[:, :, 0] - maps[:, :, 1]).ravel() for maps in (real, made)]
+    assert np.corrcoef(*signed)[0, 1] > 0.6
+
+
+def test_files_are_read_back_as_emulated_recordings(tmp_path):
+    write(str(tmp_path), 12, 3, 0)
+    splits = NMNIST(root=str(tmp_path), validation=2).load(0)
+    assert splits.emulated
+    assert splits.evaluated_on == "emulated recordings, the first 3 of the 10,000 official test recordings"
+    _, made = pairs(train=True, n=12)
+    for k, number in enumerate(splits.train.ids.tolist()):
+        one, other = splits.train.x[k : k + 1], made[number : number + 1]
+        assert torch.equal(one.t, other.t)
+        assert torch.equal(one.p, other.p)
+    with pytest.raises(DataError, match="is not empty"):
+        write(str(tmp_path), 1, 1, 0)
+
+
+def test_training_leaves_out_what_the_real_recordings_show():
+    with pytest.raises(BoundsError, match="leave out 1000"):
+        NMNISTEmulated(leave_out=999)
+    assert NMNISTEmulated(leave_out=0, recorded=False).leave_out == 0
+    with pytest.raises(BoundsError, match="validation=59000 is not below 59000"):
+        NMNISTEmulated(validation=59_000)
+    real = recorded()
+    assert len(real) == 1100
+    one, two = NMNIST(validation=0).load(0).train, NMNIST(validation=0).load(0).test
+    assert torch.equal(real.x[1000:1001].t, two.x[0:1].t)
+    assert torch.equal(real.x[999:1000].t, one.x[999:1000].t)
+    assert torch.equal(real.y, torch.cat([one.y, two.y]))
+
+
+def test_splits_are_labelled_and_free_of_leaks(monkeypatch):
+    """The set itself at a fiftieth of its size."""
+    from neurobench.data import mnist
+
+    whole = mnist.read
+
+    def few(root, train):
+        images, labels = whole(root, train)
+        return (images[:1200], labels[:1200]) if train else (images[:200], labels[:200])
+
+    monkeypatch.setattr(mnist, "read", few)
+    monkeypatch.setattr("neurobench.data.nmnist_emulated.N_TRAIN", 1200)
+    monkeypatch.setattr("neurobench.data.nmnist_emulated.N_TEST", 200)
+    splits = NMNISTEmulated(validation=50).load(0)
+    assert splits.emulated
+    assert "emulated" in splits.source
+    assert "emulated" in splits.evaluated_on
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (150, 50, 200)
+    shown = torch.cat([splits.train.ids, splits.validation.ids])
+    assert sorted(shown.tolist()) == list(range(1000, 1200))
+    batch = splits.train.batch(torch.tensor([5, 1]))
+    assert len(batch.x) == 2
+
+
+def test_a_camera_survives_its_file_and_another_one_is_refused(tmp_path):
+    file = tmp_path / "camera.json"
+    file.write_text(as_json(read(None)))
+    assert read(str(file)) == read(None)
+    file.write_text('{"gamma": 1}')
+    with pytest.raises(DataError, match="is no camera"):
+        read(str(file))
+    assert prepare(IDEAL, 0).path.shape == (61, 2)
