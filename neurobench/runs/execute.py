@@ -92,6 +92,7 @@ def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
         unfinished = [folder for folder in same if not folder.has("result.json")]
         if unfinished:
             unfinished[0].acquire()
+            unfinished[0].clean()
             return unfinished[0], False
         if same:
             return same[0], True

@@ -61,6 +61,11 @@ class RunFolder:
             writer = self.record().get("pid", "?") if self.has("run.json") else "?"
             raise UserError(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
 
+    def clean(self) -> None:
+        """Remove what a kill during a write left behind: files that never got their name."""
+        for path in (*self.path.glob(".*.*"), *self.path.glob("figures/.*.*")):
+            path.unlink(missing_ok=True)
+
     def release(self) -> None:
         self._lock.release()
 

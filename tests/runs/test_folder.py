@@ -137,3 +137,15 @@ def test_a_reference_to_no_run_or_to_several_says_so(tmp_path: Path, three: list
 def test_runs_of_one_setting_come_newest_first(tmp_path: Path, three: list[RunFolder]) -> None:
     assert [run.path for run in same_setting(tmp_path, "a", "aaaaaa")] == [three[1].path, three[0].path]
     assert same_setting(tmp_path, "b", "aaaaaa") == []
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    folder.update(status="running")
+    (folder.path / "figures").mkdir()
+    for name in (".result.json.x1y2", ".checkpoint.pt.zz", "figures/.confusion.png.q"):
+        (folder.path / name).write_text("half")
+    folder.clean()
+    there = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+    assert there == {".lock", "config.yaml", "run.json"}
+    folder.release()
