@@ -16,7 +16,7 @@ _PIXEL, _GAP, _HEAD = 5, 8, 16
 
 
 def inputs(x: Tensor, label: Tensor) -> bytes:
-    """x (N, T, 2, H, W) in {0, 1}: one panel a recording, polarity 1 in red, 0 in blue."""
+    """x (N, T, P, H, W) in {0, 1}: one panel a recording, polarity 1 (or the only one) in red, 0 in blue."""
     n, steps, _, height, width = x.shape
     panel_w, panel_h = width * _PIXEL, height * _PIXEL
     frames = []
@@ -28,7 +28,7 @@ def inputs(x: Tensor, label: Tensor) -> bytes:
             left = _GAP + k * (panel_w + _GAP)
             picture = torch.full((height, width, 3), 245, dtype=torch.uint8)
             picture[seen[k, 0]] = torch.tensor(OFF, dtype=torch.uint8)
-            picture[seen[k, 1]] = torch.tensor(ON, dtype=torch.uint8)
+            picture[seen[k, -1]] = torch.tensor(ON, dtype=torch.uint8)
             own = Image.fromarray(picture.numpy()).resize((panel_w, panel_h), Image.Resampling.NEAREST)
             image.paste(own, (left, _HEAD))
             draw.text((left, 2), f"digit {int(label[k])}, step {first}", fill=INK)
