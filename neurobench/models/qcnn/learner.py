@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from neurobench.data.dataset import Batch, Split, Splits
 
-log = logging.getLogger(__name__)
 _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
 
@@ -60,8 +59,11 @@ class HybridQCNNLearner:
 
     def start(self, train: Split) -> None:
         """Tell what an epoch on the device costs, before any of it is spent."""
-        for name, value in self._cost(len(train)).items():
-            log.info("an epoch of training: %s %.6g", name.replace("_", " "), value)
+        cost = self._cost(len(train))
+        if cost.get("qpu_seconds"):
+            hours = cost["qpu_seconds"] / 3600
+            told = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
+            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {told}", stacklevel=2)
 
     def _cost(self, samples: int) -> dict[str, float]:
         way = self.learning_way

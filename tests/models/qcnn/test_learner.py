@@ -246,7 +246,7 @@ def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: st
             ["model=hybrid_qcnn_digits", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
             "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
         ),
-        (["model=hybrid_qcnn", "dataset=yin_yang"], "model=hybrid_qcnn reads image; dataset=yin_yang yields vector"),
+        (["model=hybrid_qcnn", "dataset=yin_yang"], "head=binary tells two classes apart, the data have 3"),
         (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
         (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),
         (["model=hybrid_qcnn", "dataset.digits=[0,0]"], "names a class twice"),
@@ -273,3 +273,13 @@ def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
         learner(head="linear", n_qubits=2, depth=2).load_state_dict(state)
     with pytest.raises(UserError, match="the data have 3"):
         HybridQCNN(circuit=StatevectorDevice(CPU)).build(Task("image", SHAPE, 3), spawn(0), CPU)
+
+
+def test_what_training_would_cost_on_the_processor_is_told_first() -> None:
+    made = learner(QPU().open(0, CPU), shots=1000, gradient="param_shift")
+    with pytest.warns(UserWarning, match=r"would take 0.00842 h on the real processor: 120 circuits, 120,000 shots"):
+        made.start(bars(40))
+    made.history.note(0, made.main.params, {"loss": 1.0, "correct": 1}, 40)
+    figures = made.settle(bars(40), bars(4))
+    assert figures["training_circuits"] == 3 * 40
+    assert figures["training_qpu_seconds"] == pytest.approx(120_000 * 252.656e-6)
