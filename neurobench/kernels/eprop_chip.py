@@ -152,10 +152,11 @@ def _filter(e, trace, seen, psi, c, t):  # type: ignore[no-untyped-def]
     for i in range(e.shape[0]):
         if not seen[i]:
             continue
-        row, one, dither = e[i], trace[i], np.int32(_dither(t, i, c.kappa_bits))
+        row, one = e[i], trace[i]
+        dither, other = np.int32(_dither(t, i, c.kappa_bits)), np.int32(_dither(t + c.T, i, c.stair_shift))
         kappa, bits, shift, limit = np.int32(c.kappa), np.int32(c.kappa_bits), np.int32(c.stair_shift), c.trace_limit
         for j in range(len(row)):
-            value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * one) >> shift)
+            value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * one + other) >> shift)
             row[j] = np.int16(min(value, limit))
 
 

@@ -33,7 +33,7 @@ class ChipEngine:
         limit, limit_out = 2 ** (numbers.trace_bits - 1) - 1, 2 ** (numbers.trace_out_bits - 1) - 1
         one = max(1, int(limit * (1 - c.alpha)))  # an input that spikes in every step just fills its trace
         one_out = max(1, int(limit_out * (1 - c.alpha_out)))
-        shift = max(0, round(np.log2(STAIR * one / 4)))
+        shift = max(0, round(np.log2(STAIR * one / 2)))  # a filtered eligibility of 1 is about two units
         self.chip = Chip(
             c.T,
             c.W,

@@ -1,0 +1,145 @@
+"""The engine `minibatch` against the equations, and against backpropagation where the two must agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.models.eprop.exact import Spikes
+from neurobench.models.eprop.initial import draw
+from neurobench.models.eprop.minibatch import MinibatchEngine
+from tests.models.eprop.conftest import TINY, T
+from tests.models.eprop.reference import eprop
+
+SMALL = TINY._replace(inputs=9, N=7, K=3, kappa_reg=0.99)
+
+
+def sample(seed: int, n: int) -> tuple[Spikes, np.ndarray]:
+    """n samples of random spikes, and their counts (n, T, I)."""
+    counts = np.random.default_rng(seed).poisson(0.15, (n, T + 1, 9))
+    step, source = np.nonzero(counts.reshape(-1, 9))
+    times = counts.reshape(-1, 9)[step, source]
+    start = np.zeros(n * (T + 1) + 1, np.int64)
+    start[1:] = np.cumsum(counts.reshape(-1, 9).sum(1))
+    return Spikes(start, np.repeat(source, times).astype(np.int64)), counts[:, :T].astype(float)
+
+
+def engine(dtype: Any = np.float64, seed: int = 3, **changed: Any) -> MinibatchEngine:
+    weights = draw(seed, 9, 7, 3, 0.01, (0.2, 0.4, 0.0))
+    weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
+    return MinibatchEngine(SMALL._replace(**changed), weights, dtype)
+
+
+def summed(made: MinibatchEngine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    assert made.grads is not None
+    kept, made.w = made.w, made.w._replace(**{k: g.sum(0) for k, g in made.grads._asdict().items()})
+    w_in, w_rec, w_out = made.weights()
+    made.w = kept
+    return w_in, w_rec, w_out
+
+
+@pytest.mark.parametrize("changed", [{}, {"adapt_beta": 0.3, "rho": 0.95}])
+def test_gradient_is_that_of_the_equations(changed: dict[str, float]) -> None:
+    made = engine(**changed)
+    spikes, counts = sample(0, 4)
+    labels = np.array([0, 2, 1, 1])
+    answer = made.gradients(spikes, labels)
+    weights = tuple(torch.from_numpy(w) for w in made.weights())
+    B = torch.from_numpy(made.B.T[:7].copy())
+    wanted = [eprop(made.c, torch.from_numpy(x), weights, B, int(k)) for x, k in zip(counts, labels, strict=True)]  # type: ignore[arg-type]
+    masks = made.mask.w_in[:, :7].T, made.weights()[1] != 0, made.mask.w_out[:, :3].T
+    for part, (ours, mask) in enumerate(zip(summed(made), masks, strict=True)):
+        truth = sum(one.gradients[part] for one in wanted).numpy() * mask  # type: ignore[union-attr]
+        np.testing.assert_allclose(ours * mask, truth, rtol=1e-10, atol=1e-12 * np.abs(truth).max())
+        assert np.abs(truth).max() > 0
+    for ours, one in zip(answer.window, wanted, strict=True):
+        np.testing.assert_allclose(ours, one.y[-10:].numpy(), atol=1e-13)
+    np.testing.assert_array_equal(answer.counts, np.stack([one.spikes.sum(0).numpy() for one in wanted]))
+
+
+def test_readout_gradient_is_backpropagations() -> None:
+    """Spikes do not depend on the readout, so e-prop's gradient of the loss is the exact one there."""
+    made = engine()
+    spikes, counts = sample(1, 1)
+    made.gradients(spikes, np.array([1]))
+    w_in, w_rec, w_out = (torch.from_numpy(w) for w in made.weights())
+    w_out.requires_grad_()
+    B = torch.zeros(7, 3, dtype=torch.float64)
+    z = eprop(made.c, torch.from_numpy(counts[0]), (w_in, w_rec, w_out.detach()), B, 1).spikes
+    y, loss, target = torch.zeros(3).double(), torch.zeros(()).double(), torch.tensor([0.0, 1.0, 0.0]).double()
+    for t in range(T):
+        y = made.c.alpha_out * y + (w_out @ z[t - 1] if t else 0.0)
+        if t >= T - made.c.W:
+            loss = loss + 0.5 * (y - target).square().sum()
+    (truth,) = torch.autograd.grad(loss, w_out)
+    np.testing.assert_allclose(summed(made)[2], truth.numpy(), rtol=1e-12)
+
+
+class Spike(torch.autograd.Function):
+    """A step with the piecewise linear pseudo-derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, distance: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(distance)
+        return (distance >= 0).double()
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        (distance,) = ctx.saved_tensors
+        return g * SMALL.height * (1 - distance.abs() / SMALL.width).clamp(min=0)
+
+
+def test_without_recurrence_the_input_gradient_is_backpropagation_through_time() -> None:
+    """No recurrent weights, no gradient through the reset, symmetric feedback, kappa = alpha_o, no regularisation: then
+    a spike reaches the loss by the readout's filter alone, which is what e-prop assumes."""
+    made = engine(kappa=TINY.alpha_out, c_reg=0.0)
+    made.w.w_rec[:] = 0.0
+    made.B = made.w.w_out.T.copy()[:3] if made.w.w_out.shape[0] == made.B.shape[1] else made.B
+    made.B = np.zeros_like(made.B)
+    made.B[:, :7] = made.w.w_out[:, :3].T
+    spikes, counts = sample(2, 1)
+    made.gradients(spikes, np.array([0]))
+    w_in = torch.from_numpy(made.weights()[0]).requires_grad_()
+    w_out = torch.from_numpy(made.weights()[2])
+    x, target = torch.from_numpy(counts[0]), torch.tensor([1.0, 0.0, 0.0]).double()
+    v, z, y, loss = torch.zeros(7).double(), torch.zeros(7).double(), torch.zeros(3).double(), torch.zeros(()).double()
+    for t in range(T):
+        v = made.c.alpha * v + w_in @ x[t]
+        before, z = z, Spike.apply(v - made.c.v_th)
+        v = v - made.c.v_th * z.detach()
+        y = made.c.alpha_out * y + w_out @ before
+        if t >= T - made.c.W:
+            loss = loss + 0.5 * (y - target).square().sum()
+    (truth,) = torch.autograd.grad(loss, w_in)
+    mask = made.mask.w_in[:, :7].T
+    np.testing.assert_allclose(summed(made)[0] * mask, truth.numpy() * mask, rtol=1e-9, atol=1e-15)
+    assert truth.abs().max() > 0
+
+
+def test_float32_agrees_with_float64() -> None:
+    spikes, _ = sample(0, 4)
+    labels = np.array([0, 2, 1, 1])
+    made = [engine(kind) for kind in (np.float32, np.float64)]
+    for one in made:
+        one.gradients(spikes, labels)
+    for single, double in zip(summed(made[0]), summed(made[1]), strict=True):
+        np.testing.assert_allclose(single, double, atol=1e-4 * np.abs(double).max())
+
+
+def test_adam_step_is_kingma_and_bas() -> None:
+    made = engine(adam=True, epsilon=1e-8)
+    spikes, _ = sample(0, 4)
+    before = made.weights()[0].copy()
+    m = v = np.zeros_like(before)
+    for t in (1, 2):
+        made.gradients(spikes, np.array([0, 2, 1, 1]))
+        g = summed(made)[0] / 4
+        made.grads = None
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        step = 1e-3 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8 / np.sqrt(1 - 0.999**t))
+        before = before - step * made.mask.w_in[:, :7].T
+        made.group(spikes, np.array([0, 2, 1, 1]), 1e-3, t)
+        np.testing.assert_allclose(made.weights()[0], before, rtol=1e-9, atol=1e-12)
