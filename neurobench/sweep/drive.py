@@ -31,14 +31,16 @@ class Way:
     options: Mapping[str, Any] | None = None  # of the launcher
 
 
+def _plain(job: Job) -> dict[str, Any]:
+    plain = OmegaConf.to_container(job.config, resolve=False)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
 def drive(jobs: Sequence[Job], way: Way, outputs: Path, console: Console) -> Board:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
     sweep = (outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}").absolute()
-    tasks = {
-        job.number: Task(job.number, OmegaConf.to_yaml(job.config, resolve=False), str(sweep))
-        for job in jobs
-        if job.state in TO_RUN
-    }
+    tasks = {job.number: Task(job.number, _plain(job), str(sweep)) for job in jobs if job.state in TO_RUN}
     board = Board(jobs, tasks)
     if not tasks:
         return board

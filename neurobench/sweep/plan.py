@@ -10,7 +10,9 @@ from typing import Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.check import check
 from neurobench.config.compose import GROUPS, Composer, composer, explain
@@ -41,9 +43,14 @@ class Job:
 
 def plan(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
     """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
-    faults, _ = explain(overrides, config_dir, several=True)
-    if faults:
-        raise ConfigError(faults)
+    try:
+        return _planned(overrides, config_dir)
+    except (HydraException, OmegaConfBaseException) as error:
+        faults, _ = explain(overrides, config_dir, several=True)
+        raise ConfigError(faults or [str(error).splitlines()[0]]) from None
+
+
+def _planned(overrides: Sequence[str], config_dir: str | None) -> list[Job]:
     jobs: list[Job] = []
     seen: set[str] = set()
     known: dict[tuple[str, str], dict[str, RunFolder]] = {}

@@ -23,10 +23,10 @@ STOP = "stop"  # a file of this name in the sweep's folder: jobs that have not b
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is handed: plain text and paths, so that any launcher can carry it."""
+    """What a worker is handed: plain values, so that any launcher can carry it."""
 
     number: int
-    config_yaml: str
+    config: dict[str, Any]  # unresolved
     sweep: str  # folder of the sweep, which the worker shares with the one who waits
 
     @property
@@ -75,7 +75,7 @@ def work(task: Task) -> dict[str, Any]:
 
     reporter = Reporter(task)
     begun = time.perf_counter()
-    config = OmegaConf.create(task.config_yaml)
+    config = OmegaConf.create(task.config)
     assert isinstance(config, DictConfig)
     config.resume = True
     try:
