@@ -12,7 +12,7 @@ HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/expe
 SCALE ?= paper
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench ablation tables report table-dynex table-hxtorch table-lava table-qutrunk clean
+.PHONY: help run test lint types check bench ablation tables report table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,8 +59,10 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_qcnn.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
+	-$(MAKE) --no-print-directory .venv/peers/nest
+	$(BIN)/python tests/bench/bench_eprop.py
 
-tables: table-dynex table-hxtorch table-lava table-qutrunk ## all (SCALE=smoke: seconds a run, never a result)
+tables: table-dynex table-hxtorch table-lava table-qutrunk table-nest ## all (SCALE=smoke: seconds a run, never a result)
 
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
@@ -92,6 +94,10 @@ table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without 
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=qutrunk_mnist_01
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits_mock,qutrunk_all_digits
 	$(BIN)/neurobench table qutrunk
+
+table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast engines, the emulated chip and what it is measured by
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
+	$(BIN)/neurobench table nest
 
 .venv/peers/qutrunk: PIP_ARGS += --ignore-requires-python # it names Python 3.10 as its newest, and runs on newer ones
 
