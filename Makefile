@@ -9,10 +9,11 @@ space := $() $()
 DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
+MATRIX := $(notdir $(basename $(wildcard conf/experiment/matrix_*.yaml)))
 SCALE ?= paper
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench ablation tables report table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench ablation tables report table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -98,6 +99,16 @@ table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without 
 table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast engines, the emulated chip and what it is measured by
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 	$(BIN)/neurobench table nest
+
+# All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
+table-matrix: SCALE = quick
+table-matrix: .venv/installed-dev ## the matrix at quick scale, half an hour: accuracy, time, operations, device cost
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX))
+	$(BIN)/neurobench matrix
+
+table-emulated: .venv/installed-dev ## SLAYER and e-prop trained on 54,000 emulated recordings, tested on emulated and on real ones
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=lava_nmnist_emulated,nest_eprop_nmnist_emulated
+	$(BIN)/neurobench table lava; $(BIN)/neurobench table nest
 
 .venv/peers/qutrunk: PIP_ARGS += --ignore-requires-python # it names Python 3.10 as its newest, and runs on newer ones
 

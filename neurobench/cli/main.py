@@ -21,6 +21,7 @@ VERBS = {
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "report": "every run, table and figure in one HTML page",
+    "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",

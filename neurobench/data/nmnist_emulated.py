@@ -31,6 +31,10 @@ class NMNISTEmulated:
 
     validation: Annotated[int, Bound(0)] = 5000  # recordings held out of the training set
     leave_out: Annotated[int, Bound(0, 59_000)] = N_BUNDLED  # first training images: those that real recordings show
+    train: Annotated[int, Bound(1)] | None = (
+        None  # training and held-out recordings after those; None: all that are left
+    )
+    test: Annotated[int, Bound(1, 10_000)] | None = None  # first test images; None: all 10,000
     recorded: bool = True  # test on the 1100 real recordings too: recorded_accuracy
     camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # which copy of the sensor, and its noise
     camera: str | None = None  # JSON file of another camera; None: the one fitted to the bundled training recordings
@@ -38,8 +42,11 @@ class NMNISTEmulated:
     def __post_init__(self) -> None:
         enforce(self)
         faults = []
-        if self.validation >= N_TRAIN - self.leave_out:
-            fault = f"={self.validation} is not below {N_TRAIN - self.leave_out}, the number of training recordings"
+        left = N_TRAIN - self.leave_out
+        if self.train is not None and self.train > left:
+            faults.append(("train", f"={self.train} is more than the {left} recordings that leave_out leaves"))
+        elif self.validation >= (self.train or left):
+            fault = f"={self.validation} is not below {self.train or left}, the number of training recordings"
             faults.append(("validation", fault))
         if self.recorded and self.leave_out < N_BUNDLED:
             fault = f"={self.leave_out} would train on images that the real recordings show; leave out {N_BUNDLED}, or "
@@ -55,20 +62,20 @@ class NMNISTEmulated:
         from neurobench.data.holdout import hold_out
 
         (train, labels, one), (test, test_labels, two) = self.recordings()
-        trained, held = hold_out(N_TRAIN - self.leave_out, self.validation, seed)
+        trained, held = hold_out(len(train) - self.leave_out, self.validation, seed)
         return Splits(
             train=_split(train, labels, trained + self.leave_out),
             validation=_split(train, labels, held + self.leave_out),
-            test=_split(test, test_labels, np.arange(N_TEST)),
+            test=_split(test, test_labels, np.arange(len(test))),
             source="emulated from the bundled MNIST",
             sha256=combined([one, two]),
-            evaluated_on="emulated recordings of the official MNIST test images",
+            evaluated_on=f"emulated recordings of {_in_words(len(test))}",
             emulated=True,
             others={"recorded": recorded()} if self.recorded else {},
         )
 
     def recordings(self) -> tuple[tuple[StoredEvents, np.ndarray, str], tuple[StoredEvents, np.ndarray, str]]:
-        """Of all 60,000 training and 10,000 test images: events, digits, sha256."""
+        """Of the training images, those left out too, and of the test images: events, digits, sha256."""
         from neurobench.data.camera import read as read_camera
         from neurobench.data.camera_store import stored
         from neurobench.data.mnist import read
@@ -78,12 +85,18 @@ class NMNISTEmulated:
         found = []
         with checked_root(None) as root:
             for train in (True, False):
-                images, labels = read(root, train)
+                images, labels = (part[: self._wanted(train)] for part in read(root, train))
                 # A training and a test image of the same number get different noise.
                 ids = range(len(images)) if train else range(N_TRAIN, N_TRAIN + len(images))
                 events, sha256 = stored(camera, self.camera_seed, images.numpy(), ids)
                 found.append((events, labels.numpy(), sha256))
         return found[0], found[1]
+
+    def _wanted(self, train: bool) -> int | None:
+        """How many of the images are emulated."""
+        if train:
+            return None if self.train is None else self.leave_out + self.train
+        return self.test
 
 
 def recorded() -> Split:
@@ -98,6 +111,11 @@ def recorded() -> Split:
     start = torch.cat([one.x.start, two.x.start[1:] + one.x.start[-1]])
     events = Events(*fields, start, one.x.sensor)
     return Split(events, torch.cat([one.y, two.y]), torch.cat([one.ids, two.ids + N_TRAIN]))
+
+
+def _in_words(n_test: int) -> str:
+    first = "" if n_test == N_TEST else f"the first {n_test} of "
+    return f"{first}the official MNIST test images"
 
 
 def _split(events: StoredEvents, labels: np.ndarray, chosen: np.ndarray) -> Split:

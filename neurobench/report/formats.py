@@ -16,7 +16,14 @@ COLUMNS = (
     "figure", "published", "measured", "95 % interval", "difference", "seeds", "band", "verdict",
     "evaluated on", "data", "configuration", "commit", "wall time", "source", "what it means",
 )  # fmt: skip
-COLOURS = {"in band": "green", "OUT": "bold red", "SMOKE": "yellow", "not run": "dim", "reported": "default"}
+COLOURS = {
+    "in band": "green",
+    "OUT": "bold red",
+    "SMOKE": "yellow",
+    "EMULATED": "cyan",
+    "not run": "dim",
+    "reported": "default",
+}
 
 
 def number(value: float | None, sign: str = "") -> str:

@@ -56,16 +56,20 @@ class Filled:
     @property
     def verdict(self) -> str:
         """ "in band", "OUT", "reported" where no band was declared, "not run"; "SMOKE" where there are only runs at a
-        smaller scale or on emulated data, which are never a result."""
+        smaller scale, which are never a result. Emulated data never stand for recorded ones: against a published figure
+        they are "SMOKE" too, and a target of our own for them is "EMULATED" where it is reached."""
         if self.mean is None:
             return "not run"
-        if self.scale != "paper" or any(result["data"].get("emulated") for result in self.runs):
+        emulated = any(result["data"].get("emulated") for result in self.runs)
+        if self.scale != "paper" or (emulated and self.row.published is not None):
             return "SMOKE"
         low, high = self.row.band
-        if low is None and high is None:
-            return "reported"
         inside = (low is None or self.mean >= low) and (high is None or self.mean <= high)
-        return "in band" if inside else "OUT"
+        if not inside:
+            return "OUT"
+        if emulated:
+            return "EMULATED"
+        return "reported" if low is None and high is None else "in band"
 
     @property
     def evaluated_on(self) -> str:

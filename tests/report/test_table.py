@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,9 @@ def test_emulated_data_never_pass(tmp_path: Path) -> None:
     told = json.loads(path.read_text())
     write_json(path, {**told, "data": {**told["data"], "emulated": True}})
     assert fill([TUTORIAL], tmp_path)[0].verdict == "SMOKE"
+    for band, verdict in (([0.95, None], "EMULATED"), ([None, None], "EMULATED"), ([0.96, None], "OUT")):
+        own = replace(TUTORIAL, rows=(replace(ROW, published=None, band=band),))
+        assert fill([own], tmp_path)[0].verdict == verdict
 
 
 def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ const total = (run) => Object.values(run.seconds || {}).reduce((sum, value) => s
 const time = (seconds) => seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
 // Without time a sample is one step: said once.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
-const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
+const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);
 
@@ -85,7 +85,7 @@ function tables() {
   if (!DATA.tables.length) return [el("div", { class: "panel empty" }, "No table is declared.")];
   return DATA.tables.map((table) => {
     const count = (verdict) => table.rows.filter((row) => row.verdict === verdict).length;
-    const told = ["in band", "OUT", "reported", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
+    const told = ["in band", "OUT", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
     return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.map(result)));
   });
 }
