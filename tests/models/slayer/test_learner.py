@@ -68,10 +68,10 @@ def test_the_float_core_learns_too() -> None:
 
 
 def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
-    """The path of other devices, on tensors of the CPU: the same weights after four updates, to rounding."""
+    """The path of other devices, on tensors of the CPU: the same weights after two updates, to rounding."""
     ours, dense = learner(lr=0.01), learner(lr=0.01)
     dense.engine = DenseEngine(CPU)
-    assert train(ours, 0, 4) == pytest.approx(train(dense, 0, 4), rel=1e-4)
+    assert train(ours, 0, 2) == pytest.approx(train(dense, 0, 2), rel=1e-4)
     for one, other in zip(ours.layers, dense.layers, strict=True):
         for name, tensor in one.tensors().items():
             torch.testing.assert_close(tensor, other.tensors()[name], rtol=1e-3, atol=1e-4)
