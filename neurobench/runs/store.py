@@ -64,7 +64,8 @@ def identities(outputs: Path, name: str) -> Iterator[tuple[str, RunFolder]]:
 
 def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
     """Runs of one configuration, newest first."""
-    return [run for identity, run in identities(outputs, name) if identity == config_hash][::-1]
+    likely = [run for run in runs_named(outputs, name) if f"-{config_hash[:6]}" in run.path.name]
+    return [run for run in likely if run.record().get("config_hash") == config_hash][::-1]
 
 
 def _qualified(run: RunFolder) -> str:

@@ -48,7 +48,7 @@ class Reporter:
 
     def tell(self, **entries: Any) -> None:
         self.told |= entries
-        write_json(self.task.report, self.told)
+        write_json(self.task.report, self.told, durable=False)
 
     def begin(self, config: DictConfig, folder: RunFolder) -> None:
         self.tell(folder=str(folder.path), epochs=min(config.training.epochs, config.scale.epochs or 10**9))
