@@ -1,6 +1,6 @@
 """E-prop in the integers of a small learning chip, step by step as the chip runs.
 
-All traces go forward in time and are cut to their widths; weights move by whole LSB while a target is there. Units: a
+All traces go forward in time and are cut to their widths; weights move by whole LSB, once a sample. Units: a
 weight is w LSB, membranes and thresholds are in the same LSB, traces have a fixed number of fraction bits.
 """
 
@@ -37,6 +37,8 @@ class Chip(NamedTuple):
     trace_out_one: int
     stair_shift: int  # psi of 0 to STAIRS - 1 times a trace loses so many bits
     stochastic: bool
+    regular: float  # weight of a neuron's rate above f_target in its learning signal
+    f_target: float  # spikes a step
 
 
 class ChipWeights(NamedTuple):
@@ -60,7 +62,7 @@ def stairs(distance, v_th):  # type: ignore[no-untyped-def]
 def run(  # type: ignore[no-untyped-def]
     c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts
 ):
-    """G samples, each from rest; with `learn`, weights change in the steps of the window.
+    """G samples, each from rest; with `learn`, weights change after each, by what the window's steps add up to.
 
     start, source: spikes by sample and step, T + 1 steps each. B (N, K) float32. rate, rate_out: mean LSB for a
     unit of learning signal times trace; k0, k1: key of the draws. out_lsb: y of one LSB of W_out and a full trace.
@@ -72,6 +74,8 @@ def run(  # type: ignore[no-untyped-def]
     in_trace, rec_trace, out_trace = np.empty(inputs, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
     e_in, e_rec = np.empty((inputs, N), np.int16), np.empty((N, N), np.int16)
     y, E, L = np.empty(K, np.int64), np.zeros(K, np.float32), np.empty(N, np.float32)
+    g_in, g_rec = np.zeros((inputs, N), np.float32), np.zeros((N, N), np.float32)
+    g_out = np.zeros((N, K), np.float32)
     seen, seen_rec = np.empty(inputs, np.uint8), np.empty(N, np.uint8)
     for g in range(len(labels)):
         v[:] = 0
@@ -124,14 +128,20 @@ def run(  # type: ignore[no-untyped-def]
                     E[k] = window[g, t - T + c.W, k] - (1.0 if k == labels[g] else 0.0)
                 if learn:
                     for j in range(N):
-                        L[j] = 0.0
+                        L[j] = c.regular * (counts[g, j] / T - c.f_target)
                         for k in range(K):
                             L[j] += B[j, k] * E[k]
-                    at = uint32((g * c.W + t - T + c.W) * 3)
-                    _move(w.w_in, w.mask_in, e_in, L, rate, c, uint32(k0 + at), k1)
-                    _move(w.w_rec, w.mask_rec, e_rec, L, rate, c, uint32(k0 + at + uint32(1)), k1)
-                    _move_out(w.w_out, w.mask_out, out_trace, E, rate_out, c, uint32(k0 + at + uint32(2)), k1)
+                    _gather(g_in, e_in, seen, L)
+                    _gather(g_rec, e_rec, seen_rec, L)
+                    for i in range(N):
+                        for k in range(K):
+                            g_out[i, k] += E[k] * out_trace[i]
             z_before[:] = z
+        if learn:
+            draw = uint32(3 * g)
+            _move(w.w_in, w.mask_in, g_in, rate, c, uint32(k0 + draw), k1)
+            _move(w.w_rec, w.mask_rec, g_rec, rate, c, uint32(k0 + draw + uint32(1)), k1)
+            _move(w.w_out, w.mask_out, g_out, rate_out, c, uint32(k0 + draw + uint32(2)), k1)
 
 
 @njit(cache=True)
@@ -161,22 +171,23 @@ def _filter(e, trace, seen, psi, c, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _move(w, mask, e, L, rate, c, k0, k1):  # type: ignore[no-untyped-def]
-    """w -= floor(rate L e + u), u uniform (stochastic) or 1/2."""
-    N = w.shape[1]
-    for i in range(w.shape[0]):
-        for j in range(N):
-            if mask[i, j] and e[i, j] != 0:
-                u = uniform(uint32(i * N + j), k0, k1) if c.stochastic else 0.5
-                step = int(np.floor(rate * L[j] * e[i, j] + u))
-                w[i, j] = max(-c.w_limit, min(w[i, j] - step, c.w_limit))
+def _gather(g, e, seen, L):  # type: ignore[no-untyped-def]
+    """g += L e"""
+    for i in range(e.shape[0]):
+        if seen[i]:
+            to, row = g[i], e[i]
+            for j in range(len(row)):
+                to[j] += L[j] * np.float32(row[j])
 
 
 @njit(cache=True)
-def _move_out(w, mask, trace, E, rate, c, k0, k1):  # type: ignore[no-untyped-def]
+def _move(w, mask, g, rate, c, k0, k1):  # type: ignore[no-untyped-def]
+    """w -= floor(rate g + u), u uniform (stochastic) or 1/2; g becomes 0."""
+    columns = w.shape[1]
     for i in range(w.shape[0]):
-        for k in range(w.shape[1]):
-            if mask[i, k] and trace[i] != 0:
-                u = uniform(uint32(i * w.shape[1] + k), k0, k1) if c.stochastic else 0.5
-                step = int(np.floor(rate * E[k] * trace[i] + u))
-                w[i, k] = max(-c.w_limit, min(w[i, k] - step, c.w_limit))
+        for j in range(columns):
+            if mask[i, j] and g[i, j] != 0:
+                u = uniform(uint32(i * columns + j), k0, k1) if c.stochastic else np.float32(0.5)
+                step = int(np.floor(rate * g[i, j] + u))
+                w[i, j] = max(-c.w_limit, min(w[i, j] - step, c.w_limit))
+            g[i, j] = 0

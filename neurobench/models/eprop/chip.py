@@ -53,6 +53,8 @@ class ChipEngine:
             one_out,
             shift,
             numbers.stochastic,
+            (1.0 - c.kappa) * c.c_reg * c.T / c.W,  # it acts in the window alone, and there for all steps
+            c.f_target,
         )
         scaled = RATE * (1.0 - c.kappa) ** 2 * numbers.update_scale
         self.rate = scaled / self.lsb / (STAIR * one / 2**shift)
