@@ -41,6 +41,7 @@ def _print_json(there: dict[str, list[str]], cells: list[Cell]) -> None:
             "model": cell.model,
             "dataset": cell.dataset,
             "backend": cell.backend,
+            "encoders": cell.encoders,
             "runs": not cell.faults,
             "why_not": " ".join(cell.faults) or None,
         }
@@ -54,13 +55,14 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
     for group, names in there.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     table = Table(title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("model", "dataset", "backends", "otherwise"):
+    for column in ("model", "dataset", "encoder", "backends", "otherwise"):
         table.add_column(column)
     for model, dataset in product(there["model"], there["dataset"]):
         pair = [cell for cell in cells if (cell.model, cell.dataset) == (model, dataset)]
         runs = ", ".join(cell.backend for cell in pair if not cell.faults)
         reasons = dict.fromkeys(" ".join(cell.faults) for cell in pair if cell.faults)
-        table.add_row(model, dataset, runs or "none", "\n".join(reasons))
+        encoders = dict.fromkeys(", ".join(cell.encoders) for cell in pair if cell.encoders)
+        table.add_row(model, dataset, "; ".join(encoders), runs or "none", "\n".join(reasons))
     console.print()
     console.print(table)
 
@@ -93,6 +95,7 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
     if result is not None:
         accuracy = result["metrics"]["test_accuracy"]
         note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
+        note += "  emulated data" if result["data"].get("emulated") else ""
         low, high = result["intervals"]["test_accuracy"]
         words = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
         return {**told, "status": "finished", "seed": result["seed"], "test_accuracy": accuracy, "figure": words}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
-from neurobench.config.check import check
+from neurobench.config.check import check, way_of
 from neurobench.config.compose import GROUPS, Composer, choices
 
 
@@ -16,6 +15,7 @@ class Cell:
     model: str
     dataset: str
     backend: str
+    encoders: tuple[str, ...]  # between data and model, by default
     faults: tuple[str, ...]  # why it does not run; empty where it runs
 
 
@@ -36,7 +36,11 @@ def matrix(compose: Composer) -> list[Cell]:
     cells = []
     for model in there["model"]:
         config = compose([f"model={model}"])
-        for dataset, backend in product(there["dataset"], there["backend"]):
-            config.dataset, config.backend = datasets[dataset], backends[backend]
-            cells.append(Cell(model, dataset, backend, tuple(check(config))))
+        for dataset in there["dataset"]:
+            config.dataset = datasets[dataset]
+            way = way_of(config)
+            names = () if isinstance(way, str) else tuple(type(step).__name__ for step in way)
+            for backend in there["backend"]:
+                config.backend = backends[backend]
+                cells.append(Cell(model, dataset, backend, names, tuple(check(config))))
     return cells

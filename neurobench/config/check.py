@@ -65,10 +65,14 @@ def check(config: DictConfig) -> list[str]:
     for device in sorted(set(needs.values())):
         if device in config.backend:
             faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
-    if not faults:
-        misfits += _encoder_faults(config)
-    faults += misfits
-    return faults or _size_faults(config, needs)
+    if faults:
+        return faults + misfits
+    way = way_of(config)
+    if isinstance(way, str):
+        misfits.append(_no_way(config, way))
+    if misfits or isinstance(way, str):
+        return misfits
+    return _size_faults(config, needs, way)
 
 
 def encoder_of(config: DictConfig) -> dict[str, Any]:
@@ -207,18 +211,15 @@ def _device_faults(config: DictConfig) -> list[str]:
     return faults
 
 
-def _encoder_faults(config: DictConfig) -> list[str]:
-    """Layouts that no encoder brings together."""
-    way = way_of(config)
-    if not isinstance(way, str):
-        return []
+def _no_way(config: DictConfig, why: str) -> str:
+    """The sentence about layouts that no encoder brings together."""
     model, dataset, _ = (str(config[key].get("name")) for key in TARGETS)
-    auto = encoder_of(config)["_target_"] == AUTO["_target_"]
-    way_out = "" if auto else " Leave out encoder=... for the default."
-    return [f"model={model}, dataset={dataset}: encoder={encoder_of(config).get('name')} {way}.{way_out}"]
+    encoder = encoder_of(config)
+    way_out = "" if encoder["_target_"] == AUTO["_target_"] else " Leave out encoder=... for the default."
+    return f"model={model}, dataset={dataset}: encoder={encoder.get('name')} {why}.{way_out}"
 
 
-def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
+def _size_faults(config: DictConfig, needs: Mapping[str, str], way: Sequence[Encoder]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
@@ -228,8 +229,6 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str]) -> list[str]:
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
     dataset = _made(_resolved(config, "dataset"), {})
     layout, shape = dataset.layout, dataset.shape
-    way = way_of(config)
-    assert not isinstance(way, str)
     for step in way:
         layout, shape = step.yields, step.shape(shape)
     refused = model.misfit(Task(layout, shape, dataset.n_classes)) if hasattr(model, "misfit") else None
