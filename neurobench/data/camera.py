@@ -68,7 +68,10 @@ def read(path: str | None) -> Camera:
     try:
         told = json.loads(file.read_text())
         told["turn"] = tuple(map(tuple, told["turn"]))
-        return Camera(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
+        }
+        return Camera(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera_fit FILE`, or leave out "

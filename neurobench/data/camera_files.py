@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from neurobench.data.aer import Recording, encode
-from neurobench.data.camera import as_json, read
+from neurobench.data.camera import SENSOR, as_json, read
 from neurobench.data.camera_store import BLOCK, emulate
 from neurobench.data.dataset import DataError
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.mnist_files import checked_root
 from neurobench.data.nmnist_folder import NOTE
+from neurobench.data.stored_events import StoredEvents
 
 
 def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path, int]:
@@ -43,11 +44,9 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
 
 
 def _write_block(folder: Path, codes: np.ndarray, counts: np.ndarray, ids: np.ndarray, labels: np.ndarray) -> None:
-    from neurobench.kernels.camera import gather
-
-    fields = [np.empty(len(codes), kind) for kind in (np.int32, np.uint8, np.uint8, np.uint8)]
-    gather(codes, np.zeros(1, np.int64), np.array([0, len(codes)]), *fields)
     ends = counts.cumsum()
+    events = StoredEvents(codes, ends - counts, counts, SENSOR)[:]
+    fields = [getattr(events, key).numpy() for key in ("t", "x", "y", "p")]
     for number, digit, end, count in zip(ids + 1, labels, ends, counts, strict=True):
         path = folder / str(digit) / f"{number:05d}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,20 +6,20 @@ Both show the same images; the camera was fitted on training pairs, so the test 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurobench.data.camera import read
+from neurobench.data.camera import SENSOR, read
 from neurobench.data.camera_store import emulate
+from neurobench.data.events import Events
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.mnist_files import checked_root
 from neurobench.data.nmnist import NMNIST
+from neurobench.data.stored_events import StoredEvents
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from neurobench.data.events import Events
 
 BIN, BINS, SIDE = 10_000, 32, 34  # us; bins of a recording; pixels
 
@@ -53,22 +53,14 @@ def summary(events: Events) -> Summary:
 
 def pairs(train: bool, n: int, camera: str | None = None) -> tuple[Events, Events]:
     """The first n real recordings of a split, and emulated ones of the same images."""
-    import torch
-
-    from neurobench.data.events import Events
-    from neurobench.kernels.camera import gather
-
     splits = NMNIST(validation=0).load(0)
     real = (splits.train if train else splits.test).head(n)
     with checked_root(None) as root:
         images = read_mnist(root, train)[0].numpy()[real.ids.numpy()]
     codes, counts = emulate(read(camera), 0, images, (real.ids + (0 if train else 60_000)).tolist())
-    fields = [np.empty(len(codes), kind) for kind in (np.int32, np.uint8, np.uint8, np.uint8)]
-    gather(codes, np.zeros(1, np.int64), np.array([0, len(codes)]), *fields)
-    start = torch.from_numpy(np.concatenate([[0], counts.cumsum()]))
-    made = Events(*(torch.from_numpy(field) for field in fields), start, (2, SIDE, SIDE))
-    assert not isinstance(real.x, torch.Tensor)
-    return real.x, made
+    made = StoredEvents(codes, counts.cumsum() - counts, counts, SENSOR)
+    assert isinstance(real.x, Events)
+    return real.x, made[:]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -133,8 +125,9 @@ def figure(real: Events, made: Events) -> Figure:
 
     one, other = summary(real), summary(made)
     drawn = Figure(figsize=(13, 8.6), layout="constrained")
-    rows = drawn.subfigures(2, 1, height_ratios=(1.15, 1))
-    panels = rows[0].subplots(3, 10)
+    halves: Any = drawn.subfigures(2, 1, height_ratios=(1.15, 1))
+    above, under = halves
+    panels = above.subplots(3, 10)
     for column in range(10):
         maps = (one if column % 2 == 0 else other).maps[column // 2].reshape(BINS, 2, SIDE, SIDE)
         for saccade, bins in enumerate((slice(0, 10), slice(10, 21), slice(21, BINS))):
@@ -146,8 +139,8 @@ def figure(real: Events, made: Events) -> Figure:
             if column == 0:
                 axis.set_ylabel(f"saccade {saccade + 1}")
         panels[0, column].set_title("real" if column % 2 == 0 else "emulated", fontsize=10)
-    rows[0].suptitle("brighter (red) less darker (blue) events of a saccade")
-    below = rows[1].subplots(1, 4, width_ratios=(1.7, 1, 1, 1.1))
+    above.suptitle("brighter (red) less darker (blue) events of a saccade")
+    below = under.subplots(1, 4, width_ratios=(1.7, 1, 1, 1.1))
     ms = (np.arange(BINS) + 0.5) * BIN / 1000
     for bit, name, colour in ((0, "brighter", "#c43c39"), (1, "darker", "#3b6ea8")):
         below[0].plot(ms, one.curve[bit], color=colour, label=f"{name}, real")
@@ -161,7 +154,7 @@ def figure(real: Events, made: Events) -> Figure:
         axis.set_title(f"events a pixel, {name}", fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
-    rows[1].colorbar(shown, ax=below[2], shrink=0.7)
+    under.colorbar(shown, ax=below[2], shrink=0.7)
     below[3].plot(one.events, other.events, ".", markersize=3, color="#444444", alpha=0.6)
     below[3].axline((0, 0), slope=1, color="#d1752c", linewidth=1)
     below[3].set(xlabel="events of a real recording", ylabel="of the emulated one of the same image")

@@ -55,8 +55,8 @@ def emulate(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -
 def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> Stored:
     """Recordings of the pictures (N, 28, 28) uint8, from the cache where they are in it. Raises DataError."""
     digest = hashlib.sha256(json.dumps(identity(camera, seed), sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(images))
-    digest.update(np.asarray(ids, np.int64))
+    digest.update(np.ascontiguousarray(images).data)
+    digest.update(np.asarray(ids, np.int64).data)
     folder = cache_folder() / "emulated" / digest.hexdigest()[:16]
     if not (folder / "made.json").is_file():
         try:
@@ -88,7 +88,7 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
             for first in range(0, len(images), BLOCK):
                 own = slice(first, first + BLOCK)
                 codes, counts = emulate(camera, seed, images[own], ids[own])
-                sha.update(codes)
+                sha.update(codes.data)
                 codes.tofile(file)
                 lengths.append(counts)
         np.save(aside / "length.npy", np.concatenate(lengths))

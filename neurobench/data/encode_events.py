@@ -36,8 +36,8 @@ def latencies(x: Tensor, recipe: Latency) -> Events:
         first = (1 - told[owner, p, row, column].double()) * recipe.window * 1000
         again = torch.arange(recipe.repeats) * recipe.window * 1000
         t = (first[:, None] + again).round().to(torch.int32).flatten()
-        sources = [part.repeat_interleave(recipe.repeats) for part in (owner, column, row, p)]
-        parts.append(_ordered(t, *sources, len(block), tuple(told.shape[1:])))
+        cells = [part.repeat_interleave(recipe.repeats) for part in (column, row, p)]
+        parts.append(_ordered(t, owner.repeat_interleave(recipe.repeats), cells, len(block), tuple(told.shape[1:])))
     return _joined(parts)
 
 
@@ -56,7 +56,7 @@ def trains(x: Tensor, ids: Tensor, recipe: Rate) -> Events:
         owner, step, p, row, column = (draws < chance).nonzero(as_tuple=True)
         within = (draws[owner, step, p, row, column] / chance[owner, 0, p, row, column]).double()
         t = ((step + within) * 1000).to(torch.int32)
-        parts.append(_ordered(t, owner, column, row, p, len(block), shape))
+        parts.append(_ordered(t, owner, [column, row, p], len(block), shape))
     return _joined(parts)
 
 
@@ -69,14 +69,15 @@ def seen(x: Tensor, ids: Tensor, seed: int) -> StoredEvents:
     return stored(read(None), seed, images, ids.tolist()).events
 
 
-def _ordered(
-    t: Tensor, owner: Tensor, column: Tensor, row: Tensor, p: Tensor, n: int, sensor: tuple[int, ...]
-) -> Events:
-    """Events of n recordings, each in the order of time, events of one time in the order of their cells."""
+def _ordered(t: Tensor, owner: Tensor, cells: list[Tensor], n: int, sensor: tuple[int, ...]) -> Events:
+    """Events of n recordings, each in the order of time, events of one time in the order of their cells.
+
+    cells: column, row and polarity of each.
+    """
     order = np.lexsort((t.numpy(), owner.numpy()))
     start = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(owner, minlength=n).cumsum(0)])
-    fields = (part[order].to(torch.uint8) for part in (column, row, p))
-    return Events(t[order], *fields, start, (sensor[0], sensor[1], sensor[2]))
+    x, y, p = (part[order].to(torch.uint8) for part in cells)
+    return Events(t[order], x, y, p, start, (sensor[0], sensor[1], sensor[2]))
 
 
 def _joined(parts: list[Events]) -> Events:
@@ -88,5 +89,5 @@ def _joined(parts: list[Events]) -> Events:
         ends.append(ends[-1] + int(part.start[-1]))
     starts = [part.start[:-1] + end for part, end in zip(parts, ends, strict=False)]
     start = torch.cat([*starts, torch.tensor(ends[-1:])])
-    fields = (torch.cat([getattr(part, key) for part in parts]) for key in ("t", "x", "y", "p"))
-    return Events(*fields, start, parts[0].sensor)
+    t, x, y, p = (torch.cat([getattr(part, key) for part in parts]) for key in ("t", "x", "y", "p"))
+    return Events(t, x, y, p, start, parts[0].sensor)

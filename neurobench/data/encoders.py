@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from neurobench.config.bounds import Bound, enforce
 from neurobench.data.dataset import Layout, Split, Splits
@@ -40,7 +40,9 @@ class Encoder(Protocol):
         """Of an encoded sample."""
         ...
 
-    def encode(self, x: Tensor | Events | StoredEvents, ids: Tensor) -> Tensor | Events | StoredEvents: ...
+    def encode(self, x: Any, ids: Tensor) -> Any:
+        """Samples in the layout that it yields; see `neurobench.data.dataset.Split` for both."""
+        ...
 
 
 @dataclass(frozen=True)

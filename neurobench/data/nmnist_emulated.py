@@ -107,9 +107,11 @@ def recorded() -> Split:
 
     splits = NMNIST(validation=0).load(0)
     one, two = splits.train, splits.test
-    fields = (torch.cat([getattr(one.x, key), getattr(two.x, key)]) for key in ("t", "x", "y", "p"))
+    assert isinstance(one.x, Events)
+    assert isinstance(two.x, Events)
+    t, x, y, p = (torch.cat([getattr(one.x, key), getattr(two.x, key)]) for key in ("t", "x", "y", "p"))
     start = torch.cat([one.x.start, two.x.start[1:] + one.x.start[-1]])
-    events = Events(*fields, start, one.x.sensor)
+    events = Events(t, x, y, p, start, one.x.sensor)
     return Split(events, torch.cat([one.y, two.y]), torch.cat([one.ids, two.ids + N_TRAIN]))
 
 

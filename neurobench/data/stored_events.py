@@ -40,5 +40,5 @@ class StoredEvents:
         t = np.empty(start[-1], np.int32)
         x, y, p = (np.empty(start[-1], np.uint8) for _ in range(3))
         gather(self.codes, self.begin[chosen], start, t, x, y, p)
-        fields = (torch.from_numpy(field) for field in (t, x, y, p, start))
-        return Events(*fields, self.sensor)
+        t_, x_, y_, p_, start_ = (torch.from_numpy(field) for field in (t, x, y, p, start))
+        return Events(t_, x_, y_, p_, start_, self.sensor)
