@@ -56,6 +56,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_qrbm.py
 	$(BIN)/python tests/bench/bench_samplers.py
 	$(BIN)/python tests/bench/bench_hxtorch.py
+	$(BIN)/python tests/bench/bench_camera.py
 	-$(MAKE) --no-print-directory .venv/peers/qcnn
 	-$(MAKE) --no-print-directory .venv/peers/qutrunk
 	$(BIN)/python tests/bench/bench_qcnn.py

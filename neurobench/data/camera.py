@@ -3,7 +3,7 @@
 N-MNIST was made by moving a sensor in front of a screen that showed the digits, with the same three saccades for each,
 so it can be emulated from MNIST. A pixel sends an event each time the logarithm of what it sees has moved by a
 threshold: Lichtsteiner, Posch, Delbruck, IEEE J. Solid-State Circuits 43:566 (2008); the recordings: Orchard, Jayawant,
-Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted by `neurobench.data.camera_fit` on the 1000 bundled
+Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted as `neurobench.data.camera_fit` does it to the bundled
 training recordings, each with the MNIST image that it shows.
 """
 

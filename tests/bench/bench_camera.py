@@ -1,0 +1,41 @@
+"""Emulated N-MNIST: how long 70,000 recordings take, from a sample of them; the limit is 3 minutes on two cores."""
+
+import os
+import statistics
+import time
+
+import numba
+
+from neurobench.data.camera import read
+from neurobench.data.camera_store import emulate
+from neurobench.data.mnist import read as read_mnist
+from neurobench.data.mnist_files import checked_root
+
+N, ROUNDS, ALL, LIMIT = 400, 5, 70_000, 180.0  # recordings a round, rounds, of the whole set, seconds on two cores
+
+
+def main() -> None:
+    with checked_root(None) as root:
+        images = read_mnist(root, train=True)[0].numpy()
+    camera = read(None)
+    emulate(camera, 0, images[:4], range(4))  # compiled before the clock runs
+    cores = os.cpu_count() or 1
+    for threads in dict.fromkeys((1, min(2, numba.config.NUMBA_NUM_THREADS))):
+        numba.set_num_threads(threads)
+        wall, work = [], []
+        for k in range(ROUNDS):
+            own = range(k * N, (k + 1) * N)
+            begun, spent = time.perf_counter(), time.process_time()
+            emulate(camera, 0, images[own.start : own.stop], own)
+            wall.append((time.perf_counter() - begun) / N)
+            work.append((time.process_time() - spent) / N)
+        per, cpu = statistics.median(wall), statistics.median(work)
+        print(
+            f"{threads} of {cores} cores: {per * 1000:.2f} ms a recording, {cpu * 1000:.2f} ms of processor time; "
+            f"70,000 take {per * ALL:.0f} s, {per * ALL / LIMIT:.0%} of the limit, "
+            f"and {cpu * ALL / threads:.0f} s where nobody else computes"
+        )
+
+
+if __name__ == "__main__":
+    main()
