@@ -55,16 +55,16 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
     for group, names in there.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     table = Table(title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("model", "dataset", "encoder", "backends", "otherwise"):
+    for column in ("model", "dataset", "encoder", "backends"):
         table.add_column(column)
     for model, dataset in product(there["model"], there["dataset"]):
         pair = [cell for cell in cells if (cell.model, cell.dataset) == (model, dataset)]
-        runs = ", ".join(cell.backend for cell in pair if not cell.faults)
-        reasons = dict.fromkeys(" ".join(cell.faults) for cell in pair if cell.faults)
+        runs = [cell.backend for cell in pair if not cell.faults]
         encoders = dict.fromkeys(", ".join(cell.encoders) for cell in pair if cell.encoders)
-        table.add_row(model, dataset, "; ".join(encoders), runs or "none", "\n".join(reasons))
+        table.add_row(model, dataset, "; ".join(encoders), ", ".join(runs) or f"none: {pair[0].faults[0]}")
     console.print()
     console.print(table)
+    console.print("\nWhy another backend does not: neurobench validate model=... dataset=... backend=...")
 
 
 def _runs(outputs: Path, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurobench.config.check import check, way_of
+from neurobench.config.check import check, fit, needed_devices, way_of
 from neurobench.config.compose import GROUPS, Composer, choices
 
 
@@ -28,12 +28,14 @@ def matrix(compose: Composer) -> list[Cell]:
     """Every model x dataset x backend, judged by the check that `run` calls. Only within `composer`.
 
     Each file is composed once and put together here: a data set's and a backend's file write into their own sections
-    alone, so the outcome is what Hydra would compose for each cell, twenty times sooner.
+    alone, so the outcome is what Hydra would compose for each cell, twenty times sooner. A section that was sound once
+    is so in every cell: from then on only the fit is judged.
     """
     there = catalogue()
     datasets = {name: compose([f"dataset={name}"]).dataset for name in there["dataset"]}
     backends = {name: compose([f"backend={name}"]).backend for name in there["backend"]}
     cells = []
+    sound: set[object] = set()
     for model in there["model"]:
         config = compose([f"model={model}"])
         for dataset in there["dataset"]:
@@ -42,5 +44,10 @@ def matrix(compose: Composer) -> list[Cell]:
             names = () if isinstance(way, str) else tuple(type(step).__name__ for step in way)
             for backend in there["backend"]:
                 config.backend = backends[backend]
-                cells.append(Cell(model, dataset, backend, names, tuple(check(config))))
+                parts = {f"model {model}", f"dataset {dataset}", (backend, *needed_devices(config).values())}
+                known = parts <= sound
+                faults = fit(config) if known else check(config)
+                if not known and not faults:
+                    sound |= parts
+                cells.append(Cell(model, dataset, backend, names, tuple(faults)))
     return cells

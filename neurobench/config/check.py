@@ -65,14 +65,18 @@ def check(config: DictConfig) -> list[str]:
     for device in sorted(set(needs.values())):
         if device in config.backend:
             faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
-    if faults:
-        return faults + misfits
+    return faults + misfits if faults else fit(config)
+
+
+def fit(config: DictConfig) -> list[str]:
+    """What keeps sections that are sound, each by itself, from running together."""
+    misfits = _device_faults(config)
     way = way_of(config)
     if isinstance(way, str):
         misfits.append(_no_way(config, way))
     if misfits or isinstance(way, str):
         return misfits
-    return _size_faults(config, needs, way)
+    return _size_faults(config, needed_devices(config), way)
 
 
 def encoder_of(config: DictConfig) -> dict[str, Any]:
