@@ -26,17 +26,21 @@ def circuit_angles(head: str, p: Mapping[str, Tensor], z: Tensor) -> Angles:
 
 def scores(head: str, p: Mapping[str, Tensor], z: Tensor, way: Way | None, seed: int) -> Tensor:
     """(B, classes): probabilities of the two-class heads, else logits. `way` is for the heads with a circuit."""
-    if head in ("binary", "linear"):
-        assert way is not None
-        features = run(way, circuit_angles(head, p, z), seed)
-    elif head == "sigmoid":
-        features = 1 - 2 * torch.sigmoid(z)
-    else:
-        features = torch.tanh(z) if head == "tanh" else torch.tanh(torch.tanh(z) @ p["mix"].t())
+    features = features_of(head, p, z, way, seed)
     if head in ("binary", "sigmoid"):
         one = (1 - features) / 2
         return torch.cat([one, 1 - one], 1)  # class 0 is P(1): the tutorial's order
     return linear(p["gain"] * features, p["out.weight"], p["out.bias"])
+
+
+def features_of(head: str, p: Mapping[str, Tensor], z: Tensor, way: Way | None, seed: int) -> Tensor:
+    """(B, features) in [-1, 1]: what the circuit's observables read, or a classical head's units."""
+    if head in ("binary", "linear"):
+        assert way is not None
+        return run(way, circuit_angles(head, p, z), seed)
+    if head == "sigmoid":
+        return 1 - 2 * torch.sigmoid(z)
+    return torch.tanh(z) if head == "tanh" else torch.tanh(torch.tanh(z) @ p["mix"].t())
 
 
 def losses(head: str, found: Tensor, y: Tensor, raw: bool, shots: int | None) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qcnn import circuits, network
+from neurobench.models.qcnn import circuits, counts, network
 from neurobench.models.qcnn.adam import rate
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.history import History
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from neurobench.data.dataset import Batch, Split, Splits
+    from neurobench.metrics.operations import Operations
 
 _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
@@ -124,6 +125,12 @@ class HybridQCNNLearner:
         """Probabilities or logits; with shots or noise as the device gives them. The same x meets the same draws."""
         x = self.images(x)
         return self.main.scores(x, self.way, self.predict_seed(x))
+
+    @torch.no_grad()
+    def operations(self, x: Any) -> Operations:
+        """Of the network that predicts; those beside it are not counted."""
+        x = self.images(x)
+        return counts.of_member(self.main, x, self.way, self.predict_seed(x))
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         from neurobench.models.qcnn.beside import all_figures

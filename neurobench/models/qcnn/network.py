@@ -71,14 +71,30 @@ def views(named: Mapping[str, Part], flat: Tensor) -> dict[str, Tensor]:
     return {name: piece.view(part.shape) for (name, part), piece in zip(named.items(), pieces, strict=True)}
 
 
+class Activity(NamedTuple):
+    """What enters each layer of the trunk, and what leaves the last."""
+
+    x: Tensor  # (B, C, H, W) in [-1, 1]
+    first: Tensor  # (B, 6, ...) pooled, after ReLU
+    second: Tensor  # (B, 16, ...)
+    hidden: Tensor  # (B, 64)
+    z: Tensor  # (B, n)
+
+
 def trunk(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None) -> Tensor:
     """Images (B, C, H, W) in [0, 1] -> z (B, n). `kept`: (B, 16) factors of the channels under dropout, or None."""
-    h = relu(max_pool2d(convolved(2 * x - 1, p["conv1.weight"], p["conv1.bias"]), 2))  # the largest of four, then ReLU:
-    h = relu(max_pool2d(conv2d(h, p["conv2.weight"], p["conv2.bias"]), 2))  # the same as ReLU first, on a quarter
+    return activity(p, x, kept).z
+
+
+def activity(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None = None) -> Activity:
+    """The trunk, layer by layer."""
+    x = 2 * x - 1
+    first = relu(max_pool2d(convolved(x, p["conv1.weight"], p["conv1.bias"]), 2))  # the largest of four, then ReLU:
+    second = relu(max_pool2d(conv2d(first, p["conv2.weight"], p["conv2.bias"]), 2))  # the same as ReLU first, quicker
     if kept is not None:
-        h = h * kept[:, :, None, None]
-    h = relu(linear(h.flatten(1), p["hidden.weight"], p["hidden.bias"]))
-    return linear(h, p["z.weight"], p["z.bias"])
+        second = second * kept[:, :, None, None]
+    hidden = relu(linear(second.flatten(1), p["hidden.weight"], p["hidden.bias"]))
+    return Activity(x, first, second, hidden, linear(hidden, p["z.weight"], p["z.bias"]))
 
 
 def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
