@@ -23,9 +23,11 @@ def main(words: list[str]) -> int:
         "emulate", help="write emulated N-MNIST as official .bin files (350 MB for 10,000 recordings)"
     )
     make.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
-    make.add_argument("--train", type=_at_most(60_000), default=60_000, help="first training images; default 60000")
-    make.add_argument("--test", type=_at_most(10_000), default=10_000, help="first test images; default 10000")
-    make.add_argument("--camera-seed", type=int, default=0, help="which copy of the sensor, and its noise")
+    make.add_argument("--train", type=_between(1, 60_000), default=60_000, help="first training images; default 60000")
+    make.add_argument("--test", type=_between(1, 10_000), default=10_000, help="first test images; default 10000")
+    make.add_argument(
+        "--camera-seed", type=_between(0, 2**31 - 1), default=0, help="which copy of the sensor, and its noise"
+    )
     likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
     likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
     asked = parser.parse_args(words)
@@ -50,14 +52,14 @@ def _verify() -> int:
     return FINE if all(verdict.ok for verdict in verdicts) else FAILED
 
 
-def _at_most(most: int) -> Callable[[str], int]:
-    def number(word: str) -> int:
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def integer(word: str) -> int:
         value = int(word)
-        if not 1 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not in [1, {most}]")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not in [{least}, {most}]")
         return value
 
-    return number
+    return integer
 
 
 def _emulate(asked: argparse.Namespace) -> int:

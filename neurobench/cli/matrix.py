@@ -7,7 +7,6 @@ import csv
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
 from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
@@ -35,10 +34,13 @@ def main(words: list[str]) -> int:
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
-    table = Table(title="the matrix", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in COLUMNS:
-        table.add_column(column)
+    """A line with the figure, one with what it cost: for a terminal of any width."""
+    console = Console(highlight=False)
     for row in rows:
-        colour = {"BELOW": "bold red", "not run": "dim"}.get(row[4], "")
-        table.add_row(*row, style=colour)
-    Console().print(table, highlight=False)
+        cell, accuracy, interval, line, verdict_, *costs = row
+        colour = {"BELOW": "bold red", "held": "green"}.get(verdict_, "dim")
+        figure = "" if accuracy == "-" else f"  {accuracy} ({interval}),"
+        console.print(f"[bold]{cell}[/bold]{figure} line {line}: [{colour}]{verdict_}[/{colour}]")
+        told = [f"{name}: {value}" for name, value in zip(COLUMNS[5:], costs, strict=True) if value != "-"]
+        if told:
+            console.print(f"  {', '.join(told)}", style="dim")

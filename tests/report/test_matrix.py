@@ -1,0 +1,70 @@
+"""A cell of the matrix: judged by its line at any scale, labelled where its data are emulated."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from neurobench.config.catalogue import catalogue
+from neurobench.config.check import check
+from neurobench.config.compose import composer
+from neurobench.config.schema import Row
+from neurobench.report.matrix import COLUMNS, cells, verdict
+from neurobench.report.table import Filled
+
+ROW = Row("a_b_sim", "A on B", "test_accuracy", None, "own", [0.9, None], "of B")
+
+
+def filled(accuracy: float, **more: Any) -> Filled:
+    result = {
+        "metrics": {"test_accuracy": accuracy, "effective_acs": 12345.0, "effective_macs": 0.0},
+        "intervals": {"test_accuracy": [accuracy - 0.01, accuracy + 0.01]},
+        "seconds": {"train": 10.0, "settle": 2.0, "test": 1.0},
+        "device_costs": {"sampler": {"calls": 3, "device_seconds": 0.5}},
+        "data": {"evaluated_on": "the test set", "emulated": False},
+        "undefined": {},
+        **more,
+    }
+    return Filled(ROW, "matrix_a_b_sim", (result,), "quick", "0" * 12)
+
+
+@pytest.mark.parametrize(("accuracy", "word"), [(0.9, "held"), (0.95, "held"), (0.8999, "BELOW")])
+def test_the_line_decides_at_any_scale(accuracy: float, word: str) -> None:
+    assert verdict(filled(accuracy)) == word
+
+
+def test_a_row_tells_figure_and_costs() -> None:
+    (told,) = cells([filled(0.95)])
+    named = dict(zip(COLUMNS, told, strict=True))
+    assert (named["accuracy"], named["95 % interval"], named["line"]) == ("95.0%", "94.0% to 96.0%", "90%")
+    assert (named["train"], named["in all"], named["scale"]) == ("12 s", "13 s", "quick")
+    assert named["operations a sample"] == "1.23e+04 ACS"
+    assert named["device"] == "sampler: 3 calls, 0.5 device seconds"
+
+
+def test_what_is_emulated_or_undefined_or_not_run_says_so() -> None:
+    emulated = filled(
+        0.95,
+        data={"evaluated_on": "the test set", "emulated": True},
+        metrics={"test_accuracy": 0.95},
+        undefined={"effective_macs": "a circuit has none"},
+    )
+    told = cells([emulated])[0]
+    assert told[-1] == "emulated data; the test set"
+    assert "a circuit has none" in told
+    nothing = replace(filled(0.9), runs=(), scale=None)
+    assert verdict(nothing) == "not run"
+    assert len(cells([nothing])[0]) == len(COLUMNS)
+
+
+def test_all_thirty_cells_are_there_and_can_run() -> None:
+    names = [name for name in catalogue()["experiment"] if name.startswith("matrix_")]
+    assert len(names) == 30
+    with composer() as compose:
+        for name in names:
+            config = compose([f"experiment={name}", "scale=quick"])
+            assert check(config) == []
+            _, _, *data, backend = name.split("_")
+            assert config.backend.name == backend
+            line = {"mnist": 0.90, "yin_yang": 0.85, "nmnist": 0.80}["_".join(data)]
+            assert config.table.rows[0].band == [line, None]
