@@ -60,20 +60,22 @@ def stairs(distance, v_th):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def run(  # type: ignore[no-untyped-def]
-    c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts
+    c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts, arrived, changed
 ):
     """G samples, each from rest; with `learn`, weights change after each, by what the window's steps add up to.
 
     start, source: spikes by sample and step, T + 1 steps each. B (N, K) float32. rate, rate_out: mean LSB for a
     unit of learning signal times trace; k0, k1: key of the draws. out_lsb: y of one LSB of W_out and a full trace.
-    window (G, W, K) and counts (G, N) are written.
+    window (G, W, K) and counts (G, N) are written. arrived (N,) gains the spikes of each neuron that arrived within
+    their sample; changed (2,) int64 how often a membrane and a readout changed, all of them in a sample's first step.
     """
     T, N, K, inputs = c.T, c.N, c.K, w.w_in.shape[0]
     x, v, psi = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
     z, z_before = np.zeros(N, np.uint8), np.zeros(N, np.uint8)
     in_trace, rec_trace, out_trace = np.empty(inputs, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
     e_in, e_rec = np.empty((inputs, N), np.int16), np.empty((N, N), np.int16)
-    y, E, L = np.empty(K, np.int64), np.zeros(K, np.float32), np.empty(N, np.float32)
+    y, y_before = np.empty(K, np.int64), np.empty(K, np.int64)
+    E, L = np.zeros(K, np.float32), np.empty(N, np.float32)
     g_in, g_rec = np.zeros((inputs, N), np.float32), np.zeros((N, N), np.float32)
     g_out = np.zeros((N, K), np.float32)
     seen, seen_rec = np.empty(inputs, np.uint8), np.empty(N, np.uint8)
@@ -91,6 +93,7 @@ def run(  # type: ignore[no-untyped-def]
         for t in range(T):
             first, stop = start[g * (T + 1) + t], start[g * (T + 1) + t + 1]
             x[:] = 0
+            y_before[:] = y
             for k in range(K):
                 y[k] = (y[k] * c.alpha_out) >> c.alpha_bits
             if learn:
@@ -105,6 +108,7 @@ def run(  # type: ignore[no-untyped-def]
                     x[j] += w.w_in[i, j]
             for i in range(N):
                 if z_before[i]:
+                    arrived[i] += 1
                     seen_rec[i] = 1
                     rec_trace[i] = min(rec_trace[i] + c.trace_one, c.trace_limit)
                     out_trace[i] = min(out_trace[i] + c.trace_out_one, c.trace_out_limit)
@@ -117,8 +121,11 @@ def run(  # type: ignore[no-untyped-def]
                 u = max(-c.v_limit, min(u, c.v_limit))
                 psi[j] = stairs(u - c.v_th, c.v_th)
                 z[j] = u >= c.v_th
+                changed[0] += t == 0 or u != v[j]
                 v[j] = u - c.v_th * z[j]
                 counts[g, j] += z[j]
+            for k in range(K):
+                changed[1] += t == 0 or y[k] != y_before[k]
             if learn:
                 _filter(e_in, in_trace, seen, psi, c, t)
                 _filter(e_rec, rec_trace, seen_rec, psi, c, t)

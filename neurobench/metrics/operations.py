@@ -48,7 +48,7 @@ class Population:
 
     name: str
     active: int  # outputs other than 0, over units, samples and steps
-    total: int  # outputs
+    total: int  # outputs; 0 of units that have a membrane alone, and so no part in the activations
     updates: int | None = None  # changes of a membrane potential before the reset; None where there is no membrane
 
 
@@ -156,7 +156,7 @@ def _sparsity(batches: Sequence[Operations], figures: dict[str, float], undefine
     """Share of outputs that are 0: over all populations, and of each."""
     active: dict[str, int] = {}
     possible: dict[str, int] = {}
-    for p in (p for b in batches for p in b.populations):
+    for p in (p for b in batches for p in b.populations if p.total):
         active[p.name] = active.get(p.name, 0) + p.active
         possible[p.name] = possible.get(p.name, 0) + p.total
     if not active:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from neurobench.models.eprop.initial import Weights
 
 STAIR = 8  # values of the chip's surrogate for one of psi: its four stairs reach 0.5
 RATE = 5e-3  # learning rate of NEST's tutorial, before scaling by (1 - kappa)^2
+
+
+class Watched(NamedTuple):
+    answer: Answer
+    arrived: np.ndarray  # (N,) int64 spikes of each recurrent neuron that arrived within their sample
+    changed: np.ndarray  # (2,) int64 changes of membranes, and of readouts
 
 
 class ChipEngine:
@@ -71,18 +77,24 @@ class ChipEngine:
 
     def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
         """`rate` is that of a host's optimiser, which the chip does not have."""
-        return self._run(spikes, labels, True, k)
+        return self._run(spikes, labels, True, k).answer
 
     def answer(self, spikes: Spikes, n: int) -> Answer:
+        return self.watched(spikes, n).answer
+
+    def watched(self, spikes: Spikes, n: int) -> Watched:
+        """`answer`, and what it cost."""
         return self._run(spikes, np.full(n, -1), False, 0)
 
-    def _run(self, spikes: Spikes, labels: np.ndarray, learn: bool, k: int) -> Answer:
+    def _run(self, spikes: Spikes, labels: np.ndarray, learn: bool, k: int) -> Watched:
         c, G = self.c, len(labels)
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
+        arrived, changed = np.zeros(c.N, np.int64), np.zeros(2, np.int64)
         k0, k1 = (np.uint32(word) for word in key_of(derive(self.seed, k)))
         rates = np.float32(self.rate), np.float32(self.rate_out)
-        eprop_chip.run(self.chip, self.w, self.B, *spikes, labels, learn, *rates, k0, k1, self.lsb_out, window, counts)
-        return Answer(window, counts, stream_state.recording(c, 0, 0))
+        told = window, counts, arrived, changed
+        eprop_chip.run(self.chip, self.w, self.B, *spikes, labels, learn, *rates, k0, k1, self.lsb_out, *told)
+        return Watched(Answer(window, counts, stream_state.recording(c, 0, 0)), arrived, changed)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """In pA: W_in (N, I), W_rec (N, N), W_out (K, N)."""

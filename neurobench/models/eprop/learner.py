@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurobench.kernels.random import derive
+from neurobench.models.eprop import counts
 from neurobench.models.eprop.constants import constants, eta, scale
 from neurobench.models.eprop.engines import make_engine
 from neurobench.models.eprop.exact import Answer, ExactEngine
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from neurobench.data.dataset import Batch, Split, Splits
+    from neurobench.metrics.operations import Operations
 
 _SHIFT = 0  # purpose of a draw
 
@@ -114,6 +116,10 @@ class EpropLearner:
     def predict(self, x: Any) -> Tensor:
         """Mean readout over the learning window."""
         return torch.from_numpy(self._answer(x).window.mean(1, dtype=np.float64))
+
+    def operations(self, x: Any) -> Operations:
+        """Of the network on its engine, from the same state as `predict`."""
+        return counts.of_network(self.engine, self.wiring.encode(x, self.c.T), len(x))
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
         """NEST's test phase: the stream goes on, with targets, at learning rate 0. A source that is silent when the
