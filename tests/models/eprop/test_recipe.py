@@ -112,9 +112,8 @@ def test_a_silent_network_is_told_once(recordings: Any) -> None:
 def test_a_learning_rate_without_bounds_diverges(recordings: Any) -> None:
     made = learner(optimizer="gradient_descent", lr=1e300, w_min=-1e300, w_max=1e300)
     batch = recordings.train.batch(slice(0, 5))
-    made.learn(batch, Step(0, 2, 0))
-    with pytest.raises(Divergence, match="diverged at update"), np.errstate(all="ignore"):
-        made.learn(batch, Step(1, 2, 0))
+    with pytest.raises(Divergence, match="diverged at update 0"), np.errstate(all="ignore"):
+        made.learn(batch, Step(0, 2, 0))  # in float32 the rate itself is infinite
 
 
 ENGINES: list[dict[str, Any]] = [
