@@ -153,6 +153,7 @@ NARROW = {
     "as it is": CHIP,
     "membranes saturate": CHIP._replace(v_limit=90),
     "traces saturate": CHIP._replace(trace_limit=150, trace_out_limit=12),
+    "eligibilities saturate": CHIP._replace(trace_limit=80, stair_shift=3),
     "coarse decays": CHIP._replace(alpha=15, alpha_out=15, alpha_bits=4, kappa=13, kappa_bits=4, stair_shift=3),
 }
 
