@@ -14,32 +14,41 @@ def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, T, span, star
     start (G (T + 1) + 1,), source (E,).
     """
     G = len(begin) - 1
-    step = np.empty(T + 2, np.int64)
+    sources = source_of.max() + 1
     longest = 0
     for g in range(G):
         longest = max(longest, begin[g + 1] - begin[g])
-    when, whom = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    when, whom, order = np.empty(longest, np.int32), np.empty(longest, np.int32), np.empty(longest, np.int32)
+    step, of = np.empty(T + 2, np.int64), np.empty(sources + 1, np.int64)
     done = 0
     for g in range(G):
         step[:] = 0
+        of[:] = 0
         n = 0
         for e in range(begin[g], begin[g + 1]):
             if t[e] > span:
                 return -1 - e
             i = _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns)
-            whom[n] = i
-            when[n] = int(np.rint(t[e] * T / span))
-            step[1 + when[n]] += i >= 0
-            n += i >= 0
+            if i >= 0:
+                r = int(np.rint(t[e] * T / span))
+                whom[n], when[n] = i, r
+                of[1 + i] += 1
+                step[1 + r] += 1
+                n += 1
+        for i in range(sources):
+            of[i + 1] += of[i]
         first = g * (T + 1)
         start[first] = done
         for r in range(T + 1):
             step[r + 1] += step[r]
             start[first + r + 1] = done + step[r + 1]
-        for e in range(n):
-            r = when[e]
-            _insert(source, start[first + r], done + step[r], whom[e])
-            step[r] += 1
+        for e in range(n):  # two counting sorts, the second of which keeps the order of the first
+            order[of[whom[e]]] = e
+            of[whom[e]] += 1
+        for k in range(n):
+            e = order[k]
+            source[done + step[when[e]]] = whom[e]
+            step[when[e]] += 1
         done = start[first + T + 1]
     return done
 
