@@ -56,9 +56,9 @@ class Sums(NamedTuple):
 
 @njit(cache=True, _nrt=False)
 def period(T):  # type: ignore[no-untyped-def]
-    """Steps from one base to the next: a divisor of T, at most 100, so that powers of the decays stay moderate and
+    """Steps from one base to the next: a divisor of T, at most 150, so that powers of the decays stay moderate and
     little is lost in differences of sums."""
-    steps = min(T, 100)
+    steps = min(T, 150)
     while T % steps:
         steps -= 1
     return steps
