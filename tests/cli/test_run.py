@@ -210,7 +210,8 @@ def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> No
     assert "toy" in told["models"]
     cells = {(cell["model"], cell["dataset"], cell["backend"]): cell for cell in told["matrix"]}
     assert cells["toy", "yin_yang", "sim"]["runs"]
-    refused = cells["toy", "nmnist", "sim"]
+    assert cells["toy", "nmnist", "sim"]["encoders"] == ["Counts", "Flat"]
+    refused = cells["hxtorch_mlp", "yin_yang", "sim_neal"]
     assert not refused["runs"]
-    assert refused["why_not"] == "model=toy reads vector; dataset=nmnist yields events."
+    assert refused["why_not"].startswith("model=hxtorch_mlp needs a 'mac'; backend=sim_neal offers sampler.")
     assert len(cells) == len(told["models"]) * len(told["datasets"]) * len(told["backends"])

@@ -134,6 +134,7 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     for path in ("tutorial/20260101-000000-pppppp", "tutorial/20260101-000002-pppppp"):
         view.check(f"[aria-label='compare {path}']")
     view.click("td.name >> text=20260101-000002")
+    view.locator("h2", has_text="20260101-000002").wait_for()
     text = view.locator("main").inner_text()
     for word in (
         "97.30 %",
@@ -151,6 +152,7 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     view.click("#zoom")
 
     view.click("#go")
+    view.locator("#compare .best").first.wait_for()
     assert view.locator("#compare .best").all_inner_texts() == ["97.30 %"]
     differing = view.locator("main table").nth(1).inner_text()
     assert "model.lr" in differing
