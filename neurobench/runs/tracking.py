@@ -96,12 +96,11 @@ class WandBWatcher:
 
         self.folder.mkdir(parents=True, exist_ok=True)
         name = run_name(folder)
-        options: dict[str, Any] = (
-            {"id": name, "name": name, "resume": "allow"} if self.mode == "online" else {"name": name}
-        )
+        options: dict[str, Any] = {"mode": self.mode, "name": name}
+        if self.mode == "online":
+            options |= {"id": name, "resume": "allow"}
         self.run = wandb.init(
             project=self.project,
-            mode=self.mode,  # type: ignore[arg-type]
             dir=str(self.folder),
             config=science(config),
             settings=wandb.Settings(silent=True),
