@@ -15,7 +15,7 @@ TUTORIALS := $(filter-out %_emulated,$(notdir $(basename $(foreach t,dynex hxtor
 SCALE ?= paper
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench ablation tables report table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench ablation tables report readme table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ endif
 
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
+
+readme: .venv/installed ## the tables of README.md anew, from the runs in outputs
+	$(BIN)/neurobench table all --into README.md
 
 ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
 	$(BIN)/python tests/bench/bench_qrbm_ablation.py

@@ -1,0 +1,89 @@
+"""Promises of `table --into`: only the marked places of a document change, to the rows that they name, in that order."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config.errors import UserError
+from neurobench.config.schema import Row
+from neurobench.report.declared import declared_tables
+from neurobench.report.document import refreshed, tables_named
+from neurobench.report.table import Filled, fill
+
+ROW = Row("accuracy", "Accuracy", "test_accuracy", 0.97, "a paper", [0.95, 0.96], "on the test set")
+DRAFT = """# A paper
+
+<!-- table lava error accuracy -->
+what stood here before
+<!-- end -->
+Text between.
+<!-- table nest -->
+<!-- end -->
+The end.
+"""
+
+
+def row(metric: str, id: str, *values: float, what: str = "Accuracy") -> Filled:
+    runs = tuple({"metrics": {metric: value}, "seed": seed} for seed, value in enumerate(values))
+    return Filled(replace(ROW, id=id, metric=metric, what=what), "e", runs, "paper", "h")
+
+
+LAVA = [row("test_accuracy", "accuracy", 0.95, 0.97), row("test_error", "error", 0.25), row("x", "not_run")]
+
+
+def test_rows_are_those_named_in_the_order_named_and_nothing_else_changes() -> None:
+    text = refreshed(DRAFT, {"lava": LAVA})
+    head, table, rest = text.partition("| Accuracy | 0.97 | 0.25 | 1 |\n| Accuracy | 97.00 % | 96.00 ± 1.41 % | 2 |\n")
+    assert table
+    assert head.startswith("# A paper\n\n<!-- table lava error accuracy -->\n\n| figure |")
+    assert rest == "\n<!-- end -->\n" + DRAFT.partition("<!-- end -->\n")[2]
+    assert "before" not in text
+    assert refreshed(text, {"lava": LAVA}) == text
+
+
+def test_without_ids_all_that_was_measured_is_shown() -> None:
+    text = refreshed(DRAFT, {"nest": LAVA})
+    assert text.count("\n| Accuracy |") == 2
+
+
+def test_a_row_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(UserError, match="table lava has no row error; it has accuracy"):
+        refreshed(DRAFT, {"lava": LAVA[:1]})
+
+
+def test_the_matrix_is_a_grid() -> None:
+    cells = [
+        row("test_accuracy", f"{m}{d}", 0.5 + 0.1 * d, what=f"{m} on D{d}, backend sim") for m in "AB" for d in (1, 2)
+    ]
+    text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": cells})
+    assert "| model | D1, `sim` | D2, `sim` |" in text
+    assert "| B | 60.0 % | 70.0 % |" in text
+
+
+def test_every_cell_of_the_declared_matrix_has_its_place(tmp_path: Path) -> None:
+    text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": fill(declared_tables()["matrix"], tmp_path)})
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| model")]
+    assert [line.count(" -") for line in lines] == [6] * 5
+
+
+def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "draft.md"
+    document.write_text(DRAFT.replace("error accuracy", "best_accuracy"))
+    assert main(["table", "all", "--into", str(document), "--outputs", str(tmp_path)]) == 0
+    assert "| Tuned, 1000 recordings, integers of the simulated core | 92.00 % | - | - |" in document.read_text()
+    document.write_text("nothing marked\n")
+    assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 2
+    assert "it has no place for lava (places for: none)" in capsys.readouterr().err
+    assert document.read_text() == "nothing marked\n"
+
+
+def test_the_readme_names_tables_and_rows_that_exist(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    tables = declared_tables()
+    named = tables_named(text)
+    assert named
+    refreshed(text, {name: fill(tables[name], tmp_path) for name in named})
