@@ -1,4 +1,4 @@
-"""Promises of `table --into`: only the marked places of a document change, to the rows that they name, in that order."""
+"""Promises of `table --into`: marked places of a document change, to the rows that they name, and nothing else does."""
 
 from dataclasses import replace
 from pathlib import Path
