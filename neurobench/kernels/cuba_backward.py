@@ -7,15 +7,17 @@ linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the su
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 
-from neurobench.kernels.cuba_step import decayed
+from neurobench.kernels.cuba_scatter import scatter
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
 _ROUNDER_BITS = np.int32(np.float32(_ROUNDER).view(np.int32))
+_TILE = 8  # steps taken together: their rows stay in the innermost cache from loop to loop
 _LEAST = np.float32(-125.0)  # as a power of two: below it lies what a float32 cannot tell from 0 here
-_ONE = np.float32(1.0)
+_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 # 2^f on [-1/2, 1/2]: the Taylor series (f ln 2)^n / n!, cut after n = 6 (relative error 1.3e-7)
 _C1, _C2, _C3, _C4, _C5, _C6 = (
     np.float32(np.log(2.0) ** n / f) for n, f in ((1, 1), (2, 2), (3, 6), (4, 24), (5, 120), (6, 720))
@@ -35,87 +37,125 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
-    g, v, delay, kept, keep, state, slope, with_decays, index, begin, count, out, out_count, chunks, eu, dW, dD, dd
+    g, v, delay, kept, keep, threshold, slope, with_decays, index, begin, count, out, out_count, chunks, eu, dW, dD, dd
 ):
     """g (N, T, C) float32: dL/dy of the layer's outputs; v (N, T, C): its voltages before the reset.
 
-    keep: share of OUTPUTS that dropout left; state: ku, kv, threshold, as v was made with them; slope: unit (of v),
-    centre, -1/tau, peak, ku, kv, float32. (index, begin, count): the active inputs; (out, out_count): the spikes as
-    they arrived. Written: eu (N or chunks, T, C) float32; dW (chunks, I, C) float32, a part each, of inputs 0 or 1;
-    dD (chunks, 3) float64, the sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v; dd (chunks, C)
-    float64, dL/d(delay).
+    keep: share of OUTPUTS that dropout left; threshold: of v; slope: unit (of v), centre, -1/tau, peak, ku, kv,
+    float32. (index, begin, count): the active inputs; (out, out_count): the spikes as they arrived. Written: eu (N or
+    chunks, T, C) float32. Added to: dW (chunks, I, C) float32, a part each, of inputs 0 or 1; dD (chunks, 3) float64,
+    the sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v; dd (chunks, C) float64, dL/d(delay).
     """
-    samples, steps, width = g.shape
+    samples, _, width = g.shape
     direct = True
+    arrives = np.empty(width, np.uint64)  # where a spike of step t arrives, from the beginning of row t
     for j in range(width):
         direct = direct and delay[j] == 0
+        arrives[j] = (1 + delay[j]) * width + j
     for c in prange(chunks):
-        coming = np.empty(width, np.float32)
-        rows = np.empty((2, width), np.float32)  # ev, eu
-        sums = np.empty((3, width), np.float32)
-        dW[c] = 0
-        dD[c] = 0
-        dd[c] = 0
+        gain = np.empty(width, np.float32)
+        ev, rest = np.empty((_TILE + 1, width), np.float32), np.zeros(width, v.dtype)
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            slot = n if eu.shape[0] == samples else np.int64(c)  # prange counts without a sign
-            rows[:] = 0
-            sums[:] = 0
-            for t in range(steps - 1, -1, -1):
-                _arriving(g[n], t, delay, direct, kept[n], np.float32(1.0 / keep), coming)
-                if with_decays:
-                    _decay_sums(v[n], t, state, rows, sums)
-                _scan(coming, v[n, t], slope, rows, eu[slot, t])
-            for k in range(3):
-                for j in range(width):
-                    dD[c, k] += sums[k, j]
+            own = eu[n if eu.shape[0] == samples else np.int64(c)]  # prange counts without a sign
+            for j in range(width):
+                gain[j] = kept[n, j] / keep
+            _scan(g[n], v[n], arrives, direct, gain, threshold, slope, with_decays, rest, ev, own, dD[c])
             _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
-            scatter(index, begin[n], count[n], eu[slot], dW[c])
+            scatter(index, begin[n], count[n], own, dW[c])
 
 
 @njit(cache=True, error_model="numpy")
-def _arriving(g, t, delay, direct, kept, scale, coming):  # type: ignore[no-untyped-def]
+def _scan(g, v, arrives, direct, gain, threshold, slope, with_decays, rest, ev, eu, dD):  # type: ignore[no-untyped-def]
+    """One sample, by tiles of steps. rest (C,): zeros like v; ev (a tile's steps and the one after them, C): scratch.
+
+    Each loop over a tile does one thing to a few long rows, which is what compilers turn into vector instructions.
+    """
+    steps = v.shape[0]
+    _, _, _, _, ku, kv = slope
+    end, ev[0] = steps, 0
+    while end > 0:
+        first = max(0, end - _TILE)
+        rows = end - first
+        ev[rows] = ev[0]  # the step after this tile was the first of the last one
+        for k in range(rows):
+            _arriving(g, first + k, arrives, direct, gain, ev[k])
+        _sloped(v[first:end].reshape(-1), slope, ev[:rows].reshape(-1))
+        for k in range(rows - 1, -1, -1):
+            if first + k + 1 < steps:
+                _filtered(ev[k + 1], eu[first + k + 1], ku, kv, ev[k], eu[first + k])
+            else:
+                eu[first + k] = ev[k]
+        if with_decays:
+            last, begun = min(end, steps - 1), max(first, 1)  # nothing follows the last step
+            if first == 0 and last > 0:
+                _decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, dD)
+            if begun < last:
+                now, before = v[begun:last].reshape(-1), v[begun - 1 : last - 1].reshape(-1)
+                e1 = ev[begun - first + 1 : last - first + 1].reshape(-1)
+                _decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, dD)
+        end = first
+
+
+@njit(cache=True, error_model="numpy")
+def _arriving(g, t, arrives, direct, gain, coming):  # type: ignore[no-untyped-def]
     """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step."""
-    steps = g.shape[0]
+    steps, width = g.shape
     if t + 1 >= steps:
         coming[:] = 0
-        return
-    if direct:
+    elif direct:
         row = g[t + 1]
-        for j in range(coming.shape[0]):
-            coming[j] = row[j] * scale
+        for j in range(width):
+            coming[j] = row[j] * gain[j]
     else:
-        for j in range(coming.shape[0]):
-            at = t + 1 + delay[j]
-            coming[j] = g[at, j] * scale if at < steps else np.float32(0.0)
-    for j in range(coming.shape[0]):
-        coming[j] = coming[j] if kept[j] else np.float32(0.0)
+        ahead = g[t:].reshape(-1)
+        for j in range(width):
+            coming[j] = ahead[arrives[j]] * gain[j] if arrives[j] < ahead.shape[0] else _ZERO
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _scan(coming, v, slope, rows, eu):  # type: ignore[no-untyped-def]
-    unit, centre, rate, peak, ku, kv = slope
-    e, f = rows[0], rows[1]
-    for j in range(coming.shape[0]):
-        away = abs(np.float32(v[j]) * unit - centre)
-        e[j] = coming[j] * (peak * exponential(away * rate)) + kv * e[j]
-        f[j] = e[j] + ku * f[j]
-        eu[j] = f[j]
+def _sloped(v, slope, g):  # type: ignore[no-untyped-def]
+    """g becomes g ds/dv."""
+    unit, centre, rate, peak, _, _ = slope
+    for k in range(v.shape[0]):
+        g[k] *= peak * exponential(abs(np.float32(v[k]) * unit - centre) * rate)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _decay_sums(v, t, state, rows, sums):  # type: ignore[no-untyped-def]
-    """`rows` are those of t + 1. u[t] = v[t] - (decayed w[t-1]) need not be kept."""
-    _, kv, threshold = state
-    now, before = v[t], v[t - 1] if t else v[0]
-    e, f = rows[0], rows[1]
-    i, w, p = sums[0], sums[1], sums[2]
-    zero = now[0] - now[0]
-    for j in range(now.shape[0]):
-        left = before[j] if before[j] <= threshold and t > 0 else zero
-        stays = now[j] if now[j] <= threshold else zero
-        i[j] += f[j] * np.float32(now[j] - decayed(left, kv))
-        w[j] += e[j] * np.float32(stays)
-        p[j] += e[j] * np.float32(now[j])
+def _filtered(e1, f1, ku, kv, e, f):  # type: ignore[no-untyped-def]
+    """ev and eu of a step, e and f, from those of the step after it; e holds gv."""
+    for j in range(e.shape[0]):
+        e[j] += kv * e1[j]
+        f[j] = e[j] + ku * f1[j]
+
+
+def _decayed(x, k):  # type: ignore[no-untyped-def]
+    """What a voltage x is after a step in float32, cut to whole numbers where it was kept as one."""
+    raise NotImplementedError
+
+
+@overload(_decayed, inline="always")
+def _decayed_of(x, k):  # type: ignore[no-untyped-def]
+    if isinstance(x, types.Integer):
+        return lambda x, k: np.trunc(np.float32(x) * k)
+    return lambda x, k: x * k
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _decay_sums(v, before, e1, f1, threshold, kv, dD):  # type: ignore[no-untyped-def]
+    """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
+
+    u[t] = v[t] - (decayed w[t-1]) need not be kept.
+    """
+    i, w, p = _ZERO, _ZERO, _ZERO
+    for k in range(v.shape[0]):
+        now = np.float32(v[k])
+        left = _decayed(before[k], kv) if before[k] <= threshold else _ZERO
+        i += f1[k] * (now - left)
+        w += e1[k] * (now if v[k] <= threshold else _ZERO)
+        p += e1[k] * now
+    dD[0] += i
+    dD[1] += w
+    dD[2] += p
 
 
 @njit(cache=True, error_model="numpy")
@@ -127,40 +167,3 @@ def _delay_gradient(g, out, count, keep, dd):  # type: ignore[no-untyped-def]
             j = out[t, k]
             later = g[t + 1, j] if t + 1 < steps else np.float32(0.0)
             dd[j] += (later - g[t, j]) / keep
-
-
-@njit(cache=True, error_model="numpy")
-def scatter(index, begin, count, eu, dW):  # type: ignore[no-untyped-def]
-    """dW[i] += sum over the steps t where input i is active of eu[t].   eu (T, C), dW (I, C) float32.
-
-    The lists are turned around first, from inputs by step to steps by input: each row of dW is then touched once.
-    """
-    inputs, width = dW.shape
-    head = np.zeros(inputs + 1, np.int32)
-    for t in range(begin.shape[0]):
-        for k in range(begin[t], begin[t] + count[t]):
-            head[index[k] + 1] += 1
-    for i in range(inputs):
-        head[i + 1] += head[i]
-    when = np.empty(head[inputs], np.int32)
-    for t in range(begin.shape[0]):
-        for k in range(begin[t], begin[t] + count[t]):
-            i = index[k]
-            when[head[i]] = t
-            head[i] += 1
-    k = 0
-    for i in range(inputs):
-        last = head[i]  # each head has moved on to the next one's beginning
-        if k == last:
-            continue
-        row = dW[i]
-        while k + 4 <= last:
-            e0, e1, e2, e3 = eu[when[k]], eu[when[k + 1]], eu[when[k + 2]], eu[when[k + 3]]
-            for j in range(width):
-                row[j] += (e0[j] + e1[j]) + (e2[j] + e3[j])
-            k += 4
-        while k < last:
-            e0 = eu[when[k]]
-            for j in range(width):
-                row[j] += e0[j]
-            k += 1

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from neurobench.kernels.cuba_backward import exponential, scatter
+from neurobench.kernels.cuba_backward import exponential
 from neurobench.kernels.cuba_bins import bin_events
 from neurobench.kernels.cuba_forward import TALLY, dense, forward_fixed
+from neurobench.kernels.cuba_scatter import scatter
 from neurobench.kernels.cuba_step import emit
 from neurobench.kernels.cuba_update import squares
 

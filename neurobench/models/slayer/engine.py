@@ -16,6 +16,8 @@ from neurobench.models.slayer.neuron import POINT, Slope
 from neurobench.models.slayer.parameters import Held
 from neurobench.models.slayer.spikes import Spikes
 
+_BLOCK = 4  # samples that go the way back together: what a layer hands to the one below is still in the cache
+
 
 class LayerGradient(NamedTuple):
     """Of a layer's weights w, before grid and norm, and of its neurons."""
@@ -93,40 +95,41 @@ class EventEngine:
         """
         layers, used, keep = self._pass
         chunks = numba.get_num_threads()
-        found: list[LayerGradient] = []
-        for k in reversed(range(len(layers))):
-            layer, (coming, share, stays, own) = layers[k], used[k]
-            n, steps, width = own.v.shape
-            inputs = layer.W.shape[0]
-            eu = self._array("eu", k, (n if k else chunks, steps, width))
-            parts = self._array("dW", k, (chunks, inputs, width))
-            dD, dd = np.empty((chunks, 3)), np.empty((chunks, width))
-            backward(
-                g.numpy(),
-                own.v,
-                layer.delay.numpy(),
-                stays,
-                keep if k + 1 < len(layers) else 1.0,
-                _numbers(layer)[:3],
-                _slope(layer, slope),
-                with_decays,
-                *coming[:3],
-                own.out,
-                own.count,
-                chunks,
-                eu,
-                parts,
-                dD,
-                dd,
-            )
-            # Sums over chunks in their order: the same bits for the same number of threads.
-            found.append(
-                LayerGradient(torch.from_numpy(parts), 1 / share, dD.sum(0) * layer.unit, torch.from_numpy(dd.sum(0)))
-            )
-            if k:
-                g = torch.from_numpy(self._array("g", k, (n, steps, inputs)))
-                torch.mm(torch.from_numpy(eu).reshape(n * steps, -1), layer.w.t(), out=g.view(n * steps, -1))
-        return found[::-1]
+        sums = [self._sums(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
+        block = max(_BLOCK, chunks)
+        for first in range(0, len(g), block):
+            part = slice(first, first + block)
+            back = g[part]
+            for k in reversed(range(len(layers))):
+                layer, (coming, _, stays, own) = layers[k], used[k]
+                n, steps, width = back.shape
+                eu = self._array("eu", k, (n if k else chunks, steps, width))
+                backward(
+                    back.numpy(),
+                    own.v[part],
+                    layer.delay.numpy(),
+                    stays[part],
+                    keep if k + 1 < len(layers) else 1.0,
+                    _numbers(layer)[2],
+                    _slope(layer, slope),
+                    with_decays,
+                    coming.neurons,
+                    coming.begin[part],
+                    coming.counts[part],
+                    own.out[part],
+                    own.count[part],
+                    chunks,
+                    eu,
+                    *sums[k],
+                )
+                if k:
+                    back = torch.from_numpy(self._array("g", k, (n, steps, len(layer.W))))
+                    torch.mm(torch.from_numpy(eu).view(n * steps, -1), layer.w.t(), out=back.view(n * steps, -1))
+        # Sums over chunks in their order: the same bits for the same number of threads.
+        return [
+            LayerGradient(torch.from_numpy(dW), 1 / share, dD.sum(0) * layer.unit, torch.from_numpy(dd.sum(0)))
+            for (dW, dD, dd), layer, (_, share, *_) in zip(sums, layers, used, strict=True)
+        ]
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
@@ -158,6 +161,12 @@ class EventEngine:
         if key not in self._kept:
             self._kept[key] = np.empty(shape, np.float32)
         return self._kept[key]
+
+    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """dW, dD and dd of `backward`, at 0."""
+        dW = self._array("dW", k, (chunks, *shape))
+        dW[:] = 0
+        return dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1]))
 
     def _ones(self, n: int, width: int) -> np.ndarray:
         key = ("ones", n, width)
