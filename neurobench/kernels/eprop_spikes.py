@@ -4,59 +4,61 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
-def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, T, span, start, source):  # type: ignore[no-untyped-def]
-    """Sort the events of G recordings by step and then by source. Returns how many spikes there are, or -1 - event
-    where an event lies after `span` microseconds.
+LATE, UNSORTED = -1, -2
 
-    An event belongs to step round(t T / span), half to even, 0 to T, of source_of[(rows p + y) columns + x], -1: none,
-    with x and y after the recording's shift (G, 2). begin (G + 1,): first event of each recording. Written:
-    start (G (T + 1) + 1,), source (E,).
+
+@njit(cache=True, error_model="numpy")
+def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, limit, start, source):  # type: ignore[no-untyped-def]
+    """Put the events of G recordings, sorted by time, into steps. Returns how many spikes there are, and 0; or the
+    event that lies after the last step (LATE) or before the one before it (UNSORTED), and which it is.
+
+    limit (T + 2,): first microsecond of step 0 to T, and the first after them. An event feeds
+    source_of[(rows p + y) columns + x], -1: none, with x and y after the recording's shift (G, 2). begin (G + 1,):
+    first event of each recording. Written: start (G (T + 1) + 1,), and source (E + 1,), by step, in order of time.
     """
-    G = len(begin) - 1
-    sources = source_of.max() + 1
-    longest = 0
-    for g in range(G):
-        longest = max(longest, begin[g + 1] - begin[g])
-    when, whom, order = np.empty(longest, np.int32), np.empty(longest, np.int32), np.empty(longest, np.int32)
-    step, of = np.empty(T + 2, np.int64), np.empty(sources + 1, np.int64)
+    T = len(limit) - 2
     done = 0
-    for g in range(G):
-        step[:] = 0
-        of[:] = 0
-        n = 0
-        for e in range(begin[g], begin[g + 1]):
-            if t[e] > span:
-                return -1 - e
-            i = _source(source_of, p[e], y[e] + shift[g, 1], x[e] + shift[g, 0], rows, columns)
-            if i >= 0:
-                r = int(np.rint(t[e] * T / span))
-                whom[n], when[n] = i, r
-                of[1 + i] += 1
-                step[1 + r] += 1
-                n += 1
-        for i in range(sources):
-            of[i + 1] += of[i]
+    for g in range(len(begin) - 1):
+        dx, dy = shift[g, 0], shift[g, 1]
         first = g * (T + 1)
+        r = 0
         start[first] = done
-        for r in range(T + 1):
-            step[r + 1] += step[r]
-            start[first + r + 1] = done + step[r + 1]
-        for e in range(n):  # two counting sorts, the second of which keeps the order of the first
-            order[of[whom[e]]] = e
-            of[whom[e]] += 1
+        for e in range(begin[g], begin[g + 1]):
+            if t[e] >= limit[r + 1]:
+                if t[e] >= limit[T + 1]:
+                    return e, LATE
+                while t[e] >= limit[r + 1]:
+                    r += 1
+                    start[first + r] = done
+            elif t[e] < limit[r]:
+                return e, UNSORTED
+            column, row = np.int64(x[e]) + dx, np.int64(y[e]) + dy
+            if np.uint64(column) < np.uint64(columns) and np.uint64(row) < np.uint64(rows):
+                i = source_of[np.uint64((rows * np.int64(p[e]) + row) * columns + column)]
+                source[done] = i
+                done += i >= 0
+        for later in range(r + 1, T + 2):
+            start[first + later] = done
+    return done, 0
+
+
+@njit(cache=True, error_model="numpy")
+def ascend(start, source):  # type: ignore[no-untyped-def]
+    """Sort the spikes of each step by source, in place. Counting smaller ones needs no branch: vector code."""
+    longest = 0
+    for r in range(len(start) - 1):
+        longest = max(longest, start[r + 1] - start[r])
+    keys, kept = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    for r in range(len(start) - 1):
+        begin, n = start[r], start[r + 1] - start[r]
         for k in range(n):
-            e = order[k]
-            source[done + step[when[e]]] = whom[e]
-            step[when[e]] += 1
-        done = start[first + T + 1]
-    return done
-
-
-@njit(cache=True, forceinline=True)
-def _source(source_of, p, y, x, rows, columns):  # type: ignore[no-untyped-def]
-    inside = x >= 0 and x < columns and y >= 0 and y < rows
-    return source_of[(rows * p + y) * columns + x] if inside else -1
+            kept[k] = source[begin + k]
+            keys[k] = kept[k] * n + k
+        for k in range(n):
+            rank, key = 0, keys[k]
+            for other in range(n):
+                rank += keys[other] < key
+            source[begin + rank] = kept[k]
 
 
 @njit(cache=True, forceinline=True)

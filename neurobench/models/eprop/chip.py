@@ -29,6 +29,8 @@ class Watched(NamedTuple):
 class ChipEngine:
     """On-chip learning is gradient descent by whole LSB at NEST's rate; the chip has no Adam."""
 
+    ascending = False
+
     def __init__(self, c: Constants, numbers: FixedPoint, weights: Weights, seed: int):
         self.c, self.seed = c, seed
         self.w_limit = 2 ** (numbers.weight_bits - 1) - 1

@@ -16,6 +16,8 @@ from neurobench.models.eprop.recipe import EpropRSNN
 class Engine(Protocol):
     """Learns and answers groups of samples."""
 
+    ascending: bool  # spikes of a step must come sorted by source
+
     def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
         """Learn update k; the answers are those given while learning. Raises Divergence."""
         ...

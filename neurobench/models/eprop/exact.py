@@ -36,6 +36,8 @@ class ExactEngine:
     """A stream: nothing is reset between samples. Between calls `n`, the next step, is a multiple of T: the last two
     steps of the last sample wait for the learning rate of the next call, as they do in NEST."""
 
+    ascending = True
+
     def __init__(self, c: Constants, weights: Weights):
         self.c, self.B = c, np.ascontiguousarray(weights.feedback)
         self.syn: Synapses | OnlineSynapses = stream_state.synapses(weights)

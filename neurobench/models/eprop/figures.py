@@ -30,7 +30,7 @@ def all_figures(learner: EpropLearner, test: Split) -> dict[str, Figure | bytes]
     found: dict[str, Figure | bytes] = {"weight_matrices": weight_matrices(learner.initial[:3], after)}
     if learner.history.loss:
         found["learning_performance"] = learning_performance(learner.history)
-    if learner.history.courses:
+    if learner.recipe.record_weights and learner.history.courses:
         found["weight_time_courses"] = weight_time_courses(learner.history)
     if learner.recipe.record and len(test):
         spikes = learner.wiring.encode(test.x[:1], learner.c.T)  # type: ignore[arg-type]

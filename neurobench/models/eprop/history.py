@@ -23,22 +23,16 @@ class History:
     every: int = 1  # groups from one point of the courses to the next
     courses: dict[str, list[list[float]]] = field(default_factory=dict)  # kind -> point -> weights
 
-    def note(
-        self,
-        sums: Mapping[str, float],
-        n: int,
-        weights: Callable[[], tuple[np.ndarray, ...]],
-        recorded: int,
-    ) -> None:
-        """A group of n samples. `recorded` weights of each kind are kept, those that the tutorial records."""
+    def note(self, sums: Mapping[str, float], n: int, weights: Callable[[], list[list[float]]]) -> None:
+        """A group of n samples. `weights`: those that are recorded, of each kind."""
         self.loss.append(sums["loss"] / n)
         self.accuracy.append(sums["correct"] / n)
         self.rate = sums["hidden_spikes"] / n
-        if not recorded or (len(self.loss) - 1) % self.every:
+        if (len(self.loss) - 1) % self.every:
             return
-        for kind, matrix in zip(KINDS, weights(), strict=True):
+        for kind, found in zip(KINDS, weights(), strict=True):
             course = self.courses.setdefault(kind, [])
-            course.append(chosen(matrix, recorded))
+            course.append(found)
             if len(course) > COURSES:
                 del course[1::2]
         if len(self.courses["in"]) > COURSES // 2 and len(self.loss) > COURSES * self.every:
@@ -52,12 +46,6 @@ class History:
             "every": self.every,
             "courses": {kind: torch.tensor(course, dtype=torch.float64) for kind, course in self.courses.items()},
         }
-
-
-def chosen(matrix: np.ndarray, n: int) -> list[float]:
-    """The first n synapses that exist by [target, source]. A weight that has come to be 0 exactly is left out."""
-    flat = matrix[matrix != 0][:n].astype(np.float64).tolist()
-    return flat + [0.0] * (n - len(flat))
 
 
 def restored_history(state: Mapping[str, Any]) -> History:

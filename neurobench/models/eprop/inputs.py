@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,26 +25,40 @@ class Wiring:
     sensor: tuple[int, int, int]
     once: bool = False  # events of one input in one step count once
 
-    def encode(self, events: Events, T: int, shifts: np.ndarray | None = None) -> Spikes:
+    def encode(self, events: Events, T: int, shifts: np.ndarray | None = None, ascending: bool = True) -> Spikes:
         """Step r = round(t T / SPAN), half to even. Raises UserError for an event after SPAN.
 
         shifts (G, 2) int64: each recording is moved by so many columns and rows; what leaves the sensor is dropped.
+        ascending: spikes of a step are sorted by source; else they come in order of time.
         """
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
-        source = np.empty(len(events.t), np.int64)
+        source = np.empty(len(events.t) + 1, np.int64)
         _, rows, columns = self.sensor
         fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
-        n = eprop_spikes.bin_events(*fields, moved, self.source_of, columns, rows, T, SPAN, start, source)
-        if n < 0:
-            late = int(events.t[-1 - n])
+        where = moved, self.source_of, columns, rows, _limits(T)
+        n, fault = eprop_spikes.bin_events(*fields, *where, start, source)
+        if fault == eprop_spikes.LATE:
             raise UserError(
-                f"an event lies at {late} us, after the {SPAN} us that model.steps={T} steps stand for. "
+                f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
                 "Use recordings of N-MNIST, or rescale their times."
             )
+        if fault == eprop_spikes.UNSORTED:
+            raise UserError(
+                f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
+            )
+        if ascending or self.once:
+            eprop_spikes.ascend(start, source)
         if self.once:
             n = eprop_spikes.keep_one(start, source)
         return Spikes(start, source[:n])
+
+
+@lru_cache
+def _limits(T: int) -> np.ndarray:
+    """(T + 2,) int64 first microsecond of each of the steps 0 to T, and the first after them."""
+    step = np.rint(np.arange(SPAN + 1) * T / SPAN)
+    return np.searchsorted(step, np.arange(T + 2))
 
 
 def one_each(sensor: tuple[int, int, int]) -> Wiring:

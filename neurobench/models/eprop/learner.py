@@ -15,7 +15,7 @@ from neurobench.kernels.random import derive
 from neurobench.models.eprop import counts
 from neurobench.models.eprop.constants import constants, eta, scale
 from neurobench.models.eprop.engines import make_engine
-from neurobench.models.eprop.exact import Answer, ExactEngine
+from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
 from neurobench.models.eprop.history import History, restored_history
 from neurobench.models.eprop.initial import draw
 from neurobench.models.eprop.inputs import wiring
@@ -50,6 +50,7 @@ class EpropLearner:
         sizes = self.wiring.inputs, recipe.hidden, task.n_classes
         sparsity = (recipe.sparsity[0], recipe.sparsity[1], recipe.sparsity[2])
         self.initial = draw(seed, *sizes, scale(recipe), sparsity)
+        self.places = [_first(w, recipe.record_weights) for w in self.initial[:3]]
         self._require_range()
         self.engine = make_engine(recipe, self.c, self.initial, seeds.training)
         self.trained: ExactEngine | None = None  # before the last pending gradients were applied
@@ -71,7 +72,7 @@ class EpropLearner:
     def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
         """A group of samples: one after the other (exact, online, a chip), or one update (minibatch)."""
         labels = batch.y.numpy()
-        spikes = self.wiring.encode(batch.x, self.c.T, self._shifts(len(labels), at))  # type: ignore[arg-type]
+        spikes = self._encode(batch.x, self._shifts(len(labels), at))
         answer = self.engine.group(spikes, labels, self.rate(at), at.k)
         sums = _sums(answer, labels)
         if not math.isfinite(sums["loss"]):
@@ -83,13 +84,18 @@ class EpropLearner:
                 "nothing (loss 0.5 with error 0.9). Lower model.v_th or model.lr.",
                 stacklevel=1,
             )
-        self.history.note(sums, len(labels), self.engine.weights, self.recipe.record_weights)
+        self.history.note(sums, len(labels), self._recorded)
         return sums
 
     def rate(self, at: Step) -> float:
         left = 1.0 - at.k / at.n
         factor = {"none": 1.0, "linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left)}[self.recipe.lr_decay]
         return eta(self.recipe) * factor
+
+    def _recorded(self) -> list[list[float]]:
+        """The first synapses of each kind, which the tutorial records as well."""
+        found = zip(self.engine.weights(), self.places, strict=True)
+        return [matrix[place].astype(np.float64).tolist() for matrix, place in found]
 
     def _shifts(self, n: int, at: Step) -> np.ndarray | None:
         most = self.recipe.shift
@@ -102,8 +108,11 @@ class EpropLearner:
         """With the weights as they are, on samples that go on from the last one learned (exact, online)."""
         return _sums(self._answer(batch.x), batch.y.numpy())
 
+    def _encode(self, x: Any, shifts: np.ndarray | None = None) -> Spikes:
+        return self.wiring.encode(x, self.c.T, shifts, self.engine.ascending)
+
     def _answer(self, x: Any) -> Answer:
-        return self.engine.answer(self.wiring.encode(x, self.c.T), len(x))
+        return self.engine.answer(self._encode(x), len(x))
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
         """Apply the gradients that wait for their source's next spike."""
@@ -149,6 +158,12 @@ class EpropLearner:
         self.engine.load_state_dict(state["engine"])
         self.history = restored_history(state["history"])
         self.warned = state["warned"]
+
+
+def _first(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """[target], [source] of the first n weights that are not 0."""
+    target, source = np.nonzero(matrix)
+    return target[:n], source[:n]
 
 
 def _sums(answer: Answer, labels: np.ndarray) -> dict[str, float]:

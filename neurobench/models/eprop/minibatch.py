@@ -12,6 +12,7 @@ import torch
 from neurobench.kernels import eprop_batch
 from neurobench.kernels.eprop_batch import Matrices, Numbers, Recurrent
 from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop_rows import COLUMNS
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -23,6 +24,8 @@ VECTOR = 8  # float32 in a vector register
 class MinibatchEngine:
     """Adam or gradient descent on the mean of a batch's e-prop gradients."""
 
+    ascending = False
+
     def __init__(
         self, c: Constants, weights: Weights, dtype: Any = np.float32, lr_out: float = 1.0, softmax: bool = False
     ):
@@ -30,7 +33,7 @@ class MinibatchEngine:
         self.wires = _wires(weights.mask_rec)
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
-        self.B = _filled(weights.feedback.T, dtype)
+        self.B = _filled(weights.feedback.T, dtype, COLUMNS)
         self.first, self.second = _like(self.w), _like(self.w)
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
@@ -105,7 +108,9 @@ class MinibatchEngine:
     def _laid_out(self, w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, dtype: Any) -> Matrices:
         source = np.repeat(np.arange(len(w_rec)), np.diff(self.wires.start))
         return Matrices(
-            _filled(w_in.T, dtype), w_rec[self.wires.target, source].astype(dtype)[None], _filled(w_out.T, dtype)
+            _filled(w_in.T, dtype, COLUMNS),
+            w_rec[self.wires.target, source].astype(dtype)[None],
+            _filled(w_out.T, dtype, VECTOR),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -118,9 +123,9 @@ class MinibatchEngine:
         self.f, self.t = state["f"].numpy().copy(), state["t"]
 
 
-def _filled(matrix: np.ndarray, dtype: Any) -> np.ndarray:
-    """Columns of 0 up to whole vectors."""
-    return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % VECTOR))).astype(dtype))
+def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
+    """Columns of 0 up to a multiple of `columns`."""
+    return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))).astype(dtype))
 
 
 def _wires(mask: np.ndarray) -> Recurrent:
