@@ -15,7 +15,7 @@ TUTORIALS := $(filter-out %_emulated,$(notdir $(basename $(foreach t,dynex hxtor
 SCALE ?= paper
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench ablation tables report readme table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-counts ablation tables report readme table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -65,6 +65,11 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_slayer.py
 	-$(MAKE) --no-print-directory .venv/peers/nest
 	$(BIN)/python tests/bench/bench_eprop.py
+	-$(MAKE) --no-print-directory bench-counts
+
+bench-counts: .venv/installed-dev ## operation counts of small networks and trained models beside those of PyPI's neurobench
+	-$(MAKE) --no-print-directory .venv/peers/neurobench
+	$(BIN)/python tests/bench/bench_counts.py
 
 tables: .venv/installed-dev ## all (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
 ifeq ($(SCALE),smoke)

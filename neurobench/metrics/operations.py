@@ -1,9 +1,18 @@
 """What a model computes for its predictions, counted by the definitions of NeuroBench.
 
 Source: Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems" (2025),
-section on complexity metrics. One thing is done otherwise: whether a product is an accumulation (AC, its input is a
-spike) or a multiplication (MAC) is declared by the model, not guessed from the values of a batch, so that the
-counts do not depend on how samples are batched.
+section on complexity metrics, and its harness, the package `neurobench` 2.3.0 of PyPI, beside which
+`tests/bench/bench_counts.py` puts these figures, sample by sample. Biases are parameters and no synapses in both.
+What is done otherwise here:
+
+- Whether a product is an accumulation (AC, its input is a spike) or a multiplication (MAC) is declared by the model,
+  not guessed from the values of a batch (all 0, 1 or -1), so that counts do not depend on how samples are batched.
+- Every activation function makes a population; the harness knows ReLU, Sigmoid and snnTorch's neurons.
+- Connection sparsity is not rounded; the harness gives four decimals.
+- A model without synapses, activations or membranes has no such figure; the harness says 0.
+- Two events of an input in one step are two spikes (e-prop); the harness sees one input of the value 2, a MAC.
+- E-prop's neurons, reset by subtraction, count as updated wherever they fire; the harness compares potentials, which
+  is the same but where input makes up for the reset exactly.
 """
 
 from __future__ import annotations
@@ -105,13 +114,14 @@ def population(name: str, outputs: Tensor, updates: int | None = None) -> Popula
     return Population(name, int((outputs != 0).sum()), outputs.numel(), updates)
 
 
-def membrane_updates(before: Tensor, after: Tensor) -> int:
-    """How often a potential changed between two steps.
+def membrane_updates(held: Tensor) -> int:
+    """How often a potential changed from the end of one step to the end of the next.
 
-    before, after: (T, ...) potentials before and after the reset of each step. At t = 0 every unit is counted, later
-    those where before[t] is not after[t - 1]: as NeuroBench counts.
+    held: (T, ...) what each step hands to the next: after the reset, where a neuron is reset in the step that fires it.
+    At t = 0 every unit is counted, as NeuroBench does; so a neuron that fires from its resting value and is reset to it
+    is not counted.
     """
-    return before[0].numel() + int((before[1:] != after[:-1]).sum())
+    return held[0].numel() + int((held[1:] != held[:-1]).sum())
 
 
 def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, str]]:

@@ -90,10 +90,9 @@ def test_a_convolution_counts_what_it_multiplies(stride: int, padding: int) -> N
 
 
 def test_a_membrane_is_updated_where_it_moves() -> None:
-    """Two units. Step 0 counts both; in step 1 the first rests at what the reset left, the second leaks."""
-    before = torch.tensor([[1.0, 0.5], [0.0, 0.4], [0.0, 0.4]])
-    after = torch.tensor([[0.0, 0.5], [0.0, 0.4], [0.0, 0.4]])
-    assert membrane_updates(before, after) == 2 + 1 + 0
+    """Two units. Step 0 counts both; in step 1 the first fires and is reset to where it was, the second leaks."""
+    held = torch.tensor([[0.0, 0.5], [0.0, 0.4], [0.0, 0.4], [0.3, 0.4]])
+    assert membrane_updates(held) == 2 + 1 + 0 + 1
 
 
 def test_what_a_model_says_is_undefined_has_no_figure() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neurobench.metrics.operations import Operations, Population, synapses
+from neurobench.metrics.operations import Operations, Population, membrane_updates, synapses
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.neuron import GRID, POINT
 from neurobench.models.slayer.parameters import Held
@@ -62,8 +62,7 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
         for k, (layer, v) in enumerate(zip(layers, engine.voltages(), strict=True)):
             arrived[k] += torch.from_numpy(arrivals(coming[k]))
             active[k] += int(act.fired[k].sum())
-            after = torch.where(v > layer.cuba.threshold, 0, v)
-            updates[k] += v[:, 0].numel() + int((v[:, 1:] != after[:, :-1]).sum())
+            updates[k] += membrane_updates(torch.where(v > layer.cuba.threshold, 0, v).transpose(0, 1))
     held = {f"{k}.{name}": part for k, layer in enumerate(layers) for name, part in _stored(layer).items()}
     return Operations(
         samples=n,
