@@ -11,6 +11,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 
 from neurobench.kernels.cuba_scatter import scatter
+from neurobench.kernels.product import multiply
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
@@ -37,35 +38,53 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
-    g, v, delay, kept, keep, threshold, slope, with_decays, index, begin, count, out, out_count, chunks, eu, dW, dD, dd
+    g,
+    v,
+    delay,
+    kept,
+    keep,
+    threshold,
+    slope,
+    with_decays,
+    index,
+    begin,
+    count,
+    out,
+    out_count,
+    chunks,
+    panels,
+    eu,
+    below,
+    dW,
+    dD,
+    dd,
 ):
     """g (N, T, C) float32: dL/dy of the layer's outputs; v (N, T, C): its voltages before the reset.
 
     keep: share of OUTPUTS that dropout left; threshold: of v; slope: unit (of v), centre, -1/tau, peak, ku, kv,
-    float32. (index, begin, count): the active inputs; (out, out_count): the spikes as they arrived. Written: eu (N or
-    chunks, T, C) float32. Added to: dW (chunks, I, C) float32, a part each, of inputs 0 or 1; dD (chunks, 3) float64,
-    the sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v; dd (chunks, C) float64, dL/d(delay).
+    float32. (index, begin, count): the active inputs; (out, out_count): the spikes as they arrived; panels: of W', see
+    `product`, none where dL/dx is not wanted. Written: eu (chunks, T, C) float32, scratch; below (N, T, I) float32,
+    dL/dx. Added to: dW (chunks, I, C) float32, a part each, of inputs 0 or 1; dD (chunks, 3) float64, the sums of
+    eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v; dd (chunks, C) float64, dL/d(delay).
     """
     samples, _, width = g.shape
-    direct = True
-    arrives = np.empty(width, np.uint64)  # where a spike of step t arrives, from the beginning of row t
-    for j in range(width):
-        direct = direct and delay[j] == 0
-        arrives[j] = (1 + delay[j]) * width + j
+    late = np.nonzero(delay)[0].astype(np.uint64)
+    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)  # from the beginning of a spike's own row
     for c in prange(chunks):
         gain = np.empty(width, np.float32)
         ev, rest = np.empty((_TILE + 1, width), np.float32), np.zeros(width, v.dtype)
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            own = eu[n if eu.shape[0] == samples else np.int64(c)]  # prange counts without a sign
             for j in range(width):
                 gain[j] = kept[n, j] / keep
-            _scan(g[n], v[n], arrives, direct, gain, threshold, slope, with_decays, rest, ev, own, dD[c])
+            _scan(g[n], v[n], late, arrives, gain, threshold, slope, with_decays, rest, ev, eu[c], dD[c])
             _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
-            scatter(index, begin[n], count[n], own, dW[c])
+            scatter(index, begin[n], count[n], eu[c], dW[c])
+            if panels.shape[0]:
+                multiply(eu[c], panels, below[n])
 
 
 @njit(cache=True, error_model="numpy")
-def _scan(g, v, arrives, direct, gain, threshold, slope, with_decays, rest, ev, eu, dD):  # type: ignore[no-untyped-def]
+def _scan(g, v, late, arrives, gain, threshold, slope, with_decays, rest, ev, eu, dD):  # type: ignore[no-untyped-def]
     """One sample, by tiles of steps. rest (C,): zeros like v; ev (a tile's steps and the one after them, C): scratch.
 
     Each loop over a tile does one thing to a few long rows, which is what compilers turn into vector instructions.
@@ -78,7 +97,7 @@ def _scan(g, v, arrives, direct, gain, threshold, slope, with_decays, rest, ev, 
         rows = end - first
         ev[rows] = ev[0]  # the step after this tile was the first of the last one
         for k in range(rows):
-            _arriving(g, first + k, arrives, direct, gain, ev[k])
+            _arriving(g, first + k, late, arrives, gain, ev[k])
         _sloped(v[first:end].reshape(-1), slope, ev[:rows].reshape(-1))
         for k in range(rows - 1, -1, -1):
             if first + k + 1 < steps:
@@ -97,19 +116,19 @@ def _scan(g, v, arrives, direct, gain, threshold, slope, with_decays, rest, ev, 
 
 
 @njit(cache=True, error_model="numpy")
-def _arriving(g, t, arrives, direct, gain, coming):  # type: ignore[no-untyped-def]
-    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step."""
-    steps, width = g.shape
-    if t + 1 >= steps:
+def _arriving(g, t, late, arrives, gain, coming):  # type: ignore[no-untyped-def]
+    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step.
+
+    First as if there were no delays, then again for the neurons that have one.
+    """
+    if t + 1 == g.shape[0]:
         coming[:] = 0
-    elif direct:
-        row = g[t + 1]
-        for j in range(width):
-            coming[j] = row[j] * gain[j]
-    else:
-        ahead = g[t:].reshape(-1)
-        for j in range(width):
-            coming[j] = ahead[arrives[j]] * gain[j] if arrives[j] < ahead.shape[0] else _ZERO
+        return
+    row, ahead = g[t + 1], g[t:].reshape(-1)
+    for j in range(row.shape[0]):
+        coming[j] = row[j] * gain[j]
+    for j in late:
+        coming[j] = ahead[arrives[j]] * gain[j] if arrives[j] < np.uint64(ahead.shape[0]) else _ZERO
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

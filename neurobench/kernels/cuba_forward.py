@@ -46,12 +46,8 @@ def forward_fixed(  # type: ignore[no-untyped-def]
                     _tally(a, keep, ku, kv, u_limit, v_limit, u, w, tally[c])
                 row = v[n, t] if keep_v else v[c, 0]
                 step_fixed(a, keep, ku, kv, threshold, u_limit, v_limit, u, w, row, fired)
-                fell = emit(fired, t, delay, kept[n], out[n], out_count[n])
-                tally[c, 0] += fell
+                tally[c, 0] += emit(fired, t, delay, kept[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
-                if fell:
-                    for j in range(width):
-                        spikes[n, j] += fired[j]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -73,12 +69,8 @@ def forward_float(index, begin, count, W, keep, numbers, delay, kept, chunks, ke
                 gather_float(index, begin[n, t], count[n, t], W, a)
                 row = v[n, t] if keep_v else v[c, 0]
                 step_float(a, keep, ku, kv, threshold, u, w, row, fired)
-                fell = emit(fired, t, delay, kept[n], out[n], out_count[n])
-                tally[c, 0] += fell
+                tally[c, 0] += emit(fired, t, delay, kept[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
-                if fell:
-                    for j in range(width):
-                        spikes[n, j] += fired[j]
 
 
 @njit(cache=True, error_model="numpy")

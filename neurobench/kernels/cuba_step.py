@@ -108,11 +108,11 @@ def step_float(a, keep, ku, kv, threshold, u, w, v, fired):  # type: ignore[no-u
 
 
 @njit(cache=True, error_model="numpy")
-def emit(fired, t, delay, kept, out, count):  # type: ignore[no-untyped-def]
+def emit(fired, t, delay, kept, out, count, spikes):  # type: ignore[no-untyped-def]
     """Append the neurons that fired at t to the list of the step where each spike arrives, t + 1 + delay.
 
     fired: (C up to a multiple of 8,) uint8; delay (C,) int32; kept (C,) uint8, 0 where dropout takes the spike;
-    out (T, C) uint16 and count (T,) int32 are the lists. Returns how many fired.
+    out (T, C) uint16 and count (T,) int32 are the lists; spikes (C,) int32 counts those that fired. Returns how many.
     """
     words = fired.view(np.uint64)
     n = 0
@@ -121,6 +121,7 @@ def emit(fired, t, delay, kept, out, count):  # type: ignore[no-untyped-def]
             for j in range(8 * g, 8 * g + 8):
                 if fired[j]:
                     n += 1
+                    spikes[j] += 1
                     at = t + 1 + delay[j]
                     if kept[j] and at < count.shape[0]:
                         out[at, count[at]] = j

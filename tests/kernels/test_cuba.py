@@ -49,7 +49,9 @@ def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
     fired[[0, 1, 2, 3]] = 1
     out, count = np.zeros((10, 5), np.uint16), np.zeros(10, np.int32)
     kept = np.array([1, 1, 0, 1, 1], np.uint8)
-    assert emit(fired, 6, np.array([0, 2, 0, 3, 0], np.int32), kept, out, count) == 4
+    spikes = np.zeros(5, np.int32)
+    assert emit(fired, 6, np.array([0, 2, 0, 3, 0], np.int32), kept, out, count, spikes) == 4
+    assert spikes.tolist() == [1, 1, 1, 1, 0]
     assert count.tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 0, 1]
     assert (out[7, 0], out[9, 0]) == (0, 1), "neuron 2 was dropped, neuron 3 would arrive at step 10 of 10"
 

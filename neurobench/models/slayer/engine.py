@@ -12,11 +12,12 @@ from torch import Tensor
 
 from neurobench.kernels.cuba_backward import backward
 from neurobench.kernels.cuba_forward import COUNTS, TALLY, dense, forward_fixed, forward_float
+from neurobench.kernels.product import COLUMNS, pack_transposed
 from neurobench.models.slayer.neuron import POINT, Slope
 from neurobench.models.slayer.parameters import Held
 from neurobench.models.slayer.spikes import Spikes
 
-_BLOCK = 4  # samples that go the way back together: what a layer hands to the one below is still in the cache
+_BLOCK = 4  # samples a thread that go the way back together: what a layer hands to the one below is still in the cache
 
 
 class LayerGradient(NamedTuple):
@@ -96,20 +97,20 @@ class EventEngine:
         layers, used, keep = self._pass
         chunks = numba.get_num_threads()
         sums = [self._sums(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
-        block = max(_BLOCK, chunks)
-        for first in range(0, len(g), block):
-            part = slice(first, first + block)
-            back = g[part]
+        panels = [self._panels(k, layer.w) for k, layer in enumerate(layers)]
+        for first in range(0, len(g), _BLOCK * chunks):
+            part = slice(first, first + _BLOCK * chunks)
+            back = g[part].numpy()
             for k in reversed(range(len(layers))):
                 layer, (coming, _, stays, own) = layers[k], used[k]
                 n, steps, width = back.shape
-                eu = self._array("eu", k, (n if k else chunks, steps, width))
+                below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
                 backward(
-                    back.numpy(),
+                    back,
                     own.v[part],
                     layer.delay.numpy(),
                     stays[part],
-                    keep if k + 1 < len(layers) else 1.0,
+                    np.float32(keep if k + 1 < len(layers) else 1.0),
                     _numbers(layer)[2],
                     _slope(layer, slope),
                     with_decays,
@@ -119,12 +120,12 @@ class EventEngine:
                     own.out[part],
                     own.count[part],
                     chunks,
-                    eu,
+                    panels[k],
+                    self._array("eu", k, (chunks, steps, width)),
+                    below,
                     *sums[k],
                 )
-                if k:
-                    back = torch.from_numpy(self._array("g", k, (n, steps, len(layer.W))))
-                    torch.mm(torch.from_numpy(eu).view(n * steps, -1), layer.w.t(), out=back.view(n * steps, -1))
+                back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         return [
             LayerGradient(torch.from_numpy(dW), 1 / share, dD.sum(0) * layer.unit, torch.from_numpy(dd.sum(0)))
@@ -167,6 +168,13 @@ class EventEngine:
         dW = self._array("dW", k, (chunks, *shape))
         dW[:] = 0
         return dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1]))
+
+    def _panels(self, k: int, w: Tensor) -> np.ndarray:
+        """Of the transpose of a layer's weights (I, C), for `product`; none for the first layer."""
+        panels = self._array("panels", k, (-(-len(w) // COLUMNS) if k else 0, w.shape[1], COLUMNS))
+        if k:
+            pack_transposed(w.numpy(), panels)
+        return panels
 
     def _ones(self, n: int, width: int) -> np.ndarray:
         key = ("ones", n, width)
