@@ -23,6 +23,8 @@ def science(config: DictConfig) -> dict[str, Any]:
     kept["backend"] = {key: value for key, value in kept["backend"].items() if key == "name" or key in used}
     if kept.get(ENCODER) == AUTO:
         del kept[ENCODER]  # it does nothing where it is not needed, and follows from data and model where it is
+    if kept["training"].get("goal") is None:
+        kept["training"].pop("goal", None)  # a key that came after runs were made: without a goal they are the same
     for section in (kept["model"], kept["dataset"], *kept["backend"].values()):
         _drop_later(section)
     return kept

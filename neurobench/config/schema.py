@@ -39,6 +39,7 @@ class Training:
     monitor: str  # the epoch figure that early stopping watches: "validation_loss", "train_loss", ...
     patience: Annotated[int, Bound(1)] | None  # epochs without improvement before stopping; null: never
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
+    goal: float | None = None  # stop once `monitor` is as good as this; null: never
 
     def __post_init__(self) -> None:
         enforce(self)

@@ -55,7 +55,8 @@ def fit(
     """Train for `plan.epochs`, from the folder's checkpoint where it has one.
 
     With `plan.patience`, stops once the monitored figure has not improved for so many epochs, and goes back to the
-    state that was best. Raises Divergence, and Interrupted after Ctrl-C.
+    state that was best. With `plan.goal`, stops once that figure is as good as the goal. Raises Divergence, and
+    Interrupted after Ctrl-C.
     """
     place, best_state = _begin(learner, train, folder)
     if costs is not None:
@@ -78,6 +79,8 @@ def fit(
             row = _close_epoch(learner, validation, place)
             if plan.patience is not None and _watch(place, plan):
                 best_state = copy.deepcopy(learner.state_dict())
+            if plan.goal is not None:
+                place.stopped |= _score(place.history[-1], plan) >= _sign(plan) * plan.goal
             folder.append_metrics(row)
             _save(folder, learner, place, best_state)
             saved = time.monotonic()
@@ -148,15 +151,22 @@ def _close_epoch(learner: Learner, validation: Split, place: Position) -> dict[s
 
 def _watch(place: Position, plan: Training) -> bool:
     """Whether the epoch just closed is the best so far; sets `stopped` once patience has run out."""
-    row = place.history[-1]
-    if plan.monitor not in row:
-        there = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
-        raise KeyError(f"training.monitor={plan.monitor} is not a figure of an epoch; there is {there}")
-    sign = 1 if plan.monitor.endswith("accuracy") else -1
-    scores = [sign * past[plan.monitor] for past in place.history]
+    scores = [_score(past, plan) for past in place.history]
     improved = len(scores) == 1 or scores[-1] > max(scores[:-1])
     if improved:
         place.best_epoch = place.epoch
     assert plan.patience is not None
     place.stopped = place.epoch - (place.best_epoch or 0) >= plan.patience
     return improved
+
+
+def _score(row: Mapping[str, Any], plan: Training) -> float:
+    """The monitored figure of an epoch, its sign such that more is better."""
+    if plan.monitor not in row:
+        there = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
+        raise KeyError(f"training.monitor={plan.monitor} is not a figure of an epoch; there is {there}")
+    return _sign(plan) * float(row[plan.monitor])
+
+
+def _sign(plan: Training) -> int:
+    return 1 if plan.monitor.endswith("accuracy") else -1

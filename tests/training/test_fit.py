@@ -191,6 +191,29 @@ def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
     assert train(Scripted(), folder, plan, validation=blobs(4)).best_epoch == 2
 
 
+@pytest.mark.parametrize(("monitor", "goal"), [("validation_accuracy", 0.5), ("validation_loss", 3.0)])
+def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
+    folder: RunFolder, monitor: str, goal: float
+) -> None:
+    """4 samples: 2 of them right is an accuracy of 0.5."""
+    measured = iter([(5.0, 1.0), (4.0, 0.0), (3.0, 2.0), (1.0, 4.0)])
+
+    class Scripted(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+            self.W = torch.full((2, 2), float(at.epoch + 1))
+            return {"loss": 1.0}
+
+        def measure(self, batch: Batch) -> Mapping[str, float]:
+            loss, right = next(measured)
+            return {"loss": loss * len(batch.y), "correct": right}
+
+    learner = Scripted()
+    place = train(learner, folder, replace(PLAN, epochs=4, monitor=monitor, goal=goal), validation=blobs(4))
+    assert place.stopped
+    assert len(place.history) == 3
+    assert learner.W[0, 0] == 3.0
+
+
 def test_watching_a_figure_that_is_not_there_names_those_that_are(folder: RunFolder) -> None:
     with pytest.raises(KeyError, match=r"validation_f1.*train_loss"):
         train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"))
