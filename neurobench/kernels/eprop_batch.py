@@ -72,8 +72,7 @@ class Pass(NamedTuple):
 
 @njit(cache=True, error_model="numpy")
 def new_pass(c, weights, wires, X):  # type: ignore[no-untyped-def]
-    M, one = weights.w_in.shape[1], weights.w_in[0, 0]
-    T, like = c.T, weights.w_in.dtype
+    T, M, like = c.T, weights.w_in.shape[1], weights.w_in.dtype
     blank = np.zeros((4, c.N))
     state = Neurons(
         blank[0], blank[1], np.zeros(c.N, np.int64), blank[2], blank[3], np.zeros(c.N, np.uint8), blank[0], blank[0]
@@ -307,11 +306,11 @@ def _backward(c, a, wires, B, one, to_rec):  # type: ignore[no-untyped-def]
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
 def _plain_back(a, weight, f, psi, lam, mu):  # type: ignore[no-untyped-def]
     for j in range(len(f)):
-        l = a.kappa * lam[j] + weight * (f[j] - a.f_target)
-        m = a.alpha * mu[j] + psi[j] * l
-        lam[j] = l
-        mu[j] = m
-        psi[j] = m
+        signal = a.kappa * lam[j] + weight * (f[j] - a.f_target)
+        filtered = a.alpha * mu[j] + psi[j] * signal
+        lam[j] = signal
+        mu[j] = filtered
+        psi[j] = filtered
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)

@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from neurobench.kernels.eprop_gather import arrive, settle
 from neurobench.kernels.eprop_neuron import neuron_step
+from neurobench.kernels.eprop_records import Constants
 
 NONE = -1
 
@@ -26,7 +28,7 @@ class OnlineSynapses(NamedTuple):
     """Laid out as `eprop_records.Synapses`."""
 
     start: np.ndarray  # (S + 1,) int64
-    target: np.ndarray  # (P,) int64
+    target: np.ndarray  # (P,) uint32
     w: np.ndarray  # (P,) float64
     q: np.ndarray  # (P,) float64
     g: np.ndarray  # (P,) float64 gradient up to the base, where `held` says that there is one
@@ -47,11 +49,28 @@ class OnlineSources(NamedTuple):
 class Sums(NamedTuple):
     """Row t - b + 1; row 0 is 0. The base b is the first step of a block of `period(T)`, less 2."""
 
-    XYU: np.ndarray  # (T + 5, N + 1, 3) float64
+    X: np.ndarray  # (T + 5, N + 1) float64
+    YU: np.ndarray  # (T + 5, N + 1, 2) float64
     Q: np.ndarray  # (T + 5, K) float64
     psi: np.ndarray  # (2, N) float64 of the last two steps of the block, as all below
     reg: np.ndarray  # (2, N) float64 R, row n % 2
     E: np.ndarray  # (2, K) float64
+
+
+class Powers(NamedTuple):
+    """Of the decays, by time since the base, 0 to period + 1 steps."""
+
+    D: np.ndarray  # (P + 2,) float64 alpha^-s
+    D_out: np.ndarray  # alpha_o^-s
+    slow: np.ndarray  # (alpha / kappa)^s
+    kappa: np.ndarray
+    alpha_out: np.ndarray
+
+
+def powers(c: Constants) -> Powers:
+    s = np.arange(period(c.T) + 2.0)
+    bases = 1.0 / c.alpha, 1.0 / c.alpha_out, c.alpha / c.kappa, c.kappa, c.alpha_out
+    return Powers(*(base**s for base in bases))
 
 
 @njit(cache=True, _nrt=False)
@@ -66,73 +85,68 @@ def period(T):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(  # type: ignore[no-untyped-def]
-    c, syn, src, s, sums, B, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window, counts, rec
-):
+    c, syn, src, s, sums, B, powers, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window,
+    counts, rec
+):  # fmt: skip
     """As `eprop_exact.run`."""
     T, N, K = c.T, c.N, c.K
     P = period(T)
-    slow, rest = c.alpha / c.kappa, 1.0 - c.kappa
     for n in range(n0, n1):
         base = n // P * P - 2
-        row = n - base + 1
+        row, since = n - base + 1, n - base
         x, y = rec.x, rec.y
         if n % P == 0:
-            _begin_block(c, sums, n, slow)
+            _begin_block(c, sums, n, powers.slow[1])
         if not frozen:
-            _finish(c, s, sums, B, rec, row - 2, math.pow(c.kappa, float(n - 2 - base)), rest, (n - 2) % 2)
+            _finish(c, s, sums, B, rec, row - 2, powers.kappa[since - 2], (n - 2) % 2)
         for j in range(N + 1):
             x[j] = 0.0
         for k in range(K):
             y[k] = 0.0
-        D = math.pow(c.alpha, -float(n - base))
-        D_out = math.pow(c.alpha_out, -float(n - base))
+        D, D_out = powers.D[since], powers.D_out[since]
         for e in range(event_start[n - n0], event_start[n - n0 + 1]):
             i = events[e]
             if frozen or src.last[i] == n:
-                for p in range(syn.start[i], syn.start[i + 1]):
-                    x[np.uint64(syn.target[p])] += syn.w[p]
+                _deliver(syn, i, x)
             else:
                 _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x)
         for j in range(N):
             if s.z[j]:
                 i = c.inputs + j
                 if frozen:
-                    for p in range(syn.start[i], syn.start[i + 1]):
-                        x[np.uint64(syn.target[p])] += syn.w[p]
+                    _deliver(syn, i, x)
                 else:
                     _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x)
                 for k in range(K):
-                    if syn.mask_out[j, k]:
-                        y[k] += syn.w_out[j, k]
+                    y[k] += syn.w_out[j, k]
         sample = (n - 2) // T - k0
-        power = math.pow(slow, float(n - base))
+        now = n % 2
         if plain:
-            _plain_neurons(c, s.v, x, s.z, sums.psi[n % 2])
+            _plain_neurons(c, 1.0 / c.width, s.v, x, s.z, sums.psi[now])
         else:
             for j in range(N):
-                sums.psi[n % 2, j] = neuron_step(c, j, x[j], s)
-        _accumulate(c, s.z, s.f, sums.psi[n % 2], sums.reg[n % 2], sums.XYU, row, power)
+                sums.psi[now, j] = neuron_step(c, j, x[j], s)
+        _accumulate(c, s.z, s.f, sums.psi[now], sums.reg[now], sums.X[row - 1], sums.X[row], powers.slow[since])
         if sample >= 0:
             for j in range(N):
                 counts[sample, j] += s.z[j]
         at = (n - 2) % T - (T - c.W)
         erring = n >= 2 and at >= 0
         label = labels[(n - 2) // T - (n0 - 2) // T]
-        power = math.pow(c.alpha_out, float(n - base))
         for k in range(K):
             s.y[k] = y[k] + c.alpha_out * s.y[k]
             s.error[k] = 0.0
             if erring and label >= 0:
                 s.error[k] = s.y[k] - (1.0 if k == label else 0.0)
-            sums.E[n % 2, k] = s.error[k]
-            sums.Q[row, k] = sums.Q[row - 1, k] + s.error[k] * power
+            sums.E[now, k] = s.error[k]
+            sums.Q[row, k] = sums.Q[row - 1, k] + s.error[k] * powers.alpha_out[since]
             if erring and sample >= 0:
                 window[sample, at, k] = s.y[k]
         if n < rec.until:
             for j in range(N):
                 rec.v[n - n0, j] = s.v[j]
                 rec.z[n - n0, j] = s.z[j]
-                rec.psi[n - n0, j] = sums.psi[n % 2, j]
+                rec.psi[n - n0, j] = sums.psi[now, j]
                 rec.L[n - n0, j] = rec.signal[j]
             for k in range(K):
                 rec.out[n - n0, k] = s.y[k]
@@ -141,14 +155,20 @@ def run(  # type: ignore[no-untyped-def]
             rebase(c, syn, src, sums, n - 2, base)
 
 
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _deliver(syn, i, x):  # type: ignore[no-untyped-def]
+    for p in range(syn.start[i], syn.start[i + 1]):
+        x[np.uint64(syn.target[p])] += syn.w[p]
+
+
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _plain_neurons(c, v, x, z, psi):  # type: ignore[no-untyped-def]
+def _plain_neurons(c, per_width, v, x, z, psi):  # type: ignore[no-untyped-def]
     """`eprop_iaf` with the piecewise linear surrogate. Short loops: the compiler turns each into vector code."""
     N = len(v)
     for j in range(N):
         v[j] = c.alpha * v[j] + x[j]
     for j in range(N):
-        p = 1.0 - abs((v[j] - c.v_th) / c.width)
+        p = 1.0 - abs((v[j] - c.v_th) * per_width)
         psi[j] = c.height * p if p > 0.0 else 0.0
     for j in range(N):
         z[j] = v[j] >= c.v_th
@@ -157,7 +177,7 @@ def _plain_neurons(c, v, x, z, psi):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _accumulate(c, z, f, psi, reg, XYU, row, power):  # type: ignore[no-untyped-def]
+def _accumulate(c, z, f, psi, reg, X_before, X, power):  # type: ignore[no-untyped-def]
     """Filtered firing, R and X of this step."""
     rest = 1.0 - c.kappa_reg
     for j in range(len(z)):
@@ -165,7 +185,7 @@ def _accumulate(c, z, f, psi, reg, XYU, row, power):  # type: ignore[no-untyped-
     for j in range(len(z)):
         reg[j] = c.c_reg * (f[j] - c.f_target)
     for j in range(len(z)):
-        XYU[row, j, 0] = XYU[row - 1, j, 0] + psi[j] * power
+        X[j] = X_before[j] + psi[j] * power
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -173,10 +193,10 @@ def _begin_block(c, sums, n, slow):  # type: ignore[no-untyped-def]
     """X and Q of the two steps before step n, which are b and b + 1 in the block that begins."""
     first, second = n % 2, (n + 1) % 2
     for j in range(c.N):
-        for part in range(3):
-            sums.XYU[0, j, part] = 0.0
-        sums.XYU[1, j, 0] = sums.psi[first, j]
-        sums.XYU[2, j, 0] = sums.psi[first, j] + sums.psi[second, j] * slow
+        sums.X[0, j] = 0.0
+        sums.YU[0, j, 0] = sums.YU[0, j, 1] = 0.0
+        sums.X[1, j] = sums.psi[first, j]
+        sums.X[2, j] = sums.psi[first, j] + sums.psi[second, j] * slow
     for k in range(c.K):
         sums.Q[0, k] = 0.0
         sums.Q[1, k] = sums.E[first, k]
@@ -184,26 +204,33 @@ def _begin_block(c, sums, n, slow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _finish(c, s, sums, B, rec, row, power, rest, parity):  # type: ignore[no-untyped-def]
+def _finish(c, s, sums, B, rec, row, power, parity):  # type: ignore[no-untyped-def]
     """Y and U of step n - 2, whose learning signal is known now: L_j = sum_k B_jk E_k(n - 1)."""
     some = False
     for k in range(c.K):
         some |= s.error[k] != 0.0
+    signal, reg, rest = rec.signal, sums.reg[parity], 1.0 - c.kappa
     for j in range(c.N):
-        signal = 0.0
-        if some:
+        signal[j] = 0.0
+    if some:
+        for j in range(c.N):
             for k in range(c.K):
-                signal += B[j, k] * s.error[k]
-        rec.signal[j] = signal
-        G = (signal + rest * sums.reg[parity, j]) * power
-        sums.XYU[row, j, 1] = sums.XYU[row - 1, j, 1] + G
-        sums.XYU[row, j, 2] = sums.XYU[row - 1, j, 2] + G * sums.XYU[row, j, 0]
+                signal[j] += B[j, k] * s.error[k]
+    _add_signals(signal, reg, rest, power, sums.X[row], sums.YU[row - 1], sums.YU[row])
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _add_signals(signal, reg, rest, power, X, before, YU):  # type: ignore[no-untyped-def]
+    for j in range(len(signal)):
+        G = (signal[j] + rest * reg[j]) * power
+        YU[j, 0] = before[j, 0] + G
+        YU[j, 1] = before[j, 1] + G * X[j]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ignore[no-untyped-def]
     """A spike of source i arrives in step n: gradient, update, delivery (to recurrent neurons), new trace."""
-    XYU, begin, end = sums.XYU, syn.start[i], syn.start[i + 1]
+    X, begin, end = sums.X, syn.start[i], syn.start[i + 1]
     before, Z, j = src.last[i], src.Z[i], i - c.inputs
     now = n - base  # the row of step n - 1
     src.last[i] = n
@@ -212,7 +239,7 @@ def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ig
         src.eta[i] = first
         for p in range(begin, end):
             at = np.uint64(syn.target[p])
-            syn.q[p] -= D * XYU[now, at, 0]
+            syn.q[p] -= D * X[now, at]
             x[at] += syn.w[p]
         src.D_out[i] = D_out
         return
@@ -224,24 +251,17 @@ def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ig
         for p in range(begin, end):
             syn.w[p] -= rate * syn.g[p]
             syn.g[p] = 0.0
-    beyond = high < now - 1
-    for p in range(begin, end):
-        at, q = np.uint64(syn.target[p]), syn.q[p]
-        g = q * (XYU[high, at, 1] - XYU[low, at, 1]) + Z * (XYU[high, at, 2] - XYU[low, at, 2])
-        w = syn.w[p] - rate * g
-        w = w if w > c.w_min else c.w_min
-        w = w if w < c.w_max else c.w_max
-        syn.w[p] = w
-        x[at] += w
-        if beyond:
-            q += Z * (XYU[high, at, 0] - XYU[now - 1, at, 0])
-        syn.q[p] = q - D * XYU[now, at, 0]
+    arrive(X, sums.YU, syn.target, syn.w, syn.q, x, begin, end, high, low, now, Z, D, rate, c.w_min, c.w_max)
+    if high < now - 1:  # beyond the cutoff
+        for p in range(begin, end):
+            at = np.uint64(syn.target[p])
+            syn.q[p] += Z * (X[high, at] - X[now - 1, at])
     if j >= 0:
         _gradient_out(c, syn, src, sums, i, before, low, high, base)
         for k in range(c.K):
-            if syn.mask_out[j, k]:
-                w = syn.w_out[j, k] - rate * syn.g_out[j, k]
-                syn.w_out[j, k] = max(c.w_min, min(w, c.w_max))
+            w = syn.w_out[j, k] - rate * syn.g_out[j, k]
+            w = w if w > c.w_min else c.w_min
+            syn.w_out[j, k] = w if w < c.w_max else c.w_max
             syn.g_out[j, k] = 0.0
         src.Z_out[i] += src.D_out[i]
         src.D_out[i] = D_out
@@ -259,12 +279,11 @@ def _rows(c, before, n, base):  # type: ignore[no-untyped-def]
 def _gradient_out(c, syn, src, sums, i, before, low, high, base):  # type: ignore[no-untyped-def]
     """Readout: Z_o [Q(l) - Q(m)], and the last arrival from its own step on."""
     j = i - c.inputs
-    own = max(before - 1 - base + 1, 0)
+    own = min(max(before - 1 - base + 1, 0), high)
+    Z, D = src.Z_out[i], src.D_out[i]
     for k in range(c.K):
-        g = src.Z_out[i] * (sums.Q[high, k] - sums.Q[low, k])
-        if high > own:
-            g += src.D_out[i] * (sums.Q[high, k] - sums.Q[own, k])
-        syn.g_out[j, k] += g
+        g = Z * (sums.Q[high, k] - sums.Q[low, k]) + D * (sums.Q[high, k] - sums.Q[own, k])
+        syn.g_out[j, k] += syn.mask_out[j, k] * g
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -279,14 +298,13 @@ def rebase(c, syn, src, sums, until, base):  # type: ignore[no-untyped-def]
             continue
         low, high = _rows(c, before, until + 2, base)
         high = min(high, end)
-        for p in range(syn.start[i], syn.start[i + 1]):
-            at, q = np.uint64(syn.target[p]), syn.q[p]
-            if high > low:
-                syn.g[p] += q * (sums.XYU[high, at, 1] - sums.XYU[low, at, 1])
-                syn.g[p] += Z * (sums.XYU[high, at, 2] - sums.XYU[low, at, 2])
-            stop = min(max(high, low), end)
-            syn.q[p] = kappa * (q + Z * sums.XYU[stop, at, 0])
-        src.held[i] = 1
+        low = min(low, high)
+        if high > 0:
+            settle(sums.X, sums.YU, syn.target, syn.g, syn.q, syn.start[i], syn.start[i + 1], high, low, Z, kappa)
+            src.held[i] = 1
+        else:  # the cutoff lies before the base, where the sums are 0
+            for p in range(syn.start[i], syn.start[i + 1]):
+                syn.q[p] *= kappa
         src.Z[i] = alpha * Z
         if i >= c.inputs:
             if high > low:

@@ -21,14 +21,22 @@ class OnlineEngine(ExactEngine):
         full = stream_state.synapses(weights)
         P, S = len(full.w), c.inputs + c.N
         self.syn = OnlineSynapses(
-            full.start, full.target, full.w, np.zeros(P), np.zeros(P), full.w_out, full.mask_out, full.g_out
+            full.start,
+            full.target.astype(np.uint32),
+            full.w,
+            np.zeros(P),
+            np.zeros(P),
+            full.w_out,
+            full.mask_out,
+            full.g_out,
         )
         traces = np.zeros(S), np.zeros(S), np.zeros(S)
         self.src = OnlineSources(*traces, np.full(S, -1, np.int64), np.zeros(S), np.zeros(S, np.uint8))
         self.s = stream_state.neurons(c)
         rows = c.T + 5
         steps = np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K))
-        self.past = Sums(np.zeros((rows, c.N + 1, 3)), np.zeros((rows, c.K)), *steps)
+        self.past = Sums(np.zeros((rows, c.N + 1)), np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.K)), *steps)
+        self.powers = eprop_online.powers(c)
         variants = c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min)
         self.plain = not variants
         self.n, self.label, self.first = 0, NOTHING, -1.0
@@ -49,7 +57,9 @@ class OnlineEngine(ExactEngine):
     ) -> None:
         state = self.c, self.syn, self.src, self.s, self.past, self.B
         begin, end, how = self.n, self.n + steps, (self.plain, frozen)
-        eprop_online.run(*state, eta, self.first, begin, end, k0, start, source, labels, *how, window, counts, rec)
+        eprop_online.run(
+            *state, self.powers, eta, self.first, begin, end, k0, start, source, labels, *how, window, counts, rec
+        )
         self.n = end
 
     def settle(self) -> None:

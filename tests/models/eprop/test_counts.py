@@ -70,7 +70,7 @@ def test_by_hand(kind: str) -> None:
         "chip": (12, 12),
         "minibatch": (9, 9 * 8 + (3 + 1) * 8),
         "exact": (7, 7 * 8 + (5 + 3) * 8 + 4),
-        "online": (7, 7 * 8 + (5 + 3) * 8 + 4),
+        "online": (7, 7 * 8 + 5 * 8 + 3 * 4 + 4),
     }[kind]
     assert (figures["parameter_count"], figures["footprint_bytes"]) == (parameters, size)
 
