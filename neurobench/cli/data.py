@@ -25,9 +25,7 @@ def main(words: list[str]) -> int:
     make.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
     make.add_argument("--train", type=_between(1, 60_000), default=60_000, help="first training images; default 60000")
     make.add_argument("--test", type=_between(1, 10_000), default=10_000, help="first test images; default 10000")
-    make.add_argument(
-        "--camera-seed", type=_between(0, 2**31 - 1), default=0, help="which copy of the sensor, and its noise"
-    )
+    make.add_argument("--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are")
     likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
     likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
     asked = parser.parse_args(words)
@@ -74,7 +72,8 @@ def _camera(drawing: str | None) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera_likeness import figure, likeness, pairs, summary
+    from neurobench.data.camera_figure import figures
+    from neurobench.data.camera_likeness import floors, likeness, pairs, summary
 
     console = Console()
     for train, words in (
@@ -86,7 +85,12 @@ def _camera(drawing: str | None) -> int:
         for row in likeness(summary(real), summary(made)):
             table.add_row(*row)
         console.print(table)
+    columns = ("", "the camera twice", "100 training against 900", "test against training")
+    table = Table(*columns, title="what recordings of the same digits differ by", title_justify="left", box=None)
+    for line in floors():
+        table.add_row(*line)
+    console.print(table)
     if drawing:
-        figure(real, made).savefig(drawing, dpi=110)
+        figures(None)["camera"].savefig(drawing, dpi=110)
         console.print(f"drawn: {drawing}", highlight=False)
     return FINE

@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound, BoundsError, enforce
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED
 
@@ -51,15 +51,28 @@ class Camera:
     rate: Positive  # 1 / us, of the photoreceptor's low-pass in the dark
     rate_gain: NotNegative  # 1 / us, by which it grows for each unit of log luminance
     threshold_noise: NotNegative  # relative sd of the threshold from event to event
+    lost: Fraction  # of what a pixel's signal moves while it is blind; the rest it catches up on
     background: NotNegative  # events / us of the whole sensor
-    background_darker: Fraction  # share of bit 1 among them
     turn: tuple[tuple[float, ...], ...]  # 2 x 2: sensor pixels (row, column) about the middle -> screen pixels
     knots: tuple[float, ...]  # us, of the path
     row: tuple[float, ...]  # of the image's top left corner in the sensor's frame, at the knots, in pixels
     column: tuple[float, ...]
+    rests: tuple[tuple[float, ...], ...] = ()  # us, from and to when the view rests before each saccade but the first
+    late: tuple[float, ...] = ()  # us, sd from recording to recording of when the saccade after each rest begins
+    pattern: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: log of each pixel's thresholds over the common ones
+    hot: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: each pixel's part of the background; (): all alike
 
     def __post_init__(self) -> None:
         enforce(self)
+        faults = [
+            (name, f" has {[len(row) for row in value]} numbers, expected none or 2 rows of {SIDE * SIDE}")
+            for name, value in (("pattern", self.pattern), ("hot", self.hot))
+            if value and [len(row) for row in value] != [SIDE * SIDE] * 2
+        ]
+        if len(self.rests) != len(self.late):
+            faults.append(("late", f" has {len(self.late)} numbers, expected one for each of {len(self.rests)} rests"))
+        if faults:
+            raise BoundsError("Camera", faults)
 
 
 def read(path: str | None) -> Camera:
@@ -67,11 +80,7 @@ def read(path: str | None) -> Camera:
     file = FITTED if path is None else Path(path).expanduser()
     try:
         told = json.loads(file.read_text())
-        told["turn"] = tuple(map(tuple, told["turn"]))
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
-        }
-        return Camera(**values)
+        return Camera(**{key: _frozen(value) for key, value in told.items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera_fit FILE`, or leave out "
@@ -79,9 +88,14 @@ def read(path: str | None) -> Camera:
         ) from error
 
 
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
 def as_json(camera: Camera) -> str:
-    """Lossless: `read` gives the same camera."""
-    return json.dumps(asdict(camera), indent=1) + "\n"
+    """Lossless: `read` gives the same camera. One line a field."""
+    lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(camera).items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 class Prepared(NamedTuple):
@@ -95,19 +109,31 @@ class Prepared(NamedTuple):
     black: np.float32
     pixel: np.ndarray  # (10,) float64
     threshold: np.ndarray  # (2, SIDE^2) float32
+    hot: np.ndarray  # (2 SIDE^2,) float64
 
 
 def prepare(camera: Camera, seed: int) -> Prepared:
-    """`seed` draws the pixels' mismatch: another seed is another copy of the sensor."""
+    """`seed` draws the pixels' mismatch beside the pattern: another seed is another copy of the sensor."""
     taps, first = _optics(camera.blur)
     base, path = _geometry(camera)
-    z = np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
-    threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(camera.mismatch * z)
+    z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
+    if camera.pattern:
+        z += np.array(camera.pattern)
+    threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(z)
     pixel = [STEP, camera.refractory, camera.refractory_tail, camera.delay, camera.rate, camera.rate_gain]
-    pixel += [camera.threshold_noise, camera.background, camera.background_darker, camera.refractory_darker]
+    pixel += [camera.threshold_noise, camera.background, camera.refractory_darker, camera.lost]
     screen = ((np.arange(256) / 255) ** camera.gamma).astype(np.float32)
+    hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
     return Prepared(
-        screen, taps, first, base, path, np.float32(camera.black), np.array(pixel), threshold.astype(np.float32)
+        screen,
+        taps,
+        first,
+        base,
+        path,
+        np.float32(camera.black),
+        np.array(pixel),
+        threshold.astype(np.float32),
+        hot.cumsum() / hot.sum(),
     )
 
 

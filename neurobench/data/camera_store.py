@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.data.camera import SENSOR, Camera, identity, prepare
+from neurobench.data.camera import SENSOR, STEP, Camera, identity, prepare
 from neurobench.data.dataset import DataError
 from neurobench.data.files import cache_folder
 from neurobench.data.stored_events import StoredEvents
@@ -29,10 +29,13 @@ class Stored(NamedTuple):
     sha256: str  # of their codes
 
 
-def emulate(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def emulate(
+    camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int], late: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Codes (all,) uint32 of the pictures (B, 28, 28) uint8, one after the other, and their numbers (B,) int64.
 
-    Picture k's random numbers depend on `seed` and ids[k] alone.
+    Picture k's random numbers depend on `seed` and ids[k] alone. `late` (B, S) in us: by how much each saccade after
+    the first is late; without it that is drawn.
     """
     import numba
 
@@ -41,12 +44,18 @@ def emulate(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -
 
     prepared = prepare(camera, seed)
     keys = np.array([key_of(derive(seed, number)) for number in ids], np.uint32).reshape(-1, 2)
+    if late is None:
+        late = kernel.lateness(keys, np.array(camera.late, np.float64))
+    steps = (
+        (np.asarray(late) / STEP).astype(np.float32),
+        (np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
+    )
     counts = np.zeros(len(images), np.int64)
     room = ROOM
     while True:
         codes = np.empty((len(images), room), np.uint32)
         chunks = min(len(images), 4 * numba.get_num_threads())
-        kernel.emulate(np.ascontiguousarray(images), *prepared, keys, chunks, codes, counts)
+        kernel.emulate(np.ascontiguousarray(images), *prepared, keys, *steps, chunks, codes, counts)
         if counts.max(initial=0) <= room:
             return codes[np.arange(room) < counts[:, None]], counts
         room = int(counts.max())

@@ -6,11 +6,12 @@ configuration can be checked without torch. `load` does the work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
     from neurobench.data.events import Events
@@ -64,6 +65,7 @@ class Splits:
     evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
     emulated: bool = False  # emulated data never stand in for recorded data in a table
     others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; of each, NAME_accuracy is measured
+    figures: Callable[[], Mapping[str, Figure]] | None = None  # of the data themselves, for a run's record
 
     def limited(self, train: int | None, test: int | None) -> Splits:
         """At most so many training (and validation) and test samples; `evaluated_on` says so."""

@@ -125,7 +125,7 @@ class EmulatedCamera:
     yields: ClassVar[Layout] = "events"
     emulates: ClassVar[bool] = True
 
-    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # which copy of the sensor, and its noise
+    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
 
     def __post_init__(self) -> None:
         enforce(self)

@@ -7,6 +7,7 @@ on the 1100 real ones of the package too. Real recording k shows MNIST image k, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from neurobench.config.bounds import Bound, BoundsError, enforce
@@ -36,7 +37,7 @@ class NMNISTEmulated:
     )
     test: Annotated[int, Bound(1, 10_000)] | None = None  # first test images; None: all 10,000
     recorded: bool = True  # test on the 1100 real recordings too: recorded_accuracy
-    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # which copy of the sensor, and its noise
+    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
     camera: str | None = None  # JSON file of another camera; None: the one fitted to the bundled training recordings
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class NMNISTEmulated:
         """Emulate or find in the cache; `seed` draws those held out. Raises DataError."""
         import numpy as np
 
+        from neurobench.data.camera_figure import figures
         from neurobench.data.files import combined
         from neurobench.data.holdout import hold_out
 
@@ -72,6 +74,7 @@ class NMNISTEmulated:
             evaluated_on=f"emulated recordings of {_in_words(len(test))}",
             emulated=True,
             others={"recorded": recorded()} if self.recorded else {},
+            figures=partial(figures, self.camera) if self.recorded else None,
         )
 
     def recordings(self) -> tuple[tuple[StoredEvents, np.ndarray, str], tuple[StoredEvents, np.ndarray, str]]:

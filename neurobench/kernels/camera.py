@@ -13,19 +13,24 @@ SIDE = 34  # pixels of the camera, both ways
 T_SHIFT, Y_SHIFT, X_SHIFT = 13, 7, 1  # of a coded event: 19 bits time in us, 6 row, 6 column, 1 polarity
 LAST = (1 << 19) - 1  # us
 _NOISE = 1 << 30  # where the counters of background draws begin; pixels have theirs below
+_LATE = 1 << 31  # and those of what a saccade is late
 _REST = 1e-4  # log luminance: how close to the dark counts as dark
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def emulate(images, screen, taps, first, base, path, eps, pixel, threshold, keys, chunks, codes, counts):  # type: ignore[no-untyped-def]
+def emulate(  # type: ignore[no-untyped-def]
+    images, screen, taps, first, base, path, eps, pixel, threshold, hot, keys, late, rests, chunks, codes, counts
+):
     """Coded events of each picture, by time.
 
     images (B, 28, 28) uint8; screen (256,) float32: luminance of a grey level; taps (F, T) float32 and first (F,)
     int64: row f of the fine grid is sum_j taps[f, j] * screen row first[f] + j; base (SIDE^2, 2) float32: row and
     column on the fine grid of each pixel, the camera at 0; path (K, 2) float32: what is added at step k; eps:
-    luminance of black. pixel: the record of `neurobench.data.camera.Pixel` as float64, in its order; threshold
-    (2, SIDE^2) float32: in log luminance, [0] brighter, [1] darker; keys (B, 2) uint32; codes (B, capacity) uint32
-    and counts (B,) int64 are written. A count above the capacity says that events were lost: call again with more.
+    luminance of black. pixel (10,) float64: in the order of `neurobench.data.camera.prepare`; threshold (2, SIDE^2)
+    float32: in log luminance, [0] brighter, [1] darker; hot (2 SIDE^2,) float64: cumulated share of background events,
+    bit 0 first; keys (B, 2) uint32; late (B, S) float32: steps by which the saccades after the first are late, rests
+    (S, 2) float32: between which steps the view rests before each; codes (B, capacity) uint32 and counts (B,) int64
+    are written. A count above the capacity says that events were lost: call again with more.
     """
     for c in prange(chunks):
         fine = taps.shape[0]
@@ -33,10 +38,12 @@ def emulate(images, screen, taps, first, base, path, eps, pixel, threshold, keys
         partial = np.empty((fine, images.shape[2]), np.float32)
         state = np.empty((6, base.shape[0]), np.float32)
         fired = np.empty(base.shape[0], np.uint32)
+        own = np.empty_like(path)
         for b in range(images.shape[0] * c // chunks, images.shape[0] * (c + 1) // chunks):
             look(images[b], screen, taps, first, eps, partial, scene)
-            n = watch(scene, base, path, pixel, threshold, keys[b, 0], keys[b, 1], state, fired, codes[b])
-            n = disturb(path.shape[0], pixel, keys[b, 0], keys[b, 1], codes[b], n)
+            hesitate(path, late[b], rests, own)
+            n = watch(scene, base, own, pixel, threshold, keys[b, 0], keys[b, 1], state, fired, codes[b])
+            n = disturb(path.shape[0], pixel, hot, keys[b, 0], keys[b, 1], codes[b], n)
             counts[b] = n
             if n <= codes.shape[1]:
                 codes[b, :n] = np.sort(codes[b, :n])
@@ -62,6 +69,31 @@ def look(image, screen, taps, first, eps, partial, scene):  # type: ignore[no-un
             scene[f, g] = np.log(total)
 
 
+@njit(cache=True, error_model="numpy")
+def lateness(keys, sd):  # type: ignore[no-untyped-def]
+    """What each recording's saccades after the first are late: normal of mean 0.   keys (B, 2), sd (S,) -> (B, S)"""
+    late = np.empty((keys.shape[0], sd.shape[0]), np.float32)
+    for b in range(keys.shape[0]):
+        for s in range(sd.shape[0]):
+            late[b, s] = sd[s] * normal(uint32(_LATE + 2 * s), keys[b, 0], keys[b, 1])
+    return late
+
+
+@njit(cache=True, error_model="numpy")
+def hesitate(path, late, rests, own):  # type: ignore[no-untyped-def]
+    """own (K, 2) = path at k - D(k): D is 0 at first and late[s] once rest s is over; in a rest it changes evenly."""
+    last = path.shape[0] - 1
+    for k in range(path.shape[0]):
+        by = np.float32(0)
+        for s in range(late.shape[0]):
+            share = (k - rests[s, 0]) / (rests[s, 1] - rests[s, 0])
+            by += (late[s] - (late[s - 1] if s else np.float32(0))) * min(max(share, np.float32(0)), np.float32(1))
+        at = min(max(np.float32(k) - by, np.float32(0)), np.float32(last))
+        left = min(int(at), last - 1)
+        for axis in range(2):
+            own[k, axis] = path[left, axis] + (at - np.float32(left)) * (path[left + 1, axis] - path[left, axis])
+
+
 @njit(cache=True)
 def lit(scene, dark):  # type: ignore[no-untyped-def]
     """First and last row, first and last column between which anything differs from the dark, one point more each."""
@@ -80,10 +112,11 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
 
     A pixel sees log luminance through a low-pass whose rate grows with it. Between steps its signal is a straight
     line, so the time of a crossing is exact. An event moves the reference by the threshold; then the pixel is blind
-    for a while, and catches up. Pixels that have come to rest in the dark are passed over.
+    for a while. Of what its signal moved meanwhile a share is lost, the rest it catches up on. Pixels that have come to
+    rest in the dark are passed over.
     """
     dt, spread, jitter = pixel[0], pixel[2], pixel[3]
-    rate, gain, event_noise = pixel[4], pixel[5], pixel[6]
+    rate, gain, event_noise, lost = pixel[4], pixel[5], pixel[6], np.float32(pixel[9])
     signal, reference, blind, rests, up, down = state[0], state[1], state[2], state[3], state[4], state[5]
     dark = np.float32(scene[0, 0])
     low, high, left, right = lit(scene, dark)
@@ -103,7 +136,7 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
             bottom = scene[a + 1, b] + fv * (scene[a + 1, b + 1] - scene[a + 1, b])
             seen = top + fu * (bottom - top)
             if k == 0:
-                signal[i], fired[i], blind[i], rests[i] = seen, 0, 0, 0
+                signal[i], fired[i], blind[i], rests[i] = seen, 0, -1, 0
                 up[i], down[i] = threshold[0, i], threshold[1, i]
                 offset = np.float32(uniform(uint32(i), k0, k1))
                 reference[i] = seen - up[i] + offset * (up[i] + down[i])
@@ -120,6 +153,8 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
             while blind[i] < t1:
                 t = max(blind[i], t0)
                 level = before + slope * (t - t0)
+                if blind[i] >= t0:  # it opens its eye within this step
+                    reference[i] += lost * (level - reference[i])
                 above, below = reference[i] + up[i], reference[i] - down[i]
                 if below < level < above:
                     if now >= above:
@@ -138,7 +173,7 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
                 fired[i] += uint32(1)
                 late = -jitter * np.log(1 - uniform(counter, k0, k1))
                 tail = -spread * np.log(1 - uniform(uint32(counter + uint32(1)), k0, k1))
-                rest = tail + (pixel[9] if darker else pixel[1])
+                rest = tail + (pixel[8] if darker else pixel[1])
                 blind[i] = max(t + np.float32(rest), np.float32(t + 1))
                 if event_noise > 0:
                     z = np.float32(1 + event_noise * normal(uint32(counter + uint32(2)), k0, k1))
@@ -149,8 +184,8 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
 
 
 @njit(cache=True, error_model="numpy")
-def disturb(steps, pixel, k0, k1, codes, n):  # type: ignore[no-untyped-def]
-    """Background activity: a Poisson process over time, anywhere, of either polarity. Returns the new count."""
+def disturb(steps, pixel, hot, k0, k1, codes, n):  # type: ignore[no-untyped-def]
+    """Background activity: a Poisson process over time, where `hot` says. Returns the new count."""
     per_us = pixel[7]
     if per_us <= 0:
         return n
@@ -161,10 +196,9 @@ def disturb(steps, pixel, k0, k1, codes, n):  # type: ignore[no-untyped-def]
         t -= np.log(1 - uniform(counter, k0, k1)) / per_us
         if t >= end:
             return n
-        where = uniform(uint32(counter + uint32(1)), k0, k1) * np.float32(SIDE * SIDE)
-        darker = uniform(uint32(counter + uint32(2)), k0, k1) < pixel[8]
-        n = put(codes, n, t, min(int(where), SIDE * SIDE - 1), darker)
-        counter = uint32(counter + uint32(3))
+        where = min(np.searchsorted(hot, uniform(uint32(counter + uint32(1)), k0, k1), "right"), hot.shape[0] - 1)
+        n = put(codes, n, t, where % (SIDE * SIDE), where >= SIDE * SIDE)
+        counter = uint32(counter + uint32(2))
 
 
 @njit(cache=True)

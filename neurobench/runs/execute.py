@@ -28,7 +28,7 @@ from neurobench.runs.watch import Pruned, WatchedMeter, Watcher
 if TYPE_CHECKING:
     import torch
 
-    from neurobench.data.dataset import Split, Splits
+    from neurobench.data.dataset import Splits
     from neurobench.models.learner import Learner
     from neurobench.training.evaluate import Evaluation
     from neurobench.training.fit import Position
@@ -106,8 +106,9 @@ def _identity(config: DictConfig) -> dict[str, str]:
 
 
 def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequence[Watcher]) -> None:
+    from neurobench.metrics import energy
     from neurobench.metrics.costs import Costs
-    from neurobench.runs.build import build_dataset, build_learner, load_splits
+    from neurobench.runs.build import build_dataset, build_learner, energies, load_splits
     from neurobench.runs.provenance import provenance
     from neurobench.training.count import count
     from neurobench.training.evaluate import evaluate
@@ -153,10 +154,11 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
     published = _published_way(learner, splits)
     device_costs = copy.deepcopy(costs.totals)  # counting is not part of the run
     begun = time.perf_counter()
-    counted, undefined = count(learner, splits.test)
+    published_joules = energies(config)
+    counted, undefined = count(learner, splits.test, published_joules)
     seconds["count"] = time.perf_counter() - begun
     metrics = {**settled, **evaluation.metrics, **others, **published, **counted}
-    _draw(folder, learner, splits.test, place, evaluation, label)
+    _draw(folder, learner, splits, place, evaluation, label)
     folder.write_result(
         {
             "name": config.name,
@@ -165,7 +167,8 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
             "metrics": metrics,
             "intervals": intervals,
             "undefined": {**_undefined(place, splits), **undefined},
-            "device_costs": device_costs,
+            "device_costs": energy.of_run(published_joules, device_costs),
+            "energy_source": energy.sources(published_joules),
             "epochs": place.epoch,
             "best_epoch": place.best_epoch,
             "data": data,
@@ -247,7 +250,7 @@ def _undefined(place: Position, splits: Splits) -> dict[str, str]:
 
 
 def _draw(
-    folder: RunFolder, learner: Learner, test: Split, place: Position, evaluation: Evaluation, label: str
+    folder: RunFolder, learner: Learner, splits: Splits, place: Position, evaluation: Evaluation, label: str
 ) -> None:
     from neurobench.models.learner import Draws
     from neurobench.report.figures import confusion, learning_curve
@@ -256,8 +259,11 @@ def _draw(
     folder.save_figure("learning_curve", learning_curve(place.history, place.trace))
     folder.save_figure("confusion", confusion(evaluation.confusion, f"{label}\ntest accuracy {accuracy:.2%}"))
     if isinstance(learner, Draws):
-        for name, figure in learner.figures(test).items():
+        for name, figure in learner.figures(splits.test).items():
             folder.save_figure(name, figure)
+    if splits.figures is not None:
+        for name, drawn in splits.figures().items():
+            folder.save_figure(name, drawn)
 
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:

@@ -1,14 +1,18 @@
 """Fitting: the search finds known minima, the path of a known camera is found again."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+import pytest
 import torch
 
 from neurobench.data.camera import Camera, read
-from neurobench.data.camera_fit import BENDS, VARIED, moved, unlikeness
+from neurobench.data.camera_fit import BENDS, VARIED, Pairs, moved, rounded, search, sooner, unlikeness
+from neurobench.data.camera_lateness import lateness
 from neurobench.data.camera_likeness import pairs, summary
 from neurobench.data.camera_path import BIN, BINS, fit_path
+from neurobench.data.camera_pixels import background, pattern
 from neurobench.data.cma import minimise
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.mnist_files import checked_root
@@ -36,6 +40,67 @@ def test_the_path_of_a_known_camera_is_found_in_its_events():
     true = np.stack([np.interp(edges - lag, camera.knots, axis) for axis in (camera.row, camera.column)], 1)
     moving = slice(4, 58)  # at rest nothing tells where the view is
     assert np.abs(found - true)[moving].mean() < 0.25
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """Images without recordings."""
+    with checked_root(None) as root:
+        images = read_mnist(root, True)[0][1000:1060].numpy()
+    return Pairs(None, images, list(range(1000, 1060)), np.zeros((60, 2)))
+
+
+def test_how_late_saccades_are_is_told_by_their_events(shown):
+    camera = read(None)
+    late = np.random.default_rng(0).normal(0, 3000, (60, 2))
+    found = lateness(replace(shown, late=late).emulated(camera), shown.emulated(camera))
+    assert np.abs(found - late).mean() < 500
+    assert np.corrcoef(found.ravel(), late.ravel())[0, 1] > 0.97
+
+
+def test_thresholds_of_pixels_are_found_in_how_many_events_they_send(shown):
+    plain = replace(read(None), pattern=())
+    true = np.random.default_rng(0).normal(0, 0.2, (2, 34, 34))
+    known = replace(plain, pattern=tuple(map(tuple, true.reshape(2, -1).tolist())))
+    real = shown.emulated(known)
+    found = np.array(pattern(plain, real, shown.emulated).pattern).reshape(2, 34, 34)
+    middle = slice(12, 22), slice(12, 22)  # the rest sees little of 60 images
+    for bit in (0, 1):
+        assert np.corrcoef(found[bit][middle].ravel(), true[bit][middle].ravel())[0, 1] > 0.85
+
+
+def test_background_is_found_where_nothing_moves(shown):
+    plain = replace(read(None), background=0.0, hot=())
+    shares = np.ones((2, 1156))
+    shares[0] = 0.25
+    shares[1, 40] = 30.0
+    known = replace(plain, background=4e-3, hot=tuple(map(tuple, shares.tolist())))
+    found = background(plain, shown.emulated(known), shown.emulated)
+    assert found.background == pytest.approx(known.background, rel=0.15)
+    told = np.array(found.hot) / np.sum(found.hot) * shares.sum()
+    assert told[1, 40] == pytest.approx(30, rel=0.25)
+    assert told[0].mean() == pytest.approx(0.25, rel=0.2)
+
+
+def test_the_search_leads_back_from_a_camera_that_is_wrong(shown):
+    camera = read(None)
+    few = Pairs(shown.emulated(camera)[:5], shown.images[:5], shown.ids[:5], shown.late[:5])
+    wrong = replace(camera, brighter=camera.brighter * 1.15, darker=camera.darker * 0.9, blur=camera.blur * 1.2)
+
+    def off(found):
+        return unlikeness(summary(few.real), summary(few.emulated(found)))
+
+    assert off(camera) == 0
+    assert off(search(wrong, few, rounds=9)) < 0.8 * off(wrong)
+
+
+def test_the_camera_that_ships_is_written_as_fitted_ones_are():
+    camera = read(None)
+    assert rounded(camera) == camera
+    late = sooner(camera, 1000.0)
+    assert np.interp(50_000, camera.knots, late.row) == pytest.approx(
+        np.interp(51_000, camera.knots, camera.row), abs=0.01
+    )
 
 
 def test_what_is_varied_is_what_moves():
