@@ -228,7 +228,7 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str], way: Sequence[Enc
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
     recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None; a model's recipe a
-    `misfit(dataset)`, why these data are not for it.
+    `misfit(dataset)`, why these data are not for it, and an `unfit(**devices)`, sentences why it is not for them.
     """
     model = _made(_without(config, "model", needs), dict.fromkeys(needs))
     dataset = _made(_resolved(config, "dataset"), {})
@@ -244,8 +244,10 @@ def _size_faults(config: DictConfig, needs: Mapping[str, str], way: Sequence[Enc
         layers = model.layers(shape)
     except UserError as error:
         return [str(error)]
-    devices = [_made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))]
-    found = [device.misfit(*layers) for device in devices if hasattr(device, "misfit")]
+    devices = {device: _made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))}
+    found = [device.misfit(*layers) for device in devices.values() if hasattr(device, "misfit")]
+    if hasattr(model, "unfit"):
+        found += model.unfit(**{field: devices[device] for field, device in needs.items()})
     return [f"model={config.model.name}, backend={config.backend.name}: {sentence}" for sentence in found if sentence]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from neurobench.config.bounds import Bound, enforce
 
@@ -28,6 +28,11 @@ class Loihi2:
     neurons_per_core: Annotated[int, Bound(1)] = 8192
     synapses: Annotated[int, Bound(1)] = 120_000_000  # on the chip
 
+    arithmetic: ClassVar[str] = "fixed"  # this and the next: see `Core`
+    i_decay: ClassVar[tuple[int, int]] = (1, 4096)
+    v_decay: ClassVar[tuple[int, int]] = (0, 4095)
+    threshold_mantissa: ClassVar[int] = 131071
+
     def __post_init__(self) -> None:
         enforce(self)
 
@@ -48,10 +53,10 @@ class Loihi2:
 
         limit = 1 << (self.state_bits - 1)
         return Core(
-            arithmetic="fixed",
+            arithmetic=self.arithmetic,
             u_limit=limit,
             v_limit=limit - 1,
-            i_decay=(1, 4096),
-            v_decay=(0, 4095),
-            threshold_mantissa=131071,
+            i_decay=self.i_decay,
+            v_decay=self.v_decay,
+            threshold_mantissa=self.threshold_mantissa,
         )

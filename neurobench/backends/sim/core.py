@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from neurobench.config.bounds import enforce
 
@@ -21,6 +21,10 @@ class SimulatedCore:
 
     arithmetic: Literal["fixed", "float"] = "fixed"
 
+    i_decay: ClassVar[tuple[int, int]] = (0, 4096)  # see `Core`; fixed alone
+    v_decay: ClassVar[tuple[int, int]] = (0, 4096)
+    threshold_mantissa: ClassVar[int] = 131071
+
     def __post_init__(self) -> None:
         enforce(self)
 
@@ -32,7 +36,7 @@ class SimulatedCore:
             arithmetic=self.arithmetic,
             u_limit=_ROOM,
             v_limit=_ROOM,
-            i_decay=(0, 4096),
-            v_decay=(0, 4096),
-            threshold_mantissa=131071,
+            i_decay=self.i_decay,
+            v_decay=self.v_decay,
+            threshold_mantissa=self.threshold_mantissa,
         )

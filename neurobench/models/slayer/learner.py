@@ -40,7 +40,9 @@ class SlayerLearner:
     def __init__(self, recipe: SlayerSNN, task: Task, seeds: Seeds, device: torch.device):
         self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
         self.core: Core = recipe.core
-        parameters.check_core(recipe, self.core)
+        faults = recipe.unfit(self.core)
+        if faults:
+            raise UserError("\n".join(faults))
         self.sizes = (math.prod(task.shape), *recipe.hidden, task.n_classes)
         self.layers = [_moved(layer, device) for layer in parameters.initial(self.sizes, recipe, seeds.init)]
         self.engine = EventEngine() if device.type == "cpu" else DenseEngine(device)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from neurobench.backends.devices import Core
-from neurobench.config.errors import UserError
 from neurobench.models.slayer.neuron import GRID, POINT, Cuba
 from neurobench.models.slayer.recipe import SlayerSNN
 from neurobench.models.slayer.synapse import halves, scale_of
@@ -102,25 +101,6 @@ def held_of(W: Tensor, w: Tensor, scale: Tensor, layer: Layer, core: Core, recip
     else:
         delay = layer.delay.clamp(0, recipe.max_delay).floor().int()
     return Held(W, w, cuba, unit, delay, scale)
-
-
-def check_core(recipe: SlayerSNN, core: Core) -> None:
-    """Raise UserError where the recipe's neuron is not one that the core can have."""
-    if core.arithmetic == "float":
-        return
-    faults = []
-    for name, (low, high) in (("current_decay", core.i_decay), ("voltage_decay", core.v_decay)):
-        steps = round(POINT * getattr(recipe, name))
-        if not low <= steps <= high:
-            faults.append(
-                f"model.{name}={getattr(recipe, name):g} is {steps}/4096; this core's go from {low} to {high}"
-            )
-    if mantissa(recipe.threshold) > core.threshold_mantissa:
-        faults.append(
-            f"model.threshold={recipe.threshold:g} is more than {core.threshold_mantissa}/64, the core's largest"
-        )
-    if faults:
-        raise UserError("\n".join(faults))
 
 
 def copied(layers: list[Layer]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from neurobench.backends.devices import Core
 from neurobench.config.bounds import Bound, BoundsError, enforce
@@ -116,6 +116,23 @@ class SlayerSNN:
     def layers(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Inputs, hidden neurons of each layer and outputs, for samples of this shape. The check asks this."""
         return (prod(shape), *self.hidden, 10)
+
+    def unfit(self, core: Any) -> list[str]:
+        """Why the neuron is none that `core` can have: a Core, or the recipe of one, which tells the same ranges."""
+        if getattr(core, "arithmetic", "float") == "float":
+            return []
+        faults = []
+        for name, (low, high) in (("current_decay", core.i_decay), ("voltage_decay", core.v_decay)):
+            steps = round(4096 * getattr(self, name))
+            if not low <= steps <= high:
+                faults.append(
+                    f"model.{name}={getattr(self, name):g} is {steps}/4096; this core's go from {low} to {high}"
+                )
+        if int(64 * self.threshold) > core.threshold_mantissa:
+            faults.append(
+                f"model.threshold={self.threshold:g} is more than {core.threshold_mantissa}/64, the core's largest"
+            )
+        return faults
 
     def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
         from neurobench.models.slayer.learner import SlayerLearner
