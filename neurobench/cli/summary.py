@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -30,10 +31,26 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
         if name != "test_accuracy" and not per_step:  # without time a sample is one step
             table.add_row(name.replace("_", " "), figure(name, value))
     console.print(table)
+    for told in (*_devices(result), *_undefined(result)):
+        console.print(told, highlight=False, soft_wrap=True)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
     figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
     console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
+
+
+def _devices(result: dict[str, Any]) -> Iterator[str]:
+    """What was asked of each device in the whole run, and where its joules come from."""
+    for name, entries in result.get("device_costs", {}).items():
+        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in entries.items())
+        yield f"device {name}: {figures}"
+    for name, source in result.get("energy_source", {}).items():
+        yield f"joules of {name}: {source}"
+
+
+def _undefined(result: dict[str, Any]) -> Iterator[str]:
+    for name, why in result["undefined"].items():
+        yield f"no {name.replace('_', ' ')}: {why}"
 
 
 def headline_figure(result: dict[str, Any]) -> str:

@@ -21,8 +21,8 @@ from neurobench.runs.index import Entry
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure one takes seconds for some hundred files
 MIME = {".png": "image/png", ".gif": "image/gif"}
 SHOWN = (
-    "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "epochs", "data",
-    "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
+    "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "energy_source", "epochs",
+    "data", "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
 )  # fmt: skip
 
 

@@ -60,9 +60,12 @@ def _operations(result: dict[str, Any]) -> str:
 
 
 def _device(result: dict[str, Any]) -> str:
-    """What was asked of the devices, training and tests together."""
+    """What was asked of the devices, training and tests together; joules of a prediction where they are published."""
     told = []
     for name, entries in result.get("device_costs", {}).items():
         figures = ", ".join(f"{value:.3g} {key.replace('_', ' ')}" for key, value in entries.items())
         told.append(f"{name}: {figures}")
+    joules = result["metrics"].get("energy_joules")
+    if joules is not None:
+        told.append(f"{joules:.3g} J a prediction")
     return "; ".join(told) or "-"

@@ -11,9 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.check import needed_devices, way_of
 from neurobench.config.errors import UserError
+from neurobench.config.targets import find_target
 from neurobench.data.dataset import Dataset, Splits
 from neurobench.data.encoders import Encoder, encoded
 from neurobench.metrics.costs import Costs
+from neurobench.metrics.energy import SIMULATED, Energies
 from neurobench.models.learner import Learner, Model, Seeds, Task
 
 if TYPE_CHECKING:
@@ -64,6 +66,12 @@ def build_learner(
         layout, shape = step.yields, step.shape(shape)
     task = Task(layout=layout, shape=shape, n_classes=dataset.n_classes)
     return model.build(task, seeds, device)
+
+
+def energies(config: DictConfig) -> Energies:
+    """What is published of the energy of the devices that the model asks."""
+    needed = sorted(set(needed_devices(config).values()))
+    return {name: getattr(find_target(config.backend[name]._target_), "energy", SIMULATED) for name in needed}
 
 
 def build_trackers(config: DictConfig) -> list[Watcher]:

@@ -106,8 +106,9 @@ def _identity(config: DictConfig) -> dict[str, str]:
 
 
 def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequence[Watcher]) -> None:
+    from neurobench.metrics import energy
     from neurobench.metrics.costs import Costs
-    from neurobench.runs.build import build_dataset, build_learner, load_splits
+    from neurobench.runs.build import build_dataset, build_learner, energies, load_splits
     from neurobench.runs.provenance import provenance
     from neurobench.training.count import count
     from neurobench.training.evaluate import evaluate
@@ -153,7 +154,8 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
     published = _published_way(learner, splits)
     device_costs = copy.deepcopy(costs.totals)  # counting is not part of the run
     begun = time.perf_counter()
-    counted, undefined = count(learner, splits.test)
+    published_joules = energies(config)
+    counted, undefined = count(learner, splits.test, published_joules)
     seconds["count"] = time.perf_counter() - begun
     metrics = {**settled, **evaluation.metrics, **others, **published, **counted}
     _draw(folder, learner, splits, place, evaluation, label)
@@ -165,7 +167,8 @@ def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequ
             "metrics": metrics,
             "intervals": intervals,
             "undefined": {**_undefined(place, splits), **undefined},
-            "device_costs": device_costs,
+            "device_costs": energy.of_run(published_joules, device_costs),
+            "energy_source": energy.sources(published_joules),
             "epochs": place.epoch,
             "best_epoch": place.best_epoch,
             "data": data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurobench.data.dataset import Split
+from neurobench.metrics import energy
 from neurobench.metrics.operations import total
 from neurobench.models.learner import Counts, Learner
 from neurobench.training.evaluate import BATCH
@@ -21,9 +22,13 @@ COUNTED = (
 )
 
 
-def count(learner: Learner, split: Split) -> tuple[dict[str, float], dict[str, str]]:
-    """NeuroBench's figures per sample and per step, and why others are undefined."""
+def count(learner: Learner, split: Split, energies: energy.Energies) -> tuple[dict[str, float], dict[str, str]]:
+    """NeuroBench's figures per sample and per step, joules per sample, and why others are undefined."""
     if not isinstance(learner, Counts):
-        return {}, dict.fromkeys(COUNTED, "this model does not tell its operations")
+        return {}, dict.fromkeys((*COUNTED, "energy_joules"), "this model does not tell its operations")
     batches = [learner.operations(split.batch(index).x) for index in torch.arange(len(split)).split(BATCH)]
-    return total(batches)
+    figures, undefined = total(batches)
+    joules = energy.of_sample(energies, batches)
+    if isinstance(joules, str):
+        return figures, {**undefined, "energy_joules": joules}
+    return {**figures, "energy_joules": joules}, undefined

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from neurobench.backends.mock.topology import CHIPS
 from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.metrics.energy import Energy
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +70,12 @@ class AnnealingQPU:
     programming_time: Microseconds = 14100.0  # us
     readout_time: Microseconds = 150.0  # us a read; 17 to 235 by the number of qubits
     delay_time: Microseconds = 20.5  # us a read
+
+    energy: ClassVar[Energy | str] = Energy(
+        "D-Wave, in IEEE Spectrum, 'How much power will quantum computing need?', 2015: slightly less than 25 kW, "
+        "refrigerator and servers included, and about that for generations to come; times the access time",
+        power=25e3,
+    )
 
     def __post_init__(self) -> None:
         enforce(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from neurobench.config.bounds import Bound, enforce
+from neurobench.metrics.energy import Energy
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,15 @@ class Loihi2:
     i_decay: ClassVar[tuple[int, int]] = (1, 4096)
     v_decay: ClassVar[tuple[int, int]] = (0, 4095)
     threshold_mantissa: ClassVar[int] = 131071
+
+    energy: ClassVar[Energy | str] = Energy(
+        "Davies et al., Loihi, IEEE Micro 38(1), 2018, table 2: simulations of the first Loihi before it was made, "
+        "0.75 V; synaptic operation 23.6 pJ, neuron update 81 pJ where its potential changes, taken as active, and "
+        "52 pJ where not; spikes' ways across the chip and host left out; none is published for Loihi 2",
+        accumulation=23.6e-12,
+        update=81e-12,
+        rest=52e-12,
+    )
 
     def __post_init__(self) -> None:
         enforce(self)

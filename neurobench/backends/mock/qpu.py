@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from neurobench.backends.mock.qpu_profiles import PROFILES, Profile
 from neurobench.backends.sim.circuit import memory, too_many_for_states
@@ -44,6 +44,8 @@ class QPU:
     reset: Annotated[float, Bound(0)] = 250.0  # us before each shot; IBM's, from memory
     queue: Annotated[float, Bound(0)] = 0.0  # s before each job of at most `job` circuits; unknown, so not counted
     job: Annotated[int, Bound(1)] = 300  # circuits of a job
+
+    energy: ClassVar[str] = "none is published for a circuit or a shot of such a processor"
 
     def __post_init__(self) -> None:
         enforce(self)

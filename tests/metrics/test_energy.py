@@ -1,0 +1,77 @@
+"""Promises of the energy: published joules times counts, worked by hand; none where none is published."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from neurobench.backends.mock.annealing_qpu import AnnealingQPU
+from neurobench.backends.mock.loihi import Loihi2
+from neurobench.backends.mock.reckon import ReckOn
+from neurobench.config.check import needed_devices
+from neurobench.config.compose import composer
+from neurobench.metrics.energy import SIMULATED, Energy, of_run, of_sample, sources
+from neurobench.metrics.operations import Operations, Population, linear
+from neurobench.runs.build import energies
+
+# 2 samples of 5 steps, 3 inputs -> 2 neurons: 4 spikes meet two weights each, and one graded input that is no spike.
+X = torch.zeros(10, 3)
+X[:4, 0] = 1
+TOLD = Operations(
+    samples=2,
+    steps=10,
+    connections=[linear("in", torch.ones(2, 3), X, spikes=True), linear("graded", torch.ones(2, 3), X, spikes=False)],
+    populations=[Population("hidden", 1, 20, 7), Population("readout", 0, 0, 3), Population("relu", 2, 8)],
+    parameters={},
+)
+
+
+def test_a_prediction_on_loihi_by_hand() -> None:
+    """8 accumulations; 7 + 3 updates; 13 neuron's steps at rest. Of two samples."""
+    joules = of_sample({"core": Loihi2.energy}, [TOLD])
+    assert joules == pytest.approx((8 * 23.6e-12 + 10 * 81e-12 + 13 * 52e-12) / 2, rel=1e-12)
+
+
+def test_a_prediction_on_reckon_by_hand_whatever_the_batches() -> None:
+    assert of_sample({"learning_core": ReckOn.energy}, [TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
+    assert of_sample({"learning_core": ReckOn.energy}, [TOLD, TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
+
+
+def test_a_systems_power_gives_joules_of_the_run_and_none_of_a_sample() -> None:
+    """0.2 s at 25 kW."""
+    told = {"sampler": {"calls": 3.0, "device_seconds": 0.2}}
+    priced = of_run({"sampler": AnnealingQPU.energy}, told)
+    assert priced["sampler"] == {"calls": 3.0, "device_seconds": 0.2, "device_joules": pytest.approx(5000.0)}
+    assert "device_joules" not in told["sampler"]
+    reason = of_sample({"sampler": AnnealingQPU.energy}, [TOLD])
+    assert isinstance(reason, str)
+    assert "device_costs" in reason
+    assert of_run({"sampler": Energy("per spike alone", accumulation=1.0)}, told) == told
+
+
+def test_what_is_not_published_has_a_reason_and_no_figure() -> None:
+    assert of_sample({"mac": "nobody says"}, [TOLD]) == "nobody says"
+    assert of_sample({}, [TOLD]) == "this model asks no device"
+    assert sources({"mac": "nobody says", "core": Loihi2.energy}).keys() == {"core"}
+
+
+@pytest.mark.parametrize("backend", ["sim", "mock", "mock_qpu"])
+def test_every_device_of_a_backend_tells_its_figures_with_a_source_or_why_not(backend: str) -> None:
+    with composer() as compose:
+        for model in ("qrbm", "hxtorch_mlp", "slayer_snn", "hybrid_qcnn", "eprop_rsnn"):
+            config: Any = compose([f"model={model}", f"backend={backend}"])
+            if not set(needed_devices(config).values()) <= set(config.backend):
+                continue
+            ((name, told),) = energies(config).items()
+            if backend == "sim":
+                assert told == SIMULATED
+            elif isinstance(told, Energy):
+                assert len(told.source) > 40
+                assert max(told.accumulation, told.power) > 0
+            else:
+                assert "published" in told, name
+
+
+def test_without_a_device_there_is_no_energy() -> None:
+    with composer() as compose:
+        assert energies(compose(["model=pixels_lr"])) == {}
