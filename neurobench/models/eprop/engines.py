@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from neurobench.kernels.eprop_records import Constants
 from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
@@ -35,7 +36,8 @@ class Engine(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
-def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int) -> Engine:
+def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int, device: torch.device) -> Engine:
+    """A chip and NEST's stream of samples run on the CPU, whatever the device."""
     numbers = recipe.learning_core.fixed_point
     if numbers is not None:
         from neurobench.models.eprop.chip import ChipEngine
@@ -47,6 +49,11 @@ def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int) ->
         from neurobench.models.eprop.online import OnlineEngine
 
         return OnlineEngine(c, weights)
+    lr_out, softmax = recipe.lr_out, recipe.error == "softmax"
+    if device.type != "cpu":
+        from neurobench.models.eprop.minibatch_device import DeviceMinibatchEngine
+
+        return DeviceMinibatchEngine(c, weights, device, lr_out=lr_out, softmax=softmax)
     from neurobench.models.eprop.minibatch import MinibatchEngine
 
-    return MinibatchEngine(c, weights, lr_out=recipe.lr_out, softmax=recipe.error == "softmax")
+    return MinibatchEngine(c, weights, lr_out=lr_out, softmax=softmax)

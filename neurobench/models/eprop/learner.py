@@ -34,7 +34,7 @@ _SHIFT = 0  # purpose of a draw
 class EpropLearner:
     """See `neurobench.models.learner.Learner`."""
 
-    def __init__(self, recipe: EpropRSNN, task: Task, seeds: Seeds):
+    def __init__(self, recipe: EpropRSNN, task: Task, seeds: Seeds, device: torch.device):
         self.recipe, self.task, self.seeds = recipe, task, seeds
         sensor = (task.shape[0], task.shape[1], task.shape[2])
         core = recipe.learning_core
@@ -52,7 +52,7 @@ class EpropLearner:
         self.initial = draw(seed, *sizes, scale(recipe), sparsity)
         self.places = [_first(w, recipe.record_weights) for w in self.initial[:3]]
         self._require_range()
-        self.engine = make_engine(recipe, self.c, self.initial, seeds.training)
+        self.engine = make_engine(recipe, self.c, self.initial, seeds.training, device)
         self.trained: ExactEngine | None = None  # before the last pending gradients were applied
         self.history = History()
         self.warned = False

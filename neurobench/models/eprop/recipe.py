@@ -147,4 +147,4 @@ class EpropRSNN:
     def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
         from neurobench.models.eprop.learner import EpropLearner
 
-        return EpropLearner(self, task, seeds)
+        return EpropLearner(self, task, seeds, device)

@@ -43,9 +43,11 @@ def tiny_spikes(vectors: Mapping[str, np.ndarray], first: int = 0, n: int = 12) 
     return Spikes(start, i[order].astype(np.int64))
 
 
-def learner(seed: int = 0, core: Any = None, task: Task | None = None, **fields: Any) -> EpropLearner:
+def learner(
+    seed: int = 0, core: Any = None, task: Task | None = None, device: torch.device = CPU, **fields: Any
+) -> EpropLearner:
     core = FloatCore().open(0, CPU) if core is None else core
-    made = EpropRSNN(learning_core=core, **fields).build(task or Task("events", (2, 34, 34), 10), spawn(seed), CPU)
+    made = EpropRSNN(learning_core=core, **fields).build(task or Task("events", (2, 34, 34), 10), spawn(seed), device)
     assert isinstance(made, EpropLearner)
     return made
 

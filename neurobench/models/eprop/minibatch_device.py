@@ -1,0 +1,192 @@
+"""The engine `minibatch` on a GPU: the same numbers by torch, all samples of a batch side by side, a loop over steps.
+
+Every sum is taken in a fixed order (products of matrices, bags of rows), so that a device repeats itself bit for bit.
+Weights and optimiser stay with the engine it extends: a run can go on on another device.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from neurobench.kernels.eprop_batch import Matrices
+from neurobench.kernels.eprop_records import SURROGATES, Constants
+from neurobench.models.eprop import stream_state
+from neurobench.models.eprop.exact import Answer, Spikes
+from neurobench.models.eprop.initial import Weights
+from neurobench.models.eprop.minibatch import MinibatchEngine
+
+_AT_ONCE = 256  # samples: bounds memory
+
+
+class State(NamedTuple):
+    """(G, N) of G samples' neurons, letters as in `eprop_records.Neurons`."""
+
+    v: Tensor
+    adapt: Tensor
+    left: Tensor  # int64
+    kept: Tensor
+    z: Tensor
+
+
+class Course(NamedTuple):
+    """What the pass back needs of the pass forward."""
+
+    psi: Tensor  # (T, G, N)
+    z: Tensor  # (T, G, N)
+    f: Tensor  # (T, G, N)
+    trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
+
+
+class DeviceMinibatchEngine(MinibatchEngine):
+    def __init__(
+        self,
+        c: Constants,
+        weights: Weights,
+        device: torch.device,
+        dtype: Any = np.float32,
+        lr_out: float = 1.0,
+        softmax: bool = False,
+    ):
+        super().__init__(c, weights, dtype, lr_out, softmax)
+        self.device = device
+        self.feedback = self._there(np.ascontiguousarray(weights.feedback.T).astype(dtype))  # (K, N)
+
+    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Answer:
+        c, G = self.c, len(labels)
+        if self.grads is None:
+            self.grads = Matrices(*(np.zeros((1, *w.shape), self.dtype) for w in self.w))
+        window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
+        self.f_end = np.zeros((G, len(self.f)), self.dtype)
+        w = tuple(self._there(np.ascontiguousarray(part.T)) for part in self.weights())
+        for first in range(0, G, _AT_ONCE):
+            some = slice(first, min(first + _AT_ONCE, G))
+            self._some(w, spikes, first, labels[some], window[some], counts[some], self.f_end[some])
+        return Answer(window, counts, stream_state.recording(c, 0, 0))
+
+    def _there(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _some(
+        self,
+        w: tuple[Tensor, ...],
+        spikes: Spikes,
+        first: int,
+        labels: np.ndarray,
+        window: np.ndarray,
+        counts: np.ndarray,
+        f_end: np.ndarray,
+    ) -> None:
+        """Samples first, first + 1, ...: window, counts and f_end are written, the gradients gain theirs."""
+        c, G = self.c, len(labels)
+        w_in, w_rec, w_out = w  # [source, target]
+        at = spikes.start[first * (c.T + 1) : (first + G) * (c.T + 1) + 1]
+        source = self._there(spikes.source[at[0] : at[-1]])
+        x = embedding_bag(source, w_in, self._there(at[:-1] - at[0]), mode="sum")
+        course = self._forward(x.view(G, c.T + 1, c.N), w_rec)
+        y = course.trace @ w_out  # (W, G, K)
+        window[:] = y.transpose(0, 1).cpu().numpy()
+        counts[:] = course.z.sum(0).round().long().cpu().numpy()
+        f_end[:, : c.N] = course.f[-1].cpu().numpy()
+        known = self._there(labels >= 0)
+        if bool(known.any()):
+            mu, E = self._backward(course, y, self._there(np.maximum(labels, 0)), known)
+            self._gain(mu, E, course, source, at - at[0], known)
+
+    def _forward(self, x: Tensor, w_rec: Tensor) -> Course:
+        """x (G, T + 1, N) input; of step T nothing is used."""
+        c, G = self.c, len(x)
+        zero = x.new_zeros(G, c.N)
+        s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
+        f, r = self._there(self.f[: c.N]).expand(G, c.N), zero
+        psis, zs, fs, traces = [], [], [], []
+        for t in range(c.T):
+            r = c.alpha_out * r + s.z
+            psi, s = _step(c, x[:, t] + s.z @ w_rec, s)
+            f = c.kappa * f + (1 - c.kappa) * s.z
+            psis.append(psi)
+            zs.append(s.z)
+            fs.append(f)
+            traces.append(r)
+        return Course(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
+
+    def _backward(self, course: Course, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """mu (T, G, N) and the errors E (W, G, K) as in `eprop_batch`; 0 for samples without a label."""
+        c = self.c
+        target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
+        E = ((y.softmax(-1) if self.softmax else y) - target) * known[:, None]
+        lam = mu = b = torch.zeros_like(course.psi[0])
+        out = torch.empty_like(course.psi)
+        for t in range(c.T - 1, -1, -1):
+            lam = c.kappa * lam + (1 - c.kappa) * c.c_reg * (course.f[t] - c.f_target)
+            k = t + 1 - (c.T - c.W)
+            if 0 <= k < c.W:
+                lam = lam + E[k] @ self.feedback
+            slope = course.psi[t] * (lam + b)
+            mu = c.alpha * mu + slope
+            b = c.rho * b - c.adapt_beta * slope
+            out[t] = mu * known[:, None]
+        return out, E
+
+    def _gain(self, mu: Tensor, E: Tensor, course: Course, source: Tensor, at: np.ndarray, known: Tensor) -> None:
+        """Add to the gradients. at (G (T + 1) + 1,): spikes by sample and step."""
+        c, G = self.c, mu.shape[1]
+        assert self.grads is not None
+        padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T gains nothing
+        rows = torch.from_numpy(np.repeat(np.arange(G * (c.T + 1)), np.diff(at))).to(self.device)
+        order = torch.argsort(source, stable=True)
+        begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
+        flat = padded.transpose(0, 1).reshape(-1, c.N)
+        to_in = embedding_bag(rows[order], flat, begin, mode="sum")
+        to_rec = course.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
+        to_out = torch.einsum("wgn,wgk->nk", course.trace, E)
+        target, sources = self.wires.target, np.repeat(np.arange(c.N), np.diff(self.wires.start))
+        self.grads.w_in[0, :, : c.N] += to_in.cpu().numpy()
+        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[sources, target]
+        self.grads.w_out[0, :, : c.K] += to_out.cpu().numpy()
+
+
+def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
+    """`eprop_neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
+    left, kept, adapt = s.left, s.kept, s.adapt
+    free = left == 0
+    v = c.alpha * s.v + x
+    if c.hard_reset:
+        if c.refractory_input:
+            v = v + kept
+            kept = torch.where(free, 0.0, kept + x * torch.exp(-left.to(x.dtype) / c.tau_m))
+        v = torch.where(free, v.clamp(min=c.v_min), s.v)
+        left = (left - 1).clamp(min=0)
+        adapt = torch.where(free, c.rho * adapt + s.z, adapt)
+    else:
+        v = v.clamp(min=c.v_min)
+        adapt = c.rho * adapt + s.z
+    theta = c.v_th + c.adapt_beta * adapt
+    psi = torch.where(left > 0, 0.0, _surrogate(c, v - theta))
+    fires = v >= theta
+    if c.hard_reset:
+        v = torch.where(fires, c.v_reset, v)
+        left = torch.where(fires, c.refractory, left)
+    else:
+        fires &= free
+        v = torch.where(fires, v - c.v_th, v)
+        left = (torch.where(fires, c.refractory, left) - 1).clamp(min=0)
+    return psi, State(v, adapt, left, kept, fires.to(x.dtype))
+
+
+def _surrogate(c: Constants, distance: Tensor) -> Tensor:
+    """As `eprop_neuron.surrogate`."""
+    u = (distance / c.width).abs()
+    kind = SURROGATES[c.surrogate]
+    if kind == "piecewise_linear":
+        return c.height * (1 - u).clamp(min=0)
+    if kind == "exponential":
+        return c.height * torch.exp(-u)
+    if kind == "fast_sigmoid_derivative":
+        return c.height / (1 + u).square()
+    assert kind == "arctan"
+    return c.height / (1 + u.square())
