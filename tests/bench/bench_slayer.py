@@ -5,7 +5,8 @@ times that of snnTorch (Synaptic, two states as here); stretch 8 and 60. snnTorc
 turn: it is slow) and, beside that, with the products of a layer done for all steps at once. Net 2312-512-512-10,
 T = 300, batches of 32 bundled recordings, weight norm, dropout, Adam, loss on rates for all; delays and the fixed-point
 grid are ours alone, and so is binning: the others are handed dense tensors. All take turns in one process, with the
-same threads; medians.
+same threads; medians. Where other processes take turns on the cores as well, CPU time tells more than the wall's.
+With a CUDA device everything is repeated there.
 
 The limit: of the products of a training step only dL/dx of layers 2 and 3 are dense, whatever the order of work. How
 long torch's own matrix product takes for these alone is measured beside the step.
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait take the cores of others
 sys.path.insert(0, str(Path(__file__).parents[2] / ".venv/peers/slayer"))
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.backends.sim.core import SimulatedCore
+from neurobench.data.dataset import Split
 from neurobench.data.nmnist import NMNIST
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
@@ -40,6 +42,7 @@ CPU = torch.device("cpu")
 SIZES = (2312, 512, 512, 10)
 BATCH, ROUNDS, OURS_A_ROUND, WARM = 32, 3, 8, 2
 DROPOUT, LR = 0.05, 0.001
+TASK = Task("events", (2, 34, 34), 10)
 
 
 class Drop(nn.Module):
@@ -48,74 +51,81 @@ class Drop(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        return x * (torch.rand(x.shape[1:]) >= DROPOUT) / (1 - DROPOUT)
+        return x * (torch.rand(x.shape[1:], device=x.device) >= DROPOUT) / (1 - DROPOUT)
 
 
 def linear(k: int) -> nn.Module:
     return weight_norm(nn.Linear(SIZES[k], SIZES[k + 1], bias=False))
 
 
-def spikingjelly() -> nn.Module:
-    from spikingjelly.activation_based import functional, neuron, surrogate
+class Layered(nn.Module):
+    """The product of a layer for all steps at once, then its neurons: x (T, N, C) -> spikes (T, N, C)."""
 
-    class Net(nn.Module):
+    def __init__(self, neurons: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.linear = nn.ModuleList([linear(k) for k in range(3)])
+        self.neurons = nn.ModuleList([neurons() for _ in range(3)])
+        self.drop = Drop()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for k in range(3):
+            x = self.neurons[k](self.linear[k](x))
+            x = self.drop(x) if k < 2 else x
+        return x
+
+
+def spikingjelly() -> nn.Module:
+    """On CUDA this version of the library takes its Triton kernels by itself, where Triton is there."""
+    from spikingjelly.activation_based import neuron, surrogate
+
+    class Multistep(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.linear = nn.ModuleList([linear(k) for k in range(3)])
             lif = {"tau": 1 / 0.03, "v_threshold": 1.25, "surrogate_function": surrogate.ATan(), "step_mode": "m"}
-            self.lif = nn.ModuleList([neuron.LIFNode(decay_input=False, detach_reset=True, **lif) for _ in range(3)])
-            self.drop = Drop()
+            self.lif = neuron.LIFNode(decay_input=False, detach_reset=True, **lif)
 
-        def forward(self, x: Tensor) -> Tensor:
-            functional.reset_net(self)
-            for k in range(3):
-                x = self.lif[k](self.linear[k](x))
-                x = self.drop(x) if k < 2 else x
-            return x
+        def forward(self, z: Tensor) -> Tensor:
+            self.lif.reset()
+            return self.lif(z)
 
-    return Net()
+    return Layered(Multistep)
+
+
+def synaptic() -> nn.Module:
+    import snntorch as snn
+
+    return snn.Synaptic(alpha=0.75, beta=0.97, threshold=1.25, reset_mechanism="zero")
 
 
 def snntorch() -> nn.Module:
-    import snntorch as snn
-
-    class Net(nn.Module):
+    class Loop(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.linear = nn.ModuleList([linear(k) for k in range(3)])
-            self.lif = nn.ModuleList(
-                [snn.Synaptic(alpha=0.75, beta=0.97, threshold=1.25, reset_mechanism="zero") for _ in range(3)]
-            )
-            self.drop = Drop()
+            self.lif = synaptic()
 
-        def forward(self, x: Tensor) -> Tensor:
-            for k in range(3):
-                z, (syn, mem), out = self.linear[k](x), self.lif[k].init_synaptic(), []
-                for now in z:
-                    s, syn, mem = self.lif[k](now, syn, mem)
-                    out.append(s)
-                x = torch.stack(out)
-                x = self.drop(x) if k < 2 else x
-            return x
+        def forward(self, z: Tensor) -> Tensor:
+            (syn, mem), out = self.lif.init_synaptic(), []
+            for now in z:
+                s, syn, mem = self.lif(now, syn, mem)
+                out.append(s)
+            return torch.stack(out)
 
-    return Net()
+    return Layered(Loop)
 
 
 def snntorch_by_steps() -> nn.Module:
     """As snnTorch's tutorials write it: the loop over time goes through all layers, a small product at each step."""
-    import snntorch as snn
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.linear = nn.ModuleList([linear(k) for k in range(3)])
-            self.lif = nn.ModuleList(
-                [snn.Synaptic(alpha=0.75, beta=0.97, threshold=1.25, reset_mechanism="zero") for _ in range(3)]
-            )
+            self.lif = nn.ModuleList([synaptic() for _ in range(3)])
 
         def forward(self, x: Tensor) -> Tensor:
             states, out = [lif.init_synaptic() for lif in self.lif], []
-            shares = [(torch.rand(x.shape[1], size) >= DROPOUT) / (1 - DROPOUT) for size in SIZES[1:3]]
+            draws = [torch.rand(x.shape[1], size, device=x.device) for size in SIZES[1:3]]
+            shares = [(draw >= DROPOUT) / (1 - DROPOUT) for draw in draws]
             with nn.utils.parametrize.cached():  # weight norm once a pass, not once a step
                 for s in x:
                     for k in range(3):
@@ -138,9 +148,9 @@ SLOW = "snnTorch"  # a minute a step
 class Peer:
     """A network of another library under the same loss and optimiser."""
 
-    def __init__(self, make: Callable[[], nn.Module]):
+    def __init__(self, make: Callable[[], nn.Module], device: torch.device):
         torch.manual_seed(0)
-        self.net = make()
+        self.net = make().to(device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=LR)
 
     def train(self, x: Tensor, y: Tensor) -> None:
@@ -156,55 +166,99 @@ class Peer:
         self.net(x).mean(0)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
+class Spent(NamedTuple):
+    wall: float  # s
+    cpu: float  # s, of all threads: what other processes on the machine lengthen less
+
+
+class Clock:
+    """What was spent on each kind of work, time and again."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._spent: dict[tuple[str, str], list[Spent]] = {}
+
+    def take(self, name: str, what: str, work: Callable[[], object]) -> None:
+        begin = Spent(time.perf_counter(), time.process_time())
+        work()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        spent = Spent(time.perf_counter() - begin.wall, time.process_time() - begin.cpu)
+        self._spent.setdefault((name, what), []).append(spent)
+
+    def __getitem__(self, key: tuple[str, str]) -> Spent:
+        """Medians."""
+        return Spent(*(statistics.median(each) for each in zip(*self._spent[key], strict=True)))
+
+
+def compare(device: torch.device, split: Split) -> None:
+    """Everyone's turns on one device, with batches of `split`."""
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0)).split(BATCH)
+    batches = [split.batch(rows) for rows in order[: OURS_A_ROUND + WARM]]
+    clock = Clock(device)
+    ours: Any = SlayerSNN(core=SimulatedCore().open(0, device)).build(TASK, spawn(0), device)
+    for k in range(WARM):  # compilation, or its cache, and fresh memory
+        clock.take("ours", f"step {k + 1}", lambda k=k: ours.learn(batches[k], Step(k, 100, 0)))
+        print(f"step {k + 1}, ours: {clock['ours', f'step {k + 1}'].wall:.2f} s")
+    ours.predict(batches[0].x)
+    dense, y = as_dense(ours.inputs(batches[0].x), device), batches[0].y.to(device)
+    peers = {name: Peer(make, device) for name, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
+    for name in PEERS.keys() - peers.keys():
+        print(f"{name} is not there: make .venv/peers/slayer")
+    if device.type == "cuda":  # kernels are compiled when they are first met
+        for peer in peers.values():
+            peer.train(dense, y)
+    eu = {k: torch.randn(BATCH * 300, SIZES[k + 1], device=device) for k in (1, 2)}
+    out = {k: torch.empty(BATCH * 300, SIZES[k], device=device) for k in (1, 2)}
+    for turn in range(ROUNDS):
+        for k, batch in enumerate(batches[WARM:]):
+            step, rows = Step(turn * OURS_A_ROUND + k + WARM, 100, 0), order[k + WARM]
+            clock.take("ours", "train", lambda batch=batch, step=step: ours.learn(batch, step))
+            clock.take("ours", "predict", lambda batch=batch: ours.predict(batch.x))
+            clock.take("reader", "train", lambda rows=rows, step=step: ours._moved_inputs(split.batch(rows).x, step.k))
+            clock.take("limit", "train", lambda: [torch.mm(eu[k], ours.held[k].w.t(), out=out[k]) for k in eu])
+        for name, peer in peers.items():
+            if turn and name == SLOW:
+                continue
+            clock.take(name, "train", lambda peer=peer: peer.train(dense, y))
+            clock.take(name, "predict", lambda peer=peer: peer.predict(dense))
+    tell(clock, list(peers))
+
+
+def tell(clock: Clock, peers: list[str]) -> None:
+    for what in ("train", "predict"):
+        mine = clock["ours", what]
+        for name in ("ours", *peers):
+            spent = clock[name, what]
+            print(
+                f"{what:8s} {name:25s} {BATCH / spent.wall:8.1f}   ours is {spent.wall / mine.wall:6.1f}x"
+                f"   by CPU time {spent.cpu / mine.cpu:6.1f}x"
+            )
+    mine, limit, reader = (clock[name, "train"] for name in ("ours", "limit", "reader"))
+    print(
+        f"reader: batches are gathered, moved and binned at {BATCH / reader.wall:.0f} samples/s, "
+        f"{reader.wall / mine.wall:.1%} of a step, which contains it"
+    )
+    print(
+        f"limit, the dense products alone: {BATCH / limit.wall:.0f} samples/s; "
+        f"a step reaches {limit.wall / mine.wall:.0%} of it, {limit.cpu / mine.cpu:.0%} by CPU time"
+    )
 
 
 def main(threads: int) -> None:
     pin_threads(threads)
-    split = NMNIST(validation=0).load(0).train
-    batches = [split.batch(slice(first, first + BATCH)) for first in range(0, BATCH * (OURS_A_ROUND + WARM), BATCH)]
-    recipe = SlayerSNN(core=SimulatedCore().open(0, CPU))
-    ours: Any = recipe.build(Task("events", (2, 34, 34), 10), spawn(0), CPU)
-    for k in range(WARM):  # compilation, or its cache, and fresh memory
-        print(f"step {k + 1}, ours: {seconds(lambda k=k: ours.learn(batches[k], Step(k, 100, 0))):.2f} s")
-    ours.predict(batches[0].x)
-    dense = as_dense(ours.inputs(batches[0].x))
-    peers = {name: Peer(make) for name, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
-    for name in PEERS.keys() - peers.keys():
-        print(f"{name} is not there: make .venv/peers/slayer")
-    times: dict[tuple[str, str], list[float]] = {}
-
-    def note(name: str, what: str, spent: float) -> None:
-        times.setdefault((name, what), []).append(spent)
-
-    eu = {k: torch.randn(BATCH * 300, SIZES[k + 1]) for k in (1, 2)}
-    out = {k: torch.empty(BATCH * 300, SIZES[k]) for k in (1, 2)}
-    for turn in range(ROUNDS):
-        for k, batch in enumerate(batches[WARM:]):
-            step = Step(turn * OURS_A_ROUND + k + WARM, 100, 0)
-            note("ours", "train", seconds(lambda batch=batch, step=step: ours.learn(batch, step)))
-            note("ours", "predict", seconds(lambda batch=batch: ours.predict(batch.x)))
-            note(
-                "limit", "train", sum(seconds(lambda k=k: torch.mm(eu[k], ours.held[k].w.t(), out=out[k])) for k in eu)
-            )
-        for name, peer in peers.items():
-            if turn and name == SLOW:
-                continue
-            note(name, "train", seconds(lambda peer=peer: peer.train(dense, batches[0].y)))
-            note(name, "predict", seconds(lambda peer=peer: peer.predict(dense)))
-    median = {key: statistics.median(values) for key, values in times.items()}
+    begin = time.perf_counter()
+    splits = NMNIST(validation=0).load(0)
+    reading = time.perf_counter() - begin
+    count = len(splits.train) + len(splits.test)
     print(f"2312-512-512-10, T = 300, batches of {BATCH} N-MNIST recordings, {threads} thread(s), samples/s")
-    for what in ("train", "predict"):
-        for name in ("ours", *peers):
-            spent = median[name, what]
-            print(f"{what:8s} {name:25s} {BATCH / spent:8.1f}   ours is {spent / median['ours', what]:6.1f}x")
-    share = median["limit", "train"] / median["ours", "train"]
-    print(
-        f"limit, the dense products alone: {BATCH / median['limit', 'train']:.0f} samples/s; a step reaches {share:.0%}"
-    )
+    compare(CPU, splits.train)
+    print(f"reader: files are checked and decoded at {count / reading:.0f} recordings/s, once a run")
+    if torch.cuda.is_available():
+        print(f"on {torch.cuda.get_device_name()}")
+        compare(torch.device("cuda"), splits.train)
+    else:
+        print("on CUDA: skipped, torch finds no CUDA device here")
 
 
 if __name__ == "__main__":
