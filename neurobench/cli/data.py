@@ -27,12 +27,13 @@ def main(words: list[str]) -> int:
     make.add_argument("--test", type=_between(1, 10_000), default=10_000, help="first test images; default 10000")
     make.add_argument("--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are")
     likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
+    likeness.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
     likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
     asked = parser.parse_args(words)
     if asked.deed == "emulate":
         return _emulate(asked)
     if asked.deed == "camera":
-        return _camera(asked.figure)
+        return _camera(asked.of, asked.figure)
     if asked.deed == "path":
         print(path(asked.name))
     elif asked.deed == "fetch":
@@ -68,7 +69,7 @@ def _emulate(asked: argparse.Namespace) -> int:
     return FINE
 
 
-def _camera(drawing: str | None) -> int:
+def _camera(camera: str | None, drawing: str | None) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -77,20 +78,20 @@ def _camera(drawing: str | None) -> int:
 
     console = Console()
     for train, words in (
-        (True, "first 200 training pairs (the fit saw the training pairs)"),
+        (True, "1000 training pairs, to which the camera was fitted"),
         (False, "100 test pairs"),
     ):
-        real, made = pairs(train, 200)
+        real, made = pairs(train, 1000, camera)
         table = Table("", "real", "emulated", "difference", title=words, title_justify="left", box=None)
         for row in likeness(summary(real), summary(made)):
             table.add_row(*row)
         console.print(table)
     columns = ("", "the camera twice", "100 training against 900", "test against training")
     table = Table(*columns, title="what recordings of the same digits differ by", title_justify="left", box=None)
-    for line in floors():
+    for line in floors(camera):
         table.add_row(*line)
     console.print(table)
     if drawing:
-        figures(None)["camera"].savefig(drawing, dpi=110)
+        figures(camera)["camera"].savefig(drawing, dpi=110)
         console.print(f"drawn: {drawing}", highlight=False)
     return FINE

@@ -115,7 +115,7 @@ def _busy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(other[busy] / one[busy] - 1)
 
 
-def floors(draws: int = 100) -> list[tuple[str, ...]]:
+def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]:
     """What no camera fitted to the training recordings can be expected to get below, on the test recordings.
 
     Rows: what; the same camera twice with other noise; 100 training recordings against the other 900, drawn as the
@@ -124,7 +124,7 @@ def floors(draws: int = 100) -> list[tuple[str, ...]]:
     """
     splits = NMNIST(validation=0).load(0)
     y, wanted = splits.train.y.numpy(), np.bincount(splits.test.y.numpy(), minlength=10)
-    twice = [summary(pairs(False, len(splits.test), seed=seed)[1]) for seed in (0, 1)]
+    twice = [summary(pairs(False, len(splits.test), camera, seed)[1]) for seed in (0, 1)]
     assert isinstance(splits.train.x, Events)
     assert isinstance(splits.test.x, Events)
     maps = np.concatenate([_flat(splits.train.x[k : k + 100]) for k in range(0, len(y), 100)])
