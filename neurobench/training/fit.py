@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
 from neurobench.metrics.costs import Costs, Totals
@@ -58,6 +59,7 @@ def fit(
     state that was best. With `plan.goal`, stops once that figure is as good as the goal. Raises Divergence, and
     Interrupted after Ctrl-C.
     """
+    _require_watched(plan, validation)
     place, best_state = _begin(learner, train, folder)
     if costs is not None:
         for device, entries in place.costs.items():
@@ -88,6 +90,15 @@ def fit(
     if best_state is not None:
         learner.load_state_dict(best_state)
     return place
+
+
+def _require_watched(plan: Training, validation: Split) -> None:
+    stops = plan.patience is not None or plan.goal is not None
+    if stops and plan.monitor.startswith("validation_") and not len(validation):
+        raise UserError(
+            f"training.monitor={plan.monitor} decides when to stop, and dataset.validation holds no sample out. "
+            "Hold some out (dataset.validation=100), or watch a train_ figure."
+        )
 
 
 def _begin(learner: Learner, train: Split, folder: RunFolder) -> tuple[Position, Mapping[str, Any] | None]:

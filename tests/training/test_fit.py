@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Batch, Split
 from neurobench.models.learner import Divergence, Step
@@ -216,7 +217,13 @@ def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
 
 def test_watching_a_figure_that_is_not_there_names_those_that_are(folder: RunFolder) -> None:
     with pytest.raises(KeyError, match=r"validation_f1.*train_loss"):
-        train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"))
+        train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"), validation=blobs(4))
+
+
+@pytest.mark.parametrize("stop", [{"patience": 1}, {"goal": 0.9}])
+def test_stopping_by_held_out_samples_that_are_not_there_is_refused_first(folder: RunFolder, stop: Any) -> None:
+    with pytest.raises(UserError, match=r"validation_loss decides when to stop.*dataset.validation=100"):
+        train(Softmax(), folder, replace(PLAN, **stop))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFolder) -> None:
