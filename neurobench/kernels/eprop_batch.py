@@ -346,6 +346,17 @@ def _to_inputs(first, steps, mu, to):  # type: ignore[no-untyped-def]
             add_rows(mu, steps, first[i], first[i + 1], to[i])
 
 
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _taken(g, chunks, r, j):  # type: ignore[no-untyped-def]
+    """The gradient that the threads have summed up, which is 0 afterwards."""
+    total = g[0, r, j]
+    g[0, r, j] = 0
+    for chunk in range(1, chunks):
+        total += g[chunk, r, j]
+        g[chunk, r, j] = 0
+    return total
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 def adam(w, g, mask, m, v, chunks, scale, rate, beta_1, beta_2, epsilon, w_min, w_max):  # type: ignore[no-untyped-def]
     """A step of Adam in place, on synapses that exist; g (chunks, rows, columns) is summed, times `scale`, and zeroed.
@@ -355,11 +366,7 @@ def adam(w, g, mask, m, v, chunks, scale, rate, beta_1, beta_2, epsilon, w_min, 
     total = 0.0
     for r in prange(w.shape[0]):
         for j in range(w.shape[1]):
-            slope = g[0, r, j]
-            g[0, r, j] = 0
-            for chunk in range(1, chunks):
-                slope += g[chunk, r, j]
-                g[chunk, r, j] = 0
+            slope = _taken(g, chunks, r, j)
             if mask[r, j]:
                 slope *= scale
                 m[r, j] += (1 - beta_1) * (slope - m[r, j])
@@ -376,11 +383,7 @@ def descend(w, g, mask, chunks, rate, w_min, w_max):  # type: ignore[no-untyped-
     total = 0.0
     for r in prange(w.shape[0]):
         for j in range(w.shape[1]):
-            slope = g[0, r, j]
-            g[0, r, j] = 0
-            for chunk in range(1, chunks):
-                slope += g[chunk, r, j]
-                g[chunk, r, j] = 0
+            slope = _taken(g, chunks, r, j)
             if mask[r, j]:
                 w[r, j] = min(max(w[r, j] - rate * slope, w_min), w_max)
                 total += w[r, j]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -40,12 +40,17 @@ class ExactEngine:
 
     def __init__(self, c: Constants, weights: Weights):
         self.c, self.B = c, np.ascontiguousarray(weights.feedback)
-        self.syn: Synapses | OnlineSynapses = stream_state.synapses(weights)
-        self.src: Sources | OnlineSources = stream_state.sources(c)
         self.s = stream_state.neurons(c)
-        self.past: Past | Sums = stream_state.past(c)
         self.n, self.label, self.first = 0, NOTHING, -1.0  # first: learning rate ever
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
+        self._keep(stream_state.synapses(weights))
+
+    def _keep(self, synapses: Synapses) -> None:
+        """What is kept of synapses, of their sources, and of the past."""
+        c = self.c
+        self.syn: Synapses | OnlineSynapses = synapses
+        self.src: Sources | OnlineSources = stream_state.sources(c)
+        self.past: Past | Sums = stream_state.past(c)
         self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)
 
     def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False) -> Answer:
@@ -67,6 +72,10 @@ class ExactEngine:
         ahead._run(2, k0, eta, *self.waiting, np.array([self.label, NOTHING]), frozen, window, counts, none)
         return Answer(window, counts, rec)
 
+    def _kernel(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
+        """The loop over steps, and the state that it changes."""
+        return eprop_exact.run, (self.c, self.syn, self.src, self.s, self.past, self.B)
+
     def _run(
         self,
         steps: int,
@@ -80,11 +89,9 @@ class ExactEngine:
         counts: np.ndarray,
         rec: Recorded,
     ) -> None:
-        state = self.c, self.syn, self.src, self.s, self.past, self.B
-        begin, end = self.n, self.n + steps
-        eprop_exact.run(
-            *state, eta, self.first, begin, end, k0, start, source, labels, self.plain, frozen, window, counts, rec
-        )
+        run, state = self._kernel()
+        begin, end, how = self.n, self.n + steps, (self.plain, frozen)
+        run(*state, eta, self.first, begin, end, k0, start, source, labels, *how, window, counts, rec)
         self.n = end
 
     def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
