@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
-from neurobench.config.check import check, fit, needed_devices, way_of
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config import check as check_
+from neurobench.config.check import check
 from neurobench.config.compose import GROUPS, Composer, choices
 
 
@@ -27,27 +31,45 @@ def catalogue() -> dict[str, list[str]]:
 def matrix(compose: Composer) -> list[Cell]:
     """Every model x dataset x backend, judged by the check that `run` calls. Only within `composer`.
 
-    Each file is composed once and put together here: a data set's and a backend's file write into their own sections
-    alone, so the outcome is what Hydra would compose for each cell, twenty times sooner. A section that was sound once
-    is so in every cell: from then on only the fit is judged.
+    Hydra composes each model once, and every data set's and backend's file together, each in a place of its own: they
+    write into their own sections alone, so the outcome is what it would compose for each cell. What is sound by
+    itself is so in every cell: there only the fit is judged. A cell of a section that is not is checked whole.
     """
     there = catalogue()
-    datasets = {name: compose([f"dataset={name}"]).dataset for name in there["dataset"]}
-    backends = {name: compose([f"backend={name}"]).backend for name in there["backend"]}
+    models = {name: compose([f"model={name}"]) for name in there["model"]}
+    parts = {name: check_.model_part(config) for name, config in models.items() if not check(config)}
+    asked = {device for part in parts.values() for device in part.needs.values()}
+    beside = _beside(compose, {group: there[group] for group in ("dataset", "backend")})
+    datasets, backends = beside["dataset"], beside["backend"]
+    data = {name: check_.dataset_part(config) for name, config in datasets.items() if not check_.dataset_faults(config)}
+    chips = {
+        name: check_.backend_part(config, asked)
+        for name, config in backends.items()
+        if not any(check_.device_faults(config, device) for device in asked if device in config.backend)
+    }
     cells = []
-    sound: set[object] = set()
-    for model in there["model"]:
-        config = compose([f"model={model}"])
-        for dataset in there["dataset"]:
-            config.dataset = datasets[dataset]
-            way = way_of(config)
+    for model, dataset in product(there["model"], there["dataset"]):
+        config = models[model]
+        encoder = check_.encoder_part(config) if model in parts else None
+        names: tuple[str, ...] = ()
+        if encoder is not None and dataset in data:
+            way = check_.way_between(parts[model], data[dataset], encoder)
             names = () if isinstance(way, str) else tuple(type(step).__name__ for step in way)
-            for backend in there["backend"]:
-                config.backend = backends[backend]
-                parts = {f"model {model}", f"dataset {dataset}", (backend, *needed_devices(config).values())}
-                known = parts <= sound
-                faults = fit(config) if known else check(config)
-                if not known and not faults:
-                    sound |= parts
-                cells.append(Cell(model, dataset, backend, names, tuple(faults)))
+        for backend in there["backend"]:
+            if encoder is not None and dataset in data and backend in chips:
+                faults = check_.fit_of(parts[model], data[dataset], chips[backend], encoder)
+            else:
+                config.dataset, config.backend = datasets[dataset].dataset, backends[backend].backend
+                faults = check(config)
+            cells.append(Cell(model, dataset, backend, names, tuple(faults)))
     return cells
+
+
+def _beside(compose: Composer, there: dict[str, list[str]]) -> dict[str, dict[str, DictConfig]]:
+    """Each choice of some groups as a configuration with that section alone, composed in one go."""
+    at = {(group, name): f"at_{number}" for group in there for number, name in enumerate(there[group])}
+    places = compose([f"+{group}@all_{group}.{place}={name}" for (group, name), place in at.items()])
+    return {
+        group: {name: OmegaConf.create({group: places[f"all_{group}"][at[group, name]]}) for name in there[group]}
+        for group in there
+    }

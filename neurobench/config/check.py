@@ -7,10 +7,10 @@ it and stops there.
 import dataclasses
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -57,26 +57,91 @@ def check(config: DictConfig) -> list[str]:
     for name, values in (_resolved(config, "logger") or {}).items():
         faults += _target_faults(f"logger.{name}", values, {}, config)
     misfits = _device_faults(config)
-    for section, values in (("dataset", _resolved(config, "dataset")), (ENCODER, encoder_of(config))):
-        faults += _target_faults(section, values, {}, config)
+    faults += dataset_faults(config)
+    faults += _target_faults(ENCODER, encoder_of(config), {}, config)
     needs = needed_devices(config)
     # A device that the backend lacks is told by the sentence about the fit, which says what to do.
     faults += _target_faults("model", _without(config, "model", needs), dict.fromkeys(needs), config)
     for device in sorted(set(needs.values())):
         if device in config.backend:
-            faults += _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
+            faults += device_faults(config, device)
     return faults + misfits if faults else fit(config)
+
+
+def dataset_faults(config: DictConfig) -> list[str]:
+    return _target_faults("dataset", _resolved(config, "dataset"), {}, config)
+
+
+def device_faults(config: DictConfig, device: str) -> list[str]:
+    return _target_faults(f"backend.{device}", _resolved(config.backend, device), {}, config)
+
+
+class ModelPart(NamedTuple):
+    """A model's section without faults."""
+
+    name: str
+    needs: Mapping[str, str]  # field -> device
+    record: Any  # without devices
+
+
+class DatasetPart(NamedTuple):
+    name: str
+    record: Any
+
+
+class BackendPart(NamedTuple):
+    name: str
+    devices: Mapping[str, Any]  # each device that it offers -> its record, which is made of those that are needed alone
+
+
+class EncoderPart(NamedTuple):
+    name: str
+    auto: bool
+    record: Any
 
 
 def fit(config: DictConfig) -> list[str]:
     """What keeps sections that are sound, each by itself, from running together."""
-    misfits = _device_faults(config)
-    way = way_of(config)
+    model = model_part(config)
+    return fit_of(model, dataset_part(config), backend_part(config, model.needs.values()), encoder_part(config))
+
+
+def fit_of(model: ModelPart, dataset: DatasetPart, backend: BackendPart, encoder: EncoderPart) -> list[str]:
+    """The same of parts."""
+    misfits = [_no_device(model.name, device, backend) for device in _missing(model, backend)]
+    way = way_between(model, dataset, encoder)
     if isinstance(way, str):
-        misfits.append(_no_way(config, way))
+        way_out = "" if encoder.auto else " Leave out encoder=... for the default."
+        misfits.append(f"model={model.name}, dataset={dataset.name}: encoder={encoder.name} {way}.{way_out}")
     if misfits or isinstance(way, str):
         return misfits
-    return _size_faults(config, needed_devices(config), way)
+    return _size_faults(model, dataset, backend, way)
+
+
+def model_part(config: DictConfig) -> ModelPart:
+    needs = needed_devices(config)
+    record = _made(_without(config, "model", needs), dict.fromkeys(needs))
+    return ModelPart(str(config.model.get("name")), needs, record)
+
+
+def dataset_part(config: DictConfig) -> DatasetPart:
+    return DatasetPart(str(config.dataset.get("name")), _made(_resolved(config, "dataset"), {}))
+
+
+def backend_part(config: DictConfig, needed: Iterable[str]) -> BackendPart:
+    there = [str(key) for key in config.backend if key != "name"]
+    made = {name: _made(_resolved(config.backend, name), {}) if name in needed else None for name in there}
+    return BackendPart(str(config.backend.get("name")), made)
+
+
+def encoder_part(config: DictConfig) -> EncoderPart:
+    values = encoder_of(config)
+    return EncoderPart(str(values.get("name")), values["_target_"] == AUTO["_target_"], _made(values, {}))
+
+
+def way_between(model: ModelPart, dataset: DatasetPart, encoder: EncoderPart) -> Sequence[Encoder] | str:
+    """The encoders between data and model, or why there is no way."""
+    return chain(encoder.record, dataset.record.layout, dataset.record.shape, model.record.reads)
 
 
 def encoder_of(config: DictConfig) -> dict[str, Any]:
@@ -202,53 +267,45 @@ def _table_faults(values: Any, config: DictConfig) -> list[str]:
 
 def _device_faults(config: DictConfig) -> list[str]:
     """What the model needs and the backend does not offer."""
-    faults = []
-    model, _, backend = (str(config[key].get("name")) for key in TARGETS)
-    for device in sorted(set(needed_devices(config).values())):
-        if device not in config.backend:
-            offers = [str(key) for key in config.backend if key != "name"]
-            others = [name for name, there in backends().items() if device in there]
-            way_out = f" Try {' or '.join(f'backend={name}' for name in others)}." if others else ""
-            faults.append(
-                f"model={model} needs a '{device}'; backend={backend} offers {', '.join(offers) or 'nothing'}.{way_out}"
-            )
-    return faults
+    backend = BackendPart(str(config.backend.get("name")), {str(key): None for key in config.backend if key != "name"})
+    model = ModelPart(str(config.model.get("name")), needed_devices(config), None)
+    return [_no_device(model.name, device, backend) for device in _missing(model, backend)]
 
 
-def _no_way(config: DictConfig, why: str) -> str:
-    """The sentence about layouts that no encoder brings together."""
-    model, dataset, _ = (str(config[key].get("name")) for key in TARGETS)
-    encoder = encoder_of(config)
-    way_out = "" if encoder["_target_"] == AUTO["_target_"] else " Leave out encoder=... for the default."
-    return f"model={model}, dataset={dataset}: encoder={encoder.get('name')} {why}.{way_out}"
+def _missing(model: ModelPart, backend: BackendPart) -> list[str]:
+    return sorted(set(model.needs.values()) - backend.devices.keys())
 
 
-def _size_faults(config: DictConfig, needs: Mapping[str, str], way: Sequence[Encoder]) -> list[str]:
+def _no_device(model: str, device: str, backend: BackendPart) -> str:
+    offers = ", ".join(backend.devices) or "nothing"
+    others = [name for name, there in backends().items() if device in there]
+    way_out = f" Try {' or '.join(f'backend={name}' for name in others)}." if others else ""
+    return f"model={model} needs a '{device}'; backend={backend.name} offers {offers}.{way_out}"
+
+
+def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, way: Sequence[Encoder]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
     recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None; a model's recipe a
-    `misfit(dataset)`, why these data are not for it, and an `unfit(**devices)`, sentences why it is not for them.
+    `misfit(dataset)`, why these data are not for it.
     """
-    model = _made(_without(config, "model", needs), dict.fromkeys(needs))
-    dataset = _made(_resolved(config, "dataset"), {})
-    layout, shape = dataset.layout, dataset.shape
+    recipe, data = model.record, dataset.record
+    layout, shape = data.layout, data.shape
     for step in way:
         layout, shape = step.yields, step.shape(shape)
-    refused = model.misfit(Task(layout, shape, dataset.n_classes)) if hasattr(model, "misfit") else None
+    refused = recipe.misfit(Task(layout, shape, data.n_classes)) if hasattr(recipe, "misfit") else None
     if refused:
-        return [f"model={config.model.name}, dataset={config.dataset.name}: {refused}"]
-    if not hasattr(model, "layers"):
+        return [f"model={model.name}, dataset={dataset.name}: {refused}"]
+    if not hasattr(recipe, "layers"):
         return []
     try:
-        layers = model.layers(shape)
+        layers = recipe.layers(shape)
     except UserError as error:
         return [str(error)]
-    devices = {device: _made(_resolved(config.backend, device), {}) for device in sorted(set(needs.values()))}
-    found = [device.misfit(*layers) for device in devices.values() if hasattr(device, "misfit")]
-    if hasattr(model, "unfit"):
-        found += model.unfit(**{field: devices[device] for field, device in needs.items()})
-    return [f"model={config.model.name}, backend={config.backend.name}: {sentence}" for sentence in found if sentence]
+    devices = [backend.devices[name] for name in sorted(set(model.needs.values()))]
+    found = [device.misfit(*layers) for device in devices if hasattr(device, "misfit")]
+    return [f"model={model.name}, backend={backend.name}: {sentence}" for sentence in found if sentence]
 
 
 def _made(values: Any, devices: Mapping[str, Any]) -> Any:

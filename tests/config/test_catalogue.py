@@ -1,9 +1,10 @@
 """Promises of the overview: it says of each combination what `run` would say."""
 
+from collections.abc import Sequence
 from itertools import product
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.catalogue import catalogue, matrix
 from neurobench.config.check import check
@@ -51,3 +52,28 @@ def test_a_model_alone_brings_its_own_data_set_and_the_command_line_wins(compose
 @pytest.mark.parametrize("model", catalogue()["model"])
 def test_a_model_runs_alone(model: str, compose: Composer) -> None:
     assert check(compose([f"model={model}"])) == []
+
+
+def test_a_section_with_a_fault_is_told_in_each_of_its_cells(compose: Composer) -> None:
+    """A data set, a device and a model whose files came with a value out of range; the others are not held up."""
+    bad = {"dataset=mnist": "dataset.no_key", "backend=sim_tabu": "backend.sampler.no_key", "model=qrbm": "model.lr"}
+
+    def spoiled(overrides: Sequence[str]) -> DictConfig:
+        config = compose(overrides)
+        OmegaConf.set_struct(config, False)
+        for group, places in (("dataset", config.get("all_dataset")), ("backend", config.get("all_backend"))):
+            for values in (places or {}).values():
+                if values.name == "mnist" and group == "dataset":
+                    values.no_key = 1
+                if values.name == "sim_tabu" and group == "backend":
+                    values.sampler.no_key = 1
+        if "model=qrbm" in overrides:
+            config.model.lr = -1.0
+        return config
+
+    for cell in matrix(spoiled):
+        told = " ".join(cell.faults)
+        assert (bad["dataset=mnist"] in told) == (cell.dataset == "mnist"), cell
+        assert (bad["model=qrbm"] in told) == (cell.model == "qrbm"), cell
+        if cell.backend == "sim_tabu" and cell.model in ("qrbm", "qrbm_tutorial"):
+            assert bad["backend=sim_tabu"] in told
