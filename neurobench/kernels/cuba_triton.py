@@ -26,38 +26,25 @@ def _decayed(x, k):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _forward_fixed(  # type: ignore[no-untyped-def]
-    z, s, u_out, v_out, pairs, steps, ku, kv, threshold, u_limit, v_limit, width: tl.constexpr
+def _forward(  # type: ignore[no-untyped-def]
+    z, s, u_out, v_out, pairs, steps, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr, width: tl.constexpr
 ):
     column = tl.program_id(0) * width + tl.arange(0, width)
     there = column < pairs
-    u = tl.zeros((width,), tl.int32)
-    w = tl.zeros((width,), tl.int32)
+    u = tl.zeros((width,), tl.int32 if fixed else tl.float32)
+    w = tl.zeros((width,), tl.int32 if fixed else tl.float32)
     at = column.to(tl.int64)
     for _ in range(steps):
-        u = _decayed(u, ku) + tl.load(z + at, mask=there, other=0)
-        u = tl.where(u > u_limit, u - 2 * u_limit, tl.where(u <= -u_limit, u + 2 * u_limit, u))
-        v = tl.minimum(tl.maximum(_decayed(w, kv) + u, -v_limit), v_limit)
+        coming = tl.load(z + at, mask=there, other=0)
+        if fixed:
+            u = _decayed(u, ku) + coming
+            u = tl.where(u > u_limit, u - 2 * u_limit, tl.where(u <= -u_limit, u + 2 * u_limit, u))
+            v = tl.minimum(tl.maximum(_decayed(w, kv) + u, -v_limit), v_limit)
+        else:
+            u = ku * u + coming
+            v = kv * w + u
         fired = v > threshold
-        w = tl.where(fired, 0, v)
-        tl.store(s + at, fired.to(tl.uint8), mask=there)
-        tl.store(u_out + at, u, mask=there)
-        tl.store(v_out + at, v, mask=there)
-        at += pairs
-
-
-@triton.jit
-def _forward_float(z, s, u_out, v_out, pairs, steps, ku, kv, threshold, width: tl.constexpr):  # type: ignore[no-untyped-def]
-    column = tl.program_id(0) * width + tl.arange(0, width)
-    there = column < pairs
-    u = tl.zeros((width,), tl.float32)
-    w = tl.zeros((width,), tl.float32)
-    at = column.to(tl.int64)
-    for _ in range(steps):
-        u = ku * u + tl.load(z + at, mask=there, other=0.0)
-        v = kv * w + u
-        fired = v > threshold
-        w = tl.where(fired, 0.0, v)
+        w = tl.where(fired, tl.zeros_like(v), v)
         tl.store(s + at, fired.to(tl.uint8), mask=there)
         tl.store(u_out + at, u, mask=there)
         tl.store(v_out + at, v, mask=there)
@@ -102,11 +89,9 @@ def forward(z: Tensor, p: Any, fixed: bool) -> tuple[Tensor, Tensor, Tensor]:
     s = torch.empty(z.shape, dtype=torch.uint8, device=z.device)
     u, v = torch.empty_like(z), torch.empty_like(z)
     grid = (triton.cdiv(pairs, BLOCK),)
-    if fixed:
-        numbers = (int(p.ku), int(p.kv), int(p.threshold), int(p.u_limit), int(p.v_limit))
-        _forward_fixed[grid](z, s, u, v, pairs, steps, *numbers, width=BLOCK)
-    else:
-        _forward_float[grid](z, s, u, v, pairs, steps, p.ku, p.kv, p.threshold, width=BLOCK)
+    limits = (int(p.u_limit), int(p.v_limit)) if fixed else (0, 0)
+    kind = int if fixed else float
+    _forward[grid](z, s, u, v, pairs, steps, *map(kind, p[:3]), *limits, fixed=fixed, width=BLOCK)
     return s.bool(), u, v
 
 

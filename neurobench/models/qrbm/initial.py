@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,8 +9,7 @@ import torch
 from neurobench.backends.devices import RBM
 from neurobench.config.errors import UserError
 from neurobench.models.qrbm.bqm import read_file
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import all_runs, find_run
+from neurobench.runs.finished import find_finished
 
 FILES = (".bqm", ".json")
 
@@ -49,17 +47,7 @@ def _of_file(path: Path, visible: int) -> RBM:
 
 
 def _of_run(reference: str) -> RBM:
-    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
-    outputs = Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
-    run = find_run(outputs, reference)
-    if not run.has("result.json"):
-        finished = [other for other in all_runs(outputs) if other.has("result.json")]
-        meant = [other for other in finished if reference in ("latest", other.path.parent.name)]
-        run = max(meant, key=lambda other: other.path.name, default=run)
-    return _of_checkpoint(run, reference)
-
-
-def _of_checkpoint(run: RunFolder, reference: str) -> RBM:
+    run = find_finished(reference)
     checkpoint = run.load_checkpoint()
     if checkpoint is None or "rbm" not in checkpoint["learner"]:
         raise UserError(f"model.init_from={reference}: {run.path} holds no machine of a QRBM.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from neurobench.models.slayer import lava_state, netx, nir_graph, parameters
 from neurobench.models.slayer.netx import Found
 from neurobench.models.slayer.parameters import Layer
 from neurobench.models.slayer.recipe import SlayerSNN
-from neurobench.runs.store import all_runs, find_run
+from neurobench.runs.finished import find_finished
 
 if TYPE_CHECKING:
     from neurobench.models.slayer.learner import SlayerLearner
@@ -80,13 +79,7 @@ def _layer(found: Found, recipe: SlayerSNN, hidden: bool) -> Layer:
 
 
 def _of_run(reference: str, wanted: list[Layer]) -> list[Layer]:
-    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
-    outputs = Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
-    run = find_run(outputs, reference)
-    if not run.has("result.json"):
-        finished = [other for other in all_runs(outputs) if other.has("result.json")]
-        meant = [other for other in finished if reference in ("latest", other.path.parent.name)]
-        run = max(meant, key=lambda other: other.path.name, default=run)
+    run = find_finished(reference)
     checkpoint = run.load_checkpoint()
     if checkpoint is None or "layers" not in checkpoint["learner"]:
         raise UserError(f"model.init_from={reference}: {run.path} holds no network of slayer_snn.")
