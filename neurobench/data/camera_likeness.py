@@ -1,6 +1,8 @@
 """How like the real recordings the emulated ones are, in figures.
 
-Both show the same images; the camera was fitted on training pairs, so the test pairs are the honest ones.
+Both show the same images; the camera was fitted on training pairs, so the test pairs are the honest ones. But the test
+recordings were made along another path than the training recordings: on average 0.55 pixels higher, their first saccade
+some 6 ms later and their second 6 ms earlier. `floors` says what that alone comes to.
 """
 
 from __future__ import annotations
