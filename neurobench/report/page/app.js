@@ -23,9 +23,19 @@ function svg(tag, attributes, ...children) {
   return node;
 }
 const words = (key) => key.replaceAll("_", " ");
-const number = (value, digits = 5) => value === null || value === undefined ? "–" : Number.isInteger(value) && Math.abs(value) < 1e15 ? value.toLocaleString("en") : String(Number(value.toPrecision(digits)));
+function number(value, digits = 5) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size < 1e15 && (Number.isInteger(value) || size >= 1e4)) return Math.round(value).toLocaleString("en");
+  return size && size < 1e-4 ? value.toExponential(Math.min(digits, 3) - 1) : String(Number(value.toPrecision(digits)));
+}
+const JOULES = [[1, "J"], [1e-3, "mJ"], [1e-6, "µJ"], [1e-9, "nJ"], [1e-12, "pJ"]];
+function joules(value) {
+  const [unit, name] = JOULES.find(([size]) => Math.abs(value) >= size) ?? JOULES[0];
+  return number(value / unit, 4) + " " + name;
+}
 const perCent = (value) => value === null || value === undefined ? "–" : (100 * value).toFixed(2) + " %";
-const figure = (key, value) => key.endsWith("accuracy") ? perCent(value) : number(value);
+const figure = (key, value) => value === null || value === undefined ? "–" : key.endsWith("accuracy") ? perCent(value) : key.endsWith("joules") ? joules(value) : number(value);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
 const total = (run) => Object.values(run.seconds || {}).reduce((sum, value) => sum + value, 0);
@@ -72,7 +82,7 @@ function cell(runs, search) {
   const best = [...settings.values()].map((of) => ({ of, value: mean(of.map((run) => run.metrics.test_accuracy ?? 0)) })).sort((a, b) => b.value - a.value)[0];
   const heat = Math.round(Math.max(4, Math.min(88, (best.value - 0.5) * 176)));
   const note = full.length ? best.of.length + (best.of.length === 1 ? " seed" : " seeds") + (settings.size > 1 ? ` · ${settings.size} settings` : "") : "scale " + best.of[0].scale;
-  return el("a", { class: "cell" + (heat > 55 ? " hot" : ""), style: `--heat:${full.length ? heat : 4}%`, href: "#/runs?" + encodeURIComponent(search) }, el("b", {}, perCent(best.value)), el("small", {}, note));
+  return el("a", { class: "cell" + (full.length && heat > 55 ? " hot" : ""), style: `--heat:${full.length ? heat : 4}%`, href: "#/runs?" + encodeURIComponent(search) }, el("b", {}, perCent(best.value)), el("small", {}, note));
 }
 function group(items, key) {
   const found = new Map();
@@ -90,15 +100,17 @@ function tables() {
   });
 }
 function result(row) {
-  const value = el("div", { class: "value" }, el("b", {}, number(row.mean)), row.sd === null ? "" : el("span", { class: "soft" }, " ± " + number(row.sd, 2)), row.seeds.length > 1 ? el("span", { class: "soft small" }, `  ${row.seeds.length} seeds`) : "", gauge(row));
+  // shares of test samples in per cent, as everywhere on this page
+  const share = row.metric.endsWith("accuracy"), told = (value, digits) => share && value !== null ? number(100 * value, digits === 2 ? 2 : 4) + " %" : number(value, digits);
+  const value = el("div", { class: "value" }, el("b", {}, told(row.mean)), row.sd === null ? "" : el("span", { class: "soft" }, " ± " + told(row.sd, 2)), row.seeds.length > 1 ? el("span", { class: "soft small" }, `  ${row.seeds.length} seeds`) : "", gauge(row));
   const [low, high] = row.band;
-  const band = low === null && high === null ? "" : low === null ? "≤ " + number(high) : high === null ? "≥ " + number(low) : number(low) + " to " + number(high);
+  const band = low === null && high === null ? "" : low === null ? "≤ " + told(high) : high === null ? "≥ " + told(low) : told(low) + " to " + told(high);
   return el("div", { class: "result" },
     el("div", {}, el("h3", {}, row.what), el("p", {}, row.means + (row.evaluated_on ? ` On ${row.evaluated_on}.` : ""))),
     value,
-    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + number(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${number(Math.abs(row.difference), 2)})`]), el("p", {}, band ? "band " + band : "")),
+    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + told(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${told(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
-      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? number(row.interval[0], 4) + " to " + number(row.interval[1], 4) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
 }
 function gauge(row) {
   // band, interval, published (diamond) and measured (dot) on one line
@@ -176,15 +188,15 @@ function one(path) {
   const headline = run.status === "finished"
     ? el("div", { class: "facts" }, fact(perCent(run.metrics.test_accuracy), run.interval ? `test accuracy, 95 % ${perCent(run.interval[0])} to ${perCent(run.interval[1])}` : "test accuracy"), fact(number(run.seed), "seed"), fact(run.epochs ?? "–", run.epochs === 1 ? "epoch" : "epochs"), fact(time(total(run)), "computed"), fact(run.peak_rss_mb ? number(run.peak_rss_mb) + " MB" : "–", "peak memory"))
     : el("div", { class: "panel pad" }, run.error || "This run did not finish.");
-  const costs = Object.entries(run.device_costs || {}).flatMap(([device, entries]) => Object.entries(entries).map(([key, value]) => [`${device}: ${words(key)}`, number(value)]));
+  const costs = Object.entries(run.device_costs || {}).flatMap(([device, entries]) => Object.entries(entries).map(([key, value]) => [`${device}: ${words(key)}`, figure(key, value)]));
   return [
     el("section", {}, el("div", { class: "lead" }, el("div", {}, el("a", { href: "#/runs", class: "small" }, "← runs"), el("h2", { style: "overflow-wrap:anywhere;margin-top:.3rem" }, run.path)), el("div", { class: "tools" }, chip(run.status), run.scale && run.scale !== "paper" ? chip("scale " + run.scale + ": never a result", "warn") : "", button)),
       el("p", { class: "soft", style: "margin:0" }, run.model ? `${run.model} on ${run.dataset}, backend ${run.backend}. ${run.data ? "Evaluated on " + run.data.evaluated_on + "." : ""}` : "")),
     el("section", {}, headline),
     curves([run]),
     run.figures?.length ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Figures"), el("div", { class: "gallery" }, run.figures.map((image) => el("button", { onclick: () => zoom(image) , "aria-label": "enlarge " + words(image.name) }, el("img", { src: image.src, alt: words(image.name), loading: "lazy" }), el("span", {}, words(image.name))))))) : "",
+    run.metrics ? el("section", {}, pairs("Figures of merit", Object.entries(merits(run.metrics)).map(([key, value]) => [words(key), figure(key, value)]), true)) : "",
     el("section", { class: "masonry" },
-      run.metrics ? pairs("Figures of merit", Object.entries(merits(run.metrics)).map(([key, value]) => [words(key), figure(key, value)]), true) : "",
       costs.length ? pairs("Asked of devices", costs, true) : "",
       Object.keys(run.energy_source || {}).length ? pairs("Where joules come from", Object.entries(run.energy_source).map(([key, source]) => [words(key), source])) : "",
       Object.keys(run.undefined || {}).length ? pairs("Not defined here", Object.entries(run.undefined).map(([key, why]) => [words(key), why])) : "",
@@ -192,7 +204,7 @@ function one(path) {
     run.config ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Configuration"), yaml(run.config))) : el("p", { class: "soft small" }, `Configuration and curves of this run are not in the page (it holds those of the ${DATA.detailed} newest); they are in its folder.`),
   ];
 }
-const pairs = (title, entries, right) => el("div", { class: "panel" }, el("h3", {}, title), el("dl", { class: "pairs" }, entries.map(([key, value]) => [el("dt", {}, key), el("dd", { class: right ? "r" : null }, value)])));
+const pairs = (title, entries, right) => el("div", { class: "panel" }, el("h3", {}, title), el("dl", { class: right ? "rows" : "pairs" }, entries.map(([key, value]) => right ? el("div", {}, el("dt", {}, key), el("dd", {}, value)) : [el("dt", {}, key), el("dd", {}, value)])));
 function yaml(text) {
   return el("pre", {}, text.split("\n").flatMap((line) => {
     const match = line.match(/^(\s*(?:- )?)([\w.-]+)(:.*)$/);
