@@ -3,7 +3,8 @@
 Wanted, with one thread each: `exact` at least 15 times NEST's samples a second, `online` 100 times, `minibatch`
 (batches of 100) 500 times. NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on
 the same recordings, wiring not counted; a dense loop over time steps in torch stands for what one writes without a
-compiled kernel. Rounds alternate; medians.
+compiled kernel. Rounds alternate; medians. Seconds are those of the processor, since each contender has one thread:
+what else runs on the machine disturbs them less.
 """
 
 import json
@@ -34,6 +35,7 @@ NEST = HERE.parents[1] / ".venv/peers/nest"
 SAMPLES = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 ROUNDS = 3
 WANTED = {"exact": 15, "online": 100, "minibatch": 500}
+REPEATS = {"exact": 1, "online": 3, "minibatch": 15}  # a round of each takes about as long
 NEST_STYLE = {"optimizer": "gradient_descent", "lr": 5e-3}
 
 
@@ -84,7 +86,7 @@ def dense_loop(made: Any, batch: Any) -> float:
     where = (step // (c.T + 1))[inside], (step % (c.T + 1))[inside], torch.from_numpy(spikes.source)[inside]
     x.index_put_(where, torch.ones(int(inside.sum())), accumulate=True)
     w_in, w_rec, w_out, B = (torch.from_numpy(np.ascontiguousarray(w)).float() for w in made.initial[:4])
-    begun = time.perf_counter()
+    begun = time.process_time()
     v, z, y, f = torch.zeros(n, c.N), torch.zeros(n, c.N), torch.zeros(n, c.K), torch.zeros(n, c.N)
     trace, eligible = torch.zeros(n, c.inputs), torch.zeros(n, c.N, c.inputs)
     gradient = torch.zeros(c.N, c.inputs)
@@ -102,13 +104,14 @@ def dense_loop(made: Any, batch: Any) -> float:
             signal = signal + (y - torch.nn.functional.one_hot(batch.y, c.K)) @ B.T
         gradient += torch.einsum("bn,bni->ni", signal, eligible)
     assert torch.isfinite(gradient).all()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
-def ours(made: Any, batch: Any) -> float:
-    begun = time.perf_counter()
-    made.learn(batch, Step(0, 1, 0))
-    return time.perf_counter() - begun
+def ours(made: Any, batch: Any, repeats: int) -> float:
+    begun = time.process_time()
+    for _ in range(repeats):
+        made.learn(batch, Step(0, 1, 0))
+    return (time.process_time() - begun) / repeats
 
 
 if __name__ == "__main__":
@@ -124,7 +127,7 @@ if __name__ == "__main__":
     else:
         print("NEST is not there: make .venv/peers/nest")
     for name, made in engines.items():
-        contenders[name] = lambda made=made: ours(made, batch) / SAMPLES  # type: ignore[misc]
+        contenders[name] = lambda made=made, n=REPEATS[name]: ours(made, batch, n) / SAMPLES  # type: ignore[misc]
     contenders["dense loop in torch, batch 10"] = lambda: dense_loop(engines["exact"], few) / 10
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(ROUNDS):
