@@ -15,7 +15,7 @@ TUTORIALS := $(filter-out %_emulated,$(notdir $(basename $(foreach t,dynex hxtor
 SCALE ?= paper
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-counts ablation tables report readme table-matrix table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-counts ablation tables report readme table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -122,6 +122,11 @@ table-matrix: SCALE = quick
 table-matrix: .venv/installed-dev ## the matrix at quick scale, half an hour: accuracy, time, operations, device cost
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX))
 	$(BIN)/neurobench matrix
+
+table-camera: .venv/installed ## two networks trained on emulated recordings, tested on real ones; emulated held against real
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=camera_to_real,camera_to_real_mlp
+	$(BIN)/neurobench table camera
+	$(BIN)/neurobench data camera --figure outputs/camera.png
 
 table-emulated: .venv/installed-dev ## SLAYER and e-prop trained on 54,000 emulated recordings, tested on emulated and on real ones
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=lava_nmnist_emulated,nest_eprop_nmnist_emulated
