@@ -72,10 +72,11 @@ def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
     np.testing.assert_allclose(found.delay.numpy(), (values[1] - values[0]).numpy(), atol=1e-4)
 
 
+@pytest.mark.parametrize("steps", [7, 8, 17, T], ids=lambda steps: f"{steps} steps")  # the kernels' tiles have 8
 @pytest.mark.parametrize("unit", [1.0, 1 / POINT], ids=["float", "fixed"])
-def test_engines_agree_with_dropout_delays_and_three_layers(unit: float) -> None:
+def test_engines_agree_with_dropout_delays_and_three_layers(unit: float, steps: int) -> None:
     draw = torch.Generator().manual_seed(3)
-    x = (torch.rand(T, N, INPUTS, generator=draw) < 0.3).float()
+    x = (torch.rand(steps, N, INPUTS, generator=draw) < 0.3).float()
     sizes = (INPUTS, 21, 17, 5)
     layers, kept = [], []
     for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
@@ -86,7 +87,7 @@ def test_engines_agree_with_dropout_delays_and_three_layers(unit: float) -> None
         cuba = fixed if unit != 1 else Cuba(0.75, 0.97, 1.25, np.inf, np.inf)
         layers.append(Held(half if unit != 1 else w, w, cuba, unit, delay, torch.ones(width)))
         kept.append((torch.rand(N, width, generator=draw) > 0.2).to(torch.uint8))
-    g = torch.randn(N, T, 5, generator=draw)
+    g = torch.randn(N, steps, 5, generator=draw)
     slope = slope_of(1.25, 0.03, 3.0, 0.0)
     found = []
     for engine in (EventEngine(), DenseEngine(torch.device("cpu"))):
