@@ -3,7 +3,6 @@
 import numpy as np
 from numba import njit
 
-
 LATE, UNSORTED = -1, -2
 
 
