@@ -89,7 +89,8 @@ def _call(verb: str, words: list[str]) -> int:
         print(f"neurobench {verb}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print(f"neurobench {verb}: stopped", file=sys.stderr)
+        way_on = "; the same command goes on" if verb in ("sweep", "tune") else ""
+        print(f"neurobench {verb}: stopped{way_on}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader (head, less) has gone; what is left in the buffer has nowhere to go.

@@ -10,7 +10,16 @@ def default_outputs() -> Path:
     return Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
 
 
-def add_outputs(parser: argparse.ArgumentParser) -> None:
+def add_outputs(parser: argparse.ArgumentParser, new: bool = False) -> None:
+    """`new`: it may be made."""
+    kind = Path if new else _folder
     parser.add_argument(
-        "--outputs", type=Path, default=default_outputs(), metavar="FOLDER", help="folder of all runs (%(default)s)"
+        "--outputs", type=kind, default=default_outputs(), metavar="FOLDER", help="folder of all runs (%(default)s)"
     )
+
+
+def _folder(text: str) -> Path:
+    """One that is named has to be there: a slip of the pen is no empty folder. The default may not be there yet."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)

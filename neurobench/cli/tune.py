@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
     parser.add_argument("--json", action="store_true", help="the trials for programs")
     parser.add_argument("--config-dir", "-cd", metavar="FOLDER", help="a folder of YAML files of your own")
-    add_outputs(parser)
+    add_outputs(parser, new=True)
     asked = parser.parse_intermixed_args(words)
     if asked.trials < 1 or asked.seed < 0:
         raise UserError("--trials is at least 1, --seed at least 0")

@@ -106,13 +106,15 @@ def warm(parent: int) -> None:
     again at once.
     """
     threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
-    import matplotlib.figure  # noqa: F401
-    import numba
-    import torch
+    try:
+        import matplotlib.figure  # noqa: F401
+        import numba
+        import torch
 
-    import neurobench.runs.execute
-    import neurobench.training.fit  # noqa: F401
-
+        import neurobench.runs.execute
+        import neurobench.training.fit  # noqa: F401
+    except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the one who waits tells of it
+        os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
 

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from neurobench.cli.list import main
 from tests.cli.conftest import Neurobench
 
 
@@ -37,3 +40,9 @@ def test_a_folder_from_elsewhere_cannot_name_foreign_code(neurobench: Neurobench
     done = neurobench("show", "latest", "--predict", "3")
     assert done.returncode == 2
     assert "_target_=subprocess.Popen is not allowed" in done.stderr
+
+
+def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["runs", "--outputs", str(tmp_path / "typo")])
+    assert "there is no folder" in capsys.readouterr().err
