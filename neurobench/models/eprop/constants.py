@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from neurobench.kernels.eprop_records import SURROGATES, Constants
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.recipe import BSSHSLM, EpropRSNN
 
 
 def constants(recipe: EpropRSNN, inputs: int, classes: int) -> Constants:
@@ -48,8 +48,9 @@ def constants(recipe: EpropRSNN, inputs: int, classes: int) -> Constants:
 
 
 def scale(recipe: EpropRSNN) -> float:
-    """The factor (1 - kappa) that NEST's traces lack, in floating point: 0.010000000000000009, not 0.01."""
-    return 1.0 - recipe.kappa
+    """The factor (1 - kappa) that NEST's traces lack, in floating point: 0.010000000000000009, not 0.01. Those of
+    iaf_bsshslm_2020 have it."""
+    return 1.0 if recipe.neuron == BSSHSLM else 1.0 - recipe.kappa
 
 
 def eta(recipe: EpropRSNN) -> float:

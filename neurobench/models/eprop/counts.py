@@ -16,6 +16,7 @@ from torch import Tensor
 from neurobench.kernels import eprop_count
 from neurobench.kernels.eprop_spikes import stream
 from neurobench.metrics.operations import Operations, Population, synapses
+from neurobench.models.eprop.bsshslm import BsshslmEngine, course
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.engines import Engine
 from neurobench.models.eprop.exact import NOTHING, ExactEngine, Spikes
@@ -46,6 +47,8 @@ def of_network(engine: Engine, spikes: Spikes, n: int) -> Operations:
     """Of n samples, predicted from the engine's state."""
     if isinstance(engine, ChipEngine):
         c, seen, held = engine.c, _of_chip(engine, spikes, n), _on_chip(engine)
+    elif isinstance(engine, BsshslmEngine):
+        c, seen, held = engine.c, _of_courses(engine, spikes, n), _in_matrices(engine)
     elif isinstance(engine, MinibatchEngine):
         c, seen, held = engine.c, _of_batch(engine, spikes, n), _in_matrices(engine)
     else:
@@ -99,6 +102,21 @@ def _of_batch(engine: MinibatchEngine, spikes: Spikes, n: int) -> Traffic:
     inputs, recurrent, tally = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     network = c, engine.numbers, engine.plain, *spikes, engine.w, engine.wires, engine.f
     eprop_count.count(*network, n, inputs, recurrent, tally)
+    return Traffic(inputs, recurrent, *(int(number) for number in tally))
+
+
+def _of_courses(engine: BsshslmEngine, spikes: Spikes, n: int) -> Traffic:
+    c, weights = engine.c, engine.weights()
+    step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start)) % (c.T + 1)
+    inputs = np.bincount(spikes.source[(step > 0) & (step < c.T)], minlength=c.inputs)
+    recurrent, tally = np.zeros(c.N, np.int64), np.zeros(3, np.int64)
+    for g in range(n):
+        one = course(c, engine.rule, weights, spikes, g)
+        recurrent += one.z[:-1].sum(0, dtype=np.int64)
+        moved = one.z.astype(bool) | (np.diff(one.v, axis=0, prepend=0.0) != 0)
+        y = np.concatenate([np.zeros((1, c.K)), one.y[:-1]])  # as the readouts have it
+        moved_out = np.diff(y, axis=0, prepend=0.0) != 0
+        tally += one.z.sum(dtype=np.int64), _updates(moved, c.T), _updates(moved_out, c.T)
     return Traffic(inputs, recurrent, *(int(number) for number in tally))
 
 

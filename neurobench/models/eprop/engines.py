@@ -11,7 +11,7 @@ import torch
 from neurobench.kernels.eprop_records import Constants
 from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
 from neurobench.models.eprop.initial import Weights
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.recipe import BSSHSLM, EpropRSNN
 
 
 class Engine(Protocol):
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int, device: torch.device) -> Engine:
-    """A chip and NEST's stream of samples run on the CPU, whatever the device."""
+    """A chip, NEST's stream of samples, and iaf_bsshslm_2020 run on the CPU, whatever the device."""
     numbers = recipe.learning_core.fixed_point
     if numbers is not None:
         from neurobench.models.eprop.chip import ChipEngine
@@ -50,6 +50,11 @@ def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int, de
 
         return OnlineEngine(c, weights)
     lr_out, softmax = recipe.lr_out, recipe.error == "softmax"
+    if recipe.neuron == BSSHSLM:
+        from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine
+
+        how = Arrival(recipe.regular_spike_arrival, recipe.regular_spike_arrival_out, recipe.average_gradient)
+        return BsshslmEngine(c, weights, how, lr_out=lr_out, softmax=softmax)
     if device.type != "cpu":
         from neurobench.models.eprop.minibatch_device import DeviceMinibatchEngine
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from neurobench.models.eprop.bsshslm import BsshslmEngine
 from neurobench.models.eprop.history import KINDS, History
 from neurobench.models.eprop.initial import Weights
 from neurobench.models.eprop.snapshot import Snapshot, snapshot
@@ -35,8 +36,9 @@ def all_figures(learner: EpropLearner, test: Split) -> dict[str, Figure | bytes]
     if learner.recipe.record and len(test):
         spikes = learner.wiring.encode(test.x[:1], learner.c.T)  # type: ignore[arg-type]
         trained = Weights(*after, *learner.initial[3:])
+        rule = learner.engine.rule if isinstance(learner.engine, BsshslmEngine) else None
         for name, weights in (("before", learner.initial), ("after", trained)):
-            taken = snapshot(f"{name} training", learner.c, weights, spikes, int(test.y[0]))
+            taken = snapshot(f"{name} training", learner.c, weights, spikes, int(test.y[0]), rule)
             found[f"dynamic_variables_{name}_training"] = dynamic_variables(taken, learner.recipe.record)
     return found
 

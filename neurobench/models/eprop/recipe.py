@@ -19,6 +19,9 @@ NotNegative = Annotated[float, Bound(0)]
 Fraction = Annotated[float, Bound(0, 1)]
 BelowOne = Annotated[float, Bound(0, 1, below=True)]
 
+BSSHSLM = "iaf_bsshslm_2020"  # the authors' initials: e-prop as they published it
+NO_CUTOFF = 100  # the field's default, which engine=minibatch does not use
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpropRSNN:
@@ -30,12 +33,14 @@ class EpropRSNN:
     """
 
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
+    # Fields that came after runs were made: see `neurobench.config.identity`
+    later: ClassVar[tuple[str, ...]] = ("regular_spike_arrival", "regular_spike_arrival_out", "average_gradient")
 
     engine: Literal["exact", "online", "minibatch"] = "minibatch"  # exact, online: NEST's stream of samples
     hidden: Annotated[int, Bound(1, 100_000)] = 150
     steps: Annotated[int, Bound(2, 100_000)] = 300  # T: time steps of 1 ms of a sample
     window: Annotated[int, Bound(1)] = 10  # of them, those at the end with a target
-    neuron: Literal["iaf", "iaf_adapt", "psc_delta", "psc_delta_adapt"] = "iaf"
+    neuron: Literal["iaf", "iaf_adapt", "psc_delta", "psc_delta_adapt", "iaf_bsshslm_2020"] = "iaf"
     tau_m: Positive = 30.0  # ms
     tau_out: Positive = 100.0  # ms
     v_th: float = 0.6  # mV
@@ -45,18 +50,21 @@ class EpropRSNN:
     refractory_input: bool = False  # psc_delta: input in the refractory time waits for its end, else is lost
     adapt_beta: NotNegative = 1.0  # of the threshold; *_adapt only
     adapt_tau: Positive = 10.0  # ms
+    regular_spike_arrival: bool = True  # a spike counts whole, else times 1 - alpha; iaf_bsshslm_2020 only
+    regular_spike_arrival_out: bool = False  # the same at the readouts
+    average_gradient: bool = False  # a gradient is divided by `window`; iaf_bsshslm_2020 only
     delay: int = 1  # ms
     surrogate: Literal["piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan"] = "piecewise_linear"
     surrogate_height: Positive = 0.5
     surrogate_width: Positive = 0.5882352941176471  # mV, 1 / 1.7
     kappa: Fraction = 0.99
     kappa_reg: Fraction = 0.99
-    cutoff: Annotated[int, Bound(0)] = 100  # ms of a gap between spikes in which traces are integrated
-    c_reg: NotNegative = 2.0  # over T (1 - kappa)^2
+    cutoff: Annotated[int, Bound(0)] = NO_CUTOFF  # ms of a gap between spikes in which traces are integrated
+    c_reg: NotNegative = 2.0  # over T (1 - kappa)^2; iaf_bsshslm_2020: over T
     f_target: NotNegative = 10.0  # spikes / s
     sparsity: tuple[Fraction, ...] = (0.75, 0.99, 0.0)  # share of missing synapses: in, recurrent, out
     optimizer: Literal["gradient_descent", "adam"] = "adam"
-    lr: NotNegative = 2e-3  # gradient_descent: times (1 - kappa)^2, adam: as it is
+    lr: NotNegative = 2e-3  # gradient_descent: times (1 - kappa)^2, adam and iaf_bsshslm_2020: as it is
     lr_out: NotNegative = 0.01  # factor on lr of the readout; minibatch only
     lr_decay: Literal["none", "linear", "cosine"] = "none"  # to 0 at the end of training; minibatch only
     beta_1: BelowOne = 0.9
@@ -135,6 +143,19 @@ class EpropRSNN:
                     fault(field, f"is for engine=exact; engine={self.engine} needs {field}={only}")
         if self.engine == "minibatch" and self.kappa_reg != self.kappa:
             fault("kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike")
+        return faults + self._bsshslm_misfits()
+
+    def _bsshslm_misfits(self) -> list[tuple[str, str]]:
+        if self.neuron != BSSHSLM:
+            defaults = {"regular_spike_arrival": True, "regular_spike_arrival_out": False, "average_gradient": False}
+            wrong = [(name, value) for name, value in defaults.items() if getattr(self, name) != value]
+            return [(name, f"={not v} is for neuron={BSSHSLM}; neuron={self.neuron} needs {v}") for name, v in wrong]
+        faults = []
+        if self.engine != "minibatch":
+            sentence = f"={self.engine!r} updates at spikes, neuron={BSSHSLM} after samples: engine=minibatch"
+            faults.append(("engine", sentence))
+        if self.cutoff != NO_CUTOFF:
+            faults.append(("cutoff", f"={self.cutoff} is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"))
         return faults
 
     def layers(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,140 @@
+"""The neuron iaf_bsshslm_2020 is NEST's: spikes, readouts, and weights after every update of 12 samples.
+
+The vectors are NEST 3.10's own (vectors/make_bsshslm_2020.py).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurobench.config.bounds import BoundsError
+from neurobench.config.compose import composer
+from neurobench.config.identity import science
+from neurobench.metrics.operations import total
+from neurobench.models.eprop import counts
+from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine, course
+from neurobench.models.eprop.exact import Spikes
+from neurobench.models.eprop.initial import of_matrices
+from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.snapshot import snapshot
+from neurobench.models.learner import Step
+from tests.models.eprop.conftest import TINY, VECTORS, T, learner, tiny_spikes
+
+C = TINY._replace(kappa=math.exp(-1 / 100), c_reg=2.0 / T)
+EARLY = Arrival(regular=False, regular_out=False)
+REFRACTORY = {"refractory": 3, "v_min": -0.1, "surrogate": 1}
+# batch, learning rate, how spikes arrive, factor on W_in and W_rec, cross entropy, changed constants
+SETTINGS: dict[str, tuple[int, float, Arrival, float, bool, dict[str, Any]]] = {
+    "batch_1": (1, 2e-4, Arrival(), 1.0, False, {}),
+    "batch_3": (3, 2e-4, Arrival(), 1.0, False, {}),
+    "early_arrival": (1, 1e-2, EARLY, 20.0, False, {}),
+    "average_gradient": (2, 1e-3, Arrival(average=True), 1.0, False, {}),
+    "adam": (2, 1e-3, Arrival(), 1.0, False, {"adam": True}),
+    "refractory": (1, 2e-4, Arrival(), 1.0, False, REFRACTORY),
+    "cross_entropy": (1, 2e-4, Arrival(), 1.0, True, {}),
+}
+
+
+def engine(name: str, dtype: Any = np.float64) -> BsshslmEngine:
+    _, _, arrival, gain, softmax, changed = SETTINGS[name]
+    tiny = np.load(VECTORS / "tiny_gd.npz")
+    weights = of_matrices(gain * tiny["w_in0"], gain * tiny["w_rec0"], tiny["w_out0"], tiny["B"])
+    return BsshslmEngine(C._replace(**changed), weights, arrival, dtype, softmax=softmax)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_spikes_readouts_and_weights_are_nests(name: str) -> None:
+    nest, made, (batch, rate, *_) = np.load(VECTORS / "bsshslm_2020.npz"), engine(name), SETTINGS[name]
+    before = made.weights()
+    for k in range(12 // batch):
+        some = slice(batch * k, batch * k + batch)
+        answer = made.group(tiny_spikes(nest, batch * k, batch), nest["labels"][some], rate, k)
+        np.testing.assert_allclose(answer.window, nest[f"{name}_y"][some], rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(answer.counts, nest[f"{name}_z"][some].sum(1))
+    assert nest[f"{name}_z"].sum() > 300
+    for ours, key, first in zip(made.weights(), ("w_in", "w_rec", "w_out"), before, strict=True):
+        changed = np.abs(nest[f"{name}_{key}"] - first).max()
+        assert changed > 1e-4
+        np.testing.assert_allclose(ours, nest[f"{name}_{key}"], rtol=0, atol=1e-11 * changed)
+
+
+@pytest.mark.parametrize("name", ["early_arrival", "refractory"])
+def test_the_course_of_a_sample_is_nests(name: str) -> None:
+    """What is drawn and counted: every spike, and the readouts of the window."""
+    nest, made = np.load(VECTORS / "bsshslm_2020.npz"), engine(name)
+    weights = made.weights()
+    one = course(made.c, made.rule, weights, tiny_spikes(nest), 0)
+    np.testing.assert_array_equal(one.z, nest[f"{name}_z"][0])
+    np.testing.assert_allclose(one.y[-10:], nest[f"{name}_y"][0], rtol=0, atol=1e-14)
+    drawn = snapshot("", made.c, of_matrices(*weights, made.B.T[:8]), tiny_spikes(nest, 0, 1), 0, made.rule).recorded
+    np.testing.assert_array_equal(drawn.z[2:], one.z[:-2])
+    np.testing.assert_allclose(drawn.L[-1], drawn.error[-2] @ made.B[:, :8], rtol=1e-12)
+
+
+def test_float32_follows_float64() -> None:
+    nest = np.load(VECTORS / "bsshslm_2020.npz")
+    single, double = (engine("batch_3", kind) for kind in (np.float32, np.float64))
+    answers = [one.gradients(tiny_spikes(nest, 0, 3), nest["labels"][:3]) for one in (single, double)]
+    np.testing.assert_allclose(answers[0].window, answers[1].window, atol=1e-6)
+    assert single.grads is not None
+    assert double.grads is not None
+    for ours, wanted in zip(single.grads, double.grads, strict=True):
+        np.testing.assert_allclose(ours.sum(0), wanted.sum(0), rtol=0, atol=1e-4 * np.abs(wanted.sum(0)).max())
+
+
+def test_counts_are_those_of_a_hand_worked_sample() -> None:
+    """One input, two neurons, five steps. The input's spike in step 0 reaches nobody, that in step 1 brings neuron 0
+    to 1.0: it fires, is at alpha - 0.6 in step 2 and decays; its spike reaches neuron 1 (+0.3) and the readout."""
+    c = C._replace(T=5, W=2, inputs=1, N=2, K=1)
+    w_in, w_rec, w_out = np.array([[1.0], [0.0]]), np.array([[0.0, 0.0], [0.3, 0.0]]), np.array([[0.5, 0.5]])
+    made = BsshslmEngine(c, of_matrices(w_in, w_rec, w_out, np.zeros((2, 1))), Arrival(), np.float64)
+    spikes = Spikes(np.array([0, 1, 2, 2, 2, 2, 2]), np.zeros(2, np.int64))
+    told = counts.of_network(made, spikes, 1)
+    one = course(c, made.rule, made.weights(), spikes, 0)
+    np.testing.assert_allclose(one.v[:3, 0], [0.0, 1.0, c.alpha - 0.6], rtol=1e-15)
+    np.testing.assert_allclose(one.v[2:4, 1], [0.3, c.alpha * 0.3], rtol=1e-15)
+    hidden, readout = told.populations
+    assert hidden.active == 1
+    assert hidden.updates == (1 + 4) + (1 + 3)  # the first step counts; then neuron 0 moves from 1 on, neuron 1 from 2
+    assert readout.updates == 1 + 3  # the first step, and from step 2 on
+    figures, _ = total([told])
+    assert figures["effective_acs"] == 1 + 1 + 1
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"engine": "exact"}, "engine='exact' updates at spikes, neuron=iaf_bsshslm_2020 after samples: engine=minibatch"),
+    ({"engine": "online", "optimizer": "gradient_descent"}, "engine='online' updates at spikes"),
+    ({"cutoff": 5}, "cutoff=5 is not what neuron=iaf_bsshslm_2020 has"),
+    ({"neuron": "iaf", "regular_spike_arrival": False}, "=False is for neuron=iaf_bsshslm_2020; neuron=iaf needs True"),
+    ({"neuron": "iaf", "average_gradient": True}, "average_gradient=True is for neuron=iaf_bsshslm_2020"),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), REFUSED)
+def test_what_does_not_combine_is_refused(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BoundsError) as refusal:
+        EpropRSNN(**{"neuron": "iaf_bsshslm_2020", "learning_core": None, **fields})
+    assert sentence in str(refusal.value)
+
+
+def test_runs_of_before_keep_their_identity() -> None:
+    with composer() as compose:
+        told = science(compose(["model=eprop_rsnn"]))["model"]
+        assert not set(EpropRSNN.later) & set(told)
+        changed = compose(["model=eprop_rsnn", "model.neuron=iaf_bsshslm_2020", "model.average_gradient=true"])
+        assert science(changed)["model"]["average_gradient"] is True
+
+
+def test_real_recordings_are_learned_counted_and_drawn(recordings: Any) -> None:
+    made = learner(neuron="iaf_bsshslm_2020", lr=1e-2, lr_out=1.0)
+    batch = recordings.train.batch(slice(0, 20))
+    losses = [made.learn(batch, Step(k, 8, 0))["loss"] for k in range(8)]
+    assert losses[-1] < 0.9 * losses[0]
+    some = recordings.train.batch(slice(0, 2)).x
+    told = made.operations(some)
+    assert told.populations[0].active == int(made._answer(some).counts.sum()) > 0
+    assert "dynamic_variables_after_training" in made.figures(recordings.test)
