@@ -14,6 +14,8 @@ from neurobench.metrics.intervals import t_interval
 from neurobench.report.declared import Declared
 from neurobench.runs.index import Entry, read_index
 
+_OWN = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
+
 
 @dataclass(frozen=True)
 class Filled:
@@ -73,7 +75,11 @@ class Filled:
 
     @property
     def evaluated_on(self) -> str:
-        return self.runs[-1]["data"]["evaluated_on"] if self.runs else ""
+        """In words: the test set, or the other samples that this metric is of ("1100 recorded samples")."""
+        if not self.runs:
+            return ""
+        data, of = self.runs[-1]["data"], self.row.metric.removesuffix("_accuracy")
+        return data["evaluated_on"] if of in _OWN or f"n_{of}" not in data else f"{data[f'n_{of}']} {of} samples"
 
     @property
     def data(self) -> str:

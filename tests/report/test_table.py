@@ -14,7 +14,7 @@ from neurobench.config.schema import Row
 from neurobench.report import declared
 from neurobench.report.declared import Declared
 from neurobench.report.formats import as_csv, as_latex, as_markdown
-from neurobench.report.table import fill
+from neurobench.report.table import Filled, fill
 from neurobench.runs.atomic import write_json
 
 ROW = Row(
@@ -162,3 +162,11 @@ def test_declared_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monk
     assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
     monkeypatch.setattr(declared, "_stamp", lambda: "another")
     assert declared.declared_tables() == {}
+
+
+def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
+    row = replace(ROW, metric="recorded_accuracy")
+    data = {"evaluated_on": "emulated recordings", "n_test": 10_000, "n_recorded": 1100}
+    run = {"metrics": {"recorded_accuracy": 0.95, "test_accuracy": 0.95}, "data": data}
+    told = [Filled(one, "e", (run,), "paper", "h").evaluated_on for one in (row, ROW)]
+    assert told == ["1100 recorded samples", "emulated recordings"]
