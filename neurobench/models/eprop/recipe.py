@@ -141,7 +141,7 @@ class EpropRSNN:
             for field, only in (("each_step", False), ("batch", 1)):
                 if getattr(self, field) != only:
                     fault(field, f"is for engine=exact; engine={self.engine} needs {field}={only}")
-        if self.engine == "minibatch" and self.kappa_reg != self.kappa:
+        if self.engine == "minibatch" and self.kappa_reg != self.kappa and self.neuron != BSSHSLM:  # which needs none
             fault("kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike")
         return faults + self._bsshslm_misfits()
 

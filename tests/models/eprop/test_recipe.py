@@ -120,12 +120,13 @@ ENGINES: list[dict[str, Any]] = [
     {"engine": "exact", "optimizer": "gradient_descent", "lr": 5e-3},
     {"engine": "online", "optimizer": "gradient_descent", "lr": 5e-3},
     {"engine": "minibatch", "shift": 2},
+    {"engine": "minibatch", "neuron": "iaf_bsshslm_2020", "lr_out": 1.0},
     {"core": ReckOn().open(0, CPU)},
 ]
 
 
 @pytest.mark.filterwarnings("ignore:1196 pixels")
-@pytest.mark.parametrize("fields", ENGINES, ids=["exact", "online", "minibatch", "chip"])
+@pytest.mark.parametrize("fields", ENGINES, ids=["exact", "online", "minibatch", "bsshslm", "chip"])
 def test_a_resumed_training_repeats_an_undisturbed_one(fields: dict[str, Any], recordings: Any, tmp_path: Any) -> None:
     whole, broken, resumed = (learner(**fields) for _ in range(3))
     for k in range(4):
