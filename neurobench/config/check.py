@@ -288,7 +288,7 @@ def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, w
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's
     recipe may have a `misfit(*layers)`, the sentence why these do not fit, or None; a model's recipe a
-    `misfit(dataset)`, why these data are not for it.
+    `misfit(dataset)`, why these data are not for it, and an `unfit(**devices)`, sentences why it is not for them.
     """
     recipe, data = model.record, dataset.record
     layout, shape = data.layout, data.shape
@@ -305,6 +305,8 @@ def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, w
         return [str(error)]
     devices = [backend.devices[name] for name in sorted(set(model.needs.values()))]
     found = [device.misfit(*layers) for device in devices if hasattr(device, "misfit")]
+    if hasattr(recipe, "unfit"):
+        found += recipe.unfit(**{field: backend.devices[device] for field, device in model.needs.items()})
     return [f"model={model.name}, backend={backend.name}: {sentence}" for sentence in found if sentence]
 
 

@@ -44,6 +44,12 @@ class ReckOn:
     def __post_init__(self) -> None:
         enforce(self)
 
+    @property
+    def fixed_point(self) -> FixedPoint:
+        """The numbers that it computes with."""
+        widths = self.weight_bits, self.membrane_bits, self.alpha_bits, self.kappa_bits
+        return FixedPoint(*widths, self.trace_bits, self.trace_out_bits, self.stochastic, self.update_scale)
+
     def misfit(self, inputs: int, neurons: int, outputs: int) -> str | None:
         """Why a network does not fit on the chip, or None. `inputs` before pooling."""
         faults = []
@@ -58,6 +64,4 @@ class ReckOn:
     def open(self, seed: int, device: torch.device) -> LearningCoreDevice:
         from neurobench.backends.sim.learning_core_device import LearningCoreDevice
 
-        widths = self.weight_bits, self.membrane_bits, self.alpha_bits, self.kappa_bits
-        traces = self.trace_bits, self.trace_out_bits
-        return LearningCoreDevice(self.pool, FixedPoint(*widths, *traces, self.stochastic, self.update_scale))
+        return LearningCoreDevice(self.pool, self.fixed_point)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from neurobench.config.bounds import enforce
 
@@ -18,6 +18,8 @@ class FloatCore:
     """Double or single precision, as the model's engine has it. Nothing is rounded."""
 
     pool: Literal["none", "16x16", "11x11x2"] = "none"  # cells into which pixels are pooled, as a small chip needs it
+
+    fixed_point: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         enforce(self)

@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 def make_engine(recipe: EpropRSNN, c: Constants, weights: Weights, seed: int, device: torch.device) -> Engine:
-    """A chip, NEST's stream of samples, and iaf_bsshslm_2020 run on the CPU, whatever the device."""
+    """On `device`, but for what computes on the CPU alone, see `EpropRSNN.on_cpu_alone`."""
     numbers = recipe.learning_core.fixed_point
     if numbers is not None:
         from neurobench.models.eprop.chip import ChipEngine

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 from neurobench.models.eprop import counts
 from neurobench.models.eprop.constants import constants, eta, scale
@@ -38,6 +39,11 @@ class EpropLearner:
         self.recipe, self.task, self.seeds = recipe, task, seeds
         sensor = (task.shape[0], task.shape[1], task.shape[2])
         core = recipe.learning_core
+        faults = recipe.unfit(core)
+        if faults:
+            raise UserError("\n".join(faults))
+        if device.type != "cpu" and recipe.on_cpu_alone:
+            warnings.warn(f"engine={recipe.engine} of this neuron and core computes on the CPU alone", stacklevel=1)
         self.wiring = wiring(sensor, core.pool)
         if core.pool != "none":
             pixels = recipe.layers(task.shape)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from neurobench.backends.devices import LearningCore
 from neurobench.config.bounds import Bound, BoundsError, enforce
@@ -125,11 +125,6 @@ class EpropRSNN:
             for field, only in (("lr_decay", "none"), ("error", "difference"), ("shift", 0)):
                 if getattr(self, field) != only:
                     fault(field, f"is for engine=minibatch; engine={self.engine} needs {field}={only}")
-        if self.learning_core is not None and self.learning_core.fixed_point is not None:
-            if self.engine != "minibatch":
-                fault("engine", "is NEST's floating point; a chip has its own arithmetic. Take engine=minibatch")
-            if self.neuron != "iaf" or self.t_ref:
-                fault("neuron", f"with t_ref={self.t_ref} is not what the chip has: iaf, t_ref=0")
         if self.engine == "online":
             if self.cutoff < 2:
                 fault("cutoff", "is below 2, where NEST's traces lag behind; engine=exact has that")
@@ -157,6 +152,22 @@ class EpropRSNN:
         if self.cutoff != NO_CUTOFF:
             faults.append(("cutoff", f"={self.cutoff} is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"))
         return faults
+
+    def unfit(self, learning_core: Any) -> list[str]:
+        """Why engine or neuron are not for a learning core: the device, or its recipe, which tells the same."""
+        if learning_core.fixed_point is None:
+            return []
+        faults = []
+        if self.engine != "minibatch":
+            faults.append(f"model.engine={self.engine} is NEST's floating point, the chip has whole numbers: minibatch")
+        if self.neuron != "iaf" or self.t_ref:
+            faults.append(f"model.neuron={self.neuron} with t_ref={self.t_ref} is not what the chip has: iaf, t_ref=0")
+        return faults
+
+    @property
+    def on_cpu_alone(self) -> bool:
+        """Streams of samples one after the other, a chip, and iaf_bsshslm_2020 do not compute on a GPU."""
+        return self.engine != "minibatch" or self.neuron == BSSHSLM or self.learning_core.fixed_point is not None
 
     def layers(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Inputs (before pooling), recurrent neurons, readouts of N-MNIST."""

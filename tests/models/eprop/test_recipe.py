@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from neurobench.backends.mock.reckon import ReckOn
+from neurobench.cli.main import main
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
@@ -95,6 +96,30 @@ def test_a_chip_without_pooling_says_its_numbers() -> None:
     assert "1196 inputs do not fit 256" in str(ReckOn(pool="none").misfit(1196, 150, 10))
     assert "model.hidden=300 neurons do not fit 256" in str(ReckOn().misfit(1196, 300, 10))
     assert ReckOn().misfit(1196, 256, 16) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["model.engine=exact", "model.optimizer=gradient_descent"], "model.engine=exact is NEST's floating point"),
+        (["model.neuron=psc_delta"], "model.neuron=psc_delta with t_ref=0 is not what the chip has: iaf, t_ref=0"),
+        (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not what the chip has"),
+    ],
+)
+def test_what_a_chip_does_not_have_is_told_by_the_check(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "model=eprop_rsnn", "backend=mock", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert main(["validate", "model=eprop_rsnn", "backend=sim", *words]) == 0
+    fields = {name.removeprefix("model."): value for name, value in (word.split("=") for word in words)}
+    with pytest.raises(UserError, match="chip has"):
+        learner(core=ReckOn().open(0, CPU), **{k: int(v) if v.isdigit() else v for k, v in fields.items()})
+
+
+def test_a_device_that_an_engine_leaves_idle_is_told() -> None:
+    with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU alone"):
+        learner(device=torch.device("meta"), engine="exact", optimizer="gradient_descent")
 
 
 def test_pooling_is_told() -> None:
