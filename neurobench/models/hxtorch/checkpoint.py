@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from neurobench.backends.devices import AnalogMac
@@ -12,8 +10,7 @@ from neurobench.config.errors import UserError
 from neurobench.models.hxtorch.layers import Layer
 from neurobench.models.hxtorch.network import Network
 from neurobench.models.hxtorch.recipe import HXTorchMLP
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import all_runs, find_run
+from neurobench.runs.finished import find_finished
 
 FORMAT = 1
 AGAIN = 0.005  # relative: so well two calibrations of one chip agree
@@ -113,18 +110,8 @@ def restored(stored: Mapping[str, Any], num_sends: list[int], net: Network) -> N
 
 def load_learner_state(reference: str) -> tuple[str, Mapping[str, Any]]:
     """Where a run is, and what its learner kept. `reference` as in `neurobench show`. Raises UserError."""
-    run = _find_trained(Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs")), reference)
+    run = find_finished(reference)
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise Refused(f"init_from={reference}: {run.path} has no checkpoint yet.")
     return str(run.path), checkpoint["learner"]
-
-
-def _find_trained(outputs: Path, reference: str) -> RunFolder:
-    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
-    found = find_run(outputs, reference)
-    if found.has("result.json"):
-        return found
-    finished = [run for run in all_runs(outputs) if run.has("result.json")]
-    meant = [run for run in finished if reference in ("latest", run.path.parent.name)]
-    return max(meant, key=lambda run: run.path.name, default=found)
