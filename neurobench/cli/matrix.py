@@ -10,6 +10,7 @@ from rich.console import Console
 
 from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
+from neurobench.config.compose import choices
 from neurobench.report.declared import declared_tables
 from neurobench.report.matrix import COLUMNS, cells, verdict
 from neurobench.report.table import fill
@@ -18,10 +19,11 @@ from neurobench.report.table import fill
 def main(words: list[str]) -> int:
     """Exit code 0, or 3 where a cell lies below its sanity line."""
     parser = argparse.ArgumentParser(prog="neurobench matrix", description=__doc__)
+    parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
     parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
     add_outputs(parser)
     asked = parser.parse_args(words)
-    filled = fill(declared_tables()["matrix"], asked.outputs)
+    filled = fill(declared_tables()["matrix"], asked.outputs, scale=asked.scale)
     rows = cells(filled)
     if asked.format == "csv":
         csv.writer(sys.stdout).writerows([COLUMNS, *rows])

@@ -22,6 +22,14 @@ GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experime
 Composer = Callable[[Sequence[str]], DictConfig]
 
 
+def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
+    """`${paper:FULL,CUT}` in a YAML file: FULL at scale=paper, CUT at every smaller scale."""
+    return full if _root_.scale.name == "paper" else cut
+
+
+OmegaConf.register_new_resolver("paper", _paper, replace=True)
+
+
 def searchpath(config_dir: str | None = None) -> list[str]:
     """The override that adds plugins' YAML folders (and a user's own folder) to Hydra's search path."""
     extra = [f"pkg://{package}" for package in config_packages()[1:]]

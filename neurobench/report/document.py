@@ -1,7 +1,8 @@
 """Measured figures in somebody's own Markdown document (a README, a paper's draft), brought up to date in place.
 
 A marked place is what lies between `<!-- table NAME [row ...] -->` and `<!-- end -->`: the rows of that table, by their
-ids and in that order, or all that were measured. `<!-- table matrix -->` is a grid of models, data sets and backends.
+ids and in that order, or all that were measured. `<!-- table matrix -->` is a grid of models, data sets and backends;
+a cell that was not run at paper scale names its scale.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ def _grid(rows: Sequence[Filled]) -> Iterator[str]:
         cell = _CELL.fullmatch(filled.row.what)
         assert cell, filled.row.what
         accuracy = "-" if filled.mean is None else f"{filled.mean:.1%}".replace("%", " %")
+        if filled.scale not in ("paper", None):
+            accuracy += f" ({filled.scale})"
         found.setdefault(cell["model"], {})[cell["dataset"], cell["backend"]] = accuracy
     columns = list(dict.fromkeys(column for cells in found.values() for column in cells))
     columns.sort(key=lambda column: (column[0], column[1] != "sim"))

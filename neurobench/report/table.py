@@ -123,23 +123,28 @@ class Filled:
         }
 
 
-def fill(declared: Sequence[Declared], outputs: Path, runs: Sequence[Entry] | None = None) -> list[Filled]:
-    """Join with finished runs of exactly the declared setting; the newest run of each seed counts."""
+def fill(
+    declared: Sequence[Declared], outputs: Path, runs: Sequence[Entry] | None = None, scale: str | None = None
+) -> list[Filled]:
+    """Join with finished runs of exactly the declared setting; the newest run of each seed counts.
+
+    `scale`: of that scale alone; else of the largest that was run.
+    """
     of_name: dict[str, list[Entry]] = {}
     for entry in read_index(outputs) if runs is None else runs:
         of_name.setdefault(entry.path.partition("/")[0], []).append(entry)
     filled = []
     for experiment in declared:
-        scale, newest = _newest(experiment, of_name.get(experiment.name, []))
+        ran, newest = _newest(experiment, of_name.get(experiment.name, []), scale)
         for row in experiment.rows:
             told = tuple(result for result in newest if row.metric in result["metrics"])
-            filled.append(Filled(row, experiment.experiment, told, scale, experiment.setting_hashes["paper"]))
+            filled.append(Filled(row, experiment.experiment, told, ran, experiment.setting_hashes["paper"]))
     return filled
 
 
-def _newest(experiment: Declared, runs: Sequence[Entry]) -> tuple[str | None, list[dict[str, Any]]]:
+def _newest(experiment: Declared, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[dict[str, Any]]]:
     """Paper-scale results, one a seed; where there are none, those of another scale, which prove nothing."""
-    scales = ["paper", *(scale for scale in experiment.setting_hashes if scale != "paper")]
+    scales = [only] if only else ["paper", *(scale for scale in experiment.setting_hashes if scale != "paper")]
     found: dict[str, dict[int, Any]] = {experiment.setting_hashes[scale]: {} for scale in scales}
     for _, record, result in runs:
         if result and result["setting_hash"] in found:

@@ -60,6 +60,9 @@ def test_the_matrix_is_a_grid() -> None:
     text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": cells})
     assert "| model | D1, `sim` | D2, `sim` |" in text
     assert "| B | 60.0 % | 70.0 % |" in text
+    cells[0] = replace(cells[0], scale="quick")
+    text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": cells})
+    assert "| A | 60.0 % (quick) | 70.0 % |" in text, "a cell that is no result says so"
 
 
 def test_every_cell_of_the_declared_matrix_has_its_place(tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def test_a_smaller_scale_never_passes(tmp_path: Path) -> None:
     assert (row.verdict, row.scale) == ("SMOKE", "smoke")
 
 
+def test_the_largest_scale_counts_unless_one_is_asked_for(tmp_path: Path) -> None:
+    finished(tmp_path, "a", TUTORIAL.setting_hashes["smoke"], 0, 0.5)
+    finished(tmp_path, "b", TUTORIAL.setting_hashes["paper"], 0, 0.9)
+    for scale, mean in ((None, 0.9), ("paper", 0.9), ("smoke", 0.5)):
+        (row,) = fill([TUTORIAL], tmp_path, scale=scale)
+        assert (row.mean, row.scale) == (mean, scale or "paper")
+
+
 def test_a_run_of_another_setting_does_not_count_though_its_name_is_the_same(tmp_path: Path) -> None:
     finished(tmp_path, "1", "x" * 12, 0, 0.955)
     assert fill([TUTORIAL], tmp_path)[0].verdict == "not run"
