@@ -28,12 +28,20 @@ def main(words: list[str]) -> int:
     make.add_argument("--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are")
     likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
     likeness.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
+    likeness.add_argument(
+        "--fitted-to",
+        type=_between(1, 999),
+        metavar="N",
+        help="first training pairs that camera saw; the others are shown",
+    )
     likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
     asked = parser.parse_args(words)
     if asked.deed == "emulate":
         return _emulate(asked)
     if asked.deed == "camera":
-        return _camera(asked.of, asked.figure)
+        if asked.fitted_to and not asked.of:
+            parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
+        return _camera(asked.of, asked.fitted_to, asked.figure)
     if asked.deed == "path":
         print(path(asked.name))
     elif asked.deed == "fetch":
@@ -69,7 +77,7 @@ def _emulate(asked: argparse.Namespace) -> int:
     return FINE
 
 
-def _camera(camera: str | None, drawing: str | None) -> int:
+def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -77,11 +85,11 @@ def _camera(camera: str | None, drawing: str | None) -> int:
     from neurobench.data.camera_likeness import floors, likeness, pairs, summary
 
     console = Console()
-    for train, words in (
-        (True, "1000 training pairs, to which the camera was fitted"),
-        (False, "100 test pairs"),
-    ):
-        real, made = pairs(train, 1000, camera)
+    training = (True, 0, "1000 training pairs, to which the camera was fitted")
+    if fitted_to:
+        training = (True, fitted_to, f"training pairs {fitted_to + 1} to 1000, to which the camera was not fitted")
+    for train, first, words in (training, (False, 0, "100 test pairs")):
+        real, made = pairs(train, 1000, camera, first=first)
         table = Table("", "real", "emulated", "difference", title=words, title_justify="left", box=None)
         for row in likeness(summary(real), summary(made)):
             table.add_row(*row)

@@ -46,16 +46,17 @@ def summary(events: Events) -> Summary:
     return Summary(n, total.sum((2, 3)).T, total.sum(0), maps.reshape(len(n), BINS, -1), between)
 
 
-def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0) -> tuple[Events, Events]:
-    """The first n real recordings of a split, and emulated ones of the same images. `seed` is the camera's."""
+def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: int = 0) -> tuple[Events, Events]:
+    """Real recordings `first` to n - 1 of a split, and emulated ones of the same images. `seed` is the camera's."""
     splits = NMNIST(validation=0).load(0)
     real = (splits.train if train else splits.test).head(n)
     with checked_root(None) as root:
-        images = read_mnist(root, train)[0].numpy()[real.ids.numpy()]
-    codes, counts = emulate(read(camera), seed, images, (real.ids + (0 if train else 60_000)).tolist())
+        ids = real.ids[first:]
+        images = read_mnist(root, train)[0].numpy()[ids.numpy()]
+    codes, counts = emulate(read(camera), seed, images, (ids + (0 if train else 60_000)).tolist())
     made = StoredEvents(codes, counts.cumsum() - counts, counts, SENSOR)
     assert isinstance(real.x, Events)
-    return real.x, made[:]
+    return real.x[first:], made[:]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -125,3 +125,11 @@ def test_unlikeness_grows_with_what_is_wrong():
     near = unlikeness(own, summary(made))
     turned = torch.arange(30).roll(1)
     assert 0 < near < 0.7 * unlikeness(own, summary(made[turned]))
+
+
+def test_pairs_that_a_camera_was_not_fitted_to_are_the_same_ones_alone():
+    whole, others = pairs(train=True, n=9), pairs(train=True, n=9, first=6)
+    for one, other in zip(whole, others, strict=True):
+        assert len(other) == 3
+        assert torch.equal(one[6:9].t, other.t)
+        assert torch.equal(one[6:9].p, other.p)
