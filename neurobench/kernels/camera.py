@@ -14,7 +14,7 @@ T_SHIFT, Y_SHIFT, X_SHIFT = 13, 7, 1  # of a coded event: 19 bits time in us, 6 
 LAST = (1 << 19) - 1  # us
 _NOISE = 1 << 30  # where the counters of background draws begin; pixels have theirs below
 _LATE = 1 << 31  # and those of what a saccade is late
-_REST = 1e-4  # log luminance: how close to the dark counts as dark
+REST = 1e-4  # log luminance: how close to the dark counts as dark
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -47,6 +47,24 @@ def emulate(  # type: ignore[no-untyped-def]
             counts[b] = n
             if n <= codes.shape[1]:
                 codes[b, :n] = np.sort(codes[b, :n])
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def stage(  # type: ignore[no-untyped-def]
+    images, screen, taps, first, path, eps, pixel, hot, keys, late, rests, chunks, scenes, boxes, paths, codes, counts
+):
+    """All of `emulate` but the pixels, for a kernel that has them elsewhere: `neurobench.kernels.camera_triton`.
+
+    scenes (B, F, F) float32, boxes (B, 4) float32 (see `lit`) and paths (B, K, 2) float32 are written, and the
+    background into codes (B, capacity) and counts (B,).
+    """
+    for c in prange(chunks):
+        partial = np.empty((taps.shape[0], images.shape[2]), np.float32)
+        for b in range(images.shape[0] * c // chunks, images.shape[0] * (c + 1) // chunks):
+            look(images[b], screen, taps, first, eps, partial, scenes[b])
+            boxes[b, 0], boxes[b, 1], boxes[b, 2], boxes[b, 3] = lit(scenes[b], scenes[b, 0, 0])
+            hesitate(path, late[b], rests, paths[b])
+            counts[b] = disturb(path.shape[0], pixel, hot, keys[b, 0], keys[b, 1], codes[b], 0)
 
 
 @njit(cache=True, error_model="numpy")
@@ -144,7 +162,7 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
             before = signal[i]
             speed = np.float32(dt) * np.float32(rate + gain * (seen - dark))
             now = before + (seen - before) * (speed / (1 + speed))
-            if outside and abs(now - dark) < _REST:
+            if outside and abs(now - dark) < REST:
                 now = dark
             signal[i] = now
             slope = (now - before) / np.float32(dt)

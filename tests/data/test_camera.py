@@ -1,5 +1,6 @@
 """The emulated camera: physics against closed forms, seeds, likeness to the real recordings, files and labels."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -187,6 +188,26 @@ def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache,
     (folder / "codes.u32").write_bytes(b"1234")
     with pytest.raises(DataError, match=r"holds 1 events, expected .* Remove it"):
         stored(camera, 0, images, range(7))
+
+
+def test_recordings_are_made_where_it_is_fastest_and_say_where(cache, monkeypatch):
+    """A GPU makes the same bytes (tests/kernels/test_camera_triton.py), so the folder does not depend on it."""
+    images = np.random.default_rng(3).integers(0, 256, (2, 28, 28), np.uint8)
+    camera, launched = read(None), []
+    monkeypatch.setattr(camera_store, "fastest", lambda: "cuda")
+    monkeypatch.setattr(
+        camera_store,
+        "_launched",
+        lambda told, room, device: launched.append(device) or camera_store._compiled(told, room),
+    )
+    kept = stored(camera, 0, images, range(2))
+    assert launched == ["cuda"]
+    assert kept.events.length.tolist() == emulate(camera, 0, images, range(2))[1].tolist()
+    told = [json.loads(path.read_text()) for path in (cache / "emulated").glob("*/made.json")]
+    assert [each["device"] for each in told if each["sha256"] == kept.sha256] == ["cuda"]
+    monkeypatch.setattr(camera_store, "fastest", lambda: "cpu")
+    assert stored(camera, 0, images, range(2)).sha256 == kept.sha256
+    assert launched == ["cuda"]
 
 
 @pytest.fixture(scope="module")

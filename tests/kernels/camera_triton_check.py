@@ -1,0 +1,40 @@
+"""Run by test_camera_triton with TRITON_INTERPRET=1, which must be set before triton is imported.
+
+"cpu" is the compiled kernel; "cpu:0" is torch's other name of the same place, and Triton's kernel.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from neurobench.data import camera_store
+from neurobench.data.camera import Camera, read
+from neurobench.data.camera_store import emulate
+from neurobench.data.mnist import read as read_mnist
+from neurobench.data.mnist_files import checked_root
+from neurobench.kernels import camera_triton
+
+with checked_root(None) as root:
+    images = read_mnist(root, train=False)[0][:2].numpy()
+
+
+def check(camera: Camera, images: np.ndarray, width: int) -> None:
+    camera_triton.WIDTH = width  # the interpreter's time is for programs, not for pixels
+    ids = range(7, 7 + len(images))
+    reference, ours = (emulate(camera, 3, images, ids, device=device) for device in ("cpu", "cpu:0"))
+    assert reference[1].min() > 100
+    for one, other in zip(ours, reference, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+fitted = read(None)
+assert min(fitted.threshold_noise, fitted.lost, fitted.background, fitted.delay, fitted.refractory_tail) > 0
+assert fitted.late
+check(fitted, images, 2048)
+# Within 24 ms: several programs for a recording, no draw of a threshold, less room than there are events. Thresholds
+# are so small that a signal's last bits show, and whether it comes to rest in the dark.
+camera_store.ROOM = 50
+fine = replace(fitted, threshold_noise=0.0, brighter=3e-4, darker=2e-4, rests=(), late=())
+path = {"knots": (0.0, 8_000.0, 24_000.0), "row": (0.0, 2.0, 3.0), "column": (1.0, 3.0, 3.0)}
+check(replace(fine, **path), images[:1], 1024)
+print("agree")

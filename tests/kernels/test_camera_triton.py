@@ -1,0 +1,64 @@
+"""A GPU's camera makes the recordings of the CPU's: in Triton's interpreter, and on a GPU where there is one."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = {
+    **dict.fromkeys(("scenes", "boxes", "paths"), "*fp32"),
+    "keys": "*i32",
+    "base": "*fp32",
+    "pixel": "*fp64",
+    "threshold": "*fp32",
+    "codes": "*i32",
+    "counts": "*i64",
+    "edge": "fp32",
+    **dict.fromkeys(("fine", "steps", "room", "pixels", "programs"), "i32"),
+    "width": "constexpr",
+}
+
+
+def test_the_interpreted_kernel_makes_the_bytes_of_the_compiled_one() -> None:
+    """Two pictures through the shipped camera, and through one whose events need a second call: no event differs."""
+    pytest.importorskip("triton")
+    words = [sys.executable, "-m", "tests.kernels.camera_triton_check"]
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert done.stdout.strip() == "agree", done.stderr
+
+
+@pytest.mark.parametrize("capability", [75, 90])
+def test_a_gpus_machine_code_rounds_each_float32_as_the_cpu_does(capability, tmp_path, monkeypatch) -> None:
+    """Compiled for a GPU, which need not be there: no product fused with a sum, nothing approximate, none flushed."""
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from neurobench.kernels.camera_triton import LAUNCH, WIDTH, watch
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    source = ASTSource(watch, signature=ARGUMENTS, constexprs={"width": WIDTH})
+    code = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=dict(LAUNCH)).asm["ptx"]
+    used = set(re.findall(r"\b(?:add|sub|mul|div|fma|mad|sqrt|rcp|lg2|ex2|cos|sin)\.\S*f(?:32|64)\b", code))
+    single = {name for name in used if name.endswith("f32")}
+    assert single == {"add.rn.f32", "sub.rn.f32", "mul.rn.f32"}
+    assert {name for name in used if name.startswith(("div", "sqrt"))} == {"div.rn.f64", "sqrt.rn.f64"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_makes_the_recordings_of_the_cpu() -> None:
+    """Of the codes one in 10,000 may differ: where CUDA's logarithm is rounded the other way, a pixel goes its own."""
+    from neurobench.data.camera import read
+    from neurobench.data.camera_store import emulate
+
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    cpu, gpu = (emulate(read(None), 0, images, range(20), device=device) for device in ("cpu", "cuda"))
+    assert np.array_equal(cpu[1], gpu[1])
+    assert (cpu[0] != gpu[0]).mean() <= 1e-4
