@@ -8,7 +8,7 @@ import numpy as np
 
 from neurobench.data.aer import Recording, encode
 from neurobench.data.camera import SENSOR, as_json, read
-from neurobench.data.camera_store import BLOCK, emulate
+from neurobench.data.camera_store import BLOCK, emulate, fastest
 from neurobench.data.dataset import DataError
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.mnist_files import checked_root
@@ -34,7 +34,8 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
                 images, labels = (part.numpy() for part in read_mnist(mnist, split == "Train"))
                 for first in range(0, n, BLOCK):
                     own = np.arange(first, min(first + BLOCK, n))
-                    codes, counts = emulate(camera, camera_seed, images[own], (own + offset).tolist())
+                    ids = (own + offset).tolist()
+                    codes, counts = emulate(camera, camera_seed, images[own], ids, device=fastest())
                     _write_block(folder / split, codes, counts, own, labels[own])
     except OSError as error:
         raise DataError(

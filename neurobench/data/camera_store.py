@@ -87,10 +87,11 @@ def _launched(told: tuple[Any, ...], room: int, device: str) -> tuple[np.ndarray
 
 
 def fastest() -> str:
-    """Where to emulate: on "cuda" where torch has a GPU and Triton is there, else on the "cpu"."""
+    """Where to emulate: on "cuda" where torch has a GPU, Triton is there and the C compiler that it calls; or "cpu"."""
     import torch
 
-    return "cuda" if torch.cuda.is_available() and find_spec("triton") else "cpu"
+    compiler = os.environ.get("CC") or shutil.which("clang") or shutil.which("gcc")
+    return "cuda" if torch.cuda.is_available() and find_spec("triton") and compiler else "cpu"
 
 
 def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> Stored:
