@@ -30,6 +30,18 @@ def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
 OmegaConf.register_new_resolver("paper", _paper, replace=True)
 
 
+def as_yaml(config: DictConfig) -> str:
+    """As a run keeps it: what `${paper:...}` came to is written out, references between sections stay."""
+    kept = config.copy()
+    for path in _paths(config):
+        owner, _, key = path.rpartition(".")
+        section: Any = OmegaConf.select(kept, owner) if owner else kept
+        node = section._get_node(key)
+        if node._is_interpolation() and "${paper:" in node._value():
+            section[key] = section[key]
+    return OmegaConf.to_yaml(kept, resolve=False)
+
+
 def searchpath(config_dir: str | None = None) -> list[str]:
     """The override that adds plugins' YAML folders (and a user's own folder) to Hydra's search path."""
     extra = [f"pkg://{package}" for package in config_packages()[1:]]

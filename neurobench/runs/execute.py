@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from neurobench.config.check import require
+from neurobench.config.compose import as_yaml
 from neurobench.config.errors import UserError
 from neurobench.config.identity import config_hash
 from neurobench.config.schema import Training
@@ -96,7 +97,7 @@ def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
             return unfinished[0], False
         if same:
             return same[0], True
-    folder = RunFolder.create(outputs, config.name, identity, OmegaConf.to_yaml(config, resolve=False))
+    folder = RunFolder.create(outputs, config.name, identity, as_yaml(config))
     folder.update(status="running", **_identity(config))
     return folder, False
 

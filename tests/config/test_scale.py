@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from neurobench.config.compose import composer
+from neurobench.config.compose import as_yaml, composer
 from neurobench.config.identity import config_hash
 
 
@@ -34,5 +34,12 @@ def test_what_a_scale_cuts_is_part_of_the_identity():
 
 
 def test_a_saved_configuration_keeps_what_it_cut(tmp_path):
-    OmegaConf.save(composed("scale=quick"), tmp_path / "config.yaml")
-    assert OmegaConf.load(tmp_path / "config.yaml").training.epochs == 3
+    """Written out, so that any reader of YAML sees it; a reference from one section to another stays one."""
+    for scale, epochs in (("quick", 3), ("paper", 8)):
+        config = composed(f"scale={scale}")
+        (tmp_path / "config.yaml").write_text(as_yaml(config))
+        kept = OmegaConf.load(tmp_path / "config.yaml")
+        plain = OmegaConf.to_container(kept, resolve=False)
+        assert (plain["training"]["epochs"], plain["model"]["core"]) == (epochs, "${backend.core}")
+        assert "${paper:" not in (tmp_path / "config.yaml").read_text()
+        assert config_hash(kept) == config_hash(config)
