@@ -30,7 +30,7 @@ def _folders(where: Path) -> list[str]:
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
-    """The run meant by a path, an id, the beginning of an id, a name (its newest run), or "latest"."""
+    """The run meant by a path, an id, the beginning of an id (or of name/id), a name (its newest run), or "latest"."""
     path = Path(reference)
     if (path / "run.json").is_file():
         return RunFolder(path)
@@ -43,7 +43,8 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     named = [run for run in by_time if run.path.parent.name == reference]
     if named:
         return named[-1]
-    matching = [run for run in runs if run.path.name.startswith(reference) or _qualified(run).startswith(reference)]
+    told = _qualified if "/" in reference else lambda run: run.path.name
+    matching = [run for run in runs if told(run).startswith(reference)]
     if len(matching) == 1:
         return matching[0]
     if matching:
