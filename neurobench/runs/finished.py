@@ -24,7 +24,7 @@ def find_finished(reference: str) -> RunFolder:
     run = max(meant, key=lambda other: other.path.name, default=run)
     if not run.has("checkpoint.pt"):
         raise UserError(
-            f"there is no finished run '{reference}' below {outputs} to start from. Run that first, or name another: "
-            "neurobench list runs"
+            f"nothing to start from: {run.path} has no checkpoint yet, and no finished run below {outputs} is named "
+            f"'{reference}'. Run that first, or name another: neurobench list runs"
         )
     return run

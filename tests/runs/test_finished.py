@@ -39,7 +39,7 @@ def test_a_run_whose_name_begins_alike_is_not_meant(outputs: Path) -> None:
 def test_a_run_with_nothing_to_start_from_is_refused(outputs: Path) -> None:
     """As the run that asks, when it names itself."""
     run(outputs, "first", "20260101-000000-aaaaaa")
-    with pytest.raises(UserError, match="there is no finished run 'first' below .* Run that first"):
+    with pytest.raises(UserError, match="has no checkpoint yet, and no finished run .* is named 'first'"):
         find_finished("first")
 
 

@@ -112,6 +112,5 @@ def load_learner_state(reference: str) -> tuple[str, Mapping[str, Any]]:
     """Where a run is, and what its learner kept. `reference` as in `neurobench show`. Raises UserError."""
     run = find_finished(reference)
     checkpoint = run.load_checkpoint()
-    if checkpoint is None:
-        raise Refused(f"init_from={reference}: {run.path} has no checkpoint yet.")
+    assert checkpoint is not None, "find_finished looks for one"
     return str(run.path), checkpoint["learner"]

@@ -49,6 +49,7 @@ def _of_file(path: Path, visible: int) -> RBM:
 def _of_run(reference: str) -> RBM:
     run = find_finished(reference)
     checkpoint = run.load_checkpoint()
-    if checkpoint is None or "rbm" not in checkpoint["learner"]:
+    assert checkpoint is not None, "find_finished looks for one"
+    if "rbm" not in checkpoint["learner"]:
         raise UserError(f"model.init_from={reference}: {run.path} holds no machine of a QRBM.")
     return RBM(**checkpoint["learner"]["rbm"])

@@ -81,7 +81,8 @@ def _layer(found: Found, recipe: SlayerSNN, hidden: bool) -> Layer:
 def _of_run(reference: str, wanted: list[Layer]) -> list[Layer]:
     run = find_finished(reference)
     checkpoint = run.load_checkpoint()
-    if checkpoint is None or "layers" not in checkpoint["learner"]:
+    assert checkpoint is not None, "find_finished looks for one"
+    if "layers" not in checkpoint["learner"]:
         raise UserError(f"model.init_from={reference}: {run.path} holds no network of slayer_snn.")
     kept = checkpoint["learner"]["layers"]
     stored = [Layer(layer["v"], layer.get("g"), layer["D"], layer.get("delay")) for layer in kept]
