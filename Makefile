@@ -119,7 +119,7 @@ table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast eng
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick
-table-matrix: .venv/installed-dev ## the matrix at quick scale, ten minutes (SCALE=paper: an hour): accuracy, time, operations, device cost
+table-matrix: .venv/installed-dev ## the matrix at quick scale, 7 minutes on two cores (SCALE=paper: 70 minutes of one core): accuracy, time, operations, device cost
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX))
 	$(BIN)/neurobench matrix --scale $(SCALE)
 
