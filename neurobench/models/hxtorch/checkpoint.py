@@ -10,7 +10,6 @@ from neurobench.config.errors import UserError
 from neurobench.models.hxtorch.layers import Layer
 from neurobench.models.hxtorch.network import Network
 from neurobench.models.hxtorch.recipe import HXTorchMLP
-from neurobench.runs.finished import find_finished
 
 FORMAT = 1
 AGAIN = 0.005  # relative: so well two calibrations of one chip agree
@@ -106,11 +105,3 @@ def restored(stored: Mapping[str, Any], num_sends: list[int], net: Network) -> N
         Layer(own("w2"), own("b2"), num_sends[1], net.second.avg),
         net.shift,
     )
-
-
-def load_learner_state(reference: str) -> tuple[str, Mapping[str, Any]]:
-    """Where a run is, and what its learner kept. `reference` as in `neurobench show`. Raises UserError."""
-    run = find_finished(reference)
-    checkpoint = run.load_checkpoint()
-    assert checkpoint is not None, "find_finished looks for one"
-    return str(run.path), checkpoint["learner"]

@@ -23,6 +23,7 @@ from neurobench.models.hxtorch.network import Activity, Network
 from neurobench.models.hxtorch.recipe import HXTorchMLP, Phase
 from neurobench.models.hxtorch.schedule import place, rate
 from neurobench.models.learner import Divergence, Seeds, Step, Task
+from neurobench.runs.finished import learned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,8 @@ class HXTorchMLPLearner:
             self.cap = network.input_cap(self.inputs(train.x), train.y.to(self.device))
         if self.recipe.init_from is None:
             return
-        self.source, state = checkpoint.load_learner_state(self.recipe.init_from)
+        run, state = learned(self.recipe.init_from)
+        self.source = str(run.path)
         checkpoint.require_transferable(state, self.net, self.recipe, self.mac)
         self.net = checkpoint.restored(state["weights"], state["num_sends"], self.net)
         self.history.ended["host"] = checkpoint.weights(self.net)

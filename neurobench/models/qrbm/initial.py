@@ -9,7 +9,7 @@ import torch
 from neurobench.backends.devices import RBM
 from neurobench.config.errors import UserError
 from neurobench.models.qrbm.bqm import read_file
-from neurobench.runs.finished import find_finished
+from neurobench.runs.finished import learned
 
 FILES = (".bqm", ".json")
 
@@ -47,9 +47,7 @@ def _of_file(path: Path, visible: int) -> RBM:
 
 
 def _of_run(reference: str) -> RBM:
-    run = find_finished(reference)
-    checkpoint = run.load_checkpoint()
-    assert checkpoint is not None, "find_finished looks for one"
-    if "rbm" not in checkpoint["learner"]:
+    run, kept = learned(reference)
+    if "rbm" not in kept:
         raise UserError(f"model.init_from={reference}: {run.path} holds no machine of a QRBM.")
-    return RBM(**checkpoint["learner"]["rbm"])
+    return RBM(**kept["rbm"])

@@ -15,7 +15,7 @@ from neurobench.models.slayer import lava_state, netx, nir_graph, parameters
 from neurobench.models.slayer.netx import Found
 from neurobench.models.slayer.parameters import Layer
 from neurobench.models.slayer.recipe import SlayerSNN
-from neurobench.runs.finished import find_finished
+from neurobench.runs.finished import learned
 
 if TYPE_CHECKING:
     from neurobench.models.slayer.learner import SlayerLearner
@@ -79,11 +79,8 @@ def _layer(found: Found, recipe: SlayerSNN, hidden: bool) -> Layer:
 
 
 def _of_run(reference: str, wanted: list[Layer]) -> list[Layer]:
-    run = find_finished(reference)
-    checkpoint = run.load_checkpoint()
-    assert checkpoint is not None, "find_finished looks for one"
-    if "layers" not in checkpoint["learner"]:
+    run, kept = learned(reference)
+    if "layers" not in kept:
         raise UserError(f"model.init_from={reference}: {run.path} holds no network of slayer_snn.")
-    kept = checkpoint["learner"]["layers"]
-    stored = [Layer(layer["v"], layer.get("g"), layer["D"], layer.get("delay")) for layer in kept]
+    stored = [Layer(layer["v"], layer.get("g"), layer["D"], layer.get("delay")) for layer in kept["layers"]]
     return lava_state.of_state(lava_state.named(stored), wanted, f"model.init_from={reference}")

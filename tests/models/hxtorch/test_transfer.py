@@ -118,7 +118,7 @@ def test_the_source_of_a_transfer_must_fit(run: Any) -> None:
 def test_a_run_of_another_model_is_no_source(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "qrbm", "ab" * 6, "")
     folder.update(status="finished")
-    with pytest.raises(UserError, match="has no checkpoint yet"):
+    with pytest.raises(UserError, match="has no checkpoint to start from"):
         learner(init_from=str(folder.path)).start(DATA)
     folder.save_checkpoint({"position": {}, "learner": {"rbm": {}}, "best": None})
     with pytest.raises(Refused, match="not one of hxtorch_mlp in format 1"):
