@@ -99,7 +99,7 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _configs() -> Iterator[Finding]:
-    from neurobench.config.catalogue import catalogue
+    from neurobench.experiment.catalogue import catalogue
 
     there = catalogue()
     yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in there.items())

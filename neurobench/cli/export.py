@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
 
 
 def _bytes(folder: RunFolder, name: str) -> bytes:
-    from neurobench.runs.reload import load_learner
+    from neurobench.experiment.reload import load_learner
 
     learner, config = load_learner(folder)
     formats = learner.exports() if isinstance(learner, Exports) else {}

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.catalogue import Cell, catalogue, matrix
 from neurobench.config.compose import composer
+from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.runs.index import Entry, read_index
 
 

@@ -12,8 +12,8 @@ from neurobench.cli.main import FAILED, FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
 from neurobench.config.errors import UserError
+from neurobench.experiment.execute import execute
 from neurobench.runs.differences import differences
-from neurobench.runs.execute import execute
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
 

@@ -62,7 +62,7 @@ def job(config: DictConfig) -> None:
     from rich.console import Console
 
     from neurobench.cli.summary import print_result
-    from neurobench.runs.execute import execute
+    from neurobench.experiment.execute import execute
 
     console = Console()
     context = HydraConfig.get()
@@ -162,7 +162,7 @@ def _refuse_ignored(words: Sequence[str]) -> None:
 
 def _explained(words: Sequence[str], error: Exception) -> ConfigError:
     """All the reasons why the words do not compose, and what else is wrong with what does."""
-    from neurobench.config.check import check
+    from neurobench.experiment.plan import check
 
     several = any(flag in words for flag in MULTIRUN)
     faults, config = explain(_overrides(words), _config_dir(words), several)

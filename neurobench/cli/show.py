@@ -12,9 +12,9 @@ from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
 from neurobench.config.errors import UserError
+from neurobench.experiment.progress import figures_line
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
-from neurobench.training.progress import figures_line
 
 
 def main(words: list[str]) -> int:
@@ -71,8 +71,8 @@ def _predict(folder: RunFolder, n: int) -> int:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
+    from neurobench.experiment.reload import load_run
     from neurobench.models.learner import Draws
-    from neurobench.runs.reload import load_run
 
     loaded = load_run(folder)
     test = loaded.splits.test.head(n)

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from neurobench.cli.main import BAD_USAGE, FAILED, FINE
 from neurobench.config.errors import UserError
-from neurobench.sweep.board import COLOURS, Board
-from neurobench.sweep.drive import TO_RUN, Way, drive
 from neurobench.sweep.launch import LAUNCHERS, cores
 from neurobench.sweep.plan import Job, plan
+from neurobench.sweep.progress import COLOURS, Board
+from neurobench.sweep.runner import TO_RUN, Way, drive
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from neurobench.cli.main import FINE
-from neurobench.config.catalogue import catalogue, matrix
-from neurobench.config.check import check
 from neurobench.config.compose import composer, explain
 from neurobench.config.errors import ConfigError
+from neurobench.experiment.catalogue import catalogue, matrix
+from neurobench.experiment.plan import check
 
 
 def main(words: list[str]) -> int:

@@ -31,7 +31,7 @@ class MNIST:
 
     layout: ClassVar[Layout] = "image"
     shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
-    # Fields that came after runs were made: see `neurobench.config.identity`
+    # Fields that came after runs were made: see `neurobench.experiment.identity`
     later: ClassVar[tuple[str, ...]] = ("train_per_class", "test_as_validation", "test_per_class", "test_slice_bug")
 
     digits: Annotated[tuple[int, ...], Bound(0, 9)] = tuple(range(10))

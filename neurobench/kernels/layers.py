@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
+from neurobench.devices.protocol import RBM
 from neurobench.kernels.contrast import contrast
 from neurobench.kernels.events import half_step
 from neurobench.kernels.random import key_of, uniforms

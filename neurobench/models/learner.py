@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Seeds:
-    """One 63-bit seed a purpose, all spawned from the run's root seed; see `neurobench.training.seeds`."""
+    """One 63-bit seed a purpose, all spawned from the run's root seed; see `neurobench.experiment.seeds`."""
 
     data: int
     init: int

@@ -14,10 +14,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.config.check import check
 from neurobench.config.compose import GROUPS, Composer, composer, explain
 from neurobench.config.errors import ConfigError
-from neurobench.config.identity import config_hash
+from neurobench.experiment.identity import config_hash
+from neurobench.experiment.plan import check
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import identities
 

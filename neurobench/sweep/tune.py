@@ -15,19 +15,19 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
-from neurobench.config.check import require
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
-from neurobench.runs.execute import RunFailed, execute
+from neurobench.experiment.callbacks import Pruned
+from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.plan import require
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.watch import Pruned
 from neurobench.sweep.space import Space, larger_wins
 
 TOLD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Pruner:
-    """Tells a trial's epochs to the study and gives hopeless ones up. See `neurobench.runs.watch.Watcher`."""
+    """Tells a trial's epochs to the study and gives hopeless ones up. See `neurobench.experiment.callbacks.Watcher`."""
 
     def __init__(self, trial: Trial, space: Space):
         self.trial, self.figure = trial, space.prune_on

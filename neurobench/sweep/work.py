@@ -39,7 +39,7 @@ class Task:
 
 
 class Reporter:
-    """Writes down how far a job is. See `neurobench.runs.watch.Watcher`."""
+    """Writes down how far a job is. See `neurobench.experiment.callbacks.Watcher`."""
 
     def __init__(self, task: Task):
         self.task = task
@@ -71,7 +71,7 @@ def work(task: Task) -> dict[str, Any]:
     from rich.console import Console
 
     from neurobench.config.errors import ConfigError, UserError
-    from neurobench.runs.execute import execute
+    from neurobench.experiment.execute import execute
 
     reporter = Reporter(task)
     begun = time.perf_counter()
@@ -111,8 +111,8 @@ def warm(parent: int) -> None:
         import numba
         import torch
 
-        import neurobench.runs.execute
-        import neurobench.training.fit  # noqa: F401
+        import neurobench.experiment.execute
+        import neurobench.experiment.loop  # noqa: F401
     except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the one who waits tells of it
         os._exit(130)
     torch.set_num_threads(1)

@@ -26,18 +26,18 @@ import numba
 import torch
 from matplotlib.figure import Figure
 
-from neurobench.backends.devices import DeviceRecipe
-from neurobench.backends.mock.annealing_qpu import AnnealingQPU
-from neurobench.backends.mock.dynex import Dynex
-from neurobench.backends.sim.annealer import Annealer
-from neurobench.backends.sim.gibbs import BlockGibbs
 from neurobench.data.dataset import Splits
 from neurobench.data.mnist import MNIST
+from neurobench.devices.protocol import DeviceRecipe
+from neurobench.devices.sampler.annealer import Annealer
+from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
+from neurobench.devices.sampler.dynex import Dynex
+from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.experiment.seeds import epoch_order, spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.models.qrbm.likelihood import log_likelihood
-from neurobench.models.qrbm.recipe import QRBM
-from neurobench.training.seeds import epoch_order, spawn
+from neurobench.models.qrbm.spec import QRBM
 
 CPU = torch.device("cpu")
 BATCH, STEPS = 20, (1, 4, 16)

@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.catalogue import catalogue, matrix
-from neurobench.config.check import check
 from neurobench.config.compose import Composer, composer
+from neurobench.experiment.catalogue import catalogue, matrix
+from neurobench.experiment.plan import check
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from neurobench.config.compose import composer
-from neurobench.config.identity import config_hash, science
 from neurobench.data.mnist import MNIST
+from neurobench.experiment.identity import config_hash, science
 
 
 def test_where_and_how_a_run_is_computed_does_not_decide() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM
+from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.kernels.logistic import logistic
 

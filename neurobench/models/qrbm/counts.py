@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
+from neurobench.devices.protocol import RBM
 from neurobench.metrics.operations import Operations, linear, population
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.readout import Readout

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from neurobench.backends.devices import RBM
+from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.qrbm import rbm as equations

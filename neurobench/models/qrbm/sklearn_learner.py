@@ -10,8 +10,8 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
 from neurobench.data.dataset import Batch, Split
+from neurobench.devices.protocol import RBM
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task

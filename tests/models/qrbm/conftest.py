@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM
-from neurobench.backends.sim.gibbs import BlockGibbs
 from neurobench.data.dataset import Split
+from neurobench.devices.protocol import RBM
+from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.models.learner import Seeds, Task
 
 CPU = torch.device("cpu")

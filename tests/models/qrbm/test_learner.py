@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM, Reads
-from neurobench.backends.sim.gibbs import BlockGibbs
 from neurobench.data.dataset import DataError, Split
+from neurobench.devices.protocol import RBM, Reads
+from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.models.learner import Divergence, Draws, Step, Task
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.learner import QRBMLearner
-from neurobench.models.qrbm.recipe import QRBM
+from neurobench.models.qrbm.spec import QRBM
 from tests.models.qrbm.conftest import CPU, SEEDS
 
 BATCH = 25
