@@ -40,5 +40,7 @@ def test_a_limit_is_told_without_torch(setting: str, sentence: str) -> None:
 
 def test_both_decays_are_told_at_once_and_the_simulation_has_neither_limit() -> None:
     settings = ("model.current_decay=0", "model.voltage_decay=1")
-    assert "(2 faults)" in told("backend=mock", *settings)
+    words = told("backend=mock", *settings)
+    assert "model.current_decay=0 is 0/4096" in words
+    assert "model.voltage_decay=1 is 4096/4096" in words
     assert told("backend=sim", *settings).splitlines()[-1] == "0 []"
