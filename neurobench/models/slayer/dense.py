@@ -40,7 +40,7 @@ class DenseEngine:
     ) -> Activity:
         """As `EventEngine.run`; states are never counted."""
         x, passes, fired, tally = as_dense(inputs, self.device), [], [], []
-        input_keep_prob = 1.0
+        keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
             s, u, v = self._forward(_drive(x, layer, input_keep_prob), layer)
             mask = dropout.masks[k].to(self.device) if dropout and k + 1 < len(layers) else None
@@ -48,8 +48,8 @@ class DenseEngine:
             passes.append((x, input_keep_prob, u, v, mask, y))
             fired.append(s.sum(0, dtype=torch.int32))
             tally.append({"spikes": int(s.sum()), "operations": int(x.sum()) * v.shape[2]})
-            x, input_keep_prob = y, 1.0 if mask is None else dropout.keep_prob
-        self._pass = (layers, passes, dropout.keep_prob if dropout else 1.0) if learns else None
+            x, input_keep_prob = y, 1.0 if mask is None else keep_prob
+        self._pass = (layers, passes, keep_prob) if learns else None
         return Activity(x.transpose(0, 1), fired, tally)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
@@ -84,8 +84,7 @@ class DenseEngine:
             from neurobench.kernels.cuba_triton import backward
 
             return backward(g, u, v, surrogate, layer.neuron, layer.neuron.lsb)
-        back = scan_back(g, u, v, surrogate, layer.neuron)
-        return back.eu, back.dD
+        return scan_back(g, u, v, surrogate, layer.neuron)
 
 
 def _drive(x: Tensor, layer: QuantizedLayer, keep_prob: float) -> Tensor:

@@ -32,7 +32,7 @@ class LayerGradient(NamedTuple):
 
     parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
     factor: float
-    dD: np.ndarray  # (3,) sums as in `neuron.Back`
+    dD: np.ndarray  # (3,) sums as in `neuron.scan_back`
     delay: Tensor  # (C,) float64
 
 
@@ -46,7 +46,7 @@ class Activity(NamedTuple):
 
 @dataclass
 class _Buffers:
-    """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
+    """Of one layer for N samples: voltages, and the spikes that leave it."""
 
     v: np.ndarray
     out: np.ndarray
@@ -90,7 +90,7 @@ class EventEngine:
         passes: list[_LayerPass] = []
         for k, layer in enumerate(layers):
             own = self._buffers(k, layer, n, steps, chunks, learns)
-            mask, keep_prob = self._ones(n, layer.W.shape[1]), 1.0
+            mask, keep_prob = np.ones((n, layer.W.shape[1]), np.uint8), 1.0
             if dropout is not None and k + 1 < len(layers):
                 mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, own))
@@ -100,7 +100,7 @@ class EventEngine:
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
-        fired = [torch.from_numpy(own.buffers.fired.copy()) for own in passes]
+        fired = [torch.from_numpy(own.buffers.fired) for own in passes]
         return Activity(y, fired, [_totals(own.buffers.tally) for own in passes])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
@@ -160,24 +160,22 @@ class EventEngine:
         return [own.buffers.arrivals() for own in self._pass[1]]
 
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
+        width = layer.W.shape[1]
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
-        key = ("layer", k, n, steps, chunks, learns, kind)
-        if key not in self._cache:
-            width = layer.W.shape[1]
-            self._cache[key] = _Buffers(
-                v=np.empty((n, steps, width) if learns else (chunks, 1, width), kind),
-                out=np.empty((n, steps, width), np.uint16),
-                count=np.empty((n, steps), np.int32),
-                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
-                fired=np.empty((n, width), np.int32),
-                tally=np.empty((chunks, len(TALLY)), np.int64),
-            )
-        return self._cache[key]
+        return _Buffers(
+            v=self._array("v", k, (n, steps, width) if learns else (chunks, 1, width), kind),
+            out=self._array("out", k, (n, steps, width), np.uint16),
+            count=self._array("count", k, (n, steps), np.int32),
+            begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
+            fired=np.empty((n, width), np.int32),
+            tally=np.empty((chunks, len(TALLY)), np.int64),
+        )
 
-    def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
-        key = (name, k, shape)
+    def _array(self, name: str, k: int, shape: tuple[int, ...], kind: Any = np.float32) -> np.ndarray:
+        """Of layer k, with what it held last; fresh memory is slow to touch."""
+        key = (name, k, shape, kind)
         if key not in self._cache:
-            self._cache[key] = np.empty(shape, np.float32)
+            self._cache[key] = np.empty(shape, kind)
         return self._cache[key]
 
     def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -192,12 +190,6 @@ class EventEngine:
         if k:
             pack_transposed(w.numpy(), panels)
         return panels
-
-    def _ones(self, n: int, width: int) -> np.ndarray:
-        key = ("ones", n, width)
-        if key not in self._cache:
-            self._cache[key] = np.ones((n, width), np.uint8)
-        return self._cache[key]
 
 
 def _forward(layer: QuantizedLayer, own: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:

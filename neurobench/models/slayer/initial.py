@@ -17,7 +17,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.devices.core.protocol import Core
 from neurobench.models.learner import Initial
-from neurobench.models.slayer.network import LARGEST_DELAY, Layer, neuron_on
+from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
 from neurobench.models.slayer.neuron import GRID, POINT
 from neurobench.models.slayer.spec import SlayerSNN
 
@@ -30,6 +30,11 @@ def extra(name: str) -> Any:
         return import_module(name)
     except ImportError as fault:
         raise UserError(f"this needs the package {name}: pip install 'neurobench-runner[spiking]'") from fault
+
+
+def require(fits: Any, sentence: str) -> None:
+    if not fits:
+        raise UserError(sentence)
 
 
 @dataclass
@@ -46,12 +51,12 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
     """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
-        if "layers" not in initial.state:
-            raise UserError(f"model.init_from={initial.reference}: {name} holds no network of slayer_snn.")
-        state = lava_names([Layer.of(tensors) for tensors in initial.state["layers"]])
-        return _from_lava_names(state, layers, f"model.init_from={initial.reference}")
+        fault = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
+        require("layers" in initial.state, fault)
+        copy_parameters(initial.state["layers"], layers, f"model.init_from={initial.reference}: {name}: layers")
+        return layers
     if suffix == ".pt":
-        return _read_state(name, layers)
+        return read_state(name, layers)
     found = read_nir(name, 1e-3 * spec.sampling_time) if suffix == ".nir" else read_netx(name)
     _check(found, layers, spec, core, f"model.init_from={initial.reference}")
     return [_layer(each, spec, hidden=k + 1 < len(found)) for k, each in enumerate(found)]
@@ -59,19 +64,16 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
 
 def _check(found: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
     sizes, needed = _sizes([layer.w for layer in found]), _sizes([layer.v for layer in layers])
-    if sizes != needed:
-        raise UserError(f"{name} has layers of {sizes} neurons; this run's have {needed}.")
+    require(sizes == needed, f"{name} has layers of {sizes} neurons; this run's have {needed}.")
     neuron = neuron_on(core, layers[0].D, spec.threshold)
     threshold = neuron.threshold * neuron.lsb
     for k, layer in enumerate(found):
-        if abs(layer.threshold - threshold) > 1e-6:
-            raise UserError(
-                f"{name}: layer {k} has a threshold of {layer.threshold:g}, this run's is {threshold:g}. "
-                f"Set model.threshold={layer.threshold:g}."
-            )
-        if layer.delay is not None and layer.delay.any() and (not spec.delay or k + 1 == len(found)):
-            what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
-            raise UserError(f"{name}: layer {k} has delays; {what}.")
+        other = f"a threshold of {layer.threshold:g}, this run's is {threshold:g}"
+        fault = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
+        require(abs(layer.threshold - threshold) <= 1e-6, fault)
+        what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
+        delays = layer.delay is not None and layer.delay.any()
+        require(not delays or (spec.delay and k + 1 < len(found)), f"{name}: layer {k} has delays; {what}.")
 
 
 def _sizes(weights: list[Tensor]) -> tuple[int, ...]:
@@ -84,10 +86,8 @@ def _layer(found: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
         delay = found.delay if found.delay is not None else torch.zeros(found.w.shape[1])
     v = found.w.contiguous()
     length = v.double().square().sum(0).sqrt().float()
-    if spec.weight_norm and not length.all():
-        raise UserError(
-            "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
-        )
+    fault = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
+    require(not spec.weight_norm or length.all(), fault)
     return Layer(v, length if spec.weight_norm else None, torch.tensor(found.decays, dtype=torch.float32), delay)
 
 
@@ -99,32 +99,25 @@ def read_netx(name: str) -> list[FileLayer]:
     except OSError as fault:
         raise UserError(f"{name} is no HDF5 file: {fault}") from fault
     with file:
-        if "layer" not in file:
-            raise UserError(f"{name}:/layer is missing; netx keeps a network's layers there")
+        require("layer" in file, f"{name}:/layer is missing; netx keeps a network's layers there")
         found: list[FileLayer] = []
         for k in range(len(file["layer"])):
             path = f"{name}:/layer/{k}"
-            if str(k) not in file["layer"]:
-                raise UserError(f"{path} is missing; layers are numbered from 0")
+            require(str(k) in file["layer"], f"{path} is missing; layers are numbered from 0")
             found.append(_netx_layer(file["layer"][str(k)], path, found[-1].w.shape[1] if found else None))
     return found
 
 
 def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
     kind = group["type"][0].decode() if "type" in group else "nothing"
-    if kind != "dense":
-        raise UserError(f"{path}/type is {kind}; this model has dense layers only")
+    require(kind == "dense", f"{path}/type is {kind}; this model has dense layers only")
     for key in ("inFeatures", "outFeatures", "weight", "neuron/iDecay", "neuron/vDecay", "neuron/vThMant"):
-        if key not in group:
-            raise UserError(f"{path}/{key} is missing")
-    if "bias" in group:
-        raise UserError(f"{path}/bias: the neurons of this model have none")
+        require(key in group, f"{path}/{key} is missing")
+    require("bias" not in group, f"{path}/bias: the neurons of this model have none")
     inputs, outputs = int(group["inFeatures"][()]), int(group["outFeatures"][()])
-    if before is not None and inputs != before:
-        raise UserError(f"{path}/inFeatures is {inputs}; the layer before has {before} neurons")
-    m = group["weight"][()]
-    if m.shape != (outputs, inputs):
-        raise UserError(f"{path}/weight has shape {m.shape}, not (outFeatures, inFeatures) = {(outputs, inputs)}")
+    require(before in (None, inputs), f"{path}/inFeatures is {inputs}; the layer before has {before} neurons")
+    m, shape = group["weight"][()], (outputs, inputs)
+    require(m.shape == shape, f"{path}/weight has shape {m.shape}, not (outFeatures, inFeatures) = {shape}")
     for fault, wrong in (
         ("is no even mantissa", (m % 2 != 0) | ~np.isfinite(m)),
         ("is outside -256 to 254", (m < -256) | (m > 254)),
@@ -133,12 +126,10 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
             o, i = np.argwhere(wrong)[0]
             raise UserError(f"{path}/weight[{o}, {i}] = {m[o, i]:g} {fault}")
     refractory = int(group["neuron/refDelay"][()]) if "neuron/refDelay" in group else 1
-    if refractory != 1:
-        raise UserError(f"{path}/neuron/refDelay is {refractory}; this model's neurons rest for 1 step")
+    require(refractory == 1, f"{path}/neuron/refDelay is {refractory}; this model's neurons rest for 1 step")
     i, v, threshold = (int(group[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant"))
     for key, value, highest in (("iDecay", i, POINT), ("vDecay", v, POINT), ("vThMant", threshold, 131071)):
-        if not 0 <= value <= highest:
-            raise UserError(f"{path}/neuron/{key} is {value}, outside 0 to {highest}")
+        require(0 <= value <= highest, f"{path}/neuron/{key} is {value}, outside 0 to {highest}")
     w = torch.from_numpy(m.astype(np.float32).T.copy()) / GRID
     return FileLayer(w, _netx_delay(group, path, outputs), (i, v), threshold / GRID)
 
@@ -148,10 +139,8 @@ def _netx_delay(group: Any, path: str, outputs: int) -> torch.Tensor | None:
     if "delay" not in group:
         return None
     delay = group["delay"][()]
-    if delay.shape != (outputs,):
-        raise UserError(
-            f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
-        )
+    fault = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
+    require(delay.shape == (outputs,), fault)
     wrong = ~((delay >= 0) & (delay <= LARGEST_DELAY))
     if wrong.any():
         k = int(np.argmax(wrong))
@@ -164,16 +153,16 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
     nir = extra("nir")
     try:
         graph = nir.read(name)
-    except Exception as fault:  # whatever a foreign file makes of the reader
-        raise UserError(f"{name} is no NIR graph: {type(fault).__name__}: {fault}") from fault
+    except Exception as error:  # whatever a foreign file makes of the reader
+        raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
     found: list[FileLayer] = []
-    weight = None
+    weight: Tensor | None = None
     for node_name, node in _nir_nodes(nir, graph, name):
         where = f"{name}: node {node_name}"
         if isinstance(node, nir.Linear):
             weight = torch.from_numpy(np.array(node.weight, np.float32).T.copy())
-            if found and found[-1].w.shape[1] != weight.shape[0]:
-                raise UserError(f"{where} has {weight.shape[0]} inputs; {found[-1].w.shape[1]} neurons come before it")
+            before, inputs = found[-1].w.shape[1] if found else None, len(weight)
+            require(before in (None, inputs), f"{where} has {inputs} inputs; {before} neurons come before it")
         elif isinstance(node, nir.CubaLIF):
             if weight is None:
                 raise UserError(f"{where} has no Linear node before it")
@@ -182,8 +171,9 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
             weight = None
         elif isinstance(node, nir.Delay) and found and weight is None:
             found[-1].delay = _nir_delay(node, where, dt)
-        elif not isinstance(node, nir.Input | nir.Output):
-            raise UserError(f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay")
+        else:
+            fault = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
+            require(isinstance(node, nir.Input | nir.Output), fault)
     return found
 
 
@@ -193,12 +183,11 @@ def _nir_nodes(nir: Any, graph: Any, name: str) -> list[tuple[str, Any]]:
     for one, other in graph.edges:
         following.setdefault(one, []).append(other)
     starts = [key for key, node in graph.nodes.items() if isinstance(node, nir.Input)]
-    if len(starts) != 1:
-        raise UserError(f"{name} has {len(starts)} inputs; this model has one")
+    require(len(starts) == 1, f"{name} has {len(starts)} inputs; this model has one")
     path = starts
     while path[-1] in following:
-        if len(following[path[-1]]) > 1 or len(path) > len(graph.nodes):
-            raise UserError(f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path")
+        fault = f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path"
+        require(len(following[path[-1]]) == 1 and len(path) <= len(graph.nodes), fault)
         path.append(following[path[-1]][0])
     return [(key, graph.nodes[key]) for key in path]
 
@@ -207,15 +196,14 @@ def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float
     """Decays in 1/4096 a step, and the threshold. Exact where the file carries integers."""
     for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold"):
         values = np.asarray(getattr(node, field))
-        if np.ptp(values) > 0:
-            raise UserError(f"{where}: {field} differs between neurons; a layer of this model shares it")
-    if np.any(node.v_leak) or np.any(node.v_reset):
-        raise UserError(f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there")
+        require(np.ptp(values) == 0, f"{where}: {field} differs between neurons; a layer of this model shares it")
+    fault = f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there"
+    require(not np.any(node.v_leak) and not np.any(node.v_reset), fault)
     ai, av = (dt / float(np.ravel(tau)[0]) for tau in (node.tau_syn, node.tau_mem))
     for field, wanted in (("w_in", 1 / ai), ("r", 1 / av)):
         value = float(np.ravel(getattr(node, field))[0])
-        if abs(value / wanted - 1) > _CLOSE:
-            raise UserError(f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {wanted:g}")
+        fault = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {wanted:g}"
+        require(abs(value / wanted - 1) <= _CLOSE, fault)
     metadata = node.metadata or {}
     if "iDecay" in metadata:
         return (int(metadata["iDecay"]), int(metadata["vDecay"])), int(metadata["vThMant"]) / GRID
@@ -224,57 +212,47 @@ def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float
 
 def _nir_delay(node: Any, where: str, dt: float) -> torch.Tensor:
     steps = np.rint(np.asarray(node.delay) / dt) - 1
-    if steps.min() < 0 or steps.max() > LARGEST_DELAY:
-        raise UserError(f"{where}: delays go from {steps.min() + 1:g} to {steps.max() + 1:g} steps; 1 to 63 are there")
+    low, high = steps.min() + 1, steps.max() + 1
+    require(low >= 1 and high <= LARGEST_DELAY + 1, f"{where}: delays go from {low:g} to {high:g} steps, not 1 to 63")
     return torch.from_numpy(steps.astype(np.float32))
 
 
-def lava_names(layers: list[Layer]) -> dict[str, torch.Tensor]:
+def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
     """`blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay [C], and synapse.weight_g
     [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm."""
-    state = {}
+    state: dict[str, Tensor] = {}
     for k, layer in enumerate(layers):
-        key = f"blocks.{k}."
-        state[f"{key}neuron.current_decay"], state[f"{key}neuron.voltage_decay"] = (
-            layer.D[:1].clone(),
-            layer.D[1:].clone(),
-        )
+        key, v = f"blocks.{k}.", layer.v.t()[:, :, None, None, None]
+        state |= {f"{key}neuron.current_decay": layer.D[:1], f"{key}neuron.voltage_decay": layer.D[1:]}
         if layer.delay is not None:
-            state[f"{key}delay.delay"] = layer.delay.clone()
-        v = layer.v.t()[:, :, None, None, None].contiguous()
-        state[f"{key}synapse.weight" if layer.g is None else f"{key}synapse.weight_v"] = v
-        if layer.g is not None:
-            state[f"{key}synapse.weight_g"] = layer.g[:, None, None, None, None].clone()
-    return {name: tensor.cpu() for name, tensor in state.items()}
+            state[f"{key}delay.delay"] = layer.delay
+        if layer.g is None:
+            state[f"{key}synapse.weight"] = v
+        else:
+            state |= {f"{key}synapse.weight_v": v, f"{key}synapse.weight_g": layer.g[:, None, None, None, None]}
+    return {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
 
 
-def _read_state(name: str, like: list[Layer]) -> list[Layer]:
+def read_state(name: str, like: list[Layer]) -> list[Layer]:
     """Layers of the shapes of `like`. Raises UserError naming the key that is missing or of another shape."""
     try:
         state = torch.load(name, weights_only=True, map_location="cpu")
     except Exception as fault:  # pickle raises what it likes
         raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
-    return _from_lava_names(state, like, name)
-
-
-def _from_lava_names(state: Mapping[str, Any], like: list[Layer], name: str) -> list[Layer]:
     for key, tensor in lava_names(like).items():
+        needed = tuple(tensor.shape)
         if key not in state:
-            raise UserError(f"{name}: {key} is missing; this network has one of shape {tuple(tensor.shape)}")
-        if state[key].shape != tensor.shape:
-            raise UserError(
-                f"{name}: {key} has shape {tuple(state[key].shape)}; this network needs {tuple(tensor.shape)}"
-            )
-    layers = []
-    for k, layer in enumerate(like):
-        key = f"blocks.{k}."
-        v = state[f"{key}synapse.weight" if layer.g is None else f"{key}synapse.weight_v"]
-        layers.append(
-            Layer(
-                v=v[:, :, 0, 0, 0].t().float().contiguous(),
-                g=None if layer.g is None else state[f"{key}synapse.weight_g"].flatten().float(),
-                D=torch.cat([state[f"{key}neuron.current_decay"], state[f"{key}neuron.voltage_decay"]]).float(),
-                delay=None if layer.delay is None else state[f"{key}delay.delay"].float(),
-            )
-        )
-    return layers
+            raise UserError(f"{name}: {key} is missing; this network has one of shape {needed}")
+        if state[key].shape != needed:
+            raise UserError(f"{name}: {key} has shape {tuple(state[key].shape)}; this network needs {needed}")
+    return [_from_lava(state, f"blocks.{k}.", layer) for k, layer in enumerate(like)]
+
+
+def _from_lava(state: Mapping[str, Any], key: str, like: Layer) -> Layer:
+    v = state[f"{key}synapse.weight" if like.g is None else f"{key}synapse.weight_v"]
+    return Layer(
+        v=v[:, :, 0, 0, 0].t().float().contiguous(),
+        g=None if like.g is None else state[f"{key}synapse.weight_g"].flatten().float(),
+        D=torch.cat([state[f"{key}neuron.current_decay"], state[f"{key}neuron.voltage_decay"]]).float(),
+        delay=None if like.delay is None else state[f"{key}delay.delay"].float(),
+    )

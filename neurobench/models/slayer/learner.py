@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neurobench.config.errors import UserError
 from neurobench.devices.core.protocol import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -21,6 +20,7 @@ from neurobench.models.slayer.network import (
     LOW,
     Layer,
     QuantizedLayer,
+    copy_parameters,
     initial_layers,
     quantize,
     weights_of,
@@ -149,16 +149,7 @@ class SlayerLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copies. Raises UserError where the state is of another network."""
-        stored = state["layers"]
-        if len(stored) != len(self.layers):
-            raise UserError(f"the state has {len(stored)} layers; this network has {len(self.layers)}")
-        for k, layer in enumerate(self.layers):
-            tensors = layer.tensors()
-            for name in {**tensors, **stored[k]}:
-                shape, needed = (_shape(each, name) for each in (stored[k], tensors))
-                if shape != needed:
-                    raise UserError(f"the state's layers.{k}.{name} has shape {shape}; this network needs {needed}")
-                tensors[name].copy_(stored[k][name])
+        copy_parameters(state["layers"], self.layers, "the state's layers")
         self.moments = [copied_moments(moments, self.device) for moments in state["moments"]]
         self.quantized = self._quantize()
 
@@ -241,7 +232,3 @@ def _sums(act: Activity, label: Tensor, loss: float) -> Sums:
         "silent_labels": float(losses.silent_labels(act.y, label)),
     }
     return Sums(loss, float((losses.predicted(act.y) == label).sum()), extra)
-
-
-def _shape(tensors: Mapping[str, Tensor], name: str) -> tuple[int, ...] | str:
-    return tuple(tensors[name].shape) if name in tensors else "nothing"

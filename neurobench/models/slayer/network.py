@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import numba
 import torch
 from torch import Tensor
 
+from neurobench.config.errors import UserError
 from neurobench.devices.core.protocol import Core, FloatCore
 from neurobench.kernels.cuba_update import squares, to_grid
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
@@ -74,6 +75,19 @@ def initial_layers(sizes: tuple[int, ...], spec: SlayerSNN, seed: int) -> list[L
             )
         )
     return layers
+
+
+def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer], source: str) -> None:
+    """Into `layers`, in place. Raises UserError where their names or shapes are others."""
+    if len(stored) != len(layers):
+        raise UserError(f"{source} are {len(stored)}; this network has {len(layers)}")
+    for k, (found, layer) in enumerate(zip(stored, layers, strict=True)):
+        tensors = layer.tensors()
+        for name in {**tensors, **found}:
+            shape, needed = (tuple(each[name].shape) if name in each else "nothing" for each in (found, tensors))
+            if shape != needed:
+                raise UserError(f"{source}.{k}.{name} has shape {shape}; this network needs {needed}")
+            tensors[name].copy_(found[name])
 
 
 def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:

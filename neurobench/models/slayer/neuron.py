@@ -122,19 +122,14 @@ def lava_surrogate(threshold: float, tau_grad: float, scale_grad: float, epsilon
     return Surrogate(threshold + epsilon, tau, 0.1 * scale_grad / (2 * tau))
 
 
-class Back(NamedTuple):
-    ev: Tensor  # (T, B, C) dL/du by way of the voltage
-    eu: Tensor  # (T, B, C) dL/dz
-    dD: Tensor  # (3,) sums of eu[t+1] u[t], ev[t+1] w[t] and, as lava-dl has it, ev[t+1] v[t]; u, w, v in weight units
-
-
-def scan_back(g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, neuron: Neuron) -> Back:
-    """The linear way back past the reset, from g = dL/ds (T, B, C) float.
+def scan_back(g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, neuron: Neuron) -> tuple[Tensor, Tensor]:
+    """The linear way back past the reset: from g = dL/ds (T, B, C) float to eu = dL/dz (T, B, C).
 
         gv[t] = g[t] peak exp(-|v[t] - centre| / tau)
         ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1]
 
-    u, v as `unroll` gave them.
+    u, v as `unroll` gave them. The second answer, for the decays, (3,): sums of eu[t+1] u[t], ev[t+1] w[t] and, as
+    lava-dl has it, ev[t+1] v[t], with u, w, v in units of the weights.
     """
     ku, kv = neuron.ku * neuron.lsb, neuron.kv * neuron.lsb
     volts = v * neuron.lsb
@@ -148,4 +143,4 @@ def scan_back(g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, neuron: Neu
     left = torch.where(v > neuron.threshold, torch.zeros_like(volts), volts)
     pairs = ((eu, u * neuron.lsb), (ev, left), (ev, volts))
     dD = torch.stack([(later[1:] * state[:-1]).sum(dtype=torch.float64) for later, state in pairs])
-    return Back(ev, eu, dD)
+    return eu, dD

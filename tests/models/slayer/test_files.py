@@ -158,7 +158,7 @@ def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
     assert (spikes(again)[0] == spikes(trained)[0]).all()
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 holds no network of slayer_snn"):
         again.start(RECORDINGS, Initial("first", run, {"rbm": {}}))
-    with pytest.raises(UserError, match=r"model.init_from=first: blocks.0.delay.delay has shape \(20,\)"):
+    with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1: layers.0.v has shape \(2312, 20\)"):
         learner().start(RECORDINGS, Initial("first", run, trained.state_dict()))
 
 

@@ -211,7 +211,7 @@ def test_a_setting_out_of_bounds_is_refused(settings: dict[str, Any], sentence: 
 def test_a_state_with_more_than_the_network_has_is_refused() -> None:
     with pytest.raises(UserError, match=r"layers\.0\.delay has shape \(40,\); this network needs nothing"):
         learner(delay=False).load_state_dict(learner().state_dict())
-    with pytest.raises(UserError, match="the state has 3 layers; this network has 2"):
+    with pytest.raises(UserError, match="the state's layers are 3; this network has 2"):
         learner(hidden=(40,)).load_state_dict(learner().state_dict())
 
 
