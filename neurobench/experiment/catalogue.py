@@ -27,18 +27,17 @@ class Cell:
     faults: tuple[str, ...]  # why it does not run; empty where it runs
 
 
-def catalogue() -> dict[str, list[str]]:
-    """Every group and its choices."""
-    return {group: choices(group) for group in GROUPS}
+def catalogue(config_dir: str | None = None) -> dict[str, list[str]]:
+    """Every group and its choices, those of a user's own folder among them."""
+    return {group: choices(group, config_dir) for group in GROUPS}
 
 
-def matrix(compose: Composer) -> list[Cell]:
+def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
     """Every model x dataset x backend, judged as `run` judges it.
 
     Hydra composes each model once, and every data set's and backend's file once, each in a place of its own: they write
     into their own sections alone, so the result is what it would compose for each cell.
     """
-    names = catalogue()
     models = {name: resolved(compose([f"model={name}"])) for name in names["model"]}
     others = _composed_apart(compose, {group: names[group] for group in ("dataset", "backend")})
     cells = []
