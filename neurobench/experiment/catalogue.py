@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from neurobench.config.compose import GROUPS, Composer, choices
 from neurobench.config.errors import ConfigError
@@ -66,8 +66,10 @@ def _composed_apart(compose: Composer, names: dict[str, list[str]]) -> dict[str,
     places = {(group, name): f"at_{number}" for group in names for number, name in enumerate(names[group])}
     config = compose([f"+{group}@all_{group}.{place}={name}" for (group, name), place in places.items()])
 
+    OmegaConf.set_struct(config, False)
+
     def section(group: str, name: str) -> Any:
-        alone = cast(DictConfig, OmegaConf.merge(config, {group: config[f"all_{group}"][places[group, name]]}))
-        return OmegaConf.to_container(alone[group], resolve=True)
+        config[group] = config[f"all_{group}"][places[group, name]]
+        return OmegaConf.to_container(config[group], resolve=True)
 
     return {group: {name: section(group, name) for name in names[group]} for group in names}

@@ -14,8 +14,8 @@ TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers a
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
-    """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over parts
-    of epochs, "epoch" being where each part ends."""
+    """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over
+    parts of epochs, "epoch" being where each part ends."""
     names = sorted({_bare(key) for row in history for key in row if key.startswith(("train_", "validation_"))})
     if not names:
         return None
