@@ -89,19 +89,19 @@ class EventEngine:
         n, steps = inputs.begin.shape
         passes: list[_LayerPass] = []
         for k, layer in enumerate(layers):
-            own = self._buffers(k, layer, n, steps, chunks, learns)
+            buffers = self._buffers(k, layer, n, steps, chunks, learns)
             mask, keep_prob = np.ones((n, layer.W.shape[1]), np.uint8), 1.0
             if dropout is not None and k + 1 < len(layers):
                 mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
-            passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, own))
+            passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
             _forward(layer, passes[-1], chunks, learns, counted)
-            inputs = own.arrivals()
+            inputs = buffers.arrivals()
         last = passes[-1].buffers
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
-        fired = [torch.from_numpy(own.buffers.fired) for own in passes]
-        return Activity(y, fired, [_totals(own.buffers.tally) for own in passes])
+        fired = [torch.from_numpy(each.buffers.fired) for each in passes]
+        return Activity(y, fired, [_totals(each.buffers.tally) for each in passes])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
@@ -116,12 +116,12 @@ class EventEngine:
             part = slice(first, first + _BLOCK * chunks)
             back = g[part].numpy()
             for k in reversed(range(len(layers))):
-                layer, (inputs, _, mask, keep_prob, own) = layers[k], passes[k]
+                layer, (inputs, _, mask, keep_prob, buffers) = layers[k], passes[k]
                 n, steps, width = back.shape
                 below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
                 backward(
                     back,
-                    own.v[part],
+                    buffers.v[part],
                     layer.delay.numpy(),
                     mask[part],
                     np.float32(keep_prob),
@@ -131,8 +131,8 @@ class EventEngine:
                     inputs.neurons,
                     inputs.begin[part],
                     inputs.counts[part],
-                    own.out[part],
-                    own.count[part],
+                    buffers.out[part],
+                    buffers.count[part],
                     chunks,
                     panels[k],
                     self._array("eu", k, (chunks, steps, width)),
@@ -144,20 +144,20 @@ class EventEngine:
         return [
             LayerGradient(
                 parts=torch.from_numpy(dW),
-                factor=1 / own.input_keep_prob,
+                factor=1 / each.input_keep_prob,
                 dD=dD.sum(0) * layer.neuron.lsb,
                 delay=torch.from_numpy(dd.sum(0)),
             )
-            for (dW, dD, dd), layer, own in zip(sums, layers, passes, strict=True)
+            for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True)
         ]
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
-        return [torch.from_numpy(own.buffers.v) for own in self._pass[1]]
+        return [torch.from_numpy(each.buffers.v) for each in self._pass[1]]
 
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
-        return [own.buffers.arrivals() for own in self._pass[1]]
+        return [each.buffers.arrivals() for each in self._pass[1]]
 
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
         width = layer.W.shape[1]
@@ -192,9 +192,9 @@ class EventEngine:
         return panels
 
 
-def _forward(layer: QuantizedLayer, own: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
-    weights, delay, buffers = layer.W.numpy(), layer.delay.numpy(), own.buffers
-    given = (*own.inputs[:3], weights, own.input_keep_prob, _numbers(layer), delay, own.mask, chunks, learns)
+def _forward(layer: QuantizedLayer, run: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
+    weights, delay, buffers = layer.W.numpy(), layer.delay.numpy(), run.buffers
+    given = (*run.inputs[:3], weights, run.input_keep_prob, _numbers(layer), delay, run.mask, chunks, learns)
     written = (buffers.v, buffers.out, buffers.count, buffers.fired, buffers.tally)
     if isinstance(layer.neuron, FixedNeuron):
         forward_fixed(*given, counted, *written)

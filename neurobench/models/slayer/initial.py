@@ -51,44 +51,44 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
     """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
-        fault = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
-        require("layers" in initial.state, fault)
+        sentence = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
+        require("layers" in initial.state, sentence)
         copy_parameters(initial.state["layers"], layers, f"model.init_from={initial.reference}: {name}: layers")
         return layers
     if suffix == ".pt":
         return read_state(name, layers)
-    found = read_nir(name, 1e-3 * spec.sampling_time) if suffix == ".nir" else read_netx(name)
-    _check(found, layers, spec, core, f"model.init_from={initial.reference}")
-    return [_layer(each, spec, hidden=k + 1 < len(found)) for k, each in enumerate(found)]
+    net = read_nir(name, 1e-3 * spec.sampling_time) if suffix == ".nir" else read_netx(name)
+    _check(net, layers, spec, core, f"model.init_from={initial.reference}")
+    return [_layer(each, spec, hidden=k + 1 < len(net)) for k, each in enumerate(net)]
 
 
-def _check(found: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
-    sizes, needed = _sizes([layer.w for layer in found]), _sizes([layer.v for layer in layers])
+def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
+    sizes, needed = _sizes([layer.w for layer in net]), _sizes([layer.v for layer in layers])
     require(sizes == needed, f"{name} has layers of {sizes} neurons; this run's have {needed}.")
     neuron = neuron_on(core, layers[0].D, spec.threshold)
     threshold = neuron.threshold * neuron.lsb
-    for k, layer in enumerate(found):
+    for k, layer in enumerate(net):
         other = f"a threshold of {layer.threshold:g}, this run's is {threshold:g}"
-        fault = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
-        require(abs(layer.threshold - threshold) <= 1e-6, fault)
+        sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
+        require(abs(layer.threshold - threshold) <= 1e-6, sentence)
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
         delays = layer.delay is not None and layer.delay.any()
-        require(not delays or (spec.delay and k + 1 < len(found)), f"{name}: layer {k} has delays; {what}.")
+        require(not delays or (spec.delay and k + 1 < len(net)), f"{name}: layer {k} has delays; {what}.")
 
 
 def _sizes(weights: list[Tensor]) -> tuple[int, ...]:
     return (len(weights[0]), *(w.shape[1] for w in weights)) if weights else ()
 
 
-def _layer(found: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
+def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
     delay = None
     if spec.delay and hidden:
-        delay = found.delay if found.delay is not None else torch.zeros(found.w.shape[1])
-    v = found.w.contiguous()
+        delay = layer.delay if layer.delay is not None else torch.zeros(layer.w.shape[1])
+    v = layer.w.contiguous()
     length = v.double().square().sum(0).sqrt().float()
-    fault = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
-    require(not spec.weight_norm or length.all(), fault)
-    return Layer(v, length if spec.weight_norm else None, torch.tensor(found.decays, dtype=torch.float32), delay)
+    sentence = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
+    require(not spec.weight_norm or length.all(), sentence)
+    return Layer(v, length if spec.weight_norm else None, torch.tensor(layer.decays, dtype=torch.float32), delay)
 
 
 def read_netx(name: str) -> list[FileLayer]:
@@ -100,12 +100,12 @@ def read_netx(name: str) -> list[FileLayer]:
         raise UserError(f"{name} is no HDF5 file: {fault}") from fault
     with file:
         require("layer" in file, f"{name}:/layer is missing; netx keeps a network's layers there")
-        found: list[FileLayer] = []
+        net: list[FileLayer] = []
         for k in range(len(file["layer"])):
             path = f"{name}:/layer/{k}"
             require(str(k) in file["layer"], f"{path} is missing; layers are numbered from 0")
-            found.append(_netx_layer(file["layer"][str(k)], path, found[-1].w.shape[1] if found else None))
-    return found
+            net.append(_netx_layer(file["layer"][str(k)], path, net[-1].w.shape[1] if net else None))
+    return net
 
 
 def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
@@ -139,8 +139,8 @@ def _netx_delay(group: Any, path: str, outputs: int) -> torch.Tensor | None:
     if "delay" not in group:
         return None
     delay = group["delay"][()]
-    fault = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
-    require(delay.shape == (outputs,), fault)
+    sentence = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
+    require(delay.shape == (outputs,), sentence)
     wrong = ~((delay >= 0) & (delay <= LARGEST_DELAY))
     if wrong.any():
         k = int(np.argmax(wrong))
@@ -155,26 +155,26 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
         graph = nir.read(name)
     except Exception as error:  # whatever a foreign file makes of the reader
         raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
-    found: list[FileLayer] = []
+    net: list[FileLayer] = []
     weight: Tensor | None = None
     for node_name, node in _nir_nodes(nir, graph, name):
         where = f"{name}: node {node_name}"
         if isinstance(node, nir.Linear):
             weight = torch.from_numpy(np.array(node.weight, np.float32).T.copy())
-            before, inputs = found[-1].w.shape[1] if found else None, len(weight)
+            before, inputs = net[-1].w.shape[1] if net else None, len(weight)
             require(before in (None, inputs), f"{where} has {inputs} inputs; {before} neurons come before it")
         elif isinstance(node, nir.CubaLIF):
             if weight is None:
                 raise UserError(f"{where} has no Linear node before it")
             decays, threshold = _nir_constants(node, where, dt)
-            found.append(FileLayer(weight, None, decays, threshold))
+            net.append(FileLayer(weight, None, decays, threshold))
             weight = None
-        elif isinstance(node, nir.Delay) and found and weight is None:
-            found[-1].delay = _nir_delay(node, where, dt)
+        elif isinstance(node, nir.Delay) and net and weight is None:
+            net[-1].delay = _nir_delay(node, where, dt)
         else:
-            fault = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
-            require(isinstance(node, nir.Input | nir.Output), fault)
-    return found
+            sentence = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
+            require(isinstance(node, nir.Input | nir.Output), sentence)
+    return net
 
 
 def _nir_nodes(nir: Any, graph: Any, name: str) -> list[tuple[str, Any]]:
@@ -186,8 +186,8 @@ def _nir_nodes(nir: Any, graph: Any, name: str) -> list[tuple[str, Any]]:
     require(len(starts) == 1, f"{name} has {len(starts)} inputs; this model has one")
     path = starts
     while path[-1] in following:
-        fault = f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path"
-        require(len(following[path[-1]]) == 1 and len(path) <= len(graph.nodes), fault)
+        sentence = f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path"
+        require(len(following[path[-1]]) == 1 and len(path) <= len(graph.nodes), sentence)
         path.append(following[path[-1]][0])
     return [(key, graph.nodes[key]) for key in path]
 
@@ -197,13 +197,13 @@ def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float
     for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold"):
         values = np.asarray(getattr(node, field))
         require(np.ptp(values) == 0, f"{where}: {field} differs between neurons; a layer of this model shares it")
-    fault = f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there"
-    require(not np.any(node.v_leak) and not np.any(node.v_reset), fault)
+    sentence = f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there"
+    require(not np.any(node.v_leak) and not np.any(node.v_reset), sentence)
     ai, av = (dt / float(np.ravel(tau)[0]) for tau in (node.tau_syn, node.tau_mem))
-    for field, wanted in (("w_in", 1 / ai), ("r", 1 / av)):
+    for field, expected in (("w_in", 1 / ai), ("r", 1 / av)):
         value = float(np.ravel(getattr(node, field))[0])
-        fault = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {wanted:g}"
-        require(abs(value / wanted - 1) <= _CLOSE, fault)
+        sentence = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {expected:g}"
+        require(abs(value / expected - 1) <= _CLOSE, sentence)
     metadata = node.metadata or {}
     if "iDecay" in metadata:
         return (int(metadata["iDecay"]), int(metadata["vDecay"])), int(metadata["vThMant"]) / GRID

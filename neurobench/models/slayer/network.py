@@ -26,7 +26,7 @@ LARGEST_DELAY = 62  # steps
 class Layer:
     """Parameters, changed in place by learning. All float32."""
 
-    v: Tensor  # (I, C) weights, or their direction where there is a g
+    v: Tensor  # (I, C) weights, or their direction with weight norm
     g: Tensor | None  # (C,) their length
     D: Tensor  # (2,) current and voltage decay, in 1/4096 a step
     delay: Tensor | None  # (C,) steps
@@ -81,13 +81,13 @@ def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer],
     """Into `layers`, in place. Raises UserError where their names or shapes are others."""
     if len(stored) != len(layers):
         raise UserError(f"{source} are {len(stored)}; this network has {len(layers)}")
-    for k, (found, layer) in enumerate(zip(stored, layers, strict=True)):
+    for k, (saved, layer) in enumerate(zip(stored, layers, strict=True)):
         tensors = layer.tensors()
-        for name in {**tensors, **found}:
-            shape, needed = (tuple(each[name].shape) if name in each else "nothing" for each in (found, tensors))
+        for name in {**tensors, **saved}:
+            shape, needed = (tuple(each[name].shape) if name in each else "nothing" for each in (saved, tensors))
             if shape != needed:
                 raise UserError(f"{source}.{k}.{name} has shape {shape}; this network needs {needed}")
-            tensors[name].copy_(found[name])
+            tensors[name].copy_(saved[name])
 
 
 def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
