@@ -71,6 +71,12 @@ def find_target(path: Any) -> type:
     return target
 
 
+def load(path: str) -> Any:
+    """The function or class that a spec names in its code (`opens`, `figures`, ...), never one that YAML names."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
 def outside_fault(path: str, ours: Sequence[str]) -> str | None:
     """Why a class of another package may not be named ("=x.Y is not allowed: ..."), or None. `ours` may be."""
     if not all(part.isidentifier() for part in path.split(".")) or "." not in path:

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import find_target
-from neurobench.data.dataset import Dataset, Splits
-from neurobench.data.encoders import Encoder, encoded
+from neurobench.data.dataset import DatasetSpec, Splits
+from neurobench.data.encoders import EncoderSpec, encoded
 from neurobench.experiment.plan import needed_devices, way_of
 from neurobench.metrics.costs import Costs
 from neurobench.metrics.energy import SIMULATED, Energies
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from neurobench.experiment.callbacks import Watcher
 
 
-def build_dataset(config: DictConfig) -> Dataset:
+def build_dataset(config: DictConfig) -> DatasetSpec:
     return instantiate(_fields(config.dataset), _convert_="all")
 
 
-def load_splits(config: DictConfig, dataset: Dataset, seed: int) -> Splits:
+def load_splits(config: DictConfig, dataset: DatasetSpec, seed: int) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
     return encoded(dataset.load(seed).limited(config.scale.train, config.scale.test), _way(config))
 
 
-def _way(config: DictConfig) -> Sequence[Encoder]:
+def _way(config: DictConfig) -> Sequence[EncoderSpec]:
     way = way_of(config)
     if isinstance(way, str):
         raise UserError(f"encoder={config.encoder.name} {way}.")
@@ -41,7 +41,7 @@ def _way(config: DictConfig) -> Sequence[Encoder]:
 
 
 def build_learner(
-    config: DictConfig, dataset: Dataset, seeds: Seeds, device: torch.device, costs: Costs | None = None
+    config: DictConfig, dataset: DatasetSpec, seeds: Seeds, device: torch.device, costs: Costs | None = None
 ) -> Learner:
     """The model with its devices, each opened once: two fields that name one device share it.
 

@@ -20,7 +20,7 @@ from neurobench.config.compose import unknown_key
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.targets import TargetRefused, config_packages, find_target
-from neurobench.data.encoders import Encoder, chain
+from neurobench.data.encoders import EncoderSpec, chain
 from neurobench.models.learner import Task
 
 SECTIONS: dict[str, type] = {"training": Training, "scale": Scale}
@@ -139,7 +139,7 @@ def encoder_part(config: DictConfig) -> EncoderPart:
     return EncoderPart(str(values.get("name")), values["_target_"] == AUTO["_target_"], _made(values, {}))
 
 
-def way_between(model: ModelPart, dataset: DatasetPart, encoder: EncoderPart) -> Sequence[Encoder] | str:
+def way_between(model: ModelPart, dataset: DatasetPart, encoder: EncoderPart) -> Sequence[EncoderSpec] | str:
     """The encoders between data and model, or why there is no way."""
     return chain(encoder.record, dataset.record.layout, dataset.record.shape, model.record.reads)
 
@@ -149,7 +149,7 @@ def encoder_of(config: DictConfig) -> dict[str, Any]:
     return _resolved(config, ENCODER) or AUTO
 
 
-def way_of(config: DictConfig) -> Sequence[Encoder] | str:
+def way_of(config: DictConfig) -> Sequence[EncoderSpec] | str:
     """The encoders between data and model of a configuration whose sections have no faults, or why there is no way."""
     reads = find_target(config.model.get("_target_")).reads  # type: ignore[attr-defined]
     dataset = _made(_resolved(config, "dataset"), {})
@@ -283,7 +283,7 @@ def _no_device(model: str, device: str, backend: BackendPart) -> str:
     return f"model={model} needs a '{device}'; backend={backend.name} offers {offers}.{way_out}"
 
 
-def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, way: Sequence[Encoder]) -> list[str]:
+def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, way: Sequence[EncoderSpec]) -> list[str]:
     """Models that are too big for a device. Only for a configuration without any other fault.
 
     A model's recipe may tell its `layers(shape)`, units for samples of that shape, or raise UserError; a device's

@@ -29,7 +29,7 @@ import numba  # noqa: E402
 import torch  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
-from neurobench.data.mnist import MNIST  # noqa: E402
+from neurobench.data.specs import MNIST  # noqa: E402
 from neurobench.devices.sampler.gibbs import BlockGibbs  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
 from neurobench.models.qrbm import pixels, readout  # noqa: E402

@@ -27,7 +27,7 @@ import torch
 from matplotlib.figure import Figure
 
 from neurobench.data.dataset import Splits
-from neurobench.data.mnist import MNIST
+from neurobench.data.specs import MNIST
 from neurobench.devices.protocol import DeviceRecipe
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU

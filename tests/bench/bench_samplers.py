@@ -21,7 +21,7 @@ import torch
 from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, TabuSampler
 from torch import Tensor
 
-from neurobench.data.mnist import MNIST
+from neurobench.data.specs import MNIST
 from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.dynex import Dynex

@@ -3,7 +3,7 @@
 from typing import Any
 
 from neurobench.config.compose import composer
-from neurobench.data.mnist import MNIST
+from neurobench.data.specs import MNIST
 from neurobench.experiment.identity import config_hash, science
 
 

@@ -12,8 +12,8 @@ import torch
 from neurobench.config.bounds import BoundsError
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED, MNIST_RAW
-from neurobench.data.mnist import MNIST, TRAIN_COUNTS
-from neurobench.data.mnist_files import checked_root
+from neurobench.data.mnist import checked_root
+from neurobench.data.specs import MNIST, TRAIN_COUNTS
 
 
 def plain_images(part: str) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_digits_are_kept_and_renumbered_in_the_order_given():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"digits": (0, 10)}, r"digits=\(0, 10\) is not in \[0, 9\]"),
+        ({"digits": (0, 10)}, r"digits=\[0, 10\] is not in \[0, 9\]"),
         ({"digits": "01"}, "digits='01' is not a list, each an integer"),
         ({"digits": (4,)}, "fewer than two classes"),
         ({"digits": (4, 4)}, "names a class twice"),
@@ -148,7 +148,7 @@ def test_a_damaged_copy_in_the_cache_is_made_anew_and_never_used(tmp_path, monke
 
 def test_processes_that_unpack_at_once_all_see_whole_files_and_leave_nothing_behind(tmp_path):
     program = (
-        "import sys; from neurobench.data.mnist_files import checked_root\n"
+        "import sys; from neurobench.data.mnist import checked_root\n"
         "sys.stdin.readline()\n"
         "with checked_root(None) as root: pass\n"
     )

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data import files, nmnist_bundled
+from neurobench.data import files, nmnist
 from neurobench.data.dataset import DataError
-from neurobench.data.mnist import MNIST
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import MNIST, NMNIST
 from tests.data.test_aer import encode
 
 BUNDLED = {split: files.BUNDLED / f"nmnist_1k/{split}.zip" for split in ("Train", "Test")}
@@ -156,7 +155,7 @@ def test_an_altered_archive_is_refused(tmp_path, monkeypatch, damage):
     for split, archive in BUNDLED.items():
         raw = archive.read_bytes()
         (tmp_path / "nmnist_1k" / archive.name).write_bytes(damage(raw) if split == "Test" else raw)
-    monkeypatch.setattr(nmnist_bundled, "BUNDLED", tmp_path)
+    monkeypatch.setattr(nmnist, "BUNDLED", tmp_path)
     with pytest.raises(DataError, match=r"Test\.zip: found .* expected .* not used\. Reinstall"):
         NMNIST().load(0)
 

@@ -31,7 +31,7 @@ def test_a_recording_in_both_sets() -> None:
 
 
 def test_folds_deal_every_recording_out_once() -> None:
-    from neurobench.data.nmnist_folds import NMNISTFolds
+    from neurobench.data.specs import NMNISTFolds
 
     splits = [NMNISTFolds(fold=k, folds=2).load(0) for k in range(2)]
     ids = np.concatenate([split.test.ids for split in splits])

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data.yin_yang import YinYang
-from neurobench.data.yin_yang_classes import BOUNDARY, CELLS, class_table, classify
-from neurobench.data.yin_yang_shape import YinYangShape
+from neurobench.data.specs import YinYang
+from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, class_table, classify
 from neurobench.data.yin_yang_stream import YinYangStream
 from tests.data.plain_yin_yang import class_of, plain_draw
 
@@ -63,7 +62,7 @@ def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
 
 @pytest.mark.parametrize("radii", [(0.1, 0.5), (0.03, 0.2)])
 def test_points_are_classed_as_the_definition_says(radii):
-    shape = YinYangShape(*radii)
+    shape = Shape(*radii)
     x, y = np.random.default_rng(0).random((2, 20_000)) * 2 * shape.r_big
     expected = [class_of(*point, *radii) for point in zip(x, y, strict=True)]
     assert classify(shape, x, y).tolist() == [3 if known is None else known for known in expected]
@@ -71,7 +70,7 @@ def test_points_are_classed_as_the_definition_says(radii):
 
 @pytest.mark.parametrize("radii", [(0.1, 0.5), (0.2, 0.5), (0.001, 0.5), (0.03, 0.2)])
 def test_every_point_of_a_cell_has_the_class_of_its_cell(radii):
-    shape = YinYangShape(*radii)
+    shape = Shape(*radii)
     table = class_table(shape)
     assert (table == BOUNDARY).mean() < 0.05
     cells = np.flatnonzero(table != BOUNDARY)
@@ -89,7 +88,7 @@ def test_classes_are_even_and_points_lie_evenly_within_them(stream):
     assert np.allclose(samples[:, :2] + samples[:, 2:], 1, atol=1e-6)
     assert abs(np.bincount(labels) / n - 1 / 3).max() < 4 * math.sqrt(2 / 9 / n)
     x, y = samples[:, :2].T.astype(np.float64)
-    known = classify(YinYangShape(r, R), x, y)
+    known = classify(Shape(r, R), x, y)
     assert (known != labels).sum() <= 2  # points that the rounding to float32 moved over an edge
     dots = labels == 2
     assert abs((x[dots] > R).mean() - 0.5) < 4 / math.sqrt(dots.sum() * 4)
@@ -139,9 +138,9 @@ def test_the_data_set_holds_the_published_splits():
     ("fields", "sentence"),
     [
         ({"r_small": 0.25}, "r_small=0.25 is not below half of r_big=0.5; the dots would not fit"),
-        ({"r_small": 0}, "r_small=0 is not above 0"),
+        ({"r_small": 0}, "r_small=0 is not at least 0.001"),
         ({"r_small": 1e-6}, "r_small=1e-06 is not at least 0.001"),
-        ({"r_small": math.nan}, "r_small=nan is not above 0"),
+        ({"r_small": math.nan}, "r_small=nan is not at least 0.001"),
         ({"r_big": 0.6}, r"r_big=0.6 is not in \(0, 0.5\]"),
         ({"test": 0}, "test=0 is not at least 1"),
         ({"validation": 0, "train": -5}, "train=-5 is not at least 1; validation=0 is not at least 1"),
@@ -157,6 +156,6 @@ def test_bad_values_are_refused_all_at_once(fields, sentence):
 
 
 def test_recipes_import_no_torch():
-    names = ", ".join(f"neurobench.data.{name}" for name in ("mnist", "nmnist", "yin_yang"))
+    names = ", ".join(f"neurobench.data.{name}" for name in ("specs", "encoders"))
     program = f"import sys, {names}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
