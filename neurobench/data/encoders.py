@@ -65,10 +65,10 @@ class Latency(EncoderSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
 
-    window: Milliseconds = 50.0
-    repeats: Annotated[int, Bound(1, 300)] = 6
-    cells: Cells = 16
-    dimmest: Fraction = 0.1  # a smaller value makes no event
+    window: Milliseconds
+    repeats: Annotated[int, Bound(1, 300)]
+    cells: Cells
+    dimmest: Fraction
 
     def misfit(self, shape: Shape) -> str | None:
         fault = f"window={self.window:g} ms {self.repeats} times is longer than the 300 ms of a recording"
@@ -86,11 +86,11 @@ class Rate(EncoderSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
 
-    duration: Milliseconds = 300.0
-    rate: Annotated[float, Bound(0, 1000, above=True)] = 100.0  # 1 / s
-    cells: Cells = 16
-    dimmest: Fraction = 0.1  # a smaller value makes no event
-    noise_seed: Seed = 0  # sample k's trains depend on it and on k alone
+    duration: Milliseconds
+    rate: Annotated[float, Bound(0, 1000, above=True)]  # 1 / s
+    cells: Cells
+    dimmest: Fraction
+    noise_seed: Seed
 
     def misfit(self, shape: Shape) -> str | None:
         return _too_wide(shape)
@@ -108,7 +108,7 @@ class EmulatedCamera(EncoderSpec):
     yields: ClassVar[Layout] = "events"
     emulates: ClassVar[bool] = True
 
-    camera_seed: Seed = 0  # noise, and how late saccades are
+    camera_seed: Seed
 
     def misfit(self, shape: Shape) -> str | None:
         return None if shape == (1, 28, 28) else f"the camera is fitted to images of (1, 28, 28) pixels, not {shape}"
@@ -125,11 +125,11 @@ class Counts(EncoderSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     yields: ClassVar[Layout] = "image"
 
-    bins: Annotated[int, Bound(1, 300)] = 3  # one for each of N-MNIST's saccades
-    length: Annotated[float, Bound(0, above=True)] = 315.0  # ms that the bins share; later events are left out
-    polarities: Literal["kept", "summed"] = "summed"
-    pool: Annotated[int, Bound(1, 34)] = 1  # pixels each way that are counted together
-    full: Annotated[int, Bound(1)] = 12  # events that make a 1; more make no more
+    bins: Annotated[int, Bound(1, 300)]
+    length: Annotated[float, Bound(0, above=True)]  # ms
+    polarities: Literal["kept", "summed"]
+    pool: Annotated[int, Bound(1, 34)]
+    full: Annotated[int, Bound(1)]
 
     def misfit(self, shape: Shape) -> str | None:
         least = min(shape[1:])
@@ -148,8 +148,8 @@ class Raster(EncoderSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
     yields: ClassVar[Layout] = "image"
 
-    side: Annotated[int, Bound(1, 256)] = 28  # pixels, both ways
-    width: Annotated[float, Bound(0, 1, above=True)] = 0.08  # sd of the bar, of the picture's width
+    side: Annotated[int, Bound(1, 256)]
+    width: Annotated[float, Bound(0, 1, above=True)]
 
     def misfit(self, shape: Shape) -> str | None:
         return f"{shape[0]} values have no row each in side={self.side}" if shape[0] > self.side else None
@@ -170,11 +170,14 @@ class Flat(EncoderSpec):
         return (prod(shape),)
 
 
-# What `encoder=auto` does to a layout that the model does not read: the first whose result it reads.
+# What `encoder=auto` does to a layout that the model does not read: the first whose result it reads. Values as in
+# conf/encoder.
+LATENCY = Latency(window=50.0, repeats=6, cells=16, dimmest=0.1)
+COUNTS = Counts(bins=3, length=315.0, polarities="summed", pool=1, full=12)
 DEFAULTS: dict[Layout, tuple[Sequence[EncoderSpec], ...]] = {
-    "vector": ((Latency(),), (Raster(),)),
-    "image": ((EmulatedCamera(),), (Latency(),), (Flat(),)),
-    "events": ((Counts(),), (Counts(), Flat())),
+    "vector": ((LATENCY,), (Raster(side=28, width=0.08),)),
+    "image": ((EmulatedCamera(camera_seed=0),), (LATENCY,), (Flat(),)),
+    "events": ((COUNTS,), (COUNTS, Flat())),
 }
 
 

@@ -1,4 +1,8 @@
-"""The data sets that ship, as configurations name them: fields, bounds and conflicts. Nothing heavy is imported."""
+"""The data sets that ship, as configurations name them: fields, bounds and conflicts. Nothing heavy is imported.
+
+What the fields mean and their usual values stand in conf/dataset. `root` is a user's folder; without it the bundled
+files are read.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ Stream = Literal["compat", "fast"]
 RandomState = Annotated[int, Bound(0, 2**32 - 1)]  # a seed of numpy's legacy generator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MNIST(DatasetSpec):
     """The chosen digits, re-numbered 0, 1, ... in the order given; ids are positions in the official files.
 
@@ -33,13 +37,13 @@ class MNIST(DatasetSpec):
     # Fields that came after runs were made: see `neurobench.experiment.identity`
     later: ClassVar[tuple[str, ...]] = ("train_per_class", "test_as_validation", "test_per_class", "test_slice_bug")
 
-    digits: Annotated[tuple[int, ...], Bound(0, 9)] = tuple(range(10))
-    validation: Annotated[int, Bound(0)] = 5000  # images held out of the training set
-    train_per_class: Count | None = None  # the first of each digit; null: all
-    test_as_validation: bool = False  # the first `test_per_class` test images of each digit serve as validation
+    digits: Annotated[tuple[int, ...], Bound(0, 9)]
+    validation: Annotated[int, Bound(0)]
+    train_per_class: Count | None = None
+    test_as_validation: bool = False
     test_per_class: Count = 200
-    test_slice_bug: bool = False  # `train_per_class` is taken in place of `test_per_class`
-    root: str | None = None  # a folder with MNIST/raw/*-ubyte or *-ubyte.gz; None: the bundled files
+    test_slice_bug: bool = False
+    root: str | None = None  # with MNIST/raw/*-ubyte or *-ubyte.gz
 
     @property
     def n_classes(self) -> int:
@@ -75,7 +79,7 @@ class MNIST(DatasetSpec):
         return faults
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NMNIST(DatasetSpec):
     """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
 
@@ -84,8 +88,8 @@ class NMNIST(DatasetSpec):
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
     n_classes: ClassVar[int] = 10
 
-    validation: Annotated[int, Bound(0)] | None = None  # recordings held out of the training set; None: a tenth
-    root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it; None: the bundled recordings
+    validation: Annotated[int, Bound(0)] | None
+    root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it
 
     def conflicts(self) -> list[Fault]:
         if self.root is not None or self.validation is None or self.validation < N_BUNDLED:
@@ -94,7 +98,7 @@ class NMNIST(DatasetSpec):
         return [("validation", fault)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NMNISTFolds(DatasetSpec):
     """Cross-validation: every recording is tested once, by a network that was not trained on it.
 
@@ -108,9 +112,9 @@ class NMNISTFolds(DatasetSpec):
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
     n_classes: ClassVar[int] = 10
 
-    fold: Annotated[int, Bound(0)] = 0
-    folds: Annotated[int, Bound(2, 1000)] = 5
-    root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it; None: the bundled recordings
+    fold: Annotated[int, Bound(0)]
+    folds: Annotated[int, Bound(2, 1000)]
+    root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it
 
     def conflicts(self) -> list[Fault]:
         if self.fold < self.folds:
@@ -118,7 +122,7 @@ class NMNISTFolds(DatasetSpec):
         return [("fold", f"={self.fold} is not below {self.folds}, the number of folds")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NMNISTEmulated(DatasetSpec):
     """N-MNIST at full size by emulation. Ids are those of the MNIST image that is shown, in the same split.
 
@@ -131,13 +135,13 @@ class NMNISTEmulated(DatasetSpec):
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
     n_classes: ClassVar[int] = 10
 
-    validation: Annotated[int, Bound(0)] = 5000  # recordings held out of the training set
-    leave_out: Annotated[int, Bound(0, 59_000)] = N_BUNDLED  # first training images: those that real recordings show
-    train: Count | None = None  # training and held-out recordings after those; None: all that are left
-    test: Annotated[int, Bound(1, 10_000)] | None = None  # first test images; None: all 10,000
-    recorded: bool = True  # test on the 1100 real recordings too: recorded_accuracy
-    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
-    camera: str | None = None  # JSON file of another camera; None: the one fitted to the bundled training recordings
+    validation: Annotated[int, Bound(0)]
+    leave_out: Annotated[int, Bound(0, 59_000)]
+    train: Count | None
+    test: Annotated[int, Bound(1, 10_000)] | None
+    recorded: bool
+    camera_seed: Annotated[int, Bound(0, 2**31 - 1)]
+    camera: str | None
 
     def conflicts(self) -> list[Fault]:
         faults = []
@@ -153,7 +157,7 @@ class NMNISTEmulated(DatasetSpec):
         return faults
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class YinYang(DatasetSpec):
     """Points of a disc in three classes: index 2 are the dots, 0 and 1 the two halves.
 
@@ -167,16 +171,16 @@ class YinYang(DatasetSpec):
     n_classes: ClassVar[int] = 3
 
     # Below a thousandth, drawing one dot by rejection would take hundreds of thousands of points.
-    r_small: Annotated[float, Bound(0.001)] = 0.1  # of a dot
+    r_small: Annotated[float, Bound(0.001)]  # of a dot
     # The square [0, 2R]^2 must lie in [0, 1]^2, because the features are x, y, 1 - x and 1 - y.
-    r_big: Annotated[float, Bound(0, 0.5, above=True)] = 0.5  # R, of the disc
-    train: Count = 5000  # samples
-    validation: Count = 1000
-    test: Count = 1000
-    train_seed: RandomState = 42
-    validation_seed: RandomState = 41
-    test_seed: RandomState = 40
-    stream: Stream = "compat"  # the published samples, bit for bit; or only their distribution
+    r_big: Annotated[float, Bound(0, 0.5, above=True)]  # R, of the disc
+    train: Count
+    validation: Count
+    test: Count
+    train_seed: RandomState
+    validation_seed: RandomState
+    test_seed: RandomState
+    stream: Stream
 
     def conflicts(self) -> list[Fault]:
         faults = []

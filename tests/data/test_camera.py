@@ -16,8 +16,8 @@ from neurobench.data.camera.likeness import likeness, pairs, summary
 from neurobench.data.camera.parameters import Camera, as_json, prepare, read
 from neurobench.data.camera.recordings import recorded, write
 from neurobench.data.dataset import DataError
-from neurobench.data.specs import NMNIST, NMNISTEmulated
 from neurobench.kernels.camera import lateness
+from tests.specs import spec
 
 IDEAL = Camera(  # no noise, a pixel as fast as light, the view moves right by 6 pixels within 100 ms
     gamma=1.0,
@@ -233,7 +233,7 @@ def test_bit_one_is_darker_in_the_real_recordings(both):
 
 def test_files_are_read_back_as_emulated_recordings(tmp_path):
     write(str(tmp_path), 12, 3, 0)
-    splits = NMNIST(root=str(tmp_path), validation=2).load(0)
+    splits = spec("dataset/nmnist", root=str(tmp_path), validation=2).load(0)
     assert splits.emulated
     assert splits.evaluated_on == "emulated recordings, the first 3 of the 10,000 official test recordings"
     _, made = pairs(train=True, n=12)
@@ -247,13 +247,13 @@ def test_files_are_read_back_as_emulated_recordings(tmp_path):
 
 def test_training_leaves_out_what_the_real_recordings_show():
     with pytest.raises(BoundsError, match="leave out 1000"):
-        NMNISTEmulated(leave_out=999)
-    assert NMNISTEmulated(leave_out=0, recorded=False).leave_out == 0
+        spec("dataset/nmnist_emulated", leave_out=999)
+    assert spec("dataset/nmnist_emulated", leave_out=0, recorded=False).leave_out == 0
     with pytest.raises(BoundsError, match="validation=59000 is not below 59000"):
-        NMNISTEmulated(validation=59_000)
+        spec("dataset/nmnist_emulated", validation=59_000)
     real = recorded()
     assert len(real) == 1100
-    one, two = NMNIST(validation=0).load(0).train, NMNIST(validation=0).load(0).test
+    one, two = spec("dataset/nmnist", validation=0).load(0).train, spec("dataset/nmnist", validation=0).load(0).test
     assert torch.equal(real.x[1000:1001].t, two.x[0:1].t)
     assert torch.equal(real.x[999:1000].t, one.x[999:1000].t)
     assert torch.equal(real.y, torch.cat([one.y, two.y]))
@@ -270,7 +270,7 @@ def test_splits_are_labelled_and_free_of_leaks(monkeypatch):
     monkeypatch.setattr(recordings, "read_mnist", few)
     monkeypatch.setattr(recordings, "N_TRAIN", 1200)
     monkeypatch.setattr(recordings, "N_TEST", 200)
-    splits = NMNISTEmulated(validation=50).load(0)
+    splits = spec("dataset/nmnist_emulated", validation=50).load(0)
     assert splits.emulated
     assert "emulated" in splits.source
     assert "emulated" in splits.evaluated_on

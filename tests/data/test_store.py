@@ -8,8 +8,8 @@ from neurobench.data import fetch, files
 from neurobench.data.dataset import DataError
 from neurobench.data.files import ALL_BUNDLED, MNIST_RAW
 from neurobench.data.mnist import checked_root
-from neurobench.data.specs import NMNIST
 from tests.data.test_aer import encode
+from tests.specs import spec
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
     root = fetch.fetch("nmnist", str(tmp_path / "root"))
-    splits = NMNIST(root=str(root)).load(0)
+    splits = spec("dataset/nmnist", root=str(root)).load(0)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (11, 1, 2)
     assert sorted(path.name for path in (root / "NMNIST").iterdir()) == ["Test", "Train"]
     fetch.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data.specs import YinYang
 from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, class_table, classify
 from neurobench.data.yin_yang_stream import YinYangStream
 from tests.data.plain_yin_yang import class_of, plain_draw
+from tests.specs import spec
 
 PUBLISHED = np.load(Path(__file__).parent / "yinyang.npz")  # the published generator's own output
 
@@ -121,7 +121,7 @@ def test_a_fast_stream_drawn_in_pieces_is_the_same_stream(pieces):
 
 
 def test_the_data_set_holds_the_published_splits():
-    splits = YinYang().load(seed=7)
+    splits = spec("dataset/yin_yang").load(seed=7)
     assert [len(split) for split in (splits.train, splits.validation, splits.test)] == [5000, 1000, 1000]
     for split, seed in ((splits.train, 42), (splits.validation, 41), (splits.test, 40)):
         assert np.array_equal(split.x[:1000], PUBLISHED[f"seed{seed}_samples"])
@@ -129,9 +129,9 @@ def test_the_data_set_holds_the_published_splits():
     ids = torch.cat([splits.train.ids, splits.validation.ids, splits.test.ids])
     assert torch.equal(ids, torch.arange(7000))
     assert (splits.source, splits.evaluated_on) == ("generated", "1000 samples drawn with seed 40")
-    assert YinYang(test=10_000).load(0).test.x[:1000].equal(splits.test.x)
-    assert YinYang().load(8).sha256 == splits.sha256
-    assert YinYang(stream="fast").load(7).sha256 != splits.sha256
+    assert spec("dataset/yin_yang", test=10_000).load(0).test.x[:1000].equal(splits.test.x)
+    assert spec("dataset/yin_yang").load(8).sha256 == splits.sha256
+    assert spec("dataset/yin_yang", stream="fast").load(7).sha256 != splits.sha256
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_data_set_holds_the_published_splits():
 )
 def test_bad_values_are_refused_all_at_once(fields, sentence):
     with pytest.raises(BoundsError, match=sentence):
-        YinYang(**fields)
+        spec("dataset/yin_yang", **fields)
 
 
 def test_recipes_import_no_torch():
