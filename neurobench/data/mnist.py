@@ -15,17 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
-from neurobench.data.files import (
-    BUNDLED,
-    MNIST_GZ,
-    MNIST_RAW,
-    REINSTALL,
-    Declared,
-    cache_folder,
-    checked_bytes,
-    combined,
-)
+from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked_bytes
 from neurobench.data.specs import MNIST
 from neurobench.runs.atomic import write_bytes
 
@@ -51,7 +43,7 @@ def load(spec: MNIST, seed: int) -> Splits:
         validation=validation,
         test=_split(test_images, test_labels, tested, spec.digits),
         source="bundled" if spec.root is None else spec.root,
-        sha256=combined(raw.sha256 for raw in MNIST_RAW),
+        sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
         evaluated_on=_description(len(tested), spec.digits),
     )
 
@@ -105,8 +97,8 @@ def checked_root(root: str | None) -> Iterator[Path]:
     (or, with None, the package's own) .gz files. Raises DataError.
     """
     if root is None:
-        packed = [BUNDLED / gz.name for gz in MNIST_GZ]
-        way_out = REINSTALL
+        packed = [files.BUNDLED / gz.name for gz in MNIST_GZ]
+        way_out = files.REINSTALL
     else:
         folder = Path(root).expanduser()
         way_out = f"Run `neurobench data fetch mnist {root}`, or leave out dataset.root to read the bundled files."
@@ -147,10 +139,11 @@ def _unpack(packed: Path, gz: Declared, target: Path, raw: Declared, way_out: st
 @contextmanager
 def _writable_cache() -> Iterator[Path]:
     """The cache folder; a temporary one where the default cannot be written, as in a read-only container."""
-    folder = cache_folder()
+    folder = files.cache_folder()
+    raw = (folder / MNIST_RAW[0].name).parent
     try:
-        (folder / MNIST_RAW[0].name).parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access((folder / MNIST_RAW[0].name).parent, os.W_OK)
+        raw.mkdir(parents=True, exist_ok=True)
+        writable = os.access(raw, os.W_OK)
     except OSError:
         writable = False
     if writable:

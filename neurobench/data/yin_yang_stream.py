@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from itertools import accumulate
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ class YinYangStream:
 
     def __init__(self, seed: int, r_small: float = 0.1, r_big: float = 0.5, stream: Stream = "compat"):
         shape = Shape(r_small, r_big)
-        self._points: _Points = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
+        self._points: _Compat | _Fast = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The next n samples: (n, 4) float32 x, y, 1 - x, 1 - y, and (n,) int64 classes."""
@@ -63,15 +62,6 @@ class YinYangStream:
     def words(self) -> int:
         """Raw words that the samples drawn so far took of the published sequence; 0 with "fast"."""
         return self._points.words
-
-
-class _Points(Protocol):
-    @property
-    def words(self) -> int: ...
-
-    def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 2) float64 points and (n,) int64 classes."""
-        ...
 
 
 class _Compat:
@@ -92,6 +82,7 @@ class _Compat:
         return self._fetched - len(self._words) + self._at
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 2) float64 points and (n,) int64 classes."""
         points, labels = np.empty((n, 2)), np.empty(n, np.int64)
         done = 0
         while done < n:

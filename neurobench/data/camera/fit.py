@@ -43,10 +43,15 @@ VARIED = {
     "threshold_noise": 0.2, "lost": 0.3,
 }  # fmt: skip
 TURN = 0.01  # of each entry
-BENDS = (
-    np.array([0, 20, 40, 60, 80, 105, 130, 150, 170, 210, 235, 255, 275, 312]) * 1000.0
-)  # us: where the path is bent
+# us: where the path is bent
+BENDS = 1000.0 * np.array([0, 20, 40, 60, 80, 105, 130, 150, 170, 210, 235, 255, 275, 312])
 BEND = 0.12  # pixels
+# Where the search begins: round numbers near to where earlier searches ended.
+START = {
+    "gamma": 2.2, "black": 0.5, "blur": 0.5, "brighter": 0.16, "darker": 0.16, "mismatch": 0.0, "refractory": 2000.0,
+    "refractory_darker": 2200.0, "refractory_tail": 300.0, "delay": 300.0, "rate": 3.5e-4, "rate_gain": 3.5e-4,
+    "threshold_noise": 0.13, "lost": 0.1, "background": 4.5e-4,
+}  # fmt: skip
 END = BIN * BINS + 2000.0  # us
 
 
@@ -133,34 +138,13 @@ def rounded(camera: Camera) -> Camera:
 
 
 def begin(events: Events, images: torch.Tensor) -> Camera:
-    """The path, and for the rest round numbers near to where earlier searches ended."""
+    """START along the path that is fitted to the events."""
     path = fit_path(events, images)
     corner = path["corner"].double().numpy()
+    row, column = np.concatenate([corner, corner[-1:]]).T
     knots = np.append(np.arange(BINS + 1) * float(BIN), END)
-    corner = np.concatenate([corner, corner[-1:]])
-    return Camera(
-        gamma=2.2,
-        black=0.5,
-        blur=0.5,
-        brighter=0.16,
-        darker=0.16,
-        mismatch=0.0,
-        refractory=2000.0,
-        refractory_darker=2200.0,
-        refractory_tail=300.0,
-        delay=300.0,
-        rate=3.5e-4,
-        rate_gain=3.5e-4,
-        threshold_noise=0.13,
-        lost=0.1,
-        background=4.5e-4,
-        turn=tuple(map(tuple, path["turn"].tolist())),
-        knots=tuple(knots),
-        row=tuple(corner[:, 0]),
-        column=tuple(corner[:, 1]),
-        rests=RESTS,
-        late=(0.0,) * len(RESTS),
-    )
+    turn, late = tuple(map(tuple, path["turn"].tolist())), (0.0,) * len(RESTS)
+    return Camera(**START, turn=turn, knots=tuple(knots), row=tuple(row), column=tuple(column), rests=RESTS, late=late)
 
 
 def sooner(camera: Camera, us: float) -> Camera:
@@ -173,9 +157,8 @@ def sooner(camera: Camera, us: float) -> Camera:
 def moved(camera: Camera, v: np.ndarray) -> Camera:
     """The camera at point v of the space that is searched; v = 0 is the camera itself."""
     n = len(VARIED)
-    scaled = {
-        name: getattr(camera, name) * float(np.exp(s * z)) for (name, s), z in zip(VARIED.items(), v, strict=False)
-    }
+    factors = np.exp(list(VARIED.values()) * v[:n])
+    scaled = {name: getattr(camera, name) * float(factor) for name, factor in zip(VARIED, factors, strict=True)}
     turn = np.array(camera.turn) + TURN * v[n : n + 4].reshape(2, 2)
     bend = BEND * v[n + 4 :].reshape(2, -1)
     row, column = (
@@ -196,9 +179,7 @@ def unlikeness(real: Summary, made: Summary) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m neurobench.data.camera.fit")
     parser.add_argument("file", metavar="FILE.json", type=Path)
-    parser.add_argument(
-        "--pairs", type=int, default=1000, help="of the training recordings, the first so many; default all"
-    )
+    parser.add_argument("--pairs", type=int, default=1000, help="the first so many training recordings; default all")
     args = parser.parse_args()
     try:
         args.file.write_text(as_json(fit(args.pairs)))
