@@ -1,7 +1,7 @@
 """The data sets that ship, as configurations name them: fields, bounds and conflicts. Nothing heavy is imported.
 
 What the fields mean and their usual values stand in conf/dataset. `root` is a user's folder; without it the bundled
-files are read.
+files are read. A field with a default came after configurations had been stored, or is a place to read from.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ class MNIST(DatasetSpec):
     opens: ClassVar[str] = "neurobench.data.mnist.load"
     layout: ClassVar[Layout] = "image"
     shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
-    # Fields that came after runs were made: see `neurobench.experiment.identity`
-    later: ClassVar[tuple[str, ...]] = ("train_per_class", "test_as_validation", "test_per_class", "test_slice_bug")
 
     digits: Annotated[tuple[int, ...], Bound(0, 9)]
     validation: Annotated[int, Bound(0)]
