@@ -47,7 +47,7 @@ TURN = 0.01  # of each entry
 BENDS = 1000.0 * np.array([0, 20, 40, 60, 80, 105, 130, 150, 170, 210, 235, 255, 275, 312])
 BEND = 0.12  # pixels
 # Where the search begins: round numbers near to where earlier searches ended.
-START = {
+START: dict[str, Any] = {
     "gamma": 2.2, "black": 0.5, "blur": 0.5, "brighter": 0.16, "darker": 0.16, "mismatch": 0.0, "refractory": 2000.0,
     "refractory_darker": 2200.0, "refractory_tail": 300.0, "delay": 300.0, "rate": 3.5e-4, "rate_gain": 3.5e-4,
     "threshold_noise": 0.13, "lost": 0.1, "background": 4.5e-4,
