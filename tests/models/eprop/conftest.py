@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.devices.learning_core.learning_core import FloatCore
 from neurobench.experiment.seeds import spawn
 from neurobench.kernels.eprop_records import Constants

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurobench.data.camera import SENSOR, STEP, Camera, identity, prepare
+from neurobench.data.camera.parameters import SENSOR, STEP, Camera, identity, prepare
 from neurobench.data.dataset import DataError
+from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
-from neurobench.data.stored_events import StoredEvents
 
 BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
 ROOM = 14_000  # events of a recording to begin with; real ones have up to 7152
@@ -115,36 +115,36 @@ def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) ->
     codes = np.memmap(folder / "codes.u32", np.uint32, "r")
     if len(codes) != length.sum():
         raise DataError(f"{folder}: holds {len(codes)} events, expected {length.sum()}. Remove it; it is made anew.")
-    told = json.loads((folder / "made.json").read_text())
-    return Stored(StoredEvents(codes, np.cumsum(length) - length, length, SENSOR), told["sha256"])
+    record = json.loads((folder / "made.json").read_text())
+    return Stored(StoredEvents.contiguous(codes, length, SENSOR), record["sha256"])
 
 
 def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> None:
-    """On a GPU where there is one, and on all cores, into a folder aside, which gets its name when it is whole."""
+    """On a GPU where there is one, and on all cores, into a temporary folder, which is renamed when it is whole."""
     import numba
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     threads, device = numba.get_num_threads(), fastest()
     numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, _cores()))
     try:
         sha, lengths = hashlib.sha256(), []
-        with (aside / "codes.u32").open("wb") as file:
+        with (staging / "codes.u32").open("wb") as file:
             for first in range(0, len(images), BLOCK):
-                own = slice(first, first + BLOCK)
-                codes, counts = emulate(camera, seed, images[own], ids[own], device=device)
+                block = slice(first, first + BLOCK)
+                codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
                 sha.update(codes.data)
                 codes.tofile(file)
                 lengths.append(counts)
-        np.save(aside / "length.npy", np.concatenate(lengths))
-        (aside / "made.json").write_text(
+        np.save(staging / "length.npy", np.concatenate(lengths))
+        (staging / "made.json").write_text(
             json.dumps({"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)})
         )
         if not folder.exists():
-            aside.rename(folder)
+            staging.rename(folder)
     finally:
         numba.set_num_threads(threads)
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _cores() -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurobench.data.camera_likeness import BIN, BINS, SIDE, Summary, pairs, summary
+from neurobench.data.camera.likeness import BIN, BINS, Summary, pairs, summary
+from neurobench.data.camera.parameters import SIDE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,8 +19,8 @@ SHOWN = (0, 3, 1, 18, 4)  # test images: digits 7, 0, 2, 3, 4
 
 def figures(camera: str | None) -> dict[str, Figure]:
     """A run's figure of what its data are worth: 300 training and the 100 test pairs."""
-    told = [tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False)]
-    return {"camera": figure(*told)}
+    train, test = (tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False))
+    return {"camera": figure(train, test)}
 
 
 def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
@@ -30,10 +31,10 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     halves: Any = drawn.subfigures(2, 1, height_ratios=(1.12, 1))
     _recordings(halves[0], test)
     below = halves[1].subplots(1, 5, width_ratios=(1.5, 1.5, 0.9, 0.9, 1.1))
-    top = 1.4 * max(told.curve.max() for told in (*train, *test))
-    for axis, told, name in ((below[0], train, "training"), (below[1], test, "test")):
-        _curves(axis, told, top)
-        axis.set_title(f"{len(told[0].events)} {name} pairs", fontsize=10)
+    top = 1.4 * max(each.curve.max() for each in (*train, *test))
+    for axis, pair, name in ((below[0], train, "training"), (below[1], test, "test")):
+        _curves(axis, pair, top)
+        axis.set_title(f"{len(pair[0].events)} {name} pairs", fontsize=10)
     below[0].set_ylabel("events in 10 ms, mean of a recording")
     below[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper right", handlelength=1.4, columnspacing=1.2)
     largest = np.percentile(train[0].pixels.sum(0), 99.8)  # but for a hot pixel or two
@@ -47,10 +48,10 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     return drawn
 
 
-def _recordings(drawn: Any, told: tuple[Summary, ...]) -> None:
+def _recordings(drawn: Any, pair: tuple[Summary, ...]) -> None:
     panels = drawn.subplots(len(SACCADES), 2 * len(SHOWN))
     for column in range(2 * len(SHOWN)):
-        maps = told[column % 2].maps[SHOWN[column // 2]].reshape(BINS, 2, SIDE, SIDE)
+        maps = pair[column % 2].maps[SHOWN[column // 2]].reshape(BINS, 2, SIDE, SIDE)
         for row, bins in enumerate(SACCADES):
             axis = panels[row, column]
             axis.imshow(maps[bins, 0].sum(0) - maps[bins, 1].sum(0), cmap="RdBu_r", vmin=-6, vmax=6)
@@ -62,10 +63,10 @@ def _recordings(drawn: Any, told: tuple[Summary, ...]) -> None:
     drawn.suptitle("test recordings: brighter (red) less darker (blue) events of each saccade", fontsize=11)
 
 
-def _curves(axis: Any, told: tuple[Summary, ...], top: float) -> None:
+def _curves(axis: Any, pair: tuple[Summary, ...], top: float) -> None:
     ms = (np.arange(BINS) + 0.5) * BIN / 1000
     for bit, name, colour in BITS:
-        for one, words, style in zip(told, ("real", "emulated"), ("-", "--"), strict=True):
+        for one, words, style in zip(pair, ("real", "emulated"), ("-", "--"), strict=True):
             axis.plot(ms, one.curve[bit], color=colour, linestyle=style, linewidth=1.2, label=f"{name}, {words}")
     axis.set(xlabel="ms", xlim=(0, 320), ylim=(0, top))
     axis.grid(alpha=0.3)

@@ -1,9 +1,9 @@
-"""An event camera looking at MNIST: what is fitted, and from it the numbers that the kernel takes.
+"""The camera's parameters, which are fitted, and from them the numbers that the kernel takes.
 
 N-MNIST was made by moving a sensor in front of a screen that showed the digits, with the same three saccades for each,
 so it can be emulated from MNIST. A pixel sends an event each time the logarithm of what it sees has moved by a
 threshold: Lichtsteiner, Posch, Delbruck, IEEE J. Solid-State Circuits 43:566 (2008); the recordings: Orchard, Jayawant,
-Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted as `neurobench.data.camera_fit` does it to the bundled
+Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted by `neurobench.data.camera.fit` to the bundled
 training recordings, each with the MNIST image that it shows.
 """
 
@@ -17,7 +17,8 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.spec import Record
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED
 
@@ -35,7 +36,7 @@ Fraction = Annotated[float, Bound(0, 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Camera:
+class Camera(Record):
     """Screen, optics, sensor and the path of the view. Luminance is in units of a white screen pixel."""
 
     gamma: Positive  # of the screen: luminance = (grey / 255) ** gamma
@@ -62,8 +63,7 @@ class Camera:
     pattern: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: log of each pixel's thresholds over the common ones
     hot: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: each pixel's part of the background; (): all alike
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         faults = [
             (name, f" has {[len(row) for row in value]} numbers, expected none or 2 rows of {SIDE * SIDE}")
             for name, value in (("pattern", self.pattern), ("hot", self.hot))
@@ -71,25 +71,23 @@ class Camera:
         ]
         if len(self.rests) != len(self.late):
             faults.append(("late", f" has {len(self.late)} numbers, expected one for each of {len(self.rests)} rests"))
-        if faults:
-            raise BoundsError("Camera", faults)
+        return faults
 
 
 def read(path: str | None) -> Camera:
     """The fitted camera, or another one from a JSON file with the same keys. Raises DataError."""
     file = FITTED if path is None else Path(path).expanduser()
     try:
-        told = json.loads(file.read_text())
-        return Camera(**{key: _frozen(value) for key, value in told.items()})
+        return Camera(**{key: _as_tuple(value) for key, value in json.loads(file.read_text()).items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera_fit FILE`, or leave out "
+            f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave out "
             "dataset.camera to use the one that ships."
         ) from error
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def as_json(camera: Camera) -> str:

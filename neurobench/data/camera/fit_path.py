@@ -24,36 +24,36 @@ READINGS = (
 
 def signed(events: Events) -> Tensor:
     """(N, BINS, SIDE, SIDE) brighter less darker events of each bin."""
-    kept = events.t < BIN * BINS
-    owner = torch.repeat_interleave(torch.arange(len(events)), events.start.diff())[kept]
-    index = (owner, (events.t[kept] // BIN).long(), events.y[kept].long(), events.x[kept].long())
+    within = events.t < BIN * BINS
+    time, row, column = (events.t[within] // BIN).long(), events.y[within].long(), events.x[within].long()
+    signs = 1.0 - 2.0 * events.p[within]
     counts = torch.zeros(len(events), BINS, SIDE, SIDE)
-    return counts.index_put_(index, 1.0 - 2.0 * events.p[kept], accumulate=True)
+    return counts.index_put_((events.recording()[within], time, row, column), signs, accumulate=True)
 
 
 def fit_path(events: Events, images: Tensor, steps: int = 90, batch: int = 60) -> dict[str, Tensor]:
     """Recordings and what they show, (N, 28, 28) in [0, 1] -> corner (BINS + 1, 2) in pixels at each bin's edge,
     turn (2, 2), blur in pixels, black and threshold."""
-    seen = signed(events)
+    change = signed(events)
     draw = torch.Generator().manual_seed(0)
-    known = torch.tensor(READINGS)
+    readings = torch.tensor(READINGS)
     edges = torch.arange(BINS + 1) * BIN / 1000
     corner = torch.stack(
-        [_interpolated(edges, known[:, 0].contiguous(), known[:, axis]) for axis in (1, 2)], 1
+        [_interpolated(edges, readings[:, 0].contiguous(), readings[:, axis]) for axis in (1, 2)], 1
     ).requires_grad_()
     turn = torch.eye(2).requires_grad_()
     logs = torch.tensor([-0.7, -1.0, -1.6]).requires_grad_()  # blur, black, threshold
     parts = [{"params": [corner, logs], "lr": 0.05}, {"params": [turn], "lr": 0.003}]
     optimizer = torch.optim.Adam(parts)
-    falling = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2 * steps // 3], gamma=0.3)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2 * steps // 3], gamma=0.3)
     for _ in range(steps):
         chosen = torch.randperm(len(images), generator=draw)[:batch]
         level = _levels(images[chosen], corner, turn, logs)
-        loss = (seen[chosen] - level.diff(dim=1) / logs[2].exp()).square().mean()
+        loss = (change[chosen] - level.diff(dim=1) / logs[2].exp()).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        falling.step()
+        schedule.step()
     blur, black, threshold = logs.detach().exp()
     return {"corner": corner.detach(), "turn": turn.detach(), "blur": blur, "black": black, "threshold": threshold}
 
@@ -72,7 +72,7 @@ def _levels(images: Tensor, corner: Tensor, turn: Tensor, logs: Tensor) -> Tenso
     return torch.log(torch.cat(views, 1) + logs[1].exp())
 
 
-def _interpolated(at: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    right = torch.searchsorted(x, at).clamp(1, len(x) - 1)
-    share = ((at - x[right - 1]) / (x[right] - x[right - 1])).clamp(0, 1)
+def _interpolated(times: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    right = torch.searchsorted(x, times).clamp(1, len(x) - 1)
+    share = ((times - x[right - 1]) / (x[right] - x[right - 1])).clamp(0, 1)
     return y[right - 1] + share * (y[right] - y[right - 1])

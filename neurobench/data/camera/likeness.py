@@ -2,7 +2,7 @@
 
 Both show the same images; the camera was fitted on training pairs, so the test pairs are the honest ones. But the test
 recordings were made along another path than the training recordings: on average 0.55 pixels higher, their first saccade
-some 6 ms later and their second 6 ms earlier. `floors` says what that alone comes to.
+some 6 ms later and their second 6 ms earlier. `floors` says what that alone amounts to.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurobench.data.camera import SENSOR, read
-from neurobench.data.camera_pixels import binned
-from neurobench.data.camera_store import emulate
-from neurobench.data.events import Events
+from neurobench.data.camera.emulation import emulate
+from neurobench.data.camera.parameters import SENSOR, SIDE, read
+from neurobench.data.events import Events, StoredEvents
+from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.mnist_files import checked_root
-from neurobench.data.nmnist import NMNIST
-from neurobench.data.stored_events import StoredEvents
+from neurobench.data.specs import NMNIST
 
-BIN, BINS, SIDE = 10_000, 32, 34  # us; bins of a recording; pixels
+BIN, BINS = 10_000, 32  # us; bins of a recording
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,22 @@ class Summary:
 
 def summary(events: Events) -> Summary:
     t, x, y, p = (getattr(events, key).numpy().astype(np.int64) for key in ("t", "x", "y", "p"))
-    n = np.diff(events.start.numpy())
-    place = ((np.repeat(np.arange(len(n)), n) * 2 + p) * SIDE + y) * SIDE + x
+    place = ((events.recording().numpy() * 2 + p) * SIDE + y) * SIDE + x
     order = np.lexsort((t, place))
     gaps = np.diff(t[order])[np.diff(place[order]) == 0]
     maps = binned(events, BIN, BINS)
     total = maps.mean(0, dtype=np.float64)
     between = np.percentile(gaps / 1000, np.arange(5, 100, 10))
+    n = events.start.diff().numpy()
     return Summary(n, total.sum((2, 3)).T, total.sum(0), maps.reshape(len(n), BINS, -1), between)
+
+
+def binned(events: Events, width: int, bins: int) -> np.ndarray:
+    """(N, bins, 2, SIDE, SIDE) float32 counts; what comes later counts in the last bin. `width` in us."""
+    t, x, y, p = (getattr(events, key).numpy().astype(np.int64) for key in ("t", "x", "y", "p"))
+    cell = (((events.recording().numpy() * bins + np.minimum(t // width, bins - 1)) * 2 + p) * SIDE + y) * SIDE + x
+    size = len(events) * bins * 2 * SIDE * SIDE
+    return np.bincount(cell, minlength=size).reshape(-1, bins, 2, SIDE, SIDE).astype(np.float32)
 
 
 def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: int = 0) -> tuple[Events, Events]:
@@ -54,9 +60,8 @@ def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: 
         ids = real.ids[first:]
         images = read_mnist(root, train)[0].numpy()[ids.numpy()]
     codes, counts = emulate(read(camera), seed, images, (ids + (0 if train else 60_000)).tolist())
-    made = StoredEvents(codes, counts.cumsum() - counts, counts, SENSOR)
     assert isinstance(real.x, Events)
-    return real.x[first:], made[:]
+    return real.x[first:], StoredEvents.contiguous(codes, counts, SENSOR)[:]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -65,57 +70,47 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(((a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))).mean())
 
 
-def likeness(real: Summary, made: Summary) -> list[tuple[str, str, str, str]]:
-    """Rows of a table: what, real, emulated, difference."""
-
-    def shares(one: np.ndarray, other: np.ndarray) -> str:
-        return f"{share(one, other):.1%} of all events"
-
-    def by_sample(summary: Summary) -> np.ndarray:
-        return summary.maps.sum(1)
-
-    def plain(value: float) -> str:
-        return f"{value:.0f}"
-
-    mean, other = real.events.mean(), made.events.mean()
-    each = np.abs(made.events / real.events - 1).mean()
-    bits = real.curve.sum(1), made.curve.sum(1)
-    curves = real.curve.sum(0), made.curve.sum(0)
-    off = _busy(*curves)
-    return [
-        (
-            "events a recording",
-            plain(mean),
-            plain(other),
-            f"{other / mean - 1:+.1%}; {each:.1%} recording by recording",
-        ),
-        ("fewest, most", f"{real.events.min()}, {real.events.max()}", f"{made.events.min()}, {made.events.max()}", ""),
-        ("brighter (bit 0)", plain(bits[0][0]), plain(bits[1][0]), f"{bits[1][0] / bits[0][0] - 1:+.1%}"),
-        ("darker (bit 1)", plain(bits[0][1]), plain(bits[1][1]), f"{bits[1][1] / bits[0][1] - 1:+.1%}"),
-        ("rate curve, 10 ms bins", "", "", shares(*curves)),
-        ("  bins of over 100 events", "", "", f"{off.mean():.1%} on average, {off.max():.1%} at worst"),
-        ("rate map, 34 x 34 pixels", "", "", shares(real.pixels.sum(0), made.pixels.sum(0))),
-        ("count maps of a recording", "", "", f"cosine {cosine(by_sample(real), by_sample(made)):.3f}"),
-        (
-            "  polarities together",
-            "",
-            "",
-            f"cosine {cosine(_together(by_sample(real)), _together(by_sample(made))):.3f}",
-        ),
-        ("maps of 10 ms", "", "", f"cosine {cosine(real.maps, made.maps):.3f}"),
-        ("ms between events of a pixel", _median(real), _median(made), "median, one polarity"),
-    ]
-
-
-def share(one: np.ndarray, other: np.ndarray) -> float:
-    """What differs, as a share of all of `one`."""
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """The sum of absolute differences, as a share of all of `one`."""
     return float(np.abs(other - one).sum() / one.sum())
 
 
-def _busy(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _busy_bins(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """By how much curves differ in each bin of over 100 events, as a share of it."""
     busy = one > 100
     return np.abs(other[busy] / one[busy] - 1)
+
+
+def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
+    """Rows of a table: what, real, emulated, difference."""
+
+    def count(name: str, one: float, other: float, more: str = "") -> tuple[str, ...]:
+        return name, f"{one:.0f}", f"{other:.0f}", f"{other / one - 1:+.1%}{more}"
+
+    def differing(one: np.ndarray, other: np.ndarray) -> str:
+        return f"{difference(one, other):.1%} of all events"
+
+    each = np.abs(made.events / real.events - 1).mean()
+    bits = real.curve.sum(1), made.curve.sum(1)
+    curves = real.curve.sum(0), made.curve.sum(0)
+    busy = _busy_bins(*curves)
+    images = real.maps.sum(1), made.maps.sum(1)
+    summed = [maps.reshape(len(maps), 2, -1).sum(1) for maps in images]
+    extremes = [f"{each.events.min()}, {each.events.max()}" for each in (real, made)]
+    medians = [f"{each.between[4:6].mean():.1f}" for each in (real, made)]
+    return [
+        count("events a recording", real.events.mean(), made.events.mean(), f"; {each:.1%} recording by recording"),
+        ("fewest, most", *extremes, ""),
+        count("brighter (bit 0)", bits[0][0], bits[1][0]),
+        count("darker (bit 1)", bits[0][1], bits[1][1]),
+        ("rate curve, 10 ms bins", "", "", differing(*curves)),
+        ("  bins of over 100 events", "", "", f"{busy.mean():.1%} on average, {busy.max():.1%} at worst"),
+        ("rate map, 34 x 34 pixels", "", "", differing(real.pixels.sum(0), made.pixels.sum(0))),
+        ("count maps of a recording", "", "", f"cosine {cosine(*images):.3f}"),
+        ("  polarities together", "", "", f"cosine {cosine(*summed):.3f}"),
+        ("maps of 10 ms", "", "", f"cosine {cosine(real.maps, made.maps):.3f}"),
+        ("ms between events of a pixel", *medians, "median, one polarity"),
+    ]
 
 
 def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]:
@@ -126,7 +121,7 @@ def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]
     Each is weighted to the same digits.
     """
     splits = NMNIST(validation=0).load(0)
-    y, wanted = splits.train.y.numpy(), np.bincount(splits.test.y.numpy(), minlength=10)
+    y, target = splits.train.y.numpy(), np.bincount(splits.test.y.numpy(), minlength=10)
     twice = [summary(pairs(False, len(splits.test), camera, seed)[1]) for seed in (0, 1)]
     assert isinstance(splits.train.x, Events)
     assert isinstance(splits.test.x, Events)
@@ -134,19 +129,19 @@ def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]
     test = _flat(splits.test.x).mean(0)
 
     def weighted(of: np.ndarray) -> np.ndarray:
-        weight = (wanted / np.bincount(y[of], minlength=10))[y[of]]
+        weight = (target / np.bincount(y[of], minlength=10))[y[of]]
         return weight @ maps[of] / weight.sum()
 
     def differences(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
         curves = one[:BINS], other[:BINS]
-        return share(*curves), float(_busy(*curves).max()), share(one[BINS:], other[BINS:])
+        return difference(*curves), float(_busy_bins(*curves).max()), difference(one[BINS:], other[BINS:])
 
-    rng, found = np.random.default_rng(0), []
+    rng, drawn = np.random.default_rng(0), []
     for _ in range(draws):
-        own = np.concatenate([rng.choice(np.flatnonzero(y == k), n, replace=False) for k, n in enumerate(wanted)])
-        found.append(differences(maps[own].mean(0), weighted(np.setdiff1d(np.arange(len(y)), own))))
-    again = differences(*(np.concatenate([told.curve.sum(0), told.pixels.sum(0).ravel()]) for told in twice))
-    columns = again, tuple(np.median(found, axis=0)), differences(test, weighted(np.arange(len(y))))
+        some = np.concatenate([rng.choice(np.flatnonzero(y == k), n, replace=False) for k, n in enumerate(target)])
+        drawn.append(differences(maps[some].mean(0), weighted(np.setdiff1d(np.arange(len(y)), some))))
+    again = differences(*(np.concatenate([each.curve.sum(0), each.pixels.sum(0).ravel()]) for each in twice))
+    columns = again, tuple(np.median(drawn, axis=0)), differences(test, weighted(np.arange(len(y))))
     names = ("rate curve, 10 ms bins", "  worst bin of over 100 events", "rate map, 34 x 34 pixels")
     return [(name, *(f"{column[k]:.1%}" for column in columns)) for k, name in enumerate(names)]
 
@@ -155,11 +150,3 @@ def _flat(events: Events) -> np.ndarray:
     """(N, BINS + SIDE^2): counts by bin, then by pixel."""
     maps = binned(events, BIN, BINS)
     return np.concatenate([maps.sum((2, 3, 4)), maps.sum((1, 2)).reshape(len(maps), -1)], axis=1)
-
-
-def _together(maps: np.ndarray) -> np.ndarray:
-    return maps.reshape(len(maps), 2, -1).sum(1)
-
-
-def _median(summary: Summary) -> str:
-    return f"{summary.between[4:6].mean():.1f}"
