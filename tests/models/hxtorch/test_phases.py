@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from neurobench.models.hxtorch.adam import at_rest, descend
-from neurobench.models.hxtorch.schedule import place, rate
-from neurobench.models.hxtorch.spec import TUTORIAL, Phase
+from neurobench.models.hxtorch.phases import Phase, learning_rate, position
 from neurobench.models.learner import Step
+from tests.models.hxtorch.conftest import TUTORIAL
 
 PHASES = {name: Phase(**fields) for name, fields in TUTORIAL.items()}
 
@@ -15,22 +15,22 @@ def phase(**changed: object) -> Phase:
     return Phase(**{**TUTORIAL["host"], **changed})  # type: ignore[arg-type]
 
 
-def places(phases: dict[str, Phase], n: int) -> list[tuple[str, int, int]]:
-    return [tuple(place(phases, Step(k, n, 0))) for k in range(n)]  # type: ignore[misc]
+def positions(phases: dict[str, Phase], n: int) -> list[tuple[str, int, int]]:
+    return [tuple(position(phases, Step(k, n, 0))) for k in range(n)]  # type: ignore[misc]
 
 
 def test_with_as_many_updates_as_steps_the_phases_are_exactly_the_tutorials() -> None:
-    found = places(PHASES, 217)
-    assert found == [("host", j, 201) for j in range(201)] + [("loop", j, 16) for j in range(16)]
+    visited = positions(PHASES, 217)
+    assert visited == [("host", j, 201) for j in range(201)] + [("loop", j, 16) for j in range(16)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 13, 100, 5000])
 def test_other_numbers_of_updates_stretch_the_phases_alike(n: int) -> None:
-    found = places(PHASES, n)
-    host = sum(name == "host" for name, _, _ in found)
+    visited = positions(PHASES, n)
+    host = sum(name == "host" for name, _, _ in visited)
     assert host == round(n * 201 / 217)
     for name, length in (("host", host), ("loop", n - host)):
-        assert [at for at in found if at[0] == name] == [(name, j, length) for j in range(length)]
+        assert [at for at in visited if at[0] == name] == [(name, j, length) for j in range(length)]
 
 
 @pytest.mark.parametrize(
@@ -45,20 +45,20 @@ def test_rates_are_those_of_torchs_schedulers(schedule: str, torchs: object) -> 
     scheduler = torchs(adam)  # type: ignore[operator]
     mine = phase(schedule=schedule)
     for k in range(201):
-        assert rate(mine, place({"host": mine}, Step(k, 201, 0))) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        assert learning_rate(mine, position({"host": mine}, Step(k, 201, 0))) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
         adam.step()
         scheduler.step()
 
 
 def test_the_last_rate_of_the_tutorial_is_the_one_it_ends_with() -> None:
-    last = place(PHASES, Step(200, 217, 0))
-    assert last.last
-    assert rate(PHASES["host"], last) == pytest.approx(0.134, abs=5e-4)
+    last = position(PHASES, Step(200, 217, 0))
+    assert last.ends_phase
+    assert learning_rate(PHASES["host"], last) == pytest.approx(0.134, abs=5e-4)
 
 
 def test_a_stretched_schedule_spans_the_same_rates() -> None:
-    short = places(PHASES, 2170)
-    assert rate(PHASES["host"], place(PHASES, Step(2009, 2170, 0))) == pytest.approx(0.99**200.9, rel=1e-6)
+    short = positions(PHASES, 2170)
+    assert learning_rate(PHASES["host"], position(PHASES, Step(2009, 2170, 0))) == pytest.approx(0.99**200.9, rel=1e-6)
     assert short[2009][:2] == ("host", 2009)
 
 
