@@ -126,9 +126,8 @@ class HXTorchMLPLearner:
         stored = state["moments"]
         first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
         self.moments = Moments(first, second, stored["t"])
-        self.begun = dict(state.get("history", state)["begun"])  # older checkpoints have it in a history
+        self.begun, self.initial_weights = dict(state["begun"]), state["initial_weights"]
         self.cap, self.source = state["cap"], state["source"]
-        self.initial_weights = state.get("initial_weights")
 
     def inputs(self, x: Any) -> Tensor:
         return network.to_inputs(x.to(self.device).flatten(1), self.spec.half_lsb)

@@ -44,11 +44,14 @@ class HXTorchMLP(ModelSpec):
     phases: Mapping[str, Mapping[str, Any]]
     mac: Annotated[str, Uses("mac")]
 
+    def section_faults(self) -> list[Fault]:
+        return phase_faults(self.phases)
+
     def conflicts(self) -> list[Fault]:
-        faults = phase_faults(self.phases)
+        faults: list[Fault] = []
         if len(self.num_sends) != 2:
             faults.append(("num_sends", f"={list(self.num_sends)!r} is not one entry for each of the 2 layers"))
-        if not faults and not self.plan:
+        if not self.plan:
             on_device = " on the device, and init_from skips the others" if self.init_from else ""
             faults.append(("phases", f": no phase has steps{on_device}"))
         if self.init_from is not None and self.exact:

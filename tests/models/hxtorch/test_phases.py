@@ -45,7 +45,9 @@ def test_rates_are_those_of_torchs_schedulers(schedule: str, torchs: object) -> 
     scheduler = torchs(adam)  # type: ignore[operator]
     mine = phase(schedule=schedule)
     for k in range(201):
-        assert learning_rate(mine, position({"host": mine}, Step(k, 201, 0))) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        assert learning_rate(mine, position({"host": mine}, Step(k, 201, 0))) == pytest.approx(
+            scheduler.get_last_lr()[0], rel=1e-9
+        )
         adam.step()
         scheduler.step()
 

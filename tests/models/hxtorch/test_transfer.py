@@ -46,16 +46,6 @@ def test_it_comes_back_with_weights_only_and_predicts_the_same(tmp_path: Path) -
     assert torch.equal(again.predict(DATA.x), made.predict(DATA.x))
 
 
-def test_a_checkpoint_that_kept_its_own_history_still_loads() -> None:
-    made, again = trained(), learner(phases=phases(host=5, loop=2))
-    state = made.state_dict()
-    state["history"] = {"begun": state.pop("begun"), "phase": "loop"}
-    del state["initial_weights"]
-    again.load_state_dict(state)
-    assert again.begun == {"host": 0, "loop": 5}
-    assert torch.equal(again.predict(DATA.x), made.predict(DATA.x))
-
-
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
