@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
 from neurobench.config.targets import load
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class RunFailed(UserError):
     """The run began and did not finish. Its folder says why."""
 
-    exit_code = 1
+    exit_code = FAILED
 
 
 class RunInterrupted(UserError):
