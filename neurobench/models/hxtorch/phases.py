@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import did_you_mean
 from neurobench.config.spec import Record
+from neurobench.models.common import schedules
 from neurobench.models.learner import Step
 
 
@@ -57,10 +57,9 @@ def position(phases: Mapping[str, Phase], at: Step) -> Position:
 
 def learning_rate(phase: Phase, at: Position) -> float:
     """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
-    progress = at.j / at.length
     if phase.schedule == "cosine":
-        return phase.lr * (1 + math.cos(math.pi * progress)) / 2
-    return phase.lr * phase.gamma ** (progress * phase.steps)
+        return phase.lr * schedules.cosine(at.j, at.length)
+    return phase.lr * schedules.exponential(at.j, at.length, phase.gamma, phase.steps)
 
 
 def phase_faults(phases: Any) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from torch.nn.functional import cross_entropy, linear, relu
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
+from neurobench.models.common.augment import moved
+from neurobench.models.common.optim import Moments, at_rest, descend
+from neurobench.models.common.schedules import one_cycle
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
-from neurobench.models.qcnn.adam import BETA1, BETA2, EPSILON, rate
-from neurobench.models.qcnn.network import moved
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Batch, Split
@@ -35,14 +37,7 @@ class MLPLearner:
             for part, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
                 start = (2 * torch.rand(shape, generator=draw) - 1) * fan_in**-0.5  # as torch's linear layers
                 self.params[f"{name}.{part}"] = start.to(device).requires_grad_()
-        self.adam = torch.optim.AdamW(
-            self.params.values(),
-            lr=spec.lr,
-            betas=(BETA1, BETA2),
-            eps=EPSILON,
-            weight_decay=spec.weight_decay,
-            fused=True,
-        )
+        self.moments = at_rest(list(self.params.values()))
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Nothing to see of the data."""
@@ -58,10 +53,9 @@ class MLPLearner:
         loss = cross_entropy(logits, y, label_smoothing=spec.smoothing)
         if not torch.isfinite(loss):
             raise Divergence(f"diverged at update {at.k}: loss is {float(loss.detach())}; try a smaller model.lr")
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.param_groups[0]["lr"] = rate("one_cycle", spec.lr, at)
-        self.adam.step()
+        params, lr = list(p.values()), one_cycle(at.k, at.n) * spec.lr
+        gradients, decay = torch.autograd.grad(loss, params), spec.weight_decay
+        self.moments = descend(params, gradients, self.moments, lr, weight_decay=decay, decoupled=True, fused=True)
         return Sums(float(loss.detach()) * len(y), float((logits.detach().argmax(1) == y).sum()))
 
     def measure(self, batch: Batch) -> Sums:
@@ -90,7 +84,7 @@ class MLPLearner:
 
     def state_dict(self) -> dict[str, Any]:
         params = {name: part.detach().clone() for name, part in self.params.items()}
-        return {"params": params, "adam": self.adam.state_dict()}
+        return {"params": params, "moments": copy.deepcopy(self.moments)._asdict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
@@ -103,7 +97,9 @@ class MLPLearner:
         with torch.no_grad():
             for name, part in self.params.items():
                 part.copy_(state["params"][name])
-        self.adam.load_state_dict(state["adam"])
+        stored = state["moments"]
+        first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
+        self.moments = Moments(first, second, stored["t"])
 
 
 def dropout(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:

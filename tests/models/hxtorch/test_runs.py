@@ -34,9 +34,9 @@ def run(*words: str) -> RunFolder:
 
 
 def result(folder: RunFolder) -> dict[str, Any]:
-    found = folder.result()
-    assert found is not None
-    return found
+    finished = folder.result()
+    assert finished is not None
+    return finished
 
 
 def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
@@ -76,8 +76,8 @@ def test_each_seed_is_a_chip_and_all_of_them_one_setting_of_the_table() -> None:
 def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
     for seed in (0, 1, 1):
         run("name=several", "backend=mock", f"seed={seed}", f"backend.mac.chip_seed={seed + 5}")
-    found = chips.newest_of_each_chip(outputs, "several")
-    assert [chip for chip, _ in found] == ["5", "6"]
+    newest = chips.newest_of_each_chip(outputs, "several")
+    assert [chip for chip, _ in newest] == ["5", "6"]
     chips.main(["several"])
     assert (outputs / "several/chips.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(Exception, match="no finished run of nothing below .*experiment=nothing"):
