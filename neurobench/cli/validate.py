@@ -37,7 +37,8 @@ def _one(overrides: list[str], config_dir: Path | None) -> int:
 def _everything() -> int:
     """A model that does not fit a data set or backend is no fault of the shipped files; a broken file is."""
     with composer() as compose:
-        choices, cells = catalogue(), matrix(compose)
+        choices = catalogue()
+        cells = matrix(compose, choices)
         checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
         faults = [f"{words}: {fault}" for words in checked for fault in faults_of(compose([words]))]
     if faults:

@@ -217,7 +217,9 @@ class _Run:
         from neurobench.experiment.plots import confusion, learning_curve
 
         title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
-        self.folder.save_figure("learning_curve", learning_curve(loop.record.epochs, loop.record.trace))
+        curve = learning_curve(loop.record.epochs, loop.record.trace)
+        if curve is not None:
+            self.folder.save_figure("learning_curve", curve)
         self.folder.save_figure("confusion", confusion(evaluation.confusion, title))
         with self.ledger.phase("figures"):
             if self.plan.model.figures is not None:
