@@ -14,9 +14,9 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Batch, Split
 from neurobench.experiment.interrupt import Interrupted
-from neurobench.experiment.loop import Position, fit
-from neurobench.experiment.seeds import epoch_order, spawn
-from neurobench.models.learner import Divergence, Step
+from neurobench.experiment.loop import Loop, epoch_order
+from neurobench.experiment.seeds import spawn
+from neurobench.models.learner import Divergence, Initial, Step, Sums
 from neurobench.runs.folder import RunFolder
 from tests.toy import Softmax, blobs
 
@@ -48,8 +48,10 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path, "toy", "0" * 12, "")
 
 
-def train(learner: Softmax, folder: RunFolder, plan: Training = PLAN, validation: Split = EMPTY) -> Position:
-    return fit(learner, blobs(21), validation, plan, 5, folder, Silent())
+def train(learner: Softmax, folder: RunFolder, plan: Training = PLAN, validation: Split = EMPTY, **more: Any) -> Loop:
+    loop = Loop(learner, blobs(21), validation, plan, 5, folder, Silent(), **more)
+    loop.run()
+    return loop
 
 
 def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def test_every_sample_is_learned_once_an_epoch_and_the_short_last_batch_is_kept(
     seen: list[list[float]] = []
 
     class Watching(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             seen.append(batch.x[:, 0].tolist())
             return super().learn(batch, at)
 
@@ -78,15 +80,15 @@ def test_an_epochs_figures_are_means_over_samples_not_over_batches(folder: RunFo
     data = blobs(21)
     log_p = torch.log_softmax(data.x @ frozen.W, 1)
     by_hand = -log_p[torch.arange(21), data.y].mean().item()
-    assert place.history[0]["train_loss"] == pytest.approx(by_hand, rel=1e-5)
-    assert place.history[0]["train_accuracy"] == int((log_p.argmax(1) == data.y).sum()) / 21
+    assert place.record.epochs[0]["train_loss"] == pytest.approx(by_hand, rel=1e-5)
+    assert place.record.epochs[0]["train_accuracy"] == int((log_p.argmax(1) == data.y).sum()) / 21
 
 
 def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
     place = train(Softmax(), folder)
-    assert [point["epoch"] for point in place.trace[:3]] == pytest.approx([1 / 3, 2 / 3, 1])
-    for epoch, row in enumerate(place.history):
-        parts = [point["loss"] for point in place.trace[3 * epoch : 3 * epoch + 3]]
+    assert [point["epoch"] for point in place.record.trace[:3]] == pytest.approx([1 / 3, 2 / 3, 1])
+    for epoch, row in enumerate(place.record.epochs):
+        parts = [point["loss"] for point in place.record.trace[3 * epoch : 3 * epoch + 3]]
         assert (8 * parts[0] + 8 * parts[1] + 5 * parts[2]) / 21 == pytest.approx(row["train_loss"])
 
 
@@ -94,7 +96,7 @@ def test_step_numbers_run_from_0_to_n_over_all_epochs(folder: RunFolder) -> None
     steps: list[Step] = []
 
     class Watching(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             steps.append(at)
             return super().learn(batch, at)
 
@@ -115,7 +117,7 @@ def test_without_shuffle_the_splits_own_order_is_kept(folder: RunFolder) -> None
     seen: list[float] = []
 
     class Watching(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             seen.extend(batch.x[:, 0].tolist())
             return super().learn(batch, at)
 
@@ -130,7 +132,7 @@ def test_ctrl_c_finishes_the_update_and_a_resumed_run_ends_like_an_undisturbed_o
     class Pressed(Softmax):
         """Ctrl-C arrives in the middle of update number `stop_after`."""
 
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             if at.k + 1 == stop_after:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().learn(batch, at)
@@ -144,8 +146,47 @@ def test_ctrl_c_finishes_the_update_and_a_resumed_run_ends_like_an_undisturbed_o
     place = train(resumed, folder)
     assert resumed.started == 0
     assert torch.equal(resumed.W, undisturbed.W)
-    assert figures(place.history) == figures(whole.history)
-    assert figures(folder.metrics()) == figures(whole.history)
+    assert figures(place.record.epochs) == figures(whole.record.epochs)
+    assert figures(folder.metrics()) == figures(whole.record.epochs)
+
+
+def test_the_record_holds_every_updates_means_and_the_snapshots_that_were_asked_for(tmp_path: Path) -> None:
+    class Keeping(Softmax):
+        def snapshot(self, label: str) -> torch.Tensor:
+            return self.W.clone()
+
+    def ends(at: Step) -> list[str]:
+        return [f"epoch/{at.epoch}"] if at.ends_epoch else []
+
+    whole = train(Keeping(), RunFolder.create(tmp_path, "whole", "0" * 12, ""), snapshots=ends)
+    assert [len(values) for values in whole.record.updates.values()] == [9, 9]
+    first = whole.record.updates["loss"][:3]
+    assert (8 * first[0] + 8 * first[1] + 5 * first[2]) / 21 == pytest.approx(whole.record.epochs[0]["train_loss"])
+    assert list(whole.record.snapshots) == ["epoch/0", "epoch/1", "epoch/2"]
+    folder = RunFolder.create(tmp_path, "resumed", "0" * 12, "")
+    train(Keeping(), folder, replace(PLAN, epochs=2), snapshots=ends)
+    resumed = train(Keeping(), folder, snapshots=ends)
+    assert resumed.record.updates == whole.record.updates
+    for label, weights in whole.record.snapshots.items():
+        assert torch.equal(resumed.record.snapshots[label], weights), label
+
+
+def test_a_fresh_run_is_handed_what_it_starts_from_and_a_resumed_one_is_not(folder: RunFolder) -> None:
+    class Handed(Softmax):
+        def start(self, train: Split, initial: Initial | None) -> None:
+            handed.append(initial)
+
+    handed: list[Initial | None] = []
+    initial = Initial("first", Path("first"), {"W": torch.ones(2, 2)})
+    train(Handed(), folder, replace(PLAN, epochs=1), initial=initial)
+    train(Handed(), folder, initial=initial)
+    assert handed == [initial]
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(folder: RunFolder) -> None:
+    folder.save_checkpoint({"position": {}, "learner": {}, "best": None})
+    with pytest.raises(UserError, match="another version of neurobench.*without --resume"):
+        train(Softmax(), folder)
 
 
 def test_handlers_are_given_back_after_training(folder: RunFolder) -> None:
@@ -166,18 +207,18 @@ def test_early_stopping_goes_back_to_the_best_epoch(folder: RunFolder) -> None:
     losses = iter([5.0, 3.0, 4.0, 3.5, 1.0])
 
     class Scripted(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             self.W = torch.full((2, 2), float(at.epoch + 1))
-            return {"loss": 1.0}
+            return Sums(1.0)
 
-        def measure(self, batch: Batch) -> Mapping[str, float]:
-            return {"loss": next(losses) * len(batch.y)}
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(next(losses) * len(batch.y))
 
     learner = Scripted()
     plan = replace(PLAN, epochs=5, patience=2)
     place = train(learner, folder, plan, validation=blobs(4))
-    assert [row["validation_loss"] for row in place.history] == [5.0, 3.0, 4.0, 3.5]
-    assert place.best_epoch == 2
+    assert [row["validation_loss"] for row in place.record.epochs] == [5.0, 3.0, 4.0, 3.5]
+    assert place.position.best_epoch == 2
     assert learner.W[0, 0] == 2.0
 
 
@@ -185,11 +226,11 @@ def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
     rights = iter([1.0, 3.0, 2.0, 2.0])
 
     class Scripted(Softmax):
-        def measure(self, batch: Batch) -> Mapping[str, float]:
-            return {"loss": 0.0, "correct": next(rights)}
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(0.0, next(rights))
 
     plan = replace(PLAN, epochs=9, patience=2, monitor="validation_accuracy")
-    assert train(Scripted(), folder, plan, validation=blobs(4)).best_epoch == 2
+    assert train(Scripted(), folder, plan, validation=blobs(4)).position.best_epoch == 2
 
 
 @pytest.mark.parametrize(("monitor", "goal"), [("validation_accuracy", 0.5), ("validation_loss", 3.0)])
@@ -200,23 +241,23 @@ def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
     measured = iter([(5.0, 1.0), (4.0, 0.0), (3.0, 2.0), (1.0, 4.0)])
 
     class Scripted(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             self.W = torch.full((2, 2), float(at.epoch + 1))
-            return {"loss": 1.0}
+            return Sums(1.0)
 
-        def measure(self, batch: Batch) -> Mapping[str, float]:
+        def measure(self, batch: Batch) -> Sums:
             loss, right = next(measured)
-            return {"loss": loss * len(batch.y), "correct": right}
+            return Sums(loss * len(batch.y), right)
 
     learner = Scripted()
     place = train(learner, folder, replace(PLAN, epochs=4, monitor=monitor, goal=goal), validation=blobs(4))
-    assert place.stopped
-    assert len(place.history) == 3
+    assert place.position.stopped
+    assert len(place.record.epochs) == 3
     assert learner.W[0, 0] == 3.0
 
 
 def test_watching_a_figure_that_is_not_there_names_those_that_are(folder: RunFolder) -> None:
-    with pytest.raises(KeyError, match=r"validation_f1.*train_loss"):
+    with pytest.raises(UserError, match=r"validation_f1.*train_loss"):
         train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"), validation=blobs(4))
 
 
@@ -228,8 +269,8 @@ def test_stopping_by_held_out_samples_that_are_not_there_is_refused_first(folder
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFolder) -> None:
     class Exploding(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
-            return {"loss": float("nan") if at.k == 4 else 1.0}
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            return Sums(float("nan") if at.k == 4 else 1.0)
 
     with pytest.raises(Divergence, match=r"diverged at update 4: loss is nan.*smaller learning rate"):
         train(Exploding(), folder)
@@ -237,12 +278,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFold
 
 def test_the_meter_is_closed_even_when_training_breaks(folder: RunFolder) -> None:
     class Broken(Softmax):
-        def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+        def learn(self, batch: Batch, at: Step) -> Sums:
             raise RuntimeError
 
     meter = Silent()
     with pytest.raises(RuntimeError):
-        fit(Broken(), blobs(21), EMPTY, PLAN, 5, folder, meter)
+        Loop(Broken(), blobs(21), EMPTY, PLAN, 5, folder, meter).run()
     assert meter.closed
 
 
