@@ -25,6 +25,7 @@ class Reader:
     def __init__(self, config: Mapping[str, Any]):
         self.config = config
         self.faults: list[str] = []
+        self.wiring: dict[str, str] = {}  # field of a spec -> device of the backend that it names
 
     def record(self, kind: type[R], values: Any, owner: str) -> R | None:
         """The record of a section, or None where it has faults. `owner`: the section's path, "" for the top."""
@@ -71,7 +72,7 @@ class Reader:
         for key, value in fields.items():
             match = DEVICE.match(value) if isinstance(value, str) else None
             if match and key in devices:
-                wired[key] = match[1]
+                wired[key] = self.wiring[key] = match[1]
             elif match:
                 self.faults.append(f"{owner}.{key}={value}: this key takes a value, not a device")
                 del wired[key]

@@ -153,7 +153,7 @@ def read(plain: Plain) -> Parts:
     dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
-    wiring = {} if model is None else {field: str(getattr(model, field)) for field in uses(type(model))}
+    wiring = reader.wiring  # also of a model with faults: the devices that it names are checked with it
     backend = read_backend(reader, plain, wiring.values())
     if model is not None:
         reader.faults += _kind_faults(model, wiring, backend)

@@ -8,22 +8,18 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.mac.analog_array import COLUMNS, ROWS
+from neurobench.devices.mac.array import COLUMNS, ROWS
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 
 WEIGHT = 21  # of every synapse, in both routines
 
 
-class Uncalibrated(UserError):
-    """The chip answers in a way that no straight line can be laid through."""
-
-
 class Patterns(NamedTuple):
     """Answers to random on/off patterns of the inputs."""
 
-    x: Tensor  # (D, R) what was sent
-    y: Tensor  # (D, T, O) what was read, T times each
+    x: Tensor  # (D, R) sent
+    y: Tensor  # (D, T, O) read, T times each
 
 
 class Fit(NamedTuple):
@@ -44,13 +40,13 @@ class Compat(NamedTuple):
     noise_std: float
 
 
-def fit_patterns(mac: AnalogMac, seed: int, device: torch.device, input_value: int = 16) -> Patterns:
-    """64 densities of active inputs, 20 repeats each, one whole array."""
+def fit_patterns(mac: AnalogMac, seed: int, device: torch.device) -> Patterns:
+    """Inputs of 16 at 64 densities, 20 repeats each, one whole array."""
     draw = torch.Generator().manual_seed(derive(seed, 0))
     density = torch.linspace(0.05, 0.9, 64)[:, None]
-    x = (input_value * (torch.rand(64, ROWS, generator=draw) < density)).float().to(device)
+    x = (16 * (torch.rand(64, ROWS, generator=draw) < density)).float().to(device)
     w = torch.full((ROWS, COLUMNS), float(WEIGHT), device=device)
-    y = mac.matmul(x.repeat_interleave(20, 0), w, 1, derive(seed, 1))
+    y = mac.matmul(x.repeat_interleave(20, 0), w, 1, derive(seed, 1)).y
     return Patterns(x, y.reshape(64, 20, COLUMNS))
 
 
@@ -60,18 +56,18 @@ def fit(patterns: Patterns) -> Fit:
     The half makes up for the floor of the read-out; 1/12 is the variance that rounding adds.
     """
     y = patterns.y.double()
-    kept = within(patterns)
-    if kept.sum() < 2:
-        raise Uncalibrated(
+    linear = within(patterns)
+    if linear.sum() < 2:
+        raise UserError(
             "calibration: no two patterns keep every column within 90 LSB, so there is no straight line to fit. "
             "Lower the chip's gain, mismatch or column_offset."
         )
-    m = y[kept].mean(1) + 0.5
-    s = WEIGHT * patterns.x[kept].double().sum(1)
+    m = y[linear].mean(1) + 0.5
+    s = WEIGHT * patterns.x[linear].double().sum(1)
     deviation = s - s.mean()
     a = (deviation @ (m - m.mean(0))) / (deviation @ deviation)
     o = m.mean(0) - a * s.mean()
-    variance = y[kept].var(1).mean()
+    variance = y[linear].var(1).mean()
     return Fit(
         gain=float(a.mean()),
         noise_std=float((variance - 1 / 12).clamp(min=0).sqrt()),
@@ -96,11 +92,12 @@ def compat(mac: AnalogMac, seed: int, device: torch.device) -> Compat:
     draw = torch.Generator().manual_seed(derive(seed, 2))
     w = torch.full((2 * ROWS, ROWS), float(WEIGHT), device=device)
     scan = torch.rand(20, 2 * ROWS, generator=draw)
-    y = mac.matmul(_active(scan, scan_densities()[:, None]).to(device), w, 1, derive(seed, 3))
-    density = scan_densities()[best_density(y)]
+    densities = scan_densities()
+    y = mac.matmul(_active(scan, densities[:, None]).to(device), w, 1, derive(seed, 3)).y
+    density = densities[best_density(y)]
     u = torch.rand(50, 2 * ROWS, generator=draw)
     x = _active(u, density).to(device)
-    return compat_estimate(x, mac.matmul(x, w, 1, derive(seed, 4)))
+    return compat_estimate(x, mac.matmul(x, w, 1, derive(seed, 4)).y)
 
 
 def scan_densities() -> Tensor:

@@ -1,12 +1,12 @@
-"""Every bad value of the recipe gets its sentence before anything is computed."""
+"""Every bad value of the spec gets its sentence before anything is computed."""
 
 from typing import Any
 
 import pytest
 
 from neurobench.config.bounds import BoundsError
-from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
-from tests.models.hxtorch.conftest import phases
+from tests.models.hxtorch.conftest import TUTORIAL, phases
+from tests.specs import spec
 
 
 def changed(phase: str, **fields: Any) -> dict[str, Any]:
@@ -41,16 +41,16 @@ def changed(phase: str, **fields: Any) -> dict[str, Any]:
 )
 def test_it_is_refused_with_its_sentence(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as caught:
-        HXTorchMLP(mac=None, **fields)
+        spec("model/hxtorch_mlp", **fields)
     assert sentence in str(caught.value)
 
 
 def test_several_faults_of_phases_are_told_at_once() -> None:
     with pytest.raises(BoundsError) as caught:
-        HXTorchMLP(mac=None, num_sends=[0, 1], **changed("host", lr=-1.0, gamma=0.0))  # type: ignore[arg-type]
+        spec("model/hxtorch_mlp", num_sends=[0, 1], **changed("host", lr=-1.0, gamma=0.0))
     assert [field for field, _ in caught.value.faults] == ["num_sends", "phases.host.lr", "phases.host.gamma"]
 
 
 def test_phases_without_steps_are_left_out_and_init_from_leaves_out_the_host() -> None:
-    assert list(HXTorchMLP(mac=None).plan()) == ["host", "loop"]  # type: ignore[arg-type]
-    assert list(HXTorchMLP(mac=None, init_from="latest").plan()) == ["loop"]  # type: ignore[arg-type]
+    assert list(spec("model/hxtorch_mlp").plan) == ["host", "loop"]
+    assert list(spec("model/hxtorch_mlp", init_from="latest").plan) == ["loop"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from neurobench.metrics.operations import Connection, Operations, linear, population
 from neurobench.models.hxtorch.layers import Layer
-from neurobench.models.hxtorch.network import Activity, Network
+from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 
 
-def of_network(net: Network, act: Activity, *, exact: bool) -> Operations:
+def operations(learner: HXTorchMLPLearner, x: Any) -> Operations:
     """Synapses as they lie on the array: rounded, a column for each copy that is averaged. Inputs are graded (5 bits),
-    so each product is a MAC, however often the input is sent. `exact`: nothing is rounded, nothing is copied.
+    so each product is a MAC, however often the input is sent. With `exact` nothing is rounded, nothing is copied.
     """
+    net, act, exact = learner.net, learner.respond(x), learner.spec.exact
     return Operations(
         samples=len(act.x),
         steps=len(act.x),
