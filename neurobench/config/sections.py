@@ -6,7 +6,6 @@ import dataclasses
 import typing
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
 from neurobench.config.bounds import BoundsError
@@ -85,7 +84,6 @@ class Reader:
         return wired
 
 
-@cache
 def uses(target: type[Spec]) -> Mapping[str, str]:
     """Field -> kind of device, of the fields that YAML fills with `${backend.NAME}`."""
     hints = typing.get_type_hints(target, include_extras=True)

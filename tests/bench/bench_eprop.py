@@ -25,7 +25,7 @@ import torch
 
 from neurobench.data.specs import NMNIST
 from neurobench.devices.learning_core.learning_core import FloatCore
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.eprop.constants import eta
 from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Step, Task

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from neurobench.data.dataset import Batch
 from neurobench.data.yin_yang_stream import YinYangStream
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.hxtorch.layers import initial_layer
 from neurobench.models.learner import Step, Task
 from tests.specs import spec, values

@@ -33,7 +33,8 @@ from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.devices.spec import DeviceSpec
-from neurobench.experiment.seeds import epoch_order, spawn
+from neurobench.experiment.loop import epoch_order
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.models.qrbm.likelihood import log_likelihood

@@ -15,7 +15,7 @@ from neurobench.config.schema import Training
 from neurobench.data.dataset import Batch, Split
 from neurobench.experiment.interrupt import Interrupted
 from neurobench.experiment.loop import Loop, epoch_order
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Divergence, Initial, Step, Sums
 from neurobench.runs.folder import RunFolder
 from tests.toy import Softmax, blobs

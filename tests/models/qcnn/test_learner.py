@@ -13,8 +13,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
 from neurobench.devices.circuit.qpu import QPU
-from neurobench.experiment.plan import check
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import check, spawn
 from neurobench.models.learner import Divergence, Step, Task
 from neurobench.models.qcnn import adam, heads, network
 from neurobench.models.qcnn.spec import HybridQCNN
