@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -27,17 +29,43 @@ def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
     return full if _root_.scale.name == "paper" else cut
 
 
+def _case(value: str, choices: dict[str, Any], otherwise: Any = KeyError) -> Any:
+    """`${case:VALUE,{A:X,B:Y},Z}` in a YAML file: X where VALUE is A, Y where it is B, else Z."""
+    if value not in choices and otherwise is KeyError:
+        raise ValueError(f"{value} is none of {', '.join(choices)}")
+    return choices.get(value, otherwise)
+
+
 OmegaConf.register_new_resolver("paper", _paper, replace=True)
+OmegaConf.register_new_resolver("case", _case, replace=True)
+
+
+@cache
+def matrix_cells() -> tuple[str, ...]:
+    """The experiments of conf/matrix: a file holds several, `qrbm.yaml` with a key `mnist` is matrix_qrbm_mnist."""
+    names = []
+    for package in config_packages():
+        folder = files(package).joinpath("matrix")
+        for file in folder.iterdir() if folder.is_dir() else ():
+            for dataset, cell in OmegaConf.create(file.read_text()).items():
+                name = f"matrix_{file.name.removesuffix('.yaml')}_{dataset}"
+                cell.name = name + "_${backend.name}"
+                ConfigStore.instance().store(name, cell, "experiment", "_global_", package)
+                names.append(name)
+    return tuple(names)
+
+
+matrix_cells()  # Hydra finds them from now on
 
 
 def as_yaml(config: DictConfig) -> str:
-    """As a run keeps it: what `${paper:...}` came to is written out, references between sections stay."""
+    """As a run keeps it: what `${paper:...}` and `${case:...}` came to is written out, references between sections stay."""
     kept = config.copy()
     for path in _paths(config):
         owner, _, key = path.rpartition(".")
         section: Any = OmegaConf.select(kept, owner) if owner else kept
         node = section._get_node(key)
-        if node._is_interpolation() and "${paper:" in node._value():
+        if node._is_interpolation() and re.search(r"\$\{(paper|case):", node._value()):
             section[key] = section[key]
     return OmegaConf.to_yaml(kept, resolve=False)
 
@@ -69,7 +97,8 @@ def choices(group: str, config_dir: str | None = None) -> list[str]:
         if folder.joinpath(group).is_dir()
         for entry in folder.joinpath(group).iterdir()
     }
-    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    names = [name.removesuffix(".yaml") for name in found if name.endswith(".yaml")]
+    return sorted([*names, *matrix_cells()] if group == "experiment" else names)
 
 
 def explain(

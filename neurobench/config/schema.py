@@ -1,6 +1,6 @@
 """The sections of a configuration that are the same for every model: their keys, types and bounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from neurobench.config.bounds import Bound, BoundsError, enforce
@@ -69,6 +69,9 @@ class Row:
     source: str
     band: list[float | None]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
+    model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
+    dataset: str | None = None
+    backend: str | None = None
 
     def __post_init__(self) -> None:
         enforce(self)
@@ -82,6 +85,7 @@ class Table:
 
     name: str
     rows: list[dict]
+    over: dict = field(default_factory=dict)  # group -> choices; each combination is a run with rows of its own
 
     def __post_init__(self) -> None:
         enforce(self)

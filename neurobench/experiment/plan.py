@@ -294,9 +294,12 @@ def _size_faults(model: ModelPart, dataset: DatasetPart, backend: BackendPart, w
     layout, shape = data.layout, data.shape
     for step in way:
         layout, shape = step.yields, step.shape(shape)
-    refused = recipe.misfit(Task(layout, shape, data.n_classes)) if hasattr(recipe, "misfit") else None
+    task = Task(layout, shape, data.n_classes)
+    refused = recipe.misfit(task) if hasattr(recipe, "misfit") else None
     if refused:
         return [f"model={model.name}, dataset={dataset.name}: {refused}"]
+    if hasattr(recipe, "for_task"):  # a recipe that leaves settings open until it knows the task
+        recipe = recipe.for_task(task)
     if not hasattr(recipe, "layers"):
         return []
     try:

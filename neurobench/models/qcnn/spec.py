@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, BoundsError, enforce
@@ -32,31 +32,32 @@ class HybridQCNN:
         tanh     the classical twin of linear: gain tanh(z), linear to the classes
         mlp      the same with one more mixing layer: gain tanh(W tanh(z)), W n x n
 
+    What is left open (`auto`, null) follows the head, and the head the number of classes: `for_task`.
+
     Source: the tutorial "QuTrunk + MNIST + Amazon Deep Learning AMI" (binary); its network is the Qiskit textbook's.
     """
 
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
 
-    head: Literal["binary", "linear", "sigmoid", "tanh", "mlp"] = "binary"
-    classical: tuple[Classical, ...] = ("sigmoid",)  # heads trained beside it on the same batches, the same way
-    n_qubits: Annotated[int, Bound(1, 64)] = 1  # numbers z, for a classical head too
-    depth: Annotated[int, Bound(0, 1000)] = 0  # layers of the circuit: CZ ring, then RZ and RY on every wire
-    reupload: bool = False  # RY(s x) once more in each layer, s learned
-    zz: bool = False  # <Z_i Z_j> of all pairs as features too
-    gain: Annotated[float, Bound(0, 1000, above=True)] = 2.0  # of the features at first; it is learned
-    shots: Annotated[int, Bound(1, 2**31 - 1)] | None = None  # of each circuit; null: exact expectations
-    gradient: Literal["autograd", "param_shift", "spsa", "straight_through"] = "autograd"
-    train_on: Literal["device", "ideal"] = "device"  # ideal: without noise and shots; the device then only predicts
-    lr: Annotated[float, Bound(0, 1000, above=True)] = 4e-3  # the largest, of a cycle
-    schedule: Literal["constant", "one_cycle"] = "constant"
-    weight_decay: Annotated[float, Bound(0, 1000)] = 1e-3
-    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.0  # of whole channels after the second convolution
-    jitter: Annotated[int, Bound(0, 8)] = 0  # pixels by which training images are moved at random, each way
-    # What is wrong with the tutorial's code, each for itself:
-    nll_on_probabilities: bool = False  # loss -P(class) in place of -log P(class)
-    shift_without_half: bool = False  # param_shift: twice the true gradient of the circuit
-    dropout_first_epoch_only: bool = False  # eval() after the first epoch is never undone
-    batch_one: bool = False  # view(1, -1): only one image at a time
+    head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
+    classical: tuple[Classical, ...] | None
+    n_qubits: Annotated[int, Bound(1, 64)] | None
+    depth: Annotated[int, Bound(0, 1000)] | None
+    reupload: bool
+    zz: bool
+    gain: Annotated[float, Bound(0, 1000, above=True)] | None
+    shots: Annotated[int, Bound(1, 2**31 - 1)] | None
+    gradient: Literal["autograd", "param_shift", "spsa", "straight_through"]
+    train_on: Literal["device", "ideal"]
+    lr: Annotated[float, Bound(0, 1000, above=True)] | None
+    schedule: Literal["auto", "constant", "one_cycle"]
+    weight_decay: Annotated[float, Bound(0, 1000)] | None
+    dropout: Annotated[float, Bound(0, 1, below=True)]
+    jitter: Annotated[int, Bound(0, 8)]
+    nll_on_probabilities: bool
+    shift_without_half: bool
+    dropout_first_epoch_only: bool
+    batch_one: bool
     circuit: CircuitDevice
 
     def __post_init__(self) -> None:
@@ -67,19 +68,42 @@ class HybridQCNN:
         if faults:
             raise BoundsError("HybridQCNN", faults)
 
+    def for_task(self, task: Task) -> HybridQCNN:
+        """The same with nothing left open. Raises UserError where it is not for this task."""
+        head = self.head
+        if head == "auto":
+            head = "binary" if task.n_classes == 2 else "linear"
+        values = _settings_of(head)
+        chosen = {name: value for name, value in values.items() if getattr(self, name) in (None, "auto")}
+        try:
+            spec = replace(self, head=head, **chosen)
+        except BoundsError as error:
+            raise UserError("; ".join(f"model.{field}{sentence}" for field, sentence in error.faults)) from None
+        two = [name for name in (head, *(spec.classical or ())) if name in TWO_CLASS]
+        if two and task.n_classes != 2:
+            raise UserError(
+                f"head={two[0]} tells two classes apart, the data have {task.n_classes}; take model.head=auto, or two "
+                "digits: dataset.digits=[0,1]"
+            )
+        if min(task.shape[1:]) < SMALLEST_SIDE:
+            raise UserError(
+                f"images of {task.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
+            )
+        return spec
+
     def _head_faults(self) -> list[tuple[str, str]]:
         faults = []
-        if self.head in TWO_CLASS and self.n_qubits != 1:
-            faults.append(("n_qubits", f"={self.n_qubits}: head={self.head} has one; set head=linear for more"))
+        n, classical = self.n_qubits or 1, self.classical or ()
+        if self.head in TWO_CLASS and n != 1:
+            faults.append(("n_qubits", f"={n}: head={self.head} has one; set head=linear for more"))
         if self.head == "binary" and (self.depth or self.reupload or self.zz):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
-        if self.head == "linear" and self.zz and self.n_qubits < 2:
+        if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
-        if len(set(self.classical)) < len(self.classical) or self.head in self.classical:
-            faults.append(("classical", f"={list(self.classical)} names a head twice, {self.head} being the first"))
-        for kind in self.classical:
-            if kind == "sigmoid" and self.n_qubits != 1:
-                faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
+        if len(set(classical)) < len(classical) or self.head in classical:
+            faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
+        if "sigmoid" in classical and n != 1:
+            faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
         return faults
 
     def _gradient_faults(self) -> list[tuple[str, str]]:
@@ -97,26 +121,33 @@ class HybridQCNN:
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
 
-    def misfit(self, dataset: Any) -> str | None:
+    def misfit(self, task: Any) -> str | None:
         """Why the data cannot be learned, or None. The check asks this before anything is computed."""
-        two = [head for head in (self.head, *self.classical) if head in TWO_CLASS]
-        if two and dataset.n_classes != 2:
-            return (
-                f"head={two[0]} tells two classes apart, the data have {dataset.n_classes}; take "
-                "model=hybrid_qcnn_digits (head=linear), or two digits: dataset.digits=[0,1]"
-            )
-        if min(dataset.shape[1:]) < SMALLEST_SIDE:
-            return f"images of {dataset.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
+        try:
+            self.for_task(task)
+        except UserError as error:
+            return str(error)
         return None
 
     def layers(self, shape: tuple[int, ...]) -> tuple[int]:
-        """What a device must hold: qubits."""
-        return (self.n_qubits if self.head in QUANTUM else 1,)
+        """What a device must hold: qubits. Of a spec with nothing left open."""
+        return ((self.n_qubits or 1) if self.head in QUANTUM else 1,)
 
     def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
         from neurobench.models.qcnn.learner import HybridQCNNLearner
 
-        refused = self.misfit(task)
-        if refused:
-            raise UserError(refused)
-        return HybridQCNNLearner(self, task, seeds, device)
+        return HybridQCNNLearner(self.for_task(task), task, seeds, device)
+
+
+def _settings_of(head: str) -> dict[str, Any]:
+    """What a head takes where the configuration leaves it open. conf/model/hybrid_qcnn.yaml tells how it was found."""
+    if head in TWO_CLASS:
+        beside = ("sigmoid",) if head == "binary" else ()
+        return {
+            **{"classical": beside, "n_qubits": 1, "depth": 0, "gain": 2.0},
+            **{"lr": 0.004, "schedule": "constant", "weight_decay": 0.001},
+        }
+    beside = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
+    circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
+    rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}
+    return {"classical": beside, "n_qubits": 8, **circuit, **rates}
