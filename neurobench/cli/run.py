@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.cli.main import BAD_USAGE, FAILED, FINE
-from neurobench.config.compose import explain, searchpath
+from neurobench.config.compose import before_composing, explain, searchpath
 from neurobench.config.errors import ConfigError, UserError
 
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -46,6 +46,7 @@ def hydra_app(words: Sequence[str]) -> None:
     # Hydra would print and exit by itself; with this it raises, and we say it in our own words.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [sys.argv[0], *_arranged(words)]
+    before_composing(words)
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 
 

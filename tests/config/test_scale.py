@@ -9,7 +9,7 @@ from neurobench.experiment.identity import config_hash
 
 def composed(*overrides):
     with composer() as compose:
-        return compose(["experiment=matrix_slayer_nmnist_mock", *overrides])
+        return compose(["experiment=matrix_slayer_nmnist", "backend=mock", *overrides])
 
 
 @pytest.mark.parametrize(("scale", "train", "epochs"), [("paper", None, 8), ("quick", 6500, 3), ("smoke", 6500, 3)])

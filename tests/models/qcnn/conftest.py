@@ -37,7 +37,9 @@ def spec(circuit: CircuitDevice | None = None, **fields: Any) -> HybridQCNN:
 
 
 def learner(circuit: CircuitDevice | None = None, classes: int = 2, seed: int = 0, **fields: Any) -> HybridQCNNLearner:
-    made = spec(circuit, **{**SMALL, "schedule": "constant", **fields}).build(Task("image", SHAPE, classes), spawn(seed), CPU)
+    made = spec(circuit, **{**SMALL, "schedule": "constant", **fields}).build(
+        Task("image", SHAPE, classes), spawn(seed), CPU
+    )
     assert isinstance(made, HybridQCNNLearner)
     return made
 

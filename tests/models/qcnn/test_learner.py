@@ -244,12 +244,24 @@ def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: st
             "head=binary tells two classes apart, the data have 10; take model.head=auto",
         ),
         (["model=hybrid_qcnn", "model.n_qubits=4"], "model.n_qubits=4: head=binary has one; set head=linear for more"),
-        (["model=hybrid_qcnn", "dataset=mnist", "model.n_qubits=20"], "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB"),
         (
-            ["model=hybrid_qcnn", "dataset=mnist", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
+            ["model=hybrid_qcnn", "dataset=mnist", "model.n_qubits=20"],
+            "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB",
+        ),
+        (
+            [
+                "model=hybrid_qcnn",
+                "dataset=mnist",
+                "backend=mock",
+                "model.n_qubits=9",
+                "backend.circuit.method=density",
+            ],
             "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
         ),
-        (["model=hybrid_qcnn", "dataset=yin_yang", "model.head=sigmoid"], "head=sigmoid tells two classes apart, the data have 3"),
+        (
+            ["model=hybrid_qcnn", "dataset=yin_yang", "model.head=sigmoid"],
+            "head=sigmoid tells two classes apart, the data have 3",
+        ),
         (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
         (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),
         (["model=hybrid_qcnn", "dataset.digits=[0,0]"], "names a class twice"),
