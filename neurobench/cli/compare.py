@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
+from neurobench.config.errors import FINE
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.runs.differences import Difference, differences
 from neurobench.runs.folder import RunFolder

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.config.compose import composer
+from neurobench.config.errors import FINE
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.runs.index import Entry, read_index
 

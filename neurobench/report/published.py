@@ -20,7 +20,7 @@ from neurobench import __version__
 from neurobench.config.compose import Composer, choices, composer
 from neurobench.config.schema import Row
 from neurobench.config.targets import config_packages
-from neurobench.experiment.identity import config_hash
+from neurobench.experiment.plan import parse
 from neurobench.runs.atomic import write_json
 
 
@@ -110,4 +110,4 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
 
 def _setting_hash(config: DictConfig, scale: DictConfig) -> str:
     config.scale = scale
-    return config_hash(config, with_seed=False)
+    return parse(config).setting_hash

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
 from neurobench.models.hxtorch import checkpoint, counts, network

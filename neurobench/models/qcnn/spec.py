@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import UserError
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import CircuitDevice
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.learner import ModelSpec, Task
 
 QUANTUM, TWO_CLASS = ("binary", "linear"), ("binary", "sigmoid")
 SMALLEST_SIDE = 16  # pixels: less, and two 5x5 convolutions with pooling leave nothing
@@ -23,21 +19,20 @@ Classical = Literal["sigmoid", "tanh", "mlp"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HybridQCNN:
-    """LeNet-like trunk -> n numbers z -> head -> scores of the classes. Heads:
-
-        binary   one qubit, H then RY(z): scores P(1), 1 - P(1); two classes
-        linear   n qubits, angles tanh(z) pi/2, `depth` times CZ ring, RZ, RY; gain <Z>, linear to the classes
-        sigmoid  the classical twin of binary: sigmoid(z)
-        tanh     the classical twin of linear: gain tanh(z), linear to the classes
-        mlp      the same with one more mixing layer: gain tanh(W tanh(z)), W n x n
+class HybridQCNN(ModelSpec):
+    """LeNet-like trunk -> n numbers z -> head -> scores of the classes; `heads.py` has the heads.
 
     What is left open (`auto`, null) follows the head, and the head the number of classes: `for_task`.
 
     Source: the tutorial "QuTrunk + MNIST + Amazon Deep Learning AMI" (binary); its network is the Qiskit textbook's.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qcnn.learner.HybridQCNNLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
+    figures: ClassVar[str] = "neurobench.models.qcnn.figures.all_figures"
+    exports: ClassVar[str] = "neurobench.models.qcnn.exports.exports"
+    operations: ClassVar[str] = "neurobench.models.qcnn.operations.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
     classical: tuple[Classical, ...] | None
@@ -58,23 +53,14 @@ class HybridQCNN:
     shift_without_half: bool
     dropout_first_epoch_only: bool
     batch_one: bool
-    circuit: CircuitDevice
-
-    def __post_init__(self) -> None:
-        if isinstance(self.classical, Sequence) and not isinstance(self.classical, str):
-            object.__setattr__(self, "classical", tuple(self.classical))  # YAML gives a list
-        enforce(self)
-        faults = [*self._head_faults(), *self._gradient_faults()]
-        if faults:
-            raise BoundsError("HybridQCNN", faults)
+    circuit: Annotated[str, Uses("circuit")]
 
     def for_task(self, task: Task) -> HybridQCNN:
         """The same with nothing left open. Raises UserError where it is not for this task."""
         head = self.head
         if head == "auto":
             head = "binary" if task.n_classes == 2 else "linear"
-        values = _settings_of(head)
-        chosen = {name: value for name, value in values.items() if getattr(self, name) in (None, "auto")}
+        chosen = {name: value for name, value in _defaults(head).items() if getattr(self, name) in (None, "auto")}
         try:
             spec = replace(self, head=head, **chosen)
         except BoundsError as error:
@@ -91,7 +77,14 @@ class HybridQCNN:
             )
         return spec
 
-    def _head_faults(self) -> list[tuple[str, str]]:
+    def demand(self, task: Task) -> Demand:
+        spec = self.for_task(task)
+        return Demand(qubits=(spec.n_qubits or 1) if spec.head in QUANTUM else 1)
+
+    def conflicts(self) -> list[Fault]:
+        return [*self._head_faults(), *self._gradient_faults()]
+
+    def _head_faults(self) -> list[Fault]:
         faults = []
         n, classical = self.n_qubits or 1, self.classical or ()
         if self.head in TWO_CLASS and n != 1:
@@ -106,10 +99,9 @@ class HybridQCNN:
             faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
         return faults
 
-    def _gradient_faults(self) -> list[tuple[str, str]]:
+    def _gradient_faults(self) -> list[Fault]:
         faults = []
-        trained_by_counts = self.shots is not None and self.train_on == "device"
-        if trained_by_counts and self.gradient == "autograd":
+        if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
             faults.append(
                 (
                     "gradient",
@@ -121,30 +113,15 @@ class HybridQCNN:
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
 
-    def misfit(self, task: Any) -> str | None:
-        """Why the data cannot be learned, or None. The check asks this before anything is computed."""
-        try:
-            self.for_task(task)
-        except UserError as error:
-            return str(error)
-        return None
 
-    def layers(self, shape: tuple[int, ...]) -> tuple[int]:
-        """What a device must hold: qubits. Of a spec with nothing left open."""
-        return ((self.n_qubits or 1) if self.head in QUANTUM else 1,)
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qcnn.learner import HybridQCNNLearner
-
-        return HybridQCNNLearner(self.for_task(task), task, seeds, device)
-
-
-def _settings_of(head: str) -> dict[str, Any]:
+def _defaults(head: str) -> dict[str, Any]:
     """What a head takes where the configuration leaves it open. conf/model/hybrid_qcnn.yaml tells how it was found."""
     if head in TWO_CLASS:
         beside = ("sigmoid",) if head == "binary" else ()
-        rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
-        return {"classical": beside, "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}
+        return {
+            **{"classical": beside, "n_qubits": 1, "depth": 0, "gain": 2.0},
+            **{"lr": 0.004, "schedule": "constant", "weight_decay": 0.001},
+        }
     beside = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
     circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
     rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}

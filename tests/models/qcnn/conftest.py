@@ -1,14 +1,12 @@
 """Small hybrid networks, and images that stand for digits."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from neurobench.data.dataset import Split
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.protocol import CircuitDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.learner import HybridQCNNLearner
@@ -16,9 +14,6 @@ from neurobench.models.qcnn.spec import HybridQCNN
 
 CPU = torch.device("cpu")
 SHAPE = (1, 28, 28)
-YAML = yaml.safe_load((Path(__file__).parents[3] / "conf/model/hybrid_qcnn.yaml").read_text())["model"]
-SHIPPED = {key: value for key, value in YAML.items() if key not in ("name", "_target_", "circuit")}
-SMALL = {"head": "binary", "classical": (), "n_qubits": 1, "depth": 0, "gain": 2.0, "lr": 0.004, "weight_decay": 0.001}
 
 
 def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
@@ -31,15 +26,9 @@ def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
     return Split(x, y, torch.arange(n))
 
 
-def spec(circuit: CircuitDevice | None = None, **fields: Any) -> HybridQCNN:
-    """The shipped settings, and others in place of some."""
-    return HybridQCNN(**{**SHIPPED, "circuit": circuit or StatevectorDevice(CPU), **fields})
-
-
 def learner(circuit: CircuitDevice | None = None, classes: int = 2, seed: int = 0, **fields: Any) -> HybridQCNNLearner:
-    made = spec(circuit, **{**SMALL, "schedule": "constant", **fields}).build(
-        Task("image", SHAPE, classes), spawn(seed), CPU
-    )
+    fields = {"circuit": circuit or StatevectorDevice(CPU), "classical": (), **fields}
+    made = HybridQCNN(**fields).build(Task("image", SHAPE, classes), spawn(seed), CPU)
     assert isinstance(made, HybridQCNNLearner)
     return made
 

@@ -17,7 +17,8 @@ from neurobench.experiment.plan import check
 from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Divergence, Step, Task
 from neurobench.models.qcnn import adam, heads, network
-from tests.models.qcnn.conftest import CPU, SHAPE, SMALL, bars, learner, spec, train
+from neurobench.models.qcnn.spec import HybridQCNN
+from tests.models.qcnn.conftest import CPU, SHAPE, bars, learner, train
 
 
 def textbook(p: dict[str, torch.Tensor]) -> nn.Module:
@@ -226,42 +227,26 @@ def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
         ({"classical": ["sigmoid", "sigmoid"]}, "classical=['sigmoid', 'sigmoid'] names a head twice"),
         ({"head": "linear", "n_qubits": 2, "classical": ["sigmoid"]}, "classical=sigmoid has one number z"),
         ({"head": "linear", "n_qubits": 1, "zz": True}, "zz=True needs a pair"),
-        ({"head": "quantum"}, "head='quantum' is not one of auto, binary, linear, sigmoid, tanh, mlp"),
+        ({"head": "quantum"}, "head='quantum' is not one of binary, linear, sigmoid, tanh, mlp"),
         ({"dropout": 1.0}, "dropout=1.0 is not in [0, 1)"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        spec(**{**SMALL, **fields})
+        HybridQCNN(**{"circuit": StatevectorDevice(CPU), **fields})
     assert sentence in str(refusal.value)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["model=hybrid_qcnn", "dataset=mnist"], "head=binary tells two classes apart, the data have 10; take model="),
+        (["model=hybrid_qcnn_digits", "model.n_qubits=20"], "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB"),
         (
-            ["model=hybrid_qcnn", "model.head=binary", "dataset=mnist"],
-            "head=binary tells two classes apart, the data have 10; take model.head=auto",
-        ),
-        (["model=hybrid_qcnn", "model.n_qubits=4"], "model.n_qubits=4: head=binary has one; set head=linear for more"),
-        (
-            ["model=hybrid_qcnn", "dataset=mnist", "model.n_qubits=20"],
-            "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB",
-        ),
-        (
-            [
-                "model=hybrid_qcnn",
-                "dataset=mnist",
-                "backend=mock",
-                "model.n_qubits=9",
-                "backend.circuit.method=density",
-            ],
+            ["model=hybrid_qcnn_digits", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
             "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
         ),
-        (
-            ["model=hybrid_qcnn", "dataset=yin_yang", "model.head=sigmoid"],
-            "head=sigmoid tells two classes apart, the data have 3",
-        ),
+        (["model=hybrid_qcnn", "dataset=yin_yang"], "head=binary tells two classes apart, the data have 3"),
         (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
         (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),
         (["model=hybrid_qcnn", "dataset.digits=[0,0]"], "names a class twice"),
@@ -287,7 +272,7 @@ def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
     with pytest.raises(UserError, match="n_qubits=3 there, 2 here; depth=1 there, 2 here. Use the same settings"):
         learner(head="linear", n_qubits=2, depth=2).load_state_dict(state)
     with pytest.raises(UserError, match="the data have 3"):
-        spec(head="binary").build(Task("image", SHAPE, 3), spawn(0), CPU)
+        HybridQCNN(circuit=StatevectorDevice(CPU)).build(Task("image", SHAPE, 3), spawn(0), CPU)
 
 
 def test_what_training_would_cost_on_the_processor_is_told_first() -> None:
