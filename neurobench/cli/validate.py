@@ -6,7 +6,7 @@ from neurobench.cli.main import FINE
 from neurobench.config.compose import composer, explain
 from neurobench.config.errors import ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
-from neurobench.experiment.plan import check
+from neurobench.experiment.plan import faults_of
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +23,7 @@ def main(words: list[str]) -> int:
 def _one(words: list[str]) -> int:
     faults, config = explain(words)
     if config is not None:
-        faults += check(config)
+        faults += faults_of(config)
     if faults:
         raise ConfigError(faults)
     print("fine: this configuration can run")
@@ -33,12 +33,11 @@ def _one(words: list[str]) -> int:
 def _everything() -> int:
     """A model that does not fit a data set or backend is no fault of the shipped files; a broken file is."""
     with composer() as compose:
-        there, cells = catalogue(), matrix(compose)
-        found = {f"model={model}": check(compose([f"model={model}"])) for model in there["model"]}
-        found |= {f"experiment={name}": check(compose([f"experiment={name}"])) for name in there["experiment"]}
-    faults = [f"{what}: {fault}" for what, list_ in found.items() for fault in list_]
+        choices, cells = catalogue(), matrix(compose)
+        checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
+        faults = [f"{words}: {fault}" for words in checked for fault in faults_of(compose([words]))]
     if faults:
         raise ConfigError(faults)
     runs = sum(not cell.faults for cell in cells)
-    print(f"fine: {', '.join(found)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
+    print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
     return FINE

@@ -20,7 +20,8 @@ class ConfigError(UserError):
         super().__init__("\n".join([f"cannot run this configuration ({count}):", *(f"  {fault}" for fault in faults)]))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ " Did you mean x?" for the nearest known word, with a leading space; or "" where none is near."""
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """ " Did you mean x?" for the nearest known word (behind a prefix), with a leading space; or "" where none is
+    near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]}?" if near else ""
+    return f" Did you mean {prefix}{near[0]}?" if near else ""

@@ -19,7 +19,7 @@ from neurobench.runs.atomic import write_bytes, write_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEMA = 1
+SCHEMA = 2  # 1: before configurations were stored resolved
 
 
 class RunFolder:
