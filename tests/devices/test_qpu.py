@@ -297,15 +297,12 @@ def test_cost_is_shots_times_reset_gates_and_readout() -> None:
     device = qpu()
     assert duration(one_qubit(), device.qubit) == 2 * 36
     program = layered(4, 2, reupload=False, zz=False)
-    price = device.price(program, 164_000, 1024)
-    assert price["shots"] == 164_000 * 1024
-    assert price["device_seconds"] == pytest.approx(
-        164_000 * 1024 * (250 + 2.584 + duration(program, device.qubit) / 1000) / 1e6
-    )
-    assert 11 < price["device_seconds"] / 3600 < 13
-    queued = qpu(queue=2.0, job=100).price(program, 250, 10)
-    unqueued = qpu().price(program, 250, 10)
-    assert queued["device_seconds"] - unqueued["device_seconds"] == pytest.approx(3 * 2.0)
+    seconds = device.seconds(program, 164_000, 1024)
+    assert seconds == pytest.approx(164_000 * 1024 * (250 + 2.584 + duration(program, device.qubit) / 1000) / 1e6)
+    assert 11 < seconds / 3600 < 13
+    queued = qpu(queue=2.0, job=100).seconds(program, 250, 10)
+    assert queued - qpu().seconds(program, 250, 10) == pytest.approx(3 * 2.0)
+    assert qpu(queue=2.0).seconds(program, 250, 0) == 0
 
 
 def test_a_cx_is_a_cz_between_two_h() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -66,7 +66,9 @@ class QPUDevice:
             else:
                 parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
                 counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
-        return Counts(counts, self.price(program, math.prod(angles.rows), shots))
+        circuits = math.prod(angles.rows)
+        seconds = self.seconds(program, circuits, shots)
+        return Counts(counts, {"circuits": circuits, "shots": circuits * shots, "device_seconds": seconds})
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
@@ -74,12 +76,11 @@ class QPUDevice:
             frequencies = mitigated(frequencies, self.confusion.to(self.device), program.n)
         return frequencies @ sign_table(program, torch.float64, self.device).t()
 
-    def price(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
+    def seconds(self, program: Program, circuits: int, shots: int) -> float:
         """A shot: reset, the longest chain of gates, read-out. Exact expectations cost no shots and no time."""
         shot = self.spec.reset + duration(program, self.qubit) / 1000 + self.qubit.time_readout / 1000  # us
         jobs = -(-circuits // self.spec.job) if shots else 0
-        seconds = circuits * shots * shot / 1e6 + jobs * self.spec.queue
-        return {"circuits": circuits, "shots": circuits * shots, "device_seconds": seconds}
+        return circuits * shots * shot / 1e6 + jobs * self.spec.queue
 
     def ideal(self) -> StatevectorDevice:
         return StatevectorDevice(self.device)

@@ -40,12 +40,12 @@ class CircuitDevice(Protocol):
         """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
         ...
 
-    def price(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
-        """What running so many circuits with so many shots each would cost, as in `Counts`. Nothing is run."""
+    def seconds(self, program: Program, circuits: int, shots: int) -> float | None:
+        """Modelled device time of so many circuits with so many shots each; None where nothing is modelled."""
         ...
 
-    def ideal(self) -> CircuitDevice | None:
-        """The same without noise: what host software can compute. None of a device that is ideal itself."""
+    def ideal(self) -> CircuitDevice:
+        """The same without noise: what host software can compute. An ideal device is its own."""
         ...
 
     def variants(self) -> CircuitVariants:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -61,17 +60,18 @@ class StatevectorDevice:
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         counts = draw_counts(self.probabilities(program, angles), shots, seed)
-        return Counts(counts, self.price(program, math.prod(counts.shape[:-1]), shots))
+        circuits = math.prod(counts.shape[:-1])
+        return Counts(counts, {"circuits": circuits, "shots": circuits * shots})
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         table = sign_table(program, torch.float64, self.device)
         return counts.to(torch.float64) @ table.t() / counts.sum(-1, keepdim=True)
 
-    def price(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
-        return {"circuits": circuits, "shots": circuits * shots}
-
-    def ideal(self) -> None:
+    def seconds(self, program: Program, circuits: int, shots: int) -> None:
         return None
+
+    def ideal(self) -> StatevectorDevice:
+        return self
 
     def variants(self) -> CircuitVariants:
         return CircuitVariants({}, {})
