@@ -7,6 +7,7 @@ import torch
 
 from neurobench.metrics.operations import total
 from neurobench.models.qcnn.learner import HybridQCNNLearner
+from neurobench.models.qcnn.operations import operations
 from tests.models.qcnn.conftest import SHAPE, bars, learner
 
 # Each output meets its kernel once: 24 x 24 places of 25 pixels onto 6 channels, 8 x 8 places of 150 onto 16.
@@ -15,7 +16,7 @@ TRUNK_PARAMETERS = 6 * 26 + 16 * 151 + 64 * 257
 
 
 def counted(made: HybridQCNNLearner, x: Any) -> tuple[dict[str, float], dict[str, str]]:
-    return total([made.operations(x)])
+    return total([operations(made, x)])
 
 
 @pytest.mark.parametrize(
@@ -75,5 +76,5 @@ def test_a_circuit_is_said_to_have_no_products_and_its_twin_says_nothing_of_circ
 def test_figures_do_not_depend_on_batches() -> None:
     made, x = learner(classes=3, head="linear", n_qubits=2, depth=1), bars(6, 3).x
     assert isinstance(x, torch.Tensor)
-    whole, parts = made.operations(x), [made.operations(x[:2]), made.operations(x[2:])]
+    whole, parts = operations(made, x), [operations(made, x[:2]), operations(made, x[2:])]
     assert total([whole]) == total(parts)

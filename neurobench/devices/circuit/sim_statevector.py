@@ -1,22 +1,26 @@
-"""Exact simulation of quantum circuits, the device."""
+"""Exact simulation of quantum circuits by state vectors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit import circuit_torch
-from neurobench.devices.circuit.circuit import MOST_QUBITS, too_many_for_states
-from neurobench.devices.circuit.circuit_shots import draw_counts
-from neurobench.devices.circuit.protocol import CircuitVariants
-from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles, signs
+from neurobench.devices.circuit import sim_torch
+from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
+from neurobench.devices.circuit.readout import draw_counts, sign_table
+from neurobench.devices.circuit.specs import MOST_QUBITS, Statevector, too_many_for_states
+from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles
 
 ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
+
+
+def open_statevector(spec: Statevector, seed: int, device: torch.device) -> StatevectorDevice:
+    """It is ideal: `seed`, the identity of an emulated chip, makes no difference."""
+    return StatevectorDevice(device, spec.compiled)
 
 
 class StatevectorDevice:
@@ -25,19 +29,21 @@ class StatevectorDevice:
     def __init__(self, device: torch.device, compiled: bool = True):
         self.device = device
         self.compiled = compiled and device.type == "cpu"
-        self._table = lru_cache(maxsize=16)(sign_table)
-        self._ops = lru_cache(maxsize=16)(_compiled_ops)
 
-    def expectation(self, program: Program, angles: Angles) -> Tensor:
+    def expectation(self, program: Program, angles: Angles) -> Expectations:
         """sum_k |psi_k|^2 (+-1)_k. One qubit as in the tutorial: <Z> = -sin(angle)."""
         self._require(program, angles)
+        values = self._expectation(program, angles)
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
+
+    def _expectation(self, program: Program, angles: Angles) -> Tensor:
         if program.gates == ONE_QUBIT:
             z = -angles.sample.sin()
             return z.expand(*z.shape[:-1], len(program.observables))
-        table = self._table(program, angles.sample.dtype, self.device)
+        table = sign_table(program, angles.sample.dtype, self.device)
         if self.compiled:
-            return _Expectation.apply(*_grouped(angles), self._ops(program), table).reshape(*_rows(angles), -1)
-        return self._by_torch(program, angles) @ table.t()
+            return _Adjoint.apply(*_grouped(angles), _compiled_ops(program), table).reshape(*angles.rows, -1)
+        return sim_torch.probabilities(program, angles) @ table.t()
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n), of all basis states; without derivatives where the loop is compiled."""
@@ -46,21 +52,23 @@ class StatevectorDevice:
             one = (1 + angles.sample.sin()) / 2
             return torch.cat([1 - one, one], -1)
         if not self.compiled:
-            return self._by_torch(program, angles)
+            return sim_torch.probabilities(program, angles)
         sample, shared = _grouped(Angles(angles.sample.detach(), angles.shared.detach()))
-        re, im, _, _ = _final_states(sample, shared, self._ops(program))
+        re, im, _, _ = _final_states(sample, shared, _compiled_ops(program))
         p = re.square_().add_(im.square_())
-        return _ungrouped(p, sample.shape[1]).reshape(*_rows(angles), -1)
+        return _ungrouped(p, sample.shape[1]).reshape(*angles.rows, -1)
 
-    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
-        return draw_counts(self.probabilities(program, angles), shots, seed)
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
+        counts = draw_counts(self.probabilities(program, angles), shots, seed)
+        circuits = math.prod(counts.shape[:-1])
+        return Counts(counts, {"circuits": circuits, "shots": circuits * shots})
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
-        table = self._table(program, torch.float64, self.device)
+        table = sign_table(program, torch.float64, self.device)
         return counts.to(torch.float64) @ table.t() / counts.sum(-1, keepdim=True)
 
-    def cost(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
-        return {}
+    def seconds(self, program: Program, circuits: int, shots: int) -> None:
+        return None
 
     def ideal(self) -> StatevectorDevice:
         return self
@@ -68,34 +76,22 @@ class StatevectorDevice:
     def variants(self) -> CircuitVariants:
         return CircuitVariants({}, {})
 
-    def _by_torch(self, program: Program, angles: Angles) -> Tensor:
-        psi = circuit_torch.state(program, angles)
-        return (psi.real.square() + psi.imag.square()).expand(*_rows(angles), 2**program.n)
-
     def _require(self, program: Program, angles: Angles) -> None:
         if program.n > MOST_QUBITS:
             raise ProgramError(str(too_many_for_states(program.n)))
         require_angles(program, angles)
 
 
-def sign_table(program: Program, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(n_obs, 2^n) entries +-1."""
-    return torch.tensor(signs(program), dtype=dtype, device=device)
-
-
+@lru_cache(maxsize=16)
 def _compiled_ops(program: Program) -> Any:
     from neurobench.backends.sim.circuit_kernels import compiled
 
     return compiled(program)
 
 
-def _rows(angles: Angles) -> tuple[int, ...]:
-    return tuple(torch.broadcast_shapes(angles.sample.shape[:-1], angles.shared.shape[:-1]))
-
-
 def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
     """(G, B, S) and (G, W): samples that have their shared angles in common."""
-    rows = _rows(angles)
+    rows = angles.rows
     every = math.prod(rows)
     lead = angles.shared.shape[:-1]
     if all(size == 1 for size in lead):
@@ -135,7 +131,7 @@ def _ungrouped(blocks: Tensor, batch: int) -> Tensor:
     return blocks.unflatten(0, (-1, -(-batch // lanes))).transpose(2, 3).flatten(1, 2)[:, :batch]
 
 
-class _Expectation(torch.autograd.Function):
+class _Adjoint(torch.autograd.Function):
     """(G, B, n_obs), differentiated once by the adjoint method."""
 
     @staticmethod

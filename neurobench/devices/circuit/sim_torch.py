@@ -12,6 +12,12 @@ from torch import Tensor
 from neurobench.problems.circuit import Angles, Gate, Program
 
 
+def probabilities(program: Program, angles: Angles) -> Tensor:
+    """(..., 2^n), of all basis states."""
+    psi = state(program, angles)
+    return (psi.real.square() + psi.imag.square()).expand(*angles.rows, 2**program.n)
+
+
 def state(program: Program, angles: Angles) -> Tensor:
     """(..., 2^n) complex amplitudes."""
     psi = torch.zeros(2**program.n, dtype=complex_of(angles.sample), device=angles.sample.device)
@@ -24,7 +30,7 @@ def state(program: Program, angles: Angles) -> Tensor:
             waiting[wire] = U @ waiting[wire] if wire in waiting else U
             continue
         psi, waiting = _all_wires(psi, waiting, program.n), {}
-        psi = _two_wires(psi, gate, program.n)
+        psi = two_wires(psi, gate, program.n)
     return _all_wires(psi, waiting, program.n)
 
 
@@ -59,7 +65,7 @@ def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
     one = torch.eye(2, dtype=psi.dtype, device=psi.device)
     matrices = [gates.get(wire, one) for wire in range(n)]
     half = (n + 1) // 2
-    left, right = _kron(matrices[:half]), _kron(matrices[half:])
+    left, right = _kron_all(matrices[:half]), _kron_all(matrices[half:])
     square = psi.unflatten(-1, (2**half, -1))
     square = left @ square
     if n > 1:
@@ -67,16 +73,22 @@ def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
     return square.flatten(-2)
 
 
-def _kron(matrices: list[Tensor]) -> Tensor:
+def _kron_all(matrices: list[Tensor]) -> Tensor:
     """(..., 2, 2) of some wires -> (..., 2^k, 2^k)."""
     total = matrices[0] if matrices else torch.ones(1, 1)
     for matrix in matrices[1:]:
-        product = total[..., :, None, :, None] * matrix[..., None, :, None, :]
-        total = product.flatten(-4, -3).flatten(-2, -1)
+        total = kron(total, matrix)
     return total
 
 
-def _two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
+def kron(a: Tensor, b: Tensor) -> Tensor:
+    """(..., p, p), (..., q, q) -> (..., pq, pq)"""
+    product = a[..., :, None, :, None] * b[..., None, :, None, :]
+    return product.flatten(-4, -3).flatten(-2, -1)
+
+
+def two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
+    """cz or cx on (..., 2^n)."""
     first, second = (n - 1 - wire for wire in gate.wires)
     states = torch.arange(2**n, device=psi.device)
     if gate.name == "cx":
