@@ -50,10 +50,10 @@ def matrix_cells() -> tuple[str, ...]:
     for package in config_packages():
         folder = files(package).joinpath("matrix")
         for file in folder.iterdir() if folder.is_dir() else ():
-            for dataset, cell in OmegaConf.create(file.read_text()).items():
+            for dataset, cell in yaml.safe_load(file.read_text()).items():
                 name = f"matrix_{file.name.removesuffix('.yaml')}_{dataset}"
-                cell.name = name + "_${backend.name}"
-                ConfigStore.instance().store(name, cell, "experiment", "_global_", package)
+                node = {"name": name + "_${backend.name}", **cell}
+                ConfigStore.instance().store(name, node, "experiment", "_global_", package)
                 names.append(name)
     return tuple(names)
 

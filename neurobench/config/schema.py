@@ -77,4 +77,4 @@ class Table(Record):
 
     name: str
     rows: tuple[Any, ...]
-    over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination is a run with its own rows
+    over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination has rows of its own

@@ -41,7 +41,7 @@ Tables = dict[str, list[Published]]
 def published_tables() -> Tables:
     """Table name -> the settings that publish rows in it.
 
-    Composing them all takes seconds; the result is cached until a YAML file or a module that it depends on changes.
+    Composing them all takes seconds; the result is cached until a YAML file or a module of this package changes.
     """
     stamp = _stamp()
     cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / "tables.json"
@@ -63,9 +63,9 @@ def _restored(entry: dict[str, Any]) -> Published:
 
 
 def _stamp() -> str:
-    """Of everything that decides which rows are published and how a setting is hashed."""
+    """Of everything that decides which rows are published and how a setting is hashed: YAML, and any spec's code."""
     digest = hashlib.sha256(__version__.encode())
-    for package in (*config_packages(), "neurobench.config", "neurobench.report"):
+    for package in (*config_packages(), "neurobench"):
         for path, text in sorted(_texts(files(package), package)):
             digest.update(f"{path}\0{text}\0".encode())
     return digest.hexdigest()
@@ -104,8 +104,9 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
         yield experiment, config
         return
     for values in product(*over.values()):
-        selection = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
-        yield " ".join([experiment, *selection]), compose([f"experiment={experiment}", *selection])
+        words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
+        as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))
+        yield " ".join([experiment, *words]), config if as_composed else compose([f"experiment={experiment}", *words])
 
 
 def _setting_hash(config: DictConfig, scale: DictConfig) -> str:

@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 
 from neurobench.config.compose import Composer, composer
-from neurobench.experiment.plan import check, model_part
+from neurobench.experiment.plan import parse
 from neurobench.models.learner import Task
+from neurobench.models.qcnn.spec import HybridQCNN
 
 MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn")
 
@@ -21,7 +22,8 @@ def compose() -> Iterator[Composer]:
 @pytest.mark.parametrize(("model", "dataset"), list(product(MODELS, ("mnist", "nmnist", "yin_yang"))))
 def test_each_model_takes_each_data_set_on_both_backends(model: str, dataset: str, compose: Composer) -> None:
     for backend in ("sim", "mock"):
-        assert check(compose([f"model={model}", f"dataset={dataset}", f"backend={backend}"])) == []
+        plan = parse(compose([f"model={model}", f"dataset={dataset}", f"backend={backend}"]))
+        assert (plan.model_name, plan.dataset_name, plan.backend_name) == (model, dataset, backend)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,9 @@ def test_each_model_takes_each_data_set_on_both_backends(model: str, dataset: st
 def test_the_hybrid_network_s_head_follows_the_classes_and_what_is_set_wins(
     words: list[str], classes: int, expected: tuple, compose: Composer
 ) -> None:
-    open_ = model_part(compose(["model=hybrid_qcnn", *words])).record
-    spec = open_.for_task(Task("image", (1, 28, 28), classes))
+    plan = parse(compose(["model=hybrid_qcnn", *words]))
+    assert isinstance(plan.model, HybridQCNN)
+    spec = plan.model.for_task(Task("image", (1, 28, 28), classes))
     names = ("head", "classical", "n_qubits", "depth", "lr", "schedule", "weight_decay")
     assert tuple(getattr(spec, name) for name in names) == expected
     assert spec.for_task(Task("image", (1, 28, 28), classes)) == spec, "nothing is left open"

@@ -8,7 +8,7 @@ import pytest
 
 from neurobench.config.compose import choices, composer
 from neurobench.config.schema import Row
-from neurobench.experiment.plan import check
+from neurobench.experiment.plan import parse
 from neurobench.report.matrix import COLUMNS, cells, verdict
 from neurobench.report.table import ResultRow
 
@@ -63,8 +63,7 @@ def test_all_thirty_cells_are_there_and_can_run() -> None:
     with composer() as compose:
         for name, backend in product(names, ("sim", "mock")):
             config = compose([f"experiment={name}", f"backend={backend}", "scale=quick"])
-            assert check(config) == []
-            assert config.name == f"{name}_{backend}"
+            assert parse(config).run.name == f"{name}_{backend}"
             data = name.split("_", 2)[2]
             line = {"mnist": 0.90, "yin_yang": 0.85, "nmnist": 0.80}[data]
             (row,) = config.table.rows
