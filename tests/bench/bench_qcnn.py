@@ -26,7 +26,7 @@ from torch import Tensor
 
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
 from neurobench.devices.circuit.qpu import QPU
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
 from neurobench.models.qcnn.spec import HybridQCNN

@@ -32,7 +32,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.data.dataset import Split
 from neurobench.experiment.machine import pin_threads
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spikes import as_dense

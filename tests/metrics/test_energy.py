@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurobench.config.compose import composer
-from neurobench.devices.core.loihi import Loihi2
+from neurobench.devices.core.specs import Loihi2
 from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.experiment.build import energies
