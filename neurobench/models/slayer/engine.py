@@ -46,7 +46,7 @@ class Activity(NamedTuple):
 
 @dataclass
 class _Buffers:
-    """Of one layer for N samples: voltages, and the spikes that leave it."""
+    """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
 
     v: np.ndarray
     out: np.ndarray
@@ -54,6 +54,7 @@ class _Buffers:
     begin: np.ndarray
     fired: np.ndarray
     tally: np.ndarray
+    ones: np.ndarray  # mask of a layer without dropout
 
     def arrivals(self) -> Spikes:
         return Spikes(self.out.reshape(-1), self.begin, self.count, self.out.shape[2])
@@ -90,7 +91,7 @@ class EventEngine:
         passes: list[_LayerPass] = []
         for k, layer in enumerate(layers):
             buffers = self._buffers(k, layer, n, steps, chunks, learns)
-            mask, keep_prob = np.ones((n, layer.W.shape[1]), np.uint8), 1.0
+            mask, keep_prob = buffers.ones, 1.0
             if dropout is not None and k + 1 < len(layers):
                 mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
@@ -100,7 +101,7 @@ class EventEngine:
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
-        fired = [torch.from_numpy(each.buffers.fired) for each in passes]
+        fired = [torch.from_numpy(each.buffers.fired.copy()) for each in passes]
         return Activity(y, fired, [_totals(each.buffers.tally) for each in passes])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
@@ -162,20 +163,23 @@ class EventEngine:
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
         width = layer.W.shape[1]
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
-        return _Buffers(
-            v=self._array("v", k, (n, steps, width) if learns else (chunks, 1, width), kind),
-            out=self._array("out", k, (n, steps, width), np.uint16),
-            count=self._array("count", k, (n, steps), np.int32),
-            begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
-            fired=np.empty((n, width), np.int32),
-            tally=np.empty((chunks, len(TALLY)), np.int64),
-        )
-
-    def _array(self, name: str, k: int, shape: tuple[int, ...], kind: Any = np.float32) -> np.ndarray:
-        """Of layer k, with what it held last; fresh memory is slow to touch."""
-        key = (name, k, shape, kind)
+        key = ("buffers", k, n, steps, width, chunks, learns, kind)
         if key not in self._cache:
-            self._cache[key] = np.empty(shape, kind)
+            self._cache[key] = _Buffers(
+                v=np.empty((n, steps, width) if learns else (chunks, 1, width), kind),
+                out=np.empty((n, steps, width), np.uint16),
+                count=np.empty((n, steps), np.int32),
+                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
+                fired=np.empty((n, width), np.int32),
+                tally=np.empty((chunks, len(TALLY)), np.int64),
+                ones=np.ones((n, width), np.uint8),
+            )
+        return self._cache[key]
+
+    def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
+        key = (name, k, shape)
+        if key not in self._cache:
+            self._cache[key] = np.empty(shape, np.float32)
         return self._cache[key]
 
     def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
