@@ -40,20 +40,20 @@ def _version(name: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     try:
-        inside = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        inside = _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         if not inside:
             return None
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
-        return _git(here, "rev-parse", "HEAD") + ("+changes" if changed else "")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        return _git(folder, "rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(where: Path, *words: str) -> str:
+def _git(folder: Path, *words: str) -> str:
     return subprocess.run(
-        ["git", "-C", str(where), *words], capture_output=True, text=True, check=True, timeout=10
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
     ).stdout.strip()
 
 
