@@ -11,8 +11,8 @@ import torch
 
 from neurobench.backends.devices import FixedPoint
 from neurobench.backends.mock.reckon import ReckOn
-from neurobench.kernels import eprop_chip
-from neurobench.kernels.eprop_chip import Chip, ChipWeights
+from neurobench.kernels.eprop import chip
+from neurobench.kernels.eprop.chip import Chip, ChipWeights
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.exact import Spikes
@@ -62,7 +62,7 @@ def kernel(c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: A
     told = Told(np.zeros((G, c.W, k)), np.zeros((G, n), np.int64), np.zeros(n, np.int64), np.zeros(2, np.int64))
     rates, key = (np.float32(rate), np.float32(3 * rate)), (np.uint32(1), np.uint32(2))
     sent = (*listed(events), np.asarray(labels), learn, *rates, *key, LSB)
-    eprop_chip.run(c, w, B.astype(np.float32), *sent, *told)
+    chip.run(c, w, B.astype(np.float32), *sent, *told)
     return told
 
 
@@ -230,17 +230,17 @@ def test_a_saturated_membrane_forgets_what_does_not_fit() -> None:
 
 def test_the_surrogate_is_a_staircase_of_fifths() -> None:
     for v_th in (5, 38, 60, 1000):
-        seen = [eprop_chip.stairs(d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
+        seen = [chip.stairs(d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
         assert seen == [stair(v_th + d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
         assert seen == seen[::-1]
     edges = (0, 9, 10, 19, 20, 29, 30, 39, 40, 500)
-    assert [eprop_chip.stairs(d, 50) for d in edges] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
+    assert [chip.stairs(d, 50) for d in edges] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("bits", [4, 7, 15])
 def test_dither_is_even_over_steps_and_over_units(bits: int) -> None:
     """Rounding by it is right on average: its mean is that of all numbers below 2^bits, to a hundredth of the range."""
-    drawn = np.array([[eprop_chip._dither(t, i, bits) for i in range(150)] for t in range(300)])
+    drawn = np.array([[chip._dither(t, i, bits) for i in range(150)] for t in range(300)])
     assert drawn.min() >= 0
     assert drawn.max() < 2**bits
     assert drawn.mean() / 2**bits == pytest.approx(0.5 * (1 - 2.0**-bits), abs=0.01)
@@ -257,7 +257,7 @@ def moved(g: np.ndarray, stochastic: bool, k0: int = 1, k1: int = 9) -> np.ndarr
     w, mask = np.zeros(g.shape, np.int16), np.ones(g.shape, np.uint8)
     left = g.astype(np.float32)
     c = CHIP._replace(stochastic=stochastic)
-    eprop_chip._move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
+    chip._move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
     assert (left == 0).all()
     return w
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from neurobench.kernels import eprop_bsshslm, eprop_spikes
-from neurobench.kernels.eprop_batch import Matrices
-from neurobench.kernels.eprop_bsshslm import Rule
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop import bsshslm
+from neurobench.kernels.eprop.batch import Matrices
+from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.spikes import keep_one
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -55,10 +56,10 @@ class BsshslmEngine(MinibatchEngine):
             self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         once = Spikes(spikes.start.copy(), spikes.source.copy())
-        eprop_spikes.keep_one(*once)
+        keep_one(*once)
         network = self.w, self.wires, self.B
         told = chunks, self.grads, window, counts
-        eprop_bsshslm.learn(c, self.rule, *spikes, *once, labels, self.softmax, *network, *told)
+        bsshslm.learn(c, self.rule, *spikes, *once, labels, self.softmax, *network, *told)
         self.f_end = np.zeros((G, len(self.f)), self.dtype)  # no firing rate outlives its sample
         return Answer(window, counts, stream_state.recording(c, 0, 0))
 

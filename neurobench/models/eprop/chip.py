@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurobench.backends.devices import FixedPoint
-from neurobench.kernels import eprop_chip
-from neurobench.kernels.eprop_chip import Chip, ChipWeights
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop import chip
+from neurobench.kernels.eprop.chip import Chip, ChipWeights
+from neurobench.kernels.eprop.records import Constants
 from neurobench.kernels.random import derive, key_of
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
@@ -95,7 +95,7 @@ class ChipEngine:
         k0, k1 = (np.uint32(word) for word in key_of(derive(self.seed, k)))
         rates = np.float32(self.rate), np.float32(self.rate_out)
         told = window, counts, arrived, changed
-        eprop_chip.run(self.chip, self.w, self.B, *spikes, labels, learn, *rates, k0, k1, self.lsb_out, *told)
+        chip.run(self.chip, self.w, self.B, *spikes, labels, learn, *rates, k0, k1, self.lsb_out, *told)
         return Watched(Answer(window, counts, stream_state.recording(c, 0, 0)), arrived, changed)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels import eprop_count
-from neurobench.kernels.eprop_spikes import stream
+from neurobench.kernels.eprop import count
+from neurobench.kernels.eprop.spikes import stream
 from neurobench.metrics.operations import Operations, Population, synapses
 from neurobench.models.eprop.bsshslm import BsshslmEngine, course
 from neurobench.models.eprop.chip import ChipEngine
@@ -101,7 +101,7 @@ def _of_batch(engine: MinibatchEngine, spikes: Spikes, n: int) -> Traffic:
     c = engine.c
     inputs, recurrent, tally = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     network = c, engine.numbers, engine.plain, *spikes, engine.w, engine.wires, engine.f
-    eprop_count.count(*network, n, inputs, recurrent, tally)
+    count.count(*network, n, inputs, recurrent, tally)
     return Traffic(inputs, recurrent, *(int(number) for number in tally))
 
 

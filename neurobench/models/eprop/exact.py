@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 
-from neurobench.kernels import eprop_exact
-from neurobench.kernels.eprop_online import OnlineSources, OnlineSynapses, Sums
-from neurobench.kernels.eprop_records import Constants, Past, Sources, Synapses
-from neurobench.kernels.eprop_spikes import stream
+from neurobench.kernels.eprop import exact
+from neurobench.kernels.eprop.online import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop.records import Constants, Past, Sources, Synapses
+from neurobench.kernels.eprop.spikes import stream
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.initial import Weights
 from neurobench.models.eprop.stream_state import Recorded
@@ -74,7 +74,7 @@ class ExactEngine:
 
     def _kernel(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
         """The loop over steps, and the state that it changes."""
-        return eprop_exact.run, (self.c, self.syn, self.src, self.s, self.past, self.B)
+        return exact.run, (self.c, self.syn, self.src, self.s, self.past, self.B)
 
     def _run(
         self,
@@ -105,7 +105,7 @@ class ExactEngine:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
         state = self.c, self.syn, self.src, self.s, self.past, self.B
         if self.first >= 0:
-            eprop_exact.flush(*state, self.n, 0.0, self.first, self.plain)
+            exact.flush(*state, self.n, 0.0, self.first, self.plain)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """W_in (N, I), W_rec (N, N), W_out (K, N) as they are delivered: [target, source]."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels import eprop_spikes
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, ascend, bin_events, keep_one
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.pixels import SENSOR, active_pixels
 
@@ -37,20 +37,20 @@ class Wiring:
         fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
         where = moved, self.source_of, columns, rows, _limits(T)
-        n, fault = eprop_spikes.bin_events(*fields, *where, start, source)
-        if fault == eprop_spikes.LATE:
+        n, fault = bin_events(*fields, *where, start, source)
+        if fault == LATE:
             raise UserError(
                 f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
                 "Use recordings of N-MNIST, or rescale their times."
             )
-        if fault == eprop_spikes.UNSORTED:
+        if fault == UNSORTED:
             raise UserError(
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
         if ascending or self.once:
-            eprop_spikes.ascend(start, source)
+            ascend(start, source)
         if self.once:
-            n = eprop_spikes.keep_one(start, source)
+            n = keep_one(start, source)
         return Spikes(start, source[:n])
 
 

@@ -9,10 +9,10 @@ import numba
 import numpy as np
 import torch
 
-from neurobench.kernels import eprop_batch
-from neurobench.kernels.eprop_batch import Matrices, Numbers, Recurrent
-from neurobench.kernels.eprop_records import Constants
-from neurobench.kernels.eprop_rows import COLUMNS
+from neurobench.kernels.eprop import batch
+from neurobench.kernels.eprop.batch import Matrices, Numbers, Recurrent
+from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.rows import COLUMNS
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -48,7 +48,7 @@ class MinibatchEngine:
             self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         f_end = np.zeros((G, len(self.f)), self.dtype)
-        eprop_batch.learn(
+        batch.learn(
             c,
             self.numbers,
             self.plain,
@@ -89,10 +89,10 @@ class MinibatchEngine:
         c, kind = self.c, self.dtype
         clip = kind(c.w_min), kind(c.w_max)
         if not c.adam:
-            return eprop_batch.descend(w, g, mask, len(g), kind(lr / n), *clip)
+            return batch.descend(w, g, mask, len(g), kind(lr / n), *clip)
         lr *= np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)
         betas = kind(c.beta_1), kind(c.beta_2), kind(c.epsilon)
-        return eprop_batch.adam(w, g, mask, m, v, len(g), kind(1 / n), kind(lr), *betas, *clip)
+        return batch.adam(w, g, mask, m, v, len(g), kind(1 / n), kind(lr), *betas, *clip)
 
     def answer(self, spikes: Spikes, n: int) -> Answer:
         """The readouts of n samples, without learning."""

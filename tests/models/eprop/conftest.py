@@ -13,7 +13,7 @@ import torch
 
 from neurobench.backends.sim.learning_core import FloatCore
 from neurobench.data.nmnist import NMNIST
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.learner import EpropLearner
 from neurobench.models.eprop.recipe import EpropRSNN

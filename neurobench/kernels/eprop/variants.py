@@ -7,7 +7,7 @@ from numba import njit
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def replay_variant(c, syn, src, past, i, begin, end, base, eta):  # type: ignore[no-untyped-def]
-    """As `eprop_replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step
+    """As `eprop.replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step
     where `each_step` asks for it. After a change of the learning rate the first step still uses the old one."""
     last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]
     j = i - c.inputs

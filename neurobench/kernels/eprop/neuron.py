@@ -7,7 +7,7 @@ from numba import njit
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def surrogate(kind, x, height, width):  # type: ignore[no-untyped-def]
-    """The pseudo-derivative at distance x from the threshold; kinds in `eprop_records.SURROGATES`.
+    """The pseudo-derivative at distance x from the threshold; kinds in `eprop.records.SURROGATES`.
 
     h max(0, 1 - |x| / w),    h exp(-|x| / w),    h (1 + |x| / w)^-2,    h / (1 + (x / w)^2)
     """

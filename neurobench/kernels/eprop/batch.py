@@ -3,7 +3,7 @@
 A gradient of e-prop is a sum over steps of a learning signal times filtered traces. The filters are linear, so they
 can run backward over the learning signals instead of forward over every synapse's trace: the same number at the cost
 of a pass over the neurons. Readouts matter in the learning window alone, so theirs is a forward trace a neuron.
-Matrices are [source, target], targets filled up to whole vectors; letters as in `eprop_records`. All in float32 or
+Matrices are [source, target], targets filled up to whole vectors; letters as in `eprop.records`. All in float32 or
 all in float64.
 """
 
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.eprop_neuron import neuron_step
-from neurobench.kernels.eprop_records import Neurons
-from neurobench.kernels.eprop_rows import MEMBERS, SIZE, add_rows, list_eight
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Neurons
+from neurobench.kernels.eprop.rows import MEMBERS, SIZE, add_rows, list_eight
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
 

@@ -3,14 +3,14 @@
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop_batch import forward, new_pass
-from neurobench.kernels.eprop_neuron import neuron_step
-from neurobench.kernels.eprop_records import Neurons
+from neurobench.kernels.eprop.batch import forward, new_pass
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Neurons
 
 
 @njit(cache=True, error_model="numpy")
 def count(c, a, plain, start, source, weights, wires, f0, G, arrived_in, arrived_rec, tally):  # type: ignore[no-untyped-def]
-    """Arguments as in `eprop_batch.learn`. Gain: arrived_in (I,) and arrived_rec (N,), spikes of each source that
+    """Arguments as in `eprop.batch.learn`. Gain: arrived_in (I,) and arrived_rec (N,), spikes of each source that
     arrived within their sample; tally (3,) int64: spikes fired, changes of membranes, changes of readouts.
 
     A potential changes where the neuron fires, or where it differs from the step before; at a sample's first step

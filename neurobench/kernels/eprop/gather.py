@@ -1,4 +1,4 @@
-"""What a spike does to all synapses of its source in `eprop_online`, LANES at a time.
+"""What a spike does to all synapses of its source in `eprop.online`, LANES at a time.
 
 Each synapse reads the sums of its own target. The compiler does not vectorise that, so the loops are written as LLVM's
 vector instructions; Y and U of a neuron lie side by side and come in one load.
@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.eprop_records import LANES
+from neurobench.kernels.eprop.records import LANES
 
 _NUMBER, _INDEX = ir.DoubleType(), ir.IntType(64)
 _VECTOR, _PAIR = ir.VectorType(_NUMBER, LANES), ir.VectorType(_NUMBER, 2)

@@ -10,9 +10,9 @@ import math
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop_neuron import neuron_step
-from neurobench.kernels.eprop_replay import replay
-from neurobench.kernels.eprop_variants import replay_variant, update
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.replay import replay
+from neurobench.kernels.eprop.variants import replay_variant, update
 
 NONE = -1
 

@@ -8,7 +8,7 @@ In time s = t - b since a base b, with G = L + (1 - kappa) R:
 
 A source keeps Z, its trace being alpha^s Z; a synapse keeps q, its filtered eligibility being kappa^s (q + Z X).
 Between arrivals both are constant, and the gradient from t = m + 1 to l is q [Y(l) - Y(m)] + Z [U(l) - U(m)].
-It differs from `eprop_exact` by rounding alone, which the network amplifies: 1e-9 of a voltage after some 20 samples.
+It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e-9 of a voltage after some 20 samples.
 """
 
 import math
@@ -17,15 +17,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop_gather import arrive, settle
-from neurobench.kernels.eprop_neuron import neuron_step
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.gather import arrive, settle
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Constants
 
 NONE = -1
 
 
 class OnlineSynapses(NamedTuple):
-    """Laid out as `eprop_records.Synapses`."""
+    """Laid out as `eprop.records.Synapses`."""
 
     start: np.ndarray  # (S + 1,) int64
     target: np.ndarray  # (P,) uint32
@@ -88,7 +88,7 @@ def run(  # type: ignore[no-untyped-def]
     c, syn, src, s, sums, B, powers, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window,
     counts, rec
 ):  # fmt: skip
-    """As `eprop_exact.run`."""
+    """As `eprop.exact.run`."""
     T, N, K = c.T, c.N, c.K
     P = period(T)
     for n in range(n0, n1):

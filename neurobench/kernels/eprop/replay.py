@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.eprop_records import LANES
+from neurobench.kernels.eprop.records import LANES
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

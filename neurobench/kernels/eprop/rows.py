@@ -1,6 +1,6 @@
 """Sums of a table's rows and lists of set units, as vector instructions that the compiler does not find by itself.
 
-Both are what the fast path of `eprop_batch` spends its time on. A sum of rows keeps a block of columns in registers
+Both are what the fast path of `eprop.batch` spends its time on. A sum of rows keeps a block of columns in registers
 over all rows, where the compiler would load and store it for each row.
 """
 

@@ -1,8 +1,8 @@
 """E-prop of Bellec et al. 2020 as NEST's `*_bsshslm_2020` models have it: one gradient a sample, each from rest.
 
-As `eprop_batch`: the filters run backward over the learning signals, so a gradient costs a pass over the neurons.
+As `eprop.batch`: the filters run backward over the learning signals, so a gradient costs a pass over the neurons.
 Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020` and `eprop_synapse_bsshslm_2020`;
-Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop_records`, layouts as in `eprop_batch`.
+Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.eprop_neuron import surrogate
-from neurobench.kernels.eprop_rows import add_rows
+from neurobench.kernels.eprop.neuron import surrogate
+from neurobench.kernels.eprop.rows import add_rows
 
 
 class Rule(NamedTuple):
