@@ -71,7 +71,7 @@ class Pass(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def new_pass(c, weights, wires, X):  # type: ignore[no-untyped-def]
+def new_pass(c, weights, wires, X):
     T, M, like = c.T, weights.w_in.shape[1], weights.w_in.dtype
     blank = np.zeros((4, c.N))
     state = Neurons(
@@ -94,9 +94,7 @@ def new_pass(c, weights, wires, X):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def learn(  # type: ignore[no-untyped-def]
-    c, a, plain, start, source, labels, softmax, weights, wires, B, f0, chunks, grads, window, counts, f_end
-):
+def learn(c, a, plain, start, source, labels, softmax, weights, wires, B, f0, chunks, grads, window, counts, f_end):
     """The summed gradient and the readouts of G samples, each from a state at rest.
 
     start (G (T + 1) + 1,), source: spikes by sample and step; what falls on step T belongs to no sample.
@@ -117,7 +115,7 @@ def learn(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _sample(  # type: ignore[no-untyped-def]
+def _sample(
     c, a, plain, start, source, label, softmax, weights, wires, B, f0, one, steps, grads, chunk, g, window, counts,
     f_end
 ):  # fmt: skip
@@ -138,7 +136,7 @@ def _sample(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def forward(c, a, plain, start, begin, source, weights, wires, f0, one):  # type: ignore[no-untyped-def]
+def forward(c, a, plain, start, begin, source, weights, wires, f0, one):
     """One sample, whose steps are start[begin], start[begin + 1], ... Spikes of step t arrive in step t + 1."""
     T, M = one.psi.shape
     v, r, state = one.neurons[0], one.neurons[1], one.state
@@ -173,19 +171,19 @@ def forward(c, a, plain, start, begin, source, weights, wires, f0, one):  # type
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _copy(row, to):  # type: ignore[no-untyped-def]
+def _copy(row, to):
     for j in range(len(to)):
         to[j] = row[j]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _trace(alpha_out, z, r):  # type: ignore[no-untyped-def]
+def _trace(alpha_out, z, r):
     for j in range(len(r)):
         r[j] = alpha_out * r[j] + z[j]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _synapses(start, fired, n, here):  # type: ignore[no-untyped-def]
+def _synapses(start, fired, n, here):
     """Write the places of all synapses of the n neurons that fired; returns how many. Most neurons have at most four:
     without a loop over them there is no end of it to mispredict."""
     m = 0
@@ -201,7 +199,7 @@ def _synapses(start, fired, n, here):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _plain_neurons(a, x, v, psi, z, f_before, f):  # type: ignore[no-untyped-def]
+def _plain_neurons(a, x, v, psi, z, f_before, f):
     """`eprop_iaf` with the piecewise linear surrogate. One loop without a branch: vector code."""
     zero = a.one - a.one
     for j in range(len(v)):
@@ -215,13 +213,13 @@ def _plain_neurons(a, x, v, psi, z, f_before, f):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _filter(a, before, z, f):  # type: ignore[no-untyped-def]
+def _filter(a, before, z, f):
     for j in range(len(f)):
         f[j] = a.kappa * before[j] + a.rest * z[j]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _who(z, fired):  # type: ignore[no-untyped-def]
+def _who(z, fired):
     """Write the units with z = 1, ascending; returns how many. Eight at a time, by a table of the 256 sets of eight:
     no branch to mispredict."""
     n = 0
@@ -234,7 +232,7 @@ def _who(z, fired):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _readouts(c, trace, w_out, y):  # type: ignore[no-untyped-def]
+def _readouts(c, trace, w_out, y):
     """y (W, K) = trace (W, N) w_out."""
     for t in range(c.W):
         for k in range(c.K):
@@ -245,7 +243,7 @@ def _readouts(c, trace, w_out, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _errors(c, y, label, softmax, E):  # type: ignore[no-untyped-def]
+def _errors(c, y, label, softmax, E):
     """E of the steps of the window, whose readouts are y (W, K)."""
     for t in range(c.W):
         error = E[c.T - c.W + t]
@@ -265,7 +263,7 @@ def _errors(c, y, label, softmax, E):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _to_readouts(c, trace, E, to_out):  # type: ignore[no-untyped-def]
+def _to_readouts(c, trace, E, to_out):
     """to_out (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
     for t in range(c.W):
         error = E[c.T - c.W + t]
@@ -276,7 +274,7 @@ def _to_readouts(c, trace, E, to_out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _backward(c, a, wires, B, one, to_rec):  # type: ignore[no-untyped-def]
+def _backward(c, a, wires, B, one, to_rec):
     """psi becomes mu, and the recurrent gradient gains its part.
 
     lambda(t) = kappa lambda(t + 1) + L(t) + (1 - kappa) c_reg (f(t) - f_target),   L(t) = B E(t + 1)
@@ -304,7 +302,7 @@ def _backward(c, a, wires, B, one, to_rec):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _plain_back(a, weight, f, psi, lam, mu):  # type: ignore[no-untyped-def]
+def _plain_back(a, weight, f, psi, lam, mu):
     for j in range(len(f)):
         signal = a.kappa * lam[j] + weight * (f[j] - a.f_target)
         filtered = a.alpha * mu[j] + psi[j] * signal
@@ -314,7 +312,7 @@ def _plain_back(a, weight, f, psi, lam, mu):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _adapting_back(a, weight, f, psi, lam, mu, b):  # type: ignore[no-untyped-def]
+def _adapting_back(a, weight, f, psi, lam, mu, b):
     for j in range(len(f)):
         lam[j] = a.kappa * lam[j] + weight * (f[j] - a.f_target)
         slope = psi[j] * (lam[j] + b[j])
@@ -324,7 +322,7 @@ def _adapting_back(a, weight, f, psi, lam, mu, b):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _by_source(start, begin, T, source, first, steps):  # type: ignore[no-untyped-def]
+def _by_source(start, begin, T, source, first, steps):
     """The steps of each source's spikes: steps[first[i] : first[i + 1]], ascending. first (I + 2,)."""
     first[:] = 0
     for e in range(start[begin], start[begin + T]):
@@ -339,7 +337,7 @@ def _by_source(start, begin, T, source, first, steps):  # type: ignore[no-untype
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _to_inputs(first, steps, mu, to):  # type: ignore[no-untyped-def]
+def _to_inputs(first, steps, mu, to):
     """to (I, M) gains mu(t) of each spike of its source: a source at a time, so that its row stays at hand."""
     for i in range(to.shape[0]):
         if first[i] < first[i + 1]:
@@ -347,7 +345,7 @@ def _to_inputs(first, steps, mu, to):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _taken(g, chunks, r, j):  # type: ignore[no-untyped-def]
+def _taken(g, chunks, r, j):
     """The gradient that the threads have summed up, which is 0 afterwards."""
     total = g[0, r, j]
     g[0, r, j] = 0
@@ -358,7 +356,7 @@ def _taken(g, chunks, r, j):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def adam(w, g, mask, m, v, chunks, scale, rate, beta_1, beta_2, epsilon, w_min, w_max):  # type: ignore[no-untyped-def]
+def adam(w, g, mask, m, v, chunks, scale, rate, beta_1, beta_2, epsilon, w_min, w_max):
     """A step of Adam in place, on synapses that exist; g (chunks, rows, columns) is summed, times `scale`, and zeroed.
 
     `rate` is lr sqrt(1 - beta_2^t) / (1 - beta_1^t). Returns the sum of the weights, which is finite if they are.
@@ -378,7 +376,7 @@ def adam(w, g, mask, m, v, chunks, scale, rate, beta_1, beta_2, epsilon, w_min, 
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def descend(w, g, mask, chunks, rate, w_min, w_max):  # type: ignore[no-untyped-def]
+def descend(w, g, mask, chunks, rate, w_min, w_max):
     """Plain gradient descent, as `adam` otherwise."""
     total = 0.0
     for r in prange(w.shape[0]):

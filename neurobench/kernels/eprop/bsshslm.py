@@ -49,7 +49,7 @@ class Sample(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def _scratch(c, weights):  # type: ignore[no-untyped-def]
+def _scratch(c, weights):
     T, N, W, M, like = c.T, c.N, c.W, weights.w_in.shape[1], weights.w_in.dtype
     row = np.zeros((5, M), like)
     return Sample(
@@ -60,9 +60,7 @@ def _scratch(c, weights):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def learn(  # type: ignore[no-untyped-def]
-    c, a, start, source, once_start, once, labels, softmax, weights, wires, B, chunks, grads, window, counts
-):
+def learn(c, a, start, source, once_start, once, labels, softmax, weights, wires, B, chunks, grads, window, counts):
     """The summed gradient and the readouts of G samples.
 
     start (G (T + 1) + 1,), source: spikes by sample and step; those of steps 0 and T reach nobody. once: the same
@@ -85,7 +83,7 @@ def learn(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _forward(c, a, start, source, begin, weights, wires, one, count):  # type: ignore[no-untyped-def]
+def _forward(c, a, start, source, begin, weights, wires, one, count):
     """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
     psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
     x, v = one.x, one.v
@@ -124,14 +122,14 @@ def _forward(c, a, start, source, begin, weights, wires, one, count):  # type: i
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _regularise(c, a, count, regular):  # type: ignore[no-untyped-def]
+def _regularise(c, a, count, regular):
     # Not written out in `learn`: numba 0.68 gets this loop wrong inside its prange.
     for j in range(c.N):
         regular[j] = a.c_reg * (count[j] / c.T - a.f_target)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _readouts(c, trace, w_out, y):  # type: ignore[no-untyped-def]
+def _readouts(c, trace, w_out, y):
     """y (W, K) = trace (W, N) w_out: a spike of step t is in y of step t, which a readout has a step later."""
     y[:] = 0
     for t in range(c.W):
@@ -141,7 +139,7 @@ def _readouts(c, trace, w_out, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _errors(y, label, softmax, E):  # type: ignore[no-untyped-def]
+def _errors(y, label, softmax, E):
     for t in range(len(y)):
         if softmax:
             top, total = y[t, 0], 0.0
@@ -159,7 +157,7 @@ def _errors(y, label, softmax, E):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _to_readouts(trace, E, to_out):  # type: ignore[no-untyped-def]
+def _to_readouts(trace, E, to_out):
     """to_out (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
     for t in range(len(E)):
         for i in range(trace.shape[1]):
@@ -168,7 +166,7 @@ def _to_readouts(trace, E, to_out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _backward(c, a, once_start, once, begin, wires, B, one, to_in, to_rec):  # type: ignore[no-untyped-def]
+def _backward(c, a, once_start, once, begin, wires, B, one, to_in, to_rec):
     """Spikes that arrive in step t gain mu(t).
 
     lambda(t) = kappa lambda(t + 1) + (1 - kappa) sum_k B_k E_k(t)

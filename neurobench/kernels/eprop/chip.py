@@ -53,15 +53,13 @@ class ChipWeights(NamedTuple):
 
 
 @njit(cache=True)
-def stairs(distance, v_th):  # type: ignore[no-untyped-def]
+def stairs(distance, v_th):
     """The surrogate as a staircase: 4 at the threshold, one less for each fifth of v_th away from it."""
     return max(0, STAIRS - 1 - STAIRS * abs(distance) // v_th)
 
 
 @njit(cache=True, error_model="numpy")
-def run(  # type: ignore[no-untyped-def]
-    c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts, arrived, changed
-):
+def run(c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts, arrived, changed):
     """G samples, each from rest; with `learn`, weights change after each, by what the window's steps add up to.
 
     start, source: spikes by sample and step, T + 1 steps each. B (N, K) float32. rate, rate_out: mean LSB for a
@@ -152,19 +150,19 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _dither(t, i, bits):  # type: ignore[no-untyped-def]
+def _dither(t, i, bits):
     """A number below 2^bits that is spread evenly over steps and units: rounding by it is right on average."""
     return ((t * 0x9E3779B1 + i * 0x85EBCA77) >> 8) & ((1 << bits) - 1)
 
 
 @njit(cache=True)
-def _decay(trace, factor, bits, t):  # type: ignore[no-untyped-def]
+def _decay(trace, factor, bits, t):
     for i in range(len(trace)):
         trace[i] = (trace[i] * factor + _dither(t, i, bits)) >> bits
 
 
 @njit(cache=True)
-def _filter(e, trace, seen, psi, c, t):  # type: ignore[no-untyped-def]
+def _filter(e, trace, seen, psi, c, t):
     """e = kappa e + psi trace, saturating. A source that has not fired yet has nothing to filter."""
     for i in range(e.shape[0]):
         if not seen[i]:
@@ -178,7 +176,7 @@ def _filter(e, trace, seen, psi, c, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _gather(g, e, seen, L):  # type: ignore[no-untyped-def]
+def _gather(g, e, seen, L):
     """g += L e"""
     for i in range(e.shape[0]):
         if seen[i]:
@@ -188,7 +186,7 @@ def _gather(g, e, seen, L):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _move(w, mask, g, rate, c, k0, k1):  # type: ignore[no-untyped-def]
+def _move(w, mask, g, rate, c, k0, k1):
     """w -= floor(rate g + u), u uniform (stochastic) or 1/2; g becomes 0."""
     columns = w.shape[1]
     for i in range(w.shape[0]):

@@ -9,7 +9,7 @@ from neurobench.kernels.eprop.records import Neurons
 
 
 @njit(cache=True, error_model="numpy")
-def count(c, a, plain, start, source, weights, wires, f0, G, arrived_in, arrived_rec, tally):  # type: ignore[no-untyped-def]
+def count(c, a, plain, start, source, weights, wires, f0, G, arrived_in, arrived_rec, tally):
     """Arguments as in `eprop.batch.learn`. Gain: arrived_in (I,) and arrived_rec (N,), spikes of each source that
     arrived within their sample; tally (3,) int64: spikes fired, changes of membranes, changes of readouts.
 
@@ -39,7 +39,7 @@ def count(c, a, plain, start, source, weights, wires, f0, G, arrived_in, arrived
 
 
 @njit(cache=True, error_model="numpy")
-def _membranes(c, a, plain, one):  # type: ignore[no-untyped-def]
+def _membranes(c, a, plain, one):
     """Changes of the N potentials in a sample that has been run with its whole input kept."""
     changed = 0
     v, z = np.zeros(c.N, one.x.dtype), np.zeros(c.N, np.uint8)

@@ -18,7 +18,7 @@ NONE = -1
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def run(  # type: ignore[no-untyped-def]
+def run(
     c, syn, src, s, past, B, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window, counts, rec
 ):
     """Steps n0 to n1 - 1.
@@ -83,7 +83,7 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _learning_signal(error, B, past, row):  # type: ignore[no-untyped-def]
+def _learning_signal(error, B, past, row):
     """L_j = sum_k B_jk E_k, k ascending. The error of step n - 1 is credited to step n - 2."""
     N, K = B.shape
     some = False
@@ -99,7 +99,7 @@ def _learning_signal(error, B, past, row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _arrive(c, syn, src, past, i, n, base, eta, first, plain):  # type: ignore[no-untyped-def]
+def _arrive(c, syn, src, past, i, n, base, eta, first, plain):
     """A spike of source i arrives in step n: replay, update, decay over what lies beyond the cutoff."""
     before = src.last[i]
     if before == n:
@@ -119,7 +119,7 @@ def _arrive(c, syn, src, past, i, n, base, eta, first, plain):  # type: ignore[n
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _replay_to(c, syn, src, past, i, until, base, eta, plain):  # type: ignore[no-untyped-def]
+def _replay_to(c, syn, src, past, i, until, base, eta, plain):
     """Replay source i's steps up to `until`, or to the cutoff."""
     end = min(until, src.last[i] - 2 + c.cutoff) + 1
     begin = src.done[i]
@@ -132,7 +132,7 @@ def _replay_to(c, syn, src, past, i, until, base, eta, plain):  # type: ignore[n
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _decay(c, syn, src, i, steps):  # type: ignore[no-untyped-def]
+def _decay(c, syn, src, i, steps):
     src.z_bar[i, 0] *= math.pow(c.alpha, float(steps))
     src.z_bar[i, 1] *= math.pow(c.alpha_out, float(steps))
     kappa, kappa_reg = math.pow(c.kappa, float(steps)), math.pow(c.kappa_reg, float(steps))
@@ -144,7 +144,7 @@ def _decay(c, syn, src, i, steps):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _catch_up(c, syn, src, past, n, base, eta, plain):  # type: ignore[no-untyped-def]
+def _catch_up(c, syn, src, past, n, base, eta, plain):
     """Replay every source up to step n - 2, so that older steps need not be kept. The sums go on in their order."""
     for i in range(src.last.shape[0]):
         if src.last[i] != NONE:
@@ -152,7 +152,7 @@ def _catch_up(c, syn, src, past, n, base, eta, plain):  # type: ignore[no-untype
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _record(s, past, rec, at, row):  # type: ignore[no-untyped-def]
+def _record(s, past, rec, at, row):
     for j in range(len(s.v)):
         rec.v[at, j] = s.v[j]
         rec.z[at, j] = s.z[j]
@@ -164,7 +164,7 @@ def _record(s, past, rec, at, row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _shift(past, T):  # type: ignore[no-untyped-def]
+def _shift(past, T):
     """The last two steps of a block become the first two of the next."""
     for row in range(2):
         for j in range(past.L.shape[1]):
@@ -178,7 +178,7 @@ def _shift(past, T):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def flush(c, syn, src, s, past, B, n, eta, first, plain):  # type: ignore[no-untyped-def]
+def flush(c, syn, src, s, past, B, n, eta, first, plain):
     """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
     _learning_signal(s.error, B, past, 0)
     for i in range(src.last.shape[0]):

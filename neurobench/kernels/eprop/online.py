@@ -74,7 +74,7 @@ def powers(c: Constants) -> Powers:
 
 
 @njit(cache=True, _nrt=False)
-def period(T):  # type: ignore[no-untyped-def]
+def period(T):
     """Steps from one base to the next: a divisor of T, at most 150, so that powers of the decays stay moderate and
     little is lost in differences of sums."""
     steps = min(T, 150)
@@ -84,7 +84,7 @@ def period(T):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def run(  # type: ignore[no-untyped-def]
+def run(
     c, syn, src, s, sums, B, powers, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window,
     counts, rec
 ):  # fmt: skip
@@ -156,13 +156,13 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _deliver(syn, i, x):  # type: ignore[no-untyped-def]
+def _deliver(syn, i, x):
     for p in range(syn.start[i], syn.start[i + 1]):
         x[np.uint64(syn.target[p])] += syn.w[p]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _plain_neurons(c, per_width, v, x, z, psi):  # type: ignore[no-untyped-def]
+def _plain_neurons(c, per_width, v, x, z, psi):
     """`eprop_iaf` with the piecewise linear surrogate. Short loops: the compiler turns each into vector code."""
     N = len(v)
     for j in range(N):
@@ -177,7 +177,7 @@ def _plain_neurons(c, per_width, v, x, z, psi):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _accumulate(c, z, f, psi, reg, X_before, X, power):  # type: ignore[no-untyped-def]
+def _accumulate(c, z, f, psi, reg, X_before, X, power):
     """Filtered firing, R and X of this step."""
     rest = 1.0 - c.kappa_reg
     for j in range(len(z)):
@@ -189,7 +189,7 @@ def _accumulate(c, z, f, psi, reg, X_before, X, power):  # type: ignore[no-untyp
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _begin_block(c, sums, n, slow):  # type: ignore[no-untyped-def]
+def _begin_block(c, sums, n, slow):
     """X and Q of the two steps before step n, which are b and b + 1 in the block that begins."""
     first, second = n % 2, (n + 1) % 2
     for j in range(c.N):
@@ -204,7 +204,7 @@ def _begin_block(c, sums, n, slow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _finish(c, s, sums, B, rec, row, power, parity):  # type: ignore[no-untyped-def]
+def _finish(c, s, sums, B, rec, row, power, parity):
     """Y and U of step n - 2, whose learning signal is known now: L_j = sum_k B_jk E_k(n - 1)."""
     some = False
     for k in range(c.K):
@@ -220,7 +220,7 @@ def _finish(c, s, sums, B, rec, row, power, parity):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_signals(signal, reg, rest, power, X, before, YU):  # type: ignore[no-untyped-def]
+def _add_signals(signal, reg, rest, power, X, before, YU):
     for j in range(len(signal)):
         G = (signal[j] + rest * reg[j]) * power
         YU[j, 0] = before[j, 0] + G
@@ -228,7 +228,7 @@ def _add_signals(signal, reg, rest, power, X, before, YU):  # type: ignore[no-un
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ignore[no-untyped-def]
+def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):
     """A spike of source i arrives in step n: gradient, update, delivery (to recurrent neurons), new trace."""
     X, begin, end = sums.X, syn.start[i], syn.start[i + 1]
     before, Z, j = src.last[i], src.Z[i], i - c.inputs
@@ -268,7 +268,7 @@ def _arrive(c, syn, src, sums, i, n, base, eta, first, D, D_out, x):  # type: ig
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _rows(c, before, n, base):  # type: ignore[no-untyped-def]
+def _rows(c, before, n, base):
     """Rows of the steps m and l: the gradient since the last arrival is that of m + 1 to l."""
     low = max(before - 2 - base + 1, 0)
     high = min(n - 2, before - 2 + c.cutoff) - base + 1
@@ -276,7 +276,7 @@ def _rows(c, before, n, base):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _gradient_out(c, syn, src, sums, i, before, low, high, base):  # type: ignore[no-untyped-def]
+def _gradient_out(c, syn, src, sums, i, before, low, high, base):
     """Readout: Z_o [Q(l) - Q(m)], and the last arrival from its own step on."""
     j = i - c.inputs
     own = min(max(before - 1 - base + 1, 0), high)
@@ -287,7 +287,7 @@ def _gradient_out(c, syn, src, sums, i, before, low, high, base):  # type: ignor
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def rebase(c, syn, src, sums, until, base):  # type: ignore[no-untyped-def]
+def rebase(c, syn, src, sums, until, base):
     """Bring every gradient up to step `until`, the base becomes the step after it, and the sums restart at 0."""
     moved = float(until + 1 - base)
     kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)

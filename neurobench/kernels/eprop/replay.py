@@ -19,7 +19,7 @@ from neurobench.kernels.eprop.records import LANES
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def replay(c, syn, src, past, i, begin, end, base, series):  # type: ignore[no-untyped-def]
+def replay(c, syn, src, past, i, begin, end, base, series):
     """Steps begin to end - 1 for all synapses of source i, without an update.
 
         z_bar = alpha z_bar + z,  e = psi z_bar,  e_bar = kappa e_bar + e,  e_reg = kappa_r e_reg + (1 - kappa_r) e

@@ -7,7 +7,7 @@ LATE, UNSORTED = -1, -2
 
 
 @njit(cache=True, error_model="numpy")
-def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, limit, start, source):  # type: ignore[no-untyped-def]
+def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, limit, start, source):
     """Put the events of G recordings, sorted by time, into steps. Returns how many spikes there are, and 0; or the
     event that lies after the last step (LATE) or before the one before it (UNSORTED), and which it is.
 
@@ -42,7 +42,7 @@ def bin_events(t, x, y, p, begin, shift, source_of, columns, rows, limit, start,
 
 
 @njit(cache=True, error_model="numpy")
-def ascend(start, source):  # type: ignore[no-untyped-def]
+def ascend(start, source):
     """Sort the spikes of each step by source, in place. Counting smaller ones needs no branch: vector code."""
     longest = 0
     for r in range(len(start) - 1):
@@ -61,7 +61,7 @@ def ascend(start, source):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True)
-def _insert(source, begin, end, i):  # type: ignore[no-untyped-def]
+def _insert(source, begin, end, i):
     """Put i into the ascending source[begin:end]."""
     at = end
     while at > begin and source[at - 1] > i:
@@ -71,7 +71,7 @@ def _insert(source, begin, end, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def keep_one(start, source):  # type: ignore[no-untyped-def]
+def keep_one(start, source):
     """Drop a source's repeats within a step, in place. Returns how many spikes are left."""
     kept = 0
     begin = 0
@@ -87,7 +87,7 @@ def keep_one(start, source):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def stream(start, source, wait_start, waiting, T):  # type: ignore[no-untyped-def]
+def stream(start, source, wait_start, waiting, T):
     """The spikes of G samples as a stream delivers them, two steps after their own.
 
     Step T of a sample is step 0 of the next. The spikes of the last samples that wait (wait_start (4,)) arrive in the

@@ -6,7 +6,7 @@ from numba import njit
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def replay_variant(c, syn, src, past, i, begin, end, base, eta):  # type: ignore[no-untyped-def]
+def replay_variant(c, syn, src, past, i, begin, end, base, eta):
     """As `eprop.replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step
     where `each_step` asks for it. After a change of the learning rate the first step still uses the old one."""
     last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]
@@ -34,7 +34,7 @@ def replay_variant(c, syn, src, past, i, begin, end, base, eta):  # type: ignore
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def update(c, syn, src, i, index, eta):  # type: ignore[no-untyped-def]
+def update(c, syn, src, i, index, eta):
     """An arrival's update, with the learning rate of the update before it."""
     if not c.each_step:
         descend(c, syn, src, i, index, src.eta[i])
@@ -45,7 +45,7 @@ def update(c, syn, src, i, index, eta):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _copy(c, start, i, w, w_out, to, to_out):  # type: ignore[no-untyped-def]
+def _copy(c, start, i, w, w_out, to, to_out):
     for p in range(start[i], start[i + 1]):
         to[p] = w[p]
     if i >= c.inputs:
@@ -54,7 +54,7 @@ def _copy(c, start, i, w, w_out, to, to_out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def descend(c, syn, src, i, index, eta):  # type: ignore[no-untyped-def]
+def descend(c, syn, src, i, index, eta):
     """Use up the gradients of source i's synapses at update `index`, a time step.
 
         w <- clip(w - eta g)
@@ -109,7 +109,7 @@ def descend(c, syn, src, i, index, eta):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _adam(c, syn, src, i, now, eta):  # type: ignore[no-untyped-def]
+def _adam(c, syn, src, i, now, eta):
     """m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= eta sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)"""
     first, stop, j = syn.start[i], syn.start[i + 1], i - c.inputs
     while src.steps[i] < now:
