@@ -6,112 +6,119 @@ updates, and delivers its new weight. Nothing here may be reordered or contracte
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
+from neurobench.kernels.eprop.stream import clear, deliver, readout_step, record_step
 from neurobench.kernels.eprop.variants import replay_variant, update
 
 NONE = -1
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
-def run(
-    c, syn, src, s, past, B, eta, first, n0, n1, k0, event_start, events, labels, plain, frozen, window, counts, rec
-):
-    """Steps n0 to n1 - 1.
+class Network(NamedTuple):
+    c: Constants
+    syn: Synapses
+    src: Sources
+    s: Neurons
+    past: Past
+    B: np.ndarray  # (N, K) float64 feedback weights
 
-    events[event_start[n - n0] : event_start[n - n0 + 1]] are the inputs that arrive in step n, ascending.
-    labels: of samples (n0 - 2) // T (which ends in steps n0 and n0 + 1), and those after it.
-    eta: learning rate now; first: the first ever set.  plain: no variant is in use.  frozen: nothing is learned, and
-    no trace is kept.
-    window (G, W, K) and counts (G, N) receive y and the spikes of samples k0 to k0 + G - 1, rec the recorded steps.
-    """
-    T, N, K = c.T, c.N, c.K
-    for n in range(n0, n1):
-        base = n // T * T - 2
-        _learning_signal(s.error, B, past, n - 2 - base)
-        x, y = rec.x, rec.y
-        for j in range(N + 1):
-            x[j] = 0.0
-        for k in range(K):
-            y[k] = 0.0
-        for e in range(event_start[n - n0], event_start[n - n0 + 1]):
-            i = events[e]
-            if not frozen:
-                _arrive(c, syn, src, past, i, n, base, eta, first, plain)
-            for p in range(syn.start[i], syn.start[i + 1]):
-                x[np.uint64(syn.target[p])] += syn.w[p]
-        for j in range(N):
-            if s.z[j]:
-                i = c.inputs + j
-                if not frozen:
-                    _arrive(c, syn, src, past, i, n, base, eta, first, plain)
-                for p in range(syn.start[i], syn.start[i + 1]):
-                    x[np.uint64(syn.target[p])] += syn.w[p]
-                for k in range(K):
-                    if syn.mask_out[j, k]:
-                        y[k] += syn.w_out[j, k]
-        row = n - base
-        sample = (n - 2) // T - k0
-        for j in range(N):
-            past.psi_reg[row, j, 0] = neuron_step(c, j, x[j], s)
-            s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
-            past.psi_reg[row, j, 1] = c.c_reg * (s.f[j] - c.f_target)
-            if sample >= 0 and s.z[j]:
-                counts[sample, j] += 1
-        at = (n - 2) % T - (T - c.W)
-        erring = n >= 2 and at >= 0
-        label = labels[(n - 2) // T - (n0 - 2) // T]
-        for k in range(K):
-            s.y[k] = y[k] + c.alpha_out * s.y[k]
-            s.error[k] = 0.0
-            if erring and label >= 0:
-                s.error[k] = s.y[k] - (1.0 if k == label else 0.0)
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def run(net, learning, steps, window, counts, rec):
+    """Steps of the stream (`stream.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
+    to k0 + G - 1, rec the recorded steps."""
+    c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
+    for n in range(steps.n0, steps.n1):
+        row = n - _base(c, n)
+        _learning_signal(s.error, net.B, past, row - 2)
+        clear(x)
+        clear(y)
+        _arrivals(net, learning, steps, n, x, y)
+        _neuron_steps(c, s, past.psi_reg[row], x)
+        sample = (n - 2) // c.T - steps.k0
+        if sample >= 0:
+            for j in range(c.N):
+                counts[sample, j] += s.z[j]
+        past.erring[row] = readout_step(c, s, y, n, steps, window)
+        for k in range(c.K):
             past.E[row, k] = s.error[k]
-            if erring and sample >= 0:
-                window[sample, at, k] = s.y[k]
-        past.erring[row] = erring
         if n < rec.until:
-            _record(s, past, rec, n - n0, row)
-        if (n + 1) % T == 0:
-            if not frozen:
-                _catch_up(c, syn, src, past, n, base, eta, plain)
-            _shift(past, T)
+            record_step(s, past.psi_reg[row, :, 0], past.L[row - 2], rec, n - steps.n0)
+        if (n + 1) % c.T == 0:
+            if not learning.frozen:
+                _catch_up(net, learning, n)
+            _shift(past, c.T)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _base(c, n):
+    """The step of row 0 of `Past`."""
+    return n // c.T * c.T - 2
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _learning_signal(error, B, past, row):
     """L_j = sum_k B_jk E_k, k ascending. The error of step n - 1 is credited to step n - 2."""
     N, K = B.shape
-    some = False
+    nonzero = False
     for k in range(K):
-        some |= error[k] != 0.0
-    past.taught[row] = some
+        nonzero |= error[k] != 0.0
+    past.taught[row] = nonzero
     for j in range(N):
         signal = 0.0
-        if some:
+        if nonzero:
             for k in range(K):
                 signal += B[j, k] * error[k]
         past.L[row, j] = signal
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _arrive(c, syn, src, past, i, n, base, eta, first, plain):
+def _arrivals(net, learning, steps, n, x, y):
+    """The spikes of inputs, then of recurrent neurons, that arrive in step n."""
+    c, syn = net.c, net.syn
+    for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
+        if not learning.frozen:
+            _arrive(net, learning, steps.source[e], n)
+        deliver(syn, steps.source[e], x)
+    for j in range(c.N):
+        if net.s.z[j]:
+            if not learning.frozen:
+                _arrive(net, learning, c.inputs + j, n)
+            deliver(syn, c.inputs + j, x)
+            for k in range(c.K):
+                if syn.mask_out[j, k]:
+                    y[k] += syn.w_out[j, k]
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _neuron_steps(c, s, psi_reg, x):
+    for j in range(c.N):
+        psi_reg[j, 0] = neuron_step(c, j, x[j], s)
+        s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+        psi_reg[j, 1] = c.c_reg * (s.f[j] - c.f_target)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _arrive(net, learning, i, n):
     """A spike of source i arrives in step n: replay, update, decay over what lies beyond the cutoff."""
-    before = src.last[i]
-    if before == n:
+    c, src = net.c, net.src
+    last = src.last[i]
+    if last == n:
         return  # the same source twice in one step: its trace counts one
-    if before == NONE:
-        src.eta[i] = first
+    if last == NONE:
+        src.eta[i] = learning.eta_first
     else:
-        _replay_to(c, syn, src, past, i, n - 2, base, eta, plain)
-        replayed = min(n - before, c.cutoff)
-        update(c, syn, src, i, n - 1, eta)
-        if n - before > replayed:
-            _decay(c, syn, src, i, n - before - replayed)
+        _replay_to(net, learning, i, n)
+        replayed = min(n - last, c.cutoff)
+        update(c, net.syn, src, i, n - 1, learning.eta)
+        if n - last > replayed:
+            _decay(c, net.syn, src, i, float(n - last - replayed))
         if replayed > 0:
             src.carry[i] = 1.0 if replayed == 1 else 0.0
     src.last[i] = n
@@ -119,24 +126,24 @@ def _arrive(c, syn, src, past, i, n, base, eta, first, plain):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _replay_to(c, syn, src, past, i, until, base, eta, plain):
-    """Replay source i's steps up to `until`, or to the cutoff."""
-    end = min(until, src.last[i] - 2 + c.cutoff) + 1
+def _replay_to(net, learning, i, n):
+    """Replay source i's steps up to n - 2, or to the cutoff."""
+    src, base = net.src, _base(net.c, n)
+    end = min(n - 2, src.last[i] - 2 + net.c.cutoff) + 1
     begin = src.done[i]
     if begin < end:
-        if plain:
-            replay(c, syn, src, past, i, begin, end, base, past.series)
+        if learning.plain:
+            replay(net, i, begin, end, base)
         else:
-            replay_variant(c, syn, src, past, i, begin, end, base, eta)
+            replay_variant(net, i, begin, end, base, learning.eta)
         src.done[i] = end
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _decay(c, syn, src, i, steps):
-    src.z_bar[i, 0] *= math.pow(c.alpha, float(steps))
-    src.z_bar[i, 1] *= math.pow(c.alpha_out, float(steps))
-    kappa, kappa_reg = math.pow(c.kappa, float(steps)), math.pow(c.kappa_reg, float(steps))
-    rho = math.pow(c.rho, float(steps))
+    src.z_bar[i, 0] *= math.pow(c.alpha, steps)
+    src.z_bar[i, 1] *= math.pow(c.alpha_out, steps)
+    kappa, kappa_reg, rho = math.pow(c.kappa, steps), math.pow(c.kappa_reg, steps), math.pow(c.rho, steps)
     for p in range(syn.start[i], syn.start[i + 1]):
         syn.e_bar[p] *= kappa
         syn.e_reg[p] *= kappa_reg
@@ -144,23 +151,11 @@ def _decay(c, syn, src, i, steps):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _catch_up(c, syn, src, past, n, base, eta, plain):
+def _catch_up(net, learning, n):
     """Replay every source up to step n - 2, so that older steps need not be kept. The sums go on in their order."""
-    for i in range(src.last.shape[0]):
-        if src.last[i] != NONE:
-            _replay_to(c, syn, src, past, i, n - 2, base, eta, plain)
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _record(s, past, rec, at, row):
-    for j in range(len(s.v)):
-        rec.v[at, j] = s.v[j]
-        rec.z[at, j] = s.z[j]
-        rec.psi[at, j] = past.psi_reg[row, j, 0]
-        rec.L[at, j] = past.L[row - 2, j]
-    for k in range(len(s.y)):
-        rec.out[at, k] = s.y[k]
-        rec.error[at, k] = s.error[k]
+    for i in range(len(net.src.last)):
+        if net.src.last[i] != NONE:
+            _replay_to(net, learning, i, n)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -178,8 +173,8 @@ def _shift(past, T):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def flush(c, syn, src, s, past, B, n, eta, first, plain):
+def flush(net, learning, n):
     """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
-    _learning_signal(s.error, B, past, 0)
-    for i in range(src.last.shape[0]):
-        _arrive(c, syn, src, past, i, n, n - 2, eta, first, plain)
+    _learning_signal(net.s.error, net.B, net.past, 0)
+    for i in range(len(net.src.last)):
+        _arrive(net, learning, i, n)

@@ -18,7 +18,7 @@ from neurobench.kernels.eprop import bsshslm
 from neurobench.kernels.eprop.batch import Matrices
 from neurobench.kernels.eprop.bsshslm import Rule
 from neurobench.kernels.eprop.records import Constants
-from neurobench.kernels.eprop.spikes import keep_one
+from neurobench.kernels.eprop.spikes import drop_repeats
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -56,7 +56,7 @@ class BsshslmEngine(MinibatchEngine):
             self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         once = Spikes(spikes.start.copy(), spikes.source.copy())
-        keep_one(*once)
+        drop_repeats(*once)
         network = self.w, self.wires, self.B
         told = chunks, self.grads, window, counts
         bsshslm.learn(c, self.rule, *spikes, *once, labels, self.softmax, *network, *told)

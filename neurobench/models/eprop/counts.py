@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from neurobench.kernels.eprop import count
-from neurobench.kernels.eprop.spikes import stream
+from neurobench.kernels.eprop.stream import delay
 from neurobench.metrics.operations import Operations, Population, synapses
 from neurobench.models.eprop.bsshslm import BsshslmEngine, course
 from neurobench.models.eprop.chip import ChipEngine
@@ -131,7 +131,7 @@ def _of_stream(engine: ExactEngine, spikes: Spikes, n: int) -> Traffic:
     """Step r of sample g is step g T + r + 2 of the stream from here on: a silent sample is added to see them all."""
     c, T = engine.c, engine.c.T
     longer = Spikes(np.append(spikes.start, np.full(T + 1, spikes.start[-1])), spikes.source)
-    start, source = stream(*longer, *engine.waiting, T)
+    start, source = delay(*longer, *engine.waiting, T)
     inputs = np.bincount(source[start[2] : start[2 + n * T]], minlength=c.inputs)
     v, y = engine.s.v[None], engine.s.y[None]
     fired, changed, changed_out = [], [], []

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels.eprop.spikes import LATE, UNSORTED, ascend, bin_events, keep_one
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, Sensor, ascend, bin_events, drop_repeats
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.pixels import SENSOR, active_pixels
 
@@ -34,10 +34,10 @@ class Wiring:
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t) + 1, np.int64)
         _, rows, columns = self.sensor
-        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
-        where = moved, self.source_of, columns, rows, _limits(T)
-        n, fault = bin_events(*fields, *where, start, source)
+        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
+        recordings, pixels = Recordings(*fields, moved), Sensor(self.source_of, columns, rows)
+        n, fault = bin_events(recordings, pixels, _limits(T), start, source)
         if fault == LATE:
             raise UserError(
                 f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
@@ -50,7 +50,7 @@ class Wiring:
         if ascending or self.once:
             ascend(start, source)
         if self.once:
-            n = keep_one(start, source)
+            n = drop_repeats(start, source)
         return Spikes(start, source[:n])
 
 
