@@ -1,4 +1,4 @@
-"""LLVM vector instructions of LANES doubles, for loops over gathered operands, which the compiler does not vectorise."""
+"""LLVM vector instructions of LANES doubles, for loops over gathered operands that the compiler leaves scalar."""
 
 from __future__ import annotations
 

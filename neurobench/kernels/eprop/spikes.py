@@ -60,7 +60,7 @@ def bin_events(events, sensor, limit, start, source):
 
 @njit(cache=True, error_model="numpy")
 def ascend(start, source):
-    """Sort the spikes of each step by source, in place. A rank is the number of smaller keys: no branch, vector code."""
+    """Sort the spikes of each step by source, in place. Ranks by counting smaller keys: no branch, vector code."""
     longest = 0
     for r in range(len(start) - 1):
         longest = max(longest, start[r + 1] - start[r])

@@ -10,7 +10,7 @@ import torch
 
 from neurobench.kernels.eprop import exact
 from neurobench.kernels.eprop.exact import Network
-from neurobench.kernels.eprop.online import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
 from neurobench.kernels.eprop.records import Constants, Past, Sources, Synapses
 from neurobench.kernels.eprop.stream import Learning, Steps, delay
 from neurobench.models.eprop import stream_state

@@ -35,8 +35,8 @@ class Wiring:
         source = np.empty(len(events.t) + 1, np.int64)
         _, rows, columns = self.sensor
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
-        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
-        recordings, pixels = Recordings(*fields, moved), Sensor(self.source_of, columns, rows)
+        t, x, y, p, begin = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
+        recordings, pixels = Recordings(t, x, y, p, begin, moved), Sensor(self.source_of, columns, rows)
         n, fault = bin_events(recordings, pixels, _limits(T), start, source)
         if fault == LATE:
             raise UserError(

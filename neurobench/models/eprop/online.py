@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from neurobench.kernels.eprop import online
-from neurobench.kernels.eprop.online import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop.online import OnlineNetwork
+from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
 from neurobench.kernels.eprop.records import Synapses
 from neurobench.models.eprop.exact import ExactEngine
 
@@ -31,8 +32,8 @@ class OnlineEngine(ExactEngine):
         variants = c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min)
         self.plain = not variants
 
-    def _kernel(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
-        return online.run, (self.c, self.syn, self.src, self.s, self.past, self.B, self.powers)
+    def _kernel(self) -> tuple[Callable[..., None], Any]:
+        return online.run, OnlineNetwork(self.c, self.syn, self.src, self.s, self.past, self.B, self.powers)  # type: ignore[arg-type]
 
     def settle(self) -> None:
         """Apply the gradients that wait for their source's next spike."""
