@@ -39,6 +39,7 @@ class Chip(NamedTuple):
     stochastic: bool
     regular: float  # weight of a neuron's rate above f_target in its learning signal
     f_target: float  # spikes a step
+    lsb_out: float  # y of one LSB of W_out and a full trace
 
 
 class ChipWeights(NamedTuple):
@@ -52,6 +53,54 @@ class ChipWeights(NamedTuple):
     mask_out: np.ndarray
 
 
+class Samples(NamedTuple):
+    """G samples, spikes by sample and step, T + 1 steps each."""
+
+    start: np.ndarray  # (G (T + 1) + 1,) int64
+    source: np.ndarray  # int64
+    labels: np.ndarray  # (G,)
+
+
+class Update(NamedTuple):
+    learn: bool  # weights change after each sample, by what the window's steps add up to
+    rate: np.float32  # mean LSB for a unit of learning signal times trace
+    rate_out: np.float32
+    k0: np.uint32  # key of the draws
+    k1: np.uint32
+
+
+class ChipResults(NamedTuple):
+    window: np.ndarray  # (G, W, K) readouts, written
+    counts: np.ndarray  # (G, N) int64 spikes, written
+    arrived: np.ndarray  # (N,) int64 gains the spikes of each neuron that arrived within their sample
+    changed: np.ndarray  # (2,) int64 gains the changes of membranes and of readouts: all in a sample's first step
+
+
+class Traces(NamedTuple):
+    """Of the sources of one kind."""
+
+    trace: np.ndarray  # (S,) int32 filtered spikes
+    seen: np.ndarray  # (S,) uint8 whether the source has fired in this sample
+    e: np.ndarray  # (S, N) int16 filtered eligibility
+    g: np.ndarray  # (S, N) float32 gradient
+
+
+class State(NamedTuple):
+    v: np.ndarray  # (N,) int32
+    x: np.ndarray  # (N,) int32 input of a step
+    psi: np.ndarray  # (N,) int32
+    z: np.ndarray  # (N,) uint8
+    z_before: np.ndarray  # (N,) uint8
+    y: np.ndarray  # (K,) int64 in 2^-8 LSB
+    y_before: np.ndarray  # (K,) int64
+    inputs: Traces
+    recurrent: Traces
+    trace_out: np.ndarray  # (N,) int32
+    g_out: np.ndarray  # (N, K) float32
+    E: np.ndarray  # (K,) float32
+    L: np.ndarray  # (N,) float32
+
+
 @njit(cache=True)
 def stairs(distance, v_th):
     """The surrogate as a staircase: 4 at the threshold, one less for each fifth of v_th away from it."""
@@ -59,94 +108,130 @@ def stairs(distance, v_th):
 
 
 @njit(cache=True, error_model="numpy")
-def run(c, w, B, start, source, labels, learn, rate, rate_out, k0, k1, out_lsb, window, counts, arrived, changed):
-    """G samples, each from rest; with `learn`, weights change after each, by what the window's steps add up to.
+def run(c, w, B, samples, update, results):
+    """G samples, each from rest; B (N, K) float32."""
+    s = _new_state(c, len(w.w_in))
+    for g in range(len(samples.labels)):
+        _reset(s)
+        for t in range(c.T):
+            _decay_readouts(c, s, update.learn, t)
+            first = g * (c.T + 1) + t
+            for e in range(samples.start[first], samples.start[first + 1]):
+                _receive(c, s.inputs, samples.source[e], w.w_in, s.x)
+            _recurrent_arrivals(c, w, s, results.arrived)
+            _neuron_steps(c, s, results.counts[g], results.changed, t)
+            if update.learn:
+                _filter(s.inputs, s.psi, c, t)
+                _filter(s.recurrent, s.psi, c, t)
+            if t >= c.T - c.W:
+                _readout_errors(c, s, results.window[g, t - c.T + c.W], samples.labels[g])
+                if update.learn:
+                    _gather(c, s, B, results.counts[g])
+            s.z_before[:] = s.z
+        if update.learn:
+            _move_all(c, w, s, update, g)
 
-    start, source: spikes by sample and step, T + 1 steps each. B (N, K) float32. rate, rate_out: mean LSB for a
-    unit of learning signal times trace; k0, k1: key of the draws. out_lsb: y of one LSB of W_out and a full trace.
-    window (G, W, K) and counts (G, N) are written. arrived (N,) gains the spikes of each neuron that arrived within
-    their sample; changed (2,) int64 how often a membrane and a readout changed, all of them in a sample's first step.
-    """
-    T, N, K, inputs = c.T, c.N, c.K, w.w_in.shape[0]
-    x, v, psi = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
-    z, z_before = np.zeros(N, np.uint8), np.zeros(N, np.uint8)
-    in_trace, rec_trace, out_trace = np.empty(inputs, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
-    e_in, e_rec = np.empty((inputs, N), np.int16), np.empty((N, N), np.int16)
-    y, y_before = np.empty(K, np.int64), np.empty(K, np.int64)
-    E, L = np.zeros(K, np.float32), np.empty(N, np.float32)
-    g_in, g_rec = np.zeros((inputs, N), np.float32), np.zeros((N, N), np.float32)
-    g_out = np.zeros((N, K), np.float32)
-    seen, seen_rec = np.empty(inputs, np.uint8), np.empty(N, np.uint8)
-    for g in range(len(labels)):
-        v[:] = 0
-        y[:] = 0
-        z_before[:] = 0
-        in_trace[:] = 0
-        rec_trace[:] = 0
-        out_trace[:] = 0
-        seen[:] = 0
-        seen_rec[:] = 0
-        e_in[:] = 0
-        e_rec[:] = 0
-        for t in range(T):
-            first, stop = start[g * (T + 1) + t], start[g * (T + 1) + t + 1]
-            x[:] = 0
-            y_before[:] = y
-            for k in range(K):
-                y[k] = (y[k] * c.alpha_out) >> c.alpha_bits
-            if learn:
-                _decay(in_trace, c.alpha, c.alpha_bits, t)
-                _decay(rec_trace, c.alpha, c.alpha_bits, t)
-                _decay(out_trace, c.alpha_out, c.alpha_bits, t)
-            for e in range(first, stop):
-                i = source[e]
-                seen[i] = 1
-                in_trace[i] = min(in_trace[i] + c.trace_one, c.trace_limit)
-                for j in range(N):
-                    x[j] += w.w_in[i, j]
-            for i in range(N):
-                if z_before[i]:
-                    arrived[i] += 1
-                    seen_rec[i] = 1
-                    rec_trace[i] = min(rec_trace[i] + c.trace_one, c.trace_limit)
-                    out_trace[i] = min(out_trace[i] + c.trace_out_one, c.trace_out_limit)
-                    for j in range(N):
-                        x[j] += w.w_rec[i, j]
-                    for k in range(K):
-                        y[k] += w.w_out[i, k] << 8
-            for j in range(N):
-                u = ((v[j] * np.int64(c.alpha)) >> c.alpha_bits) + x[j]
-                u = max(-c.v_limit, min(u, c.v_limit))
-                psi[j] = stairs(u - c.v_th, c.v_th)
-                z[j] = u >= c.v_th
-                changed[0] += t == 0 or u != v[j]
-                v[j] = u - c.v_th * z[j]
-                counts[g, j] += z[j]
-            for k in range(K):
-                changed[1] += t == 0 or y[k] != y_before[k]
-            if learn:
-                _filter(e_in, in_trace, seen, psi, c, t)
-                _filter(e_rec, rec_trace, seen_rec, psi, c, t)
-            if t >= T - c.W:
-                for k in range(K):
-                    window[g, t - T + c.W, k] = y[k] * out_lsb / 256.0
-                    E[k] = window[g, t - T + c.W, k] - (1.0 if k == labels[g] else 0.0)
-                if learn:
-                    for j in range(N):
-                        L[j] = c.regular * (counts[g, j] / T - c.f_target)
-                        for k in range(K):
-                            L[j] += B[j, k] * E[k]
-                    _gather(g_in, e_in, seen, L)
-                    _gather(g_rec, e_rec, seen_rec, L)
-                    for i in range(N):
-                        for k in range(K):
-                            g_out[i, k] += E[k] * out_trace[i]
-            z_before[:] = z
-        if learn:
-            draw = uint32(3 * g)
-            _move(w.w_in, w.mask_in, g_in, rate, c, uint32(k0 + draw), k1)
-            _move(w.w_rec, w.mask_rec, g_rec, rate, c, uint32(k0 + draw + uint32(1)), k1)
-            _move(w.w_out, w.mask_out, g_out, rate_out, c, uint32(k0 + draw + uint32(2)), k1)
+
+@njit(cache=True)
+def _new_state(c, inputs):
+    N, K = c.N, c.K
+    potentials = np.zeros(N, np.int32), np.zeros(N, np.int32), np.zeros(N, np.int32)
+    spikes = np.zeros(N, np.uint8), np.zeros(N, np.uint8)
+    readouts = np.zeros(K, np.int64), np.zeros(K, np.int64)
+    sources = _new_traces(inputs, N), _new_traces(N, N)
+    gradient, error = np.zeros((N, K), np.float32), np.zeros(K, np.float32)
+    out = np.zeros(N, np.int32), gradient, error, np.zeros(N, np.float32)
+    return State(*potentials, *spikes, *readouts, *sources, *out)
+
+
+@njit(cache=True)
+def _new_traces(S, N):
+    e, g = np.zeros((S, N), np.int16), np.zeros((S, N), np.float32)
+    return Traces(np.zeros(S, np.int32), np.zeros(S, np.uint8), e, g)
+
+
+@njit(cache=True)
+def _reset(s):
+    s.v[:], s.y[:], s.z_before[:], s.trace_out[:] = 0, 0, 0, 0
+    for traces in (s.inputs, s.recurrent):
+        traces.trace[:], traces.seen[:], traces.e[:] = 0, 0, 0
+
+
+@njit(cache=True, _nrt=False)
+def _decay_readouts(c, s, learn, t):
+    """Readouts, and all traces."""
+    s.x[:] = 0
+    for k in range(c.K):
+        s.y_before[k] = s.y[k]
+        s.y[k] = (s.y[k] * c.alpha_out) >> c.alpha_bits
+    if learn:
+        _decay(s.inputs.trace, c.alpha, c.alpha_bits, t)
+        _decay(s.recurrent.trace, c.alpha, c.alpha_bits, t)
+        _decay(s.trace_out, c.alpha_out, c.alpha_bits, t)
+
+
+@njit(cache=True, _nrt=False)
+def _receive(c, traces, i, w, x):
+    """A spike of source i arrives at the neurons."""
+    traces.seen[i] = 1
+    traces.trace[i] = min(traces.trace[i] + c.trace_one, c.trace_limit)
+    for j in range(c.N):
+        x[j] += w[i, j]
+
+
+@njit(cache=True, _nrt=False)
+def _recurrent_arrivals(c, w, s, arrived):
+    for i in range(c.N):
+        if s.z_before[i]:
+            arrived[i] += 1
+            _receive(c, s.recurrent, i, w.w_rec, s.x)
+            s.trace_out[i] = min(s.trace_out[i] + c.trace_out_one, c.trace_out_limit)
+            for k in range(c.K):
+                s.y[k] += w.w_out[i, k] << 8
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _neuron_steps(c, s, counts, changed, t):
+    for j in range(c.N):
+        u = ((s.v[j] * np.int64(c.alpha)) >> c.alpha_bits) + s.x[j]
+        u = max(-c.v_limit, min(u, c.v_limit))
+        s.psi[j] = stairs(u - c.v_th, c.v_th)
+        s.z[j] = u >= c.v_th
+        changed[0] += t == 0 or u != s.v[j]
+        s.v[j] = u - c.v_th * s.z[j]
+        counts[j] += s.z[j]
+    for k in range(c.K):
+        changed[1] += t == 0 or s.y[k] != s.y_before[k]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _readout_errors(c, s, window, label):
+    for k in range(c.K):
+        window[k] = s.y[k] * c.lsb_out / 256.0
+        s.E[k] = window[k] - (1.0 if k == label else 0.0)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _gather(c, s, B, counts):
+    """g += L e, for the readouts E times their trace."""
+    for j in range(c.N):
+        s.L[j] = c.regular * (counts[j] / c.T - c.f_target)
+        for k in range(c.K):
+            s.L[j] += B[j, k] * s.E[k]
+    _gather_sources(s.inputs, s.L)
+    _gather_sources(s.recurrent, s.L)
+    for i in range(c.N):
+        for k in range(c.K):
+            s.g_out[i, k] += s.E[k] * s.trace_out[i]
+
+
+@njit(cache=True, _nrt=False)
+def _gather_sources(s, L):
+    for i in range(len(s.seen)):
+        if s.seen[i]:
+            g, e = s.g[i], s.e[i]
+            for j in range(len(g)):
+                g[j] += L[j] * np.float32(e[j])
 
 
 @njit(cache=True)
@@ -155,34 +240,32 @@ def _dither(t, i, bits):
     return ((t * 0x9E3779B1 + i * 0x85EBCA77) >> 8) & ((1 << bits) - 1)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _decay(trace, factor, bits, t):
     for i in range(len(trace)):
         trace[i] = (trace[i] * factor + _dither(t, i, bits)) >> bits
 
 
-@njit(cache=True)
-def _filter(e, trace, seen, psi, c, t):
+@njit(cache=True, _nrt=False)
+def _filter(s, psi, c, t):
     """e = kappa e + psi trace, saturating. A source that has not fired yet has nothing to filter."""
-    for i in range(e.shape[0]):
-        if not seen[i]:
+    for i in range(len(s.seen)):
+        if not s.seen[i]:
             continue
-        row, one = e[i], trace[i]
+        row, trace = s.e[i], s.trace[i]
         dither, other = np.int32(_dither(t, i, c.kappa_bits)), np.int32(_dither(t + c.T, i, c.stair_shift))
         kappa, bits, shift, limit = np.int32(c.kappa), np.int32(c.kappa_bits), np.int32(c.stair_shift), c.trace_limit
         for j in range(len(row)):
-            value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * one + other) >> shift)
+            value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * trace + other) >> shift)
             row[j] = np.int16(min(value, limit))
 
 
 @njit(cache=True)
-def _gather(g, e, seen, L):
-    """g += L e"""
-    for i in range(e.shape[0]):
-        if seen[i]:
-            to, row = g[i], e[i]
-            for j in range(len(row)):
-                to[j] += L[j] * np.float32(row[j])
+def _move_all(c, w, s, update, g):
+    k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
+    _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
+    _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
+    _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)

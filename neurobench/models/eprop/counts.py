@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.eprop import count
+from neurobench.kernels.eprop.forward import Samples, Tally, count
 from neurobench.kernels.eprop.stream import delay
 from neurobench.metrics.operations import Operations, Population, synapses
 from neurobench.models.eprop.bsshslm import BsshslmEngine, course
@@ -99,10 +99,9 @@ def _on_chip(engine: ChipEngine) -> Held:
 
 def _of_batch(engine: MinibatchEngine, spikes: Spikes, n: int) -> Traffic:
     c = engine.c
-    inputs, recurrent, tally = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
-    network = c, engine.numbers, engine.plain, *spikes, engine.w, engine.wires, engine.f
-    count.count(*network, n, inputs, recurrent, tally)
-    return Traffic(inputs, recurrent, *(int(number) for number in tally))
+    tally = Tally(np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64))
+    count(c, engine.numbers, engine.network(), Samples(*spikes, np.full(n, NOTHING)), tally)
+    return Traffic(tally.inputs, tally.recurrent, *(int(number) for number in tally.sums))
 
 
 def _of_courses(engine: BsshslmEngine, spikes: Spikes, n: int) -> Traffic:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from neurobench.kernels.eprop.batch import Matrices
+from neurobench.kernels.eprop.forward import Matrices
 from neurobench.kernels.eprop.records import SURROGATES, Constants
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
@@ -118,7 +118,7 @@ class DeviceMinibatchEngine(MinibatchEngine):
         """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
         c = self.c
         target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
-        E = ((y.softmax(-1) if self.softmax else y) - target) * known[:, None]
+        E = ((y.softmax(-1) if self.numbers.softmax else y) - target) * known[:, None]
         lam = mu = b = torch.zeros_like(course.psi[0])
         out = torch.empty_like(course.psi)
         for t in range(c.T - 1, -1, -1):
