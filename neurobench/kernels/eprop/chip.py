@@ -157,7 +157,7 @@ def _reset(s):
         traces.trace[:], traces.seen[:], traces.e[:] = 0, 0, 0
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, forceinline=True, _nrt=False)
 def _decay_readouts(c, s, learn, t):
     """Readouts, and all traces."""
     s.x[:] = 0
@@ -170,7 +170,7 @@ def _decay_readouts(c, s, learn, t):
         _decay(s.trace_out, c.alpha_out, c.alpha_bits, t)
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, forceinline=True, _nrt=False)
 def _receive(c, traces, i, w, x):
     """A spike of source i arrives at the neurons."""
     traces.seen[i] = 1
@@ -179,7 +179,7 @@ def _receive(c, traces, i, w, x):
         x[j] += w[i, j]
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, forceinline=True, _nrt=False)
 def _recurrent_arrivals(c, w, s, arrived):
     for i in range(c.N):
         if s.z_before[i]:
@@ -190,7 +190,7 @@ def _recurrent_arrivals(c, w, s, arrived):
                 s.y[k] += w.w_out[i, k] << 8
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _neuron_steps(c, s, counts, changed, t):
     for j in range(c.N):
         u = ((s.v[j] * np.int64(c.alpha)) >> c.alpha_bits) + s.x[j]
@@ -204,7 +204,7 @@ def _neuron_steps(c, s, counts, changed, t):
         changed[1] += t == 0 or s.y[k] != s.y_before[k]
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _readout_errors(c, s, window, label):
     for k in range(c.K):
         window[k] = s.y[k] * c.lsb_out / 256.0

@@ -131,4 +131,4 @@ def _numbers(c: Constants, dtype: Any, softmax: bool) -> Numbers:
     values = (c.alpha, c.alpha_out, c.v_th, c.height, 1 / c.width, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
     plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
     numbers = [dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)]
-    return Numbers(*numbers, plain=plain, softmax=softmax)
+    return Numbers._make([*numbers, plain, softmax])
