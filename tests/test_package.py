@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from neurobench.config.catalogue import catalogue
 from neurobench.config.compose import composer
 from neurobench.config.targets import find_target
+from neurobench.experiment.catalogue import catalogue
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

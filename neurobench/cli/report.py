@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError
-from neurobench.report.declared import declared_tables
+from neurobench.config.errors import FINE, UserError
 from neurobench.report.html import page
+from neurobench.report.published import declared_tables
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.index import read_index
 

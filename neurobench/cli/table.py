@@ -8,12 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError
-from neurobench.report.declared import declared_tables
+from neurobench.config.errors import FINE, OUT_OF_BAND, UserError
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.formats import FORMATS, print_table
+from neurobench.report.published import declared_tables
 from neurobench.report.table import Filled, fill
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.index import read_index

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from neurobench import __version__
-from neurobench.report.declared import Tables
+from neurobench.report.published import Tables
 from neurobench.report.table import fill
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.index import Entry

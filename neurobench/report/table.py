@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.schema import Row
-from neurobench.metrics.intervals import t_interval
-from neurobench.report.declared import Declared
+from neurobench.metrics.statistics import t_interval
+from neurobench.report.published import Declared
 from neurobench.runs.index import Entry, read_index
 
 _OWN = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too

@@ -13,7 +13,7 @@ from concurrent.futures import as_completed
 from typing import Any
 
 from neurobench.config.errors import UserError
-from neurobench.sweep.board import last_report
+from neurobench.sweep.progress import last_report
 from neurobench.sweep.work import Task, warm, work, work_here
 
 Outcome = tuple[Task, dict[str, Any]]

@@ -213,8 +213,8 @@ TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
 
 def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, Any]:
     """The settled learner of a run that is made here, and inputs that it was tested on."""
+    from neurobench.experiment.reload import load_run
     from neurobench.runs.folder import RunFolder
-    from neurobench.runs.reload import load_run
 
     command = [sys.executable, "-m", "neurobench", "run", *overrides, "scale=smoke", "seed=0"]
     done = subprocess.run(command, env={**os.environ, "NEUROBENCH_OUTPUTS": str(into)}, capture_output=True, text=True)

@@ -23,12 +23,12 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from neurobench.backends.sim.learning_core import FloatCore
 from neurobench.data.nmnist import NMNIST
+from neurobench.devices.learning_core.learning_core import FloatCore
+from neurobench.experiment.seeds import spawn
 from neurobench.models.eprop.constants import eta
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Step, Task
-from neurobench.training.seeds import spawn
 
 HERE = Path(__file__).parent
 NEST = HERE.parents[1] / ".venv/peers/nest"

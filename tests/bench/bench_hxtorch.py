@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.backends.sim.analog import LinearMac
 from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.devices.mac.analog import LinearMac
+from neurobench.experiment.seeds import spawn
 from neurobench.models.hxtorch.initial import initial_layer
-from neurobench.models.hxtorch.recipe import TUTORIAL, HXTorchMLP
+from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
 from neurobench.models.learner import Step, Task
-from neurobench.training.seeds import spawn
 
 CPU = torch.device("cpu")
 STEPS, BATCH, REPEATS = 201, 350, 5

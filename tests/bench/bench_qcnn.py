@@ -24,13 +24,13 @@ sys.path.extend(str(Path(__file__).parents[2] / ".venv/peers" / peers) for peers
 import torch
 from torch import Tensor
 
-from neurobench.backends.mock.qpu import QPU
-from neurobench.backends.program import Angles, Program
-from neurobench.backends.sim.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.qpu import QPU
+from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
-from neurobench.models.qcnn.recipe import HybridQCNN
-from neurobench.training.seeds import spawn
+from neurobench.models.qcnn.spec import HybridQCNN
+from neurobench.problems.circuit import Angles, Program
 
 CPU = torch.device("cpu")
 BATCH, DEPTH, REPEATS = 64, 2, 5

@@ -29,12 +29,12 @@ import numba  # noqa: E402
 import torch  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
-from neurobench.backends.sim.gibbs import BlockGibbs  # noqa: E402
 from neurobench.data.mnist import MNIST  # noqa: E402
+from neurobench.devices.sampler.gibbs import BlockGibbs  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
 from neurobench.models.qrbm import pixels, readout  # noqa: E402
 from neurobench.models.qrbm.learner import QRBMLearner  # noqa: E402
-from neurobench.models.qrbm.recipe import QRBM  # noqa: E402
+from neurobench.models.qrbm.spec import QRBM  # noqa: E402
 
 BATCH, HIDDEN, CPU = 100, 300, torch.device("cpu")
 torch.set_num_threads(options.threads)

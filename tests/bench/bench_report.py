@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from neurobench.report.declared import declared_tables
+from neurobench.report.published import declared_tables
 
 NEUROBENCH = str(Path(sys.executable).parent / "neurobench")
 LIMITS = {"list runs": 2.0, "table all": 2.0, "report": 10.0}

@@ -21,15 +21,15 @@ import torch
 from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, TabuSampler
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
-from neurobench.backends.mock.dynex import Dynex
-from neurobench.backends.sim.annealer import Annealer
-from neurobench.backends.sim.gibbs import BlockGibbs
 from neurobench.data.mnist import MNIST
+from neurobench.devices.sampler.annealer import Annealer
+from neurobench.devices.sampler.dynex import Dynex
+from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.models.learner import Seeds, Step, Task
-from neurobench.models.qrbm.bqm import to_bqm
 from neurobench.models.qrbm.rbm import energy
-from neurobench.models.qrbm.recipe import QRBM
+from neurobench.models.qrbm.spec import QRBM
+from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 OURS, THEIRS = "annealer", "simulated annealing"

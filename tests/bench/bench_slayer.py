@@ -29,15 +29,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from neurobench.backends.sim.core import SimulatedCore
 from neurobench.data.dataset import Split
 from neurobench.data.nmnist import NMNIST
+from neurobench.devices.core.sim_core import SimulatedCore
+from neurobench.experiment.machine import pin_threads
+from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
-from neurobench.models.slayer.recipe import SlayerSNN
+from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import as_dense
-from neurobench.runs.machine import pin_threads
-from neurobench.training.seeds import spawn
 
 CPU = torch.device("cpu")
 SIZES = (2312, 512, 512, 10)

@@ -51,9 +51,9 @@ def sweep(outputs: Path, *words: str) -> list[str]:
 def overhead(jobs: int = 6, turns: int = 3) -> None:
     from rich.console import Console
 
-    from neurobench.runs.execute import execute
-    from neurobench.sweep.drive import Way, drive
+    from neurobench.experiment.execute import execute
     from neurobench.sweep.plan import plan
+    from neurobench.sweep.runner import Way, drive
     from neurobench.sweep.work import warm
 
     warm(os.getppid())

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from neurobench.config.compose import as_yaml, composer
-from neurobench.config.identity import config_hash
+from neurobench.experiment.identity import config_hash
 
 
 def composed(*overrides):

@@ -28,10 +28,10 @@ def test_an_engine_on_these_kernels_agrees_with_the_one_on_torch() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_learns_what_the_cpu_does() -> None:
-    from neurobench.backends.sim.core import SimulatedCore
     from neurobench.data.nmnist import NMNIST
+    from neurobench.devices.core.sim_core import SimulatedCore
     from neurobench.models.learner import Seeds, Step, Task
-    from neurobench.models.slayer.recipe import SlayerSNN
+    from neurobench.models.slayer.spec import SlayerSNN
 
     split = NMNIST(validation=0).load(0).train.head(32)
     found = []

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.devices import FixedPoint
-from neurobench.backends.mock.reckon import ReckOn
+from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.kernels.eprop import chip
 from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
 from neurobench.kernels.random import key_of, uniforms

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM
-from neurobench.backends.mock.annealing_qpu import AnnealingQPU
-from neurobench.backends.mock.qpu import QPU
-from neurobench.backends.program import Angles, Gate, Program
-from neurobench.backends.sim.analog import LinearMac
-from neurobench.backends.sim.circuit import Statevector
-from neurobench.backends.sim.gibbs import BlockGibbs
+from neurobench.devices.circuit.circuit import Statevector
+from neurobench.devices.circuit.qpu import QPU
+from neurobench.devices.mac.analog import LinearMac
+from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
+from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.metrics.costs import Costs
 from neurobench.models.qcnn.gradients import Way, run
+from neurobench.problems.circuit import Angles, Gate, Program
+from neurobench.problems.rbm import RBM
 
 MACHINE = RBM(torch.zeros(4, 3), torch.zeros(4), torch.zeros(3))
 

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.mock.annealing_qpu import AnnealingQPU
-from neurobench.backends.mock.loihi import Loihi2
-from neurobench.backends.mock.reckon import ReckOn
-from neurobench.config.check import needed_devices
 from neurobench.config.compose import composer
+from neurobench.devices.core.loihi import Loihi2
+from neurobench.devices.learning_core.reckon import ReckOn
+from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
+from neurobench.experiment.build import energies
+from neurobench.experiment.plan import needed_devices
 from neurobench.metrics.energy import SIMULATED, Energy, of_run, of_sample, sources
 from neurobench.metrics.operations import Operations, Population, linear
-from neurobench.runs.build import energies
 
 # 2 samples of 5 steps, 3 inputs -> 2 neurons: 4 spikes meet two weights each, and one graded input that is no spike.
 X = torch.zeros(10, 3)

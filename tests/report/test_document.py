@@ -8,8 +8,8 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Row
-from neurobench.report.declared import declared_tables
 from neurobench.report.document import refreshed, tables_named
+from neurobench.report.published import declared_tables
 from neurobench.report.table import Filled, fill
 
 ROW = Row("accuracy", "Accuracy", "test_accuracy", 0.97, "a paper", [0.95, 0.96], "on the test set")

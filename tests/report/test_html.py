@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from neurobench.cli.main import FINE, main
+from neurobench.cli.main import main
+from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
-from neurobench.report.declared import Declared
 from neurobench.report.html import page
+from neurobench.report.published import Declared
 from neurobench.runs.atomic import write_json
 from neurobench.runs.index import read_index
 

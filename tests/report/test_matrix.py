@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from neurobench.config.catalogue import catalogue
-from neurobench.config.check import check
 from neurobench.config.compose import composer
 from neurobench.config.schema import Row
+from neurobench.experiment.catalogue import catalogue
+from neurobench.experiment.plan import check
 from neurobench.report.matrix import COLUMNS, cells, verdict
 from neurobench.report.table import Filled
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from neurobench.cli.main import FINE, OUT_OF_BAND, main
+from neurobench.cli.main import main
+from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.config.schema import Row
-from neurobench.report import declared
-from neurobench.report.declared import Declared
+from neurobench.report import published as declared
 from neurobench.report.formats import as_csv, as_latex, as_markdown
+from neurobench.report.published import Declared
 from neurobench.report.table import Filled, fill
 from neurobench.runs.atomic import write_json
 

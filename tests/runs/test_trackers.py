@@ -69,8 +69,7 @@ def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(t
 
 
 def test_the_recipes_import_none_of_them() -> None:
-    script = (
-        "import sys, neurobench.runs.trackers; print({'torch', 'mlflow', 'wandb', 'tensorboard'} & set(sys.modules))"
-    )
+    names = "{'torch', 'mlflow', 'wandb', 'tensorboard'}"
+    script = f"import sys, neurobench.experiment.trackers; print({names} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=True)
     assert done.stdout.strip() == "set()"

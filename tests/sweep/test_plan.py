@@ -6,7 +6,7 @@ import pytest
 
 from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
-from neurobench.config.identity import config_hash
+from neurobench.experiment.identity import config_hash
 from neurobench.runs.folder import RunFolder
 from neurobench.sweep.plan import Job, plan
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from neurobench.backends.program import Program
+from neurobench.problems.circuit import Program
 
 LANES = 16  # samples side by side: two vectors of the widest registers in float32
 H, X, RY, RZ, CX, SIGN = range(6)

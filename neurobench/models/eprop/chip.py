@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurobench.backends.devices import FixedPoint
+from neurobench.devices.learning_core.protocol import FixedPoint
 from neurobench.kernels.eprop import chip
 from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
 from neurobench.kernels.eprop.records import Constants

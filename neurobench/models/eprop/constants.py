@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from neurobench.kernels.eprop.records import SURROGATES, Constants
-from neurobench.models.eprop.recipe import BSSHSLM, EpropRSNN
+from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
 
 def constants(recipe: EpropRSNN, inputs: int, classes: int) -> Constants:

@@ -11,7 +11,7 @@ import torch
 from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
 from neurobench.models.eprop.initial import Weights
-from neurobench.models.eprop.recipe import BSSHSLM, EpropRSNN
+from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
 
 class Engine(Protocol):

@@ -20,7 +20,7 @@ from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
 from neurobench.models.eprop.history import History, restored_history
 from neurobench.models.eprop.initial import draw
 from neurobench.models.eprop.inputs import wiring
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 
 if TYPE_CHECKING:

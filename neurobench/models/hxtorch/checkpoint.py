@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurobench.backends.devices import AnalogMac
 from neurobench.config.errors import UserError
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.models.hxtorch.layers import Layer
 from neurobench.models.hxtorch.network import Network
-from neurobench.models.hxtorch.recipe import HXTorchMLP
+from neurobench.models.hxtorch.spec import HXTorchMLP
 
 FORMAT = 1
 AGAIN = 0.005  # relative: so well two calibrations of one chip agree

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from neurobench.backends.devices import AnalogMac
-from neurobench.backends.sim import analog_calibration
-from neurobench.backends.sim.analog_array import COLUMNS, ROWS, W_MAX
+from neurobench.devices.mac import analog_calibration
+from neurobench.devices.mac.analog_array import COLUMNS, ROWS, W_MAX
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 
 INPUTS = range(0, 17, 2)

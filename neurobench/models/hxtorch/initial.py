@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from neurobench.backends.sim.analog_array import W_MAX, X_MAX
+from neurobench.devices.mac.analog_array import W_MAX, X_MAX
 from neurobench.models.hxtorch.layers import Layer
 
 RELU_SHIFT = 1  # which the initialiser assumes after every layer, whatever follows

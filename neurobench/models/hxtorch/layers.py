@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import AnalogMac
-from neurobench.backends.sim.analog_array import W_MAX, X_MAX, Y_MAX, Y_MIN
+from neurobench.devices.mac.analog_array import W_MAX, X_MAX, Y_MAX, Y_MIN
+from neurobench.devices.mac.protocol import AnalogMac
 
 
 class Layer(NamedTuple):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from neurobench.backends.devices import AnalogMac
 from neurobench.config.errors import UserError
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
 from neurobench.models.hxtorch import checkpoint, counts, network
@@ -20,8 +20,8 @@ from neurobench.models.hxtorch.adam import Moments, at_rest, descend
 from neurobench.models.hxtorch.history import History, restored_history
 from neurobench.models.hxtorch.layers import softmax_gradient
 from neurobench.models.hxtorch.network import Activity, Network
-from neurobench.models.hxtorch.recipe import HXTorchMLP, Phase
 from neurobench.models.hxtorch.schedule import place, rate
+from neurobench.models.hxtorch.spec import HXTorchMLP, Phase
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.runs.finished import learned
 

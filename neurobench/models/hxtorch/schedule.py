@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from neurobench.models.hxtorch.recipe import Phase
+from neurobench.models.hxtorch.spec import Phase
 from neurobench.models.learner import Step
 
 

@@ -15,7 +15,7 @@ from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as connection
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.mlp.recipe import MLP
+from neurobench.models.mlp.spec import MLP
 from neurobench.models.qcnn.adam import BETA1, BETA2, EPSILON, rate
 from neurobench.models.qcnn.network import moved
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from neurobench.experiment.evaluate import BATCH
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.gradients import Way, measured
 from neurobench.models.qcnn.heads import circuit_angles
-from neurobench.training.evaluate import BATCH
 
 if TYPE_CHECKING:
-    from neurobench.backends.devices import CircuitDevice
     from neurobench.data.dataset import Split, Splits
+    from neurobench.devices.circuit.protocol import CircuitDevice
     from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 SHOTS = (1, 10, 100, 1024)

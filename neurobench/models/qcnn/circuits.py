@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurobench.backends.program import Gate, Program
+from neurobench.problems.circuit import Gate, Program
 
 
 def one_qubit() -> Program:

@@ -10,7 +10,7 @@ from neurobench.models.qcnn import network
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.heads import features_of
 from neurobench.models.qcnn.member import Member
-from neurobench.models.qcnn.recipe import QUANTUM
+from neurobench.models.qcnn.spec import QUANTUM
 
 CIRCUIT = (
     "a gate is no product of an input and a weight: effective_macs and dense_operations are those of the classical "

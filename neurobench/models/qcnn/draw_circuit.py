@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from neurobench.backends.program import Gate, Program
+from neurobench.problems.circuit import Gate, Program
 
 FIXED, OWN, SHARED = "#d9d9d9", "#b8d4ea", "#f5cfa8"
 _WIDEST = 40  # columns; a longer circuit is cut

@@ -10,13 +10,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurobench.backends.program import Angles
 from neurobench.models.qcnn.beside import mean_abs_dz, scores_by
 from neurobench.models.qcnn.gradients import Way
+from neurobench.problems.circuit import Angles
 
 if TYPE_CHECKING:
-    from neurobench.backends.devices import CircuitDevice
     from neurobench.data.dataset import Split
+    from neurobench.devices.circuit.protocol import CircuitDevice
     from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import CircuitDevice
-from neurobench.backends.program import Angles, Program
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive
+from neurobench.problems.circuit import Angles, Program
 
 _AT_ONCE = 2**22  # amplitudes of shifted circuits: bounds memory
 _NUDGE = 0.2  # spsa's step, radians: below it the noise of 100 shots, above it the curvature, is the larger error

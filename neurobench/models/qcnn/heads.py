@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from neurobench.backends.program import Angles
 from neurobench.models.qcnn.gradients import Way, run
+from neurobench.problems.circuit import Angles
 
 _SMALLEST = 1e-6  # probability whose logarithm is taken
 

@@ -19,7 +19,7 @@ from neurobench.models.qcnn.adam import rate
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.history import History
 from neurobench.models.qcnn.member import Member
-from neurobench.models.qcnn.recipe import QUANTUM, HybridQCNN
+from neurobench.models.qcnn.spec import QUANTUM, HybridQCNN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from neurobench.models.qcnn import network
 from neurobench.models.qcnn.adam import Adam
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.heads import losses, scores
-from neurobench.models.qcnn.recipe import HybridQCNN
+from neurobench.models.qcnn.spec import HybridQCNN
 
 
 class Member:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, linear, max_pool2d, pad, relu
 
-from neurobench.models.qcnn.recipe import HybridQCNN
+from neurobench.models.qcnn.spec import HybridQCNN
 
 CHANNELS, HIDDEN, KERNEL = (6, 16), 64, 5
 

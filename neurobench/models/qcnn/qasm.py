@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neurobench.backends.program import Program
+from neurobench.problems.circuit import Program
 
 if TYPE_CHECKING:
     from neurobench.models.qcnn.learner import HybridQCNNLearner

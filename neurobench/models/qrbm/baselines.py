@@ -1,24 +1,21 @@
-"""What a QRBM has to be measured against: no machine at all, and another program's machine. The recipes."""
+"""What a QRBM has to be measured against: no machine at all, and another program's machine. The specs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.config.targets import is_installed
 from neurobench.data.dataset import Layout
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.models.learner import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelsLR:
+class PixelsLR(ModelSpec):
     """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.pixels_learner.PixelsLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
 
     threshold: Annotated[float, Bound(0, 1, below=True)] | None = 128 / 255  # a brighter pixel is 1; null: grey
@@ -26,24 +23,18 @@ class PixelsLR:
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
     readout_iterations: Annotated[int, Bound(1)] = 50  # of L-BFGS
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        if not self.l2_candidates:
-            raise BoundsError("PixelsLR", [("l2_candidates", f"={self.l2_candidates!r} names none")])
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.pixels_learner import PixelsLearner
-
-        return PixelsLearner(self, task, device)
+    def conflicts(self) -> list[Fault]:
+        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SklearnRBM:
+class SklearnRBM(ModelSpec):
     """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
 
     Source: lr = 0.1 and a batch of 10 are its own defaults.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.sklearn_learner.SklearnLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
 
     n_hidden: Annotated[int, Bound(1)] = 300
@@ -54,16 +45,11 @@ class SklearnRBM:
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         if not self.l2_candidates:
-            raise BoundsError("SklearnRBM", [("l2_candidates", f"={self.l2_candidates!r} names none")])
+            return [("l2_candidates", "=[] names none")]
         if not is_installed("sklearn"):
             path = f"{type(self).__module__}.{type(self).__name__}"
             wanting = f"={path} needs scikit-learn, which is not installed: pip install 'neurobench-runner[bench]'"
-            raise BoundsError("SklearnRBM", [("_target_", wanting)])
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.sklearn_learner import SklearnLearner
-
-        return SklearnLearner(self, task, seeds)
+            return [("_target_", wanting)]
+        return []

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from neurobench.backends.devices import RBM
 from neurobench.config.errors import UserError
-from neurobench.models.qrbm.bqm import read_file
+from neurobench.problems.bqm import read_file
+from neurobench.problems.rbm import RBM
 from neurobench.runs.finished import learned
 
 FILES = (".bqm", ".json")

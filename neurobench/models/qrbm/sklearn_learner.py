@@ -10,7 +10,6 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
@@ -18,6 +17,7 @@ from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qrbm import counts, pixels, readout
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.baselines import SklearnRBM
+from neurobench.problems.rbm import RBM
 
 # All that `partial_fit` keeps from batch to batch, its random state aside: that is made anew for every update
 KEPT = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")

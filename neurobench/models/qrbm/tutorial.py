@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import RBM
 from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, key_of
 from neurobench.kernels.single import single_updates
 from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import bqm, counts, initial, pixels, readout
+from neurobench.models.qrbm import counts, initial, pixels, readout
 from neurobench.models.qrbm import rbm as equations
-from neurobench.models.qrbm.recipe import TutorialQRBM
+from neurobench.models.qrbm.spec import TutorialQRBM
+from neurobench.problems import bqm
+from neurobench.problems.rbm import RBM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import Core
+from neurobench.devices.core.protocol import Core
 from neurobench.kernels.cuba_update import descend, gradient_of_weights, squares, to_grid
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.neuron import POINT
 from neurobench.models.slayer.parameters import Held, Layer, held, held_of
-from neurobench.models.slayer.recipe import SlayerSNN
+from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.synapse import through_grid, through_norm
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from neurobench.backends.devices import Core
 from neurobench.config.errors import UserError
+from neurobench.devices.core.protocol import Core
 from neurobench.models.slayer import lava_state, netx, nir_graph, parameters
 from neurobench.models.slayer.netx import Found
 from neurobench.models.slayer.parameters import Layer
-from neurobench.models.slayer.recipe import SlayerSNN
+from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.runs.finished import learned
 
 if TYPE_CHECKING:

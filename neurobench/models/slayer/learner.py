@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neurobench.backends.devices import Core
 from neurobench.config.errors import UserError
+from neurobench.devices.core.protocol import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.slayer import adam, losses, parameters, report, spikes
@@ -19,7 +19,7 @@ from neurobench.models.slayer.engine import Activity, EventEngine
 from neurobench.models.slayer.history import History
 from neurobench.models.slayer.neuron import GRID, POINT, Slope, slope_of
 from neurobench.models.slayer.parameters import Held, Layer
-from neurobench.models.slayer.recipe import SlayerSNN
+from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import Spikes
 
 if TYPE_CHECKING:

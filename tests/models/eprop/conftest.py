@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.sim.learning_core import FloatCore
 from neurobench.data.nmnist import NMNIST
+from neurobench.devices.learning_core.learning_core import FloatCore
+from neurobench.experiment.seeds import spawn
 from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.learner import EpropLearner
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Task
-from neurobench.training.seeds import spawn
 
 VECTORS = Path(__file__).parent / "vectors"
 CPU = torch.device("cpu")

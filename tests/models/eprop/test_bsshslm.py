@@ -13,14 +13,14 @@ import pytest
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.compose import composer
-from neurobench.config.identity import science
+from neurobench.experiment.identity import science
 from neurobench.metrics.operations import total
 from neurobench.models.eprop import counts
 from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine, course
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.initial import of_matrices
-from neurobench.models.eprop.recipe import EpropRSNN
 from neurobench.models.eprop.snapshot import snapshot
+from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Step
 from tests.models.eprop.conftest import TINY, VECTORS, T, learner, tiny_spikes
 

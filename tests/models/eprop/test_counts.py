@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurobench.backends.devices import FixedPoint
-from neurobench.backends.mock.reckon import ReckOn
+from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.kernels.eprop.records import Constants
 from neurobench.metrics.operations import total
 from neurobench.models.eprop import counts

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.mock.reckon import ReckOn
 from neurobench.cli.main import main
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
+from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.models.eprop.inputs import one_each, pooled
 from neurobench.models.eprop.pixels import active_pixels
-from neurobench.models.eprop.recipe import EpropRSNN
+from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Divergence, Step
 from tests.models.eprop.conftest import CPU, learner
 

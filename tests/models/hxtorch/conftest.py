@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.devices import AnalogMac
-from neurobench.backends.sim.analog import LinearMac
 from neurobench.data.dataset import Split
 from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.devices.mac.analog import LinearMac
+from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.experiment.seeds import spawn
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
-from neurobench.models.hxtorch.recipe import TUTORIAL, HXTorchMLP
+from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
 from neurobench.models.learner import Step, Task
-from neurobench.training.seeds import spawn
 
 CPU = torch.device("cpu")
 YIN_YANG = Task("vector", (4,), 3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.backends.sim.analog_device import LinearMacDevice
+from neurobench.devices.mac.analog_device import LinearMacDevice
 from neurobench.models.hxtorch import layers
 from neurobench.models.hxtorch.initial import initial_layer, widths
 from neurobench.models.hxtorch.layers import Layer

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.backends.mock.bss2 import BSS2
-from neurobench.backends.sim.analog import LinearMac
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.devices.mac.analog import LinearMac
+from neurobench.devices.mac.bss2 import BSS2
 from neurobench.models.hxtorch import network
 from neurobench.models.learner import Divergence, Step, Task
 from tests.models.hxtorch.conftest import CPU, learner, phases, train, yin_yang

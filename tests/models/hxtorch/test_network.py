@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.backends.sim.analog_device import LinearMacDevice
+from neurobench.devices.mac.analog_device import LinearMacDevice
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch import network
 from neurobench.models.hxtorch.layers import Layer, linear, softmax_gradient

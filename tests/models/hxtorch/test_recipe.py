@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from neurobench.config.bounds import BoundsError
-from neurobench.models.hxtorch.recipe import TUTORIAL, HXTorchMLP
+from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
 from tests.models.hxtorch.conftest import phases
 
 

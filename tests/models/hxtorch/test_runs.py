@@ -7,13 +7,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from neurobench.config.check import check
 from neurobench.config.compose import composer
-from neurobench.config.identity import config_hash
-from neurobench.models.hxtorch import chips
-from neurobench.runs.execute import RunFailed, execute
+from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.identity import config_hash
+from neurobench.experiment.plan import check
+from neurobench.experiment.reload import load_run
+from neurobench.report import chips
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.reload import load_run
 
 SMALL = ["model=hxtorch_mlp", "dataset.train=1400", "dataset.validation=50", "dataset.test=200", "device=cpu"]
 

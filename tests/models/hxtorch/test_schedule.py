@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from neurobench.models.hxtorch.adam import at_rest, descend
-from neurobench.models.hxtorch.recipe import TUTORIAL, Phase
 from neurobench.models.hxtorch.schedule import place, rate
+from neurobench.models.hxtorch.spec import TUTORIAL, Phase
 from neurobench.models.learner import Step
 
 PHASES = {name: Phase(**fields) for name, fields in TUTORIAL.items()}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.mock.bss2 import BSS2
-from neurobench.backends.sim.analog import LinearMac
 from neurobench.config.errors import UserError
+from neurobench.devices.mac.analog import LinearMac
+from neurobench.devices.mac.bss2 import BSS2
 from neurobench.models.hxtorch.checkpoint import Refused
 from neurobench.models.hxtorch.initial import widths
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner

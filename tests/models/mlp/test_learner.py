@@ -7,7 +7,7 @@ from torch import nn
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.mlp.recipe import MLP
+from neurobench.models.mlp.spec import MLP
 
 TASK = Task("image", (2, 5, 4), 3)
 SEEDS = Seeds(1, 2, 3, 4)

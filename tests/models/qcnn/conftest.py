@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 
-from neurobench.backends.devices import CircuitDevice
-from neurobench.backends.sim.circuit_device import StatevectorDevice
 from neurobench.data.dataset import Split
+from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.learner import HybridQCNNLearner
-from neurobench.models.qcnn.recipe import HybridQCNN
-from neurobench.training.seeds import spawn
+from neurobench.models.qcnn.spec import HybridQCNN
 
 CPU = torch.device("cpu")
 SHAPE = (1, 28, 28)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.mock.qpu import QPU
-from neurobench.backends.program import Angles, Gate, Program
-from neurobench.backends.sim.circuit_device import StatevectorDevice
 from neurobench.cli.export import SUFFIX
+from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.qpu import QPU
 from neurobench.models.qcnn.circuits import layered
 from neurobench.models.qcnn.qasm import to_qasm
-from tests.backends.test_circuit import of_sample, random_angles, random_program
+from neurobench.problems.circuit import Angles, Gate, Program
+from tests.devices.test_circuit import of_sample, random_angles, random_program
 from tests.models.qcnn.conftest import CPU, learner
 
 SIM = StatevectorDevice(CPU)

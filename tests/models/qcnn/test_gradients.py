@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.devices import CircuitDevice
-from neurobench.backends.mock.qpu import QPU
-from neurobench.backends.program import Angles
-from neurobench.backends.sim.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.devices.circuit.qpu import QPU
 from neurobench.models.qcnn import gradients
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.models.qcnn.gradients import Way, run
-from tests.backends.test_circuit import random_angles
+from neurobench.problems.circuit import Angles
+from tests.devices.test_circuit import random_angles
 
 CPU = torch.device("cpu")
 SIM, NOISY = StatevectorDevice(CPU), QPU(profile="bad").open(0, CPU)

@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from neurobench.backends.mock.qpu import QPU
-from neurobench.backends.sim.circuit_device import StatevectorDevice
 from neurobench.config.bounds import BoundsError
-from neurobench.config.check import check
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
+from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.qpu import QPU
+from neurobench.experiment.plan import check
+from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Divergence, Step, Task
 from neurobench.models.qcnn import adam, heads, network
-from neurobench.models.qcnn.recipe import HybridQCNN
-from neurobench.training.seeds import spawn
+from neurobench.models.qcnn.spec import HybridQCNN
 from tests.models.qcnn.conftest import CPU, SHAPE, bars, learner, train
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Exports, Task
-from neurobench.models.qrbm import bqm, initial
+from neurobench.models.qrbm import initial
 from neurobench.models.qrbm import rbm as equations
-from neurobench.models.qrbm.recipe import QRBM, TutorialQRBM
+from neurobench.models.qrbm.spec import QRBM, TutorialQRBM
+from neurobench.problems import bqm
+from neurobench.problems.rbm import RBM
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 from tests.models.qrbm.conftest import CPU, SEEDS
 

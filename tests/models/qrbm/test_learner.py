@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.backends.devices import RBM, Reads
-from neurobench.backends.sim.gibbs import BlockGibbs
 from neurobench.data.dataset import DataError, Split
+from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.models.learner import Divergence, Draws, Step, Task
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.learner import QRBMLearner
-from neurobench.models.qrbm.recipe import QRBM
+from neurobench.models.qrbm.spec import QRBM
+from neurobench.problems.rbm import RBM
 from tests.models.qrbm.conftest import CPU, SEEDS
 
 BATCH = 25

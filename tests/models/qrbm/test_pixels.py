@@ -6,7 +6,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.models.qrbm import pixels
-from neurobench.models.qrbm.recipe import QRBM
+from neurobench.models.qrbm.spec import QRBM
 
 
 def test_halving_takes_the_mean_of_two_by_two():

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from neurobench.config.bounds import BoundsError
-from neurobench.config.check import check
 from neurobench.config.compose import composer
-from neurobench.models.qrbm.recipe import QRBM, TutorialQRBM
+from neurobench.experiment.plan import check
+from neurobench.models.qrbm.spec import QRBM, TutorialQRBM
 
 CONF = Path(__file__).parents[3] / "conf"
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.mock.loihi import Loihi2
-from neurobench.backends.sim.core import SimulatedCore
 from neurobench.config.errors import UserError
 from neurobench.data.nmnist import NMNIST
+from neurobench.devices.core.loihi import Loihi2
+from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.models.learner import Seeds, Step, Task
 from neurobench.models.slayer.learner import SlayerLearner
-from neurobench.models.slayer.recipe import SlayerSNN
+from neurobench.models.slayer.spec import SlayerSNN
 
 CPU = torch.device("cpu")
 TASK = Task("events", (2, 34, 34), 10)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.backends.mock.loihi import Loihi2
-from neurobench.backends.sim.core import SimulatedCore
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.nmnist import NMNIST
+from neurobench.devices.core.loihi import Loihi2
+from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.metrics.operations import total
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.slayer import adam
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import LayerGradient
-from neurobench.models.slayer.recipe import COMPAT, SlayerSNN
+from neurobench.models.slayer.spec import COMPAT, SlayerSNN
 from neurobench.models.slayer.spikes import as_dense
 from tests.models.slayer.plain import layer as plain_layer
 

@@ -1,0 +1,1 @@
+"""Quantum processors: run batches of bound circuits."""

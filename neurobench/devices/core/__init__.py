@@ -1,0 +1,1 @@
+"""Spiking cores: the arithmetic of a chip that runs a trained network."""

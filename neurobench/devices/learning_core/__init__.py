@@ -1,0 +1,1 @@
+"""Spiking cores that learn on the chip."""

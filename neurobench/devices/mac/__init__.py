@@ -1,0 +1,1 @@
+"""Analog arrays that multiply matrices of small integers."""

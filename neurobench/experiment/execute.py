@@ -1,0 +1,331 @@
+"""One run: load, build, train, evaluate, draw, record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich.console import Console
+
+from neurobench.config.errors import FAILED, UserError
+from neurobench.config.schema import Training
+from neurobench.config.targets import load
+from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.machine import pick_device, pin_threads
+from neurobench.experiment.plan import Plan
+from neurobench.runs.folder import RunFolder
+from neurobench.runs.log import log_file
+from neurobench.runs.memory import forget_peak, peak_mb
+from neurobench.runs.store import same_setting
+
+if TYPE_CHECKING:
+    import torch
+
+    from neurobench.data.dataset import Split, Splits
+    from neurobench.experiment.evaluate import Evaluation
+    from neurobench.experiment.loop import Loop
+    from neurobench.models.learner import Initial
+
+
+class RunFailed(UserError):
+    """The run began and did not finish. Its folder says why."""
+
+    exit_code = FAILED
+
+
+class RunInterrupted(UserError):
+    """The run was stopped and can go on from its checkpoint."""
+
+    exit_code = 130  # as shells report Ctrl-C
+    stops_sweep = True
+
+
+def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) -> RunFolder:
+    """Run a plan. Returns its finished folder.
+
+    Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
+    """
+    pin_threads(plan.run.threads)
+    device = pick_device(plan.run.device)
+    from neurobench.experiment.start import find_initial
+
+    initial = find_initial(plan)
+    folder, finished = _folder(plan)
+    if finished:
+        console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
+        return folder
+    begun: list[Callback] = []
+    try:
+        from neurobench.experiment.build import build_trackers
+
+        for callback in [*callbacks, *build_trackers(plan)]:
+            callback.begin(plan, folder)
+            begun.append(callback)
+        with log_file(folder.path / "run.log", console):
+            _Run(plan, folder, console, device).go(initial, begun)
+    except RunInterrupted:
+        raise
+    except Pruned:
+        folder.update(status="pruned")
+        raise
+    except KeyboardInterrupt:
+        raise _interrupted(folder, "stopped") from None
+    except Exception as error:
+        raise _failure(folder, error) from error
+    finally:
+        for callback in begun:
+            callback.end(folder)
+        folder.release()
+    return folder
+
+
+def _folder(plan: Plan) -> tuple[RunFolder, bool]:
+    """A new folder, or with `resume` the one to go on with; and whether that is finished already."""
+    outputs = Path(plan.run.outputs)
+    if plan.run.resume:
+        same = same_setting(outputs, plan.run.name, plan.config_hash)
+        unfinished = [folder for folder in same if not folder.has("result.json")]
+        if unfinished:
+            unfinished[0].acquire()
+            unfinished[0].clean()
+            return unfinished[0], False
+        if same:
+            return same[0], True
+    text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
+    folder = RunFolder.create(outputs, plan.run.name, plan.config_hash, text)
+    folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
+    return folder, False
+
+
+@dataclass
+class _Run:
+    """One run in its folder, phase by phase."""
+
+    plan: Plan
+    folder: RunFolder
+    console: Console
+    device: torch.device
+
+    def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
+        from neurobench.experiment.build import build_learner, load_splits
+        from neurobench.metrics.costs import Ledger
+
+        forget_peak()
+        self._announce()
+        self.splits = load_splits(self.plan)
+        self.folder.update(data=_data(self.splits))
+        self.ledger = Ledger()
+        self.learner = build_learner(self.plan, self.device, self.ledger)
+        self.seconds: dict[str, float] = {}
+        loop = self._train(initial, callbacks)
+        figures = self._finalize(loop)
+        evaluation, others = self._test()
+        tutorial = self._tutorial_metrics(loop)
+        counted, undefined = self._count()
+        metrics = {**figures, **evaluation.metrics, **{n: e[0] for n, e in others.items()}, **tutorial, **counted}
+        self._draw(loop, evaluation)
+        intervals = {**evaluation.intervals, **{name: entry[1] for name, entry in others.items()}}
+        undefined = {**_undefined(loop.record.epochs, self.splits.validation), **undefined}
+        self._write(loop, metrics, intervals, undefined)
+
+    def _announce(self) -> None:
+        from neurobench.runs.provenance import provenance
+
+        run, plan = self.plan.run, self.plan
+        self.folder.update(
+            status="running",
+            **provenance(str(self.device), run.threads),
+            seeds={"root": run.seed, **asdict(plan.seeds)},
+            started=_now(),
+        )
+        threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
+        self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
+        self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
+
+    def _train(self, initial: Initial | None, callbacks: Sequence[Callback]) -> Loop:
+        from neurobench.experiment.interrupt import Interrupted
+        from neurobench.experiment.loop import Loop
+        from neurobench.experiment.progress import meter_for
+
+        loop = Loop(
+            learner=self.learner,
+            train=self.splits.train,
+            validation=self.splits.validation,
+            schedule=_schedule(self.plan, len(self.splits.train)),
+            data_seed=self.plan.seeds.data,
+            folder=self.folder,
+            meter=ObservedMeter(meter_for(self.console), callbacks),
+            ledger=self.ledger,
+            snapshots=self.plan.model.snapshots,
+            initial=initial,
+        )
+        try:
+            loop.run()
+        except Interrupted as stop:
+            raise _interrupted(self.folder, f"stopped {stop}") from None
+        self.seconds["train"] = loop.position.seconds
+        return loop
+
+    def _finalize(self, loop: Loop) -> dict[str, float]:
+        """What the learner does once after training. The checkpoint then predicts."""
+        begun = time.perf_counter()
+        with self.ledger.phase("finalize"):
+            figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
+        self.seconds["finalize"] = time.perf_counter() - begun
+        loop.best = None
+        loop.save()
+        return figures
+
+    def _test(self) -> tuple[Evaluation, dict[str, tuple[float, tuple[float, float]]]]:
+        """On the test set, and accuracies with intervals on the other test sets that the data have."""
+        from neurobench.experiment.evaluate import evaluate
+
+        n_classes = self.plan.task.n_classes
+        others = {}
+        with self.ledger.phase("test"):
+            begun = time.perf_counter()
+            evaluation = evaluate(self.learner, self.splits.test, n_classes)
+            self.seconds["test"] = time.perf_counter() - begun
+            for name, split in self.splits.others.items():
+                tested = evaluate(self.learner, split, n_classes)
+                accuracy, interval = tested.metrics["test_accuracy"], tested.intervals["test_accuracy"]
+                others[f"{name}_accuracy"] = (accuracy, interval)
+        return evaluation, others
+
+    def _tutorial_metrics(self, loop: Loop) -> dict[str, float]:
+        if self.plan.model.tutorial_metrics is None:
+            return {}
+        with self.ledger.phase("tutorial"):
+            return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
+
+    def _count(self) -> tuple[dict[str, float], dict[str, str]]:
+        from neurobench.experiment.build import energies
+        from neurobench.experiment.evaluate import count
+
+        begun = time.perf_counter()
+        with self.ledger.phase("count"):
+            counted = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+        self.seconds["count"] = time.perf_counter() - begun
+        return counted
+
+    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+        from neurobench.experiment.plots import confusion, learning_curve
+
+        title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
+        curve = learning_curve(loop.record.epochs, loop.record.trace)
+        if curve is not None:
+            self.folder.save_figure("learning_curve", curve)
+        self.folder.save_figure("confusion", confusion(evaluation.confusion, title))
+        with self.ledger.phase("figures"):
+            if self.plan.model.figures is not None:
+                drawn = load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
+                for name, figure in drawn.items():
+                    self.folder.save_figure(name, figure)
+        if self.splits.figures is not None:
+            for name, figure in self.splits.figures().items():
+                self.folder.save_figure(name, figure)
+
+    def _write(
+        self, loop: Loop, metrics: Mapping[str, float], intervals: Mapping[str, Any], undefined: Mapping[str, str]
+    ) -> None:
+        from neurobench.experiment.build import energies
+        from neurobench.metrics import energy
+
+        plan, place, published = self.plan, loop.position, energies(self.plan)
+        self.folder.write_result(
+            {
+                "name": plan.run.name,
+                "model": plan.model_name,
+                "dataset": plan.dataset_name,
+                "backend": plan.backend_name,
+                "scale": plan.scale.name,
+                "seed": plan.run.seed,
+                "metrics": metrics,
+                "intervals": intervals,
+                "undefined": undefined,
+                "device_costs": energy.of_run(published, self.ledger.of_run()),
+                "device_costs_by_phase": self.ledger.phases,
+                "energy_source": energy.sources(published),
+                "epochs": place.epoch,
+                "best_epoch": place.best_epoch,
+                "data": _data(self.splits),
+                "config_hash": plan.config_hash,
+                "setting_hash": plan.setting_hash,
+                "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+                "samples_per_s": self._speed(place.epoch),
+                "peak_rss_mb": peak_mb(),
+                **({} if self.device.type == "cpu" else {"peak_device_mb": _device_peak_mb(self.device)}),
+            }
+        )
+        self.folder.update(status="finished", finished=_now())
+
+    def _speed(self, epochs: int) -> dict[str, float]:
+        """Samples a second: learned over all sessions, and predicted."""
+        samples = {"train": epochs * len(self.splits.train), "test": len(self.splits.test)}
+        return {name: round(n / self.seconds[name], 1) for name, n in samples.items() if n and self.seconds[name] > 0}
+
+
+def _schedule(plan: Plan, n_train: int) -> Training:
+    """The training, its batches cut to the samples that a scale leaves."""
+    batch = plan.training.batch_size
+    if batch <= n_train:
+        return plan.training
+    if plan.scale.train is None:
+        raise UserError(f"training.batch_size={batch} is more than the {n_train} training samples.")
+    return replace(plan.training, batch_size=n_train)
+
+
+def _data(splits: Splits) -> dict[str, Any]:
+    """What a reader must know of the data to believe a figure."""
+    return {
+        "source": splits.source,
+        "sha256": splits.sha256,
+        "n_train": len(splits.train),
+        "n_validation": len(splits.validation),
+        "n_test": len(splits.test),
+        "evaluated_on": splits.evaluated_on,
+        "emulated": splits.emulated,
+        **{f"n_{name}": len(split) for name, split in splits.others.items()},
+    }
+
+
+def _undefined(epochs: Sequence[Mapping[str, Any]], validation: Split) -> dict[str, str]:
+    """Figures that a reader may look for and that this run does not have."""
+    if any("validation_accuracy" in row for row in epochs):
+        return {}
+    if not len(validation):
+        return {"validation_accuracy": "nothing was held out for validation"}
+    return {"validation_accuracy": "this model predicts no classes until it is finalized, after the last epoch"}
+
+
+def _device_peak_mb(device: torch.device) -> int:
+    import torch
+
+    return round(torch.cuda.max_memory_allocated(device) / 2**20)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
+    folder.update(status="interrupted")
+    return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
+
+
+def _failure(folder: RunFolder, error: Exception) -> RunFailed:
+    """The record of a run that broke, and a sentence for the person who started it."""
+    from neurobench.data.dataset import DataError
+    from neurobench.models.learner import Divergence
+
+    kind = type(error).__name__
+    folder.update(status="failed", error=f"{kind}: {error}")
+    with (folder.path / "run.log").open("a") as file:
+        file.write("".join(traceback.format_exception(error)))
+    told = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
+    return RunFailed(f"the run failed: {told}\nThe whole story is in {folder.path / 'run.log'}")

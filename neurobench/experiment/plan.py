@@ -1,0 +1,217 @@
+"""All that a run is: read once from its configuration, checked, and never read again.
+
+`run` and every other verb parse before anything is computed; it touches neither data nor torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config.errors import ConfigError
+from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
+from neurobench.config.schema import Root, Row, Scale, Table, Training
+from neurobench.config.sections import Reader, quiet, unknown_key, uses
+from neurobench.data.dataset import DatasetSpec
+from neurobench.data.encoders import EncoderSpec
+from neurobench.devices.spec import DeviceSpec
+from neurobench.experiment.combine import Backend, Named, combine, missing_devices
+from neurobench.experiment.identity import identity
+from neurobench.experiment.trackers import TrackerSpec
+from neurobench.models.learner import ModelSpec, Seeds, Task
+
+AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
+ROOT = ("name", "seed", "device", "threads", "outputs", "resume")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run. `config` is its resolved configuration, plain values; a model's device fields say `${backend.NAME}`."""
+
+    run: Root
+    model_name: str
+    dataset_name: str
+    backend_name: str
+    model: ModelSpec
+    dataset: DatasetSpec
+    encoders: tuple[EncoderSpec, ...]
+    task: Task
+    devices: Mapping[str, DeviceSpec]  # field of the model -> device
+    wiring: Mapping[str, str]  # field of the model -> name of that device in the backend
+    training: Training  # as far as the scale lets it go
+    scale: Scale
+    trackers: tuple[TrackerSpec, ...]
+    config: Plain
+    config_hash: str  # of what is computed
+    setting_hash: str  # the same without the seed: repetitions share it
+
+    @property
+    def start_from(self) -> str | None:
+        """The file or run that the model says it goes on from."""
+        return getattr(self.model, "init_from", None)
+
+    @property
+    def label(self) -> str:
+        return f"{self.model_name} on {self.dataset_name}, backend {self.backend_name}, scale {self.scale.name}"
+
+    @cached_property
+    def seeds(self) -> Seeds:
+        """Independent streams for data, initial values, training and device, all from the root seed."""
+        from neurobench.experiment.seeds import spawn  # numpy takes longer to import than a plan to make
+
+        return spawn(self.run.seed)
+
+    def resumed(self) -> Plan:
+        """The same, to go on with the newest unfinished run of this configuration."""
+        return self._with(resume=True)
+
+    def anew(self, outputs: str) -> Plan:
+        """The same, in a new folder below `outputs`."""
+        return self._with(resume=False, outputs=outputs)
+
+    def _with(self, **changes: Any) -> Plan:
+        return replace(self, run=replace(self.run, **changes), config={**self.config, **changes})
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The sections of a configuration without faults, each by itself."""
+
+    run: Root
+    training: Training
+    scale: Scale
+    model: Named[ModelSpec]
+    wiring: Mapping[str, str]
+    dataset: Named[DatasetSpec]
+    encoder: Named[EncoderSpec]
+    backend: Backend
+    trackers: tuple[TrackerSpec, ...]
+
+
+def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
+    """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
+
+    `setting_hash`: of a stored one, where what follows the seed has been written out.
+    """
+    plain = resolved(config)
+    with quiet():
+        parts = read(plain)
+        combination = combine(parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend)
+        if isinstance(combination, list):
+            raise ConfigError(combination)
+        if setting_hash is None:
+            setting = read(resolved(_with_seed_0(config))) if follows_seed(config) else parts
+            setting_hash = _hash(setting, combination.encoders, None)
+    epochs = min(parts.training.epochs, parts.scale.epochs or parts.training.epochs)
+    return Plan(
+        run=parts.run,
+        model_name=parts.model.name,
+        dataset_name=parts.dataset.name,
+        backend_name=parts.backend.name,
+        model=parts.model.spec,
+        dataset=parts.dataset.spec,
+        encoders=combination.encoders,
+        task=combination.task,
+        devices=combination.devices,
+        wiring=parts.wiring,
+        training=replace(parts.training, epochs=epochs),
+        scale=parts.scale,
+        trackers=parts.trackers,
+        config=plain,
+        config_hash=_hash(parts, combination.encoders, parts.run.seed),
+        setting_hash=setting_hash,
+    )
+
+
+def faults_of(config: DictConfig) -> list[str]:
+    """Why a configuration cannot run; empty where it can."""
+    try:
+        parse(config)
+    except ConfigError as error:
+        return error.faults
+    return []
+
+
+def read(plain: Plain) -> Parts:
+    """Every section's record. Raises ConfigError with all their faults."""
+    reader = Reader(plain)
+    reader.faults += foreign_faults(plain)
+    known = [*ROOT, *SECTIONS, *OPTIONAL]
+    reader.faults += [unknown_key(key, "", key, known, plain) for key in plain if key not in known]
+    run = reader.record(Root, {key: plain[key] for key in ROOT if key in plain}, "")
+    training = reader.record(Training, plain["training"], "training")
+    scale = reader.record(Scale, plain["scale"], "scale")
+    _read_table(reader, plain.get("table"))
+    trackers = [
+        reader.spec("tracker", TrackerSpec, values, f"logger.{name}")
+        for name, values in (plain.get("logger") or {}).items()
+    ]
+    dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")
+    encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
+    model = reader.spec("model", ModelSpec, plain["model"], "model")
+    wiring = {} if model is None else {field: str(getattr(model, field)) for field in uses(type(model))}
+    backend = read_backend(reader, plain, wiring.values())
+    if model is not None:
+        reader.faults += _kind_faults(model, wiring, backend)
+    if reader.faults:
+        raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
+    return Parts(
+        run=cast(Root, run),
+        training=cast(Training, training),
+        scale=cast(Scale, scale),
+        model=Named(_name(plain, "model"), cast(ModelSpec, model)),
+        wiring=wiring,
+        dataset=Named(_name(plain, "dataset"), cast(DatasetSpec, dataset)),
+        encoder=Named(_name(plain, "encoder"), cast(EncoderSpec, encoder)),
+        backend=backend,
+        trackers=tuple(cast(list[TrackerSpec], trackers)),
+    )
+
+
+def read_backend(reader: Reader, plain: Plain, names: Iterable[str]) -> Backend:
+    """What a backend offers, and the specs of these devices of it."""
+    section = plain["backend"]
+    offers = tuple(key for key in section if key != "name")
+    made = {
+        name: reader.spec("device", DeviceSpec, section[name], f"backend.{name}")
+        for name in sorted(set(names))
+        if name in offers
+    }
+    specs = {name: device for name, device in made.items() if device is not None}
+    return Backend(_name(plain, "backend"), offers, specs)
+
+
+def _kind_faults(model: ModelSpec, wiring: Mapping[str, str], backend: Backend) -> list[str]:
+    """Fields of the model that are given a device of another kind."""
+    kinds = uses(type(model))
+    return [
+        f"model.{field} takes a {kinds[field]}; backend.{name} is a {backend.specs[name].kind}"
+        for field, name in wiring.items()
+        if name in backend.specs and backend.specs[name].kind != kinds[field]
+    ]
+
+
+def _read_table(reader: Reader, values: Any) -> None:
+    """A declared table is checked here and used elsewhere."""
+    table = None if values is None else reader.record(Table, values, "table")
+    if table is not None:
+        for number, row in enumerate(table.rows):
+            reader.record(Row, row, f"table.rows.{number}")
+
+
+def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:
+    devices = {f"device {name}": device for name, device in parts.backend.specs.items()}
+    specs = {"dataset": parts.dataset.spec, "encoders": encoders, "model": parts.model.spec, **devices}
+    return identity(specs, parts.training, parts.scale, seed)
+
+
+def _with_seed_0(config: DictConfig) -> DictConfig:
+    return cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))
+
+
+def _name(plain: Plain, section: str) -> str:
+    return str((plain.get(section) or AUTO).get("name"))

@@ -1,0 +1,70 @@
+"""Figures that every run has: the learning curve and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers and in grey print
+
+
+def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
+    """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over
+    parts of epochs, "epoch" being where each part ends."""
+    names = sorted({_bare(key) for row in history for key in row if key.startswith(("train_", "validation_"))})
+    if not names:
+        return None
+    figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis, name in zip(axes, names, strict=True):
+        parts = [(point["epoch"], point[name]) for point in trace if name in point]
+        if parts:
+            axis.plot(*zip(*parts, strict=True), color=TRAIN, linewidth=0.8, alpha=0.5, label="train, within epochs")
+        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            _curve(axis, history, f"{split}_{name}", split, colour)
+        axis.set_xlabel("epochs")
+        axis.set_ylabel(name.replace("_", " "))
+        axis.set_xlim(left=0)
+        if len(history) > 4:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    return figure
+
+
+def _bare(key: str) -> str:
+    return key.partition("_")[2]
+
+
+def _curve(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str) -> None:
+    points = [(row["epoch"], row[key]) for row in history if key in row]
+    if points:
+        epochs, values = zip(*points, strict=True)
+        axis.plot(epochs, values, marker="o", markersize=4, color=colour, label=label)
+
+
+def confusion(matrix: Tensor, title: str) -> Figure:
+    """Counts of true class (row) against predicted class (column); colour is the share of the row."""
+    n = len(matrix)
+    share = matrix / matrix.sum(1, keepdim=True).clamp(min=1)
+    size = 2.2 + 0.42 * n
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(share.sqrt(), cmap="Blues", vmin=0, vmax=1)  # root: the few errors stay visible beside the diagonal
+    for row in range(n):
+        for column in range(n):
+            if matrix[row, column]:
+                colour = "white" if share[row, column] > 0.4 else "black"
+                text = str(int(matrix[row, column]))
+                axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    axis.set_xticks(range(n))
+    axis.set_yticks(range(n))
+    axis.set_xlabel("predicted class")
+    axis.set_ylabel("true class")
+    axis.set_title(title, fontsize=10)
+    return figure

@@ -1,0 +1,110 @@
+"""What a person sees while training runs: a live bar on a terminal, one plain line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from neurobench.metrics.statistics import means
+
+log = logging.getLogger(__name__)
+
+
+class Meter(Protocol):
+    """Told by the loop how training goes."""
+
+    def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None: ...
+
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
+        """After each batch: samples seen in this epoch, figures summed over them, seconds spent on them."""
+        ...
+
+    def epoch(self, row: Mapping[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def figures_line(row: Mapping[str, Any]) -> str:
+    """An epoch's row in words."""
+    shown = {key: value for key, value in row.items() if key not in ("epoch", "seconds", "samples_per_s")}
+    words = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items()]
+    return "  ".join([f"epoch {row['epoch']}", *words, f"{row['samples_per_s']:,.0f} samples/s"])
+
+
+class PlainMeter:
+    """One line an epoch: for logs, pipes and machines."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.epochs = 0
+
+    def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
+        self.epochs = epochs
+        if done_epochs or done_batches:
+            self.console.print(f"resumed after {done_epochs} epochs and {done_batches} batches", highlight=False)
+
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
+        pass
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        line = figures_line(row).replace(f"epoch {row['epoch']}", f"epoch {row['epoch']}/{self.epochs}", 1)
+        self.console.print(line, highlight=False, soft_wrap=True)
+        log.info(line)
+
+    def close(self) -> None:
+        pass
+
+
+class _Figures(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["figures"])
+
+
+class LiveMeter:
+    """A bar with epoch, the learner's figures (loss, accuracy), samples/s and time left."""
+
+    def __init__(self, console: Console):
+        self.plain = PlainMeter(console)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _Figures(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            refresh_per_second=5,
+        )
+
+    def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
+        self.plain.begin(epochs, per_epoch, done_epochs, done_batches)
+        self.epochs, self.done = epochs, done_epochs
+        done = done_epochs * per_epoch + done_batches
+        self.task = self.progress.add_task(self._title(), total=epochs * per_epoch, completed=done, figures="")
+        self.progress.start()
+
+    def _title(self) -> str:
+        return f"epoch {min(self.done + 1, self.epochs)}/{self.epochs}"
+
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
+        words = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in means(sums, samples).items()]
+        words.append(f"{samples / seconds:,.0f} samples/s")
+        self.progress.update(self.task, advance=1, description=self._title(), figures="  ".join(words))
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.done = row["epoch"]
+        self.plain.epoch(row)
+
+    def close(self) -> None:
+        self.progress.stop()
+
+
+def meter_for(console: Console) -> Meter:
+    """A live bar where a person looks on, plain lines where not."""
+    return LiveMeter(console) if console.is_terminal else PlainMeter(console)

@@ -1,0 +1,69 @@
+"""Experiment trackers that a configuration may switch on (logger=tensorboard, logger=[mlflow,wandb]): the specs.
+
+The run folder stays the record; a tracker is told of it. None of them is needed, and none is imported unless named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from neurobench.config.bounds import Fault
+from neurobench.config.spec import Spec
+from neurobench.config.targets import is_installed, load
+
+
+@dataclass(frozen=True)
+class TrackerSpec(Spec):
+    """A tracker as its YAML names it. `opens` names what is called with (spec, folder of all runs) and returns a
+    `neurobench.experiment.callbacks.Callback`."""
+
+    needs: ClassVar[str]  # the package that it drives, and the extra that brings it
+
+    def conflicts(self) -> list[Fault]:
+        if is_installed(self.needs):
+            return []
+        named = type(self).__name__
+        return [
+            (
+                "_target_",
+                f"={named} needs {self.needs}, which is not installed: pip install 'neurobench-runner[{self.needs}]'",
+            )
+        ]
+
+    def start(self, outputs: str) -> Any:
+        return load(self.opens)(self, Path(outputs))
+
+
+@dataclass(frozen=True)
+class TensorBoard(TrackerSpec):
+    """Epochs as scalars, figures of merit as hyperparameter metrics."""
+
+    opens: ClassVar[str] = "neurobench.experiment.tracking.TensorBoardCallback"
+    needs: ClassVar[str] = "tensorboard"
+
+    folder: str | None  # null: .tensorboard among the runs
+
+
+@dataclass(frozen=True)
+class MLflow(TrackerSpec):
+    """Parameters, epochs, figures of merit and the record's files."""
+
+    opens: ClassVar[str] = "neurobench.experiment.tracking.MLflowCallback"
+    needs: ClassVar[str] = "mlflow"
+
+    uri: str | None  # null: sqlite, .mlflow.db among the runs
+    experiment: str
+
+
+@dataclass(frozen=True)
+class WandB(TrackerSpec):
+    """The same for Weights & Biases, offline unless told otherwise: nothing leaves the machine by itself."""
+
+    opens: ClassVar[str] = "neurobench.experiment.tracking.WandBCallback"
+    needs: ClassVar[str] = "wandb"
+
+    project: str
+    mode: Literal["offline", "online"]
+    folder: str | None  # null: .wandb among the runs

@@ -1,0 +1,129 @@
+"""Experiment trackers at work. Each is a `neurobench.experiment.callbacks.Callback`.
+
+A run that goes on after a kill is one run of the same name to the tracker: rows of earlier sessions first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
+from neurobench.runs.differences import flat
+from neurobench.runs.folder import RunFolder
+
+
+def run_name(folder: RunFolder) -> str:
+    return f"{folder.path.parent.name}-{folder.path.name}"
+
+
+def computed(plan: Plan) -> dict[str, Any]:
+    """The configuration less what says where and how it is computed."""
+    return {key: value for key, value in plan.config.items() if key not in RUNTIME_KEYS}
+
+
+def scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    return {key: float(value) for key, value in row.items() if key != "epoch" and isinstance(value, int | float)}
+
+
+def merits(folder: RunFolder) -> dict[str, float]:
+    """Figures of merit; empty where the run did not finish."""
+    result = folder.result()
+    return scalars(result["metrics"]) if result else {}
+
+
+class TensorBoardCallback:
+    def __init__(self, spec: TensorBoard, outputs: Path):
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".tensorboard"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        rows = folder.metrics()
+        self.writer = SummaryWriter(str(self.folder / run_name(folder)), purge_step=len(rows) + 1)
+        if not rows:
+            self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```")
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        for key, value in scalars(row).items():
+            self.writer.add_scalar(key.replace("_", "/", 1), value, row["epoch"])
+        self.writer.flush()
+
+    def end(self, folder: RunFolder) -> None:
+        for key, value in merits(folder).items():
+            self.writer.add_scalar(f"result/{key}", value, 0)
+        self.writer.close()
+
+
+class MLflowCallback:
+    def __init__(self, spec: MLflow, outputs: Path):
+        outputs = outputs.absolute()
+        self.uri, self.experiment = spec.uri or f"sqlite:///{outputs}/.mlflow.db", spec.experiment
+        self.artifacts = outputs / ".mlflow"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        import mlflow
+
+        self.client = mlflow.MlflowClient(self.uri)
+        known = self.client.get_experiment_by_name(self.experiment)
+        place = known.experiment_id if known else self.client.create_experiment(self.experiment, str(self.artifacts))
+        name = run_name(folder)
+        earlier = self.client.search_runs([place], f"attributes.run_name = '{name}'")
+        if earlier:
+            self.id = earlier[0].info.run_id
+            self.client.update_run(self.id, "RUNNING")
+            return
+        self.id = self.client.create_run(place, run_name=name).info.run_id
+        for key, value in flat(computed(plan)).items():
+            self.client.log_param(self.id, key, value)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        for key, value in scalars(row).items():
+            self.client.log_metric(self.id, key, value, step=row["epoch"])
+
+    def end(self, folder: RunFolder) -> None:
+        found = merits(folder)
+        for key, value in found.items():
+            self.client.log_metric(self.id, key, value)
+        for name in ("config.yaml", "result.json"):
+            if folder.has(name):
+                self.client.log_artifact(self.id, str(folder.path / name))
+        self.client.set_terminated(self.id, "FINISHED" if found else "FAILED")
+
+
+class WandBCallback:
+    def __init__(self, spec: WandB, outputs: Path):
+        self.project, self.mode = spec.project, spec.mode
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".wandb"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        import wandb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = run_name(folder)
+        options: dict[str, Any] = {"mode": self.mode, "name": name}
+        if self.mode == "online":
+            options |= {"id": name, "resume": "allow"}
+        self.run = wandb.init(
+            project=self.project,
+            dir=str(self.folder),
+            config=computed(plan),
+            settings=wandb.Settings(silent=True),
+            **options,
+        )
+        if self.mode == "offline":  # an offline run cannot be continued: the new one holds all rows
+            for row in folder.metrics():
+                self.epoch(row)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.run.log(scalars(row), step=row["epoch"])
+
+    def end(self, folder: RunFolder) -> None:
+        found = merits(folder)
+        self.run.summary.update(found)
+        self.run.finish(exit_code=0 if found else 1)

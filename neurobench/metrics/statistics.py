@@ -1,0 +1,51 @@
+"""Means over samples, and how far a proportion or a mean over few seeds can be trusted."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+
+def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
+    """Figures summed over samples -> means; the mean of "correct" is called accuracy."""
+    return {"accuracy" if name == "correct" else name: value / samples for name, value in sums.items()}
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Interval of a proportion, 95 % by default (Wilson 1927, as in Brown, Cai and DasGupta 2001, eq. 4).
+
+    Stays inside [0, 1] and honest for small n and proportions near 1, where the usual +- does not.
+    """
+    p = correct / n
+    centre = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def t_quantile(df: int) -> float:
+    """The t that a Student variable of `df` degrees of freedom stays below in size with probability 0.95."""
+    low, high = 1.9, 13.0  # df = infinity lies above the first, df = 1 below the second
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle, df) < 0.95 else (low, middle)
+    return (low + high) / 2
+
+
+def within(t: float, df: int) -> float:
+    """P(|T| < t), the finite sums for whole df (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(df))
+    term = math.cos(angle) if df % 2 else 1.0
+    total = 0.0
+    for k in range(df % 2 + 2, df + 1, 2):  # df // 2 terms: 1, or cos; then each times (k - 1) / k cos^2
+        total += term
+        term *= (k - 1) / k * math.cos(angle) ** 2
+    if df % 2:
+        return 2 / math.pi * (angle + math.sin(angle) * total)
+    return math.sin(angle) * total
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of at least two values that are drawn from one normal distribution."""
+    mean = statistics.fmean(values)
+    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return mean - half, mean + half

@@ -1,0 +1,1 @@
+"""What is handed to a device: a machine, a quadratic model, a circuit."""

@@ -1,0 +1,44 @@
+"""Promises of the figures on the test set."""
+
+import pytest
+import torch
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix as sklearn_confusion
+
+from neurobench.experiment.evaluate import confusion_matrix, evaluate
+from neurobench.metrics.statistics import wilson_interval
+from tests.toy import Softmax, blobs
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (96, 100), (9601, 10_000), (1, 1)])
+def test_interval_is_scipys(correct: int, n: int) -> None:
+    theirs = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(correct, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_confusion_matrix_is_scikit_learns() -> None:
+    generator = torch.Generator().manual_seed(3)
+    y, predicted = torch.randint(5, (2, 400), generator=generator)
+    assert confusion_matrix(y, predicted, 5).tolist() == sklearn_confusion(y, predicted).tolist()
+
+
+def test_a_class_that_never_occurs_keeps_its_row_and_column() -> None:
+    assert confusion_matrix(torch.tensor([0, 0]), torch.tensor([0, 1]), 3).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+
+def test_more_samples_than_a_batch_are_all_counted() -> None:
+    learner = Softmax()
+    learner.W = torch.tensor([[-1.0, 1.0], [0.0, 0.0]])
+    test = blobs(2500)
+    evaluation = evaluate(learner, test, 2)
+    right = int(((test.x[:, 0] > 0) == test.y.bool()).sum())
+    assert evaluation.metrics["test_accuracy"] == right / 2500
+    assert int(evaluation.confusion.sum()) == 2500
+    assert evaluation.metrics["test_loss"] > 0
+
+
+def test_scores_that_are_not_finite_are_an_error_not_an_accuracy() -> None:
+    learner = Softmax()
+    learner.W = torch.full((2, 2), torch.nan)
+    with pytest.raises(ValueError, match="not finite"):
+        evaluate(learner, blobs(10), 2)
