@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from neurobench.kernels import eprop_bsshslm, eprop_spikes
-from neurobench.kernels.eprop_batch import Matrices
-from neurobench.kernels.eprop_bsshslm import Rule
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop import bsshslm
+from neurobench.kernels.eprop.batch import Results
+from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.forward import Matrices, Samples
+from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.spikes import drop_repeats
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -46,7 +48,7 @@ class BsshslmEngine(MinibatchEngine):
         softmax: bool = False,
     ):
         super().__init__(c, weights, dtype, lr_out, softmax)
-        self.rule = rule(c, arrival, dtype)
+        self.rule = rule(c, arrival, dtype)._replace(softmax=softmax)
         self.share = c.W if arrival.average else 1
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Answer:
@@ -54,12 +56,12 @@ class BsshslmEngine(MinibatchEngine):
         if self.grads is None or len(self.grads.w_in) != chunks:
             self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
-        once = Spikes(spikes.start.copy(), spikes.source.copy())
-        eprop_spikes.keep_one(*once)
-        network = self.w, self.wires, self.B
-        told = chunks, self.grads, window, counts
-        eprop_bsshslm.learn(c, self.rule, *spikes, *once, labels, self.softmax, *network, *told)
+        samples = Samples(*spikes, labels)
+        distinct = Samples(spikes.start.copy(), spikes.source.copy(), labels)
+        drop_repeats(distinct.start, distinct.source)
         self.f_end = np.zeros((G, len(self.f)), self.dtype)  # no firing rate outlives its sample
+        results = Results(*self.grads, window, counts, self.f_end)
+        bsshslm.learn(c, self.rule, self.network(), samples, distinct, results)
         return Answer(window, counts, stream_state.recording(c, 0, 0))
 
     def _update(

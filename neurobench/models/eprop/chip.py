@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurobench.devices.learning_core.protocol import FixedPoint
-from neurobench.kernels import eprop_chip
-from neurobench.kernels.eprop_chip import Chip, ChipWeights
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop import chip
+from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
+from neurobench.kernels.eprop.records import Constants
 from neurobench.kernels.random import derive, key_of
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
@@ -63,6 +63,7 @@ class ChipEngine:
             numbers.stochastic,
             (1.0 - c.kappa) * c.c_reg * c.T / c.W,  # it acts in the window alone, and there for all steps
             c.f_target,
+            self.lsb_out,
         )
         scaled = RATE * (1.0 - c.kappa) ** 2 * numbers.update_scale
         self.rate = scaled / self.lsb / (STAIR * one / 2**shift)
@@ -93,9 +94,9 @@ class ChipEngine:
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
         arrived, changed = np.zeros(c.N, np.int64), np.zeros(2, np.int64)
         k0, k1 = (np.uint32(word) for word in key_of(derive(self.seed, k)))
-        rates = np.float32(self.rate), np.float32(self.rate_out)
-        told = window, counts, arrived, changed
-        eprop_chip.run(self.chip, self.w, self.B, *spikes, labels, learn, *rates, k0, k1, self.lsb_out, *told)
+        update = Update(learn, np.float32(self.rate), np.float32(self.rate_out), k0, k1)
+        results = ChipResults(window, counts, arrived, changed)
+        chip.run(self.chip, self.w, self.B, Samples(*spikes, labels), update, results)
         return Watched(Answer(window, counts, stream_state.recording(c, 0, 0)), arrived, changed)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

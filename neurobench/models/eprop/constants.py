@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from neurobench.kernels.eprop_records import SURROGATES, Constants
+from neurobench.kernels.eprop.records import SURROGATES, Constants
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
 

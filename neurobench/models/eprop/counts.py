@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels import eprop_count
-from neurobench.kernels.eprop_spikes import stream
+from neurobench.kernels.eprop.forward import Samples, Tally, count
+from neurobench.kernels.eprop.stream import delay
 from neurobench.metrics.operations import Operations, Population, synapses
 from neurobench.models.eprop.bsshslm import BsshslmEngine, course
 from neurobench.models.eprop.chip import ChipEngine
@@ -99,10 +99,9 @@ def _on_chip(engine: ChipEngine) -> Held:
 
 def _of_batch(engine: MinibatchEngine, spikes: Spikes, n: int) -> Traffic:
     c = engine.c
-    inputs, recurrent, tally = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
-    network = c, engine.numbers, engine.plain, *spikes, engine.w, engine.wires, engine.f
-    eprop_count.count(*network, n, inputs, recurrent, tally)
-    return Traffic(inputs, recurrent, *(int(number) for number in tally))
+    tally = Tally(np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64))
+    count(c, engine.numbers, engine.network(), Samples(*spikes, np.full(n, NOTHING)), tally)
+    return Traffic(tally.inputs, tally.recurrent, *(int(number) for number in tally.sums))
 
 
 def _of_courses(engine: BsshslmEngine, spikes: Spikes, n: int) -> Traffic:
@@ -131,7 +130,7 @@ def _of_stream(engine: ExactEngine, spikes: Spikes, n: int) -> Traffic:
     """Step r of sample g is step g T + r + 2 of the stream from here on: a silent sample is added to see them all."""
     c, T = engine.c, engine.c.T
     longer = Spikes(np.append(spikes.start, np.full(T + 1, spikes.start[-1])), spikes.source)
-    start, source = stream(*longer, *engine.waiting, T)
+    start, source = delay(*longer, *engine.waiting, T)
     inputs = np.bincount(source[start[2] : start[2 + n * T]], minlength=c.inputs)
     v, y = engine.s.v[None], engine.s.y[None]
     fired, changed, changed_out = [], [], []

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.exact import Answer, ExactEngine, Spikes
 from neurobench.models.eprop.initial import Weights
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN

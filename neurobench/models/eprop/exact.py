@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 
-from neurobench.kernels import eprop_exact
-from neurobench.kernels.eprop_online import OnlineSources, OnlineSynapses, Sums
-from neurobench.kernels.eprop_records import Constants, Past, Sources, Synapses
-from neurobench.kernels.eprop_spikes import stream
+from neurobench.kernels.eprop import exact
+from neurobench.kernels.eprop.exact import Network
+from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop.records import Constants, Past, Sources, Synapses
+from neurobench.kernels.eprop.stream import Learning, Steps, delay
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.initial import Weights
 from neurobench.models.eprop.stream_state import Recorded
@@ -60,39 +61,28 @@ class ExactEngine:
         steps, k0 = G * c.T, self.n // c.T
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
         rec = stream_state.recording(c, self.n, min(record, steps))
-        start, source = stream(*spikes, *self.waiting, c.T)
+        start, source = delay(*spikes, *self.waiting, c.T)
         if self.first < 0:
             self.first = eta
         known = np.array([self.label, *labels, NOTHING], np.int64)
-        self._run(steps, k0, eta, start, source, known, frozen, window, counts, rec)
+        learning, n = Learning(eta, self.first, self.plain, frozen), self.n + steps
+        self._run(learning, Steps(self.n, n, k0, start, source, known), window, counts, rec)
         self.label = int(labels[-1])
         self.waiting = start[steps:] - start[steps], source[start[steps] :].copy()
         ahead = self.copy()  # the two steps that end the last sample
         none = stream_state.recording(c, 0, 0)
-        ahead._run(2, k0, eta, *self.waiting, np.array([self.label, NOTHING]), frozen, window, counts, none)
+        last = Steps(n, n + 2, k0, *self.waiting, np.array([self.label, NOTHING]))
+        ahead._run(learning, last, window, counts, none)
         return Answer(window, counts, rec)
 
-    def _kernel(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
+    def _kernel(self) -> tuple[Callable[..., None], Any]:
         """The loop over steps, and the state that it changes."""
-        return eprop_exact.run, (self.c, self.syn, self.src, self.s, self.past, self.B)
+        return exact.run, Network(self.c, self.syn, self.src, self.s, self.past, self.B)  # type: ignore[arg-type]
 
-    def _run(
-        self,
-        steps: int,
-        k0: int,
-        eta: float,
-        start: np.ndarray,
-        source: np.ndarray,
-        labels: np.ndarray,
-        frozen: bool,
-        window: np.ndarray,
-        counts: np.ndarray,
-        rec: Recorded,
-    ) -> None:
-        run, state = self._kernel()
-        begin, end, how = self.n, self.n + steps, (self.plain, frozen)
-        run(*state, eta, self.first, begin, end, k0, start, source, labels, *how, window, counts, rec)
-        self.n = end
+    def _run(self, learning: Learning, steps: Steps, window: np.ndarray, counts: np.ndarray, rec: Recorded) -> None:
+        run, network = self._kernel()
+        run(network, learning, steps, window, counts, rec)
+        self.n = steps.n1
 
     def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
         return self.learn(spikes, labels, rate)
@@ -103,9 +93,9 @@ class ExactEngine:
 
     def settle(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
-        state = self.c, self.syn, self.src, self.s, self.past, self.B
         if self.first >= 0:
-            eprop_exact.flush(*state, self.n, 0.0, self.first, self.plain)
+            _, network = self._kernel()
+            exact.flush(network, Learning(0.0, self.first, self.plain, False), self.n)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """W_in (N, I), W_rec (N, N), W_out (K, N) as they are delivered: [target, source]."""

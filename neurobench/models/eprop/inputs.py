@@ -9,7 +9,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels import eprop_spikes
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, Sensor, ascend, bin_events, drop_repeats
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.pixels import SENSOR, active_pixels
 
@@ -34,23 +34,23 @@ class Wiring:
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t) + 1, np.int64)
         _, rows, columns = self.sensor
-        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
-        where = moved, self.source_of, columns, rows, _limits(T)
-        n, fault = eprop_spikes.bin_events(*fields, *where, start, source)
-        if fault == eprop_spikes.LATE:
+        t, x, y, p, begin = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
+        recordings, pixels = Recordings(t, x, y, p, begin, moved), Sensor(self.source_of, columns, rows)
+        n, fault = bin_events(recordings, pixels, _limits(T), start, source)
+        if fault == LATE:
             raise UserError(
                 f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
                 "Use recordings of N-MNIST, or rescale their times."
             )
-        if fault == eprop_spikes.UNSORTED:
+        if fault == UNSORTED:
             raise UserError(
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
         if ascending or self.once:
-            eprop_spikes.ascend(start, source)
+            ascend(start, source)
         if self.once:
-            n = eprop_spikes.keep_one(start, source)
+            n = drop_repeats(start, source)
         return Spikes(start, source[:n])
 
 

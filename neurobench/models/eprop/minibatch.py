@@ -9,10 +9,12 @@ import numba
 import numpy as np
 import torch
 
-from neurobench.kernels import eprop_batch
-from neurobench.kernels.eprop_batch import Matrices, Numbers, Recurrent
-from neurobench.kernels.eprop_records import Constants
-from neurobench.kernels.eprop_rows import COLUMNS
+from neurobench.kernels.eprop import batch
+from neurobench.kernels.eprop.batch import Results
+from neurobench.kernels.eprop.forward import Matrices, Network, Numbers, Recurrent, Samples
+from neurobench.kernels.eprop.optimizer import AdamRule, adam, descend
+from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.rows import COLUMNS
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -29,7 +31,7 @@ class MinibatchEngine:
     def __init__(
         self, c: Constants, weights: Weights, dtype: Any = np.float32, lr_out: float = 1.0, softmax: bool = False
     ):
-        self.c, self.dtype, self.lr_out, self.softmax = c, dtype, lr_out, softmax
+        self.c, self.dtype, self.lr_out = c, dtype, lr_out
         self.wires = _wires(weights.mask_rec)
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
@@ -37,8 +39,7 @@ class MinibatchEngine:
         self.first, self.second = _like(self.w), _like(self.w)
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
-        self.plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
-        self.numbers = _numbers(c, dtype)
+        self.numbers = _numbers(c, dtype, softmax)
         self.grads: Matrices | None = None
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Answer:
@@ -48,25 +49,13 @@ class MinibatchEngine:
             self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         f_end = np.zeros((G, len(self.f)), self.dtype)
-        eprop_batch.learn(
-            c,
-            self.numbers,
-            self.plain,
-            *spikes,
-            labels,
-            self.softmax,
-            self.w,
-            self.wires,
-            self.B,
-            self.f,
-            chunks,
-            self.grads,
-            window,
-            counts,
-            f_end,
-        )
+        results = Results(*self.grads, window, counts, f_end)
+        batch.learn(c, self.numbers, self.network(), Samples(*spikes, labels), results)
         self.f_end = f_end
         return Answer(window, counts, stream_state.recording(c, 0, 0))
+
+    def network(self) -> Network:
+        return Network(*self.w, *self.wires, self.B, self.f)
 
     def group(self, spikes: Spikes, labels: np.ndarray, rate: float, k: int) -> Answer:
         """One update; the answers are those of the weights before it. `rate` is that of W_in and W_rec."""
@@ -89,10 +78,10 @@ class MinibatchEngine:
         c, kind = self.c, self.dtype
         clip = kind(c.w_min), kind(c.w_max)
         if not c.adam:
-            return eprop_batch.descend(w, g, mask, len(g), kind(lr / n), *clip)
+            return descend(w, g, mask, kind(lr / n), *clip)
         lr *= np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)
         betas = kind(c.beta_1), kind(c.beta_2), kind(c.epsilon)
-        return eprop_batch.adam(w, g, mask, m, v, len(g), kind(1 / n), kind(lr), *betas, *clip)
+        return adam(w, g, mask, m, v, AdamRule(kind(1 / n), kind(lr), *betas, *clip))
 
     def answer(self, spikes: Spikes, n: int) -> Answer:
         """The readouts of n samples, without learning."""
@@ -138,6 +127,8 @@ def _like(matrices: Matrices) -> Matrices:
     return Matrices(*(np.zeros_like(w) for w in matrices))
 
 
-def _numbers(c: Constants, dtype: Any) -> Numbers:
+def _numbers(c: Constants, dtype: Any, softmax: bool) -> Numbers:
     values = (c.alpha, c.alpha_out, c.v_th, c.height, 1 / c.width, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
-    return Numbers(*(dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)))
+    plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
+    numbers = [dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)]
+    return Numbers._make([*numbers, plain, softmax])

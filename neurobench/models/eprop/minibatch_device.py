@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from neurobench.kernels.eprop_batch import Matrices
-from neurobench.kernels.eprop_records import SURROGATES, Constants
+from neurobench.kernels.eprop.forward import Matrices
+from neurobench.kernels.eprop.records import SURROGATES, Constants
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.exact import Answer, Spikes
 from neurobench.models.eprop.initial import Weights
@@ -24,7 +24,7 @@ _AT_ONCE = 256  # samples: bounds memory
 
 
 class State(NamedTuple):
-    """(G, N) of G samples' neurons, letters as in `eprop_records.Neurons`."""
+    """(G, N) of G samples' neurons, letters as in `kernels.eprop.records.Neurons`."""
 
     v: Tensor
     adapt: Tensor
@@ -115,10 +115,10 @@ class DeviceMinibatchEngine(MinibatchEngine):
         return Course(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
 
     def _backward(self, course: Course, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """mu (T, G, N) and the errors E (W, G, K) as in `eprop_batch`; 0 for samples without a label."""
+        """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
         c = self.c
         target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
-        E = ((y.softmax(-1) if self.softmax else y) - target) * known[:, None]
+        E = ((y.softmax(-1) if self.numbers.softmax else y) - target) * known[:, None]
         lam = mu = b = torch.zeros_like(course.psi[0])
         out = torch.empty_like(course.psi)
         for t in range(c.T - 1, -1, -1):
@@ -151,7 +151,7 @@ class DeviceMinibatchEngine(MinibatchEngine):
 
 
 def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
-    """`eprop_neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
+    """`kernels.eprop.neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
     left, kept, adapt = s.left, s.kept, s.adapt
     free = left == 0
     v = c.alpha * s.v + x
@@ -179,7 +179,7 @@ def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
 
 
 def _surrogate(c: Constants, distance: Tensor) -> Tensor:
-    """As `eprop_neuron.surrogate`."""
+    """As `kernels.eprop.neuron.surrogate`."""
     u = (distance / c.width).abs()
     kind = SURROGATES[c.surrogate]
     if kind == "piecewise_linear":

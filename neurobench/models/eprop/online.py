@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from neurobench.kernels import eprop_online
-from neurobench.kernels.eprop_online import OnlineSources, OnlineSynapses, Sums
-from neurobench.kernels.eprop_records import Synapses
+from neurobench.kernels.eprop import online
+from neurobench.kernels.eprop.online import OnlineNetwork
+from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
+from neurobench.kernels.eprop.records import Synapses
 from neurobench.models.eprop.exact import ExactEngine
 
 
@@ -27,12 +28,12 @@ class OnlineEngine(ExactEngine):
         steps = np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K))
         sums = np.zeros((rows, c.N + 1)), np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.K))
         self.past = Sums(*sums, *steps)
-        self.powers = eprop_online.powers(c)
+        self.powers = online.powers(c)
         variants = c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min)
         self.plain = not variants
 
-    def _kernel(self) -> tuple[Callable[..., None], tuple[Any, ...]]:
-        return eprop_online.run, (self.c, self.syn, self.src, self.s, self.past, self.B, self.powers)
+    def _kernel(self) -> tuple[Callable[..., None], Any]:
+        return online.run, OnlineNetwork(self.c, self.syn, self.src, self.s, self.past, self.B, self.powers)  # type: ignore[arg-type]
 
     def settle(self) -> None:
         """Apply the gradients that wait for their source's next spike."""

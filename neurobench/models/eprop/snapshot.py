@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.eprop_bsshslm import Rule
-from neurobench.kernels.eprop_neuron import surrogate
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.neuron import surrogate
+from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop import stream_state
 from neurobench.models.eprop.bsshslm import course
 from neurobench.models.eprop.exact import ExactEngine, Spikes

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from neurobench.kernels.eprop_online import OnlineSynapses
-from neurobench.kernels.eprop_records import LANES, Constants, Neurons, Past, Sources, Synapses
+from neurobench.kernels.eprop.online_synapses import OnlineSynapses
+from neurobench.kernels.eprop.records import LANES, Constants, Neurons, Past, Sources, Synapses
 from neurobench.models.eprop.initial import Weights
 
 

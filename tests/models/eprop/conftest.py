@@ -14,7 +14,7 @@ import torch
 from neurobench.data.specs import NMNIST
 from neurobench.devices.learning_core.learning_core import FloatCore
 from neurobench.experiment.plan import spawn
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.exact import Spikes
 from neurobench.models.eprop.learner import EpropLearner
 from neurobench.models.eprop.spec import EpropRSNN

@@ -9,7 +9,7 @@ import pytest
 
 from neurobench.devices.learning_core.protocol import FixedPoint
 from neurobench.devices.learning_core.reckon import ReckOn
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.records import Constants
 from neurobench.metrics.operations import total
 from neurobench.models.eprop import counts
 from neurobench.models.eprop.chip import ChipEngine

@@ -6,8 +6,8 @@ from numba import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def surrogate(kind, x, height, width):  # type: ignore[no-untyped-def]
-    """The pseudo-derivative at distance x from the threshold; kinds in `eprop_records.SURROGATES`.
+def surrogate(kind, x, height, width):
+    """The pseudo-derivative at distance x from the threshold; kinds in `eprop.records.SURROGATES`.
 
     h max(0, 1 - |x| / w),    h exp(-|x| / w),    h (1 + |x| / w)^-2,    h / (1 + (x / w)^2)
     """
@@ -22,7 +22,7 @@ def surrogate(kind, x, height, width):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def neuron_step(c, j, x, s):  # type: ignore[no-untyped-def]
+def neuron_step(c, j, x, s):
     """Neuron j under input x. Returns its psi; `s` (Neurons) is changed in place, s.z[j] says whether it fired.
 
         v = alpha v + x,  psi at v - theta,  spike where v >= theta and not refractory,  then v -= v_th
@@ -50,7 +50,7 @@ def neuron_step(c, j, x, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _delta_step(c, j, x, s):  # type: ignore[no-untyped-def]
+def _delta_step(c, j, x, s):
     v = s.v[j]
     free = s.left[j] == 0
     if free:
