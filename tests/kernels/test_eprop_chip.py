@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from neurobench.devices.learning_core.protocol import FixedPoint
-from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.kernels.eprop import chip
 from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.models.eprop.chip import ChipEngine
-from neurobench.models.eprop.exact import Spikes
-from neurobench.models.eprop.initial import draw
-from tests.models.eprop.conftest import TINY
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.network import draw
+from tests.models.eprop.conftest import TINY, reckon
 from tests.models.eprop.reference import eprop
 
 INPUTS, N, K, T = 5, 4, 3, 30
@@ -288,7 +287,7 @@ def test_a_rounded_update_is_the_nearest_lsb() -> None:
 
 
 def test_a_chip_s_numbers_follow_from_its_widths() -> None:
-    numbers = ReckOn().open(0, torch.device("cpu")).fixed_point
+    numbers = reckon().fixed_point
     assert isinstance(numbers, FixedPoint)
     first = draw(3, 12, 8, 3, 0.01, (0.2, 0.4, 0.0))
     made = ChipEngine(TINY, numbers, first, 0)
@@ -312,7 +311,7 @@ def test_the_update_points_where_e_prop_s_gradient_does() -> None:
     made = ChipEngine(c, wide, first, 0)
     events = np.random.default_rng(2).poisson(0.08, (1, c.T + 1, 12))
     before = made.weights()
-    made.group(Spikes(*listed(events)), np.array([1]), 0.0, 0)
+    made.train_batch(Spikes(*listed(events)), np.array([1]), 0.0, 0)
     after = made.weights()
     start = [torch.from_numpy(w) for w in before]
     inputs = torch.from_numpy(events[0, : c.T].astype(float))

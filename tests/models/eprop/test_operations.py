@@ -7,27 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurobench.devices.learning_core.protocol import FixedPoint
-from neurobench.devices.learning_core.reckon import ReckOn
 from neurobench.kernels.eprop.records import Constants
 from neurobench.metrics.operations import total
-from neurobench.models.eprop import counts
 from neurobench.models.eprop.chip import ChipEngine
-from neurobench.models.eprop.engines import Engine
-from neurobench.models.eprop.exact import ExactEngine, Spikes
-from neurobench.models.eprop.initial import Weights, draw, of_matrices
+from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
-from neurobench.models.eprop.online import OnlineEngine
-from tests.models.eprop.conftest import CPU, TINY, learner
+from neurobench.models.eprop.network import Engine, Weights, draw, from_matrices
+from neurobench.models.eprop.operations import of_engine, operations
+from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
+from tests.models.eprop.conftest import TINY, learner, reckon
 
-CHIP = ReckOn().open(0, CPU).fixed_point
 ENGINES = ["exact", "online", "minibatch", "chip"]
 
 
 def engine(kind: str, c: Constants, weights: Weights) -> Engine:
     if kind == "chip":
-        assert isinstance(CHIP, FixedPoint)
-        return ChipEngine(c, CHIP, weights, 0)
+        return ChipEngine(c, reckon().fixed_point, weights, 0)
     if kind == "minibatch":
         return MinibatchEngine(c, weights, np.float64)
     return {"exact": ExactEngine, "online": OnlineEngine}[kind](c, weights)
@@ -52,8 +47,8 @@ def test_by_hand(kind: str) -> None:
     to arrive. Input 0 once more in step T, which is no step of this sample."""
     events = np.zeros((1, 6, 2), np.int64)
     events[0, 1, 0], events[0, 3, 1], events[0, 4, 1], events[0, 5, 0] = 1, 1, 2, 1
-    made = engine(kind, HAND, of_matrices(*(np.array(matrix) for matrix in MATRICES)))
-    figures, undefined = total([counts.of_network(made, spikes_of(events), 1)])
+    made = engine(kind, HAND, from_matrices(*(np.array(matrix) for matrix in MATRICES)))
+    figures, undefined = total([of_engine(made, spikes_of(events), 1)])
     # Input 0 meets one weight, input 1 one, three times; neuron 0 one and one, neuron 1 none and two.
     assert figures["effective_acs"] == (1 + 3) + 1 + (1 + 2)
     assert figures["effective_macs"] == 0
@@ -104,7 +99,7 @@ def test_random_samples_against_a_loop(kind: str, n: int) -> None:
     weights = draw(3, 9, 7, 3, 0.01, (0.2, 0.4, 0.3))
     weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
     events = np.random.default_rng(n).poisson(0.15, (n, c.T + 1, 9))
-    figures, _ = total([counts.of_network(engine(kind, c, weights), spikes_of(events), n)])
+    figures, _ = total([of_engine(engine(kind, c, weights), spikes_of(events), n)])
     wanted = loop(c, weights[:3], events, rests=kind == "minibatch")
     assert figures["effective_acs"] * n == pytest.approx(wanted["acs"], rel=1e-12)
     assert (1 - figures["activation_sparsity"]) * n * c.T * 7 == pytest.approx(wanted["fired"], rel=1e-9)
@@ -118,10 +113,10 @@ def test_a_refractory_neuron_that_is_held_at_its_reset_does_not_change() -> None
     c = HAND._replace(hard_reset=True, refractory=2)
     events = np.zeros((1, 6, 2), np.int64)
     events[0, 1, 0] = 1
-    weights = of_matrices(*(np.array(matrix) for matrix in MATRICES))
+    weights = from_matrices(*(np.array(matrix) for matrix in MATRICES))
     for kind in ("exact", "minibatch"):
-        told = counts.of_network(engine(kind, c, weights), spikes_of(events), 1)
-        assert told.populations[0].updates == 2 + 1 + 1 + 0 + 1
+        counted = of_engine(engine(kind, c, weights), spikes_of(events), 1)
+        assert counted.populations[0].updates == 2 + 1 + 1 + 0 + 1
 
 
 @pytest.mark.filterwarnings("ignore:1196 pixels")
@@ -130,7 +125,7 @@ def test_a_refractory_neuron_that_is_held_at_its_reset_does_not_change() -> None
     [
         {"engine": "online", "optimizer": "gradient_descent"},
         {"engine": "minibatch"},
-        {"core": ReckOn().open(0, CPU)},
+        {"core": reckon()},
     ],
     ids=["online", "minibatch", "chip"],
 )
@@ -138,11 +133,11 @@ def test_counting_real_recordings_changes_nothing_and_sees_the_spikes_of_the_pre
     fields: dict[str, Any], recordings: Any
 ) -> None:
     made, x = learner(**fields), recordings.train.batch(slice(0, 3)).x
-    before, told, after = made.predict(x), made.operations(x), made.predict(x)
+    before, counted, after = made.predict(x), operations(made, x), made.predict(x)
     assert (before == after).all()
-    hidden = told.populations[0]
-    assert hidden.active == int(made._answer(x).counts.sum()) > 0
-    figures, _ = total([told])
+    hidden = counted.populations[0]
+    assert hidden.active == int(made.respond(x).counts.sum()) > 0
+    figures, _ = total([counted])
     assert figures["parameter_count"] > 0
     assert 0 < figures["effective_acs"] < figures["dense_operations"]
-    assert figures["dense_operations"] == 300 * made.recipe.hidden * (made.wiring.inputs + made.recipe.hidden + 10)
+    assert figures["dense_operations"] == 300 * made.spec.hidden * (made.inputs.size + made.spec.hidden + 10)

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from neurobench.kernels.eprop.forward import Matrices
+from neurobench.kernels.eprop.batch import Results
 from neurobench.kernels.eprop.records import SURROGATES, Constants
-from neurobench.models.eprop import stream_state
-from neurobench.models.eprop.exact import Answer, Spikes
-from neurobench.models.eprop.initial import Weights
+from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.network import Response, Weights
 
 _AT_ONCE = 256  # samples: bounds memory
 
@@ -33,7 +32,7 @@ class State(NamedTuple):
     z: Tensor
 
 
-class Course(NamedTuple):
+class Forward(NamedTuple):
     """What the pass back needs of the pass forward."""
 
     psi: Tensor  # (T, G, N)
@@ -42,7 +41,7 @@ class Course(NamedTuple):
     trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
 
 
-class DeviceMinibatchEngine(MinibatchEngine):
+class TorchMinibatchEngine(MinibatchEngine):
     def __init__(
         self,
         c: Constants,
@@ -54,55 +53,43 @@ class DeviceMinibatchEngine(MinibatchEngine):
     ):
         super().__init__(c, weights, dtype, lr_out, softmax)
         self.device = device
-        self.feedback = self._there(np.ascontiguousarray(weights.feedback.T).astype(dtype))  # (K, N)
+        self.feedback = self._to_device(np.ascontiguousarray(weights.feedback.T).astype(dtype))  # (K, N)
 
-    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Answer:
-        c, G = self.c, len(labels)
-        if self.grads is None:
-            self.grads = Matrices(*(np.zeros((1, *w.shape), self.dtype) for w in self.w))
-        window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
-        self.f_end = np.zeros((G, len(self.f)), self.dtype)
-        w = tuple(self._there(np.ascontiguousarray(part.T)) for part in self.weights())
-        for first in range(0, G, _AT_ONCE):
-            some = slice(first, min(first + _AT_ONCE, G))
-            self._some(w, spikes, first, labels[some], window[some], counts[some], self.f_end[some])
-        return Answer(window, counts, stream_state.recording(c, 0, 0))
+    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
+        results = self._results(len(labels), chunks=1)
+        w = tuple(self._to_device(np.ascontiguousarray(part.T)) for part in self.weights())
+        for first in range(0, len(labels), _AT_ONCE):
+            self._add_chunk(w, spikes, first, labels[first : first + _AT_ONCE], results)
+        return Response(results.window, results.counts)
 
-    def _there(self, array: np.ndarray) -> Tensor:
+    def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _some(
-        self,
-        w: tuple[Tensor, ...],
-        spikes: Spikes,
-        first: int,
-        labels: np.ndarray,
-        window: np.ndarray,
-        counts: np.ndarray,
-        f_end: np.ndarray,
+    def _add_chunk(
+        self, w: tuple[Tensor, ...], spikes: Spikes, first: int, labels: np.ndarray, results: Results
     ) -> None:
-        """Samples first, first + 1, ...: window, counts and f_end are written, the gradients gain theirs."""
+        """Samples first, first + 1, ...: their rows of the results are written, the gradients gain theirs."""
         c, G = self.c, len(labels)
         w_in, w_rec, w_out = w  # [source, target]
         at = spikes.start[first * (c.T + 1) : (first + G) * (c.T + 1) + 1]
-        source = self._there(spikes.source[at[0] : at[-1]])
-        x = embedding_bag(source, w_in, self._there(at[:-1] - at[0]), mode="sum")
-        course = self._forward(x.view(G, c.T + 1, c.N), w_rec)
-        y = course.trace @ w_out  # (W, G, K)
-        window[:] = y.transpose(0, 1).cpu().numpy()
-        counts[:] = course.z.sum(0).round().long().cpu().numpy()
-        f_end[:, : c.N] = course.f[-1].cpu().numpy()
-        known = self._there(labels >= 0)
+        source = self._to_device(spikes.source[at[0] : at[-1]])
+        x = embedding_bag(source, w_in, self._to_device(at[:-1] - at[0]), mode="sum")
+        passed = self._forward(x.view(G, c.T + 1, c.N), w_rec)
+        y, rows = passed.trace @ w_out, slice(first, first + G)  # y (W, G, K)
+        results.window[rows] = y.transpose(0, 1).cpu().numpy()
+        results.counts[rows] = passed.z.sum(0).round().long().cpu().numpy()
+        results.f[rows, : c.N] = passed.f[-1].cpu().numpy()
+        known = self._to_device(labels >= 0)
         if bool(known.any()):
-            mu, E = self._backward(course, y, self._there(np.maximum(labels, 0)), known)
-            self._gain(mu, E, course, source, at - at[0], known)
+            mu, E = self._backward(passed, y, self._to_device(np.maximum(labels, 0)), known)
+            self._add_gradients(mu, E, passed, source, at - at[0])
 
-    def _forward(self, x: Tensor, w_rec: Tensor) -> Course:
+    def _forward(self, x: Tensor, w_rec: Tensor) -> Forward:
         """x (G, T + 1, N) input; of step T nothing is used."""
         c, G = self.c, len(x)
         zero = x.new_zeros(G, c.N)
         s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
-        f, r = self._there(self.f[: c.N]).expand(G, c.N), zero
+        f, r = self._to_device(self.f[: c.N]).expand(G, c.N), zero
         psis, zs, fs, traces = [], [], [], []
         for t in range(c.T):
             r = c.alpha_out * r + s.z
@@ -112,27 +99,27 @@ class DeviceMinibatchEngine(MinibatchEngine):
             zs.append(s.z)
             fs.append(f)
             traces.append(r)
-        return Course(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
+        return Forward(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
 
-    def _backward(self, course: Course, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def _backward(self, passed: Forward, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
         c = self.c
         target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
         E = ((y.softmax(-1) if self.numbers.softmax else y) - target) * known[:, None]
-        lam = mu = b = torch.zeros_like(course.psi[0])
-        out = torch.empty_like(course.psi)
+        lam = mu = b = torch.zeros_like(passed.psi[0])
+        out = torch.empty_like(passed.psi)
         for t in range(c.T - 1, -1, -1):
-            lam = c.kappa * lam + (1 - c.kappa) * c.c_reg * (course.f[t] - c.f_target)
+            lam = c.kappa * lam + (1 - c.kappa) * c.c_reg * (passed.f[t] - c.f_target)
             k = t + 1 - (c.T - c.W)
             if 0 <= k < c.W:
                 lam = lam + E[k] @ self.feedback
-            slope = course.psi[t] * (lam + b)
+            slope = passed.psi[t] * (lam + b)
             mu = c.alpha * mu + slope
             b = c.rho * b - c.adapt_beta * slope
             out[t] = mu * known[:, None]
         return out, E
 
-    def _gain(self, mu: Tensor, E: Tensor, course: Course, source: Tensor, at: np.ndarray, known: Tensor) -> None:
+    def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, at: np.ndarray) -> None:
         """Add to the gradients. at (G (T + 1) + 1,): spikes by sample and step."""
         c, G = self.c, mu.shape[1]
         assert self.grads is not None
@@ -142,11 +129,10 @@ class DeviceMinibatchEngine(MinibatchEngine):
         begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
         flat = padded.transpose(0, 1).reshape(-1, c.N)
         to_in = embedding_bag(rows[order], flat, begin, mode="sum")
-        to_rec = course.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
-        to_out = torch.einsum("wgn,wgk->nk", course.trace, E)
-        target, sources = self.wires.target, np.repeat(np.arange(c.N), np.diff(self.wires.start))
+        to_rec = passed.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
+        to_out = torch.einsum("wgn,wgk->nk", passed.trace, E)
         self.grads.w_in[0, :, : c.N] += to_in.cpu().numpy()
-        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[sources, target]
+        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[self._sources(), self.recurrent.target]
         self.grads.w_out[0, :, : c.K] += to_out.cpu().numpy()
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.models.eprop.initial import draw
 from neurobench.models.eprop.minibatch import MinibatchEngine
-from neurobench.models.eprop.minibatch_device import DeviceMinibatchEngine
+from neurobench.models.eprop.minibatch_torch import TorchMinibatchEngine
+from neurobench.models.eprop.network import draw
 from neurobench.models.learner import Step
 from tests.models.eprop.conftest import CPU, learner
 from tests.models.eprop.test_minibatch import SMALL, sample
@@ -31,14 +31,14 @@ def both(device: torch.device, dtype: Any = np.float64, softmax: bool = False, *
     weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
     c = SMALL._replace(**changed)
     compiled = MinibatchEngine(c, weights, dtype, softmax=softmax)
-    return compiled, DeviceMinibatchEngine(c, weights, device, dtype, softmax=softmax)
+    return compiled, TorchMinibatchEngine(c, weights, device, dtype, softmax=softmax)
 
 
 def agree(engines: Any, rtol: float, labels: tuple[int, ...] = (0, 2, -1, 1)) -> None:
     """A sample without a label has an answer and no gradient. Filtered firing starts where the last batch ended."""
     spikes, _ = sample(0, 4)
     for _ in range(2):
-        compiled, torched = (engine.group(spikes, np.array(labels), 1e-4, 0) for engine in engines)
+        compiled, torched = (engine.train_batch(spikes, np.array(labels), 1e-4, 0) for engine in engines)
         np.testing.assert_allclose(torched.window, compiled.window, rtol=0, atol=rtol)
         np.testing.assert_array_equal(torched.counts, compiled.counts)
     assert compiled.counts.sum() > 10
@@ -62,21 +62,21 @@ def test_a_run_goes_on_on_another_device() -> None:
     compiled, torched = both(CPU, adam=True)
     spikes, _ = sample(1, 4)
     labels = np.array([0, 2, 1, 1])
-    compiled.group(spikes, labels, 1e-3, 0)
+    compiled.train_batch(spikes, labels, 1e-3, 0)
     torched.load_state_dict(compiled.state_dict())
     for engine in (compiled, torched):
-        engine.group(spikes, labels, 1e-3, 1)
+        engine.train_batch(spikes, labels, 1e-3, 1)
     for ours, wanted in zip(torched.weights(), compiled.weights(), strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=1e-9)
 
 
 def test_real_recordings_in_single_precision(recordings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """More samples than are taken at once."""
-    monkeypatch.setattr("neurobench.models.eprop.minibatch_device._AT_ONCE", 3)
+    monkeypatch.setattr("neurobench.models.eprop.minibatch_torch._AT_ONCE", 3)
     compiled = learner(engine="minibatch")
-    torched = DeviceMinibatchEngine(compiled.c, compiled.initial, CPU, lr_out=0.01)
+    torched = TorchMinibatchEngine(compiled.c, compiled.initial, CPU, lr_out=0.01)
     batch = recordings.train.batch(slice(0, 4))
-    spikes = compiled.wiring.encode(batch.x, 300)
+    spikes = compiled.inputs.encode(batch.x, 300)
     answers = [engine.gradients(spikes, batch.y.numpy()) for engine in (compiled.engine, torched)]  # type: ignore[attr-defined]
     np.testing.assert_allclose(answers[1].window, answers[0].window, atol=1e-4)
     for ours, wanted in zip(torched.grads, compiled.engine.grads, strict=True):  # type: ignore[arg-type, attr-defined]
