@@ -138,7 +138,9 @@ def test_one_qubit_has_the_closed_form_and_the_general_path_agrees(device: State
     assert program.gates == ONE_QUBIT
     general = Program(1, 1, 0, (Gate("x", (0,)), Gate("x", (0,)), *program.gates), ((0,),))
     assert torch.allclose(device.expectation(program, angles).values[:, 0], -z[:, 0].sin(), atol=1e-15)
-    assert torch.allclose(device.expectation(general, angles).values, device.expectation(program, angles).values, atol=1e-14)
+    assert torch.allclose(
+        device.expectation(general, angles).values, device.expectation(program, angles).values, atol=1e-14
+    )
     assert torch.allclose(device.probabilities(general, angles), device.probabilities(program, angles), atol=1e-14)
     assert torch.allclose(device.probabilities(program, angles)[:, 1], (1 + z[:, 0].sin()) / 2, atol=1e-15)
 

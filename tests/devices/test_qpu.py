@@ -289,7 +289,9 @@ def test_derivatives_are_those_of_finite_differences_under_noise() -> None:
     for reupload in (False, True):
         program = layered(2, 1, reupload, zz=True)
         sample, shared = (part.requires_grad_() for part in random_angles(program, 2, seed=3))
-        assert torch.autograd.gradcheck(lambda *a, p=program: device.expectation(p, Angles(*a)).values, (sample, shared))
+        assert torch.autograd.gradcheck(
+            lambda *a, p=program: device.expectation(p, Angles(*a)).values, (sample, shared)
+        )
 
 
 def test_cost_is_shots_times_reset_gates_and_readout() -> None:

@@ -59,7 +59,8 @@ def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
 def _accuracies(learner: HybridQCNNLearner, split: Split) -> dict[str, float]:
     """Of each network, by head."""
     batches = [learner.measure(split.batch(index)).named() for index in torch.arange(len(split)).split(_BLOCK)]
-    names = {learner.spec.head: "correct", **{head: f"{head}_accuracy" for head in learner.classical}}
+    names: dict[str, str] = {head: f"{head}_accuracy" for head in learner.classical}
+    names[learner.spec.head] = "correct"
     return {head: sum(sums[name] for sums in batches) / len(split) for head, name in names.items()}
 
 

@@ -29,10 +29,8 @@ def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
     head, p = learner.main.head, learner.main.named()
     act = network.trunk(p, x)
     features = head.features(p, act.z, learner.runner, learner.predict_seed(x))
-    activations = {
-        **{"conv1": act.first, "conv2": act.second, "hidden": act.hidden},
-        **head.activations(p, act.z, features),
-    }
+    activations = {"conv1": act.first, "conv2": act.second, "hidden": act.hidden}
+    activations |= head.activations(p, act.z, features)
     connections = [
         convolution("conv1", p["conv1.weight"], act.x, spikes=False),
         convolution("conv2", p["conv2.weight"], act.first, spikes=False),

@@ -258,7 +258,13 @@ def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], sentence: s
             "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB",
         ),
         (
-            ["model=hybrid_qcnn", "dataset=mnist", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
+            [
+                "model=hybrid_qcnn",
+                "dataset=mnist",
+                "backend=mock",
+                "model.n_qubits=9",
+                "backend.circuit.method=density",
+            ],
             "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
         ),
         (
