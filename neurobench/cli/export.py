@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.errors import FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder

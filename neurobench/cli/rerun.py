@@ -6,10 +6,9 @@ import argparse
 
 from rich.console import Console
 
-from neurobench.cli.main import FAILED, FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, FINE, UserError
 from neurobench.experiment.execute import execute
 from neurobench.experiment.reload import stored_plan
 from neurobench.runs.differences import differences

@@ -18,9 +18,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.cli.main import BAD_USAGE, FAILED, FINE
 from neurobench.config.compose import GROUPS, composer, explain, searchpath
-from neurobench.config.errors import ConfigError, UserError
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError
 
 # What Hydra answers by itself, without a run: its help, the composed configuration, where it came from.
 QUESTIONS = ("--help", "--hydra-help", "--cfg", "--info", "--resolve", "--package")

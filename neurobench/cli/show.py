@@ -8,10 +8,9 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FINE, UserError
 from neurobench.experiment.progress import figures_line
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.main import BAD_USAGE, FAILED, FINE
-from neurobench.config.errors import UserError
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE, UserError
 from neurobench.sweep.launch import LAUNCHERS, cores
 from neurobench.sweep.plan import Job, jobs_of
 from neurobench.sweep.progress import COLOURS, Board

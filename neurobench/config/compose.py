@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -51,7 +52,10 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
     own: dict[tuple[str, ...], dict[str, Any]] = {}  # overrides for Hydra itself -> its section with these alone
 
     def section(words: Sequence[str], path: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
-        config = compose("config", overrides=[*path, *words], return_hydra_config=True)
+        try:
+            config = compose("config", overrides=[*path, *words], return_hydra_config=True)
+        except yaml.YAMLError as error:
+            raise ConfigError([" ".join(str(error).split())]) from None
         found = OmegaConf.to_container(config.hydra, resolve=False)
         return config, cast(dict[str, Any], found)
 

@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
+FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3  # exit codes of every verb
+
 
 class UserError(Exception):
     """Something that the user asked for cannot be done. The message says what, why and what to do."""
 
-    exit_code = 2  # of the command; 1 once a run has begun
+    exit_code = BAD_USAGE  # of the command; FAILED once a run has begun
     stops_sweep = False  # whether the rest of a sweep is to be left alone too
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import did_you_mean
-from neurobench.config.resolve import DEVICE
+from neurobench.config.resolve import DEVICE, MACHINERY
 from neurobench.config.spec import Record, Spec, Uses
 from neurobench.config.targets import TargetRefused, find_target
 
@@ -100,7 +100,9 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: M
     """The sentence for a key that nothing reads: its near miss, or the places where that name does exist."""
     prefix = f"{owner}." if owner else ""
     hint = did_you_mean(part, known, prefix)
-    if not hint:
+    if MACHINERY.match(part):
+        hint = " Only a section that stands for a class has one."
+    elif not hint:
         elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
         hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
     where = f"{owner} has no key {part}" if owner else f"there is no key {part}"

@@ -1,12 +1,15 @@
 """Which classes a configuration may name: an exact allow-list.
 
 A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the room of its kind
-below `neurobench.`, or one that an installed package lists by its exact name in the entry-point group
-`neurobench.plugins`. It is made from plain values by `find_target(...)(**fields)`; nothing else in a configuration can
-name code.
+below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
+`neurobench.plugins`, or one of a package or module that the person at the keyboard allows, which may lie in the folder
+where the command is typed:
 
-A device may also wrap a class of another package (any `dimod.Sampler`). Such a class is allowed where neurobench
-lists it, where an installed package lists it in the same group, or where the person at the keyboard allows its package:
+    NEUROBENCH_ALLOW=mymodel neurobench run --config-dir . model=mymodel
+
+It is made from plain values by `find_target(...)(**fields)`; nothing else in a configuration can name code.
+
+A device may also wrap a class of another package (any `dimod.Sampler`), under the same conditions:
 
     NEUROBENCH_ALLOW=dwave.system,dynex neurobench run ...
 
@@ -17,9 +20,11 @@ same reason it is read once, before any configuration.
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import did_you_mean
@@ -64,14 +69,17 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
     """
     if not isinstance(path, str) or not _is_dotted_name(path):
         raise TargetRefused(f"_target_={path!r} is not the dotted name of a class")
-    if not path.startswith("neurobench.") and path not in plugin_targets():
+    if not path.startswith("neurobench.") and not _is_allowed(path):
         raise TargetRefused(
-            f"_target_={path} is not allowed: only classes of neurobench itself, and classes that an installed "
-            f"package lists in the entry-point group {PLUGINS}, may be named in a configuration."
+            f"_target_={path} is not allowed: only classes of neurobench itself, classes that an installed package "
+            f"lists in the entry-point group {PLUGINS}, and those of modules that the environment variable {ALLOW} "
+            f"names. If the code is yours: {ALLOW}={path.partition('.')[0]} neurobench ..."
         )
     if path.startswith("neurobench.") and not path.startswith(ROOMS[kind]):
         raise TargetRefused(f"_target_={path} is no {kind}: neurobench's own are found below {ROOMS[kind][:-1]}.")
     module_name, _, name = path.rpartition(".")
+    if ALLOWED and (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # last, so that nothing in the folder can stand in for an installed package
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -97,7 +105,7 @@ def outside_fault(path: str, ours: Sequence[str]) -> str | None:
     if not _is_dotted_name(path):
         return f"={path!r} is not the dotted name of a class"
     listed = [*ours, *plugin_targets()]
-    if path not in listed and not any(path.startswith(f"{package}.") for package in ALLOWED):
+    if path not in ours and not _is_allowed(path):
         return (
             f"={path} is not allowed: there is {', '.join(ours)}; besides these, classes that an installed package "
             f"lists in the entry-point group {PLUGINS}, and those of packages that the environment variable {ALLOW} "
@@ -112,6 +120,10 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _is_allowed(path: str) -> bool:
+    return path in plugin_targets() or any(path.startswith(f"{package}.") for package in ALLOWED)
 
 
 def _is_dotted_name(path: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from neurobench.config.compose import GROUPS, Composer, choices
 from neurobench.config.errors import ConfigError
@@ -27,18 +27,17 @@ class Cell:
     faults: tuple[str, ...]  # why it does not run; empty where it runs
 
 
-def catalogue() -> dict[str, list[str]]:
-    """Every group and its choices."""
-    return {group: choices(group) for group in GROUPS}
+def catalogue(config_dir: str | None = None) -> dict[str, list[str]]:
+    """Every group and its choices, those of a user's own folder among them."""
+    return {group: choices(group, config_dir) for group in GROUPS}
 
 
-def matrix(compose: Composer) -> list[Cell]:
+def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
     """Every model x dataset x backend, judged as `run` judges it.
 
     Hydra composes each model once, and every data set's and backend's file once, each in a place of its own: they write
     into their own sections alone, so the result is what it would compose for each cell.
     """
-    names = catalogue()
     models = {name: resolved(compose([f"model={name}"])) for name in names["model"]}
     others = _composed_apart(compose, {group: names[group] for group in ("dataset", "backend")})
     cells = []
@@ -67,8 +66,10 @@ def _composed_apart(compose: Composer, names: dict[str, list[str]]) -> dict[str,
     places = {(group, name): f"at_{number}" for group in names for number, name in enumerate(names[group])}
     config = compose([f"+{group}@all_{group}.{place}={name}" for (group, name), place in places.items()])
 
+    OmegaConf.set_struct(config, False)
+
     def section(group: str, name: str) -> Any:
-        alone = cast(DictConfig, OmegaConf.merge(config, {group: config[f"all_{group}"][places[group, name]]}))
-        return OmegaConf.to_container(alone[group], resolve=True)
+        config[group] = config[f"all_{group}"][places[group, name]]
+        return OmegaConf.to_container(config[group], resolve=True)
 
     return {group: {name: section(group, name) for name in names[group]} for group in names}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
 from neurobench.config.targets import load
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class RunFailed(UserError):
     """The run began and did not finish. Its folder says why."""
 
-    exit_code = 1
+    exit_code = FAILED
 
 
 class RunInterrupted(UserError):
@@ -217,7 +217,9 @@ class _Run:
         from neurobench.experiment.plots import confusion, learning_curve
 
         title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
-        self.folder.save_figure("learning_curve", learning_curve(loop.record.epochs, loop.record.trace))
+        curve = learning_curve(loop.record.epochs, loop.record.trace)
+        if curve is not None:
+            self.folder.save_figure("learning_curve", curve)
         self.folder.save_figure("confusion", confusion(evaluation.confusion, title))
         with self.ledger.phase("figures"):
             if self.plan.model.figures is not None:

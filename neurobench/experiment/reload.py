@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import ConfigError, UserError
@@ -37,7 +36,7 @@ def stored_plan(folder: RunFolder) -> Plan:
 
     Raises ConfigError, and UserError for a run of an earlier version.
     """
-    config = OmegaConf.create(yaml.safe_load((folder.path / "config.yaml").read_text()))
+    config = OmegaConf.create(folder.config())
     record = folder.record()
     try:
         return parse(cast(DictConfig, config), record.get("setting_hash"))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.runs.folder import RunFolder
 
@@ -34,8 +32,7 @@ def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
 
 def _computed(run: RunFolder) -> dict[str, Any]:
     """The stored configuration less its runtime keys, as it stands: nothing in it is resolved or acted on."""
-    plain = yaml.safe_load((run.path / "config.yaml").read_text())
-    return {str(key): value for key, value in plain.items() if key not in RUNTIME_KEYS}
+    return {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS}
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
