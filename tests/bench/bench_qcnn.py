@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT), *(str(ROOT / ".venv/peers" / peers) for peers in ("qcnn", "qutrunk"))]
+sys.path.extend(str(Path(__file__).parents[2] / folder) for folder in ("", ".venv/peers/qcnn", ".venv/peers/qutrunk"))
 
 import torch
 from torch import Tensor
@@ -149,10 +148,10 @@ def layers_race() -> None:
 
 def noisy_race() -> None:
     processor = spec("backend/mock", "circuit").open(0, CPU)
-    program = layered(4, DEPTH, reupload=False, zz=False)
+    noise, program = processor.noise, layered(4, DEPTH, reupload=False, zz=False)
     contenders: dict[str, tuple[Callable[[], Layer], int]] = {
         "ours": (lambda: ours(processor, program), 10),
-        "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", processor.noise), 1),
+        "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", noise), 1),
     }
     race("4 noisy qubits", contenders, 4, DEPTH, same=False)
 
