@@ -71,8 +71,9 @@ def test_networks_have_the_size_that_they_are_said_to_have(fields: dict[str, Any
 
 @pytest.mark.parametrize("head", ["binary", "sigmoid"])
 def test_class_0_is_the_probability_of_1(head: str) -> None:
-    made = HEADS[head](hybrid(), 2)
-    scores = made.scores({}, made.features({}, torch.tensor([[0.7]]), learner().runner, 0))[0]
+    made = learner(head=head)
+    features = made.main.features({}, torch.tensor([[0.7]]), made.runner, 0)
+    scores = made.main.head.scores({}, features)[0]
     one = (1 + math.sin(0.7)) / 2 if head == "binary" else 1 / (1 + math.exp(-0.7))
     assert scores.tolist() == pytest.approx([one, 1 - one])
 
