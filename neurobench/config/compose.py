@@ -67,7 +67,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         faults = hydra_faults(found, own[words], folders(config_dir))
         if faults:
             raise ConfigError(faults)
-        return cast(DictConfig, OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked

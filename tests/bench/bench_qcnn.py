@@ -28,7 +28,7 @@ from neurobench.data.dataset import Batch
 from neurobench.devices.circuit.mock_noise import Noise
 from neurobench.devices.circuit.protocol import Expectations
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
 from neurobench.problems.circuit import Angles, Program

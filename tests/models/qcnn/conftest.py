@@ -7,7 +7,7 @@ import torch
 from neurobench.data.dataset import Split
 from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.spec import HybridQCNN
