@@ -13,9 +13,10 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
+from neurobench.models.common.augment import moved
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
-from neurobench.models.qcnn.adam import rate
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.models.qcnn.trainable import Trainable
@@ -78,9 +79,9 @@ class HybridQCNNLearner:
             )
         dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
         mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
-        x = network.moved(x, spec.jitter, derive(seed, _MOVE, at.k))
+        x = moved(x, spec.jitter, derive(seed, _MOVE, at.k))
         assert spec.lr is not None  # `for_task` leaves nothing open
-        lr = rate(spec.schedule, spec.lr, at)
+        lr = FACTORS[spec.schedule](at.k, at.n) * spec.lr
         sums = {
             head: net.learn(x, y, mask, lr, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
             for head, net in self.networks.items()

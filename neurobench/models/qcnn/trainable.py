@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.models.common.optim import Moments, at_rest, descend
 from neurobench.models.qcnn import network
-from neurobench.models.qcnn.adam import Adam
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.heads import HEADS, QuantumHead
 from neurobench.models.qcnn.spec import HybridQCNN
@@ -25,12 +25,8 @@ class Trainable:
         self.head = HEADS[head](spec, classes)
         self.weight_decay = spec.weight_decay or 0.0
         self.parts = {**network.trunk_parts(shape, spec.n_qubits or 1), **self.head.parts()}
-        self.adam = Adam(network.initial(self.parts, seed).to(device))
-
-    @property
-    def params(self) -> Tensor:
-        """(P,) all of them."""
-        return self.adam.params
+        self.params = network.initial(self.parts, seed).to(device)  # (P,)
+        self.moments = at_rest([self.params])
 
     def named(self) -> dict[str, Tensor]:
         """The parameters by name, as views."""
@@ -61,14 +57,14 @@ class Trainable:
         scores = self.head.scores(p, self.features(p, network.trunk(p, x, mask).z, runner, seed))
         loss = self.losses(scores, y, runner).mean()
         (g,) = torch.autograd.grad(loss, flat)
-        self.adam.step(g, lr, self.weight_decay)
+        self.moments = descend([self.params], [g], self.moments, lr, weight_decay=self.weight_decay)
         return float(loss.detach()) * len(y), int((scores.detach().argmax(1) == y).sum())
 
     def state_dict(self) -> dict[str, Any]:
-        adam = self.adam
-        return {"params": adam.params.clone(), "m": adam.m.clone(), "v": adam.v.clone(), "t": adam.t}
+        (m,), (v,), t = self.moments
+        return {"params": self.params.clone(), "m": m.clone(), "v": v.clone(), "t": t}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name in ("params", "m", "v"):
-            getattr(self.adam, name).copy_(state[name])
-        self.adam.t = state["t"]
+        self.params.copy_(state["params"])
+        m, v = (state[name].to(self.params.device, copy=True) for name in ("m", "v"))
+        self.moments = Moments([m], [v], state["t"])
