@@ -53,17 +53,17 @@ def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
 
 def newest_of_each_chip(outputs: Path, name: str) -> list[tuple[str, Mapping[str, float]]]:
     """Finished paper-scale runs of a name, by chip. Raises UserError where there are none."""
-    metrics: dict[int, Mapping[str, float]] = {}
+    by_chip: dict[int, Mapping[str, float]] = {}
     for run in all_runs(outputs):
         result = run.result()
         if result and result["name"] == name and result["scale"] == "paper":
-            metrics[_chip(run, result)] = result["metrics"]
-    if not metrics:
+            by_chip[_chip(run, result)] = result["metrics"]
+    if not by_chip:
         raise UserError(
             f"there is no finished run of {name} below {outputs}. "
             f"Start some: neurobench run -m experiment={name} seed=0,1,2,3,4"
         )
-    return [(str(chip), metrics[chip]) for chip in sorted(metrics)]
+    return [(str(chip), by_chip[chip]) for chip in sorted(by_chip)]
 
 
 def _chip(run: RunFolder, result: Mapping[str, Any]) -> int:

@@ -75,5 +75,5 @@ def test_a_section_with_a_fault_is_told_in_each_of_its_cells(compose: Composer) 
         told = " ".join(cell.faults)
         assert (bad["dataset=mnist"] in told) == (cell.dataset == "mnist"), cell
         assert (bad["model=qrbm"] in told) == (cell.model == "qrbm"), cell
-        if cell.backend == "sim_tabu" and cell.model in ("qrbm", "qrbm_tutorial"):
+        if cell.backend == "sim_tabu" and cell.model == "qrbm":
             assert bad["backend=sim_tabu"] in told
