@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from neurobench.problems.rbm import RBM
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -22,14 +24,6 @@ class DeviceRecipe(Protocol):
     def open(self, seed: int, device: torch.device) -> Any:
         """The device. `seed` is the identity of an emulated chip; `device` is where torch computes."""
         ...
-
-
-class RBM(NamedTuple):
-    """A restricted Boltzmann machine: E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}."""
-
-    W: Tensor  # (V, H) float32
-    a: Tensor  # (V,) float32 visible bias
-    b: Tensor  # (H,) float32 hidden bias
 
 
 class Reads(NamedTuple):
