@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from neurobench.devices.protocol import RBM
-from neurobench.kernels.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.kernels.logistic import logistic
+from neurobench.kernels.rbm.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 
 
 def sparse(rows: int, units: int, seed: int, grey: bool = False) -> torch.Tensor:

@@ -14,8 +14,8 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.dimod_sampler import DimodSampler
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.bqm import to_bqm
 
 SEED_BITS = 31  # the most that every sampler takes

@@ -11,8 +11,8 @@ from torch import Tensor
 from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler.chromatic import sweep_bqm
 from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.rbm.layers import conditional, transposed
 
 
 class GibbsDevice(dimod.Sampler):

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from neurobench.devices.protocol import RBM
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.models.qrbm import rbm as equations
 
 
