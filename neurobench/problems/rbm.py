@@ -1,4 +1,4 @@
-"""A restricted Boltzmann machine."""
+"""A restricted Boltzmann machine, as samplers are handed it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RBM(NamedTuple):
-    """A restricted Boltzmann machine: E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}."""
+    """E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}. Compiled kernels take the same record of numpy arrays."""
 
     W: Tensor  # (V, H) float32
     a: Tensor  # (V,) float32 visible bias

@@ -17,8 +17,8 @@ from neurobench.devices.sampler.annealing_qpu_errors import fixed_errors, progra
 from neurobench.devices.sampler.annealing_qpu_tiles import conditioned, tiles
 from neurobench.devices.sampler.protocol import Reads
 from neurobench.devices.sampler.topology import CHIPS
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.qubo import (
     Units,
     ising_of_units,

@@ -12,8 +12,8 @@ import dimod
 import numpy as np
 import torch
 
-from neurobench.kernels.layers import conditional
 from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.rbm.layers import conditional
 
 
 def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps: int, beta: float) -> np.ndarray:

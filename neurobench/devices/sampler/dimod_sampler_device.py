@@ -14,8 +14,8 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.dimod_sampler import DimodSampler
 from neurobench.devices.sampler.protocol import Reads
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.rbm.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qrbm import counts, initial, pixels, readout

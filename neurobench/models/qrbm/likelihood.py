@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.models.qrbm import rbm as equations
 from neurobench.problems.rbm import RBM
 

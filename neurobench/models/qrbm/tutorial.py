@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
-from neurobench.kernels.random import derive, key_of
-from neurobench.kernels.single import single_updates
+from neurobench.kernels.random import derive, kernel_key
+from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, transposed, warm_up
+from neurobench.kernels.rbm.sequential_cd import sequential_cd
 from neurobench.metrics.operations import Operations
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qrbm import counts, initial, pixels, readout
@@ -77,16 +77,14 @@ class TutorialLearner:
     def _descend(self, v: Tensor, k: int) -> float:
         """An update for each of v (B, V). Returns the sum of their errors."""
         recipe = self.recipe
-        k0, k1 = key_of(derive(self.seeds.training, _UPDATES, k))
-        return single_updates(
+        return sequential_cd(
             v.numpy(),
             recipe.lr / recipe.decay_factor**self.updates,
             recipe.decay_factor,
             np.float32(recipe.momentum),
-            np.uint32(k0),
-            np.uint32(k1),
-            *(part.numpy() for part in self.rbm),
-            *(part.numpy() for part in self.velocity),
+            kernel_key(derive(self.seeds.training, _UPDATES, k)),
+            as_arrays(self.rbm),
+            as_arrays(self.velocity),
         )
 
     def measure(self, batch: Batch) -> Mapping[str, float]:

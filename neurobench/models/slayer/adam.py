@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.core.protocol import Core
-from neurobench.kernels.cuba_update import descend, gradient_of_weights, squares, to_grid
+from neurobench.kernels.cuba.update import AdamStep, descend, gradient_of_weights, squares, to_grid
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.neuron import POINT
 from neurobench.models.slayer.parameters import Held, Layer, held, held_of
@@ -111,7 +111,7 @@ def _update_compiled(layer: Layer, there: Held, gradient: LayerGradient, moments
         pull = (scale * dots / norm**2).astype(np.float32)
     rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
     first, second = moments["v"]
-    descend(parts[0], scale, pull, tuple(np.float32(r) for r in rates), chunks, v, first.numpy(), second.numpy())
+    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first.numpy(), second.numpy())
     if layer.g is None or dg is None:
         return float(np.linalg.norm(parts[0])) / v.size
     adam(layer.g, dg, moments["g"], lr, k)

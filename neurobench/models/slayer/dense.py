@@ -73,7 +73,7 @@ class DenseEngine:
         """Spikes, currents and voltages of inputs z, (T, B, C)."""
         fixed = layer.unit != 1
         if self._fused:
-            from neurobench.kernels.cuba_triton import forward
+            from neurobench.kernels.cuba.gpu import forward
 
             return forward(z.int() if fixed else z, layer.cuba, fixed)
         return unroll(fixed_step if fixed else float_step, z, layer.cuba)
@@ -81,7 +81,7 @@ class DenseEngine:
     def _backward(self, g: Tensor, u: Tensor, v: Tensor, slope: Slope, layer: Held) -> tuple[Tensor, Tensor]:
         """dL/dz and the sums of the decays' gradient from g = dL/ds (T, B, C)."""
         if self._fused:
-            from neurobench.kernels.cuba_triton import backward
+            from neurobench.kernels.cuba.gpu import backward
 
             return backward(g, u, v, slope, layer.cuba, layer.unit)
         back = scan_back(g, u, v, slope, layer.cuba, layer.unit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba
@@ -10,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.cuba_backward import backward
-from neurobench.kernels.cuba_forward import COUNTS, TALLY, dense, forward_fixed, forward_float
-from neurobench.kernels.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba import forward as cuba
+from neurobench.kernels.cuba.backward import Gradients, Pass, Surrogate, backward
+from neurobench.kernels.cuba.forward import COUNTS, TALLY, Dropout, Layer, forward_fixed, forward_float
+from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba.spike_lists import Spikes, dense
+from neurobench.kernels.cuba.step import FixedNeuron, FloatNeuron
 from neurobench.models.slayer.neuron import POINT, Slope
 from neurobench.models.slayer.parameters import Held
-from neurobench.models.slayer.spikes import Spikes
 
 _BLOCK = 4  # samples a thread that go the way back together: what a layer hands to the one below is still in the cache
 
@@ -37,16 +38,11 @@ class Activity(NamedTuple):
     tally: list[dict[str, int]]  # of each layer, see cuba_forward.TALLY
 
 
-@dataclass
-class _Buffers:
+class _Buffers(NamedTuple):
     """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
 
-    v: np.ndarray
-    out: np.ndarray
-    count: np.ndarray
-    begin: np.ndarray
-    fired: np.ndarray
-    tally: np.ndarray
+    activity: cuba.Activity
+    begin: np.ndarray  # (N, T) int64 of the arriving spikes as lists
 
 
 class EventEngine:
@@ -73,21 +69,21 @@ class EventEngine:
             hidden = k + 1 < len(layers)
             own = self._buffers(k, layer, n, steps, chunks, learns)
             stays = kept[k].numpy() if hidden and kept is not None else self._ones(n, layer.W.shape[1])
-            given = (*coming[:3], layer.W.numpy(), share, _numbers(layer), layer.delay.numpy(), stays, chunks, learns)
-            written = (own.v, own.out, own.count, own.fired, own.tally)
+            weights, dropout = Layer(layer.W.numpy(), layer.delay.numpy()), Dropout(share, stays)
+            given = (coming, weights, _neuron(layer), dropout, chunks, learns)
             if layer.unit == 1:
-                forward_float(*given, *written)
+                forward_float(*given, own.activity)
             else:
-                forward_fixed(*given, counted, *written)
+                forward_fixed(*given, counted, own.activity)
             used.append((coming, share, stays, own))
-            coming = Spikes(own.out.reshape(-1), own.begin, own.count, layer.W.shape[1])
+            coming = _arrivals(own)
             share = keep if hidden and kept is not None else 1.0
-        last = used[-1][3]
+        last = used[-1][3].activity
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
         self._pass = (layers, used, keep if kept is not None else 1.0) if learns else None
-        fired = [torch.from_numpy(own.fired.copy()) for *_, own in used]
-        return Activity(y, fired, [_told(own.tally) for *_, own in used])
+        fired = [torch.from_numpy(own.activity.fired.copy()) for *_, own in used]
+        return Activity(y, fired, [_told(own.activity.tally) for *_, own in used])
 
     def gradients(self, g: Tensor, slope: Slope, with_decays: bool = True) -> list[LayerGradient]:
         """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
@@ -102,29 +98,21 @@ class EventEngine:
             part = slice(first, first + _BLOCK * chunks)
             back = g[part].numpy()
             for k in reversed(range(len(layers))):
-                layer, (coming, _, stays, own) = layers[k], used[k]
+                layer, (coming, _, stays, (own, _)) = layers[k], used[k]
                 n, steps, width = back.shape
                 below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
-                backward(
-                    back,
-                    own.v[part],
-                    layer.delay.numpy(),
-                    stays[part],
-                    np.float32(keep if k + 1 < len(layers) else 1.0),
-                    _numbers(layer)[2],
-                    _slope(layer, slope),
-                    with_decays,
-                    coming.neurons,
-                    coming.begin[part],
-                    coming.counts[part],
-                    own.out[part],
-                    own.count[part],
-                    chunks,
-                    panels[k],
-                    self._array("eu", k, (chunks, steps, width)),
-                    below,
-                    *sums[k],
+                forward = Pass(
+                    inputs=coming._replace(begin=coming.begin[part], counts=coming.counts[part]),
+                    v=own.v[part],
+                    threshold=_neuron(layer).threshold,
+                    delay=layer.delay.numpy(),
+                    mask=stays[part],
+                    keep=np.float32(keep if k + 1 < len(layers) else 1.0),
+                    out=own.out[part],
+                    count=own.count[part],
                 )
+                eu = self._array("eu", k, (chunks, steps, width))
+                backward(back, forward, _surrogate(layer, slope), with_decays, panels[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         return [
@@ -134,27 +122,27 @@ class EventEngine:
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
-        return [torch.from_numpy(own.v) for *_, own in self._pass[1]]
+        return [torch.from_numpy(own.activity.v) for *_, own in self._pass[1]]
 
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
         _, used, _ = self._pass
-        return [Spikes(own.out.reshape(-1), own.begin, own.count, own.out.shape[2]) for *_, own in used]
+        return [_arrivals(own) for *_, own in used]
 
     def _buffers(self, k: int, layer: Held, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
         key = ("layer", k, n, steps, chunks, learns, layer.unit == 1)
         if key not in self._kept:
             width = layer.W.shape[1]
-            self._kept[key] = _Buffers(
-                v=np.empty(
-                    (n, steps, width) if learns else (chunks, 1, width), np.float32 if layer.unit == 1 else np.int32
-                ),
+            v_shape = (n, steps, width) if learns else (chunks, 1, width)
+            activity = cuba.Activity(
+                v=np.empty(v_shape, np.float32 if layer.unit == 1 else np.int32),
                 out=np.empty((n, steps, width), np.uint16),
                 count=np.empty((n, steps), np.int32),
-                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
                 fired=np.empty((n, width), np.int32),
                 tally=np.empty((chunks, len(TALLY)), np.int64),
             )
+            begin = (np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps)
+            self._kept[key] = _Buffers(activity, begin)
         return self._kept[key]
 
     def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -163,11 +151,11 @@ class EventEngine:
             self._kept[key] = np.empty(shape, np.float32)
         return self._kept[key]
 
-    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """dW, dD and dd of `backward`, at 0."""
+    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> Gradients:
+        """At 0."""
         dW = self._array("dW", k, (chunks, *shape))
         dW[:] = 0
-        return dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1]))
+        return Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
 
     def _panels(self, k: int, w: Tensor) -> np.ndarray:
         """Of the transpose of a layer's weights (I, C), for `product`; none for the first layer."""
@@ -183,16 +171,21 @@ class EventEngine:
         return self._kept[key]
 
 
-def _numbers(layer: Held) -> tuple[Any, ...]:
-    kind = np.float32 if layer.unit == 1 else np.int32
-    numbers = layer.cuba[:3] if layer.unit == 1 else layer.cuba
-    return tuple(kind(number) for number in numbers)
+def _arrivals(own: _Buffers) -> Spikes:
+    out, count = own.activity.out, own.activity.count
+    return Spikes(out.reshape(-1), own.begin, count, out.shape[2])
 
 
-def _slope(layer: Held, slope: Slope) -> tuple[np.float32, ...]:
+def _neuron(layer: Held) -> FixedNeuron | FloatNeuron:
+    if layer.unit == 1:
+        return FloatNeuron(*map(np.float32, layer.cuba[:3]))
+    return FixedNeuron(*map(np.int32, layer.cuba))
+
+
+def _surrogate(layer: Held, slope: Slope) -> Surrogate:
     one = POINT if layer.unit != 1 else 1
     numbers = (layer.unit, slope.centre, -1 / slope.tau, slope.peak, layer.cuba.ku / one, layer.cuba.kv / one)
-    return tuple(np.float32(number) for number in numbers)
+    return Surrogate(*map(np.float32, numbers))
 
 
 def _told(tally: np.ndarray) -> dict[str, int]:

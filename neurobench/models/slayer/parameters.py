@@ -84,7 +84,7 @@ def cuba_on(core: Core, D: Tensor, threshold: float) -> tuple[Cuba, float]:
 
 
 def held(layer: Layer, core: Core, recipe: SlayerSNN) -> Held:
-    """The reference of what `neurobench.kernels.cuba_update.to_grid` computes, for any device."""
+    """The reference of what `neurobench.kernels.cuba.update.to_grid` computes, for any device."""
     scale = scale_of(layer.v, layer.g)
     w = layer.v * scale
     W = w

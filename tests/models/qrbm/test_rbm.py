@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.kernels.layers import Pair, ascend, conditional
 from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import Pair, ascend, conditional
 from neurobench.models.qrbm import rbm as equations
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM

@@ -23,7 +23,7 @@ _FUSED = ("contract",)  # a product and a sum may be one instruction
 
 
 @njit(cache=True, error_model="numpy")
-def pack_transposed(w, panels):  # type: ignore[no-untyped-def]
+def pack_transposed(w, panels):
     """w (J, K) as panels (P, K, 16) of w': panels[p, k, i] = w[first(p) + i, k]; the last panel ends with the last row.
 
     With fewer than 16 rows, zeros follow them.
@@ -37,7 +37,7 @@ def pack_transposed(w, panels):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def multiply(a, panels, out):  # type: ignore[no-untyped-def]
+def multiply(a, panels, out):
     """out (T, J) = a (T, K) b, panels of b (K, J) as `pack_transposed` writes them of b'. All contiguous."""
     steps, width = out.shape
     if steps < ROWS or width < COLUMNS:
@@ -52,7 +52,7 @@ def multiply(a, panels, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _multiply_few(a, panels, out):  # type: ignore[no-untyped-def]
+def _multiply_few(a, panels, out):
     for p in range(panels.shape[0]):
         column = max(0, min(COLUMNS * p, out.shape[1] - COLUMNS))
         for t in range(a.shape[0]):

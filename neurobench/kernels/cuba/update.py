@@ -6,6 +6,8 @@ Kept as (inputs, outputs), so that an active input is a row. Rows are shared out
 is summed by chunk first and then in the chunks' order, so that a number of threads always gives the same bits.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, prange
 
@@ -13,8 +15,18 @@ LOW, HIGH = np.float32(-128), np.float32(127)  # of m / 2
 _GRID = np.float32(32.0)
 
 
+class AdamStep(NamedTuple):
+    """Of update k, from 1. All float32."""
+
+    beta1: np.float32
+    beta2: np.float32
+    lr: np.float32  # lr / (1 - beta1^k)
+    correction: np.float32  # 1 / sqrt(1 - beta2^k)
+    eps: np.float32
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
-def squares(v, chunks):  # type: ignore[no-untyped-def]
+def squares(v, chunks):
     """|v|^2 of each output neuron, (C,) float64.   v (I, C) float32."""
     inputs, width = v.shape
     parts = np.zeros((chunks, width))
@@ -26,7 +38,7 @@ def squares(v, chunks):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _in_order(parts):  # type: ignore[no-untyped-def]
+def _in_order(parts):
     total = np.zeros(parts.shape[1])
     for c in range(parts.shape[0]):
         total += parts[c]
@@ -34,7 +46,7 @@ def _in_order(parts):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def to_grid(v, scale, chunks, W, w):  # type: ignore[no-untyped-def]
+def to_grid(v, scale, chunks, W, w):
     """W (I, C) int8 = m / 2 of the weights v scale, w (I, C) float32 = m / 64.   scale (C,) float32 = g / |v|."""
     inputs, width = v.shape
     for c in prange(chunks):
@@ -46,7 +58,7 @@ def to_grid(v, scale, chunks, W, w):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def gradient_of_weights(parts, factor, v, scale, gridded, chunks):  # type: ignore[no-untyped-def]
+def gradient_of_weights(parts, factor, v, scale, gridded, chunks):
     """Add up parts (P, I, C) of dL/dw into parts[0], times `factor`; 0 where `gridded` and the grid cuts w off.
 
     The straight-through gradient passes at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
@@ -72,13 +84,13 @@ def gradient_of_weights(parts, factor, v, scale, gridded, chunks):  # type: igno
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def descend(dw, scale, pull, rates, chunks, v, first, second):  # type: ignore[no-untyped-def]
+def descend(dw, scale, pull, adam, chunks, v, first, second):
     """One step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
 
-    All (I, C) float32; scale, pull (C,) float32. rates: beta1, beta2, lr / (1 - beta1^k), 1 / sqrt(1 - beta2^k), eps.
+    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep.
     Returns |v|^2 afterwards, (C,) float64.
     """
-    beta1, beta2, lr, correction, eps = rates
+    beta1, beta2, lr, correction, eps = adam
     one = np.float32(1.0)
     inputs, width = v.shape
     parts = np.zeros((chunks, width))

@@ -6,17 +6,17 @@ beside each of them. Both draw the same uniforms, so they differ by the rounding
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.contrast import contrast
-from neurobench.kernels.events import half_step
 from neurobench.kernels.random import key_of, uniforms
-from neurobench.kernels.transpose import transpose
+from neurobench.kernels.random import kernel_key, uniforms
+from neurobench.kernels.rbm.cd_update import Rates, cd_update
+from neurobench.kernels.rbm.gibbs import half_step, transpose
 from neurobench.problems.rbm import RBM
 
 
@@ -34,6 +34,11 @@ class Pair(NamedTuple):
     p: Tensor  # (B, H) float32 p(h = 1 | v)
 
 
+def as_arrays(record: Any) -> Any:
+    """A record of tensors as the same record of arrays, which share their memory."""
+    return type(record)(*(part.numpy() for part in record))
+
+
 def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
     """p = s(beta (bias + x W)), state ~ Bernoulli(p).
 
@@ -42,20 +47,10 @@ def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0
     if x.device.type != "cpu":
         return conditional_torch(x, W, bias, seed, beta)
     p = torch.empty(len(x), W.shape[1])
-    state = torch.empty_like(p)
-    k0, k1 = key_of(seed)
-    half_step(
-        x.contiguous().numpy(),
-        W.numpy(),
-        bias.numpy(),
-        np.float32(beta),
-        np.uint32(k0),
-        np.uint32(k1),
-        numba.get_num_threads(),
-        p.numpy(),
-        state.numpy(),
-    )
-    return Drawn(p, state)
+    drawn = Drawn(p, torch.empty_like(p))
+    x, chunks = x.contiguous(), numba.get_num_threads()
+    half_step(x.numpy(), W.numpy(), bias.numpy(), np.float32(beta), kernel_key(seed), chunks, as_arrays(drawn))
+    return drawn
 
 
 def conditional_torch(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
@@ -72,20 +67,9 @@ def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay:
     """
     if rbm.W.device.type != "cpu":
         return ascend_torch(rbm, velocity, data, model, rate, decay, momentum)
-    total = contrast(
-        data.v.contiguous().numpy(),
-        data.p.numpy(),
-        model.v.contiguous().numpy(),
-        model.p.numpy(),
-        np.float32(rate / len(data.v)),
-        np.float32(rate / len(model.v)),
-        np.float32(rate * decay),
-        np.float32(momentum),
-        numba.get_num_threads(),
-        *(part.numpy() for part in rbm),
-        *(part.numpy() for part in velocity),
-    )
-    return bool(np.isfinite(total))
+    rates = Rates(*map(np.float32, (rate / len(data.v), rate / len(model.v), rate * decay, momentum)))
+    pairs = (as_arrays(Pair(pair.v.contiguous(), pair.p)) for pair in (data, model))
+    return bool(np.isfinite(cd_update(*pairs, rates, numba.get_num_threads(), as_arrays(rbm), as_arrays(velocity))))
 
 
 def ascend_torch(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:

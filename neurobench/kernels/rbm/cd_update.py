@@ -1,29 +1,41 @@
-"""One step of contrastive learning, in a single pass over the weights."""
+"""One step of contrastive divergence, in a single pass over the weights."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.events import active, add_rows
-from neurobench.kernels.transpose import transpose_columns
+from neurobench.kernels.rbm.gibbs import active, add_rows, transpose_columns
 
 _ZERO = np.float32(0.0)
-STILL = np.float32(1e-30)  # a velocity below it is 0: it would only decay through the denormals, which are slow
+STILL = np.float32(1e-30)  # a smaller velocity is set to 0: it would only decay through the denormals, which are slow
+
+
+class Rates(NamedTuple):
+    """All float32."""
+
+    data: np.float32  # learning rate / samples of the data
+    model: np.float32  # learning rate / samples of the model
+    decay: np.float32  # learning rate x weight decay
+    momentum: np.float32
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, da, db):  # type: ignore[no-untyped-def]
-    """Weights W (I, O), biases a (I,), b (O,) and their velocities after one step, all changed in place.
+def cd_update(data, model, rates, chunks, rbm, velocity):
+    """Weights W (I, O), biases a (I,), b (O,) of `rbm` and their velocities after one step, all changed in place.
 
-        dW = momentum dW + rate_v v'p - rate_u u'q - decay W,      W = W + dW
-        da = momentum da + rate_v sum v - rate_u sum u,            a = a + da
-        db = momentum db + rate_v sum p - rate_u sum q,            b = b + db
+        dW = momentum dW + rate_data v'p - rate_model u'q - decay W,      W = W + dW
+        da = momentum da + rate_data sum v - rate_model sum u,            a = a + da
+        db = momentum db + rate_data sum p - rate_model sum q,            b = b + db
 
-    v (B, I), p (B, O): visible states and hidden probabilities under the data; u (R, I), q (R, O): under the model.
+    data: v (B, I), p (B, O), visible states and hidden probabilities; model: u (R, I), q (R, O), the same.
     Returns a number that is finite if all of W, a and b are. A row of W depends on those samples alone in which its
     unit is on, and on no other row: the number of threads makes no difference.
     """
+    (v, p), (u, q), (W, a, b), (dW, da, db) = data, model, rbm, velocity
+    rate_data, rate_model, decay, momentum = rates
     units, outputs = W.shape
-    gain, loss = scaled(p, rate_v), scaled(q, -rate_u)  # by hand: an array expression would be shared out, like prange
+    gain, loss = scaled(p, rate_data), scaled(q, -rate_model)  # loops: prange would share out an array expression
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
         index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
@@ -36,10 +48,10 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
             step[:] = _ZERO
             n = active(v_of[i - first], index)
             add_rows(v_of[i - first], index, n, gain, step)
-            drift = rate_v * total(v_of[i - first])
+            drift = rate_data * total(v_of[i - first])
             n = active(u_of[i - first], index)
             add_rows(u_of[i - first], index, n, loss, step)
-            drift -= rate_u * total(u_of[i - first])
+            drift -= rate_model * total(u_of[i - first])
             advance(W[i], dW[i], step, decay, momentum)
             da[i] = momentum * da[i] + drift
             a[i] += da[i]
@@ -49,7 +61,7 @@ def contrast(v, p, u, q, rate_v, rate_u, decay, momentum, chunks, W, a, b, dW, d
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
+def advance(w, d, step, decay, momentum):
     """d = momentum d + step - decay w;  w = w + d."""
     for j in range(w.shape[0]):
         speed = momentum * d[j] + (step[j] - decay * w[j])
@@ -58,7 +70,7 @@ def advance(w, d, step, decay, momentum):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def scaled(x, factor):  # type: ignore[no-untyped-def]
+def scaled(x, factor):
     """x factor, for x (R, O)."""
     out = np.empty_like(x)
     for s in range(x.shape[0]):
@@ -68,7 +80,7 @@ def scaled(x, factor):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def column_sums(x, y):  # type: ignore[no-untyped-def]
+def column_sums(x, y):
     """The sum of all rows of x (R, O) and y (S, O).   -> (O,)"""
     out = np.zeros(x.shape[1], np.float32)
     for rows in (x, y):
@@ -79,7 +91,7 @@ def column_sums(x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, fastmath={"reassoc"})
-def total(x):  # type: ignore[no-untyped-def]
+def total(x):
     """Sum of x, in whatever order is fastest on this machine."""
     acc = _ZERO
     for j in range(x.shape[0]):

@@ -6,12 +6,13 @@
 linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
 """
 
-import numpy as np
-from numba import njit, prange, types
-from numba.extending import overload
+from typing import NamedTuple
 
-from neurobench.kernels.cuba_scatter import scatter
-from neurobench.kernels.product import multiply
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.cuba.product import multiply
+from neurobench.kernels.cuba.spike_lists import Spikes
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
@@ -26,7 +27,7 @@ _C1, _C2, _C3, _C4, _C5, _C6 = (
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def exponential(x):  # type: ignore[no-untyped-def]
+def exponential(x):
     """e^x, x <= 0, float32, relative error below 1e-6: 2^n 2^f with 2^n written into the exponent bits."""
     t = max(x * _LOG2_E, _LEAST)
     z = t + _ROUNDER
@@ -36,47 +37,74 @@ def exponential(x):  # type: ignore[no-untyped-def]
     return np.int32(np.float32(p).view(np.int32) + np.int32(n << np.int32(23))).view(np.float32)
 
 
-@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def backward(  # type: ignore[no-untyped-def]
-    g,
-    v,
-    delay,
-    kept,
-    keep,
-    threshold,
-    slope,
-    with_decays,
-    index,
-    begin,
-    count,
-    out,
-    out_count,
-    chunks,
-    panels,
-    eu,
-    below,
-    dW,
-    dD,
-    dd,
-):
-    """g (N, T, C) float32: dL/dy of the layer's outputs; v (N, T, C): its voltages before the reset.
+class Surrogate(NamedTuple):
+    """Constants of the way back, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
 
-    keep: share of OUTPUTS that dropout left; threshold: of v; slope: unit (of v), centre, -1/tau, peak, ku, kv,
-    float32. (index, begin, count): the active inputs; (out, out_count): the spikes as they arrived; panels: of W', see
-    `product`, none where dL/dx is not wanted. Written: eu (chunks, T, C) float32, scratch; below (N, T, I) float32,
-    dL/dx. Added to: dW (chunks, I, C) float32, a part each, of inputs 0 or 1; dD (chunks, 3) float64, the sums of
-    eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v; dd (chunks, C) float64, dL/d(delay).
+    lsb: np.float32  # what one of v is worth in units of the weights
+    centre: np.float32
+    rate: np.float32  # -1 / tau
+    peak: np.float32
+    ku: np.float32  # what a step leaves of the current
+    kv: np.float32  # and of the voltage
+
+
+class Pass(NamedTuple):
+    """What a forward pass left of a layer."""
+
+    inputs: Spikes
+    v: np.ndarray  # (N, T, C) int32 or float32 before the reset
+    threshold: np.number  # of v
+    delay: np.ndarray  # (C,) int32
+    mask: np.ndarray  # (N, C) uint8, 0 where dropout took a neuron's spikes
+    keep: np.float32  # share of the neurons that dropout left
+    out: np.ndarray  # (N, T, C) uint16 spikes as they arrived
+    count: np.ndarray  # (N, T) int32
+
+
+class Gradients(NamedTuple):
+    """A part each chunk, added to."""
+
+    dW: np.ndarray  # (chunks, I, C) float32, of inputs 0 or 1
+    dD: np.ndarray  # (chunks, 3) float64, sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v
+    delay: np.ndarray  # (chunks, C) float64
+
+
+class Voltages(NamedTuple):
+    v: np.ndarray  # (T, C) of one sample
+    threshold: np.number
+    rest: np.ndarray  # (C,) zeros like v
+
+
+class Routes(NamedTuple):
+    """From a spike to where it arrived."""
+
+    late: np.ndarray  # (L,) uint64 neurons whose spikes take more than a step
+    arrives: np.ndarray  # (C,) uint64 places from the beginning of the spike's own row
+    gain: np.ndarray  # (C,) float32 mask / keep
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def backward(g, layer, surrogate, with_decays, panels, eu, below, gradients):
+    """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass; a chunk of samples for each part of `gradients`.
+
+    panels: of W', see `product`, none where dL/dx is not wanted. Written: eu (chunks, T, C) float32, scratch; below
+    (N, T, I) float32, dL/dx.
     """
+    inputs, v, threshold, delay, mask, keep, out, out_count = layer
+    index, begin, count, _ = inputs
+    dW, dD, dd = gradients
     samples, _, width = g.shape
+    chunks = dW.shape[0]
     late = np.nonzero(delay)[0].astype(np.uint64)
-    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)  # from the beginning of a spike's own row
+    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
     for c in prange(chunks):
         gain = np.empty(width, np.float32)
         ev, rest = np.empty((_TILE + 1, width), np.float32), np.zeros(width, v.dtype)
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             for j in range(width):
-                gain[j] = kept[n, j] / keep
-            _scan(g[n], v[n], late, arrives, gain, threshold, slope, with_decays, rest, ev, eu[c], dD[c])
+                gain[j] = mask[n, j] / keep
+            voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
+            _scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
             _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
             scatter(index, begin[n], count[n], eu[c], dW[c])
             if panels.shape[0]:
@@ -84,21 +112,22 @@ def backward(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _scan(g, v, late, arrives, gain, threshold, slope, with_decays, rest, ev, eu, dD):  # type: ignore[no-untyped-def]
-    """One sample, by tiles of steps. rest (C,): zeros like v; ev (a tile's steps and the one after them, C): scratch.
+def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
+    """One sample, by tiles of steps. ev (a tile's steps and the one after them, C): scratch.
 
     Each loop over a tile does one thing to a few long rows, which is what compilers turn into vector instructions.
     """
+    v, threshold, rest = voltages
     steps = v.shape[0]
-    _, _, _, _, ku, kv = slope
+    ku, kv = surrogate.ku, surrogate.kv
     end, ev[0] = steps, 0
     while end > 0:
         first = max(0, end - _TILE)
         rows = end - first
         ev[rows] = ev[0]  # the step after this tile was the first of the last one
         for k in range(rows):
-            _arriving(g, first + k, late, arrives, gain, ev[k])
-        _sloped(v[first:end].reshape(-1), slope, ev[:rows].reshape(-1))
+            _arriving(g, first + k, routes, ev[k])
+        _times_derivative(v[first:end].reshape(-1), surrogate, ev[:rows].reshape(-1))
         for k in range(rows - 1, -1, -1):
             if first + k + 1 < steps:
                 _filtered(ev[k + 1], eu[first + k + 1], ku, kv, ev[k], eu[first + k])
@@ -116,7 +145,7 @@ def _scan(g, v, late, arrives, gain, threshold, slope, with_decays, rest, ev, eu
 
 
 @njit(cache=True, error_model="numpy")
-def _arriving(g, t, late, arrives, gain, coming):  # type: ignore[no-untyped-def]
+def _arriving(g, t, routes, coming):
     """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step.
 
     First as if there were no delays, then again for the neurons that have one.
@@ -124,6 +153,7 @@ def _arriving(g, t, late, arrives, gain, coming):  # type: ignore[no-untyped-def
     if t + 1 == g.shape[0]:
         coming[:] = 0
         return
+    late, arrives, gain = routes
     row, ahead = g[t + 1], g[t:].reshape(-1)
     for j in range(row.shape[0]):
         coming[j] = row[j] * gain[j]
@@ -132,35 +162,30 @@ def _arriving(g, t, late, arrives, gain, coming):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _sloped(v, slope, g):  # type: ignore[no-untyped-def]
+def _times_derivative(v, surrogate, g):
     """g becomes g ds/dv."""
-    unit, centre, rate, peak, _, _ = slope
+    lsb, centre, rate, peak, _, _ = surrogate
     for k in range(v.shape[0]):
-        g[k] *= peak * exponential(abs(np.float32(v[k]) * unit - centre) * rate)
+        g[k] *= peak * exponential(abs(np.float32(v[k]) * lsb - centre) * rate)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _filtered(e1, f1, ku, kv, e, f):  # type: ignore[no-untyped-def]
+def _filtered(e1, f1, ku, kv, e, f):
     """ev and eu of a step, e and f, from those of the step after it; e holds gv."""
     for j in range(e.shape[0]):
         e[j] += kv * e1[j]
         f[j] = e[j] + ku * f1[j]
 
 
-def _decayed(x, k):  # type: ignore[no-untyped-def]
-    """What a voltage x is after a step in float32, cut to whole numbers where it was kept as one."""
-    raise NotImplementedError
-
-
-@overload(_decayed, inline="always")
-def _decayed_of(x, k):  # type: ignore[no-untyped-def]
-    if isinstance(x, types.Integer):
-        return lambda x, k: np.trunc(np.float32(x) * k)
-    return lambda x, k: x * k
+@njit(cache=True, inline="always")
+def _decayed(x, k):
+    """A voltage x after a step in float32, cut to whole numbers where it was kept as one."""
+    y = np.float32(x) * k
+    return np.trunc(y) if isinstance(x, np.int32) else y
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _decay_sums(v, before, e1, f1, threshold, kv, dD):  # type: ignore[no-untyped-def]
+def _decay_sums(v, before, e1, f1, threshold, kv, dD):
     """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
 
     u[t] = v[t] - (decayed w[t-1]) need not be kept.
@@ -178,7 +203,7 @@ def _decay_sums(v, before, e1, f1, threshold, kv, dD):  # type: ignore[no-untype
 
 
 @njit(cache=True, error_model="numpy")
-def _delay_gradient(g, out, count, keep, dd):  # type: ignore[no-untyped-def]
+def _delay_gradient(g, out, count, keep, dd):
     """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes as they arrived, each 1 / keep high."""
     steps = g.shape[0]
     for t in range(steps):
@@ -186,3 +211,40 @@ def _delay_gradient(g, out, count, keep, dd):  # type: ignore[no-untyped-def]
             j = out[t, k]
             later = g[t + 1, j] if t + 1 < steps else np.float32(0.0)
             dd[j] += (later - g[t, j]) / keep
+
+
+@njit(cache=True, error_model="numpy")
+def scatter(index, begin, count, eu, dW):
+    """dL/dW = sum x[t] eu[t]': to dW[i] is added eu[t] of each step t where input i is active.   eu (T, C), dW (I, C).
+
+    The lists are turned around first, from inputs by step to steps by input: each row of dW is then touched once.
+    """
+    inputs, width = dW.shape
+    head = np.zeros(inputs + 1, np.int32)
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            head[index[k] + 1] += 1
+    for i in range(inputs):
+        head[i + 1] += head[i]
+    when = np.empty(head[inputs], np.int32)
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            i = index[k]
+            when[head[i]] = t
+            head[i] += 1
+    k = 0
+    for i in range(inputs):
+        last = head[i]  # each head has moved on to the next one's beginning
+        if k == last:
+            continue
+        row = dW[i]
+        while k + 4 <= last:
+            e0, e1, e2, e3 = eu[when[k]], eu[when[k + 1]], eu[when[k + 2]], eu[when[k + 3]]
+            for j in range(width):
+                row[j] += (e0[j] + e1[j]) + (e2[j] + e3[j])
+            k += 4
+        while k < last:
+            e0 = eu[when[k]]
+            for j in range(width):
+                row[j] += e0[j]
+            k += 1

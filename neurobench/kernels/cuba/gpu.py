@@ -18,7 +18,7 @@ BLOCK = 128  # pairs a program
 
 
 @triton.jit
-def _decayed(x, k):  # type: ignore[no-untyped-def]
+def _decayed(x, k):
     """trunc(x k / 4096) of int32, |x| < 2^30, by halves."""
     size = tl.abs(x)
     part = (size >> 12) * k + (((size & 4095) * k) >> 12)
@@ -26,7 +26,7 @@ def _decayed(x, k):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _forward(  # type: ignore[no-untyped-def]
+def _forward(
     z, s, u_out, v_out, pairs, steps, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr, width: tl.constexpr
 ):
     column = tl.program_id(0) * width + tl.arange(0, width)
@@ -52,7 +52,7 @@ def _forward(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _backward(  # type: ignore[no-untyped-def]
+def _backward(
     g, u_in, v_in, eu_out, sums, pairs, steps, threshold, unit, centre, rate, peak, ku, kv, width: tl.constexpr
 ):
     column = tl.program_id(0) * width + tl.arange(0, width)
