@@ -13,8 +13,9 @@ from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, uniforms
 from neurobench.metrics.operations import Operations
+from neurobench.models.common import readout
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import counts, initial, pixels, readout
+from neurobench.models.qrbm import counts, initial, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import bqm
@@ -131,10 +132,10 @@ class QRBMLearner:
             train.y.to(self.device),
             self._features(validation.x),
             validation.y.to(self.device),
-            n_classes=self.task.n_classes,
-            l2=self.recipe.l2,
-            candidates=self.recipe.l2_candidates,
-            iterations=self.recipe.readout_iterations,
+            self.task.n_classes,
+            readout.Search(
+                self.recipe.l2, self.recipe.l2_candidates, self.recipe.readout_iterations, self.seeds.training
+            ),
         )
         self.readout = chosen.readout
         return chosen.figures

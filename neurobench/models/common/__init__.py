@@ -1,0 +1,1 @@
+"""What several models share: learning rates, Adam, logistic regression on features, moved images."""
