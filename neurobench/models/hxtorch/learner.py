@@ -15,8 +15,8 @@ from neurobench.config.errors import UserError
 from neurobench.devices.protocol import AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
+from neurobench.models.common.optim import Moments, at_rest, descend
 from neurobench.models.hxtorch import checkpoint, counts, network
-from neurobench.models.hxtorch.adam import Moments, at_rest, descend
 from neurobench.models.hxtorch.history import History, restored_history
 from neurobench.models.hxtorch.layers import softmax_gradient
 from neurobench.models.hxtorch.network import Activity, Network

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from neurobench.models.common import schedules
 from neurobench.models.hxtorch.spec import Phase
 from neurobench.models.learner import Step
 
@@ -37,7 +37,6 @@ def place(phases: Mapping[str, Phase], at: Step) -> Place:
 
 def rate(phase: Phase, at: Place) -> float:
     """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
-    share = at.j / at.length
     if phase.schedule == "cosine":
-        return phase.lr * (1 + math.cos(math.pi * share)) / 2
-    return phase.lr * phase.gamma ** (share * phase.steps)
+        return phase.lr * schedules.cosine(at.j, at.length)
+    return phase.lr * schedules.exponential(at.j, at.length, phase.gamma, phase.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as connection
+from neurobench.models.common.augment import moved
+from neurobench.models.common.optim import Moments, at_rest, descend
+from neurobench.models.common.schedules import one_cycle
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.mlp.spec import MLP
-from neurobench.models.qcnn.adam import BETA1, BETA2, EPSILON, rate
-from neurobench.models.qcnn.network import moved
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Batch, Split
@@ -37,14 +39,7 @@ class MLPLearner:
             for part, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
                 start = (2 * torch.rand(shape, generator=draw) - 1) * fan_in**-0.5  # as torch's linear layers
                 self.params[f"{name}.{part}"] = start.to(device).requires_grad_()
-        self.adam = torch.optim.AdamW(
-            self.params.values(),
-            lr=recipe.lr,
-            betas=(BETA1, BETA2),
-            eps=EPSILON,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.moments = at_rest(list(self.params.values()))
 
     def start(self, train: Split) -> None:
         """Nothing to see of the data."""
@@ -61,10 +56,12 @@ class MLPLearner:
         loss = cross_entropy(found, y, label_smoothing=recipe.smoothing)
         if not torch.isfinite(loss):
             raise Divergence(f"diverged at update {at.k}: loss is {float(loss.detach())}; try a smaller model.lr")
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.param_groups[0]["lr"] = rate("one_cycle", recipe.lr, at)
-        self.adam.step()
+        params = list(p.values())
+        gradients = torch.autograd.grad(loss, params)
+        lr = one_cycle(at.k, at.n) * recipe.lr
+        self.moments = descend(
+            params, gradients, self.moments, lr, weight_decay=recipe.weight_decay, decoupled=True, fused=True
+        )
         return {"loss": float(loss.detach()) * len(y), "correct": float((found.detach().argmax(1) == y).sum())}
 
     def measure(self, batch: Batch) -> Mapping[str, float]:
@@ -93,7 +90,7 @@ class MLPLearner:
 
     def state_dict(self) -> dict[str, Any]:
         params = {name: part.detach().clone() for name, part in self.params.items()}
-        return {"params": params, "adam": self.adam.state_dict()}
+        return {"params": params, "moments": copy.deepcopy(self.moments)._asdict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
@@ -106,7 +103,9 @@ class MLPLearner:
         with torch.no_grad():
             for name, part in self.params.items():
                 part.copy_(state["params"][name])
-        self.adam.load_state_dict(state["adam"])
+        stored = state["moments"] if "moments" in state else _of_torch(state["adam"])
+        first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
+        self.moments = Moments(first, second, stored["t"])
 
     def _hidden(self, x: Any) -> Tensor:
         flat = self._images(x).flatten(1)
@@ -117,6 +116,13 @@ class MLPLearner:
             seen = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise UserError(f"images must be (B, {', '.join(map(str, self.task.shape))}), not {seen}")
         return x.to(self.device)
+
+
+def _of_torch(adam: Mapping[str, Any]) -> dict[str, Any]:
+    """The moments of a checkpoint that holds torch.optim.AdamW's own state."""
+    states = [adam["state"][k] for k in sorted(adam["state"])]
+    first, second = ([each[name] for each in states] for name in ("exp_avg", "exp_avg_sq"))
+    return {"first": first, "second": second, "t": int(states[0]["step"])}
 
 
 def _kept(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:

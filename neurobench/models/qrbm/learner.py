@@ -14,6 +14,7 @@ from neurobench.kernels.layers import Pair, ascend, conditional, transposed, war
 from neurobench.kernels.random import derive, uniforms
 from neurobench.metrics.operations import Operations
 from neurobench.models.common import readout
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qrbm import counts, initial, pixels
 from neurobench.models.qrbm import rbm as equations
@@ -67,7 +68,7 @@ class QRBMLearner:
         q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
         self.chains = after if recipe.negative != "cd" else self.chains
 
-        rate = recipe.lr * (1 - at.k / at.n if recipe.lr_schedule == "linear" else 1)
+        rate = recipe.lr * FACTORS[recipe.lr_schedule](at.k, at.n)
         finite = ascend(
             rbm, self.velocity, Pair(v, p), Pair(u, q), rate, decay=recipe.weight_decay, momentum=recipe.momentum
         )

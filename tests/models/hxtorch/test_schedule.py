@@ -1,9 +1,8 @@
-"""Promises of the schedule and of Adam: what torch's own classes do, and phases that meet without a gap."""
+"""Promises of the schedule: what torch's own classes do, and phases that meet without a gap."""
 
 import pytest
 import torch
 
-from neurobench.models.hxtorch.adam import at_rest, descend
 from neurobench.models.hxtorch.schedule import place, rate
 from neurobench.models.hxtorch.spec import TUTORIAL, Phase
 from neurobench.models.learner import Step
@@ -60,18 +59,3 @@ def test_a_stretched_schedule_spans_the_same_rates() -> None:
     short = places(PHASES, 2170)
     assert rate(PHASES["host"], place(PHASES, Step(2009, 2170, 0))) == pytest.approx(0.99**200.9, rel=1e-6)
     assert short[2009][:2] == ("host", 2009)
-
-
-def test_adam_is_torchs_adam() -> None:
-    draw = torch.Generator().manual_seed(0)
-    mine = [torch.randn(5, 3, generator=draw).double(), torch.randn(4, generator=draw).double()]
-    theirs = [p.clone().requires_grad_() for p in mine]
-    adam, moments = torch.optim.Adam(theirs), at_rest(mine)
-    for k in range(20):
-        gradients = [torch.randn(p.shape, generator=draw).double() * 10.0**-k for p in mine]
-        adam.param_groups[0]["lr"] = lr = 1.0 / (1 + k)
-        for p, g in zip(theirs, gradients, strict=True):
-            p.grad = g.clone()
-        adam.step()
-        moments = descend(mine, gradients, moments, lr)
-    assert all(torch.allclose(a, b, rtol=1e-9) for a, b in zip(mine, theirs, strict=True))

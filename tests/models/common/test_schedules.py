@@ -1,0 +1,40 @@
+"""Schedules against torch's own schedulers."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from neurobench.models.common import schedules
+
+N = 50
+
+
+@pytest.mark.parametrize(
+    ("factor", "torchs"),
+    [
+        (schedules.constant, lambda adam: lr_scheduler.ConstantLR(adam, factor=1.0)),
+        (schedules.linear, lambda adam: lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=N)),
+        (schedules.cosine, lambda adam: lr_scheduler.CosineAnnealingLR(adam, T_max=N)),
+        (partial(schedules.exponential, gamma=0.9, steps=N), lambda adam: lr_scheduler.ExponentialLR(adam, 0.9)),
+        (schedules.one_cycle, lambda adam: lr_scheduler.OneCycleLR(adam, 0.4, total_steps=N, cycle_momentum=False)),
+    ],
+)
+def test_rates_are_those_of_torchs_schedulers(factor, torchs):
+    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.4)
+    scheduler = torchs(optimizer)
+    for k in range(N):
+        assert 0.4 * factor(k, N) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_an_exponential_stretched_over_more_updates_spans_the_same_rates():
+    assert schedules.exponential(30, 100, gamma=0.9, steps=10) == pytest.approx(0.9**3)
+
+
+@pytest.mark.parametrize("name", schedules.FACTORS)
+def test_one_update_is_a_schedule_too(name: str):
+    assert 0 < schedules.FACTORS[name](0, 1) <= 1
