@@ -16,7 +16,8 @@ from rich.text import Text
 
 from neurobench.cli.main import BAD_USAGE, FAILED, FINE
 from neurobench.config.errors import UserError
-from neurobench.sweep.launch import LAUNCHERS, cores
+from neurobench.runs.provenance import cores
+from neurobench.sweep.launch import LAUNCHERS
 from neurobench.sweep.plan import Job, plan
 from neurobench.sweep.progress import COLOURS, Board
 from neurobench.sweep.runner import TO_RUN, Way, drive

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import NamedTuple
 
+from neurobench.config.errors import did_you_mean
 from neurobench.data.dataset import DataError
 from neurobench.data.files import ALL_BUNDLED, BUNDLED, MNIST_RAW, REINSTALL, cache_folder, checked_bytes
 
@@ -53,6 +53,6 @@ def known(name: str) -> str:
     """The name itself where it has files."""
     if name in FOLDERS:
         return name
-    close = difflib.get_close_matches(name, FOLDERS, 1)
-    hint = f"; did you mean {close[0]}?" if close else "."
-    raise DataError(f"no data files are known as {name!r}. There are {', '.join(FOLDERS)}{hint}")
+    raise DataError(
+        f"no data files are known as {name!r}. There are {', '.join(FOLDERS)}.{did_you_mean(name, FOLDERS)}"
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neurobench.config.bounds import BoundsError, enforce
+from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def _needs(owner: str, module: str) -> None:
     if not is_installed(module):
-        sentence = f"={owner} needs {module}, which is not installed: pip install 'neurobench-runner[{module}]'"
-        raise BoundsError(owner, [("_target_", sentence)])
+        raise BoundsError(owner, [("_target_", not_installed(f"={owner}", module, module))])
 
 
 @dataclass(frozen=True)

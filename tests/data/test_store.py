@@ -54,7 +54,7 @@ def test_a_missing_bundled_file_is_named(tmp_path, monkeypatch):
 def test_paths_are_folders_with_the_files_and_other_names_are_refused():
     assert (store.path("mnist") / "train-images-idx3-ubyte.gz").is_file()
     assert (store.path("nmnist") / "Train.zip").is_file()
-    with pytest.raises(DataError, match="no data files are known as 'nmist'.* did you mean nmnist"):
+    with pytest.raises(DataError, match="no data files are known as 'nmist'.* Did you mean nmnist"):
         store.path("nmist")
     with pytest.raises(DataError, match="no data files are known as 'yin_yang'"):
         store.fetch("yin_yang", "/nowhere")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from neurobench.config.bounds import Bound, BoundsError, enforce, fault_of
+from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def _class_fault(path: str) -> str | None:
     module = path.rpartition(".")[0]
     if is_installed(module):
         return None
-    package = "'neurobench-runner[annealing]'" if path in SAMPLERS else "the package that it belongs to"
-    return f"={path} needs the module {module}, which is not installed: pip install {package}"
+    if path in SAMPLERS:
+        return not_installed(f"={path}", module, "annealing")
+    return f"={path} needs {module}, which is not installed: pip install the package that it belongs to"
 
 
 def _parameter_faults(parameters: Mapping[str, Any]) -> list[Fault]:

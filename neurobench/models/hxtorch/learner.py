@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from neurobench.config.errors import UserError
 from neurobench.devices.protocol import AnalogMac
-from neurobench.kernels.random import derive
+from neurobench.kernels.random import derive, fingerprint
 from neurobench.metrics.operations import Operations
 from neurobench.models.common.optim import Moments, at_rest, descend
 from neurobench.models.hxtorch import checkpoint, counts, network
@@ -117,11 +116,11 @@ class HXTorchMLPLearner:
     def predict(self, x: Any) -> Tensor:
         """Logits in LSB, computed on the device. The same x meets the same noise."""
         x = self.inputs(x)
-        return self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x))).logits
+        return self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, fingerprint(x))).logits
 
     def operations(self, x: Any) -> Operations:
         x = self.inputs(x)
-        act = self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, _fingerprint(x)))
+        act = self.forward(x, self.mac, derive(self.seeds.training, _PREDICT, fingerprint(x)))
         return counts.of_network(self.net, act, exact=self.recipe.exact)
 
     def published_way(self, splits: Splits) -> Mapping[str, float]:
@@ -188,8 +187,3 @@ class HXTorchMLPLearner:
 def _sums(logits: Tensor, y: Tensor, scale: float) -> dict[str, float]:
     loss = cross_entropy(scale * logits, y, reduction="sum")
     return {"loss": float(loss), "correct": float((logits.argmax(1) == y).sum())}
-
-
-def _fingerprint(x: Tensor) -> int:
-    """A number that depends on every value of x."""
-    return zlib.crc32(x.cpu().contiguous().numpy().tobytes())

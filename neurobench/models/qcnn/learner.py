@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.kernels.random import derive
+from neurobench.kernels.random import derive, fingerprint
 from neurobench.models.common.augment import moved
 from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task
@@ -200,4 +199,4 @@ class HybridQCNNLearner:
         """The same images meet the same draws."""
         if self.recipe.shots is None:
             return 0
-        return derive(self.seeds.training, _PREDICT, zlib.crc32(x.cpu().contiguous().numpy().tobytes()))
+        return derive(self.seeds.training, _PREDICT, fingerprint(x))
