@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurobench.data.dataset import Batch, Split
-from neurobench.models.learner import Step
+from neurobench.models.learner import Initial, Step, Sums, TrainingRecord
 
 
 class Softmax:
@@ -20,10 +20,10 @@ class Softmax:
         self.lr, self.noise = lr, noise
         self.started = 0
 
-    def start(self, train: Split) -> None:
+    def start(self, train: Split, initial: Initial | None) -> None:
         self.started += 1
 
-    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+    def learn(self, batch: Batch, at: Step) -> Sums:
         scores = batch.x @ self.W
         error = torch.softmax(scores, 1) - torch.nn.functional.one_hot(batch.y, self.W.shape[1])
         generator = torch.Generator().manual_seed(at.k)
@@ -31,14 +31,14 @@ class Softmax:
         self.W -= self.lr * (batch.x.T @ error / len(batch.y) + noise)
         return self._sums(scores, batch)
 
-    def measure(self, batch: Batch) -> Mapping[str, float]:
+    def measure(self, batch: Batch) -> Sums:
         return self._sums(batch.x @ self.W, batch)
 
-    def _sums(self, scores: Tensor, batch: Batch) -> Mapping[str, float]:
+    def _sums(self, scores: Tensor, batch: Batch) -> Sums:
         loss = cross_entropy(scores, batch.y, reduction="sum")
-        return {"loss": float(loss), "correct": float((scores.argmax(1) == batch.y).sum())}
+        return Sums(float(loss), float((scores.argmax(1) == batch.y).sum()))
 
-    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         return {}
 
     def predict(self, x: Tensor) -> Tensor:

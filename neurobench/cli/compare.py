@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import figure
+from neurobench.config.errors import FINE
 from neurobench.runs.differences import Difference, differences
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from neurobench.cli.main import FAILED, FINE
+from neurobench.config.errors import FAILED, FINE
 from neurobench.data.store import FOLDERS, fetch, path, verify
 
 

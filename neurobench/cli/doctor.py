@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, metadata, packages_distribu
 
 from rich.console import Console
 
-from neurobench.cli.main import FAILED, FINE
 from neurobench.cli.outputs import default_outputs
+from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import plugin_targets
 from neurobench.runs.provenance import cores
 

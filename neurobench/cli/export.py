@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError, did_you_mean
-from neurobench.models.learner import Exports
+from neurobench.config.errors import FINE, UserError, did_you_mean
+from neurobench.config.targets import load
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
@@ -40,9 +39,9 @@ def main(words: list[str]) -> int:
 def _bytes(folder: RunFolder, name: str) -> bytes:
     from neurobench.experiment.reload import load_learner
 
-    learner, config = load_learner(folder)
-    formats = learner.exports() if isinstance(learner, Exports) else {}
+    loaded = load_learner(folder)
+    formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
     if name not in formats:
-        there = f"it knows {', '.join(formats)}" if formats else "it knows none"
-        raise UserError(f"model={config.model.name} has no format {name}; {there}.{did_you_mean(name, formats)}")
+        known = f"it knows {', '.join(formats)}" if formats else "it knows none"
+        raise UserError(f"model={loaded.plan.model_name} has no format {name}; {known}.{did_you_mean(name, formats)}")
     return formats[name]()

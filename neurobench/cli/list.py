@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.config.compose import composer
+from neurobench.config.errors import FINE
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.runs.index import Entry, read_index
 
@@ -22,13 +22,16 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="neurobench list", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["all", "runs"], default="all")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--config-dir", "-cd", type=Path, metavar="FOLDER", help="a folder of YAML files of your own")
     add_outputs(parser)
-    asked = parser.parse_args(words)
-    if asked.what == "runs":
-        return _runs(asked.outputs, asked.json)
-    with composer() as compose:
-        there, cells = catalogue(), matrix(compose)
-    if asked.json:
+    args = parser.parse_args(words)
+    if args.what == "runs":
+        return _runs(args.outputs, args.json)
+    config_dir = str(args.config_dir.resolve()) if args.config_dir else None
+    with composer(config_dir) as compose:
+        there = catalogue(config_dir)
+        cells = matrix(compose, there)
+    if args.json:
         _print_json(there, cells)
     else:
         _print(there, cells)

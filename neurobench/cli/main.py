@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -57,15 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] in ("-sc", "--shell-completion", "--shell_completion"):
         from neurobench.cli.completion import complete
 
-        return complete(words)
+        return complete(words, VERBS)
     if words[0] not in VERBS:
         return _unknown(words[0])
     return _call(words[0], words[1:])
 
 
 def _unknown(verb: str) -> int:
-    from neurobench.config.errors import did_you_mean
-
     hint = did_you_mean(verb, VERBS)
     if not hint and "=" in verb:
         hint = f" Did you mean neurobench run {verb}?"
@@ -74,7 +72,6 @@ def _unknown(verb: str) -> int:
 
 
 def _call(verb: str, words: list[str]) -> int:
-    from neurobench.config.errors import ConfigError, UserError
     from neurobench.data.dataset import DataError
 
     try:

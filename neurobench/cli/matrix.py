@@ -8,9 +8,9 @@ import sys
 
 from rich.console import Console
 
-from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
 from neurobench.config.compose import choices
+from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.report.matrix import COLUMNS, cells, verdict
 from neurobench.report.published import declared_tables
 from neurobench.report.table import fill

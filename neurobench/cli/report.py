@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FINE, UserError
 from neurobench.report.html import page
 from neurobench.report.published import declared_tables
 from neurobench.runs.atomic import write_bytes

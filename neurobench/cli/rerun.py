@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from neurobench.cli.main import FAILED, FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, FINE, UserError
 from neurobench.experiment.execute import execute
+from neurobench.experiment.reload import stored_plan
 from neurobench.runs.differences import differences
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
@@ -28,11 +26,9 @@ def main(words: list[str]) -> int:
     if before.result() is None:
         status = before.record()["status"]
         raise UserError(f"{before.path} is '{status}': there is nothing to compare with. Go on with it: --resume.")
-    config = cast(DictConfig, OmegaConf.load(before.path / "config.yaml"))
-    config.resume = False
-    config.outputs = str(before.path.parent.parent)
+    plan = stored_plan(before).anew(str(before.path.parent.parent))
     console = Console()
-    after = execute(config, console)
+    after = execute(plan, console)
     print_result(after, console, brief=True)
     return _tell(before, after, console)
 

@@ -8,10 +8,9 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.main import FINE
 from neurobench.cli.outputs import add_outputs
 from neurobench.cli.summary import print_result
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FINE, UserError
 from neurobench.experiment.progress import figures_line
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
@@ -71,17 +70,17 @@ def _predict(folder: RunFolder, n: int) -> int:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.reload import load_run
-    from neurobench.models.learner import Draws
+    from neurobench.config.targets import load
+    from neurobench.experiment.reload import load_learner
 
-    loaded = load_run(folder)
-    test = loaded.splits.test.head(n)
+    loaded = load_learner(folder)
+    test = loaded.splits().test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     print("target    ", *test.y.tolist())
     print("predicted ", *predicted.tolist())
     print(f"{int((predicted == test.y).sum())} of {len(test)} right")
-    if isinstance(loaded.learner, Draws):
-        for name, figure in loaded.learner.figures(test).items():
+    if loaded.plan.model.figures is not None:
+        for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
             folder.save_figure(f"predict_{name}", figure)
             print(folder.path / "figures" / f"predict_{name}.png")
     return FINE

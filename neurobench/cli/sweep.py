@@ -14,11 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.main import BAD_USAGE, FAILED, FINE
-from neurobench.config.errors import UserError
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE, UserError
 from neurobench.runs.provenance import cores
 from neurobench.sweep.launch import LAUNCHERS
-from neurobench.sweep.plan import Job, plan
+from neurobench.sweep.plan import Job, jobs_of
 from neurobench.sweep.progress import COLOURS, Board
 from neurobench.sweep.runner import TO_RUN, Way, drive
 
@@ -47,13 +46,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("--config-dir", "-cd", metavar="FOLDER", help="a folder of YAML files of your own")
     parser.add_argument("--resume", "-m", "--multirun", action="store_true", help=argparse.SUPPRESS)  # it always does
     asked = parser.parse_intermixed_args(words)
-    jobs = plan([word for word in asked.overrides if not word.startswith("resume=")], asked.config_dir)
+    jobs = jobs_of([word for word in asked.overrides if not word.startswith("resume=")], asked.config_dir)
     console = Console()
     if asked.dry_run:
         print(json.dumps([_plain(job) for job in jobs], indent=2)) if asked.json else _print_plan(jobs, console)
         return _exit_code([job.state for job in jobs if job.state == "refused"], len(jobs))
     way = Way(asked.launcher, _workers(asked.workers, jobs), asked.fail_fast, _options(asked.options))
-    outputs = Path(jobs[0].config.outputs)
+    outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     board = drive(jobs, way, outputs, Console(stderr=True) if asked.json else console)
     return _tell(board, console, asked.json)
 
@@ -61,7 +60,7 @@ def main(words: list[str]) -> int:
 def _workers(asked: int | None, jobs: Sequence[Job]) -> int:
     if asked is not None and asked < 1:
         raise UserError(f"--workers {asked}: give a number of jobs at once, at least 1")
-    threads = max((int(job.config.threads) for job in jobs if job.state in TO_RUN), default=1)
+    threads = max((job.plan.run.threads for job in jobs if job.plan and job.state in TO_RUN), default=1)
     return asked or max(1, cores() // threads)
 
 

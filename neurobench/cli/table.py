@@ -8,9 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurobench.cli.main import FINE, OUT_OF_BAND
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FINE, OUT_OF_BAND, UserError
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.formats import FORMATS, print_table
 from neurobench.report.published import declared_tables

@@ -10,9 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.main import FAILED, FINE
 from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import UserError, not_installed
+from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.targets import is_installed
 from neurobench.sweep.space import Space, load_space
 

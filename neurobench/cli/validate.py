@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from neurobench.cli.main import FINE
+import argparse
+from pathlib import Path
+
 from neurobench.config.compose import composer, explain
-from neurobench.config.errors import ConfigError
+from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
-from neurobench.experiment.plan import check
+from neurobench.experiment.plan import faults_of
 
 
 def main(words: list[str]) -> int:
     """Exit code 0 where all is well, 2 where something is not."""
-    if any(word in ("-h", "--help") for word in words):
-        print(
-            "usage: neurobench validate [OVERRIDES]\n\nCheck a configuration without running it, as `run` does first;"
-        )
-        print("without overrides, check every experiment and every model with every data set and backend.")
-        return FINE
-    return _one(words) if words else _everything()
+    parser = argparse.ArgumentParser(
+        prog="neurobench validate",
+        description="Check a configuration without running it, as `run` does first; without overrides, check every "
+        "experiment and every model with every data set and backend.",
+    )
+    parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
+    parser.add_argument("--config-dir", "-cd", type=Path, metavar="FOLDER", help="a folder of YAML files of your own")
+    args = parser.parse_intermixed_args(words)
+    return _one(args.overrides, args.config_dir) if args.overrides else _everything()
 
 
-def _one(words: list[str]) -> int:
-    faults, config = explain(words)
+def _one(overrides: list[str], config_dir: Path | None) -> int:
+    faults, config = explain(overrides, str(config_dir.resolve()) if config_dir else None)
     if config is not None:
-        faults += check(config)
+        faults += faults_of(config)
     if faults:
         raise ConfigError(faults)
     print("fine: this configuration can run")
@@ -33,12 +37,12 @@ def _one(words: list[str]) -> int:
 def _everything() -> int:
     """A model that does not fit a data set or backend is no fault of the shipped files; a broken file is."""
     with composer() as compose:
-        there, cells = catalogue(), matrix(compose)
-        found = {f"model={model}": check(compose([f"model={model}"])) for model in there["model"]}
-        found |= {f"experiment={name}": check(compose([f"experiment={name}"])) for name in there["experiment"]}
-    faults = [f"{what}: {fault}" for what, list_ in found.items() for fault in list_]
+        choices = catalogue()
+        cells = matrix(compose, choices)
+        checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
+        faults = [f"{words}: {fault}" for words in checked for fault in faults_of(compose([words]))]
     if faults:
         raise ConfigError(faults)
     runs = sum(not cell.faults for cell in cells)
-    print(f"fine: {', '.join(found)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
+    print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
     return FINE

@@ -1,12 +1,9 @@
 """Bounds of a parameter, written where the parameter is declared and enforced when a record is made.
 
     @dataclass(frozen=True)
-    class Gibbs:
-        sweeps: Annotated[int, Bound(1)] = 100
-        beta: Annotated[float, Bound(0, above=True)] = 1.0
-
-        def __post_init__(self):
-            enforce(self)
+    class Gibbs(Record):
+        sweeps: Annotated[int, Bound(1)]
+        beta: Annotated[float, Bound(0, above=True)]
 
 This module imports nothing heavy: configurations are checked before torch is touched.
 """
@@ -18,6 +15,8 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union
+
+Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def _plain(number: float) -> str:
 class BoundsError(ValueError):
     """One or more fields of a record are out of bounds. `faults`: (field, sentence) for each."""
 
-    def __init__(self, owner: str, faults: list[tuple[str, str]]):
+    def __init__(self, owner: str, faults: list[Fault]):
         self.faults = faults
         super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
 
@@ -78,12 +77,17 @@ def fault_of(value: Any, hint: Any) -> str | None:
         hint, *extras = typing.get_args(hint)
         bounds = [extra for extra in extras if isinstance(extra, Bound)]
     if not _is_a(value, hint):
-        return f"={value!r} is not {_words(hint)}"
+        return f"={_shown(value)} is not {_words(hint)}"
     for bound in bounds:
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if number is not None and not bound.holds(number):
-                return f"={value!r} is not {bound}"
+                return f"={_shown(value)} is not {bound}"
     return None
+
+
+def _shown(value: Any) -> str:
+    """As YAML has it: a list, whatever holds it here."""
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _is_a(value: Any, hint: Any) -> bool:

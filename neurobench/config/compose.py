@@ -1,12 +1,12 @@
 """Composing a configuration with Hydra, and saying in sentences why one cannot be composed."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,7 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.config.errors import did_you_mean
+from neurobench.config.errors import ConfigError, did_you_mean
+from neurobench.config.hydra_section import hydra_faults, is_hydra
+from neurobench.config.sections import unknown_key
 from neurobench.config.targets import config_packages
 
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
@@ -30,44 +32,54 @@ def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
 OmegaConf.register_new_resolver("paper", _paper, replace=True)
 
 
-def as_yaml(config: DictConfig) -> str:
-    """As a run keeps it: what `${paper:...}` came to is written out, references between sections stay."""
-    kept = config.copy()
-    for path in _paths(config):
-        owner, _, key = path.rpartition(".")
-        section: Any = OmegaConf.select(kept, owner) if owner else kept
-        node = section._get_node(key)
-        if node._is_interpolation() and "${paper:" in node._value():
-            section[key] = section[key]
-    return OmegaConf.to_yaml(kept, resolve=False)
+def folders(config_dir: str | None = None) -> list[str]:
+    """Where Hydra looks for YAML files besides our own: a user's folder, then plugins'."""
+    return [*([f"file://{config_dir}"] if config_dir else []), *(f"pkg://{name}" for name in config_packages()[1:])]
 
 
 def searchpath(config_dir: str | None = None) -> list[str]:
-    """The override that adds plugins' YAML folders (and a user's own folder) to Hydra's search path."""
-    extra = [f"pkg://{package}" for package in config_packages()[1:]]
-    if config_dir:
-        extra.insert(0, f"file://{config_dir}")
+    """The override that says so to Hydra."""
+    extra = folders(config_dir)
     return [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
 
 
 @contextmanager
 def composer(config_dir: str | None = None) -> Iterator[Composer]:
-    """Within it, call it with overrides to get a composed, unresolved configuration."""
+    """Within it, call it with overrides to get a composed, unresolved configuration, without Hydra's own section.
+
+    A call raises ConfigError where that section is not what the command line made it.
+    """
+    own: dict[tuple[str, ...], dict[str, Any]] = {}  # overrides for Hydra itself -> its section with these alone
+
+    def section(words: Sequence[str], path: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+        try:
+            config = compose("config", overrides=[*path, *words], return_hydra_config=True)
+        except yaml.YAMLError as error:
+            raise ConfigError([" ".join(str(error).split())]) from None
+        found = OmegaConf.to_container(config.hydra, resolve=False)
+        return config, cast(dict[str, Any], found)
+
+    def checked(overrides: Sequence[str]) -> DictConfig:
+        config, found = section(overrides, searchpath(config_dir))
+        words = tuple(word for word in overrides if is_hydra(word))
+        if words not in own:
+            own[words] = section(words, searchpath())[1]
+        faults = hydra_faults(found, own[words], folders(config_dir))
+        if faults:
+            raise ConfigError(faults)
+        return cast(DictConfig, OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
-        path = searchpath(config_dir)
-        yield lambda overrides: compose("config", overrides=[*path, *overrides])
+        yield checked
 
 
 def choices(group: str, config_dir: str | None = None) -> list[str]:
     """The YAML files of a group: ours, plugins' and those of a user's own folder."""
-    folders: list[Any] = [files(package) for package in config_packages()]
+    places: list[Any] = [files(package) for package in config_packages()]
     if config_dir:
-        folders.append(Path(config_dir))
+        places.append(Path(config_dir))
     found = {
-        entry.name
-        for folder in folders
-        if folder.joinpath(group).is_dir()
-        for entry in folder.joinpath(group).iterdir()
+        entry.name for place in places if place.joinpath(group).is_dir() for entry in place.joinpath(group).iterdir()
     }
     return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
 
@@ -185,28 +197,6 @@ def _key_fault(override: Override, config: DictConfig) -> str | None:
             known = [str(name) for name in here] if isinstance(here, DictConfig) else []
             if not owner:
                 known += [group for group in GROUPS if group not in known]
-            return unknown_key(key, owner, part, known, config)
+            return unknown_key(key, owner, part, known, cast(dict, OmegaConf.to_container(config, resolve=False)))
         here = OmegaConf.select(here, part, throw_on_missing=False)
     return None
-
-
-def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: DictConfig) -> str:
-    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist."""
-    hint = did_you_mean(part, known)
-    if hint:
-        prefix = f"{owner}." if owner else ""
-        hint = re.sub(r"mean (\S+)\?", rf"mean {prefix}\1?", hint)
-    else:
-        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
-        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
-    where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
-    return f"{key}: {where}.{hint}"
-
-
-def _paths(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for name in map(str, config):
-        path = f"{prefix}{name}"
-        yield path
-        value = config._get_node(name)
-        if isinstance(value, DictConfig) and not value._is_interpolation() and not value._is_none():
-            yield from _paths(value, f"{path}.")

@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
+FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3  # exit codes of every verb
+
 
 class UserError(Exception):
     """Something that the user asked for cannot be done. The message says what, why and what to do."""
 
-    exit_code = 2  # of the command; 1 once a run has begun
+    exit_code = BAD_USAGE  # of the command; FAILED once a run has begun
     stops_sweep = False  # whether the rest of a sweep is to be left alone too
 
 
@@ -25,7 +27,8 @@ def not_installed(owner: str, module: str, extra: str) -> str:
     return f"{owner} needs {module}, which is not installed: pip install 'neurobench-runner[{extra}]'"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ " Did you mean x?" for the nearest known word, with a leading space; or "" where none is near."""
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """ " Did you mean x?" for the nearest known word (behind a prefix), with a leading space; or "" where none is
+    near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]}?" if near else ""
+    return f" Did you mean {prefix}{near[0]}?" if near else ""

@@ -1,9 +1,10 @@
 """The sections of a configuration that are the same for every model: their keys, types and bounds."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
 RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "table", "logger")
@@ -12,7 +13,7 @@ Fraction = Annotated[float, Bound(0, 1)]
 
 
 @dataclass(frozen=True)
-class Root:
+class Root(Record):
     """The keys at the top of a configuration."""
 
     name: str  # of the folder below `outputs` that holds the run
@@ -22,15 +23,13 @@ class Root:
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         unsafe = set(self.name) & set("/\\\0") or self.name.startswith(".") or not self.name.strip()
-        if unsafe:
-            raise BoundsError("", [("name", f"={self.name!r} is not a plain folder name")])
+        return [("name", f"={self.name!r} is not a plain folder name")] if unsafe else []
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Record):
     """The loop over epochs."""
 
     epochs: Annotated[int, Bound(1)]
@@ -41,12 +40,9 @@ class Training:
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(Record):
     """How much of a schedule is run. Only `paper` is ever a result."""
 
     name: str
@@ -54,12 +50,9 @@ class Scale:
     train: Annotated[int, Bound(1)] | None  # at most so many training samples
     test: Annotated[int, Bound(1)] | None  # at most so many test samples
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
 
 @dataclass(frozen=True)
-class Row:
+class Row(Record):
     """One row of a published table and the band that our figure must fall in, declared before any run."""
 
     id: str
@@ -67,21 +60,16 @@ class Row:
     metric: str  # a key of result.json's metrics
     published: float | None  # null: nothing was published, the band is a target of our own
     source: str
-    band: list[float | None]  # [low, high], each may be null: no bound on that side
+    band: tuple[float | None, ...]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        if len(self.band) != 2:
-            raise BoundsError("", [("band", f"={self.band!r} is not [low, high]")])
+    def conflicts(self) -> list[Fault]:
+        return [] if len(self.band) == 2 else [("band", f"={list(self.band)!r} is not [low, high]")]
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Record):
     """The rows that an experiment contributes to a table."""
 
     name: str
-    rows: list[dict]
-
-    def __post_init__(self) -> None:
-        enforce(self)
+    rows: tuple[Any, ...]

@@ -1,31 +1,48 @@
 """Which classes a configuration may name: an exact allow-list.
 
-Hydra's `instantiate` calls whatever a `_target_` names, `builtins.open` as readily as a model. Here a target is a
-dataclass that is defined below `neurobench.`, or one that an installed package lists by its exact name in the
-entry-point group `neurobench.plugins`.
+A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the room of its kind
+below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
+`neurobench.plugins`, or one of a package or module that the person at the keyboard allows, which may lie in the folder
+where the command is typed:
 
-A device may also wrap a class of another package (any `dimod.Sampler`). Such a class is allowed where neurobench
-lists it, where an installed package lists it in the same group, or where the person at the keyboard allows its package:
+    NEUROBENCH_ALLOW=mymodel neurobench run --config-dir . model=mymodel
+
+It is made from plain values by `find_target(...)(**fields)`; nothing else in a configuration can name code.
+
+A device may also wrap a class of another package (any `dimod.Sampler`), under the same conditions:
 
     NEUROBENCH_ALLOW=dwave.system,dynex neurobench run ...
 
-It is an environment variable and no key, so that a configuration from elsewhere cannot allow itself anything.
+It is an environment variable and no key, so that a configuration from elsewhere cannot allow itself anything; for the
+same reason it is read once, before any configuration.
 """
 
-import dataclasses
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError, did_you_mean, not_installed
+from neurobench.config.spec import Spec
 
 PLUGINS = "neurobench.plugins"
 PLUGIN_CONFIGS = "neurobench.configs"
 ALLOW = "NEUROBENCH_ALLOW"
+ALLOWED = tuple(name.strip() for name in os.environ.get(ALLOW, "").split(",") if name.strip())
+
+# Kind of section -> the room whose classes it may name.
+ROOMS = {
+    "model": "neurobench.models.",
+    "device": "neurobench.devices.",
+    "dataset": "neurobench.data.",
+    "encoder": "neurobench.data.",
+    "tracker": "neurobench.experiment.trackers.",
+}
 
 
 class TargetRefused(Exception):
@@ -35,10 +52,8 @@ class TargetRefused(Exception):
 @cache
 def plugin_targets() -> dict[str, str]:
     """Exact dotted name of each class that installed plugins offer -> the distribution that offers it."""
-    found = {}
-    for point in entry_points(group=PLUGINS):
-        found[point.value.replace(":", ".")] = point.dist.name if point.dist else "?"
-    return found
+    points = entry_points(group=PLUGINS)
+    return {point.value.replace(":", "."): point.dist.name if point.dist else "?" for point in points}
 
 
 @cache
@@ -47,37 +62,50 @@ def config_packages() -> tuple[str, ...]:
     return ("neurobench.conf", *sorted(point.value for point in entry_points(group=PLUGIN_CONFIGS)))
 
 
-def find_target(path: Any) -> type:
-    """The dataclass that a `_target_` names. Raises TargetRefused."""
-    if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
+def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
+    """The spec that a `_target_` names in a section of this kind. Raises TargetRefused.
+
+    `base`: the class that specs of the kind derive from.
+    """
+    if not isinstance(path, str) or not _is_dotted_name(path):
         raise TargetRefused(f"_target_={path!r} is not the dotted name of a class")
-    if not path.startswith("neurobench.") and path not in plugin_targets():
+    if not path.startswith("neurobench.") and not _is_allowed(path):
         raise TargetRefused(
-            f"_target_={path} is not allowed: only classes of neurobench itself, and classes that an installed "
-            f"package lists in the entry-point group {PLUGINS}, may be named in a configuration."
+            f"_target_={path} is not allowed: only classes of neurobench itself, classes that an installed package "
+            f"lists in the entry-point group {PLUGINS}, and those of modules that the environment variable {ALLOW} "
+            f"names. If the code is yours: {ALLOW}={path.partition('.')[0]} neurobench ..."
         )
+    if path.startswith("neurobench.") and not path.startswith(ROOMS[kind]):
+        raise TargetRefused(f"_target_={path} is no {kind}: neurobench's own are found below {ROOMS[kind][:-1]}.")
     module_name, _, name = path.rpartition(".")
+    if ALLOWED and (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # last, so that nothing in the folder can stand in for an installed package
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise TargetRefused(f"_target_={path}: there is no module {error.name}.") from None
     target = getattr(module, name, None)
-    classes = [key for key, value in vars(module).items() if _is_own_dataclass(value, module_name)]
-    if not _is_own_dataclass(target, module_name):
+    if not _is_defined_in(target, module_name, base):
+        offered = [key for key, value in vars(module).items() if _is_defined_in(value, module_name, base)]
         raise TargetRefused(
-            f"_target_={path}: {module_name} offers {', '.join(classes) or 'no class'}.{did_you_mean(name, classes)}"
+            f"_target_={path}: {module_name} offers {', '.join(offered) or f'no {kind}'}.{did_you_mean(name, offered)}"
         )
     assert isinstance(target, type)
     return target
 
 
+def load(path: str) -> Any:
+    """The function or class that a spec names in its code (`opens`, `figures`, ...), never one that YAML names."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
 def outside_fault(path: str, ours: Sequence[str]) -> str | None:
     """Why a class of another package may not be named ("=x.Y is not allowed: ..."), or None. `ours` may be."""
-    if not all(part.isidentifier() for part in path.split(".")) or "." not in path:
+    if not _is_dotted_name(path):
         return f"={path!r} is not the dotted name of a class"
-    packages = [name.strip() for name in os.environ.get(ALLOW, "").split(",") if name.strip()]
     listed = [*ours, *plugin_targets()]
-    if path not in listed and not any(path.startswith(f"{package}.") for package in packages):
+    if path not in ours and not _is_allowed(path):
         return (
             f"={path} is not allowed: there is {', '.join(ours)}; besides these, classes that an installed package "
             f"lists in the entry-point group {PLUGINS}, and those of packages that the environment variable {ALLOW} "
@@ -102,5 +130,13 @@ def import_extra(module: str, extra: str, owner: str) -> Any:
         raise UserError(not_installed(owner, error.name or module, extra)) from error
 
 
-def _is_own_dataclass(value: Any, module_name: str) -> bool:
-    return isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module_name
+def _is_allowed(path: str) -> bool:
+    return path in plugin_targets() or any(path.startswith(f"{package}.") for package in ALLOWED)
+
+
+def _is_dotted_name(path: str) -> bool:
+    return "." in path and all(part.isidentifier() for part in path.split("."))
+
+
+def _is_defined_in(value: Any, module_name: str, base: type[Spec]) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value.__module__ == module_name and value is not base

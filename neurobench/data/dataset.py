@@ -1,14 +1,17 @@
 """What a data set is to the rest of the program: a layout, a number of classes, three splits.
 
-A data set's recipe is a frozen dataclass that names files and seeds; it imports nothing heavy, so that a
-configuration can be checked without torch. `load` does the work.
+A data set's spec names files and seeds; it imports nothing heavy, so that a configuration is checked without torch.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from neurobench.config.spec import Spec
+from neurobench.config.targets import load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,19 +85,21 @@ class Splits:
         )
 
 
-class Dataset(Protocol):
-    """A data set's recipe, as its YAML names it."""
+@dataclass(frozen=True)
+class DatasetSpec(Spec):
+    """A data set as its YAML names it. `opens` names what is called with (spec, seed) and returns Splits."""
 
     layout: ClassVar[Layout]
 
     @property
+    @abstractmethod
     def n_classes(self) -> int: ...
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Of one sample: (D,), (C, H, W), or (polarities, rows, columns) of a sensor."""
-        ...
 
     def load(self, seed: int) -> Splits:
         """Read or generate. `seed` decides what is held out for validation and any draw. Raises DataError."""
-        ...
+        return load(self.opens)(self, seed)

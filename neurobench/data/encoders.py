@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound
+from neurobench.config.spec import Spec
+from neurobench.config.targets import load
 from neurobench.data.dataset import Layout, Split, Splits
 
 if TYPE_CHECKING:
@@ -25,35 +27,36 @@ Cells = Annotated[int, Bound(1, 64)]
 Fraction = Annotated[float, Bound(0, 1)]
 
 
-class Encoder(Protocol):
-    """A recipe, as its YAML names it. `x` is a split's, `ids` (N,) number its samples."""
+@dataclass(frozen=True)
+class EncoderSpec(Spec):
+    """An encoder as its YAML names it. `opens` names what is called with (spec, x, ids) and returns encoded samples."""
 
     reads: ClassVar[tuple[Layout, ...]]
     yields: ClassVar[Layout]
-    emulates: ClassVar[bool]  # what comes out stands for recordings that were never made
+    emulates: ClassVar[bool] = False  # what comes out stands for recordings that were never made
 
     def misfit(self, shape: Shape) -> str | None:
         """Why samples of this shape cannot be encoded, or None."""
-        ...
+        return None
 
     def shape(self, shape: Shape) -> Shape:
         """Of an encoded sample."""
-        ...
+        return shape
 
     def encode(self, x: Any, ids: Tensor) -> Any:
-        """Samples in the layout that it yields; see `neurobench.data.dataset.Split` for both."""
-        ...
+        """Samples in the layout that it yields; `x` is a split's, `ids` (N,) number its samples."""
+        return load(self.opens)(self, x, ids)
 
 
 @dataclass(frozen=True)
-class Auto:
+class Auto(EncoderSpec):
     """Nothing where the model reads the data as they are; else what `DEFAULTS` names."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image", "events")
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(EncoderSpec):
     """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times.
 
     A vector's value is first told by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002), one
@@ -62,15 +65,11 @@ class Latency:
 
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
-    emulates: ClassVar[bool] = False
 
     window: Milliseconds = 50.0
     repeats: Annotated[int, Bound(1, 300)] = 6
     cells: Cells = 16
     dimmest: Fraction = 0.1  # a smaller value makes no event
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def misfit(self, shape: Shape) -> str | None:
         return _too_wide(shape) or (
@@ -89,21 +88,17 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(EncoderSpec):
     """A Poisson train a value, `rate` spikes a second where it is 1. Cells and pixels as in Latency."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
-    emulates: ClassVar[bool] = False
 
     duration: Milliseconds = 300.0
     rate: Annotated[float, Bound(0, 1000, above=True)] = 100.0  # 1 / s
     cells: Cells = 16
     dimmest: Fraction = 0.1  # a smaller value makes no event
     noise_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # sample k's trains depend on it and on k alone
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def misfit(self, shape: Shape) -> str | None:
         return _too_wide(shape)
@@ -118,7 +113,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class EmulatedCamera:
+class EmulatedCamera(EncoderSpec):
     """The fitted event camera of `dataset=nmnist_emulated` looks at the images."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
@@ -126,9 +121,6 @@ class EmulatedCamera:
     emulates: ClassVar[bool] = True
 
     camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def misfit(self, shape: Shape) -> str | None:
         return None if shape == (1, 28, 28) else f"the camera is fitted to images of (1, 28, 28) pixels, not {shape}"
@@ -143,21 +135,17 @@ class EmulatedCamera:
 
 
 @dataclass(frozen=True)
-class Counts:
+class Counts(EncoderSpec):
     """Events counted in time bins: a channel for each bin and, unless summed, polarity; log(1 + n) / log(1 + full)."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     yields: ClassVar[Layout] = "image"
-    emulates: ClassVar[bool] = False
 
     bins: Annotated[int, Bound(1, 300)] = 3  # one for each of N-MNIST's saccades
     length: Annotated[float, Bound(0, above=True)] = 315.0  # ms that the bins share; later events are left out
     polarities: Literal["kept", "summed"] = "summed"
     pool: Annotated[int, Bound(1, 34)] = 1  # pixels each way that are counted together
     full: Annotated[int, Bound(1)] = 12  # events that make a 1; more make no more
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def misfit(self, shape: Shape) -> str | None:
         least = min(shape[1:])
@@ -174,18 +162,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Raster:
+class Raster(EncoderSpec):
     """A picture of a vector: value i is a bright bar in band i of the rows, its column telling how large it is."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
     yields: ClassVar[Layout] = "image"
-    emulates: ClassVar[bool] = False
 
     side: Annotated[int, Bound(1, 256)] = 28  # pixels, both ways
     width: Annotated[float, Bound(0, 1, above=True)] = 0.08  # sd of the bar, of the picture's width
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def misfit(self, shape: Shape) -> str | None:
         return f"{shape[0]} values have no row each in side={self.side}" if shape[0] > self.side else None
@@ -200,15 +184,11 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class Flat:
+class Flat(EncoderSpec):
     """An image's pixels, or an encoded one's, in a row."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     yields: ClassVar[Layout] = "vector"
-    emulates: ClassVar[bool] = False
-
-    def misfit(self, shape: Shape) -> str | None:
-        return None
 
     def shape(self, shape: Shape) -> Shape:
         return (prod(shape),)
@@ -218,14 +198,14 @@ class Flat:
 
 
 # What `encoder=auto` does to a layout that the model does not read: the first whose result it reads.
-DEFAULTS: dict[Layout, tuple[Sequence[Encoder], ...]] = {
+DEFAULTS: dict[Layout, tuple[Sequence[EncoderSpec], ...]] = {
     "vector": ((Latency(),), (Raster(),)),
     "image": ((EmulatedCamera(),), (Latency(),), (Flat(),)),
     "events": ((Counts(),), (Counts(), Flat())),
 }
 
 
-def chain(asked: Encoder | Auto, layout: Layout, shape: Shape, reads: Sequence[Layout]) -> Sequence[Encoder] | str:
+def chain(asked: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[Layout]) -> Sequence[EncoderSpec] | str:
     """The encoders between data and model, none where none is needed; or why there is no way."""
     if not isinstance(asked, Auto):
         if layout not in asked.reads:
@@ -245,7 +225,7 @@ def chain(asked: Encoder | Auto, layout: Layout, shape: Shape, reads: Sequence[L
     return refused
 
 
-def encoded(splits: Splits, steps: Sequence[Encoder]) -> Splits:
+def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
     """All splits through the encoders, in order."""
     for step in steps:
         splits = replace(
@@ -261,7 +241,7 @@ def encoded(splits: Splits, steps: Sequence[Encoder]) -> Splits:
     return splits
 
 
-def _through(step: Encoder, split: Split, offset: int = 0) -> Split:
+def _through(step: EncoderSpec, split: Split, offset: int = 0) -> Split:
     """`offset` keeps the noise of a test sample apart from that of the training sample with the same id."""
     return replace(split, x=step.encode(split.x, split.ids + offset))
 

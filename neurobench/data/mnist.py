@@ -5,13 +5,12 @@ LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.data.dataset import Layout, Split, Splits
+from neurobench.config.bounds import Bound, Fault
+from neurobench.data.dataset import DatasetSpec, Layout, Split, Splits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +21,7 @@ TEST_COUNTS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 
 
 @dataclass(frozen=True)
-class MNIST:
+class MNIST(DatasetSpec):
     """The digits kept, re-numbered 0, 1, ... in the order given; ids are positions in the official files.
 
     With `train_per_class`, training takes the first so many images of each digit, validation is drawn from the others.
@@ -42,10 +41,7 @@ class MNIST:
     test_slice_bug: bool = False  # `train_per_class` is taken in place of `test_per_class`
     root: str | None = None  # a folder with MNIST/raw/*-ubyte or *-ubyte.gz; None: the bundled files
 
-    def __post_init__(self) -> None:
-        if isinstance(self.digits, Sequence) and not isinstance(self.digits, str):
-            object.__setattr__(self, "digits", tuple(self.digits))  # YAML gives a list
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         faults = []
         if len(self.digits) < 2:
             faults.append(("digits", f"={self.digits} names fewer than two classes; there is nothing to tell apart"))
@@ -54,8 +50,7 @@ class MNIST:
         faults += self._subset_faults()
         if not faults and self.validation and self.validation >= (n := self._spare()):
             faults.append(("validation", f"={self.validation} is not below {n}, the number of training images left"))
-        if faults:
-            raise BoundsError("MNIST", faults)
+        return faults
 
     def _spare(self) -> int:
         """Training images that `train_per_class` leaves."""

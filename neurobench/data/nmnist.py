@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.data.dataset import Layout, Splits
+from neurobench.config.bounds import Bound, Fault
+from neurobench.data.dataset import DatasetSpec, Layout, Splits
 
 N_BUNDLED = 1000  # training recordings in the package
 
 
 @dataclass(frozen=True)
-class NMNIST:
+class NMNIST(DatasetSpec):
     """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
 
     layout: ClassVar[Layout] = "events"
@@ -27,11 +27,11 @@ class NMNIST:
     validation: Annotated[int, Bound(0)] | None = None  # recordings held out of the training set; None: a tenth
     root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it; None: the bundled recordings
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         if self.root is None and self.validation is not None and self.validation >= N_BUNDLED:
             fault = f"={self.validation} is not below {N_BUNDLED}, the number of bundled training recordings"
-            raise BoundsError("NMNIST", [("validation", fault)])
+            return [("validation", fault)]
+        return []
 
     def load(self, seed: int) -> Splits:
         """Find, check and decode the recordings; `seed` draws those held out. Raises DataError."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.data.dataset import Layout, Split, Splits
+from neurobench.config.bounds import Bound, Fault
+from neurobench.data.dataset import DatasetSpec, Layout, Split, Splits
 from neurobench.data.nmnist import N_BUNDLED, NMNIST
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST
 
 
 @dataclass(frozen=True)
-class NMNISTEmulated:
+class NMNISTEmulated(DatasetSpec):
     """Ids are those of the MNIST image that is shown, in the same split."""
 
     layout: ClassVar[Layout] = "events"
@@ -40,8 +40,7 @@ class NMNISTEmulated:
     camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
     camera: str | None = None  # JSON file of another camera; None: the one fitted to the bundled training recordings
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         faults = []
         left = N_TRAIN - self.leave_out
         if self.train is not None and self.train > left:
@@ -52,8 +51,7 @@ class NMNISTEmulated:
         if self.recorded and self.leave_out < N_BUNDLED:
             fault = f"={self.leave_out} would train on images that the real recordings show; leave out {N_BUNDLED}, or "
             faults.append(("leave_out", f"{fault}test without them (dataset.recorded=false)"))
-        if faults:
-            raise BoundsError("NMNISTEmulated", faults)
+        return faults
 
     def load(self, seed: int) -> Splits:
         """Emulate or find in the cache; `seed` draws those held out. Raises DataError."""

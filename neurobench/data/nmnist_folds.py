@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.data.dataset import Layout, Splits
+from neurobench.config.bounds import Bound, Fault
+from neurobench.data.dataset import DatasetSpec, Layout, Splits
 
 
 @dataclass(frozen=True)
-class NMNISTFolds:
+class NMNISTFolds(DatasetSpec):
     """All recordings, training and test, dealt into `folds` parts; part `fold` is the test set, nothing is held out.
 
     The dealing does not depend on the run's seed, so that the folds of different seeds complete each other. Ids of
@@ -25,10 +25,10 @@ class NMNISTFolds:
     folds: Annotated[int, Bound(2, 1000)] = 5
     root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it; None: the bundled recordings
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         if self.fold >= self.folds:
-            raise BoundsError("NMNISTFolds", [("fold", f"={self.fold} is not below {self.folds}, the number of folds")])
+            return [("fold", f"={self.fold} is not below {self.folds}, the number of folds")]
+        return []
 
     def load(self, seed: int) -> Splits:
         """Find, check and decode the recordings. Raises DataError."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.data.dataset import Layout, Split, Splits
+from neurobench.config.bounds import Bound, BoundsError, Fault
+from neurobench.data.dataset import DatasetSpec, Layout, Split, Splits
 from neurobench.data.yin_yang_shape import YinYangShape
 
 SPLITS = ("train", "validation", "test")
@@ -20,7 +20,7 @@ Seed = Annotated[int, Bound(0, 2**32 - 1)]  # what numpy's RandomState takes
 
 
 @dataclass(frozen=True)
-class YinYang:
+class YinYang(DatasetSpec):
     """Sizes and seeds are those of the published data set. Ids run on from split to split: no sample is in two."""
 
     layout: ClassVar[Layout] = "vector"
@@ -37,11 +37,8 @@ class YinYang:
     test_seed: Seed = 40
     stream: Literal["compat", "fast"] = "compat"  # the published samples, bit for bit; or only their distribution
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        faults = [*self._misfits(), *self._repeats()]
-        if faults:
-            raise BoundsError("YinYang", faults)
+    def conflicts(self) -> list[Fault]:
+        return [*self._misfits(), *self._repeats()]
 
     def _misfits(self) -> list[tuple[str, str]]:
         try:

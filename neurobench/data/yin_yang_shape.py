@@ -9,11 +9,12 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.spec import Record
 
 
 @dataclass(frozen=True)
-class YinYangShape:
+class YinYangShape(Record):
     """Its two radii. Two shapes with the same radii are the same shape."""
 
     # Below a thousandth, drawing one dot by rejection would take hundreds of thousands of points.
@@ -21,11 +22,11 @@ class YinYangShape:
     # The square [0, 2R]^2 must lie in [0, 1]^2, because the features are x, y, 1 - x and 1 - y.
     r_big: Annotated[float, Bound(0, 0.5, above=True)] = 0.5  # R
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         if 2 * self.r_small >= self.r_big:
             fault = f"={self.r_small} is not below half of r_big={self.r_big}; the dots would not fit"
-            raise BoundsError("YinYangShape", [("r_small", fault)])
+            return [("r_small", fault)]
+        return []
 
     def shares(self) -> tuple[float, float, float]:
         """The part of the square that each class covers."""

@@ -1,87 +1,42 @@
-"""From a checked configuration to the objects that it names."""
+"""From a plan to the objects that it names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-
-from neurobench.config.errors import UserError
-from neurobench.config.targets import find_target
-from neurobench.data.dataset import Dataset, Splits
-from neurobench.data.encoders import Encoder, encoded
-from neurobench.experiment.plan import needed_devices, way_of
-from neurobench.metrics.costs import Costs
-from neurobench.metrics.energy import SIMULATED, Energies
-from neurobench.models.learner import Learner, Model, Seeds, Task
+from neurobench.data.dataset import Splits
+from neurobench.data.encoders import encoded
+from neurobench.experiment.callbacks import Callback
+from neurobench.experiment.plan import Plan
+from neurobench.metrics.costs import Billed, Ledger
+from neurobench.metrics.energy import Energies
+from neurobench.models.learner import Learner
 
 if TYPE_CHECKING:
     import torch
 
-    from neurobench.experiment.callbacks import Watcher
 
-
-def build_dataset(config: DictConfig) -> Dataset:
-    return instantiate(_fields(config.dataset), _convert_="all")
-
-
-def load_splits(config: DictConfig, dataset: Dataset, seed: int) -> Splits:
+def load_splits(plan: Plan) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
-    return encoded(dataset.load(seed).limited(config.scale.train, config.scale.test), _way(config))
+    splits = plan.dataset.load(plan.seeds.data)
+    return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 
-def _way(config: DictConfig) -> Sequence[Encoder]:
-    way = way_of(config)
-    if isinstance(way, str):
-        raise UserError(f"encoder={config.encoder.name} {way}.")
-    return way
-
-
-def build_learner(
-    config: DictConfig, dataset: Dataset, seeds: Seeds, device: torch.device, costs: Costs | None = None
-) -> Learner:
-    """The model with its devices, each opened once: two fields that name one device share it.
-
-    What is asked of them is added up in `costs`.
-    """
-    needs = needed_devices(config)
+def build_learner(plan: Plan, device: torch.device, ledger: Ledger) -> Learner:
+    """The model with its devices, each opened once: two fields that name one device share it."""
     opened = {
-        name: instantiate(_fields(config.backend[name]), _convert_="all").open(seeds.device, device)
-        for name in sorted(set(needs.values()))
+        name: Billed(name, spec.open(plan.seeds.device, device), ledger)
+        for name, spec in {name: plan.devices[field] for field, name in plan.wiring.items()}.items()
     }
-    if costs is not None:
-        for name, there in opened.items():
-            costs.watch(name, there)
-    # Devices are handed over as objects: Hydra would make a second one from `${backend.x}`.
-    plain = OmegaConf.masked_copy(config.model, [str(key) for key in config.model if key not in needs])
-    plain._set_parent(config)  # so that a model's key can refer to the run's: ${seed}
-    wired = {field: opened[name] for field, name in needs.items()}
-    OmegaConf.set_readonly(plain, False)
-    model: Model = instantiate(_fields(plain), **wired, _convert_="all")
-    layout, shape = dataset.layout, dataset.shape
-    for step in _way(config):
-        layout, shape = step.yields, step.shape(shape)
-    task = Task(layout=layout, shape=shape, n_classes=dataset.n_classes)
-    return model.build(task, seeds, device)
+    devices = {field: opened[name] for field, name in plan.wiring.items()}
+    return plan.model.build(plan.task, plan.seeds, devices, device)
 
 
-def energies(config: DictConfig) -> Energies:
+def energies(plan: Plan) -> Energies:
     """What is published of the energy of the devices that the model asks."""
-    needed = sorted(set(needed_devices(config).values()))
-    return {name: getattr(find_target(config.backend[name]._target_), "energy", SIMULATED) for name in needed}
+    return {name: plan.devices[field].energy for field, name in plan.wiring.items()}
 
 
-def build_trackers(config: DictConfig) -> list[Watcher]:
+def build_trackers(plan: Plan) -> list[Callback]:
     """Those that `logger` switches on."""
-    sections = (config.get("logger") or {}).values()
-    return [instantiate(_fields(section), _convert_="all").open(Path(config.outputs)) for section in sections]
-
-
-def _fields(section: DictConfig) -> dict[str, Any]:
-    """What the class is given: all keys but `name`, which is for folders and tables."""
-    plain = OmegaConf.to_container(section, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items() if key != "name"}
+    return [tracker.start(plan.run.outputs) for tracker in plan.trackers]

@@ -1,24 +1,25 @@
-"""Who looks on while a run runs: a sweep's table, a tuner that stops hopeless trials, an experiment tracker."""
+"""What follows a run while it runs: a sweep's table, a tuner that stops hopeless trials, an experiment tracker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, Any, Protocol
 
 from neurobench.experiment.progress import Meter
 from neurobench.runs.folder import RunFolder
 
+if TYPE_CHECKING:
+    from neurobench.experiment.plan import Plan
+
 
 class Pruned(Exception):
-    """A watcher asked for the run to be given up. Its folder keeps the checkpoint."""
+    """A callback asked for the run to be given up. Its folder keeps the checkpoint."""
 
 
-class Watcher(Protocol):
-    """Is told of a run that is under way, in its process. A run that was finished already is not told of."""
+class Callback(Protocol):
+    """Is called in the process of a run that is under way; not for a run that was finished already."""
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None: ...
+    def begin(self, plan: Plan, folder: RunFolder) -> None: ...
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """A row of metrics.jsonl. May raise Pruned."""
@@ -29,14 +30,14 @@ class Watcher(Protocol):
         ...
 
 
-class WatchedMeter:
-    """A meter that passes epochs on to watchers."""
+class ObservedMeter:
+    """A meter that passes epochs on to callbacks."""
 
-    def __init__(self, meter: Meter, watchers: Sequence[Watcher]):
-        self.meter, self.watchers = meter, watchers
+    def __init__(self, meter: Meter, callbacks: Sequence[Callback]):
+        self.meter, self.callbacks = meter, callbacks
         self.begin, self.batch, self.close = meter.begin, meter.batch, meter.close
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         self.meter.epoch(row)
-        for watcher in self.watchers:
-            watcher.epoch(row)
+        for callback in self.callbacks:
+            callback.epoch(row)

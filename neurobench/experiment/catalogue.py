@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from neurobench.config.compose import GROUPS, Composer, choices
-from neurobench.experiment import plan as check_
-from neurobench.experiment.plan import check
+from neurobench.config.errors import ConfigError
+from neurobench.config.resolve import Plain, resolved
+from neurobench.config.sections import quiet
+from neurobench.experiment.combine import combine
+from neurobench.experiment.plan import Parts, read
 
 
 @dataclass(frozen=True)
@@ -23,53 +27,49 @@ class Cell:
     faults: tuple[str, ...]  # why it does not run; empty where it runs
 
 
-def catalogue() -> dict[str, list[str]]:
-    """Every group and its choices."""
-    return {group: choices(group) for group in GROUPS}
+def catalogue(config_dir: str | None = None) -> dict[str, list[str]]:
+    """Every group and its choices, those of a user's own folder among them."""
+    return {group: choices(group, config_dir) for group in GROUPS}
 
 
-def matrix(compose: Composer) -> list[Cell]:
-    """Every model x dataset x backend, judged by the check that `run` calls. Only within `composer`.
+def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
+    """Every model x dataset x backend, judged as `run` judges it.
 
-    Hydra composes each model once, and every data set's and backend's file together, each in a place of its own: they
-    write into their own sections alone, so the outcome is what it would compose for each cell. What is sound by
-    itself is so in every cell: there only the fit is judged. A cell of a section that is not is checked whole.
+    Hydra composes each model once, and every data set's and backend's file once, each in a place of its own: they write
+    into their own sections alone, so the result is what it would compose for each cell.
     """
-    there = catalogue()
-    models = {name: compose([f"model={name}"]) for name in there["model"]}
-    parts = {name: check_.model_part(config) for name, config in models.items() if not check(config)}
-    asked = {device for part in parts.values() for device in part.needs.values()}
-    beside = _beside(compose, {group: there[group] for group in ("dataset", "backend")})
-    datasets, backends = beside["dataset"], beside["backend"]
-    data = {name: check_.dataset_part(config) for name, config in datasets.items() if not check_.dataset_faults(config)}
-    chips = {
-        name: check_.backend_part(config, asked)
-        for name, config in backends.items()
-        if not any(check_.device_faults(config, device) for device in asked if device in config.backend)
-    }
+    models = {name: resolved(compose([f"model={name}"])) for name in names["model"]}
+    others = _composed_apart(compose, {group: names[group] for group in ("dataset", "backend")})
     cells = []
-    for model, dataset in product(there["model"], there["dataset"]):
-        config = models[model]
-        encoder = check_.encoder_part(config) if model in parts else None
-        names: tuple[str, ...] = ()
-        if encoder is not None and dataset in data:
-            way = check_.way_between(parts[model], data[dataset], encoder)
-            names = () if isinstance(way, str) else tuple(type(step).__name__ for step in way)
-        for backend in there["backend"]:
-            if encoder is not None and dataset in data and backend in chips:
-                faults = check_.fit_of(parts[model], data[dataset], chips[backend], encoder)
-            else:
-                config.dataset, config.backend = datasets[dataset].dataset, backends[backend].backend
-                faults = check(config)
-            cells.append(Cell(model, dataset, backend, names, tuple(faults)))
+    for model, dataset, backend in product(names["model"], names["dataset"], names["backend"]):
+        sections = {"dataset": others["dataset"][dataset], "backend": others["backend"][backend]}
+        encoders, faults = _judged({**models[model], **sections})
+        cells.append(Cell(model, dataset, backend, encoders, faults))
     return cells
 
 
-def _beside(compose: Composer, there: dict[str, list[str]]) -> dict[str, dict[str, DictConfig]]:
-    """Each choice of some groups as a configuration with that section alone, composed in one go."""
-    at = {(group, name): f"at_{number}" for group in there for number, name in enumerate(there[group])}
-    places = compose([f"+{group}@all_{group}.{place}={name}" for (group, name), place in at.items()])
-    return {
-        group: {name: OmegaConf.create({group: places[f"all_{group}"][at[group, name]]}) for name in there[group]}
-        for group in there
-    }
+def _judged(plain: Plain) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the encoders between data and model, and faults."""
+    with quiet():
+        try:
+            parts: Parts = read(plain)
+        except ConfigError as error:
+            return (), tuple(error.faults)
+        combination = combine(parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend)
+    if isinstance(combination, list):
+        return (), tuple(combination)
+    return tuple(type(step).__name__ for step in combination.encoders), ()
+
+
+def _composed_apart(compose: Composer, names: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """Each choice of some groups as its resolved section, all composed in one go."""
+    places = {(group, name): f"at_{number}" for group in names for number, name in enumerate(names[group])}
+    config = compose([f"+{group}@all_{group}.{place}={name}" for (group, name), place in places.items()])
+
+    OmegaConf.set_struct(config, False)
+
+    def section(group: str, name: str) -> Any:
+        config[group] = config[f"all_{group}"][places[group, name]]
+        return OmegaConf.to_container(config[group], resolve=True)
+
+    return {group: {name: section(group, name) for name in names[group]} for group in names}

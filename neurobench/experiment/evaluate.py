@@ -1,4 +1,4 @@
-"""The figures of a settled learner on data that it never learned from."""
+"""The figures of a finalized learner on data that it never learned from, and what its predictions cost."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurobench.config.targets import load
 from neurobench.data.dataset import Split
-from neurobench.metrics.classification import confusion_matrix, wilson_interval
-from neurobench.metrics.means import means
-from neurobench.models.learner import Learner
+from neurobench.metrics import energy
+from neurobench.metrics.operations import total
+from neurobench.metrics.statistics import means, wilson_interval
+from neurobench.models.learner import Learner, ModelSpec
 
 BATCH = 1000  # samples predicted at once: bounds memory, changes no figure
+COUNTED = (
+    "parameter_count",
+    "footprint_bytes",
+    "connection_sparsity",
+    "activation_sparsity",
+    "effective_macs",
+    "effective_acs",
+    "dense_operations",
+    "membrane_updates",
+)
 
 
 @dataclass(frozen=True)
@@ -25,11 +37,11 @@ class Evaluation:
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
 
 
-def mean_measures(learner: Learner, split: Split) -> dict[str, float]:
+def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
     """The learner's own measures, as means over a split's samples."""
     sums: dict[str, float] = {}
     for index in torch.arange(len(split)).split(BATCH):
-        for name, value in learner.measure(split.batch(index)).items():
+        for name, value in learner.measure(split.batch(index)).named().items():
             sums[name] = sums.get(name, 0.0) + value
     return means(sums, len(split))
 
@@ -44,10 +56,30 @@ def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
         predicted.append(scores.argmax(1))
     classes = torch.cat(predicted)
     correct = int((classes == test.y).sum())
-    measured = {f"test_{name}": value for name, value in mean_measures(learner, test).items()}
+    measured = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     return Evaluation(
         metrics={**measured, "test_accuracy": correct / len(test)},
         intervals={"test_accuracy": wilson_interval(correct, len(test))},
         predicted=classes,
         confusion=confusion_matrix(test.y, classes, n_classes),
     )
+
+
+def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:
+    """(n_classes, n_classes) int64 counts; row: true class, column: predicted class. y, predicted: (N,) int64."""
+    return torch.bincount(y * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def count(
+    model: ModelSpec, learner: Learner, split: Split, energies: energy.Energies
+) -> tuple[dict[str, float], dict[str, str]]:
+    """NeuroBench's figures per sample and per step, joules per sample, and why others are undefined."""
+    if model.operations is None:
+        return {}, dict.fromkeys((*COUNTED, "energy_joules"), "this model does not state its operations")
+    operations = load(model.operations)
+    batches = [operations(learner, split.batch(index).x) for index in torch.arange(len(split)).split(BATCH)]
+    figures, undefined = total(batches)
+    joules = energy.of_sample(energies, batches)
+    if isinstance(joules, str):
+        return figures, {**undefined, "energy_joules": joules}
+    return {**figures, "energy_joules": joules}, undefined

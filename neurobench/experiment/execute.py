@@ -1,26 +1,23 @@
-"""One run: load, build, fit, evaluate, draw, record."""
+"""One run: load, build, train, evaluate, draw, record."""
 
 from __future__ import annotations
 
-import copy
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+import yaml
 from rich.console import Console
 
-from neurobench.config.compose import as_yaml
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
-from neurobench.experiment.build import build_trackers
-from neurobench.experiment.callbacks import Pruned, WatchedMeter, Watcher
-from neurobench.experiment.identity import config_hash
+from neurobench.config.targets import load
+from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.machine import pick_device, pin_threads
-from neurobench.experiment.plan import require
+from neurobench.experiment.plan import Plan
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.log import log_file
 from neurobench.runs.memory import forget_peak, peak_mb
@@ -29,16 +26,16 @@ from neurobench.runs.store import same_setting
 if TYPE_CHECKING:
     import torch
 
-    from neurobench.data.dataset import Splits
+    from neurobench.data.dataset import Split, Splits
     from neurobench.experiment.evaluate import Evaluation
-    from neurobench.experiment.loop import Position
-    from neurobench.models.learner import Learner
+    from neurobench.experiment.loop import Loop
+    from neurobench.models.learner import Initial
 
 
 class RunFailed(UserError):
     """The run began and did not finish. Its folder says why."""
 
-    exit_code = 1
+    exit_code = FAILED
 
 
 class RunInterrupted(UserError):
@@ -48,26 +45,29 @@ class RunInterrupted(UserError):
     stops_sweep = True
 
 
-def execute(config: DictConfig, console: Console, watchers: Sequence[Watcher] = ()) -> RunFolder:
-    """Run a composed configuration. Returns its finished folder. Watchers are told how it goes.
+def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) -> RunFolder:
+    """Run a plan. Returns its finished folder.
 
-    Raises ConfigError before anything is computed; RunFailed, RunInterrupted or a watcher's Pruned once the folder
-    exists.
+    Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
-    require(config)
-    pin_threads(config.threads)
-    pick_device(config.device)  # refuses before there is a folder
-    folder, finished = _folder(config)
+    pin_threads(plan.run.threads)
+    device = pick_device(plan.run.device)
+    from neurobench.experiment.start import find_initial
+
+    initial = find_initial(plan)
+    folder, finished = _folder(plan)
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
-    told: list[Watcher] = []
+    begun: list[Callback] = []
     try:
-        for watcher in [*watchers, *build_trackers(config)]:
-            watcher.begin(config, folder)
-            told.append(watcher)
+        from neurobench.experiment.build import build_trackers
+
+        for callback in [*callbacks, *build_trackers(plan)]:
+            callback.begin(plan, folder)
+            begun.append(callback)
         with log_file(folder.path / "run.log", console):
-            _run(config, folder, console, told)
+            _Run(plan, folder, console, device).go(initial, begun)
     except RunInterrupted:
         raise
     except Pruned:
@@ -78,18 +78,17 @@ def execute(config: DictConfig, console: Console, watchers: Sequence[Watcher] = 
     except Exception as error:
         raise _failure(folder, error) from error
     finally:
-        for watcher in told:
-            watcher.end(folder)
+        for callback in begun:
+            callback.end(folder)
         folder.release()
     return folder
 
 
-def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
+def _folder(plan: Plan) -> tuple[RunFolder, bool]:
     """A new folder, or with `resume` the one to go on with; and whether that is finished already."""
-    identity = config_hash(config)
-    outputs = Path(config.outputs)
-    if config.resume:
-        same = same_setting(outputs, config.name, identity)
+    outputs = Path(plan.run.outputs)
+    if plan.run.resume:
+        same = same_setting(outputs, plan.run.name, plan.config_hash)
         unfinished = [folder for folder in same if not folder.has("result.json")]
         if unfinished:
             unfinished[0].acquire()
@@ -97,107 +96,188 @@ def _folder(config: DictConfig) -> tuple[RunFolder, bool]:
             return unfinished[0], False
         if same:
             return same[0], True
-    folder = RunFolder.create(outputs, config.name, identity, as_yaml(config))
-    folder.update(status="running", **_identity(config))
+    text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
+    folder = RunFolder.create(outputs, plan.run.name, plan.config_hash, text)
+    folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
     return folder, False
 
 
-def _identity(config: DictConfig) -> dict[str, str]:
-    return {"config_hash": config_hash(config), "setting_hash": config_hash(config, with_seed=False)}
+@dataclass
+class _Run:
+    """One run in its folder, phase by phase."""
+
+    plan: Plan
+    folder: RunFolder
+    console: Console
+    device: torch.device
+
+    def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
+        from neurobench.experiment.build import build_learner, load_splits
+        from neurobench.metrics.costs import Ledger
+
+        forget_peak()
+        self._announce()
+        self.splits = load_splits(self.plan)
+        self.folder.update(data=_data(self.splits))
+        self.ledger = Ledger()
+        self.learner = build_learner(self.plan, self.device, self.ledger)
+        self.seconds: dict[str, float] = {}
+        loop = self._train(initial, callbacks)
+        figures = self._finalize(loop)
+        evaluation, others = self._test()
+        tutorial = self._tutorial_metrics(loop)
+        counted, undefined = self._count()
+        metrics = {**figures, **evaluation.metrics, **{n: e[0] for n, e in others.items()}, **tutorial, **counted}
+        self._draw(loop, evaluation)
+        intervals = {**evaluation.intervals, **{name: entry[1] for name, entry in others.items()}}
+        undefined = {**_undefined(loop.record.epochs, self.splits.validation), **undefined}
+        self._write(loop, metrics, intervals, undefined)
+
+    def _announce(self) -> None:
+        from neurobench.runs.provenance import provenance
+
+        run, plan = self.plan.run, self.plan
+        self.folder.update(
+            status="running",
+            **provenance(str(self.device), run.threads),
+            seeds={"root": run.seed, **asdict(plan.seeds)},
+            started=_now(),
+        )
+        threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
+        self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
+        self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
+
+    def _train(self, initial: Initial | None, callbacks: Sequence[Callback]) -> Loop:
+        from neurobench.experiment.interrupt import Interrupted
+        from neurobench.experiment.loop import Loop
+        from neurobench.experiment.progress import meter_for
+
+        loop = Loop(
+            learner=self.learner,
+            train=self.splits.train,
+            validation=self.splits.validation,
+            schedule=_schedule(self.plan, len(self.splits.train)),
+            data_seed=self.plan.seeds.data,
+            folder=self.folder,
+            meter=ObservedMeter(meter_for(self.console), callbacks),
+            ledger=self.ledger,
+            snapshots=self.plan.model.snapshots,
+            initial=initial,
+        )
+        try:
+            loop.run()
+        except Interrupted as stop:
+            raise _interrupted(self.folder, f"stopped {stop}") from None
+        self.seconds["train"] = loop.position.seconds
+        return loop
+
+    def _finalize(self, loop: Loop) -> dict[str, float]:
+        """What the learner does once after training. The checkpoint then predicts."""
+        begun = time.perf_counter()
+        with self.ledger.phase("finalize"):
+            figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
+        self.seconds["finalize"] = time.perf_counter() - begun
+        loop.best = None
+        loop.save()
+        return figures
+
+    def _test(self) -> tuple[Evaluation, dict[str, tuple[float, tuple[float, float]]]]:
+        """On the test set, and accuracies with intervals on the other test sets that the data have."""
+        from neurobench.experiment.evaluate import evaluate
+
+        n_classes = self.plan.task.n_classes
+        others = {}
+        with self.ledger.phase("test"):
+            begun = time.perf_counter()
+            evaluation = evaluate(self.learner, self.splits.test, n_classes)
+            self.seconds["test"] = time.perf_counter() - begun
+            for name, split in self.splits.others.items():
+                tested = evaluate(self.learner, split, n_classes)
+                accuracy, interval = tested.metrics["test_accuracy"], tested.intervals["test_accuracy"]
+                others[f"{name}_accuracy"] = (accuracy, interval)
+        return evaluation, others
+
+    def _tutorial_metrics(self, loop: Loop) -> dict[str, float]:
+        if self.plan.model.tutorial_metrics is None:
+            return {}
+        with self.ledger.phase("tutorial"):
+            return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
+
+    def _count(self) -> tuple[dict[str, float], dict[str, str]]:
+        from neurobench.experiment.build import energies
+        from neurobench.experiment.evaluate import count
+
+        begun = time.perf_counter()
+        with self.ledger.phase("count"):
+            counted = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+        self.seconds["count"] = time.perf_counter() - begun
+        return counted
+
+    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+        from neurobench.experiment.plots import confusion, learning_curve
+
+        title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
+        curve = learning_curve(loop.record.epochs, loop.record.trace)
+        if curve is not None:
+            self.folder.save_figure("learning_curve", curve)
+        self.folder.save_figure("confusion", confusion(evaluation.confusion, title))
+        with self.ledger.phase("figures"):
+            if self.plan.model.figures is not None:
+                drawn = load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
+                for name, figure in drawn.items():
+                    self.folder.save_figure(name, figure)
+        if self.splits.figures is not None:
+            for name, figure in self.splits.figures().items():
+                self.folder.save_figure(name, figure)
+
+    def _write(
+        self, loop: Loop, metrics: Mapping[str, float], intervals: Mapping[str, Any], undefined: Mapping[str, str]
+    ) -> None:
+        from neurobench.experiment.build import energies
+        from neurobench.metrics import energy
+
+        plan, place, published = self.plan, loop.position, energies(self.plan)
+        self.folder.write_result(
+            {
+                "name": plan.run.name,
+                "model": plan.model_name,
+                "dataset": plan.dataset_name,
+                "backend": plan.backend_name,
+                "scale": plan.scale.name,
+                "seed": plan.run.seed,
+                "metrics": metrics,
+                "intervals": intervals,
+                "undefined": undefined,
+                "device_costs": energy.of_run(published, self.ledger.of_run()),
+                "device_costs_by_phase": self.ledger.phases,
+                "energy_source": energy.sources(published),
+                "epochs": place.epoch,
+                "best_epoch": place.best_epoch,
+                "data": _data(self.splits),
+                "config_hash": plan.config_hash,
+                "setting_hash": plan.setting_hash,
+                "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+                "samples_per_s": self._speed(place.epoch),
+                "peak_rss_mb": peak_mb(),
+                **({} if self.device.type == "cpu" else {"peak_device_mb": _device_peak_mb(self.device)}),
+            }
+        )
+        self.folder.update(status="finished", finished=_now())
+
+    def _speed(self, epochs: int) -> dict[str, float]:
+        """Samples a second: learned over all sessions, and predicted."""
+        samples = {"train": epochs * len(self.splits.train), "test": len(self.splits.test)}
+        return {name: round(n / self.seconds[name], 1) for name, n in samples.items() if n and self.seconds[name] > 0}
 
 
-def _run(config: DictConfig, folder: RunFolder, console: Console, watchers: Sequence[Watcher]) -> None:
-    from neurobench.experiment.build import build_dataset, build_learner, energies, load_splits
-    from neurobench.experiment.count import count
-    from neurobench.experiment.evaluate import evaluate
-    from neurobench.experiment.interrupt import Interrupted
-    from neurobench.experiment.loop import fit
-    from neurobench.experiment.progress import meter_for
-    from neurobench.experiment.seeds import spawn
-    from neurobench.metrics import energy
-    from neurobench.metrics.costs import Costs
-    from neurobench.runs.provenance import provenance
-
-    forget_peak()
-    device = pick_device(config.device)
-    costs = Costs()
-    seeds = spawn(config.seed)
-    folder.update(
-        status="running",
-        **provenance(str(device), config.threads),
-        seeds={"root": config.seed, **asdict(seeds)},
-        started=_now(),
-    )
-    label = f"{config.model.name} on {config.dataset.name}, backend {config.backend.name}, scale {config.scale.name}"
-    console.print(f"{label}, seed {config.seed}, {device}, {config.threads} thread(s)", highlight=False)
-    console.print(f"run folder {folder.path}", highlight=False, soft_wrap=True)
-    dataset = build_dataset(config)
-    splits = load_splits(config, dataset, seeds.data)
-    data = _data(splits)
-    folder.update(data=data)
-    learner = build_learner(config, dataset, seeds, device, costs)
-    plan = _plan(config, len(splits.train))
-    meter = WatchedMeter(meter_for(console), watchers)
-    try:
-        place = fit(learner, splits.train, splits.validation, plan, seeds.data, folder, meter, costs)
-    except Interrupted as stop:
-        raise _interrupted(folder, f"stopped {stop}") from None
-    settled, settle_seconds = _settle(learner, splits, place, folder)
-    begun = time.perf_counter()
-    evaluation = evaluate(learner, splits.test, dataset.n_classes)
-    seconds = {"train": place.seconds, "settle": settle_seconds, "test": time.perf_counter() - begun}
-    intervals = dict(evaluation.intervals)
-    others = {}
-    for name, split in splits.others.items():
-        tested = evaluate(learner, split, dataset.n_classes)
-        others[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
-        intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
-    published = _published_way(learner, splits)
-    device_costs = copy.deepcopy(costs.totals)  # counting is not part of the run
-    begun = time.perf_counter()
-    published_joules = energies(config)
-    counted, undefined = count(learner, splits.test, published_joules)
-    seconds["count"] = time.perf_counter() - begun
-    metrics = {**settled, **evaluation.metrics, **others, **published, **counted}
-    _draw(folder, learner, splits, place, evaluation, label)
-    folder.write_result(
-        {
-            "name": config.name,
-            **{key: config[key].name for key in ("model", "dataset", "backend", "scale")},
-            "seed": config.seed,
-            "metrics": metrics,
-            "intervals": intervals,
-            "undefined": {**_undefined(place, splits), **undefined},
-            "device_costs": energy.of_run(published_joules, device_costs),
-            "energy_source": energy.sources(published_joules),
-            "epochs": place.epoch,
-            "best_epoch": place.best_epoch,
-            "data": data,
-            **_identity(config),
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "samples_per_s": _speed(place, splits, seconds),
-            "peak_rss_mb": peak_mb(),
-            **({} if device.type == "cpu" else {"peak_device_mb": _device_peak_mb(device)}),
-        }
-    )
-    folder.update(status="finished", finished=_now())
-
-
-def _speed(place: Position, splits: Splits, seconds: dict[str, float]) -> dict[str, float]:
-    """Samples a second: learned over all sittings, and predicted."""
-    learned = place.epoch * len(splits.train)
-    spent = {"train": (learned, place.seconds), "test": (len(splits.test), seconds["test"])}
-    return {name: round(n / taken, 1) for name, (n, taken) in spent.items() if n and taken > 0}
-
-
-def _device_peak_mb(device: torch.device) -> int:
-    import torch
-
-    return round(torch.cuda.max_memory_allocated(device) / 2**20)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+def _schedule(plan: Plan, n_train: int) -> Training:
+    """The training, its batches cut to the samples that a scale leaves."""
+    batch = plan.training.batch_size
+    if batch <= n_train:
+        return plan.training
+    if plan.scale.train is None:
+        raise UserError(f"training.batch_size={batch} is more than the {n_train} training samples.")
+    return replace(plan.training, batch_size=n_train)
 
 
 def _data(splits: Splits) -> dict[str, Any]:
@@ -214,57 +294,23 @@ def _data(splits: Splits) -> dict[str, Any]:
     }
 
 
-def _plan(config: DictConfig, n_train: int) -> Training:
-    """The schedule, cut to what `scale` allows."""
-    plan = Training(**OmegaConf.to_container(config.training, resolve=True))  # type: ignore[arg-type]
-    epochs = min(plan.epochs, config.scale.epochs or plan.epochs)
-    batch = plan.batch_size
-    if batch > n_train:
-        if config.scale.train is None:
-            raise UserError(f"training.batch_size={batch} is more than the {n_train} training samples.")
-        batch = n_train
-    return Training(**{**asdict(plan), "epochs": epochs, "batch_size": batch})
-
-
-def _settle(learner: Learner, splits: Splits, place: Position, folder: RunFolder) -> tuple[dict[str, float], float]:
-    """What the learner does once after training, and its seconds. The checkpoint then predicts."""
-    begun = time.perf_counter()
-    figures = dict(learner.settle(splits.train, splits.validation))
-    seconds = time.perf_counter() - begun
-    folder.save_checkpoint({"position": asdict(place), "learner": learner.state_dict(), "best": None})
-    return figures, seconds
-
-
-def _published_way(learner: Learner, splits: Splits) -> dict[str, float]:
-    from neurobench.models.learner import Reproduces
-
-    return dict(learner.published_way(splits)) if isinstance(learner, Reproduces) else {}
-
-
-def _undefined(place: Position, splits: Splits) -> dict[str, str]:
+def _undefined(epochs: Sequence[Mapping[str, Any]], validation: Split) -> dict[str, str]:
     """Figures that a reader may look for and that this run does not have."""
-    if any("validation_accuracy" in row for row in place.history):
+    if any("validation_accuracy" in row for row in epochs):
         return {}
-    if not len(splits.validation):
+    if not len(validation):
         return {"validation_accuracy": "nothing was held out for validation"}
-    return {"validation_accuracy": "this model predicts no classes until it has settled, after the last epoch"}
+    return {"validation_accuracy": "this model predicts no classes until it is finalized, after the last epoch"}
 
 
-def _draw(
-    folder: RunFolder, learner: Learner, splits: Splits, place: Position, evaluation: Evaluation, label: str
-) -> None:
-    from neurobench.experiment.plots import confusion, learning_curve
-    from neurobench.models.learner import Draws
+def _device_peak_mb(device: torch.device) -> int:
+    import torch
 
-    accuracy = evaluation.metrics["test_accuracy"]
-    folder.save_figure("learning_curve", learning_curve(place.history, place.trace))
-    folder.save_figure("confusion", confusion(evaluation.confusion, f"{label}\ntest accuracy {accuracy:.2%}"))
-    if isinstance(learner, Draws):
-        for name, figure in learner.figures(splits.test).items():
-            folder.save_figure(name, figure)
-    if splits.figures is not None:
-        for name, drawn in splits.figures().items():
-            folder.save_figure(name, drawn)
+    return round(torch.cuda.max_memory_allocated(device) / 2**20)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:

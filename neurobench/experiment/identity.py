@@ -1,51 +1,43 @@
-"""Which runs are the same: a hash of what is computed, blind to where and how."""
+"""Which runs are the same: a hash of what is computed, blind to where and how.
 
+One rule: of every spec that takes part, its class and its fields. A field that its class gives a default came after
+configurations had been stored, and counts only where it differs from that default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
 import hashlib
 import json
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from neurobench.config.schema import Scale, Training
+from neurobench.config.spec import Record
 
-from neurobench.config.schema import RUNTIME_KEYS
-from neurobench.config.targets import find_target
-from neurobench.experiment.plan import AUTO, ENCODER, needed_devices
-
-
-def science(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration less its runtime keys, and less the devices that the model does not use.
-
-    So a device that is added to a backend leaves the identity of other models' runs as it was.
-    """
-    used = set(needed_devices(config).values())
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    kept = {str(key): value for key, value in plain.items() if key not in RUNTIME_KEYS}
-    kept["backend"] = {key: value for key, value in kept["backend"].items() if key == "name" or key in used}
-    if kept.get(ENCODER) == AUTO:
-        del kept[ENCODER]  # it does nothing where it is not needed, and follows from data and model where it is
-    if kept["training"].get("goal") is None:
-        kept["training"].pop("goal", None)  # a key that came after runs were made: without a goal they are the same
-    for section in (kept["model"], kept["dataset"], *kept["backend"].values()):
-        _drop_later(section)
-    return kept
+NOT_COMPUTED = ("checkpoint_every",)  # of the training
 
 
-def _drop_later(section: Any) -> None:
-    """A class may name fields that it got after runs were made (`later: ClassVar`). At their defaults they compute
-    what was computed before, so those runs keep their identity."""
-    if not isinstance(section, dict) or "_target_" not in section:
-        return
-    target = find_target(section["_target_"])
-    for name in getattr(target, "later", ()):
-        if name in section and section[name] == getattr(target, name):
-            del section[name]
-
-
-def config_hash(config: DictConfig, with_seed: bool = True) -> str:
-    """12 hex digits. Without the seed, the repetitions of one setting share a hash, also where another key follows
-    the seed (`chip_seed: ${seed}`)."""
-    plain = science(config if with_seed else cast(DictConfig, OmegaConf.merge(config, {"seed": 0})))
-    if not with_seed:
-        plain.pop("seed")
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training, scale: Scale, seed: int | None) -> str:
+    """12 hex digits; without the seed the repetitions of one setting share them."""
+    schedule = {key: value for key, value in _described(training).items() if key not in NOT_COMPUTED}
+    computed = {
+        "training": schedule,
+        "scale": _described(scale),
+        **{
+            name: _described(part) if isinstance(part, Record) else [_described(one) for one in part]
+            for name, part in specs.items()
+        },
+        **({} if seed is None else {"seed": seed}),
+    }
+    text = json.dumps(computed, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _described(record: Record) -> dict[str, Any]:
+    told = {"class": f"{type(record).__module__}.{type(record).__qualname__}"}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if value != field.default:
+            told[field.name] = value
+    return told

@@ -13,10 +13,12 @@ from torch import Tensor
 TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers and in grey print
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure:
-    """One panel a figure. `history`: the rows of metrics.jsonl; `trace`: means over parts of epochs, "epoch" being
-    where each part ends."""
+def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
+    """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over
+    parts of epochs, "epoch" being where each part ends."""
     names = sorted({_bare(key) for row in history for key in row if key.startswith(("train_", "validation_"))})
+    if not names:
+        return None
     figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):

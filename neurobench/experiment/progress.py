@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from neurobench.metrics.means import means
+from neurobench.metrics.statistics import means
 
 log = logging.getLogger(__name__)
 

@@ -7,46 +7,60 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.data.dataset import Splits
-from neurobench.experiment.build import build_dataset, build_learner, load_splits
+from neurobench.experiment.build import build_learner, load_splits
+from neurobench.experiment.loop import require_format, unpacked
 from neurobench.experiment.machine import pick_device
-from neurobench.experiment.plan import require
-from neurobench.experiment.seeds import spawn
-from neurobench.models.learner import Learner
-from neurobench.runs.folder import RunFolder
+from neurobench.experiment.plan import Plan, parse
+from neurobench.metrics.costs import Ledger
+from neurobench.models.learner import Learner, TrainingRecord
+from neurobench.runs.folder import SCHEMA, RunFolder
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A settled learner and the data that it was trained and tested on."""
+    """A finalized learner, what was recorded of its training, and the plan that it was trained by."""
 
     learner: Learner
-    splits: Splits
-    config: DictConfig
+    record: TrainingRecord
+    plan: Plan
+
+    def splits(self) -> Splits:
+        """The data that it was trained and tested on. Raises DataError where they cannot be read."""
+        return load_splits(self.plan)
 
 
-def load_run(folder: RunFolder, device: str = "cpu") -> Loaded:
-    """Rebuild a finished run from its folder, data and all: predict with `.learner.predict(x)`.
+def stored_plan(folder: RunFolder) -> Plan:
+    """The plan that a run was made by, checked like any other: a folder from elsewhere cannot name foreign code.
 
-    Raises UserError where the run did not finish, DataError where its data cannot be read.
+    Raises ConfigError, and UserError for a run of an earlier version.
     """
-    learner, config = load_learner(folder, device)
-    return Loaded(learner, load_splits(config, build_dataset(config), spawn(config.seed).data), config)
+    config = OmegaConf.create(folder.config())
+    record = folder.record()
+    try:
+        return parse(cast(DictConfig, config), record.get("setting_hash"))
+    except ConfigError:
+        if record.get("schema", 0) >= SCHEMA:
+            raise
+        raise UserError(
+            f"{folder.path} was recorded by neurobench {record.get('neurobench', '?')}, whose configurations this "
+            f"version cannot read: repeat it with the code of commit {record.get('commit') or 'unknown'}, or run its "
+            "experiment anew."
+        ) from None
 
 
-def load_learner(folder: RunFolder, device: str = "cpu") -> tuple[Learner, DictConfig]:
-    """The settled learner of a finished run, without its data, and the run's configuration.
+def load_learner(folder: RunFolder, device: str = "cpu") -> Loaded:
+    """The finalized learner of a finished run, without its data; its checkpoint is read with `weights_only=True`.
 
-    The stored configuration is checked like any other: a folder from elsewhere cannot name foreign code, and its
-    checkpoint is read with `weights_only=True`. Raises UserError where the run did not finish.
+    Raises UserError where the run did not finish.
     """
-    config = cast(DictConfig, OmegaConf.load(folder.path / "config.yaml"))
-    require(config)
+    plan = stored_plan(folder)
     checkpoint = folder.load_checkpoint()
     if checkpoint is None or not folder.has("result.json"):
         status = folder.record()["status"]
-        raise UserError(f"{folder.path} is '{status}' and has no settled model. Go on with it: same command, --resume.")
-    learner = build_learner(config, build_dataset(config), spawn(config.seed), pick_device(device))
+        raise UserError(f"{folder.path} is '{status}' and has no trained model. Go on with it: same command, --resume.")
+    require_format(checkpoint, str(folder.path))
+    learner = build_learner(plan, pick_device(device), Ledger())
     learner.load_state_dict(checkpoint["learner"])
-    return learner, config
+    return Loaded(learner, unpacked(checkpoint["record"]), plan)

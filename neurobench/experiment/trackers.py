@@ -1,4 +1,4 @@
-"""Experiment trackers that a configuration may switch on (logger=tensorboard, logger=[mlflow,wandb]): the recipes.
+"""Experiment trackers that a configuration may switch on (logger=tensorboard, logger=[mlflow,wandb]): the specs.
 
 The run folder stays the record; a tracker is told of it. None of them is needed, and none is imported unless named.
 """
@@ -7,68 +7,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, ClassVar, Literal
 
-from neurobench.config.bounds import BoundsError, enforce
-from neurobench.config.errors import not_installed
-from neurobench.config.targets import is_installed
-
-if TYPE_CHECKING:
-    from neurobench.experiment.callbacks import Watcher
-
-
-def _needs(owner: str, module: str) -> None:
-    if not is_installed(module):
-        raise BoundsError(owner, [("_target_", not_installed(f"={owner}", module, module))])
+from neurobench.config.bounds import Fault
+from neurobench.config.spec import Spec
+from neurobench.config.targets import is_installed, load
 
 
 @dataclass(frozen=True)
-class TensorBoard:
+class TrackerSpec(Spec):
+    """A tracker as its YAML names it. `opens` names what is called with (spec, folder of all runs) and returns a
+    `neurobench.experiment.callbacks.Callback`."""
+
+    needs: ClassVar[str]  # the package that it drives, and the extra that brings it
+
+    def conflicts(self) -> list[Fault]:
+        if is_installed(self.needs):
+            return []
+        return [("_target_", not_installed(f"={type(self).__name__}", self.needs, self.needs))]
+
+    def start(self, outputs: str) -> Any:
+        return load(self.opens)(self, Path(outputs))
+
+
+@dataclass(frozen=True)
+class TensorBoard(TrackerSpec):
     """Epochs as scalars, figures of merit as hyperparameter metrics."""
 
-    folder: str | None = None  # null: .tensorboard among the runs
+    opens: ClassVar[str] = "neurobench.experiment.tracking.TensorBoardCallback"
+    needs: ClassVar[str] = "tensorboard"
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        _needs("TensorBoard", "tensorboard")
-
-    def open(self, outputs: Path) -> Watcher:
-        from neurobench.experiment.tracking import TensorBoardWatcher
-
-        return TensorBoardWatcher(Path(self.folder) if self.folder else outputs / ".tensorboard")
+    folder: str | None  # null: .tensorboard among the runs
 
 
 @dataclass(frozen=True)
-class MLflow:
+class MLflow(TrackerSpec):
     """Parameters, epochs, figures of merit and the record's files."""
 
-    uri: str | None = None  # null: sqlite, .mlflow.db among the runs
-    experiment: str = "neurobench"
+    opens: ClassVar[str] = "neurobench.experiment.tracking.MLflowCallback"
+    needs: ClassVar[str] = "mlflow"
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        _needs("MLflow", "mlflow")
-
-    def open(self, outputs: Path) -> Watcher:
-        from neurobench.experiment.tracking import MLflowWatcher
-
-        outputs = outputs.absolute()
-        return MLflowWatcher(self.uri or f"sqlite:///{outputs}/.mlflow.db", self.experiment, outputs / ".mlflow")
+    uri: str | None  # null: sqlite, .mlflow.db among the runs
+    experiment: str
 
 
 @dataclass(frozen=True)
-class WandB:
+class WandB(TrackerSpec):
     """The same for Weights & Biases, offline unless told otherwise: nothing leaves the machine by itself."""
 
-    project: str = "neurobench"
-    mode: Literal["offline", "online"] = "offline"
-    folder: str | None = None  # null: .wandb among the runs
+    opens: ClassVar[str] = "neurobench.experiment.tracking.WandBCallback"
+    needs: ClassVar[str] = "wandb"
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        _needs("WandB", "wandb")
-
-    def open(self, outputs: Path) -> Watcher:
-        from neurobench.experiment.tracking import WandBWatcher
-
-        return WandBWatcher(self.project, self.mode, Path(self.folder) if self.folder else outputs / ".wandb")
+    project: str
+    mode: Literal["offline", "online"]
+    folder: str | None  # null: .wandb among the runs

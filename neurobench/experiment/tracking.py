@@ -1,6 +1,6 @@
-"""Experiment trackers at work. Each is a `neurobench.experiment.callbacks.Watcher`.
+"""Experiment trackers at work. Each is a `neurobench.experiment.callbacks.Callback`.
 
-A run that goes on after a kill is told to the tracker as one run of the same name: rows of earlier sittings first.
+A run that goes on after a kill is one run of the same name to the tracker: rows of earlier sessions first.
 """
 
 from __future__ import annotations
@@ -9,15 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+import yaml
 
-from neurobench.experiment.identity import science
+from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
 from neurobench.runs.differences import flat
 from neurobench.runs.folder import RunFolder
 
 
 def run_name(folder: RunFolder) -> str:
     return f"{folder.path.parent.name}-{folder.path.name}"
+
+
+def computed(plan: Plan) -> dict[str, Any]:
+    """The configuration less what says where and how it is computed."""
+    return {key: value for key, value in plan.config.items() if key not in RUNTIME_KEYS}
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, float]:
@@ -30,17 +37,17 @@ def merits(folder: RunFolder) -> dict[str, float]:
     return scalars(result["metrics"]) if result else {}
 
 
-class TensorBoardWatcher:
-    def __init__(self, folder: Path):
-        self.folder = folder
+class TensorBoardCallback:
+    def __init__(self, spec: TensorBoard, outputs: Path):
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".tensorboard"
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None:
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         rows = folder.metrics()
         self.writer = SummaryWriter(str(self.folder / run_name(folder)), purge_step=len(rows) + 1)
         if not rows:
-            self.writer.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config)}```")
+            self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         for key, value in scalars(row).items():
@@ -53,11 +60,13 @@ class TensorBoardWatcher:
         self.writer.close()
 
 
-class MLflowWatcher:
-    def __init__(self, uri: str, experiment: str, artifacts: Path):
-        self.uri, self.experiment, self.artifacts = uri, experiment, artifacts
+class MLflowCallback:
+    def __init__(self, spec: MLflow, outputs: Path):
+        outputs = outputs.absolute()
+        self.uri, self.experiment = spec.uri or f"sqlite:///{outputs}/.mlflow.db", spec.experiment
+        self.artifacts = outputs / ".mlflow"
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None:
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
         import mlflow
 
         self.client = mlflow.MlflowClient(self.uri)
@@ -70,7 +79,7 @@ class MLflowWatcher:
             self.client.update_run(self.id, "RUNNING")
             return
         self.id = self.client.create_run(place, run_name=name).info.run_id
-        for key, value in flat(science(config)).items():
+        for key, value in flat(computed(plan)).items():
             self.client.log_param(self.id, key, value)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -87,11 +96,12 @@ class MLflowWatcher:
         self.client.set_terminated(self.id, "FINISHED" if found else "FAILED")
 
 
-class WandBWatcher:
-    def __init__(self, project: str, mode: str, folder: Path):
-        self.project, self.mode, self.folder = project, mode, folder
+class WandBCallback:
+    def __init__(self, spec: WandB, outputs: Path):
+        self.project, self.mode = spec.project, spec.mode
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".wandb"
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None:
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
         import wandb
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -102,11 +112,11 @@ class WandBWatcher:
         self.run = wandb.init(
             project=self.project,
             dir=str(self.folder),
-            config=science(config),
+            config=computed(plan),
             settings=wandb.Settings(silent=True),
             **options,
         )
-        if self.mode == "offline":  # an offline run cannot be gone on with: the new one tells all
+        if self.mode == "offline":  # an offline run cannot be continued: the new one holds all rows
             for row in folder.metrics():
                 self.epoch(row)
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.contrast import contrast
 from neurobench.kernels.events import half_step
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.kernels.transpose import transpose
+from neurobench.problems.rbm import RBM
 
 
 class Drawn(NamedTuple):

@@ -1,88 +1,70 @@
-"""What a run asked of its devices: totals over every call, training and tests alike."""
+"""What a run asked of its devices, by phase: training is not billed for what only draws a figure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-# What an answer's `info` may report that can be added up over calls; all else (a temperature, a share) cannot.
-ADDITIVE = ("reads", "jobs", "programmings", "shots", "circuits", "device_seconds", "device_joules")
+Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ... -> how many
 
-Totals = dict[str, dict[str, float]]
-Told = Callable[..., Mapping[str, float]]  # of a device, its answer, and what it was asked
+# Phases that make up the run; what else is asked (a tutorial's own metrics, figures, counts) is not part of it.
+RUN = ("training", "validation", "finalize", "test")
 
 
-class Costs:
-    """Totals by device. They go into checkpoints, so that a killed run's record tells of all its sittings."""
+class Ledger:
+    """Totals by phase and device. It goes into checkpoints, so that a killed run's record covers all its sessions."""
 
-    def __init__(self) -> None:
-        self.totals: Totals = {}
-        self._inside = False  # a call: one that it makes of itself is part of it
+    def __init__(self, phases: Mapping[str, Totals] | None = None) -> None:
+        self.phases: dict[str, Totals] = {name: dict(totals) for name, totals in (phases or {}).items()}
+        self._phase = RUN[0]
 
-    def watch(self, name: str, device: Any) -> None:
-        """Count the calls of an opened device. A device without a verb that is known here is not counted."""
-        for verb, told in VERBS.items():
-            if callable(getattr(device, verb, None)):
-                setattr(device, verb, self._counted(name, device, getattr(device, verb), told))
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """What is asked within it is billed to that phase."""
+        before, self._phase = self._phase, name
+        try:
+            yield
+        finally:
+            self._phase = before
 
-    def _counted(self, name: str, device: Any, call: Callable[..., Any], told: Told) -> Any:
+    def add(self, device: str, cost: Mapping[str, float]) -> None:
+        entries = self.phases.setdefault(self._phase, {}).setdefault(device, {})
+        for key, value in cost.items():
+            entries[key] = entries.get(key, 0) + value
+
+    def of_run(self) -> Totals:
+        """Totals of the phases that make up the run."""
+        together = Ledger()
+        for name in RUN:
+            for device, entries in self.phases.get(name, {}).items():
+                together.add(device, entries)
+        return together.phases.get(RUN[0], {})
+
+
+class Billed:
+    """An opened device whose answers are billed: the `cost` of each, and the call itself.
+
+    Answers without a cost (a property of the device, another device) are handed on as they are.
+    """
+
+    def __init__(self, name: str, device: Any, ledger: Ledger):
+        self._name, self._device, self._ledger = name, device, ledger
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._device, name)
+        return self._billed(value) if callable(value) and not name.startswith("_") else value
+
+    def _billed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            if self._inside:
-                return call(*args, **kwargs)
-            self._inside = True
-            try:
-                answer = call(*args, **kwargs)
-            finally:
-                self._inside = False
-            self.add(name, {"calls": 1, **told(device, answer, *args, **kwargs)})
+        def billed(*args: Any, **kwargs: Any) -> Any:
+            answer = call(*args, **kwargs)
+            if answer is self._device:  # an ideal device is its own model
+                return self
+            cost = getattr(answer, "cost", None)
+            if isinstance(cost, Mapping):
+                self._ledger.add(self._name, {"calls": 1, **cost})
             return answer
 
-        return counted
-
-    def add(self, name: str, entries: Mapping[str, float]) -> None:
-        totals = self.totals.setdefault(name, {})
-        for key, value in entries.items():
-            totals[key] = totals.get(key, 0) + value
-
-
-def _info(device: Any, answer: Any, *args: Any, **kwargs: Any) -> Mapping[str, float]:
-    """What the device itself says. `sweeps` are those of each read."""
-    info = answer.info
-    told = {key: info[key] for key in ADDITIVE if key in info}
-    if "sweeps" in info:
-        told["sweeps"] = info["sweeps"] * info.get("reads", 1)
-    return told
-
-
-def _products(
-    device: Any, answer: Any, x: Any, w: Any, num_sends: int = 1, *args: Any, **kwargs: Any
-) -> Mapping[str, float]:
-    """Of an analog array: vectors multiplied, and how often vectors were sent for it."""
-    vectors = 1 if x.ndim == 1 else len(x)
-    return {"vectors": vectors, "sends": vectors * num_sends}
-
-
-def _expectations(device: Any, answer: Any, program: Any, angles: Any) -> Mapping[str, float]:
-    """Of exact expectations: circuits, one a row of angles. They take no shots, and no time that a device would know;
-    a derivative by `autograd` is the host's work."""
-    return {"circuits": math.prod(answer.shape[:-1])}
-
-
-def _shots(device: Any, answer: Any, program: Any, angles: Any, shots: int, seed: int) -> Mapping[str, float]:
-    """Of circuits that are read: shots, and the seconds of a processor that says how long they would take."""
-    circuits = math.prod(answer.shape[:-1])
-    told = {"circuits": circuits, "shots": circuits * shots}
-    cost = device.cost(program, circuits, shots)
-    return {**told, "device_seconds": cost["qpu_seconds"]} if "qpu_seconds" in cost else told
-
-
-# A device's verb -> what one call of it cost.
-VERBS: dict[str, Told] = {
-    "sample_rbm": _info,
-    "matmul": _products,
-    "expectation": _expectations,
-    "counts": _shots,
-}
+        return billed

@@ -1,30 +1,40 @@
-"""The one protocol behind which five very different learning rules meet the runner.
+"""The one protocol behind which very different learning rules meet the runner.
 
-A model's recipe is a frozen dataclass of its parameters (it imports nothing heavy, so that a configuration can
-be checked without torch); `build` makes the learner, which holds tensors.
+A model's spec holds its parameters and imports nothing heavy, so that a configuration is checked without torch;
+`build` makes the learner, which holds tensors. Figures, exports, operation counts and the tutorial's own metrics are
+functions of a trained learner that the spec names; a learner imports none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from neurobench.config.spec import Spec
+from neurobench.config.targets import load
+from neurobench.data.dataset import Layout
+from neurobench.devices.spec import Demand
 
 if TYPE_CHECKING:
     import torch
-    from matplotlib.figure import Figure
     from torch import Tensor
 
-    from neurobench.data.dataset import Batch, Layout, Split, Splits
-    from neurobench.metrics.operations import Operations
+    from neurobench.data.dataset import Batch, Split
 
 
 class Step(NamedTuple):
-    """Where training stands: update k (from 0) of n, in epoch e (from 0)."""
+    """Where training stands: update k (from 0) of n, in epoch e (from 0) of `per_epoch` updates."""
 
     k: int
     n: int
     epoch: int
+    per_epoch: int = 1
+
+    @property
+    def ends_epoch(self) -> bool:
+        return (self.k + 1) % self.per_epoch == 0
 
 
 @dataclass(frozen=True)
@@ -46,96 +56,104 @@ class Seeds:
     device: int
 
 
+class Sums(NamedTuple):
+    """Figures of a batch, summed over its samples: the loop divides by their number."""
+
+    loss: float | None = None  # what the rule minimises; None where it minimises nothing
+    correct: float | None = None  # samples whose class was predicted; None where no class is predicted yet
+    extra: Mapping[str, float] = {}  # further sums by name
+
+    def named(self) -> dict[str, float]:
+        """By name, those that there are: "loss", "correct" and the further ones."""
+        first = {"loss": self.loss, "correct": self.correct}
+        return {**{name: value for name, value in first.items() if value is not None}, **self.extra}
+
+
+class Initial(NamedTuple):
+    """What `model.init_from` refers to, once the runner has found it."""
+
+    reference: str  # as it stands in the configuration
+    path: Path  # the file, or the folder of the run
+    state: Mapping[str, Any] | None  # of that run's learner; None of a file, whose format the model knows
+
+
+@dataclass
+class TrainingRecord:
+    """What the loop keeps of a training, for figures and tutorial metrics. It grows while training runs and lies in
+    the checkpoint, so that a resumed run has all of it."""
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)  # a row an epoch, as in metrics.jsonl
+    trace: list[dict[str, float]] = field(default_factory=list)  # a finer curve: some fifty points an epoch
+    updates: dict[str, list[float]] = field(default_factory=dict)  # mean over each update's batch, by name
+    snapshots: dict[str, Any] = field(default_factory=dict)  # label -> what the learner's `snapshot` gave
+
+
 class Divergence(Exception):
     """Training left the finite numbers. The message says where ("diverged at update 17: ...") and what to do."""
 
 
 class Learner(Protocol):
-    """Learns batch by batch. Figures of a batch are SUMS over its samples: the loop divides by their number."""
+    """Learns batch by batch.
 
-    def start(self, train: Split) -> None:
-        """Called once before the first batch of a fresh run, not on resume: what init needs to see of the data."""
+    Where its spec asks for snapshots it also has `snapshot(label) -> Any`, in the types of `state_dict`.
+    """
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        """Called once before the first batch of a fresh run, not on resume: what init needs to see of the data, and
+        what training goes on from. Raises UserError where `initial` does not fit."""
         ...
 
-    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
-        """Learn one batch. Returns sums over the batch: what the rule minimises ("loss", or its own name), and
-        "correct" where classes are predicted.
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """Learn one batch.
 
         Whatever is random depends on the seeds and `at` alone, so that a resumed run repeats an undisturbed one.
         Raises Divergence.
         """
         ...
 
-    def measure(self, batch: Batch) -> Mapping[str, float]:
+    def measure(self, batch: Batch) -> Sums:
         """The same sums on data that is not learned from."""
         ...
 
-    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Called once after the last epoch (a readout is fitted here). Returns figures for the record."""
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Called once after the last epoch (a readout is fitted here). Returns figures for the run's result."""
         ...
 
     def predict(self, x: Any) -> Tensor:
-        """Scores (B, n_classes), highest for the predicted class. `x` as in Batch. Only after `settle`."""
+        """Scores (B, n_classes), highest for the predicted class. `x` as in Batch. Only after `finalize`."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors, numbers, strings, and dicts and lists of these: what torch.load(weights_only=True) takes."""
         ...
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
-
-
-class Model(Protocol):
-    """A model's recipe, as its YAML names it. A field that YAML fills with `${backend.x}` is a device."""
-
-    reads: ClassVar[tuple[Layout, ...]]
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner: ...
-
-
-@runtime_checkable
-class Draws(Protocol):
-    """A learner with figures of its own."""
-
-    def figures(self, test: Split) -> Mapping[str, Figure | bytes]:
-        """File name (without suffix) -> figure, or a whole GIF."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError where the state is of another network."""
         ...
 
 
-@runtime_checkable
-class Reproduces(Protocol):
-    """A learner that also computes what its tutorial printed, the way the tutorial did."""
+@dataclass(frozen=True)
+class ModelSpec(Spec):
+    """A model as its YAML names it.
 
-    def published_way(self, splits: Splits) -> Mapping[str, float]:
-        """Figures for the record, under names that cannot be taken for the honest ones."""
-        ...
-
-
-@runtime_checkable
-class Exports(Protocol):
-    """A learner that can be written in the formats of its own field."""
-
-    def exports(self) -> Mapping[str, Callable[[], bytes]]:
-        """Format ("bqm", "json", ...), which is the file's suffix too -> what makes the file's bytes."""
-        ...
-
-
-@runtime_checkable
-class Counts(Protocol):
-    """A learner that tells what its predictions cost, in NeuroBench's terms.
-
-    To implement it: run the forward pass of `predict` on x, keep what enters each layer, and return one
-    `Operations` (neurobench/metrics/operations.py). A `Connection` for each weight matrix, made by `linear`,
-    `convolution`, or `synapses` where a kernel counted the inputs: its weight as the device holds it (rounded, with
-    zeros where there is no synapse), its inputs over all samples and steps, recurrent ones included, and
-    `spikes=True` where these are declared to be spikes (graded spikes and pixels are not). A `Population` for each
-    layer of units with an activation or a threshold: how many outputs were not 0, out of how many; for neurons with a
-    membrane also `updates`, see `membrane_updates`. `parameters`: what was learned and a prediction needs, in the type
-    in which it is held; `buffers`: constants held beside them. What NeuroBench does not define for a part of the model
-    (a quantum circuit has no MACs) goes by its figure's name into `undefined`, with the reason. The arithmetic and the
-    record are the runner's: figures are per sample and per step, over the whole test set in batches.
+    `opens` names what is called with (spec, task, seeds, devices, torch device) and returns the learner; `devices` by
+    the name of the field that YAML fills with `${backend.NAME}`. The other names are of functions:
     """
 
-    def operations(self, x: Any) -> Operations:
-        """Of predicting x once. Only after `settle`."""
-        ...
+    reads: ClassVar[tuple[Layout, ...]]
+    figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
+    exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
+    operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
+    tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
+    initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
+
+    def demand(self, task: Task) -> Demand:
+        """What it asks of its device. Raises UserError where the task is not for this model."""
+        return Demand()
+
+    def snapshots(self, at: Step) -> Sequence[str]:
+        """Labels under which the record keeps a snapshot of the learner after update `at`."""
+        return ()
+
+    def build(self, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device) -> Learner:
+        return load(self.opens)(self, task, seeds, devices, device)

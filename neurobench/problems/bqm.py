@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 import torch
 
-from neurobench.devices.protocol import RBM
+from neurobench.problems.rbm import RBM
 
 
 def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
+from neurobench.problems.rbm import RBM
 
 
 class Units(NamedTuple):

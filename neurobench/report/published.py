@@ -18,7 +18,7 @@ from neurobench import __version__
 from neurobench.config.compose import Composer, choices, composer
 from neurobench.config.schema import Row
 from neurobench.config.targets import config_packages
-from neurobench.experiment.identity import config_hash
+from neurobench.experiment.plan import parse
 from neurobench.runs.atomic import write_json
 
 
@@ -97,4 +97,4 @@ def compose_tables(compose: Composer) -> Tables:
 
 def _hash(config: DictConfig, scale: DictConfig) -> str:
     config.scale = scale
-    return config_hash(config, with_seed=False)
+    return parse(config).setting_hash

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.schema import Row
-from neurobench.metrics.intervals import t_interval
+from neurobench.metrics.statistics import t_interval
 from neurobench.report.published import Declared
 from neurobench.runs.index import Entry, read_index
 

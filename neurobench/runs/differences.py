@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.runs.folder import RunFolder
 
@@ -26,18 +24,15 @@ def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
     provenance = [{key: record.get(key) for key in PROVENANCE} for record in records]
     data = [{"sha256": result.get("data", {}).get("sha256")} for result in results]
     return {
-        "config": differing(*(_science(run) for run in (a, b))),
+        "config": differing(*(_computed(run) for run in (a, b))),
         "metrics": differing(*(result.get("metrics", {}) for result in results)),
         "provenance": differing(*({**p, "data": d} for p, d in zip(provenance, data, strict=True))),
     }
 
 
-def _science(run: RunFolder) -> dict[str, Any]:
-    """A resolved configuration; what names a device stays as it stands, since two backends may offer different ones."""
-    config = OmegaConf.load(run.path / "config.yaml")
-    plain = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items() if key not in RUNTIME_KEYS}
+def _computed(run: RunFolder) -> dict[str, Any]:
+    """The stored configuration less its runtime keys, as it stands: nothing in it is resolved or acted on."""
+    return {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS}
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
@@ -19,7 +21,7 @@ from neurobench.runs.atomic import write_bytes, write_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEMA = 1
+SCHEMA = 2  # 1: before configurations were stored resolved
 
 
 class RunFolder:
@@ -89,6 +91,17 @@ class RunFolder:
         known = self.record() if self.has("run.json") else {"schema": SCHEMA}
         write_json(self.path / "run.json", {**known, **entries, "updated": datetime.now(UTC).isoformat("T", "seconds")})
 
+    def config(self) -> dict[str, Any]:
+        """config.yaml as plain values: nothing in it is resolved or acted on. Raises UserError where it is none."""
+        path = self.path / "config.yaml"
+        try:
+            plain = yaml.safe_load(path.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+        if not isinstance(plain, dict):
+            raise UserError(f"{path} is not a configuration: it has no sections")
+        return {str(key): value for key, value in plain.items()}
+
     def result(self) -> dict[str, Any] | None:
         """result.json, or None where the run did not finish."""
         return json.loads((self.path / "result.json").read_text()) if self.has("result.json") else None
@@ -120,11 +133,23 @@ class RunFolder:
         write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
 
     def load_checkpoint(self) -> dict[str, Any] | None:
+        """None where there is none. It is read as plain data. Raises UserError for what is not such a checkpoint."""
         import torch
 
-        if not self.has("checkpoint.pt"):
+        path = self.path / "checkpoint.pt"
+        if not path.is_file():
             return None
-        return torch.load(self.path / "checkpoint.pt", map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"{path} is no checkpoint that can be read safely ({reason}). Delete it to train anew, or "
+                "run the same command without --resume."
+            ) from None
+        if not isinstance(state, dict):
+            raise UserError(f"{path} holds no state of a run. Delete it to train anew.")
+        return state
 
     def save_figure(self, name: str, figure: Figure | bytes) -> None:
         """A PNG; or, of bytes, the GIF that they are."""

@@ -16,8 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.compose import GROUPS, Composer, composer, explain
 from neurobench.config.errors import ConfigError
-from neurobench.experiment.identity import config_hash
-from neurobench.experiment.plan import check
+from neurobench.experiment.plan import Plan, parse
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import identities
 
@@ -30,18 +29,21 @@ class Job:
 
     number: int
     overrides: tuple[str, ...]
-    config: DictConfig
-    hash: str  # of the configuration; "" where it is refused
+    plan: Plan | None  # None where it is refused
     state: State
     folder: Path | None = None  # where it is finished or goes on
     faults: tuple[str, ...] = ()  # why it is refused
+
+    @property
+    def hash(self) -> str:
+        return "" if self.plan is None else self.plan.config_hash
 
     @property
     def label(self) -> str:
         return " ".join(self.overrides)
 
 
-def plan(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
+def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
     """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
     try:
         return _planned(overrides, config_dir)
@@ -56,17 +58,17 @@ def _planned(overrides: Sequence[str], config_dir: str | None) -> list[Job]:
     known: dict[tuple[str, str], dict[str, RunFolder]] = {}
     with composer(config_dir) as compose:
         for number, (words, config) in enumerate(_combinations(overrides, compose)):
-            faults = check(config)
-            if faults:
-                jobs.append(Job(number, words, config, "", "refused", faults=tuple(faults)))
+            try:
+                plan = parse(config)
+            except ConfigError as error:
+                jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
                 continue
-            place = (config.outputs, config.name)
+            place = (plan.run.outputs, plan.run.name)
             if place not in known:
-                known[place] = _by_hash(Path(config.outputs), config.name)
-            identity = config_hash(config)
-            state, folder = _state(known[place].get(identity))
-            key = f"{place} {identity}"
-            jobs.append(Job(number, words, config, identity, "twice" if key in seen else state, folder))
+                known[place] = _by_hash(Path(plan.run.outputs), plan.run.name)
+            state, folder = _state(known[place].get(plan.config_hash))
+            key = f"{place} {plan.config_hash}"
+            jobs.append(Job(number, words, plan, "twice" if key in seen else state, folder))
             seen.add(key)
     return jobs
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.live import Live
 
@@ -31,21 +30,19 @@ class Way:
     options: Mapping[str, Any] | None = None  # of the launcher
 
 
-def _plain(job: Job) -> dict[str, Any]:
-    plain = OmegaConf.to_container(job.config, resolve=False)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
 def drive(jobs: Sequence[Job], way: Way, outputs: Path, console: Console) -> Board:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
     sweep = (outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}").absolute()
-    tasks = {job.number: Task(job.number, _plain(job), str(sweep)) for job in jobs if job.state in TO_RUN}
+    tasks = {
+        job.number: Task(job.number, job.plan.config, job.plan.setting_hash, str(sweep))
+        for job in jobs
+        if job.plan is not None and job.state in TO_RUN
+    }
     board = Board(jobs, tasks)
     if not tasks:
         return board
     sweep.mkdir(parents=True)
-    threads = max(int(job.config.threads) for job in jobs if job.number in tasks)
+    threads = max(int(task.config["threads"]) for task in tasks.values())
     by_number = {job.number: job for job in jobs}
     live = Live(board, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
     with live:

@@ -82,6 +82,8 @@ def _faults(plain: Any) -> list[str]:
         fits = isinstance(entry, dict) and (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE)
         if not fits:
             faults.append(f"space.{key}: write {{low: , high: [, log: true][, step: ]}} or {{choices: [...]}}")
+        elif any(isinstance(choice, dict) for choice in entry.get("choices") or ()):
+            faults.append(f"space.{key}: a choice is a number, a text, true, false, null or a list of these")
         elif "low" in entry and not entry["low"] < entry["high"]:
             faults.append(f"space.{key}: low={entry['low']} is not below high={entry['high']}")
     return faults

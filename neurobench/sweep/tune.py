@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
@@ -19,7 +18,7 @@ from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
-from neurobench.experiment.plan import require
+from neurobench.experiment.plan import Plan, parse
 from neurobench.runs.folder import RunFolder
 from neurobench.sweep.space import Space, larger_wins
 
@@ -27,13 +26,13 @@ TOLD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Pruner:
-    """Tells a trial's epochs to the study and gives hopeless ones up. See `neurobench.experiment.callbacks.Watcher`."""
+    """Reports a trial's epochs to the study and gives hopeless ones up: a `Callback`."""
 
     def __init__(self, trial: Trial, space: Space):
         self.trial, self.figure = trial, space.prune_on
         self.sign = 1 if self.figure is None or larger_wins(self.figure) == space.larger_wins else -1
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None:
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.trial.set_user_attr("folder", str(folder.path))
         for row in folder.metrics():  # of a sitting that was killed
             self._report(row)
@@ -81,16 +80,14 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             trial = study.ask()
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
             words = [f"{key}={_suggest(trial, key, entry)}" for key, entry in space.space.items()]
-            config = compose([*space.overrides, *words])
-            require(config)
-            config.resume = True
+            plan = parse(compose([*space.overrides, *words])).resumed()
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
-            _one(study, trial, space, config, console)
+            _one(study, trial, space, plan, console)
 
 
-def _one(study: optuna.Study, trial: Trial, space: Space, config: DictConfig, console: Console) -> None:
+def _one(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
     try:
-        folder = execute(config, console, [Pruner(trial, space)])
+        folder = execute(plan, console, [Pruner(trial, space)])
     except Pruned as reason:
         console.print(str(reason), highlight=False)
         study.tell(trial, state=TrialState.PRUNED)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neurobench.runs.atomic import write_json
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
+    from neurobench.experiment.plan import Plan
     from neurobench.runs.folder import RunFolder
 
 STOP = "stop"  # a file of this name in the sweep's folder: jobs that have not begun are left alone
@@ -26,7 +25,8 @@ class Task:
     """What a worker is handed: plain values, so that any launcher can carry it."""
 
     number: int
-    config: dict[str, Any]  # unresolved
+    config: dict[str, Any]  # resolved
+    setting_hash: str
     sweep: str  # folder of the sweep, which the worker shares with the one who waits
 
     @property
@@ -39,7 +39,7 @@ class Task:
 
 
 class Reporter:
-    """Writes down how far a job is. See `neurobench.experiment.callbacks.Watcher`."""
+    """Writes down how far a job is. See `neurobench.experiment.callbacks.Callback`."""
 
     def __init__(self, task: Task):
         self.task = task
@@ -50,8 +50,8 @@ class Reporter:
         self.told |= entries
         write_json(self.task.report, self.told, durable=False)
 
-    def begin(self, config: DictConfig, folder: RunFolder) -> None:
-        self.tell(folder=str(folder.path), epochs=min(config.training.epochs, config.scale.epochs or 10**9))
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        self.tell(folder=str(folder.path), epochs=plan.training.epochs)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         self.tell(epoch=row["epoch"])
@@ -67,20 +67,19 @@ def work(task: Task) -> dict[str, Any]:
     """
     if (Path(task.sweep) / STOP).exists():
         return {"status": "left alone"}
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
     from rich.console import Console
 
     from neurobench.config.errors import ConfigError, UserError
     from neurobench.experiment.execute import execute
+    from neurobench.experiment.plan import parse
 
     reporter = Reporter(task)
     begun = time.perf_counter()
-    config = OmegaConf.create(task.config)
-    assert isinstance(config, DictConfig)
-    config.resume = True
     try:
+        plan = parse(OmegaConf.create(task.config), task.setting_hash).resumed()
         with task.log.open("a") as file:
-            folder = execute(config, Console(file=file, width=120), [reporter])
+            folder = execute(plan, Console(file=file, width=120), [reporter])
         result = folder.result()
         assert result is not None
         reporter.tell(status="finished", folder=str(folder.path), test_accuracy=result["metrics"].get("test_accuracy"))

@@ -28,11 +28,11 @@ from matplotlib.figure import Figure
 
 from neurobench.data.dataset import Splits
 from neurobench.data.mnist import MNIST
-from neurobench.devices.protocol import DeviceRecipe
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.seeds import epoch_order, spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qrbm.learner import QRBMLearner
@@ -43,7 +43,7 @@ CPU = torch.device("cpu")
 BATCH, STEPS = 20, (1, 4, 16)
 UNIT = 1 / 6.35  # prefactor at which the emulated chip draws at the machine's own temperature
 
-STARTS: Mapping[str, tuple[str, DeviceRecipe]] = {
+STARTS: Mapping[str, tuple[str, DeviceSpec]] = {
     "cd": ("cd", BlockGibbs()),
     "pcd": ("pcd", BlockGibbs()),
     "random": ("random", BlockGibbs()),
@@ -94,7 +94,7 @@ def main() -> None:
         noise(splits, seeds, asked.to)
 
 
-def train(splits: Splits, seed: int, recipe: DeviceRecipe, negative: str, gibbs_steps: int = 1) -> Outcome:
+def train(splits: Splits, seed: int, recipe: DeviceSpec, negative: str, gibbs_steps: int = 1) -> Outcome:
     seeds = spawn(seed)
     model = QRBM(
         downsample=13,

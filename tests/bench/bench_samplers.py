@@ -22,7 +22,6 @@ from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, Ta
 from torch import Tensor
 
 from neurobench.data.mnist import MNIST
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
@@ -30,6 +29,7 @@ from neurobench.models.learner import Seeds, Step, Task
 from neurobench.models.qrbm.rbm import energy
 from neurobench.models.qrbm.spec import QRBM
 from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 OURS, THEIRS = "annealer", "simulated annealing"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.cli.main import BAD_USAGE, FINE, VERBS, main
+from neurobench.cli.main import VERBS, main
+from neurobench.config.errors import BAD_USAGE, FINE
 
 
 def test_help_imports_nothing_but_the_standard_library() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.cli.main import BAD_USAGE, main
+from neurobench.cli.main import main
+from neurobench.config.errors import BAD_USAGE
 
 FAULTY = {
     "a choice that is not there": (["model=qrmb"], "model=qrmb: there is no such model", "Did you mean qrbm?"),

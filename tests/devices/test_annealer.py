@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.models.qrbm.rbm import energy
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.qubo import Units, energies, units_of_bqm, units_of_rbm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 

@@ -9,13 +9,13 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler import annealing_qpu_chains as chains
 from neurobench.devices.sampler import annealing_qpu_errors as errors
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.annealing_qpu_tiles import conditioned, tiles
 from neurobench.models.qrbm.rbm import energy
 from neurobench.problems.qubo import Ising, Units, energies, ising_of_units, units_of_rbm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 CLEAN = AnnealingQPU(

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from neurobench.config.bounds import BoundsError
 from neurobench.config.compose import composer
 from neurobench.devices.core.loihi import Loihi2
+from neurobench.devices.core.protocol import Core
 from neurobench.devices.core.sim_core import SimulatedCore
-from neurobench.devices.protocol import Core
 from neurobench.experiment.plan import backends
 
 OFFERING = sorted(name for name, devices in backends().items() if "core" in devices)

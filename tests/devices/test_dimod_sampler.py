@@ -10,11 +10,11 @@ import torch
 from neurobench.config import targets
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler import dimod_sampler
 from neurobench.devices.sampler.dimod_sampler import DimodSampler
 from neurobench.models.qrbm.rbm import energy
 from neurobench.problems.qubo import energies, units_of_rbm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 NEAL = "dwave.samplers.SimulatedAnnealingSampler"

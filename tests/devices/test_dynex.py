@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.dynex_device import held
 from neurobench.models.qrbm.rbm import energy
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.qubo import Units, units_of_rbm
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.chromatic import colours
 from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.devices.protocol import RBM
 from neurobench.models.qrbm.rbm import energy
 from neurobench.problems import qubo
 from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
 
 
 @pytest.fixture

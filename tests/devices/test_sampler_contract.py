@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from neurobench.config.compose import composer
-from neurobench.devices.protocol import RBM
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import torch
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from neurobench.experiment.evaluate import evaluate
-from neurobench.metrics.classification import confusion_matrix, wilson_interval
+from neurobench.experiment.evaluate import confusion_matrix, evaluate
+from neurobench.metrics.statistics import wilson_interval
 from tests.toy import Softmax, blobs
 
 

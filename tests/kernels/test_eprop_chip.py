@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from neurobench.devices.learning_core.protocol import FixedPoint
 from neurobench.devices.learning_core.reckon import ReckOn
-from neurobench.devices.protocol import FixedPoint
 from neurobench.kernels import eprop_chip
 from neurobench.kernels.eprop_chip import Chip, ChipWeights
 from neurobench.kernels.random import key_of, uniforms

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.kernels.logistic import logistic
+from neurobench.problems.rbm import RBM
 
 
 def sparse(rows: int, units: int, seed: int, grey: bool = False) -> torch.Tensor:

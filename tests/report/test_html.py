@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from neurobench.cli.main import FINE, main
+from neurobench.cli.main import main
+from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.report.html import page
 from neurobench.report.published import Declared

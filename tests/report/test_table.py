@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from neurobench.cli.main import FINE, OUT_OF_BAND, main
+from neurobench.cli.main import main
+from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.config.schema import Row
 from neurobench.report import published as declared
 from neurobench.report.formats import as_csv, as_latex, as_markdown

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from neurobench.config.bounds import enforce
+from neurobench.devices.spec import Demand, DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -37,16 +37,15 @@ def too_many_for_states(n: int) -> str | None:
 
 
 @dataclass(frozen=True)
-class Statevector:
+class Statevector(DeviceSpec):
     """All 2^n amplitudes of each sample. Shots are asked for by the model, and drawn from the exact probabilities."""
+
+    kind: ClassVar[str] = "circuit"
 
     compiled: bool = True  # on a CPU: our own compiled loop over gates; false: torch's matrix products
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
-    def misfit(self, n_qubits: int) -> str | None:
-        return too_many_for_states(n_qubits)
+    def refuse(self, demand: Demand) -> str | None:
+        return too_many_for_states(demand.qubits)
 
     def open(self, seed: int, device: torch.device) -> StatevectorDevice:
         """The device. It is ideal: `seed`, the identity of an emulated chip, makes no difference."""

@@ -13,14 +13,14 @@ from torch import Tensor
 from neurobench.devices.circuit import circuit_torch
 from neurobench.devices.circuit.circuit import MOST_QUBITS, too_many_for_states
 from neurobench.devices.circuit.circuit_shots import draw_counts
-from neurobench.devices.protocol import CircuitVariants
+from neurobench.devices.circuit.protocol import CircuitVariants
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles, signs
 
 ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
 
 
 class StatevectorDevice:
-    """See `neurobench.devices.protocol.CircuitDevice`."""
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     def __init__(self, device: torch.device, compiled: bool = True):
         self.device = device

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.devices.circuit.circuit import memory, too_many_for_states
 from neurobench.devices.circuit.qpu_profiles import PROFILES, Profile
+from neurobench.devices.spec import Demand, DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -23,10 +24,12 @@ OVERRIDES = ("error_1q", "error_2q", "p1_given_0", "p0_given_1", "t1", "t2")
 
 
 @dataclass(frozen=True, kw_only=True)
-class QPU:
+class QPU(DeviceSpec):
     """Every gate is followed by depolarization, then relaxation, of its own qubits; idle ones do nothing. Bits are
     read wrongly one by one. RZ is free; a gate fused from several, RY among them, takes two pulses, H or X alone one.
     """
+
+    kind: ClassVar[str] = "circuit"
 
     profile: Literal["sherbrooke", "brisbane", "torino", "fez", "marrakesh", "ionq_aria", "bad"] = "marrakesh"
     noise: Literal["residual", "depol", "added"] = "residual"  # quoted errors contain relaxation | all as
@@ -47,8 +50,7 @@ class QPU:
 
     energy: ClassVar[str] = "none is published for a circuit or a shot of such a processor"
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         faults = []
         known = self.values()
         if known.t2 > 2 * known.t1:
@@ -59,8 +61,7 @@ class QPU:
         for name, most in (("error_1q", 0.5), ("error_2q", 0.75)):
             if getattr(known, name) > most:
                 faults.append((name, f"={getattr(known, name):g} is more than {most:g}, of a fully random output"))
-        if faults:
-            raise BoundsError("QPU", faults)
+        return faults
 
     def values(self) -> Profile:
         """The profile with what is set here, scaled. A scaled chance stays one."""
@@ -78,8 +79,9 @@ class QPU:
             t2=known.t2 / self.scale if self.scale else float("inf"),
         )
 
-    def misfit(self, n_qubits: int) -> str | None:
-        """Why so many qubits cannot be emulated, and what to do; None where they can. The check asks this."""
+    def refuse(self, demand: Demand) -> str | None:
+        """More qubits than can be emulated."""
+        n_qubits = demand.qubits
         if self.method == "density" and n_qubits > MOST_DENSITY:
             size = memory(4**n_qubits * _EVALUATED // 2)
             return (

@@ -11,11 +11,11 @@ from torch import Tensor
 from neurobench.devices.circuit import qpu_density, qpu_trajectories
 from neurobench.devices.circuit.circuit_device import StatevectorDevice, sign_table
 from neurobench.devices.circuit.circuit_shots import draw_counts, require_shots
+from neurobench.devices.circuit.protocol import CircuitVariants
 from neurobench.devices.circuit.qpu import MOST_DENSITY, QPU
 from neurobench.devices.circuit.qpu_channels import Fused, native, plan
 from neurobench.devices.circuit.qpu_noise import Noise
 from neurobench.devices.circuit.qpu_readout import confusion, mitigated, observed, on_bits
-from neurobench.devices.protocol import CircuitVariants
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
 
@@ -24,7 +24,7 @@ LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
 
 
 class QPUDevice:
-    """See `neurobench.devices.protocol.CircuitDevice`."""
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     def __init__(self, recipe: QPU, device: torch.device, reads_wrongly: bool = True):
         """`reads_wrongly`: whether `expectation` contains the read-out's errors; mitigated, it does not."""

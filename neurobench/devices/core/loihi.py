@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound
+from neurobench.devices.core.protocol import refused_neuron
+from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.energy import Energy
 
 if TYPE_CHECKING:
     import torch
 
-    from neurobench.devices.protocol import Core
+    from neurobench.devices.core.protocol import Core
 
 
 @dataclass(frozen=True)
-class Loihi2:
+class Loihi2(DeviceSpec):
     """Integers as lava's bit-accurate model of the chip has them: `state_bits` of current, which wraps, and of
     voltage, which is clipped; 12-bit decays; thresholds of 17 bits. Delays have 6 bits.
 
     Sources: lava `PyLifModelBitAcc` for the arithmetic; Intel, "Taking Neuromorphic Computing to the Next Level with
     Loihi 2" (technology brief, 2021), for the capacity of one chip.
     """
+
+    kind: ClassVar[str] = "core"
 
     state_bits: Annotated[int, Bound(8, 31)] = 24  # sign included
     cores: Annotated[int, Bound(1)] = 128
@@ -43,23 +46,17 @@ class Loihi2:
         rest=52e-12,
     )
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
-    def misfit(self, *layers: int) -> str | None:
-        """Why layers of these sizes, inputs first, do not fit on one chip."""
-        neurons = sum(layers[1:])
-        room = self.cores * self.neurons_per_core
-        if neurons > room:
-            return f"{neurons} neurons are asked for; the chip has {self.cores} cores of {self.neurons_per_core}"
-        synapses = sum(one * other for one, other in itertools.pairwise(layers))
-        if synapses > self.synapses:
-            return f"{synapses} synapses are asked for; the chip has room for {self.synapses}. Use smaller layers"
-        return None
+    def refuse(self, demand: Demand) -> str | None:
+        """Networks that do not fit on one chip, and neurons that it does not have."""
+        if demand.neurons > self.cores * self.neurons_per_core:
+            return f"{demand.neurons} neurons are asked for; the chip has {self.cores} cores of {self.neurons_per_core}"
+        if demand.synapses > self.synapses:
+            return f"{demand.synapses} synapses are asked for; the chip has {self.synapses}. Use smaller layers"
+        return refused_neuron(demand, self.i_decay, self.v_decay, self.threshold_mantissa)
 
     def open(self, seed: int, device: torch.device) -> Core:
         """The core. It is digital: every chip is like the other, and `seed` makes no difference."""
-        from neurobench.devices.protocol import Core
+        from neurobench.devices.core.protocol import Core
 
         limit = 1 << (self.state_bits - 1)
         return Core(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from neurobench.config.bounds import enforce
+from neurobench.devices.spec import DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FloatCore:
+class FloatCore(DeviceSpec):
     """Double or single precision, as the model's engine has it. Nothing is rounded."""
+
+    kind: ClassVar[str] = "learning_core"
 
     pool: Literal["none", "16x16", "11x11x2"] = "none"  # cells into which pixels are pooled, as a small chip needs it
 
     fixed_point: ClassVar[None] = None
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def open(self, seed: int, device: torch.device) -> LearningCoreDevice:
         from neurobench.devices.learning_core.learning_core_device import LearningCoreDevice

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from neurobench.devices.protocol import FixedPoint
+from neurobench.devices.learning_core.protocol import FixedPoint
 
 
 class LearningCoreDevice:
-    """See `neurobench.devices.protocol.LearningCore`. It holds numbers alone: time loops belong to kernels."""
+    """See `LearningCore` in protocol.py. It holds numbers alone: time loops belong to kernels."""
 
     def __init__(self, pool: str, fixed_point: FixedPoint | None):
         self.pool, self.fixed_point = pool, fixed_point

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, enforce
-from neurobench.devices.protocol import FixedPoint
+from neurobench.config.bounds import Bound
+from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.energy import Energy
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ CELLS = {"16x16": 256, "11x11x2": 242}
 
 
 @dataclass(frozen=True)
-class ReckOn:
+class ReckOn(DeviceSpec):
     """256 inputs, 256 recurrent neurons, 16 readouts. The widths are the chip's."""
+
+    kind: ClassVar[str] = "learning_core"
 
     pool: Literal["none", "16x16", "11x11x2"] = "16x16"  # cells into which pixels are pooled; none: one input a pixel
     weight_bits: Annotated[int, Bound(2, 16)] = 8
@@ -41,17 +44,15 @@ class ReckOn:
         accumulation=5.3e-12,
     )
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
     @property
     def fixed_point(self) -> FixedPoint:
         """The numbers that it computes with."""
         widths = self.weight_bits, self.membrane_bits, self.alpha_bits, self.kappa_bits
         return FixedPoint(*widths, self.trace_bits, self.trace_out_bits, self.stochastic, self.update_scale)
 
-    def misfit(self, inputs: int, neurons: int, outputs: int) -> str | None:
-        """Why a network does not fit on the chip, or None. `inputs` before pooling."""
+    def refuse(self, demand: Demand) -> str | None:
+        """Networks that do not fit on the chip (inputs are counted before pooling), and rules that it does not have."""
+        inputs, neurons, outputs = demand.layers
         faults = []
         if self.pool == "none" and inputs > INPUTS:
             faults.append(f"{inputs} inputs do not fit {INPUTS}; pool them with backend.learning_core.pool=16x16")
@@ -59,7 +60,16 @@ class ReckOn:
             faults.append(f"model.hidden={neurons} neurons do not fit {NEURONS}")
         if outputs > OUTPUTS:
             faults.append(f"{outputs} readouts do not fit {OUTPUTS}")
-        return f"the chip is too small: {'; '.join(faults)}, or take backend=sim." if faults else None
+        if faults:
+            return f"the chip is too small: {'; '.join(faults)}, or take backend=sim."
+        return self._refuse_rule(**demand.settings)
+
+    def _refuse_rule(self, engine: str, neuron: str, t_ref: int) -> str | None:
+        if engine != "minibatch":
+            return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
+        if neuron != "iaf" or t_ref:
+            return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
+        return None
 
     def open(self, seed: int, device: torch.device) -> LearningCoreDevice:
         from neurobench.devices.learning_core.learning_core_device import LearningCoreDevice

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.devices.mac.analog_array import COLUMNS, ROWS
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 
 WEIGHT = 21  # of every synapse, in both routines

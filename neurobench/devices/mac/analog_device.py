@@ -12,7 +12,7 @@ from neurobench.devices.mac.analog_array import chunked, integers, read_out
 
 
 class LinearMacDevice:
-    """See `neurobench.devices.protocol.AnalogMac`."""
+    """See `neurobench.devices.mac.protocol.AnalogMac`."""
 
     def __init__(self, gain: float, noise_std: float, device: torch.device):
         self.gain, self.noise_std, self.device = gain, noise_std, device

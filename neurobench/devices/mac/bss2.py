@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound
+from neurobench.devices.spec import DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -16,12 +17,14 @@ Spread = Annotated[float, Bound(0, 1)]  # standard deviation / mean
 
 
 @dataclass(frozen=True)
-class BSS2:
+class BSS2(DeviceSpec):
     """Two arrays with a fixed pattern of their own, and the calibration that tells the host how it behaves.
 
     The spreads are estimates: they lie between what the demos' figures show of a well calibrated chip
     (column_spread 0.025, synapse_spread 0.03, column_offset 1.0: the backend `mock_anchored`) and worse.
     """
+
+    kind: ClassVar[str] = "mac"
 
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # which chip; it alone decides the fixed pattern
     mismatch: Annotated[float, Bound(0, 10)] = 1.0  # multiplies the three spreads and the column offset
@@ -38,9 +41,6 @@ class BSS2:
         "published for one classification of another network alone (192 uJ an electrocardiogram, 276 us: Stradmann et "
         "al., IEEE OJCAS 3, 2022), not for a product"
     )
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def open(self, seed: int, device: torch.device) -> BSS2Device:
         """The calibrated chip. `chip_seed`, not the run's `seed`, is its identity."""

@@ -19,7 +19,7 @@ from neurobench.kernels.random import derive
 
 
 class BSS2Device:
-    """See `neurobench.devices.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; what the
+    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; what the
     chip really is like, `pattern`, is for tests and for the report on the calibration alone."""
 
     def __init__(self, chip: BSS2, device: torch.device):

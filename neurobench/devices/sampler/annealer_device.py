@@ -8,11 +8,12 @@ import dimod
 import numpy as np
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.annealer import Annealer
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.kernels.random import derive
 from neurobench.problems.qubo import sampleset, units_of_bqm
+from neurobench.problems.rbm import RBM
 
 
 class AnnealerDevice(dimod.Sampler):

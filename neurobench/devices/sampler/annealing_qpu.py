@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.devices.sampler.topology import CHIPS
+from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.energy import Energy
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Microseconds = Annotated[float, Bound(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnealingQPU:
+class AnnealingQPU(DeviceSpec):
     """Programs a problem with errors, and draws from what it has become: p(s) ~ exp(-beta E(s)).
 
     The problem is scaled into the chip's ranges: multiplied by `prefactor`, then (auto_scale) divided by
@@ -38,6 +39,8 @@ class AnnealingQPU:
     is a draw a call: its slow part, which outlasts a call, is the fixed offset, since a device keeps no random state.
     No figure is published of offset_h, offset_j (half of the spreads) and chain_break: these are estimates.
     """
+
+    kind: ClassVar[str] = "sampler"
 
     chip: ChipName = "Advantage_system4"
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # which chip; it alone decides the fixed errors
@@ -77,8 +80,7 @@ class AnnealingQPU:
         power=25e3,
     )
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         faults = []
         for name in ("h_range", "j_range", "coupling_range"):
             value = getattr(self, name)
@@ -87,16 +89,15 @@ class AnnealingQPU:
         for name in ("h_dac", "j_dac"):
             if len(getattr(self, name)) != 2:
                 faults.append((name, f"={list(getattr(self, name))} is not [at the lowest, at the highest value]"))
-        if faults:
-            raise BoundsError(type(self).__name__, faults)
+        return faults
 
     @property
     def sweeps(self) -> int:
         return max(1, round(self.annealing_time * self.sweeps_per_us))
 
-    def misfit(self, n_visible: int, n_hidden: int) -> str | None:
-        """Why a machine of this size cannot be sampled, and what to do; None where it can. The check asks this."""
-        misfit = CHIPS[self.chip].misfit(n_visible, n_hidden)
+    def refuse(self, demand: Demand) -> str | None:
+        """Machines of two layers that are too large, unless they are drawn in tiles."""
+        misfit = CHIPS[self.chip].misfit(*demand.layers)
         if misfit is None or self.too_big == "block":
             return None
         return (

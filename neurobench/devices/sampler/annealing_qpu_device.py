@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler import annealing_qpu_chains as chains
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.annealing_qpu import MOST_READS, AnnealingQPU
 from neurobench.devices.sampler.annealing_qpu_errors import fixed_errors, program
 from neurobench.devices.sampler.annealing_qpu_tiles import conditioned, tiles
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.devices.sampler.topology import CHIPS
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
@@ -28,6 +28,7 @@ from neurobench.problems.qubo import (
     units_of_ising,
     units_of_rbm,
 )
+from neurobench.problems.rbm import RBM
 
 # Purposes of a draw
 _CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
+from neurobench.problems.rbm import RBM
 
 
 def tiles(shape: tuple[int, ...], most: int) -> list[tuple[slice, slice]]:

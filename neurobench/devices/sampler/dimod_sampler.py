@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce, fault_of
+from neurobench.config.bounds import Bound, Fault, fault_of
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
+from neurobench.devices.spec import DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ GIVEN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DimodSampler:
+class DimodSampler(DeviceSpec):
     """A class that is a `dimod.Sampler`, what it is made with, and what each of its calls is given.
 
     Of dwave-samplers (an optional extra) some are allowed as they are; for others see `neurobench.config.targets`. A
@@ -59,29 +60,24 @@ class DimodSampler:
     answer depend on the speed of the machine unless num_restarts ends the search first.
     """
 
+    kind: ClassVar[str] = "sampler"
+
     sampler: str  # dotted name of the class
     options: Mapping[str, Any]  # what the class is made with
     parameters: Mapping[str, Any]  # what each call of its `sample` is given
     composites: tuple[str, ...] = ()  # dotted names of classes put around it, innermost first
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         classes = [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
         faults = [(field, fault) for field, name in classes if (fault := _class_fault(name))]
-        faults += [(f"parameters.{fault.name}", fault.sentence) for fault in _parameter_faults(self.parameters)]
-        if faults:
-            raise BoundsError(type(self).__name__, faults)
+        faults += [(f"parameters.{name}", sentence) for name, sentence in _parameter_faults(self.parameters)]
+        return faults
 
     def open(self, seed: int, device: torch.device) -> DimodDevice:
         """The device. `seed`, the identity of an emulated chip, makes no difference."""
         from neurobench.devices.sampler.dimod_sampler_device import DimodDevice
 
         return DimodDevice(self)
-
-
-class Fault(NamedTuple):
-    name: str
-    sentence: str
 
 
 def _class_fault(path: str) -> str | None:
@@ -100,12 +96,12 @@ def _parameter_faults(parameters: Mapping[str, Any]) -> list[Fault]:
     faults = []
     for name, value in parameters.items():
         if name in GIVEN:
-            faults.append(Fault(name, f"={value!r} cannot be set: {GIVEN[name]}"))
+            faults.append((name, f"={value!r} cannot be set: {GIVEN[name]}"))
         elif name in KNOWN and value is not None:
             fault = fault_of(value, KNOWN[name])
             unit = " (in milliseconds)" if name == "timeout" else ""
             if fault:
-                faults.append(Fault(name, fault + unit))
+                faults.append((name, fault + unit))
             elif name == "beta_range" and not (len(value) == 2 and value[0] <= value[1]):
-                faults.append(Fault(name, f"={value!r} is not [hottest, coldest], an ascending pair"))
+                faults.append((name, f"={value!r} is not [hottest, coldest], an ascending pair"))
     return faults

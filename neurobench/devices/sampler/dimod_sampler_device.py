@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.dimod_sampler import DimodSampler
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
 from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
 
 SEED_BITS = 31  # the most that every sampler takes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound
+from neurobench.devices.spec import DeviceSpec
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Dynex:
+class Dynex(DeviceSpec):
     """Relaxes a problem for a while, many times over, and hands back the best read alone.
 
     Units of any number and couplings of any shape fit. Coefficients are scaled down to at most 9 and rounded to
@@ -28,6 +29,8 @@ class Dynex:
     Sources: the tutorial (14 Sep 2023); parameters, their limits and defaults are those of the Dynex SDK 1.4.7.
     """
 
+    kind: ClassVar[str] = "sampler"
+
     annealing_time: Annotated[int, Bound(1, 10_000)] = 10  # steps
     minimum_stepsize: Annotated[float, Bound(0, 1, above=True)] = 0.05  # share of units that move in a step
     clones: Annotated[int, Bound(1, 128)] = 1  # of a job, each with all its reads
@@ -35,9 +38,6 @@ class Dynex:
     largest: Annotated[float, Bound(0, above=True)] = 9.0  # coefficient
 
     energy: ClassVar[str] = "none is published for a Dynex job, and a prediction asks for none"
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
     def open(self, seed: int, device: torch.device) -> DynexDevice:
         """The device. No two differ, so `seed`, the identity of an emulated chip, makes no difference."""

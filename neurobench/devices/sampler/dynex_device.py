@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler import walks
 from neurobench.devices.sampler.dynex import Dynex
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive
 from neurobench.problems.qubo import Units, energies, sampleset, units_of_bqm, units_of_rbm
+from neurobench.problems.rbm import RBM
 
 # Purposes of a draw
 _START, _WALK = range(2)

@@ -8,11 +8,12 @@ import dimod
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler.chromatic import sweep_bqm
 from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
+from neurobench.problems.rbm import RBM
 
 
 class GibbsDevice(dimod.Sampler):

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from neurobench.backends.sim.walk_kernels import walk_layers, walk_units
 from neurobench.config.bounds import Bound, fault_of
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import conditional_torch, transposed
 from neurobench.kernels.random import derive, key_of, uniforms
 from neurobench.problems.qubo import Units
+from neurobench.problems.rbm import RBM
 
 
 def coins(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurobench.devices.protocol import FixedPoint
+from neurobench.devices.learning_core.protocol import FixedPoint
 from neurobench.kernels import eprop_chip
 from neurobench.kernels.eprop_chip import Chip, ChipWeights
 from neurobench.kernels.eprop_records import Constants

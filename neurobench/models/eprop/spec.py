@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from math import prod
+from typing import Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import LearningCore
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.eprop.pixels import N_ACTIVE, SENSOR
+from neurobench.models.learner import ModelSpec, Task
 
 Positive = Annotated[float, Bound(0, above=True)]
 NotNegative = Annotated[float, Bound(0)]
@@ -24,7 +23,7 @@ NO_CUTOFF = 100  # the field's default, which engine=minibatch does not use
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpropRSNN:
+class EpropRSNN(ModelSpec):
     """Inputs -> recurrent integrate-and-fire neurons -> leaky readouts, trained by e-prop.
 
     Defaults are those of NEST's tutorial "Classification of N-MNIST with e-prop", network and learning rule, with the
@@ -32,6 +31,7 @@ class EpropRSNN:
     scaling, as it does.
     """
 
+    opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     # Fields that came after runs were made: see `neurobench.experiment.identity`
     later: ClassVar[tuple[str, ...]] = ("regular_spike_arrival", "regular_spike_arrival_out", "average_gradient")
@@ -87,21 +87,9 @@ class EpropRSNN:
         "error",
     )  # dynamic variables that are drawn before and after training; exact and online
     record_weights: Annotated[int, Bound(0, 1000)] = 5  # synapses of each kind whose weight is drawn over training
-    learning_core: LearningCore
+    learning_core: Annotated[str, Uses("learning_core")]
 
-    def __post_init__(self) -> None:
-        try:
-            enforce(self)
-            faults = []
-        except BoundsError as error:
-            faults = list(error.faults)
-        if not faults:
-            faults = self._misfits()
-        if faults:
-            raise BoundsError("EpropRSNN", faults)
-
-    def _misfits(self) -> list[tuple[str, str]]:
-        """What does not go together."""
+    def conflicts(self) -> list[Fault]:
         faults = []
 
         def fault(field: str, sentence: str) -> None:
@@ -153,30 +141,12 @@ class EpropRSNN:
             faults.append(("cutoff", f"={self.cutoff} is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"))
         return faults
 
-    def unfit(self, learning_core: Any) -> list[str]:
-        """Why engine or neuron are not for a learning core: the device, or its recipe, which tells the same."""
-        if learning_core.fixed_point is None:
-            return []
-        faults = []
-        if self.engine != "minibatch":
-            faults.append(f"model.engine={self.engine} is NEST's floating point, the chip has whole numbers: minibatch")
-        if self.neuron != "iaf" or self.t_ref:
-            faults.append(f"model.neuron={self.neuron} with t_ref={self.t_ref} is not what the chip has: iaf, t_ref=0")
-        return faults
-
-    @property
-    def on_cpu_alone(self) -> bool:
+    def on_cpu_alone(self, fixed_point: bool) -> bool:
         """Streams of samples one after the other, a chip, and iaf_bsshslm_2020 do not compute on a GPU."""
-        return self.engine != "minibatch" or self.neuron == BSSHSLM or self.learning_core.fixed_point is not None
+        return self.engine != "minibatch" or self.neuron == BSSHSLM or fixed_point
 
-    def layers(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Inputs (before pooling), recurrent neurons, readouts of N-MNIST."""
-        from neurobench.models.eprop.pixels import N_ACTIVE, SENSOR
-
-        inputs = N_ACTIVE if tuple(shape) == SENSOR else shape[0] * shape[1] * shape[2]
-        return inputs, self.hidden, 10
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.eprop.learner import EpropLearner
-
-        return EpropLearner(self, task, seeds, device)
+    def demand(self, task: Task) -> Demand:
+        """Inputs (before pooling), recurrent neurons and readouts; the rule by which they learn."""
+        inputs = N_ACTIVE if tuple(task.shape) == SENSOR else prod(task.shape)
+        settings = {name: getattr(self, name) for name in ("engine", "neuron", "t_ref")}
+        return Demand(layers=(inputs, self.hidden, task.n_classes), recurrent=True, settings=settings)

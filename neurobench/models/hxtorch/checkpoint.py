@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.models.hxtorch.layers import Layer
 from neurobench.models.hxtorch.network import Network
 from neurobench.models.hxtorch.spec import HXTorchMLP

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurobench.devices.mac import analog_calibration
 from neurobench.devices.mac.analog_array import COLUMNS, ROWS, W_MAX
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 
 INPUTS = range(0, 17, 2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.mac.analog_array import W_MAX, X_MAX, Y_MAX, Y_MIN
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 
 
 class Layer(NamedTuple):

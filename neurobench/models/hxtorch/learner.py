@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
 from neurobench.metrics.operations import Operations
 from neurobench.models.common.optim import Moments, at_rest, descend

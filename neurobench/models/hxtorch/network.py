@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.mac.analog_array import X_MAX
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch import layers
 from neurobench.models.hxtorch.initial import initial_layer

@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
-from neurobench.config.errors import did_you_mean
+from neurobench.config.bounds import Bound, BoundsError, Fault
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.spec import Record, Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import AnalogMac
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.learner import ModelSpec, Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
+class Phase(Record):
     """Part of the training: where the forward pass is computed, and a fresh Adam with its schedule.
 
     `steps` are exact where the run has as many updates as its phases have steps; a run with more or fewer
@@ -33,9 +31,6 @@ class Phase:
     gamma: Annotated[float, Bound(0, 1, above=True)] = 1.0  # factor on lr a step; exponential only
     logit_scale: Annotated[float, Bound(0, 1000, above=True)] = 1.0  # in the loss: logits reach +-128 LSB
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
 
 TUTORIAL: dict[str, dict[str, Any]] = {
     "host": {"where": "host", "steps": 201, "lr": 1.0, "schedule": "exponential", "gamma": 0.99, "logit_scale": 1.0},
@@ -45,12 +40,13 @@ TUTORIAL: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class HXTorchMLP:
+class HXTorchMLP(ModelSpec):
     """Linear(I, hidden) -> ConvertingReLU(shift) -> Linear(hidden, C, avg) on an analog matrix multiplier.
 
     Source: the tutorial "Train DNNs on BrainScaleS-2" (values) and hxtorch 3bfc7aa (formulas).
     """
 
+    opens: ClassVar[str] = "neurobench.models.hxtorch.learner.HXTorchMLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
 
     hidden: Annotated[int, Bound(1, 100_000)] = 128
@@ -63,32 +59,24 @@ class HXTorchMLP:
     passes: Annotated[int, Bound(1, 1000)] = 5  # over the test set, noise anew, for each phase's accuracy
     init_from: str | None = None  # a run (path, id or name) to go on from: its phases on the host count as done
     phases: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=lambda: TUTORIAL)
-    mac: AnalogMac
+    mac: Annotated[str, Uses("mac")]
 
-    def __post_init__(self) -> None:
-        faults = [*self._field_faults(), *self._phase_faults()]
+    def conflicts(self) -> list[Fault]:
+        faults = self._phase_faults()
+        if len(self.num_sends) != 2:
+            faults.append(("num_sends", f"={list(self.num_sends)!r} is not one entry for each of the 2 layers"))
         if not faults and not self.plan():
             on_device = " on the device, and init_from skips the others" if self.init_from else ""
             faults.append(("phases", f": no phase has steps{on_device}"))
         if self.init_from is not None and self.exact:
             faults.append(("init_from", f"={self.init_from} goes on with a network on a device; exact=true has none"))
-        if faults:
-            raise BoundsError("HXTorchMLP", faults)
+        return faults
 
     def plan(self) -> dict[str, Phase]:
         """The phases that this run goes through, in order."""
         phases = {name: Phase(**fields) for name, fields in self.phases.items()}
         skipped = ("host",) if self.init_from is not None else ()
         return {name: phase for name, phase in phases.items() if phase.steps and phase.where not in skipped}
-
-    def _field_faults(self) -> list[tuple[str, str]]:
-        try:
-            enforce(self)
-        except BoundsError as error:
-            return error.faults
-        if len(self.num_sends) != 2:
-            return [("num_sends", f"={list(self.num_sends)!r} is not one entry for each of the 2 layers")]
-        return []
 
     def _phase_faults(self) -> list[tuple[str, str]]:
         faults: list[tuple[str, str]] = []
@@ -127,7 +115,7 @@ class HXTorchMLP:
                 return [(f"phases.{name}.where", sentence)]
         return []
 
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.hxtorch.learner import HXTorchMLPLearner
-
-        return HXTorchMLPLearner(self, task, seeds, device)
+    def demand(self, task: Task) -> Demand:
+        if self.half_lsb and task.shape != (4,):
+            raise UserError(f"half_lsb=true is for the inputs x, y, 1 - x, 1 - y; the data have shape {task.shape}")
+        return Demand(layers=(prod(task.shape), self.hidden, task.n_classes))

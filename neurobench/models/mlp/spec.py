@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, enforce
+from neurobench.config.bounds import Bound
 from neurobench.data.dataset import Layout
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.models.learner import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class MLP:
+class MLP(ModelSpec):
     """Image -> hidden units with ReLU -> logits of the classes. Adam, and a rate that rises and falls once."""
 
+    opens: ClassVar[str] = "neurobench.models.mlp.learner.MLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
 
     hidden: Annotated[int, Bound(1, 100_000)] = 400
@@ -27,11 +24,3 @@ class MLP:
     smoothing: Annotated[float, Bound(0, 1, below=True)] = 0.0  # share of the target that all classes get alike
     lr: Annotated[float, Bound(0, 1000, above=True)] = 2e-3  # the largest, of a cycle
     weight_decay: Annotated[float, Bound(0, 1000)] = 0.0  # times the rate, of each weight and update
-
-    def __post_init__(self) -> None:
-        enforce(self)
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.mlp.learner import MLPLearner
-
-        return MLPLearner(self, task, seeds, device)

@@ -16,7 +16,7 @@ from neurobench.models.qcnn.heads import circuit_angles
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Split, Splits
-    from neurobench.devices.protocol import CircuitDevice
+    from neurobench.devices.circuit.protocol import CircuitDevice
     from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 SHOTS = (1, 10, 100, 1024)

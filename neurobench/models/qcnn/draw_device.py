@@ -16,7 +16,7 @@ from neurobench.problems.circuit import Angles
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Split
-    from neurobench.devices.protocol import CircuitDevice
+    from neurobench.devices.circuit.protocol import CircuitDevice
     from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import CircuitDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program
 

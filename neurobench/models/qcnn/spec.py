@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import UserError
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import CircuitDevice
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.learner import ModelSpec, Task
 
 QUANTUM, TWO_CLASS = ("binary", "linear"), ("binary", "sigmoid")
 SMALLEST_SIDE = 16  # pixels: less, and two 5x5 convolutions with pooling leave nothing
@@ -23,7 +19,7 @@ Classical = Literal["sigmoid", "tanh", "mlp"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HybridQCNN:
+class HybridQCNN(ModelSpec):
     """LeNet-like trunk -> n numbers z -> head -> scores of the classes. Heads:
 
         binary   one qubit, H then RY(z): scores P(1), 1 - P(1); two classes
@@ -35,6 +31,7 @@ class HybridQCNN:
     Source: the tutorial "QuTrunk + MNIST + Amazon Deep Learning AMI" (binary); its network is the Qiskit textbook's.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qcnn.learner.HybridQCNNLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
 
     head: Literal["binary", "linear", "sigmoid", "tanh", "mlp"] = "binary"
@@ -57,15 +54,10 @@ class HybridQCNN:
     shift_without_half: bool = False  # param_shift: twice the true gradient of the circuit
     dropout_first_epoch_only: bool = False  # eval() after the first epoch is never undone
     batch_one: bool = False  # view(1, -1): only one image at a time
-    circuit: CircuitDevice
+    circuit: Annotated[str, Uses("circuit")]
 
-    def __post_init__(self) -> None:
-        if isinstance(self.classical, Sequence) and not isinstance(self.classical, str):
-            object.__setattr__(self, "classical", tuple(self.classical))  # YAML gives a list
-        enforce(self)
-        faults = [*self._head_faults(), *self._gradient_faults()]
-        if faults:
-            raise BoundsError("HybridQCNN", faults)
+    def conflicts(self) -> list[Fault]:
+        return [*self._head_faults(), *self._gradient_faults()]
 
     def _head_faults(self) -> list[tuple[str, str]]:
         faults = []
@@ -97,26 +89,15 @@ class HybridQCNN:
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
 
-    def misfit(self, dataset: Any) -> str | None:
-        """Why the data cannot be learned, or None. The check asks this before anything is computed."""
+    def demand(self, task: Task) -> Demand:
         two = [head for head in (self.head, *self.classical) if head in TWO_CLASS]
-        if two and dataset.n_classes != 2:
-            return (
-                f"head={two[0]} tells two classes apart, the data have {dataset.n_classes}; take "
+        if two and task.n_classes != 2:
+            raise UserError(
+                f"head={two[0]} tells two classes apart, the data have {task.n_classes}; take "
                 "model=hybrid_qcnn_digits (head=linear), or two digits: dataset.digits=[0,1]"
             )
-        if min(dataset.shape[1:]) < SMALLEST_SIDE:
-            return f"images of {dataset.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
-        return None
-
-    def layers(self, shape: tuple[int, ...]) -> tuple[int]:
-        """What a device must hold: qubits."""
-        return (self.n_qubits if self.head in QUANTUM else 1,)
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qcnn.learner import HybridQCNNLearner
-
-        refused = self.misfit(task)
-        if refused:
-            raise UserError(refused)
-        return HybridQCNNLearner(self, task, seeds, device)
+        if min(task.shape[1:]) < SMALLEST_SIDE:
+            raise UserError(
+                f"images of {task.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
+            )
+        return Demand(qubits=self.n_qubits if self.head in QUANTUM else 1)

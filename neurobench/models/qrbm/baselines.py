@@ -1,23 +1,20 @@
-"""What a QRBM has to be measured against: no machine at all, and another program's machine. The recipes."""
+"""What a QRBM has to be measured against: no machine at all, and another program's machine. The specs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.data.dataset import Layout
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.models.learner import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelsLR:
+class PixelsLR(ModelSpec):
     """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.pixels_learner.PixelsLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
 
     threshold: Annotated[float, Bound(0, 1, below=True)] | None = 128 / 255  # a brighter pixel is 1; null: grey
@@ -25,24 +22,18 @@ class PixelsLR:
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
     readout_iterations: Annotated[int, Bound(1)] = 200  # of L-BFGS, at most
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        if not self.l2_candidates:
-            raise BoundsError("PixelsLR", [("l2_candidates", f"={self.l2_candidates!r} names none")])
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.pixels_learner import PixelsLearner
-
-        return PixelsLearner(self, task, seeds, device)
+    def conflicts(self) -> list[Fault]:
+        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SklearnRBM:
+class SklearnRBM(ModelSpec):
     """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
 
     Source: lr = 0.1 and a batch of 10 are its own defaults.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.sklearn_learner.SklearnLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
 
     n_hidden: Annotated[int, Bound(1)] = 300
@@ -53,12 +44,5 @@ class SklearnRBM:
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     readout_iterations: Annotated[int, Bound(1)] = 200  # of L-BFGS, at most
 
-    def __post_init__(self) -> None:
-        enforce(self)
-        if not self.l2_candidates:
-            raise BoundsError("SklearnRBM", [("l2_candidates", f"={self.l2_candidates!r} names none")])
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.sklearn_learner import SklearnLearner
-
-        return SklearnLearner(self, task, seeds)
+    def conflicts(self) -> list[Fault]:
+        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
 from neurobench.metrics.operations import Operations, linear, population
 from neurobench.models.common.readout import Readout
 from neurobench.models.qrbm import rbm as equations
+from neurobench.problems.rbm import RBM
 
 
 def of_machine(rbm: RBM, readout: Readout, v: Tensor, features: Tensor, *, binary: bool) -> Operations:

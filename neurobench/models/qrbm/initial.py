@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import RBM
 from neurobench.problems.bqm import read_file
+from neurobench.problems.rbm import RBM
 from neurobench.runs.finished import learned
 
 FILES = (".bqm", ".json")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.kernels.random import derive, uniforms
 from neurobench.metrics.operations import Operations
@@ -20,6 +19,7 @@ from neurobench.models.qrbm import counts, initial, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import bqm
+from neurobench.problems.rbm import RBM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

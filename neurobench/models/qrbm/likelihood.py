@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.qrbm import rbm as equations
+from neurobench.problems.rbm import RBM
 
 
 def log_likelihood(rbm: RBM, v: Tensor, seed: int, chains: int = 100, steps: int = 1000) -> float:

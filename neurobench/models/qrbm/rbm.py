@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from neurobench.devices.protocol import RBM
+from neurobench.problems.rbm import RBM
 
 
 def energy(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:

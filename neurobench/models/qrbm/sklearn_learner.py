@@ -11,7 +11,6 @@ from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
 from neurobench.data.dataset import Batch, Split
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
 from neurobench.models.common import readout
@@ -19,6 +18,7 @@ from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qrbm import counts, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.baselines import SklearnRBM
+from neurobench.problems.rbm import RBM
 
 # All that `partial_fit` keeps from batch to batch, its random state aside: that is made anew for every update
 KEPT = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import UserError
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import Sampler
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.learner import ModelSpec, Task
 
 
 def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
@@ -30,7 +27,7 @@ def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QRBM:
+class QRBM(ModelSpec):
     """A restricted Boltzmann machine whose model states come from a sampler, and logistic regression on its features.
 
     Sources: the tutorial "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023) for the
@@ -38,7 +35,9 @@ class QRBM:
     (2023), arXiv 2304.12418, for `device`. Other values: what worked best on held-out training images.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".json")
 
     n_hidden: Annotated[int, Bound(1)] = 300
     pixels: Literal["binary", "grey"] = "binary"  # grey: the pixel itself stands for the probability of being 1
@@ -62,37 +61,33 @@ class QRBM:
     readout_iterations: Annotated[int, Bound(1)] = 200  # of L-BFGS, at most
     # What the readout sees of a hidden unit. both: p(h|v), and the sum b + vW that it is the logistic function of.
     features: Literal["probability", "both"] = "both"
-    sampler: Sampler
+    sampler: Annotated[str, Uses("sampler")]
 
-    def __post_init__(self) -> None:
-        enforce(self)
+    def conflicts(self) -> list[Fault]:
         if not self.l2_candidates:
-            raise BoundsError("QRBM", [("l2_candidates", f"={self.l2_candidates!r} names none")])
+            return [("l2_candidates", "=[] names none")]
         if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
                 stacklevel=3,
             )
+        return []
 
-    def layers(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Units of each layer, for samples of this shape. The check asks this."""
-        return prod(seen_shape(shape, self.downsample)), self.n_hidden
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.learner import QRBMLearner
-
-        return QRBMLearner(self, task, seeds, device)
+    def demand(self, task: Task) -> Demand:
+        """Units of the two layers."""
+        return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
 
 @dataclass(frozen=True, kw_only=True)
-class TutorialQRBM:
+class TutorialQRBM(ModelSpec):
     """The tutorial's exact arithmetic: update 0 on all images against one device state, then one update an image.
 
     Source: "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023), whose layer is the
     code of Kalis et al. (2023), arXiv 2304.12418.
     """
 
+    opens: ClassVar[str] = "neurobench.models.qrbm.tutorial.TutorialLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
 
     n_hidden: Annotated[int, Bound(1)] = 300
@@ -104,16 +99,8 @@ class TutorialQRBM:
     num_reads: Annotated[int, Bound(1)] = 100  # the best of them starts update 0; 100,000 as published
     steps_per_epoch: Annotated[int, Bound(1)] = 6  # the printed error is divided by it once more
     readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS, at most; scikit-learn's default
-    sampler: Sampler
+    sampler: Annotated[str, Uses("sampler")]
 
-    def __post_init__(self) -> None:
-        enforce(self)
-
-    def layers(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Units of each layer, for samples of this shape. The check asks this."""
-        return prod(shape), self.n_hidden
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.qrbm.tutorial import TutorialLearner
-
-        return TutorialLearner(self, task, seeds, device)
+    def demand(self, task: Task) -> Demand:
+        """Units of the two layers."""
+        return Demand(layers=(prod(task.shape), self.n_hidden))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import Core
+from neurobench.devices.core.protocol import Core
 from neurobench.kernels.cuba_update import descend, gradient_of_weights, squares, to_grid
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.neuron import POINT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import Core
+from neurobench.devices.core.protocol import Core
 from neurobench.models.slayer import lava_state, netx, nir_graph, parameters
 from neurobench.models.slayer.netx import Found
 from neurobench.models.slayer.parameters import Layer

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import Core
+from neurobench.devices.core.protocol import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task

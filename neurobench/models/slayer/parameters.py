@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import Core
+from neurobench.devices.core.protocol import Core
 from neurobench.models.slayer.neuron import GRID, POINT, Cuba
 from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.synapse import halves, scale_of

@@ -6,17 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, BoundsError, enforce
+from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import did_you_mean
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
-from neurobench.devices.protocol import Core
-
-if TYPE_CHECKING:
-    import torch
-
-    from neurobench.models.learner import Learner, Seeds, Task
+from neurobench.devices.spec import Demand
+from neurobench.models.learner import ModelSpec, Task
 
 Fraction = Annotated[float, Bound(0, 1)]
 # What lava-dl does otherwise than it says, and this model does right unless asked: fix | lava.
@@ -28,14 +25,16 @@ COMPAT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlayerSNN:
+class SlayerSNN(ModelSpec):
     """Layers of current-based neurons with weight norm, dropout and learned delays.
 
     Sources: the tutorial "N-MNIST Classification" of lava-dl (values of the network, loss and optimiser) and
     lava-dl's `nmnist.py` (binning and augmentation).
     """
 
+    opens: ClassVar[str] = "neurobench.models.slayer.learner.SlayerLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
+    initial_files: ClassVar[tuple[str, ...]] = (".net", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...] = (512, 512)
     threshold: Annotated[float, Bound(1 / 64, (131071 + 1) / 64, below=True)] = 1.25  # in units of the weights
@@ -64,18 +63,10 @@ class SlayerSNN:
     length: Annotated[float, Bound(0, above=True)] = 300.0  # ms of a recording that are seen
     init_from: str | None = None  # start from a file (.net, .nir or .pt, see `neurobench export`) or a run's network
     compat: Mapping[str, str] = dataclasses.field(default_factory=lambda: COMPAT)  # fix | lava
-    core: Core
+    core: Annotated[str, Uses("core")]
 
-    def __post_init__(self) -> None:
-        faults: list[tuple[str, str]] = []
-        try:
-            enforce(self)
-        except BoundsError as error:
-            faults = error.faults
-        faults = faults or [*self._time_faults(), *self._shift_faults()]
-        faults += self._compat_faults()
-        if faults:
-            raise BoundsError("SlayerSNN", faults)
+    def conflicts(self) -> list[Fault]:
+        return [*self._time_faults(), *self._shift_faults(), *self._compat_faults()]
 
     @property
     def steps(self) -> int:
@@ -113,28 +104,7 @@ class SlayerSNN:
     def as_lava(self, switch: str) -> bool:
         return self.compat[switch] == "lava"
 
-    def layers(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Inputs, hidden neurons of each layer and outputs, for samples of this shape. The check asks this."""
-        return (prod(shape), *self.hidden, 10)
-
-    def unfit(self, core: Any) -> list[str]:
-        """Why the neuron is none that `core` can have: a Core, or the recipe of one, which tells the same ranges."""
-        if getattr(core, "arithmetic", "float") == "float":
-            return []
-        faults = []
-        for name, (low, high) in (("current_decay", core.i_decay), ("voltage_decay", core.v_decay)):
-            steps = round(4096 * getattr(self, name))
-            if not low <= steps <= high:
-                faults.append(
-                    f"model.{name}={getattr(self, name):g} is {steps}/4096; this core's go from {low} to {high}"
-                )
-        if int(64 * self.threshold) > core.threshold_mantissa:
-            faults.append(
-                f"model.threshold={self.threshold:g} is more than {core.threshold_mantissa}/64, the core's largest"
-            )
-        return faults
-
-    def build(self, task: Task, seeds: Seeds, device: torch.device) -> Learner:
-        from neurobench.models.slayer.learner import SlayerLearner
-
-        return SlayerLearner(self, task, seeds, device)
+    def demand(self, task: Task) -> Demand:
+        """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
+        settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
+        return Demand(layers=(prod(task.shape), *self.hidden, task.n_classes), settings=settings)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurobench.devices.learning_core.protocol import FixedPoint
 from neurobench.devices.learning_core.reckon import ReckOn
-from neurobench.devices.protocol import FixedPoint
 from neurobench.kernels.eprop_records import Constants
 from neurobench.metrics.operations import total
 from neurobench.models.eprop import counts

@@ -8,7 +8,7 @@ import torch
 from neurobench.data.dataset import Split
 from neurobench.data.yin_yang_stream import YinYangStream
 from neurobench.devices.mac.analog import LinearMac
-from neurobench.devices.protocol import AnalogMac
+from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.experiment.seeds import spawn
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP

@@ -6,7 +6,7 @@ import torch
 
 from neurobench.data.dataset import Split
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.protocol import CircuitDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.learner import HybridQCNNLearner

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.devices.circuit.qpu import QPU
-from neurobench.devices.protocol import CircuitDevice
 from neurobench.models.qcnn import gradients
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.models.qcnn.gradients import Way, run

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from neurobench.data.dataset import Split
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.models.learner import Seeds, Task
+from neurobench.problems.rbm import RBM
 
 CPU = torch.device("cpu")
 SEEDS = Seeds(data=1, init=2, training=3, device=4)

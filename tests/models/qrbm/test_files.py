@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.devices.protocol import RBM
 from neurobench.models.learner import Exports, Task
 from neurobench.models.qrbm import initial
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.spec import QRBM, TutorialQRBM
 from neurobench.problems import bqm
+from neurobench.problems.rbm import RBM
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 from tests.models.qrbm.conftest import CPU, SEEDS
 

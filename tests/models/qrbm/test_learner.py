@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from neurobench.data.dataset import DataError, Split
-from neurobench.devices.protocol import RBM, Reads
 from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.devices.sampler.protocol import Reads
 from neurobench.models.learner import Divergence, Draws, Step, Task
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.models.qrbm.spec import QRBM
+from neurobench.problems.rbm import RBM
 from tests.models.qrbm.conftest import CPU, SEEDS
 
 BATCH = 25

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from neurobench.devices.protocol import RBM
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.likelihood import log_likelihood, log_partition
+from neurobench.problems.rbm import RBM
 from tests.models.qrbm.test_rbm import joint, states
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.devices.protocol import RBM
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.kernels.layers import Pair, ascend, conditional
 from neurobench.kernels.random import derive
 from neurobench.models.qrbm import rbm as equations
 from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
 
 
 def states(n: int) -> Tensor:

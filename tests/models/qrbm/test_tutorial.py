@@ -9,11 +9,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from neurobench.data.dataset import Split, Splits
-from neurobench.devices.protocol import RBM
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Draws, Reproduces, Step, Task
 from neurobench.models.qrbm.spec import TutorialQRBM
 from neurobench.models.qrbm.tutorial import _UPDATES, TutorialLearner
+from neurobench.problems.rbm import RBM
 from tests.models.qrbm.conftest import CPU, SEEDS, bars
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurobench.metrics.intervals import t_interval, t_quantile
+from neurobench.metrics.statistics import t_interval, t_quantile
 
 
 @pytest.mark.parametrize(

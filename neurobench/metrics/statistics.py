@@ -1,8 +1,25 @@
-"""How far a mean over few seeds can be trusted."""
+"""Means over samples, and how far a proportion or a mean over few seeds can be trusted."""
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+
+def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
+    """Figures summed over samples -> means; the mean of "correct" is called accuracy."""
+    return {"accuracy" if name == "correct" else name: value / samples for name, value in sums.items()}
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Interval of a proportion, 95 % by default (Wilson 1927, as in Brown, Cai and DasGupta 2001, eq. 4).
+
+    Stays inside [0, 1] and honest for small n and proportions near 1, where the usual +- does not.
+    """
+    p = correct / n
+    centre = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def t_quantile(df: int) -> float:

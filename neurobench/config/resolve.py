@@ -1,0 +1,124 @@
+"""A composed configuration becomes plain values, at one place: nothing is left in it that could be read again.
+
+The one exception is how a model is wired to its devices: a field of the model that says `${backend.NAME}` keeps these
+words, since they are what a device field takes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.errors import ConfigError
+
+DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
+MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: what Hydra's `instantiate` would act on
+SECTIONS = ("model", "dataset", "backend", "training", "scale")
+OPTIONAL = ("encoder", "logger", "table")  # older configurations have no encoder
+
+Plain = dict[str, Any]
+
+
+def resolved(config: DictConfig) -> Plain:
+    """The whole configuration as dicts, lists, texts, finite numbers, booleans and None.
+
+    Raises ConfigError with every key that has no value or cannot be resolved.
+    """
+    faults = [f"{key} is not a section of keys" for key in SECTIONS if not _is_section(config, key)]
+    if faults:
+        raise ConfigError(faults)
+    wired = wiring(config)
+    faults = [fault for path, value in leaves(config) if path not in wired and (fault := _fault(config, path, value))]
+    if faults:
+        raise ConfigError(faults)
+    values = OmegaConf.masked_copy(config, [str(key) for key in config])
+    OmegaConf.set_readonly(values, False)
+    OmegaConf.set_struct(values, False)
+    for path in wired:
+        OmegaConf.update(values, path, None)
+    plain = OmegaConf.to_container(values, resolve=True)
+    assert isinstance(plain, dict)
+    for path, device in wired.items():
+        plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"
+    return {str(key): value for key, value in plain.items()}
+
+
+def wiring(config: DictConfig) -> dict[str, str]:
+    """ "model.sampler" -> "sampler": keys of the model that YAML fills with a device of the backend."""
+    values = OmegaConf.to_container(config.model, resolve=False)
+    assert isinstance(values, dict)
+    found = {f"model.{key}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
+    return {path: match[1] for path, match in found.items() if match}
+
+
+def follows_seed(config: DictConfig) -> bool:
+    """Whether a key besides `seed` takes its value from it (`chip_seed: ${seed}`)."""
+    return any(isinstance(value, str) and "${" in value and "seed" in value for _, value in leaves(config))
+
+
+def leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Dotted path and unresolved value of everything that is not itself a section."""
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+        if not isinstance(value, dict):
+            yield path, value
+            return
+        for key, item in value.items():
+            yield from walk(item, f"{path}.{key}" if path else str(key))
+
+    return walk(OmegaConf.to_container(config, resolve=False), "")
+
+
+def _is_section(config: DictConfig, key: str) -> bool:
+    try:
+        return isinstance(config.get(key), DictConfig)
+    except OmegaConfBaseException:
+        return False
+
+
+def _fault(config: DictConfig, path: str, value: Any) -> str | None:
+    if value == "???":
+        return f"{path} has no value; set it with {path}=..."
+    if not _has_interpolation(value):
+        return None
+    try:
+        OmegaConf.to_container(OmegaConf.create({"value": OmegaConf.select(config, path, throw_on_missing=True)}))
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        return f"{path}={value} cannot be resolved: {(str(error) or type(error).__name__).splitlines()[0]}"
+    return None
+
+
+def _has_interpolation(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_has_interpolation(item) for item in value)
+    if isinstance(value, dict):
+        return any(_has_interpolation(item) for item in value.values())
+    return isinstance(value, str) and "${" in value
+
+
+def foreign_faults(plain: Plain) -> list[str]:
+    """Keys that name code anywhere but at a section's top, and values that are no plain data."""
+    return [fault for section, value in plain.items() for fault in _foreign(section, value)]
+
+
+def _foreign(path: str, value: Any, depth: int = 0) -> Iterator[str]:
+    if isinstance(value, dict):
+        # A section has its _target_ at its top; a backend and the trackers are sections of sections.
+        top = 1 if path.partition(".")[0] in ("backend", "logger") else 0
+        for key, item in value.items():
+            if MACHINERY.match(str(key)) and not (key == "_target_" and depth == top):
+                yield f"{path}.{key}: only a section's own _target_ may name a class"
+            else:
+                yield from _foreign(f"{path}.{key}", item, depth + 1)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _foreign(f"{path}.{number}", item, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}={value} is not a finite number"
+    elif value is not None and not isinstance(value, (str, int, float)):
+        yield f"{path} is {type(value).__name__}: a configuration holds numbers, texts, lists and sections"

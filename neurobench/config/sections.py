@@ -1,0 +1,127 @@
+"""From a section's plain values to the record or spec that it stands for, and every fault on the way as a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import did_you_mean
+from neurobench.config.resolve import DEVICE, MACHINERY
+from neurobench.config.spec import Record, Spec, Uses
+from neurobench.config.targets import TargetRefused, find_target
+
+R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Spec)
+
+
+class Reader:
+    """Makes records and collects faults; `config` is only looked into for where a misspelt key does exist."""
+
+    def __init__(self, config: Mapping[str, Any]):
+        self.config = config
+        self.faults: list[str] = []
+
+    def record(self, kind: type[R], values: Any, owner: str) -> R | None:
+        """The record of a section, or None where it has faults. `owner`: the section's path, "" for the top."""
+        before = len(self.faults)
+        if not isinstance(values, dict):
+            self.faults.append(f"{owner}={values!r} is not a section of keys")
+            return None
+        prefix = f"{owner}." if owner else ""
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        self.faults += [
+            unknown_key(f"{prefix}{key}", owner, str(key), list(fields), self.config)
+            for key in values
+            if key not in fields
+        ]
+        missing = [name for name, field in fields.items() if name not in values and _is_required(field)]
+        self.faults += [f"{prefix}{name} is missing" for name in missing]
+        if missing:
+            return None
+        try:
+            made = kind(**{key: value for key, value in values.items() if key in fields})
+        except BoundsError as error:
+            self.faults += [f"{prefix}{field}{sentence}" for field, sentence in error.faults]
+            return None
+        return made if len(self.faults) == before else None
+
+    def spec(self, kind: str, base: type[S], values: Any, owner: str) -> S | None:
+        """The spec that a section names: `name` is for folders and tables, the other keys are the class's fields."""
+        if not isinstance(values, dict) or "_target_" not in values:
+            self.faults.append(f"{owner} names no class: it has no _target_")
+            return None
+        try:
+            target = find_target(values["_target_"], kind, base)
+        except TargetRefused as refusal:
+            self.faults.append(f"{owner}.{refusal}")
+            return None
+        fields = {key: value for key, value in values.items() if key not in ("_target_", "name")}
+        made = self.record(target, self._wired(target, fields, owner), owner)
+        return typing.cast(S | None, made)
+
+    def _wired(self, target: type[Spec], fields: dict[str, Any], owner: str) -> dict[str, Any]:
+        """Device fields hold the device's name; nothing else names one."""
+        devices = uses(target)
+        wired = dict(fields)
+        for key, value in fields.items():
+            match = DEVICE.match(value) if isinstance(value, str) else None
+            if match and key in devices:
+                wired[key] = match[1]
+            elif match:
+                self.faults.append(f"{owner}.{key}={value}: this key takes a value, not a device")
+                del wired[key]
+            elif key in devices:
+                self.faults.append(
+                    f"{owner}.{key}={value!r} is not a device of the backend: write {owner}.{key}="
+                    f"'${{backend.{devices[key]}}}', or leave it as it is"
+                )
+                wired[key] = devices[key]
+        return wired
+
+
+@cache
+def uses(target: type[Spec]) -> Mapping[str, str]:
+    """Field -> kind of device, of the fields that YAML fills with `${backend.NAME}`."""
+    hints = typing.get_type_hints(target, include_extras=True)
+    return {
+        name: extra.kind
+        for name, hint in hints.items()
+        for extra in getattr(hint, "__metadata__", ())
+        if isinstance(extra, Uses)
+    }
+
+
+def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: Mapping[str, Any]) -> str:
+    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist."""
+    prefix = f"{owner}." if owner else ""
+    hint = did_you_mean(part, known, prefix)
+    if MACHINERY.match(part):
+        hint = " Only a section that stands for a class has one."
+    elif not hint:
+        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
+        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
+    where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
+    return f"{key}: {where}.{hint}"
+
+
+def _paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name, value in config.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(value, Mapping):
+            found += _paths(value, f"{prefix}{name}.")
+    return found
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def quiet() -> warnings.catch_warnings:
+    """Within it, a record's warning is kept back: the run says it once."""
+    return warnings.catch_warnings(action="ignore")

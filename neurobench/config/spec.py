@@ -1,0 +1,49 @@
+"""Records and specs: what a section of a configuration is once it has been read.
+
+A record is a frozen dataclass that checks itself when it is made. A spec is a record that also names, as text, the
+function or class that does its work, so that a configuration is checked without importing anything heavy.
+"""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from neurobench.config.bounds import BoundsError, Fault, enforce
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Annotates a model's field that YAML fills with `${backend.NAME}`: `Annotated[str, Uses("sampler")]`.
+
+    Once parsed the field holds NAME; the opened device is handed to the learner under the field's name.
+    """
+
+    kind: str  # of device that the field takes
+
+
+@dataclass(frozen=True)
+class Record:
+    """Checked when it is made: first each field against its annotation, then `conflicts`. Lists become tuples.
+
+    Raises BoundsError with every fault.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+        enforce(self)
+        faults = self.conflicts()
+        if faults:
+            raise BoundsError(type(self).__name__, faults)
+
+    def conflicts(self) -> list[Fault]:
+        """Fields that are sound by themselves and do not go together: (field, "=3 is more than steps=2")."""
+        return []
+
+
+@dataclass(frozen=True)
+class Spec(Record):
+    """Base of what a `_target_` may name: a data set, an encoder, a model, a device, a tracker."""
+
+    opens: ClassVar[str]  # dotted name of the function or class that does the work, see `targets.load`

@@ -1,0 +1,46 @@
+"""What a quantum processor does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from neurobench.problems.circuit import Angles, Program
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class CircuitDevice(Protocol):
+    """Runs batches of bound circuits. `...` stands for the leading axes of the angles, broadcast."""
+
+    def expectation(self, program: Program, angles: Angles) -> Tensor:
+        """(..., n_obs) in [-1, 1], exact and differentiable: noise and errors of the read-out averaged."""
+        ...
+
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
+        """(..., 2^n) int64, rows sum to shots: how often each basis state was read."""
+        ...
+
+    def estimate(self, program: Program, counts: Tensor) -> Tensor:
+        """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
+        ...
+
+    def cost(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
+        """What running so many circuits costs in modelled device time; empty where nothing is modelled."""
+        ...
+
+    def ideal(self) -> CircuitDevice:
+        """The same without noise: what host software can compute. An ideal device is its own."""
+        ...
+
+    def variants(self) -> CircuitVariants:
+        """Devices that differ from this one in a single respect, to tell what its imperfections do."""
+        ...
+
+
+class CircuitVariants(NamedTuple):
+    """Empty of an ideal device."""
+
+    readout: Mapping[str, CircuitDevice]  # "gates_only", "raw", "mitigated": what is done about the read-out's errors
+    noise: Mapping[float, CircuitDevice]  # factor on the errors of gates and read-out -> device

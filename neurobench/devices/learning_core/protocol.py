@@ -1,0 +1,23 @@
+"""The arithmetic of a core that learns."""
+
+from typing import NamedTuple, Protocol
+
+
+class FixedPoint(NamedTuple):
+    """The arithmetic of a learning chip, as numbers for a kernel. Widths are in bits, sign included."""
+
+    weight_bits: int
+    membrane_bits: int
+    alpha_bits: int  # fraction of the membrane's decay
+    kappa_bits: int  # fraction of the traces' decay
+    trace_bits: int  # of inputs and recurrent neurons
+    trace_out_bits: int  # of readouts
+    stochastic: bool  # an update is a chance of one LSB; else it is rounded
+    update_scale: float  # multiplies every update; 1: NEST's learning rate
+
+
+class LearningCore(Protocol):
+    """A spiking core that learns on the chip."""
+
+    pool: str  # how pixels become inputs: "none", "16x16" or "11x11x2" cells (columns, rows, polarities)
+    fixed_point: FixedPoint | None  # None: floating point, nothing is rounded

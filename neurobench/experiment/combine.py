@@ -1,0 +1,103 @@
+"""Whether sections that are sound by themselves go together: data through encoders to a model on its devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Generic, TypeVar
+
+import yaml
+
+from neurobench.config.errors import UserError
+from neurobench.config.spec import Spec
+from neurobench.config.targets import config_packages
+from neurobench.data.dataset import DatasetSpec
+from neurobench.data.encoders import Auto, EncoderSpec, chain
+from neurobench.devices.spec import DeviceSpec
+from neurobench.models.learner import ModelSpec, Task
+
+T = TypeVar("T", bound=Spec)
+
+
+@dataclass(frozen=True)
+class Named(Generic[T]):
+    """A spec under the name that its section bears."""
+
+    name: str
+    spec: T
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a backend offers."""
+
+    name: str
+    offers: tuple[str, ...]
+    specs: Mapping[str, DeviceSpec]  # of the devices that were asked for
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Parts that go together."""
+
+    encoders: tuple[EncoderSpec, ...]
+    task: Task
+    devices: Mapping[str, DeviceSpec]  # field of the model -> device
+
+
+def combine(
+    model: Named[ModelSpec],
+    wiring: Mapping[str, str],
+    dataset: Named[DatasetSpec],
+    encoder: Named[EncoderSpec],
+    backend: Backend,
+) -> Combination | list[str]:
+    """The parts together; or what keeps them apart, as sentences. `wiring`: field of the model -> device."""
+    faults = missing_devices(model.name, wiring, backend)
+    shape, layout = dataset.spec.shape, dataset.spec.layout
+    steps = chain(encoder.spec, layout, shape, model.spec.reads)
+    if isinstance(steps, str):
+        way_out = "" if isinstance(encoder.spec, Auto) else " Leave out encoder=... for the default."
+        faults.append(f"model={model.name}, dataset={dataset.name}: encoder={encoder.name} {steps}.{way_out}")
+    if faults or isinstance(steps, str):
+        return faults
+    for step in steps:
+        layout, shape = step.yields, step.shape(shape)
+    task = Task(layout, shape, dataset.spec.n_classes)
+    devices = {field: backend.specs[name] for field, name in wiring.items()}
+    try:
+        demand = model.spec.demand(task)
+    except UserError as error:
+        return [f"model={model.name}, dataset={dataset.name}: {error}"]
+    refusals = [refused for device in devices.values() if (refused := device.refuse(demand))]
+    if refusals:
+        return [f"model={model.name}, backend={backend.name}: {refused}" for refused in refusals]
+    return Combination(tuple(steps), task, devices)
+
+
+def missing_devices(model: str, wiring: Mapping[str, str], backend: Backend) -> list[str]:
+    """What the model needs and the backend does not offer."""
+    faults = []
+    for device in sorted(set(wiring.values()) - set(backend.offers)):
+        others = [f"backend={name}" for name, offers in backends().items() if device in offers]
+        way_out = f" Try {' or '.join(others)}." if others else ""
+        offered = ", ".join(backend.offers) or "nothing"
+        faults.append(f"model={model} needs a '{device}'; backend={backend.name} offers {offered}.{way_out}")
+    return faults
+
+
+@cache
+def backends() -> dict[str, tuple[str, ...]]:
+    """Name of each backend that ships or that a plugin brings -> the devices that it offers."""
+    offers: dict[str, tuple[str, ...]] = {}
+    for package in config_packages():
+        folder = files(package).joinpath("backend")
+        if folder.is_dir():
+            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+                if file.name.endswith(".yaml"):
+                    keys = yaml.safe_load(file.read_text())
+                    names = tuple(str(key) for key in keys if key not in ("name", "defaults"))
+                    offers[file.name.removesuffix(".yaml")] = names
+    return offers

@@ -1,0 +1,43 @@
+"""Specs for tests, with the values that the shipped YAML gives: `spec("model/qrbm", n_hidden=3)`."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neurobench.config.spec import Spec
+from neurobench.config.targets import load
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def values(file: str, key: str | None = None) -> dict[str, Any]:
+    """The section that a YAML file declares: of `backend/sim` one device, by its key; else the only one there is."""
+    plain = yaml.load((CONF / f"{file}.yaml").read_text(), _Loader)
+    section = plain[key] if key else plain.get(file.partition("/")[0], plain)
+    return {name: _wired(value) for name, value in section.items() if name != "name"}
+
+
+def spec(file: str, key: str | None = None, **changes: Any) -> Any:
+    """The spec that it names, with some fields changed."""
+    fields = {**values(file, key), **changes}
+    made = load(fields.pop("_target_"))(**fields)
+    assert isinstance(made, Spec)
+    return made
+
+
+def _wired(value: Any) -> Any:
+    """`${backend.sampler}` -> "sampler", as parsing does it."""
+    return value.removeprefix("${backend.").removesuffix("}") if isinstance(value, str) else value
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as OmegaConf reads it: 1e-4 is a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$"),
+    list("-+0123456789."),
+)

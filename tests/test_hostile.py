@@ -1,0 +1,290 @@
+"""Nothing in a file that somebody sent runs code: every attempt is refused in a sentence and leaves no trace.
+
+Each attempt would touch a marker file if the class that it names were called. See also tests/config/test_refusals.py.
+"""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from neurobench.cli.main import main
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE
+from tests.specs import values
+
+SECTION = "only a section's own _target_ may name a class"
+FOREIGN = "is not allowed: only classes of neurobench itself"
+COMMAND_LINE = "is set by a YAML file: only the command line may change how Hydra itself works"
+
+# What an experiment file of a folder that somebody sent may try: YAML, and the sentence. EVIL is a nested target.
+FILES = {
+    "a model's class": ("model: {_target_: os.system}", FOREIGN),
+    "a model's class, by exec": ("model: {_target_: builtins.exec}", FOREIGN),
+    "a model's key": ("model: {lr: EVIL}", SECTION),
+    "a model's key, deep": ("model: {lr: {a: {b: EVIL}}}", SECTION),
+    "a model's list": ("model: {l2_candidates: [1, EVIL]}", SECTION),
+    "a list in a list": ("model: {l2_candidates: [[[EVIL]]]}", SECTION),
+    "a new key of a model": ("model: {helper: EVIL}", SECTION),
+    "arguments of a model": ("model: {_args_: [1]}", "model._args_"),
+    "a partial model": ("model: {_partial_: true}", "model._partial_"),
+    "a recursive model": ("model: {_recursive_: true}", "model._recursive_"),
+    "a conversion": ("model: {_convert_: all}", "model._convert_"),
+    "a device in a model": ("model: {sampler: EVIL}", SECTION),
+    "a data set's class": ("dataset: {_target_: os.system}", FOREIGN),
+    "a data set's key": ("dataset: {root: EVIL}", SECTION),
+    "a data set's list": ("dataset: {digits: [EVIL]}", SECTION),
+    "an encoder's class": ("encoder: {_target_: shutil.rmtree}", FOREIGN),
+    "an encoder's key": ("encoder: {window: EVIL}", SECTION),
+    "a data set for an encoder": ("encoder: {_target_: neurobench.data.mnist.MNIST}", "offers no encoder"),
+    "a model for a data set": ("dataset: {_target_: neurobench.models.qrbm.spec.QRBM}", "is no dataset"),
+    "a device for a model": ("model: {_target_: neurobench.devices.core.loihi.Loihi2}", "is no model"),
+    "a device's class": ("backend: {sampler: {_target_: os.system}}", FOREIGN),
+    "a device's key": ("backend: {sampler: {sweeps: EVIL}}", SECTION),
+    "an unused device's key": ("backend: {mac: {gain: EVIL}}", SECTION),
+    "a backend of its own": ("backend: EVIL", SECTION),
+    "a tracker's class": ("logger: {x: {_target_: os.system}}", FOREIGN),
+    "a tracker's key": ("logger: {x: {_target_: neurobench.experiment.trackers.MLflow, uri: EVIL}}", SECTION),
+    "a tracker that is a device": (
+        "logger: {x: {_target_: neurobench.devices.core.loihi.Loihi2}}",
+        "is no tracker",
+    ),
+    "the training": ("training: {epochs: EVIL}", SECTION),
+    "the training's own class": ("training: {_target_: os.system}", "training has no key _target_"),
+    "the scale": ("scale: {train: EVIL}", SECTION),
+    "a table's row": ("table: {name: t, rows: [EVIL]}", SECTION),
+    "a section of its own": ("extra: EVIL", SECTION),
+    "the top": ("_target_: os.system", "there is no key _target_"),
+    "our own command line": ("model: {_target_: neurobench.__main__.main}", "is no model"),
+    "our own functions": ("model: {_target_: neurobench.models.learner.load}", "offers no model"),
+    "a base class": ("model: {_target_: neurobench.models.learner.ModelSpec}", "offers no model"),
+    "a base class of the data": ("dataset: {_target_: neurobench.data.dataset.DatasetSpec}", "offers no dataset"),
+    "a sampler from elsewhere": (
+        "defaults:\n  - override /backend: sim_neal\nbackend: {sampler: {sampler: os.system}}",
+        "=os.system is not allowed",
+    ),
+    "a composite from elsewhere": (
+        "defaults:\n  - override /backend: sim_neal\nbackend: {sampler: {composites: [os.system]}}",
+        "=os.system is not allowed",
+    ),
+    "a device as a number": ("model: {sampler: 3}", "model.sampler=3 is not a device of the backend"),
+    "a device as a text": ("model: {sampler: os.system}", "is not a device of the backend"),
+    "a device where a number belongs": ("model: {lr: '${backend.sampler}'}", "takes a value, not a device"),
+    "a device of another kind": ("model: {sampler: '${backend.mac}'}", "model.sampler takes a sampler"),
+    "a number that is none": ("model: {lr: .nan}", "model.lr=nan is not a finite number"),
+    "a number without end": ("model: {lr: .inf}", "model.lr=inf is not a finite number"),
+    "bytes": ("model: {init_from: !!binary aGVsbG8=}", "bytes"),
+    "a class of Python": (
+        "model: {lr: !!python/object/apply:os.system ['touch MARKER']}",
+        "could not determine a constructor",
+    ),
+    "Hydra's callbacks": ("hydra: {callbacks: {x: EVIL}}", COMMAND_LINE),
+    "Hydra's job logging": ("hydra: {job_logging: {handlers: {x: {class: logging.FileHandler}}}}", COMMAND_LINE),
+    "Hydra's own logging": ("hydra: {hydra_logging: {version: 1, root: {handlers: [x]}}}", COMMAND_LINE),
+    "the environment": ("hydra: {job: {env_set: {NEUROBENCH_ALLOW: os}}}", COMMAND_LINE),
+    "the environment, copied": ("hydra: {job: {env_copy: [HOME]}}", COMMAND_LINE),
+    "Hydra's folder": ("hydra: {run: {dir: elsewhere}}", COMMAND_LINE),
+    "Hydra's subfolder": ("hydra: {output_subdir: elsewhere}", COMMAND_LINE),
+    "Hydra's sweeps": ("hydra: {sweep: {dir: elsewhere}}", COMMAND_LINE),
+    "Hydra's search path": ("hydra: {searchpath: ['file:///elsewhere']}", "only supported from the primary config"),
+    "Hydra's launcher": ("hydra: {launcher: {_target_: os.system}}", COMMAND_LINE),
+    "Hydra's sweeper": ("hydra: {sweeper: {_target_: os.system}}", COMMAND_LINE),
+    "a sweeper's parameters": ("hydra: {sweeper: {params: {seed: '1,2'}}}", COMMAND_LINE),
+    "changing the folder": ("hydra: {job: {chdir: true}}", COMMAND_LINE),
+}
+# The same from the command line: only sweeps and their launchers are served.
+WORDS = {
+    "callbacks": (["+hydra.callbacks.x._target_=os.system"], "hydra.callbacks cannot be set"),
+    "the environment": (["+hydra.job.env_set.NEUROBENCH_ALLOW=os"], "hydra.job.env_set cannot be set"),
+    "a folder": (["hydra.run.dir=elsewhere"], "hydra.run.dir cannot be set"),
+    "a subfolder": (["hydra.output_subdir=elsewhere"], "hydra.output_subdir cannot be set"),
+    "job logging": (["hydra/job_logging=default"], "hydra.job_logging cannot be set"),
+    "a launcher's class": (["hydra.launcher._target_=os.system"], "is not an installed Hydra plugin"),
+    "a sweeper's class": (["hydra.sweeper._target_=os.system"], "is not an installed Hydra plugin"),
+    "a launcher's argument": (["+hydra.launcher.x._target_=os.system"], "only an installed Hydra plugin"),
+}
+READING = [["show", "--predict", "3"], ["export", "--format", "bqm"]]
+PLACES = {
+    "a class": lambda config: config["model"].update(_target_="os.system"),
+    "a class of the data": lambda config: config["dataset"].update(_target_="os.system"),
+    "a device's class": lambda config: config["backend"]["sampler"].update(_target_="os.system"),
+    "a nested class": lambda config: config["model"].update(lr={"_target_": "os.system", "_args_": ["touch MARKER"]}),
+    "a class in a list": lambda config: config["model"].update(l2_candidates=[{"_target_": "os.system"}]),
+    "a tracker": lambda config: config.update(logger={"x": {"_target_": "os.system"}}),
+    "a device": lambda config: config["model"].update(sampler=3),
+}
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "marker"
+
+
+def exit_code(words: list[str]) -> int:
+    try:
+        return main(words)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+
+
+def refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], codes: tuple = (BAD_USAGE,)) -> None:
+    assert exit_code(words) in codes
+    written = capsys.readouterr()
+    assert sentence in written.err + written.out
+    assert "Traceback" not in written.err
+
+
+def experiment(text: str, marker: Path) -> list[str]:
+    """The words that choose an experiment of a folder that somebody sent."""
+    folder = marker.parent / "sent" / "experiment"
+    folder.mkdir(parents=True)
+    evil = json.dumps({"_target_": "os.system", "_args_": [f"touch {marker}"]})
+    text = text.replace("EVIL", evil).replace("MARKER", str(marker))
+    (folder / "evil.yaml").write_text(f"# @package _global_\n{text}\n")
+    return ["--config-dir", str(marker.parent / "sent"), "experiment=evil"]
+
+
+@pytest.mark.parametrize(("text", "sentence"), FILES.values(), ids=list(FILES))
+def test_a_file_cannot_run_code(text: str, sentence: str, marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(["run", *experiment(text, marker), "scale=smoke"], sentence, capsys)
+    assert not marker.exists()
+    assert not (marker.parent / "outputs").exists(), "a refused run left a folder"
+
+
+@pytest.mark.parametrize("verb", [["run", "-m"], ["sweep"], ["validate"]], ids=lambda verb: verb[0])
+@pytest.mark.parametrize("name", ["a model's key", "Hydra's callbacks", "Hydra's launcher", "the environment"])
+def test_nor_by_another_verb(verb: list[str], name: str, marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, sentence = FILES[name]
+    refused([*verb, *experiment(text, marker), "scale=smoke"], sentence, capsys)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(("words", "sentence"), WORDS.values(), ids=list(WORDS))
+def test_the_command_line_is_served_sweeps_alone(
+    words: list[str], sentence: str, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(["run", "scale=smoke", *words], sentence, capsys)
+    assert not marker.exists()
+
+
+def test_what_the_environment_becomes_later_allows_nothing(
+    marker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEUROBENCH_ALLOW", "os")
+    refused(["run", "backend=sim_neal", "backend.sampler.sampler=os.system"], "=os.system is not allowed", capsys)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"model.lr": {"choices": [{"_target_": "os.system", "_args_": ["touch MARKER"]}]}},
+        {"model._target_": {"choices": ["os.system"]}},
+        {"+hydra.callbacks.x._target_": {"choices": ["os.system"]}},
+        {"+model.x._target_": {"choices": ["os.system"]}},
+    ],
+    ids=["a nested class", "a class", "a callback", "a new key"],
+)
+def test_a_search_space_cannot_run_code(
+    space: dict[str, Any], marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna")
+    file = marker.parent / "evil.yaml"
+    plain = {"overrides": ["model=qrbm", "scale=smoke"], "figure": "readout_validation_accuracy", "space": space}
+    file.write_text(yaml.safe_dump(plain).replace("MARKER", str(marker)))
+    refused(["tune", str(file), "--trials", "1"], "", capsys, (BAD_USAGE, FAILED))
+    assert not marker.exists()
+
+
+def sent_run(marker: Path, change: Any = None, config: str | None = None, checkpoint: bytes | None = None) -> str:
+    """A run folder that somebody sent, finished by its own word."""
+    folder = marker.parent / "outputs" / "sent" / "20260101-000000-abcdef"
+    folder.mkdir(parents=True)
+    plain = {
+        "name": "sent",
+        "seed": 0,
+        "device": "cpu",
+        "threads": 1,
+        "outputs": "outputs",
+        "resume": False,
+        "training": {"epochs": 1, "batch_size": 64, "shuffle": True, "monitor": "validation_reconstruction_mse"}
+        | {"patience": None, "goal": None, "checkpoint_every": 60},
+        "scale": {"name": "smoke", "epochs": 1, "train": 200, "test": 200},
+        "logger": {},
+        "table": None,
+        "dataset": {"name": "mnist", **values("dataset/mnist")},
+        "backend": {"name": "sim", "sampler": values("backend/sim", "sampler")},
+        "model": {"name": "qrbm", **values("model/qrbm"), "sampler": "${backend.sampler}"},
+    }
+    if change is not None:
+        change(plain)
+    text = yaml.safe_dump(plain) if config is None else config
+    (folder / "config.yaml").write_text(text.replace("MARKER", str(marker)))
+    record = {"schema": 2, "status": "finished", "config_hash": "abcdef", "neurobench": "?", "started": ""}
+    (folder / "run.json").write_text(json.dumps(record))
+    result = {"metrics": {"test_accuracy": 1.0}, "intervals": {"test_accuracy": [1, 1]}, "seed": 0, "scale": "paper"}
+    (folder / "result.json").write_text(json.dumps(result))
+    if checkpoint is not None:
+        (folder / "checkpoint.pt").write_bytes(checkpoint)
+    return str(folder)
+
+
+@pytest.mark.parametrize("verb", [["rerun"], *READING], ids=lambda verb: verb[0])
+@pytest.mark.parametrize("change", PLACES.values(), ids=list(PLACES))
+def test_a_sent_run_cannot_run_code(
+    verb: list[str], change: Any, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sent_run(marker, change)
+    refused([verb[0], folder, *verb[1:]], "cannot run this configuration", capsys)
+    assert not marker.exists()
+
+
+def test_two_sent_runs_are_compared_as_text(marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = sent_run(marker, PLACES["a nested class"])
+    assert exit_code(["compare", folder, folder]) == FINE
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("verb", [["rerun"], ["show", "--predict", "3"], ["compare"]], ids=lambda verb: verb[0])
+@pytest.mark.parametrize(
+    "config",
+    ["!!python/object/apply:os.system ['touch MARKER']", "- 1", "", "a: ["],
+    ids=["Python", "list", "empty", "cut"],
+)
+def test_a_configuration_that_is_none(
+    verb: list[str], config: str, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sent_run(marker, config=config)
+    others = [folder] if verb[0] == "compare" else verb[1:]
+    refused([verb[0], folder, *others], "config.yaml", capsys)
+    assert not marker.exists()
+
+
+class Touch:
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch", "cut", "empty"])
+@pytest.mark.parametrize("verb", READING, ids=lambda verb: verb[0])
+def test_a_sent_checkpoint_is_read_as_data(
+    verb: list[str], kind: str, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = marker.parent / "evil.pt"
+    torch.save({"learner": Touch(str(marker))}, evil)
+    written = {
+        "pickle": pickle.dumps({"learner": Touch(str(marker))}),
+        "torch": evil.read_bytes(),
+        "cut": evil.read_bytes()[:200],
+        "empty": b"",
+    }
+    folder = sent_run(marker, checkpoint=written[kind])
+    refused([verb[0], folder, *verb[1:]], "checkpoint.pt is no checkpoint that can be read safely", capsys)
+    assert not marker.exists()

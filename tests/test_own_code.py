@@ -1,0 +1,279 @@
+"""Somebody's own model, device or data set: one module and one YAML file in an empty folder, nothing edited."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config import targets
+from neurobench.config.errors import BAD_USAGE, FINE
+from neurobench.runs.store import find_run
+
+ECHO = '''
+"""An echo-state network: a fixed random reservoir that a sample drives, and a ridge regression on its last state."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from neurobench.config.bounds import Bound
+from neurobench.models.learner import ModelSpec, Sums
+
+
+@dataclass(frozen=True)
+class EchoState(ModelSpec):
+    opens: ClassVar[str] = "echo.Reservoir"
+    reads: ClassVar[tuple[str, ...]] = ("vector",)
+    figures: ClassVar[str] = "echo.draw"
+    operations: ClassVar[str] = "echo.count"
+
+    units: Annotated[int, Bound(1)]
+    steps: Annotated[int, Bound(1)]
+    ridge: Annotated[float, Bound(0, above=True)]
+
+
+class Reservoir:
+    def __init__(self, spec, task, seeds, devices, device):
+        import torch
+
+        self.spec, self.task = spec, task
+        draw = torch.Generator().manual_seed(seeds.init)
+        self.W_in = torch.randn(task.shape[0], spec.units, generator=draw) / task.shape[0] ** 0.5
+        W = torch.randn(spec.units, spec.units, generator=draw)
+        self.W = 0.9 * W / torch.linalg.eigvals(W).abs().max()
+        self.A = torch.zeros(spec.units + 1, spec.units + 1)
+        self.B = torch.zeros(spec.units + 1, task.n_classes)
+        self.out = torch.zeros(spec.units + 1, task.n_classes)
+
+    def states(self, x):
+        import torch
+
+        h = torch.zeros(len(x), self.spec.units)
+        for _ in range(self.spec.steps):
+            h = torch.tanh(x @ self.W_in + h @ self.W)
+        return torch.cat([h, torch.ones(len(x), 1)], 1)
+
+    def start(self, train, initial):
+        pass
+
+    def learn(self, batch, at):
+        import torch
+
+        s = self.states(batch.x)
+        self.A += s.T @ s
+        self.B += s.T @ torch.nn.functional.one_hot(batch.y, self.task.n_classes).float()
+        return Sums()
+
+    def measure(self, batch):
+        return Sums()
+
+    def finalize(self, train, validation, record):
+        import torch
+
+        self.out = torch.linalg.solve(self.A + self.spec.ridge * torch.eye(len(self.A)), self.B)
+        return {}
+
+    def predict(self, x):
+        return self.states(x) @ self.out
+
+    def state_dict(self):
+        return {"A": self.A, "B": self.B, "out": self.out}
+
+    def load_state_dict(self, state):
+        self.A, self.B, self.out = (state[name].clone() for name in ("A", "B", "out"))
+
+
+def draw(learner, test, record):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.subplots().imshow(learner.W.numpy())
+    return {"reservoir": figure}
+
+
+def count(learner, x):
+    from neurobench.metrics.operations import Operations, linear
+
+    out = linear("out", learner.out.T, learner.states(x), spikes=False)
+    return Operations(len(x), len(x), [out], [], {"out": learner.out}, {"W": learner.W, "W_in": learner.W_in})
+'''
+ECHO_YAML = """
+# @package _global_
+model:
+  name: echo
+  _target_: echo.EchoState
+  units: 60
+  steps: 4
+  ridge: 0.1
+"""
+DEVICE = '''
+"""A sampler whose chains stay where they are put, and begin at random: the worst that there is."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from neurobench.config.bounds import Bound
+from neurobench.devices.spec import DeviceSpec
+
+
+@dataclass(frozen=True)
+class Lazy(DeviceSpec):
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "lazy.Chains"
+
+    most: Annotated[int, Bound(1)]
+
+    def refuse(self, demand):
+        return None if demand.neurons <= self.most else f"{demand.neurons} hidden units are more than {self.most}"
+
+
+class Chains:
+    def __init__(self, spec, seed, device):
+        pass
+
+    def sample_rbm(self, rbm, num_reads, seed, initial_hidden=None):
+        import torch
+
+        from neurobench.devices.sampler.protocol import Reads
+
+        draw = torch.Generator().manual_seed(seed % 2**63)
+        h = initial_hidden if initial_hidden is not None else (torch.rand(num_reads, len(rbm.b), generator=draw) < 0.5)
+        v = torch.bernoulli(torch.sigmoid(rbm.a + h.float() @ rbm.W.T), generator=draw)
+        return Reads(v, h.float(), {"reads": float(num_reads)})
+'''
+DEVICE_YAML = """
+name: lazy
+sampler:
+  _target_: lazy.Lazy
+  most: 300
+"""
+DATA = '''
+"""Two rings, one within the other."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from neurobench.config.bounds import Bound
+from neurobench.data.dataset import DatasetSpec
+
+
+@dataclass(frozen=True)
+class Rings(DatasetSpec):
+    opens: ClassVar[str] = "rings.load"
+    layout: ClassVar[str] = "vector"
+    shape: ClassVar[tuple[int, ...]] = (2,)
+    n_classes: ClassVar[int] = 2
+
+    samples: Annotated[int, Bound(3)]
+
+
+def load(spec, seed):
+    import torch
+
+    from neurobench.data.dataset import Split, Splits
+
+    def split(number):
+        draw = torch.Generator().manual_seed((seed + number) % 2**63)
+        y = torch.arange(spec.samples) % 2
+        angle = 6.283 * torch.rand(spec.samples, generator=draw)
+        radius = 0.15 + 0.2 * y + 0.05 * torch.rand(spec.samples, generator=draw)
+        x = 0.5 + radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+        return Split(x, y, torch.arange(spec.samples) + number * spec.samples)
+
+    return Splits(split(0), split(1), split(2), "generated", "0" * 64, "rings drawn anew")
+'''
+DATA_YAML = """
+name: rings
+_target_: rings.Rings
+samples: 300
+"""
+
+
+def exit_code(words: list[str]) -> int:
+    try:
+        return main(words)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str, str], list[str]]:
+    """Write a module and its YAML into the empty folder, allow the module, and return the words that find the YAML."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def write(name: str, code: str, group: str, text: str) -> list[str]:
+        (tmp_path / f"{name}.py").write_text(code.lstrip())
+        (tmp_path / group).mkdir()
+        (tmp_path / group / f"{name}.yaml").write_text(text.lstrip())
+        monkeypatch.setattr(targets, "ALLOWED", (name,))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return ["--config-dir", "."]
+
+    return write
+
+
+Own = Callable[[str, str, str, str], list[str]]
+
+
+@pytest.mark.parametrize(("dataset", "above"), [("yin_yang", 0.55), ("mnist", 0.5), ("nmnist", 0.3)])
+def test_a_sixth_model_learns_every_kind_of_data(own: Own, dataset: str, above: float) -> None:
+    words = own("echo", ECHO, "model", ECHO_YAML)
+    assert exit_code(["run", *words, "model=echo", f"dataset={dataset}", "scale=smoke", "name=echo"]) == FINE
+    folder = find_run(Path("outputs"), "echo")
+    result = folder.result()
+    assert result is not None
+    assert result["metrics"]["test_accuracy"] > above
+    assert result["metrics"]["parameter_count"] == 61 * (3 if dataset == "yin_yang" else 10)
+    assert result["metrics"]["effective_macs"] > 0
+    assert (folder.path / "figures" / "reservoir.png").is_file()
+
+
+def test_it_is_listed_and_shown(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("echo", ECHO, "model", ECHO_YAML)
+    assert exit_code(["run", *words, "model=echo", "dataset=yin_yang", "scale=smoke", "name=echo"]) == FINE
+    assert exit_code(["list", "runs"]) == FINE
+    assert "echo/" in capsys.readouterr().out
+    assert exit_code(["list", *words, "--json"]) == FINE
+    cells = json.loads(capsys.readouterr().out)["matrix"]
+    assert all(cell["runs"] for cell in cells if cell["model"] == "echo" and cell["backend"] == "sim")
+    assert exit_code(["show", "echo", "--predict", "5"]) == FINE
+    assert "of 5 right" in capsys.readouterr().out
+
+
+def test_a_device_of_ones_own_serves_the_models_of_its_kind(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("lazy", DEVICE, "backend", DEVICE_YAML)
+    setting = ["run", *words, "model=qrbm", "backend=lazy", "scale=smoke", "name=lazy"]
+    assert exit_code(setting) == FINE
+    result = find_run(Path("outputs"), "lazy").result()
+    assert result is not None
+    assert result["device_costs"]["sampler"]["reads"] > 0
+    capsys.readouterr()
+    assert exit_code([*setting, "model.n_hidden=301"]) == BAD_USAGE
+    assert "301 hidden units are more than 300" in capsys.readouterr().err
+
+
+def test_a_data_set_of_ones_own_is_learned(own: Own) -> None:
+    words = own("rings", DATA, "dataset", DATA_YAML)
+    setting = ["model=eprop_rsnn", "dataset=rings", "scale=smoke", "name=rings"]
+    assert exit_code(["run", *words, *setting, "training.batch_size=20"]) == FINE
+    result = find_run(Path("outputs"), "rings").result()
+    assert result is not None
+    assert result["data"]["n_test"] == 200
+    assert result["dataset"] == "rings"
+
+
+def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path: Path) -> None:
+    words = own("echo", ECHO, "model", ECHO_YAML)
+    command = [sys.executable, "-m", "neurobench", "validate", *words, "model=echo", "dataset=yin_yang"]
+    bare = {name: value for name, value in os.environ.items() if name != "NEUROBENCH_ALLOW"}
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=bare)
+    assert refused.returncode == BAD_USAGE
+    assert "If the code is yours: NEUROBENCH_ALLOW=echo neurobench ..." in refused.stderr
+    allowing = {**bare, "NEUROBENCH_ALLOW": "echo"}
+    allowed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=allowing)
+    assert allowed.returncode == FINE, allowed.stderr
