@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from neurobench.config.bounds import Fault
+from neurobench.config.errors import not_installed
 from neurobench.config.spec import Spec
 from neurobench.config.targets import is_installed, load
 
