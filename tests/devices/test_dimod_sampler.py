@@ -161,7 +161,7 @@ def test_what_is_not_installed_says_what_to_install(allow: pytest.MonkeyPatch) -
         recipe()
     allow.undo()
     allow.setenv(targets.ALLOW, "no_such_package")
-    with pytest.raises(BoundsError, match=r"needs the module no_such_package\.deep, which is not installed"):
+    with pytest.raises(BoundsError, match=r"needs no_such_package\.deep, which is not installed"):
         recipe("no_such_package.deep.Sampler")
 
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from neurobench.kernels.logistic import logistic
-from neurobench.problems.rbm import RBM
-from neurobench.kernels.logistic import logistic
 from neurobench.kernels.rbm.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
+from neurobench.problems.rbm import RBM
 
 
 def sparse(rows: int, units: int, seed: int, grey: bool = False) -> torch.Tensor:

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from neurobench.devices.mac.analog import LinearMac
 
 from neurobench.devices.circuit.circuit import Statevector
 from neurobench.devices.circuit.qpu import QPU
-from neurobench.devices.mac.analog import LinearMac
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.metrics.costs import Costs

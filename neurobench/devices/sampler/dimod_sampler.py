@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from neurobench.config.bounds import Bound, Fault, fault_of
+from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
 from neurobench.devices.spec import DeviceSpec
 
@@ -86,8 +87,9 @@ def _class_fault(path: str) -> str | None:
     module = path.rpartition(".")[0]
     if is_installed(module):
         return None
-    package = "'neurobench-runner[annealing]'" if path in SAMPLERS else "the package that it belongs to"
-    return f"={path} needs the module {module}, which is not installed: pip install {package}"
+    if path in SAMPLERS:
+        return not_installed(f"={path}", module, "annealing")
+    return f"={path} needs {module}, which is not installed: pip install the package that it belongs to"
 
 
 def _parameter_faults(parameters: Mapping[str, Any]) -> list[Fault]:

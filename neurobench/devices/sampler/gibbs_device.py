@@ -12,9 +12,8 @@ from neurobench.devices.sampler.chromatic import sweep_bqm
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.devices.sampler.protocol import Reads
 from neurobench.kernels.random import derive, uniforms
-from neurobench.problems.rbm import RBM
-from neurobench.kernels.random import derive, uniforms
 from neurobench.kernels.rbm.layers import conditional, transposed
+from neurobench.problems.rbm import RBM
 
 
 class GibbsDevice(dimod.Sampler):

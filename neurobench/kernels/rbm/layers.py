@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.random import key_of, uniforms
 from neurobench.kernels.random import kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, transpose

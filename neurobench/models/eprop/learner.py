@@ -13,6 +13,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.eprop import counts
 from neurobench.models.eprop.constants import constants, eta, scale
 from neurobench.models.eprop.engines import make_engine
@@ -94,9 +95,7 @@ class EpropLearner:
         return sums
 
     def rate(self, at: Step) -> float:
-        left = 1.0 - at.k / at.n
-        factor = {"none": 1.0, "linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left)}[self.recipe.lr_decay]
-        return eta(self.recipe) * factor
+        return eta(self.recipe) * FACTORS[self.recipe.lr_decay](at.k, at.n)
 
     def _recorded(self) -> list[list[float]]:
         """The first synapses of each kind, which the tutorial records as well."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.kernels.random import derive
+from neurobench.kernels.random import derive, fingerprint
+from neurobench.models.common.augment import moved
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.qcnn import circuits, counts, network
-from neurobench.models.qcnn.adam import rate
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.history import History
 from neurobench.models.qcnn.member import Member
@@ -84,8 +84,8 @@ class HybridQCNNLearner:
         before = self.main.params.clone()
         dropout = 0.0 if self.recipe.dropout_first_epoch_only and at.epoch else self.recipe.dropout
         kept = network.dropped(len(y), dropout, derive(self.seeds.training, _DROP, at.k), self.device)
-        x = network.moved(x, self.recipe.jitter, derive(self.seeds.training, _MOVE, at.k))
-        lr = rate(self.recipe.schedule, self.recipe.lr, at)
+        x = moved(x, self.recipe.jitter, derive(self.seeds.training, _MOVE, at.k))
+        lr = FACTORS[self.recipe.schedule](at.k, at.n) * self.recipe.lr
         sums: dict[str, float] = {}
         for head, member in self.members.items():
             way = self.learning_way if member is self.main else None
@@ -199,4 +199,4 @@ class HybridQCNNLearner:
         """The same images meet the same draws."""
         if self.recipe.shots is None:
             return 0
-        return derive(self.seeds.training, _PREDICT, zlib.crc32(x.cpu().contiguous().numpy().tobytes()))
+        return derive(self.seeds.training, _PREDICT, fingerprint(x))

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.models.common.optim import Moments, at_rest, descend
 from neurobench.models.qcnn import network
-from neurobench.models.qcnn.adam import Adam
 from neurobench.models.qcnn.gradients import Way
 from neurobench.models.qcnn.heads import losses, scores
 from neurobench.models.qcnn.spec import HybridQCNN
@@ -21,11 +21,8 @@ class Member:
     def __init__(self, recipe: HybridQCNN, head: str, shape: tuple[int, ...], classes: int, seed: int, device: Any):
         self.recipe, self.head = recipe, head
         self.parts = network.parts(recipe, head, shape, classes)
-        self.adam = Adam(network.initial(self.parts, seed).to(device))
-
-    @property
-    def params(self) -> Tensor:
-        return self.adam.params
+        self.params = network.initial(self.parts, seed).to(device)
+        self.moments = at_rest([self.params])
 
     def scores(self, x: Tensor, way: Way | None, seed: int, params: Tensor | None = None) -> Tensor:
         """(B, classes) without dropout."""
@@ -48,17 +45,17 @@ class Member:
         found = scores(self.head, p, network.trunk(p, x, kept), way, seed)
         loss = self.losses(found, y, way).mean()
         (g,) = torch.autograd.grad(loss, flat)
-        self.adam.step(g, lr, self.recipe.weight_decay)
+        self.moments = descend([self.params], [g], self.moments, lr, weight_decay=self.recipe.weight_decay)
         return float(loss.detach()) * len(y), int((found.detach().argmax(1) == y).sum())
 
     def losses(self, found: Tensor, y: Tensor, way: Way | None) -> Tensor:
         return losses(self.head, found, y, self.recipe.nll_on_probabilities, way.shots if way else None)
 
     def state_dict(self) -> dict[str, Any]:
-        adam = self.adam
-        return {"params": adam.params.clone(), "m": adam.m.clone(), "v": adam.v.clone(), "t": adam.t}
+        (m,), (v,), t = self.moments
+        return {"params": self.params.clone(), "m": m.clone(), "v": v.clone(), "t": t}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name in ("params", "m", "v"):
-            getattr(self.adam, name).copy_(state[name])
-        self.adam.t = state["t"]
+        self.params.copy_(state["params"])
+        m, v = (state[name].to(self.params.device, copy=True) for name in ("m", "v"))
+        self.moments = Moments([m], [v], state["t"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from neurobench.metrics.operations import Operations, linear, population
+from neurobench.models.common.readout import Readout
 from neurobench.models.qrbm import rbm as equations
-from neurobench.models.qrbm.readout import Readout
 from neurobench.problems.rbm import RBM
 
 

@@ -12,8 +12,10 @@ from torch import Tensor
 from neurobench.kernels.random import derive, uniforms
 from neurobench.kernels.rbm.layers import Pair, ascend, conditional, transposed, warm_up
 from neurobench.metrics.operations import Operations
+from neurobench.models.common import readout
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import counts, initial, pixels, readout
+from neurobench.models.qrbm import counts, initial, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import bqm
@@ -66,7 +68,7 @@ class QRBMLearner:
         q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
         self.chains = after if recipe.negative != "cd" else self.chains
 
-        rate = recipe.lr * (1 - at.k / at.n if recipe.lr_schedule == "linear" else 1)
+        rate = recipe.lr * FACTORS[recipe.lr_schedule](at.k, at.n)
         finite = ascend(
             rbm, self.velocity, Pair(v, p), Pair(u, q), rate, decay=recipe.weight_decay, momentum=recipe.momentum
         )
@@ -131,10 +133,10 @@ class QRBMLearner:
             train.y.to(self.device),
             self._features(validation.x),
             validation.y.to(self.device),
-            n_classes=self.task.n_classes,
-            l2=self.recipe.l2,
-            candidates=self.recipe.l2_candidates,
-            iterations=self.recipe.readout_iterations,
+            self.task.n_classes,
+            readout.Search(
+                self.recipe.l2, self.recipe.l2_candidates, self.recipe.readout_iterations, self.seeds.training
+            ),
         )
         self.readout = chosen.readout
         return chosen.figures

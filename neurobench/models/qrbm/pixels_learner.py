@@ -11,16 +11,17 @@ from torch.nn.functional import cross_entropy
 
 from neurobench.data.dataset import Batch, Split
 from neurobench.metrics.operations import Operations
-from neurobench.models.learner import Step, Task
-from neurobench.models.qrbm import counts, pixels, readout
+from neurobench.models.common import readout
+from neurobench.models.learner import Seeds, Step, Task
+from neurobench.models.qrbm import counts, pixels
 from neurobench.models.qrbm.baselines import PixelsLR
 
 
 class PixelsLearner:
     """See `neurobench.models.learner.Learner`."""
 
-    def __init__(self, recipe: PixelsLR, task: Task, device: torch.device):
-        self.recipe, self.task, self.device = recipe, task, device
+    def __init__(self, recipe: PixelsLR, task: Task, seeds: Seeds, device: torch.device):
+        self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
         self.readout: readout.Readout | None = None
 
     def start(self, train: Split) -> None:
@@ -44,10 +45,8 @@ class PixelsLearner:
             train.y.to(self.device),
             self._features(validation.x),
             validation.y.to(self.device),
-            n_classes=self.task.n_classes,
-            l2=recipe.l2,
-            candidates=recipe.l2_candidates,
-            iterations=recipe.readout_iterations,
+            self.task.n_classes,
+            readout.Search(recipe.l2, recipe.l2_candidates, recipe.readout_iterations, self.seeds.training),
         )
         self.readout = chosen.readout
         return chosen.figures

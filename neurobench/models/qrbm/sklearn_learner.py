@@ -13,8 +13,9 @@ from torch import Tensor
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations
+from neurobench.models.common import readout
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import counts, pixels, readout
+from neurobench.models.qrbm import counts, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.baselines import SklearnRBM
 from neurobench.problems.rbm import RBM
@@ -69,10 +70,8 @@ class SklearnLearner:
             train.y,
             self._features(validation.x),
             validation.y,
-            n_classes=self.task.n_classes,
-            l2=recipe.l2,
-            candidates=recipe.l2_candidates,
-            iterations=recipe.readout_iterations,
+            self.task.n_classes,
+            readout.Search(recipe.l2, recipe.l2_candidates, recipe.readout_iterations, self.seeds.training),
         )
         self.readout = chosen.readout
         return chosen.figures

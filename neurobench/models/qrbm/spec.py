@@ -58,7 +58,7 @@ class QRBM(ModelSpec):
     init_sd: Annotated[float, Bound(0)] = 0.01  # of the weights
     l2: Annotated[float, Bound(0)] = 1e-4  # of the readout, where there is no validation split to choose on
     l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
-    readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
+    readout_iterations: Annotated[int, Bound(1)] = 200  # of L-BFGS, at most
     # What the readout sees of a hidden unit. both: p(h|v), and the sum b + vW that it is the logistic function of.
     features: Literal["probability", "both"] = "both"
     sampler: Annotated[str, Uses("sampler")]
@@ -98,7 +98,7 @@ class TutorialQRBM(ModelSpec):
     init_sd: Annotated[float, Bound(0)] = 0.001  # of the weights
     num_reads: Annotated[int, Bound(1)] = 100  # the best of them starts update 0; 100,000 as published
     steps_per_epoch: Annotated[int, Bound(1)] = 6  # the printed error is divided by it once more
-    readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS
+    readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS, at most; scikit-learn's default
     sampler: Annotated[str, Uses("sampler")]
 
     def demand(self, task: Task) -> Demand:

@@ -13,8 +13,9 @@ from neurobench.kernels.random import derive, kernel_key
 from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, transposed, warm_up
 from neurobench.kernels.rbm.sequential_cd import sequential_cd
 from neurobench.metrics.operations import Operations
+from neurobench.models.common import readout
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import counts, initial, pixels, readout
+from neurobench.models.qrbm import counts, initial, pixels
 from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.spec import TutorialQRBM
 from neurobench.problems import bqm
@@ -95,16 +96,16 @@ class TutorialLearner:
         }
 
     def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn would by default (C = 1)."""
+        """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn does by default."""
         f = torch.cat([self._features(train.x), self._features(validation.x)])
         y = torch.cat([train.y, validation.y])
         self.readout = self._fit(f, y)
         return {"readout_train_accuracy": readout.accuracy(self.readout, f, y), "device_energy": self.device_energy}
 
     def _fit(self, f: Tensor, y: Tensor, iterations: int | None = None) -> readout.Readout:
-        """sum cross-entropy + |weight|^2 / 2, which is scikit-learn's default."""
-        l2 = 0.5 / len(y)
-        return readout.fit(f, y, self.task.n_classes, l2, iterations or self.recipe.readout_iterations, False)
+        """sum cross-entropy + |weight|^2 / 2, which is scikit-learn's default (C = 1)."""
+        iterations = iterations or self.recipe.readout_iterations
+        return readout.fit(f, y, self.task.n_classes, 0.5 / len(y), iterations, standardise=False)
 
     def predict(self, x: Any) -> Tensor:
         if self.readout is None:

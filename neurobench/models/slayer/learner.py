@@ -12,6 +12,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.devices.core.protocol import Core
 from neurobench.kernels.random import derive, uniforms
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.slayer import adam, losses, parameters, report, spikes
 from neurobench.models.slayer.dense import DenseEngine
@@ -79,7 +80,7 @@ class SlayerLearner:
         if not math.isfinite(loss):
             raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {recipe.lr:g}")
         gradients = self.engine.gradients(g, self.slope, recipe.learn_decays)
-        rate = recipe.lr * (0.5 * (1 + math.cos(math.pi * at.k / at.n)) if recipe.lr_schedule == "cosine" else 1)
+        rate = recipe.lr * FACTORS[recipe.lr_schedule](at.k, at.n)
         flow = [
             adam.update(layer, there, gradient, moments, rate, at.k, recipe)
             for layer, there, gradient, moments in zip(self.layers, self.held, gradients, self.moments, strict=True)

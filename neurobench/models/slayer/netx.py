@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.models.slayer.extra import extra
+from neurobench.config.targets import import_extra
 from neurobench.models.slayer.neuron import GRID, POINT
 from neurobench.models.slayer.parameters import Held
 
@@ -21,7 +21,7 @@ LARGEST_DELAY = 62  # steps
 
 def write(layers: list[Held]) -> bytes:
     """The file. Raises UserError where netx could not load it."""
-    h5py = extra("h5py")
+    h5py = import_extra("h5py", "spiking", "a file of lava-dl")
     for k, layer in enumerate(layers):
         if layer.unit == 1:
             raise UserError("a network of floats has no mantissas; train one with backend.core.arithmetic=fixed")
@@ -64,7 +64,7 @@ class Found:
 
 def read(name: str) -> list[Found]:
     """Layers of a file, weights (I, C) in units of 1. Raises UserError with the path within the file."""
-    h5py = extra("h5py")
+    h5py = import_extra("h5py", "spiking", "a file of lava-dl")
     try:
         file = h5py.File(name, "r")
     except OSError as fault:

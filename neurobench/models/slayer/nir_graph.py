@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.models.slayer.extra import extra
+from neurobench.config.targets import import_extra
 from neurobench.models.slayer.netx import LARGEST_DELAY, Found
 from neurobench.models.slayer.neuron import GRID, POINT
 from neurobench.models.slayer.parameters import Held
@@ -29,7 +29,7 @@ def write(layers: list[Held], dt: float) -> bytes:
     With a = the decay a step: tau_syn = dt / ai, tau_mem = dt / av, w_in = 1 / ai, r = 1 / av: one Euler step of dt is
     one step of the neuron.
     """
-    nir = extra("nir")
+    nir = import_extra("nir", "spiking", "a NIR graph")
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([layers[0].W.shape[0]])})}
     for k, layer in enumerate(layers):
         nodes[f"linear{k}"] = nir.Linear(layer.w.t().cpu().numpy().astype(np.float32))
@@ -72,7 +72,7 @@ def _neuron(nir: Any, k: int, layer: Held, dt: float) -> Any:
 
 def read(name: str, dt: float) -> list[Found]:
     """Layers of a file, weights (I, C). Raises UserError with the node's name."""
-    nir = extra("nir")
+    nir = import_extra("nir", "spiking", "a NIR graph")
     try:
         graph = nir.read(name)
     except Exception as fault:  # whatever a foreign file makes of the reader

@@ -16,7 +16,7 @@ from neurobench.devices.circuit.qpu import QPU
 from neurobench.experiment.plan import check
 from neurobench.experiment.seeds import spawn
 from neurobench.models.learner import Divergence, Step, Task
-from neurobench.models.qcnn import adam, heads, network
+from neurobench.models.qcnn import heads, network
 from neurobench.models.qcnn.spec import HybridQCNN
 from tests.models.qcnn.conftest import CPU, SHAPE, bars, learner, train
 
@@ -86,17 +86,6 @@ def test_losses_of_probabilities() -> None:
     assert counted.tolist() == pytest.approx([-math.log(1.5 / 5), -math.log(0.5 / 5)])
 
 
-def test_a_cycle_s_rate_is_torch_s() -> None:
-    parameter = [nn.Parameter(torch.zeros(1))]
-    optimizer = torch.optim.Adam(parameter)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.4, total_steps=50, cycle_momentum=False)
-    for k in range(50):
-        assert adam.rate("one_cycle", 0.4, Step(k, 50, 0)) == pytest.approx(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    assert adam.rate("constant", 0.4, Step(7, 50, 0)) == 0.4
-
-
 def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_does() -> None:
     kept = network.dropped(1000, 0.25, seed=1, device=CPU)
     assert kept is not None
@@ -110,16 +99,6 @@ def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_d
             made.history.note(0, made.main.params, {}, 8)
             made.learn(batch, Step(1, 9, 1))
         assert torch.equal(with_.main.params, without.main.params) == alike
-
-
-def test_moved_images_are_the_images_moved() -> None:
-    x = torch.arange(2 * 16 * 16, dtype=torch.float32).reshape(2, 1, 16, 16) + 1
-    found = network.moved(x, 2, seed=3)
-    for before, after in zip(x[:, 0], found[:, 0], strict=True):
-        wide = nn.functional.pad(before, (2,) * 4)
-        assert any(torch.equal(after, wide[r : r + 16, c : c + 16]) for r in range(5) for c in range(5))
-    assert not torch.equal(found, x)
-    assert network.moved(x, 0, seed=3) is x
 
 
 @pytest.mark.parametrize(
@@ -173,7 +152,7 @@ def test_the_twin_does_not_disturb_and_meets_the_same_batches() -> None:
     assert torch.equal(alone.main.params, beside.main.params)
     sums = beside.measure(data.batch(slice(0, 32)))
     twin = learner(head="sigmoid")
-    twin.main.adam.params.copy_(beside.members["sigmoid"].params)
+    twin.main.params.copy_(beside.members["sigmoid"].params)
     assert sums["sigmoid_accuracy"] == twin.measure(data.batch(slice(0, 32)))["correct"]
 
 

@@ -12,8 +12,8 @@ from sklearn.neural_network import BernoulliRBM
 
 from neurobench.config.bounds import BoundsError
 from neurobench.kernels.random import derive
+from neurobench.models.common import readout
 from neurobench.models.learner import Step
-from neurobench.models.qrbm import baselines, readout
 from neurobench.models.qrbm.baselines import PixelsLR, SklearnRBM
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.models.qrbm.test_recipe import CONF, Loader
@@ -30,9 +30,10 @@ def test_pixels_lr_is_the_readout_on_pixels(task, train, held_out):
     assert learner.learn(batch, Step(0, 1, 0))["loss"] == pytest.approx(30 * np.log(3), rel=1e-5)
     learner.settle(train, held_out)
     f = (torch.cat([train.x, held_out.x]).flatten(1) > 128 / 255).float()
-    fitted = readout.fit(f, torch.cat([train.y, held_out.y]), 3, 1e-3, 50)
+    fitted = readout.fit(f, torch.cat([train.y, held_out.y]), 3, 1e-3, 200)
     expected = readout.scores(fitted, (held_out.x.flatten(1) > 128 / 255).float())
-    torch.testing.assert_close(learner.predict(held_out.x), expected)
+    found, wanted = (torch.softmax(each, 1) for each in (learner.predict(held_out.x), expected))
+    torch.testing.assert_close(found, wanted, atol=0.01, rtol=0)  # both end where no derivative exceeds 1e-4
     assert (learner.predict(held_out.x).argmax(1) == held_out.y).float().mean() > 0.9
     assert learner.measure(batch)["loss"] < 15
 
@@ -95,12 +96,6 @@ def test_a_bad_value_is_refused_with_its_sentence(recipe, bad, sentence: str):
     with pytest.raises(BoundsError) as error:
         recipe(**bad)
     assert sentence in str(error.value)
-
-
-def test_a_missing_scikit_learn_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(baselines, "is_installed", lambda module: False)
-    with pytest.raises(BoundsError, match=r"needs scikit-learn, which is not installed: pip install .*bench"):
-        SklearnRBM()
 
 
 @pytest.mark.parametrize(("file", "recipe"), [("pixels_lr", PixelsLR), ("sklearn_rbm", SklearnRBM)])
