@@ -19,7 +19,7 @@ from neurobench.problems.rbm import RBM
 
 
 def coins(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
-    """Float32, 0 or 1 with equal probability: where a walk starts that is not told where."""
+    """Float32, 0 or 1 with equal probability: where a walk starts without a given state."""
     return (uniforms(seed, shape, device) < 0.5).float()
 
 
@@ -52,13 +52,13 @@ def _layers_torch(
 ) -> tuple[Tensor, Tensor]:
     """The same in plain torch, with draws of its own."""
 
-    def renewed(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
+    def redrawn(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
         return (bias + x @ W > 0).float() if beta == np.inf else conditional_torch(x, W, bias, draw, beta).state
 
     for s, beta in enumerate(betas):
         if s > 0 or not hidden_given:
-            h = renewed(v, rbm.W, rbm.b, beta, derive(seed, s, 0))
-        v = renewed(h, rbm.W.t(), rbm.a, beta, derive(seed, s, 1))
+            h = redrawn(v, rbm.W, rbm.b, beta, derive(seed, s, 0))
+        v = redrawn(h, rbm.W.t(), rbm.a, beta, derive(seed, s, 1))
     return v, h
 
 

@@ -1,4 +1,4 @@
-"""Any sampler that speaks dimod, the device."""
+"""Any sampler that speaks dimod: simulated annealing, tabu search, a real annealer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.dimod_sampler import DimodSampler
 from neurobench.devices.sampler.protocol import Reads
+from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.bqm import to_bqm
@@ -22,22 +22,23 @@ from neurobench.problems.rbm import RBM
 SEED_BITS = 31  # the most that every sampler takes
 
 
-class DimodDevice(dimod.Sampler):
-    """Hands the machine over as a binary quadratic model, and brings the answer back as states."""
+class WrappedSampler(dimod.Sampler):
+    """Passes a machine on as a binary quadratic model, and turns the answer into states. `seed`, the identity of an
+    emulated chip, makes no difference."""
 
-    def __init__(self, recipe: DimodSampler):
-        self.recipe = recipe
-        inner: Any = _class(recipe.sampler)(**recipe.options)
-        for name in recipe.composites:
+    def __init__(self, spec: DimodSampler, seed: int, device: torch.device):
+        self.spec = spec
+        inner: Any = _class(spec.sampler)(**spec.options)
+        for name in spec.composites:
             inner = _class(name)(inner)
         if not isinstance(inner, dimod.Sampler):
-            raise UserError(f"{recipe.sampler} is not a dimod.Sampler: it cannot serve as a sampler.")
+            raise UserError(f"{spec.sampler} is not a dimod.Sampler: it cannot serve as a sampler.")
         self.inner = inner
-        for name in recipe.parameters:
+        for name in spec.parameters:
             if name not in inner.parameters:
                 known = sorted(inner.parameters)
                 raise UserError(
-                    f"{recipe.sampler} has no parameter {name}; it has {', '.join(known)}.{did_you_mean(name, known)}"
+                    f"{spec.sampler} has no parameter {name}; it has {', '.join(known)}.{did_you_mean(name, known)}"
                 )
 
     @property
@@ -49,13 +50,13 @@ class DimodDevice(dimod.Sampler):
         return self.inner.parameters
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, **kwargs: Any) -> dimod.SampleSet:
-        """As the wrapped sampler does, with the parameters of the recipe where the call says nothing else."""
-        return self.inner.sample(bqm, **{**self.recipe.parameters, **kwargs})
+        """As the wrapped sampler does, with the parameters of the spec where the call sets no others."""
+        return self.inner.sample(bqm, **{**self.spec.parameters, **kwargs})
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """A sampler that hands back fewer states than were asked for has them repeated in turn.
+        """Where the sampler returns fewer states than `num_reads`, they are repeated in turn.
 
-        Chains that are handed a hidden layer start there and at v ~ p(v|h).
+        Chains with given hidden states start there and at v ~ p(v|h).
         """
         walks.check_call(num_reads, seed, initial_hidden)
         visible, hidden = rbm.W.shape
@@ -70,12 +71,12 @@ class DimodDevice(dimod.Sampler):
         order = [answer.variables.index(n) for n in range(visible + hidden)]
         states = np.repeat(answer.record.sample[:, order], answer.record.num_occurrences, axis=0)
         x = torch.from_numpy(np.resize(states, (num_reads, visible + hidden)).astype(np.float32)).to(rbm.W.device)
-        return Reads(x[:, :visible], x[:, visible:], {"reads": float(num_reads), "answered": float(len(states))})
+        return Reads(x[:, :visible], x[:, visible:], {"reads": float(num_reads)}, {"answered": float(len(states))})
 
     def _start(self, rbm: RBM, h: Tensor, seed: int) -> dict[str, Any]:
         if "initial_states" not in self.parameters:
             raise UserError(
-                f"{self.recipe.sampler} takes no initial_states, so it cannot go on from given states, which "
+                f"{self.spec.sampler} takes no initial_states, so it cannot go on from given states, which "
                 "negative=cd and negative=pcd ask for. Set model.negative=device."
             )
         v = conditional(h, transposed(rbm.W), rbm.a, seed).state
@@ -84,9 +85,9 @@ class DimodDevice(dimod.Sampler):
 
 
 def _class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    there = importlib.import_module(module)
-    if not hasattr(there, name):
-        known = [key for key in vars(there) if not key.startswith("_")]
-        raise UserError(f"{path}: there is no {name} in {module}.{did_you_mean(name, known)}")
-    return getattr(there, name)
+    package, _, name = path.rpartition(".")
+    module = importlib.import_module(package)
+    if not hasattr(module, name):
+        known = [key for key in vars(module) if not key.startswith("_")]
+        raise UserError(f"{path}: there is no {name} in {package}.{did_you_mean(name, known)}")
+    return getattr(module, name)
