@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, UserError
-from neurobench.sweep.launch import LAUNCHERS, cores
+from neurobench.runs.provenance import cores
+from neurobench.sweep.launch import LAUNCHERS
 from neurobench.sweep.plan import Job, jobs_of
 from neurobench.sweep.progress import COLOURS, Board
 from neurobench.sweep.runner import TO_RUN, Way, drive

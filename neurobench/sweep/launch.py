@@ -13,6 +13,7 @@ from concurrent.futures import as_completed
 from typing import Any
 
 from neurobench.config.errors import UserError
+from neurobench.config.targets import import_extra
 from neurobench.sweep.progress import last_report
 from neurobench.sweep.work import Task, warm, work, work_here
 
@@ -20,10 +21,6 @@ Outcome = tuple[Task, dict[str, Any]]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LOST = "the process ended without a word (killed, or out of memory)"
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -79,7 +76,7 @@ def submitit_local(tasks: Sequence[Task], workers: int, threads: int, options: M
 
 
 def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    submitit = _needed("submitit", "slurm")
+    submitit = import_extra("submitit", "slurm", "this launcher")
     from neurobench.sweep.requeue import Requeued
 
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster=cluster)
@@ -97,7 +94,7 @@ def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mappin
 
 def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
     """A Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
-    ray = _needed("ray", "ray")
+    ray = import_extra("ray", "ray", "this launcher")
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
         size = {"address": address} if address else {"num_cpus": workers * threads}
@@ -114,13 +111,3 @@ def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str,
 
 
 LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
-
-
-def _needed(module: str, extra: str) -> Any:
-
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"this launcher needs {error.name}, which is not installed: pip install 'neurobench-runner[{extra}]'"
-        ) from None
