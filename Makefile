@@ -9,7 +9,7 @@ space := $() $()
 DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
-MATRIX := $(notdir $(basename $(wildcard conf/experiment/matrix_*.yaml)))
+MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
 SCALE ?= paper
@@ -120,7 +120,7 @@ table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast eng
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick
 table-matrix: .venv/installed-dev ## the matrix at quick scale, 7 minutes on two cores (SCALE=paper: 70 minutes of one core): accuracy, time, operations, device cost
-	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX))
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX)) backend=sim,mock
 	$(BIN)/neurobench matrix --scale $(SCALE)
 
 table-camera: .venv/installed ## two networks trained on emulated recordings, tested on real ones; emulated held against real

@@ -40,7 +40,7 @@ FILES = {
     "a data set's list": ("dataset: {digits: [EVIL]}", SECTION),
     "an encoder's class": ("encoder: {_target_: shutil.rmtree}", FOREIGN),
     "an encoder's key": ("encoder: {window: EVIL}", SECTION),
-    "a data set for an encoder": ("encoder: {_target_: neurobench.data.mnist.MNIST}", "offers no encoder"),
+    "a data set for an encoder": ("encoder: {_target_: neurobench.data.specs.MNIST}", "offers no encoder"),
     "a model for a data set": ("dataset: {_target_: neurobench.models.qrbm.spec.QRBM}", "is no dataset"),
     "a device for a model": ("model: {_target_: neurobench.devices.core.loihi.Loihi2}", "is no model"),
     "a device's class": ("backend: {sampler: {_target_: os.system}}", FOREIGN),

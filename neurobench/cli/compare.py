@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.cli.outputs import add_outputs
-from neurobench.cli.summary import figure
 from neurobench.config.errors import FINE
+from neurobench.metrics.catalog import printed, printed_change
 from neurobench.runs.differences import Difference, differences
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
@@ -59,11 +59,9 @@ def _print(a: RunFolder, b: RunFolder, found: dict[str, list[Difference]]) -> No
 def _cells(section: str, entry: Difference) -> list[Text]:
     if section != "metrics":
         return [Text(entry.key), Text(_plain(entry.a)), Text(_plain(entry.b))]
-    values = [Text("-" if value is None else figure(entry.key, value)) for value in (entry.a, entry.b)]
-    change = entry.b - entry.a if entry.a is not None and entry.b is not None else None
-    per_cent = entry.key.endswith("accuracy")
-    told = "" if change is None else f"{change * 100:+.2f} points" if per_cent else f"{change:+.4g}"
-    return [Text(entry.key), *values, Text(told)]
+    values = [Text("-" if value is None else printed(entry.key, value, digits=6)) for value in (entry.a, entry.b)]
+    known = entry.a is not None and entry.b is not None
+    return [Text(entry.key), *values, Text(printed_change(entry.key, entry.b - entry.a) if known else "")]
 
 
 def _plain(value: Any) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from neurobench.config.errors import FAILED, FINE
-from neurobench.data.store import FOLDERS, fetch, path, verify
+from neurobench.data.files import FOLDERS, bundled_folder, verify
 
 
 def main(words: list[str]) -> int:
@@ -43,8 +43,10 @@ def main(words: list[str]) -> int:
             parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
         return _camera(asked.of, asked.fitted_to, asked.figure)
     if asked.deed == "path":
-        print(path(asked.name))
+        print(bundled_folder(asked.name))
     elif asked.deed == "fetch":
+        from neurobench.data.fetch import fetch
+
         root = fetch(asked.name, asked.root)
         print(f"fetched; use it with: neurobench run dataset={asked.name} dataset.root={root}")
     else:
@@ -70,7 +72,7 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 
 
 def _emulate(asked: argparse.Namespace) -> int:
-    from neurobench.data.camera_files import write
+    from neurobench.data.camera.recordings import write
 
     folder, n = write(asked.root, asked.train, asked.test, asked.camera_seed)
     print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={asked.root}")
@@ -81,8 +83,8 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> i
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera_figure import figures
-    from neurobench.data.camera_likeness import floors, likeness, pairs, summary
+    from neurobench.data.camera.figures import figures
+    from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 
     console = Console()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")

@@ -106,7 +106,7 @@ def _configs() -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from neurobench.data.store import verify
+    from neurobench.data.files import verify
 
     for name, fine, sentence in verify():
         yield fine, f"data {name}: {sentence}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from neurobench.cli.outputs import add_outputs
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.html import page
-from neurobench.report.published import declared_tables
+from neurobench.report.published import published_tables
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.index import read_index
 
@@ -23,14 +23,14 @@ def main(words: list[str]) -> int:
         "--figures-mb", type=float, default=24, metavar="MB", help="most that their figures may weigh (%(default)s)"
     )
     add_outputs(parser)
-    asked = parser.parse_args(words)
-    target = asked.to or asked.outputs / "report.html"
+    args = parser.parse_args(words)
+    target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}")
-    if asked.details < 0 or asked.figures_mb < 0:
+    if args.details < 0 or args.figures_mb < 0:
         raise UserError("--details and --figures-mb are at least 0")
-    entries = read_index(asked.outputs)
-    text = page(declared_tables(), asked.outputs, entries, asked.details, round(asked.figures_mb * 2**20))
+    entries = read_index(args.outputs)
+    text = page(published_tables(), args.outputs, entries, args.details, round(args.figures_mb * 2**20))
     write_bytes(target, text.encode())
     print(f"{target}: {len(entries)} runs, {len(text.encode()) / 2**20:.1f} MiB; open it in a browser")
     return FINE

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.config.compose import GROUPS, composer, explain, searchpath
+from neurobench.config.compose import GROUPS, before_composing, composer, explain, searchpath
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError
 
 # What Hydra answers by itself, without a run: its help, the composed configuration, where it came from.
@@ -80,6 +80,7 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
     # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [sys.argv[0], *searchpath(config_dir), *overrides, *flags]
+    before_composing(overrides)
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 
 

@@ -8,12 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from neurobench.metrics.catalog import printed
 from neurobench.runs.folder import RunFolder
-
-
-def figure(name: str, value: float) -> str:
-    """A figure as a person reads it: proportions of test samples in per cent."""
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.6g}"
 
 
 def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
@@ -29,7 +25,7 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
     for name, value in result["metrics"].items():
         per_step = name.endswith("_per_step") and value == result["metrics"].get(name.removesuffix("_per_step"))
         if name != "test_accuracy" and not per_step:  # without time a sample is one step
-            table.add_row(name.replace("_", " "), figure(name, value))
+            table.add_row(name.replace("_", " "), printed(name, value, digits=6))
     console.print(table)
     for told in (*_devices(result), *_undefined(result)):
         console.print(told, highlight=False, soft_wrap=True)

@@ -8,12 +8,11 @@
 This module imports nothing heavy: configurations are checked before torch is touched.
 """
 
-import dataclasses
 import math
 import types
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Union
 
 Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
@@ -55,14 +54,16 @@ class BoundsError(ValueError):
         super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
 
 
-def enforce(record: Any) -> None:
-    """Raise BoundsError naming every field of a dataclass whose value breaks its annotation."""
+def field_faults(record: Any) -> list[Fault]:
+    """Every field of a dataclass whose value breaks its annotation."""
     hints = typing.get_type_hints(type(record), include_extras=True)
-    faults = []
-    for field in dataclasses.fields(record):
-        fault = fault_of(getattr(record, field.name), hints[field.name])
-        if fault:
-            faults.append((field.name, fault))
+    sentences = {field.name: fault_of(getattr(record, field.name), hints[field.name]) for field in fields(record)}
+    return [(name, sentence) for name, sentence in sentences.items() if sentence]
+
+
+def enforce(record: Any) -> None:
+    """Raise BoundsError naming every field that breaks its annotation."""
+    faults = field_faults(record)
     if faults:
         raise BoundsError(type(record).__name__, faults)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -29,7 +31,37 @@ def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
     return full if _root_.scale.name == "paper" else cut
 
 
+def _case(value: str, choices: dict[str, Any], otherwise: Any = KeyError) -> Any:
+    """`${case:VALUE,{A:X,B:Y},Z}` in a YAML file: X where VALUE is A, Y where it is B, else Z."""
+    if value not in choices and otherwise is KeyError:
+        raise ValueError(f"{value} is none of {', '.join(choices)}")
+    return choices.get(value, otherwise)
+
+
 OmegaConf.register_new_resolver("paper", _paper, replace=True)
+OmegaConf.register_new_resolver("case", _case, replace=True)
+
+
+@cache
+def matrix_cells() -> tuple[str, ...]:
+    """Make the experiments of conf/matrix known to Hydra and return their names. A file holds several: its key `mnist`
+    in `qrbm.yaml` is experiment=matrix_qrbm_mnist."""
+    names = []
+    for package in config_packages():
+        folder = files(package).joinpath("matrix")
+        for file in folder.iterdir() if folder.is_dir() else ():
+            for dataset, cell in yaml.safe_load(file.read_text()).items():
+                name = f"matrix_{file.name.removesuffix('.yaml')}_{dataset}"
+                node = {"name": name + "_${backend.name}", **cell}
+                ConfigStore.instance().store(name, node, "experiment", "_global_", package)
+                names.append(name)
+    return tuple(names)
+
+
+def before_composing(overrides: Sequence[str]) -> None:
+    """To be called before Hydra composes. It reads the matrix only where an experiment is chosen: that takes 0.1 s."""
+    if any("experiment" in word for word in overrides):
+        matrix_cells()
 
 
 def folders(config_dir: str | None = None) -> list[str]:
@@ -60,6 +92,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         return config, cast(dict[str, Any], found)
 
     def checked(overrides: Sequence[str]) -> DictConfig:
+        before_composing(overrides)
         config, found = section(overrides, searchpath(config_dir))
         words = tuple(word for word in overrides if is_hydra(word))
         if words not in own:
@@ -67,7 +100,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         faults = hydra_faults(found, own[words], folders(config_dir))
         if faults:
             raise ConfigError(faults)
-        return cast(DictConfig, OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
@@ -81,7 +114,8 @@ def choices(group: str, config_dir: str | None = None) -> list[str]:
     found = {
         entry.name for place in places if place.joinpath(group).is_dir() for entry in place.joinpath(group).iterdir()
     }
-    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    names = [name.removesuffix(".yaml") for name in found if name.endswith(".yaml")]
+    return sorted([*names, *matrix_cells()] if group == "experiment" else names)
 
 
 def explain(

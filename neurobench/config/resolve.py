@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -45,14 +45,14 @@ def resolved(config: DictConfig) -> Plain:
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"
-    return {str(key): value for key, value in plain.items()}
+    return cast(Plain, plain)
 
 
 def wiring(config: DictConfig) -> dict[str, str]:
     """ "model.sampler" -> "sampler": keys of the model that YAML fills with a device of the backend."""
     values = OmegaConf.to_container(config.model, resolve=False)
     assert isinstance(values, dict)
-    found = {f"model.{key}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
+    found = {f"model.{key!s}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
     return {path: match[1] for path, match in found.items() if match}
 
 

@@ -1,6 +1,7 @@
 """The sections of a configuration that are the same for every model: their keys, types and bounds."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from neurobench.config.bounds import Bound, Fault
@@ -62,6 +63,9 @@ class Row(Record):
     source: str
     band: tuple[float | None, ...]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
+    model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
+    dataset: str | None = None
+    backend: str | None = None
 
     def conflicts(self) -> list[Fault]:
         return [] if len(self.band) == 2 else [("band", f"={list(self.band)!r} is not [low, high]")]
@@ -73,3 +77,4 @@ class Table(Record):
 
     name: str
     rows: tuple[Any, ...]
+    over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination has rows of its own

@@ -6,7 +6,6 @@ import dataclasses
 import typing
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
 from neurobench.config.bounds import BoundsError
@@ -25,6 +24,7 @@ class Reader:
     def __init__(self, config: Mapping[str, Any]):
         self.config = config
         self.faults: list[str] = []
+        self.wiring: dict[str, str] = {}  # field of a spec -> device of the backend that it names
 
     def record(self, kind: type[R], values: Any, owner: str) -> R | None:
         """The record of a section, or None where it has faults. `owner`: the section's path, "" for the top."""
@@ -71,7 +71,7 @@ class Reader:
         for key, value in fields.items():
             match = DEVICE.match(value) if isinstance(value, str) else None
             if match and key in devices:
-                wired[key] = match[1]
+                wired[key] = self.wiring[key] = match[1]
             elif match:
                 self.faults.append(f"{owner}.{key}={value}: this key takes a value, not a device")
                 del wired[key]
@@ -84,7 +84,6 @@ class Reader:
         return wired
 
 
-@cache
 def uses(target: type[Spec]) -> Mapping[str, str]:
     """Field -> kind of device, of the fields that YAML fills with `${backend.NAME}`."""
     hints = typing.get_type_hints(target, include_extras=True)

@@ -7,7 +7,7 @@ function or class that does its work, so that a configuration is checked without
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from neurobench.config.bounds import BoundsError, Fault, enforce
+from neurobench.config.bounds import BoundsError, Fault, field_faults
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,13 @@ class Record:
             value = getattr(self, field.name)
             if isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
-        enforce(self)
-        faults = self.conflicts()
+        faults = [*field_faults(self), *self.section_faults()] or self.conflicts()
         if faults:
             raise BoundsError(type(self).__name__, faults)
+
+    def section_faults(self) -> list[Fault]:
+        """What is wrong inside fields that are sections themselves: ("phases.host.lr", "=0 is not above 0")."""
+        return []
 
     def conflicts(self) -> list[Fault]:
         """Fields that are sound by themselves and do not go together: (field, "=3 is more than steps=2")."""

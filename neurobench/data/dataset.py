@@ -14,11 +14,11 @@ from neurobench.config.spec import Spec
 from neurobench.config.targets import load
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from neurobench.data.events import Events
-    from neurobench.data.stored_events import StoredEvents
+    from neurobench.data.events import Events, StoredEvents
 
 Layout = Literal["vector", "image", "events"]
 
@@ -103,3 +103,19 @@ class DatasetSpec(Spec):
     def load(self, seed: int) -> Splits:
         """Read or generate. `seed` decides what is held out for validation and any draw. Raises DataError."""
         return load(self.opens)(self, seed)
+
+
+def hold_out(n: int, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n - validation,) to train on and (validation,) to hold out, int64, each ascending.
+
+    The held-out samples are the END of a permutation drawn with `seed`, so a larger validation set contains
+    every smaller one.
+    """
+    import numpy as np
+
+    if not 0 <= validation < n:
+        raise DataError(
+            f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[: n - validation]), np.sort(order[n - validation :])

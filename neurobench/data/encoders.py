@@ -1,6 +1,6 @@
-"""From one layout to another, so that every model meets every data set: recipes, and which pair takes which.
+"""Encoders between data and model, as configurations name them, and which pair of layouts takes which.
 
-Heavy work is in `encode_events` and `encode_images`; this module imports nothing heavy.
+Their work is done by `neurobench.data.encode`; nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from neurobench.data.dataset import Layout, Split, Splits
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from neurobench.data.events import Events
-    from neurobench.data.stored_events import StoredEvents
-
 Shape = tuple[int, ...]
 Milliseconds = Annotated[float, Bound(0, 300, above=True)]  # a recording of N-MNIST has about 300
 Cells = Annotated[int, Bound(1, 64)]
 Fraction = Annotated[float, Bound(0, 1)]
+Seed = Annotated[int, Bound(0, 2**31 - 1)]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class EncoderSpec(Spec):
 
     reads: ClassVar[tuple[Layout, ...]]
     yields: ClassVar[Layout]
-    emulates: ClassVar[bool] = False  # what comes out stands for recordings that were never made
+    emulates: ClassVar[bool] = False  # the result stands for recordings that were never made
 
     def misfit(self, shape: Shape) -> str | None:
         """Why samples of this shape cannot be encoded, or None."""
@@ -59,46 +57,40 @@ class Auto(EncoderSpec):
 class Latency(EncoderSpec):
     """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times.
 
-    A vector's value is first told by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002), one
-    row of the sensor a value. An image's pixel is one cell, its channel the polarity.
+    A vector's value is first encoded by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002),
+    one row of the sensor a value. An image's pixel is one cell, its channel the polarity.
     """
 
+    opens: ClassVar[str] = "neurobench.data.encode.latency"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
 
-    window: Milliseconds = 50.0
-    repeats: Annotated[int, Bound(1, 300)] = 6
-    cells: Cells = 16
-    dimmest: Fraction = 0.1  # a smaller value makes no event
+    window: Milliseconds
+    repeats: Annotated[int, Bound(1, 300)]
+    cells: Cells
+    dimmest: Fraction
 
     def misfit(self, shape: Shape) -> str | None:
-        return _too_wide(shape) or (
-            f"window={self.window:g} ms {self.repeats} times is longer than the 300 ms of a recording"
-            if self.window * self.repeats > 300
-            else None
-        )
+        fault = f"window={self.window:g} ms {self.repeats} times is longer than the 300 ms of a recording"
+        return _too_wide(shape) or (fault if self.window * self.repeats > 300 else None)
 
     def shape(self, shape: Shape) -> Shape:
         return _sensor(shape, self.cells)
-
-    def encode(self, x: Tensor, ids: Tensor) -> Events:
-        from neurobench.data.encode_events import latencies
-
-        return latencies(x, self)
 
 
 @dataclass(frozen=True)
 class Rate(EncoderSpec):
     """A Poisson train a value, `rate` spikes a second where it is 1. Cells and pixels as in Latency."""
 
+    opens: ClassVar[str] = "neurobench.data.encode.rate"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
 
-    duration: Milliseconds = 300.0
-    rate: Annotated[float, Bound(0, 1000, above=True)] = 100.0  # 1 / s
-    cells: Cells = 16
-    dimmest: Fraction = 0.1  # a smaller value makes no event
-    noise_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # sample k's trains depend on it and on k alone
+    duration: Milliseconds
+    rate: Annotated[float, Bound(0, 1000, above=True)]  # 1 / s
+    cells: Cells
+    dimmest: Fraction
+    noise_seed: Seed
 
     def misfit(self, shape: Shape) -> str | None:
         return _too_wide(shape)
@@ -106,21 +98,17 @@ class Rate(EncoderSpec):
     def shape(self, shape: Shape) -> Shape:
         return _sensor(shape, self.cells)
 
-    def encode(self, x: Tensor, ids: Tensor) -> Events:
-        from neurobench.data.encode_events import trains
-
-        return trains(x, ids, self)
-
 
 @dataclass(frozen=True)
 class EmulatedCamera(EncoderSpec):
     """The fitted event camera of `dataset=nmnist_emulated` looks at the images."""
 
+    opens: ClassVar[str] = "neurobench.data.encode.camera"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     yields: ClassVar[Layout] = "events"
     emulates: ClassVar[bool] = True
 
-    camera_seed: Annotated[int, Bound(0, 2**31 - 1)] = 0  # noise, and how late saccades are
+    camera_seed: Seed
 
     def misfit(self, shape: Shape) -> str | None:
         return None if shape == (1, 28, 28) else f"the camera is fitted to images of (1, 28, 28) pixels, not {shape}"
@@ -128,48 +116,40 @@ class EmulatedCamera(EncoderSpec):
     def shape(self, shape: Shape) -> Shape:
         return 2, 34, 34
 
-    def encode(self, x: Tensor, ids: Tensor) -> StoredEvents:
-        from neurobench.data.encode_events import seen
-
-        return seen(x, ids, self.camera_seed)
-
 
 @dataclass(frozen=True)
 class Counts(EncoderSpec):
     """Events counted in time bins: a channel for each bin and, unless summed, polarity; log(1 + n) / log(1 + full)."""
 
+    opens: ClassVar[str] = "neurobench.data.encode.counts"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     yields: ClassVar[Layout] = "image"
 
-    bins: Annotated[int, Bound(1, 300)] = 3  # one for each of N-MNIST's saccades
-    length: Annotated[float, Bound(0, above=True)] = 315.0  # ms that the bins share; later events are left out
-    polarities: Literal["kept", "summed"] = "summed"
-    pool: Annotated[int, Bound(1, 34)] = 1  # pixels each way that are counted together
-    full: Annotated[int, Bound(1)] = 12  # events that make a 1; more make no more
+    bins: Annotated[int, Bound(1, 300)]
+    length: Annotated[float, Bound(0, above=True)]  # ms
+    polarities: Literal["kept", "summed"]
+    pool: Annotated[int, Bound(1, 34)]
+    full: Annotated[int, Bound(1)]
 
     def misfit(self, shape: Shape) -> str | None:
         least = min(shape[1:])
         return f"pool={self.pool} is more than the sensor's {least} pixels" if self.pool > least else None
 
     def shape(self, shape: Shape) -> Shape:
-        kept = shape[0] if self.polarities == "kept" else 1
-        return self.bins * kept, -(-shape[1] // self.pool), -(-shape[2] // self.pool)
-
-    def encode(self, x: Events | StoredEvents, ids: Tensor) -> Tensor:
-        from neurobench.data.encode_images import counts
-
-        return counts(x, self)
+        polarities = shape[0] if self.polarities == "kept" else 1
+        return self.bins * polarities, -(-shape[1] // self.pool), -(-shape[2] // self.pool)
 
 
 @dataclass(frozen=True)
 class Raster(EncoderSpec):
-    """A picture of a vector: value i is a bright bar in band i of the rows, its column telling how large it is."""
+    """A picture of a vector: value i is a bright bar in band i of the rows, at the column that says how large it is."""
 
+    opens: ClassVar[str] = "neurobench.data.encode.raster"
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
     yields: ClassVar[Layout] = "image"
 
-    side: Annotated[int, Bound(1, 256)] = 28  # pixels, both ways
-    width: Annotated[float, Bound(0, 1, above=True)] = 0.08  # sd of the bar, of the picture's width
+    side: Annotated[int, Bound(1, 256)]
+    width: Annotated[float, Bound(0, 1, above=True)]
 
     def misfit(self, shape: Shape) -> str | None:
         return f"{shape[0]} values have no row each in side={self.side}" if shape[0] > self.side else None
@@ -177,52 +157,48 @@ class Raster(EncoderSpec):
     def shape(self, shape: Shape) -> Shape:
         return 1, self.side, self.side
 
-    def encode(self, x: Tensor, ids: Tensor) -> Tensor:
-        from neurobench.data.encode_images import rasters
-
-        return rasters(x, self)
-
 
 @dataclass(frozen=True)
 class Flat(EncoderSpec):
     """An image's pixels, or an encoded one's, in a row."""
 
+    opens: ClassVar[str] = "neurobench.data.encode.flat"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     yields: ClassVar[Layout] = "vector"
 
     def shape(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
-    def encode(self, x: Tensor, ids: Tensor) -> Tensor:
-        return x.flatten(1)
 
-
-# What `encoder=auto` does to a layout that the model does not read: the first whose result it reads.
+# What `encoder=auto` does to a layout that the model does not read: the first whose result it reads. Values as in
+# conf/encoder.
+LATENCY = Latency(window=50.0, repeats=6, cells=16, dimmest=0.1)
+COUNTS = Counts(bins=3, length=315.0, polarities="summed", pool=1, full=12)
 DEFAULTS: dict[Layout, tuple[Sequence[EncoderSpec], ...]] = {
-    "vector": ((Latency(),), (Raster(),)),
-    "image": ((EmulatedCamera(),), (Latency(),), (Flat(),)),
-    "events": ((Counts(),), (Counts(), Flat())),
+    "vector": ((LATENCY,), (Raster(side=28, width=0.08),)),
+    "image": ((EmulatedCamera(camera_seed=0),), (LATENCY,), (Flat(),)),
+    "events": ((COUNTS,), (COUNTS, Flat())),
 }
 
 
-def chain(asked: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[Layout]) -> Sequence[EncoderSpec] | str:
-    """The encoders between data and model, none where none is needed; or why there is no way."""
-    if not isinstance(asked, Auto):
-        if layout not in asked.reads:
-            return f"reads {' or '.join(asked.reads)}, not {layout}"
-        if asked.yields not in reads:
-            return f"yields {asked.yields}; the model reads {' or '.join(reads)}"
-        return asked.misfit(shape) or (asked,)
+def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[Layout]) -> Sequence[EncoderSpec] | str:
+    """The encoders between data and model, none where none is needed; or why there are none that fit."""
+    if not isinstance(encoder, Auto):
+        if layout not in encoder.reads:
+            return f"reads {' or '.join(encoder.reads)}, not {layout}"
+        if encoder.yields not in reads:
+            return f"yields {encoder.yields}; the model reads {' or '.join(reads)}"
+        return encoder.misfit(shape) or (encoder,)
     if layout in reads:
         return ()
-    refused = f"knows no way from {layout} to {' or '.join(reads)}"
+    refusal = f"knows no way from {layout} to {' or '.join(reads)}"
     for steps in DEFAULTS[layout]:
         if steps[-1].yields in reads:
             fault = steps[0].misfit(shape)
             if fault is None:
                 return steps
-            refused = fault
-    return refused
+            refusal = fault
+    return refusal
 
 
 def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
@@ -230,10 +206,10 @@ def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
     for step in steps:
         splits = replace(
             splits,
-            train=_through(step, splits.train),
-            validation=_through(step, splits.validation),
-            test=_through(step, splits.test, 1 << 20),
-            others={name: _through(step, split, 1 << 21) for name, split in splits.others.items()},
+            train=_encoded(step, splits.train),
+            validation=_encoded(step, splits.validation),
+            test=_encoded(step, splits.test, 1 << 20),
+            others={name: _encoded(step, split, 1 << 21) for name, split in splits.others.items()},
             emulated=splits.emulated or step.emulates,
             source=f"{splits.source}, emulated recordings of it" if step.emulates else splits.source,
             evaluated_on=f"emulated recordings of {splits.evaluated_on}" if step.emulates else splits.evaluated_on,
@@ -241,8 +217,8 @@ def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
     return splits
 
 
-def _through(step: EncoderSpec, split: Split, offset: int = 0) -> Split:
-    """`offset` keeps the noise of a test sample apart from that of the training sample with the same id."""
+def _encoded(step: EncoderSpec, split: Split, offset: int = 0) -> Split:
+    """`offset` separates the noise of a test sample from that of the training sample with the same id."""
     return replace(split, x=step.encode(split.x, split.ids + offset))
 
 

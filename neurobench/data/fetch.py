@@ -1,4 +1,4 @@
-"""Downloading the official sets by torchvision's and tonic's own downloaders: into a folder aside, checked, then moved.
+"""Downloading the official sets by torchvision's and tonic's downloaders: into a staging folder, checked, then moved.
 
 What a download leaves half-written never reaches the place where it would be read.
 """
@@ -17,27 +17,35 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 from neurobench.data.dataset import DataError
-from neurobench.data.files import MNIST_RAW, checked_bytes
-from neurobench.data.recordings import OFFICIAL
+from neurobench.data.files import MNIST_RAW, bundled_folder, checked_bytes
+from neurobench.data.nmnist import OFFICIAL
 
 SILENCE = 60  # seconds without a byte after which a server counts as gone; both downloaders would wait for ever
 
 
-def fetch_mnist(root: Path) -> None:
+def fetch(name: str, root: str) -> Path:
+    """Download the full, official set into `root`, to be read with dataset.root=ROOT. Raises DataError."""
+    bundled_folder(name)  # refuses unknown names
+    folder = Path(root).expanduser()
+    {"mnist": _fetch_mnist, "nmnist": _fetch_nmnist}[name](folder)
+    return folder
+
+
+def _fetch_mnist(root: Path) -> None:
     """The four files, unpacked, under ROOT/MNIST/raw."""
     from torchvision.datasets import MNIST
 
-    with _aside(root) as aside:
-        with _told(MNIST.mirrors[0]):
-            MNIST(aside, download=True)
+    with _staging(root) as staging:
+        with _readable_errors(MNIST.mirrors[0]):
+            MNIST(staging, download=True)
         for raw in MNIST_RAW:
-            checked_bytes(aside / raw.name, raw, "Fetch again.")
+            checked_bytes(staging / raw.name, raw, "Fetch again.")
         for raw in MNIST_RAW:
             (root / raw.name).parent.mkdir(parents=True, exist_ok=True)
-            (aside / raw.name).replace(root / raw.name)
+            (staging / raw.name).replace(root / raw.name)
 
 
-def fetch_nmnist(root: Path) -> None:
+def _fetch_nmnist(root: Path) -> None:
     """60,000 and 10,000 recordings under ROOT/NMNIST/Train and ROOT/NMNIST/Test; 1.2 GB and some patience."""
     from tonic.datasets import NMNIST
     from tonic.download_utils import download_url
@@ -46,15 +54,15 @@ def fetch_nmnist(root: Path) -> None:
     for split, (url, md5) in sources.items():
         final = root / "NMNIST" / split
         if final.exists():
-            if (there := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
+            if (n := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
                 continue
-            raise DataError(f"{final}: is there with {there} of {OFFICIAL[split]} recordings. Remove it to fetch anew.")
-        with _aside(root) as aside:
-            with _told(url):
-                download_url(url, str(aside), f"{split}.zip", md5)
-            extract(aside / f"{split}.zip", split, aside, OFFICIAL[split])
+            raise DataError(f"{final}: is there with {n} of {OFFICIAL[split]} recordings. Remove it to fetch anew.")
+        with _staging(root) as staging:
+            with _readable_errors(url):
+                download_url(url, str(staging), f"{split}.zip", md5)
+            extract(staging / f"{split}.zip", split, staging, OFFICIAL[split])
             final.parent.mkdir(parents=True, exist_ok=True)
-            (aside / split).replace(final)
+            (staging / split).replace(final)
 
 
 def extract(archive: Path, split: str, into: Path, n: int) -> None:
@@ -82,21 +90,21 @@ def extract(archive: Path, split: str, into: Path, n: int) -> None:
 
 
 @contextlib.contextmanager
-def _aside(root: Path) -> Iterator[Path]:
+def _staging(root: Path) -> Iterator[Path]:
     """A folder on the same disk as `root`, gone afterwards, from which whole results are moved by renaming."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+        staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
     except OSError as error:
         raise DataError(f"{root}: cannot be written ({error.strerror}). Give a folder that can.") from error
     try:
-        yield aside
+        yield staging
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
+def _readable_errors(url: str) -> Iterator[None]:
     """Turn what a downloader raises into a sentence, and do not wait for a silent server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE)

@@ -2,62 +2,195 @@
 
 Orchard, Jayawant, Cohen, Thakor, "Converting Static Image Datasets to Spiking Neuromorphic Datasets Using
 Saccades", Frontiers in Neuroscience 9:437 (2015); CC BY-SA 4.0. The package ships the first 1000 training and the
-first 100 test recordings; the full set (60,000 and 10,000, 1.2 GB) is read by tonic from a root.
+first 100 test recordings, read straight from their archives; the full set (60,000 and 10,000, 1.2 GB) is read by
+tonic from a root. tonic checks neither ranges nor order, so each file is checked first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from neurobench.config.bounds import Bound, Fault
-from neurobench.data.dataset import DatasetSpec, Layout, Splits
+import numpy as np
+import torch
+from torch import as_tensor
 
-N_BUNDLED = 1000  # training recordings in the package
+from neurobench.data.aer import EVENT, Recording, check_apart, check_window, decode
+from neurobench.data.dataset import DataError, Split, Splits, hold_out
+from neurobench.data.events import Events
+from neurobench.data.files import BUNDLED, NMNIST_ZIP, REINSTALL, Declared, checked_bytes, combined
+from neurobench.data.specs import NMNIST, NMNISTFolds
+
+OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full set, numbered from 1
+SENSOR = (2, 34, 34)  # polarities, rows, columns
+EMULATED_NOTE = "EMULATED.txt"  # lies beside recordings that `neurobench data emulate` wrote
 
 
-@dataclass(frozen=True)
-class NMNIST(DatasetSpec):
-    """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
+class RecordingFile(NamedTuple):
+    """One recording, not yet read."""
 
-    layout: ClassVar[Layout] = "events"
-    shape: ClassVar[tuple[int, int, int]] = (2, 34, 34)  # polarities, rows, columns
-    n_classes: ClassVar[int] = 10
+    name: str  # of the file, or of the archive's member
+    id: int  # its number - 1
+    label: int
+    size: int  # bytes
+    read: Callable[[], tuple[Recording, str]]  # checked events and the sha256 of the bytes
 
-    validation: Annotated[int, Bound(0)] | None = None  # recordings held out of the training set; None: a tenth
-    root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it; None: the bundled recordings
 
-    def conflicts(self) -> list[Fault]:
-        if self.root is None and self.validation is not None and self.validation >= N_BUNDLED:
-            fault = f"={self.validation} is not below {N_BUNDLED}, the number of bundled training recordings"
-            return [("validation", fault)]
-        return []
+def load(spec: NMNIST, seed: int) -> Splits:
+    """Find, check and decode the recordings; `seed` draws those held out. Raises DataError."""
+    train, test = _files(spec.root)
+    emulated = spec.root is not None and (Path(spec.root).expanduser() / "NMNIST" / EMULATED_NOTE).exists()
+    held_out = len(train) // 10 if spec.validation is None else spec.validation
+    trained, held = hold_out(len(train), held_out, seed)
+    digests: dict[str, str] = {}  # name of a recording: sha256 of its bytes
+    trained_split, held_split = (_join([train[k] for k in chosen], digests) for chosen in (trained, held))
+    test_digests: dict[str, str] = {}
+    test_split = _join(test, test_digests)
+    check_apart(digests, test_digests)
+    digests |= test_digests
+    return Splits(
+        train=trained_split,
+        validation=held_split,
+        test=test_split,
+        source="bundled" if spec.root is None else spec.root,
+        sha256=combined(digests[each.name] for each in [*train, *test]),
+        evaluated_on=f"emulated recordings, {_description(test)}" if emulated else _description(test),
+        emulated=emulated,
+    )
 
-    def load(self, seed: int) -> Splits:
-        """Find, check and decode the recordings; `seed` draws those held out. Raises DataError."""
-        from neurobench.data.aer import check_apart
-        from neurobench.data.files import combined
-        from neurobench.data.holdout import hold_out
-        from neurobench.data.nmnist_bundled import bundled
-        from neurobench.data.nmnist_folder import folder, is_emulated
-        from neurobench.data.recordings import in_words, join
 
-        train, test = bundled() if self.root is None else folder(self.root)
-        emulated = self.root is not None and is_emulated(self.root)
-        held_out = len(train) // 10 if self.validation is None else self.validation
-        trained, held = hold_out(len(train), held_out, seed)
-        digests: dict[str, str] = {}  # name of a recording: sha256 of its bytes
-        parts = [join([train[k] for k in chosen], self.shape, digests) for chosen in (trained, held)]
-        tested: dict[str, str] = {}
-        parts.append(join(test, self.shape, tested))
-        check_apart(digests, tested)
-        digests |= tested
-        return Splits(
-            train=parts[0],
-            validation=parts[1],
-            test=parts[2],
-            source="bundled" if self.root is None else self.root,
-            sha256=combined(digests[each.name] for each in [*train, *test]),
-            evaluated_on=f"emulated recordings, {in_words(test)}" if emulated else in_words(test),
-            emulated=emulated,
+def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
+    """One fold as the test set, the others as training set. Raises DataError."""
+    train, test = _files(spec.root)
+    every = [*train, *(each._replace(id=each.id + len(train)) for each in test)]
+    fold = np.random.default_rng(0).permutation(len(every)) % spec.folds
+    digests: dict[str, str] = {}
+    return Splits(
+        train=_join([each for each, k in zip(every, fold, strict=True) if k != spec.fold], digests),
+        validation=_join([], digests),
+        test=_join([each for each, k in zip(every, fold, strict=True) if k == spec.fold], digests),
+        source="bundled" if spec.root is None else spec.root,
+        sha256=combined(digests[each.name] for each in every),
+        evaluated_on=f"fold {spec.fold + 1} of {spec.folds} of all {len(every)} recordings",
+    )
+
+
+def _files(root: str | None) -> list[list[RecordingFile]]:
+    """Training and test recordings, each by number: the bundled ones, or those under ROOT/NMNIST.
+
+    Raises DataError; never downloads.
+    """
+    if root is None:
+        return [_bundled(declared) for declared in NMNIST_ZIP]
+    return [_under_root(root, split) for split in OFFICIAL]
+
+
+def _bundled(declared: Declared) -> list[RecordingFile]:
+    archive = zipfile.ZipFile(io.BytesIO(checked_bytes(BUNDLED / declared.name, declared, REINSTALL)))
+    files = []
+    for member in archive.infolist():
+        label, number = _identify(member.filename)
+        name = f"{declared.name}:{member.filename}"
+        read = partial(_read_member, archive, member.filename, name)
+        files.append(RecordingFile(name, number, label, member.file_size, read))
+    return _in_order(files)
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> tuple[Recording, str]:
+    raw = archive.read(member)
+    return decode(raw, name), hashlib.sha256(raw).hexdigest()
+
+
+def _under_root(root: str, split: str) -> list[RecordingFile]:
+    base = Path(root).expanduser()
+    paths = sorted((base / "NMNIST" / split).glob("**/*.bin"))
+    if not paths:
+        raise DataError(
+            f"{base / 'NMNIST' / split}: holds no recordings (*.bin). Run `neurobench data fetch nmnist {root}`, "
+            "or leave out dataset.root to read the bundled ones."
         )
+    for path in paths:
+        _identify(path.as_posix())  # before tonic, which takes the label from a folder's last character
+    stored = _open_with_tonic(base, train=split == "Train")
+    files = []
+    for k, name in enumerate(stored.data):
+        label, number = _identify(Path(name).as_posix())
+        files.append(RecordingFile(name, number, label, Path(name).stat().st_size, partial(_read_file, stored, k)))
+    return _in_order(files)
+
+
+def _open_with_tonic(base: Path, train: bool) -> Any:
+    """tonic's data set over the folders as they are; tonic would otherwise download where it misses its archive."""
+    from tonic import datasets
+
+    class NMNIST(datasets.NMNIST):  # tonic builds the folder's name from the class's
+        def _check_exists(self) -> bool:
+            return True
+
+    return NMNIST(str(base), train=train)
+
+
+def _read_file(stored: Any, k: int) -> tuple[Recording, str]:
+    """Recording k as tonic decodes it, once its bytes have passed our checks."""
+    raw = Path(stored.data[k]).read_bytes()
+    decode(raw, stored.data[k])
+    events, _ = stored[k]
+    fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
+    return Recording(*fields), hashlib.sha256(raw).hexdigest()
+
+
+def _identify(path: str) -> tuple[int, int]:
+    """Label and id that an official path ("Train/<digit>/<number>.bin", at its end) states. Raises DataError."""
+    match = re.search(r"(?:^|/)(Train|Test)/([0-9])/([0-9]{5})\.bin$", path)
+    if match is None:
+        raise DataError(f"{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin")
+    split, label, number = match[1], int(match[2]), int(match[3])
+    if not 1 <= number <= OFFICIAL[split]:
+        raise DataError(f"{path}: the {split} recordings are numbered 1 to {OFFICIAL[split]}")
+    return label, number - 1
+
+
+def _in_order(files: Iterable[RecordingFile]) -> list[RecordingFile]:
+    """By id. A number that occurs twice would be in two classes, or in two splits: refused."""
+    ordered = sorted(files, key=lambda each: each.id)
+    for one, other in pairwise(ordered):
+        if one.id == other.id:
+            raise DataError(f"{one.name} and {other.name} carry the same number; remove the one that is wrong.")
+    return ordered
+
+
+def _join(files: Sequence[RecordingFile], digests: dict[str, str]) -> Split:
+    """Read recordings one by one, each straight into its place (the full set fills 2 GB, which must not double).
+
+    Notes the sha256 of each under its name in `digests`.
+    """
+    start = np.zeros(len(files) + 1, np.int64)
+    np.cumsum([each.size // EVENT for each in files], out=start[1:])
+    t = np.empty(start[-1], np.int32)
+    x, y, p = (np.empty(start[-1], np.uint8) for _ in range(3))
+    for k, each in enumerate(files):
+        events, digests[each.name] = each.read()
+        check_window(events, each.name)
+        place = slice(start[k], start[k + 1])
+        t[place], x[place], y[place], p[place] = events
+    return Split(
+        x=Events(as_tensor(t), as_tensor(x), as_tensor(y), as_tensor(p), as_tensor(start), SENSOR),
+        y=torch.tensor([each.label for each in files], dtype=torch.int64),
+        ids=torch.tensor([each.id for each in files], dtype=torch.int64),
+    )
+
+
+def _description(test: Sequence[RecordingFile]) -> str:
+    """What a figure measured on these recordings was measured on."""
+    n, full = len(test), OFFICIAL["Test"]
+    if n == full:
+        return "the official test set"
+    first = "the first " if test[-1].id == n - 1 else ""
+    return f"{first}{n} of the {full:,} official test recordings"

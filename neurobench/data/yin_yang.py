@@ -1,81 +1,66 @@
-"""Yin-Yang: points of a disc in three classes, generated; index 2 are the dots, 0 and 1 the two halves.
+"""The Yin-Yang symbol: a disc of radius R about (R, R), parted by two half discs of radius R/2, each with a dot.
 
-Kriener, Göltz, Petrovici, "The Yin-Yang dataset", arXiv:2102.08211.
+Which class a point has, one by one and as a table over the square. Kriener, Göltz, Petrovici, "The Yin-Yang dataset",
+arXiv:2102.08211. The class numbers are those of its code, which calls index 0 yin although its own yin test gives 1.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from itertools import combinations
-from typing import Annotated, ClassVar, Literal
+import math
+from functools import lru_cache
+from typing import NamedTuple
 
-from neurobench.config.bounds import Bound, BoundsError, Fault
-from neurobench.data.dataset import DatasetSpec, Layout, Split, Splits
-from neurobench.data.yin_yang_shape import YinYangShape
+import numpy as np
 
-SPLITS = ("train", "validation", "test")
-Size = Annotated[int, Bound(1)]
-Seed = Annotated[int, Bound(0, 2**32 - 1)]  # what numpy's RandomState takes
+DOT, OUTSIDE, BOUNDARY = 2, 3, 4  # besides classes 0 and 1
+CELLS = 512  # of the table, along one side
 
 
-@dataclass(frozen=True)
-class YinYang(DatasetSpec):
-    """Sizes and seeds are those of the published data set. Ids run on from split to split: no sample is in two."""
+class Shape(NamedTuple):
+    """The symbol's two radii: 2 r < R, and the square [0, 2R]^2 lies in [0, 1]^2."""
 
-    layout: ClassVar[Layout] = "vector"
-    shape: ClassVar[tuple[int, ...]] = (4,)  # x, y, 1 - x, 1 - y
-    n_classes: ClassVar[int] = 3
+    r_small: float  # r, of a dot
+    r_big: float  # R, of the disc
 
-    r_small: Annotated[float, Bound(0, above=True)] = 0.1  # of a dot
-    r_big: Annotated[float, Bound(0, above=True)] = 0.5  # of the disc
-    train: Size = 5000  # samples
-    validation: Size = 1000
-    test: Size = 1000
-    train_seed: Seed = 42
-    validation_seed: Seed = 41
-    test_seed: Seed = 40
-    stream: Literal["compat", "fast"] = "compat"  # the published samples, bit for bit; or only their distribution
+    def areas(self) -> tuple[float, float, float]:
+        """The part of the square that each class covers."""
+        dots = 2 * math.pi * self.r_small**2 / (2 * self.r_big) ** 2
+        rest = (math.pi / 4 - dots) / 2
+        return rest, rest, dots
 
-    def conflicts(self) -> list[Fault]:
-        return [*self._misfits(), *self._repeats()]
 
-    def _misfits(self) -> list[tuple[str, str]]:
-        try:
-            YinYangShape(self.r_small, self.r_big)
-        except BoundsError as error:
-            return error.faults
-        return []
+def classify(shape: Shape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x, y: (N,) float64 -> (N,) uint8: 0, 1, DOT or OUTSIDE."""
+    r, R = shape
+    row = (y - R) ** 2
+    right = np.sqrt((x - 1.5 * R) ** 2 + row)  # distance to the centre of the right dot
+    left = np.sqrt((x - 0.5 * R) ** 2 + row)
+    one = (right <= r) | ((left > r) & (left <= 0.5 * R)) | ((y > R) & (right > 0.5 * R))
+    classes = one.astype(np.uint8)
+    classes[(right < r) | (left < r)] = DOT
+    classes[np.sqrt((x - R) ** 2 + row) > R] = OUTSIDE
+    return classes
 
-    def _repeats(self) -> list[tuple[str, str]]:
-        seeds = {f"{split}_seed": getattr(self, f"{split}_seed") for split in SPLITS}
-        return [
-            (second, f"={seeds[second]} equals {first}: both splits would hold the same samples; give three seeds")
-            for first, second in combinations(seeds, 2)
-            if seeds[first] == seeds[second]
-        ]
 
-    def load(self, seed: int) -> Splits:
-        """Draw the three splits, each from its own seed: every run sees the published samples, whatever its `seed`."""
-        digest = hashlib.sha256()
-        train, validation, test = (self._split(name, digest) for name in SPLITS)
-        return Splits(
-            train,
-            validation,
-            test,
-            source="generated",
-            sha256=digest.hexdigest(),
-            evaluated_on=f"{self.test} samples drawn with seed {self.test_seed}",
-        )
+@lru_cache(maxsize=4)
+def class_table(shape: Shape) -> np.ndarray:
+    """(CELLS * CELLS,) uint8, x slowest: the class of every point of a cell, or BOUNDARY where they differ."""
+    r, R = shape
+    side = 2 * R / CELLS
+    low = np.arange(CELLS) * side
+    x, y = (axis.ravel() for axis in np.meshgrid(low, low, indexing="ij"))
+    table = classify(shape, x + side / 2, y + side / 2)
+    slack = 1e-9  # far above rounding, far below a cell
+    for centre, radius in ((R, R), (1.5 * R, 0.5 * R), (0.5 * R, 0.5 * R), (1.5 * R, r), (0.5 * R, r)):
+        near, far = _distances(x - centre, y - R, side)
+        table[(near - slack <= radius) & (radius <= far + slack)] = BOUNDARY
+    table[(y - slack <= R) & (y + side + slack >= R)] = BOUNDARY
+    table.flags.writeable = False
+    return table
 
-    def _split(self, name: str, digest: hashlib._Hash) -> Split:
-        """Draw one split, and note its bytes."""
-        import torch
 
-        from neurobench.data.yin_yang_stream import YinYangStream
-
-        seed = getattr(self, f"{name}_seed")
-        x, y = YinYangStream(seed, self.r_small, self.r_big, self.stream).draw(getattr(self, name))
-        digest.update(x.tobytes() + y.tobytes())
-        before = sum(getattr(self, earlier) for earlier in SPLITS[: SPLITS.index(name)])
-        return Split(torch.from_numpy(x), torch.from_numpy(y), before + torch.arange(len(y)))
+def _distances(x: np.ndarray, y: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
+    """From the origin to the nearest and to the farthest point of squares whose lower corners are (x, y)."""
+    near = np.hypot(np.maximum(0, np.maximum(x, -x - side)), np.maximum(0, np.maximum(y, -y - side)))
+    far = np.hypot(np.maximum(abs(x), abs(x + side)), np.maximum(abs(y), abs(y + side)))
+    return near, far

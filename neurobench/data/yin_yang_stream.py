@@ -9,27 +9,49 @@ goal among the offsets that are whole points away.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import hashlib
+from itertools import accumulate
 
 import numpy as np
+import torch
 
-from neurobench.data.yin_yang_classes import BOUNDARY, DOT, class_table, classify
-from neurobench.data.yin_yang_shape import YinYangShape
+from neurobench.data.dataset import Split, Splits
+from neurobench.data.specs import Stream, YinYang
+from neurobench.data.yin_yang import BOUNDARY, DOT, Shape, class_table, classify
 
-Stream = Literal["compat", "fast"]
 POINT = 4  # words; a power of two, for the shifts below
 AGAIN, END = 3, 4  # besides goals 0, 1 and 2: draw again; no words left
 LEAST = 1 << 15  # words fetched at a time, so that drawing sample by sample is not one fetch each
-MOST = 1 << 18  # words held at a time, whatever is asked
+MOST = 1 << 18  # words held at a time, however many samples are drawn
 BLOCK = 1 << 12  # samples that "fast" draws at a time
+
+
+def load(spec: YinYang, seed: int) -> Splits:
+    """Draw the three splits, each from its own seed: every run gets the published samples, whatever its `seed`."""
+    sizes = (spec.train, spec.validation, spec.test)
+    seeds = (spec.train_seed, spec.validation_seed, spec.test_seed)
+    digest, splits = hashlib.sha256(), []
+    for n, split_seed, first in zip(sizes, seeds, accumulate(sizes, initial=0), strict=False):
+        x, y = YinYangStream(split_seed, spec.r_small, spec.r_big, spec.stream).draw(n)
+        digest.update(x.tobytes() + y.tobytes())
+        splits.append(Split(torch.from_numpy(x), torch.from_numpy(y), first + torch.arange(n)))
+    train, validation, test = splits
+    return Splits(
+        train,
+        validation,
+        test,
+        source="generated",
+        sha256=digest.hexdigest(),
+        evaluated_on=f"{spec.test} samples drawn with seed {spec.test_seed}",
+    )
 
 
 class YinYangStream:
     """An endless sequence of samples. draw(a) then draw(b) gives what draw(a + b) gives."""
 
     def __init__(self, seed: int, r_small: float = 0.1, r_big: float = 0.5, stream: Stream = "compat"):
-        shape = YinYangShape(r_small, r_big)
-        self._points: _Points = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
+        shape = Shape(r_small, r_big)
+        self._points: _Compat | _Fast = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The next n samples: (n, 4) float32 x, y, 1 - x, 1 - y, and (n,) int64 classes."""
@@ -42,25 +64,16 @@ class YinYangStream:
         return self._points.words
 
 
-class _Points(Protocol):
-    @property
-    def words(self) -> int: ...
-
-    def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 2) float64 points and (n,) int64 classes."""
-        ...
-
-
 class _Compat:
-    """The published sequence. Words that were fetched and not used are kept for the next draw."""
+    """The published sequence. Words that were fetched and not used stay for the next draw."""
 
-    def __init__(self, seed: int, shape: YinYangShape):
+    def __init__(self, seed: int, shape: Shape):
         self._random = np.random.RandomState(seed)
         self._shape = shape
-        self._words_per_sample = 4 / 3 + POINT / 3 * sum(1 / share for share in shape.shares())
+        self._words_per_sample = 4 / 3 + POINT / 3 * sum(1 / area for area in shape.areas())
         self._words = np.empty(0, np.uint32)
         self._at = 0  # of the first word not used
-        self._goal: int | None = None  # of a sample whose goal word was used and whose point was not found
+        self._goal: int | None = None  # of a sample whose goal word was used and whose point is still to come
         self._fetched = 0
         self._classify()
 
@@ -69,19 +82,20 @@ class _Compat:
         return self._fetched - len(self._words) + self._at
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 2) float64 points and (n,) int64 classes."""
         points, labels = np.empty((n, 2)), np.empty(n, np.int64)
         done = 0
         while done < n:
-            offsets = self._chase(n - done)
-            found = slice(done, done + len(offsets))
-            points[found] = self._point(offsets)
-            labels[found] = self._classes[offsets]
+            offsets = self._search(n - done)
+            new = slice(done, done + len(offsets))
+            points[new] = self._point(offsets)
+            labels[new] = self._classes[offsets]
             done += len(offsets)
             if done < n:
                 self._fetch(n - done)
         return points, labels
 
-    def _chase(self, n: int) -> np.ndarray:
+    def _search(self, n: int) -> np.ndarray:
         """Word offsets of the points of at most n samples: as many as the words held contain."""
         offsets: list[int] = []
         goals, by_phase, at, goal = self._goals, self._by_phase, self._at, self._goal
@@ -137,7 +151,7 @@ class _Fast:
 
     words = 0
 
-    def __init__(self, seed: int, shape: YinYangShape):
+    def __init__(self, seed: int, shape: Shape):
         self._random = np.random.default_rng(seed)
         self._shape = shape
         self._points, self._labels = np.empty((0, 2)), np.empty(0, np.int64)  # drawn ahead
@@ -172,14 +186,14 @@ class _Fast:
 
         Half a turn about the centre carries class 0 onto class 1, so a point of the other class is turned.
         """
-        side, kept = 2 * self._shape.r_big, [np.empty((0, 2))]
+        side, parts = 2 * self._shape.r_big, [np.empty((0, 2))]
         missing = len(labels)
         while missing > 0:
-            points = self._random.random((int(missing / (2 * self._shape.shares()[0]) * 1.05) + 16, 2)) * side
+            points = self._random.random((int(missing / (2 * self._shape.areas()[0]) * 1.05) + 16, 2)) * side
             classes = classify(self._shape, points[:, 0], points[:, 1])
             inside = classes < DOT
             points, classes = points[inside][:missing], classes[inside][:missing]
             wanted = labels[len(labels) - missing :][: len(points)]
-            kept.append(np.where((classes != wanted)[:, None], side - points, points))
+            parts.append(np.where((classes != wanted)[:, None], side - points, points))
             missing -= len(points)
-        return np.concatenate(kept)
+        return np.concatenate(parts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
@@ -20,13 +20,12 @@ from neurobench.experiment.machine import pick_device, pin_threads
 from neurobench.experiment.plan import Plan
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.log import log_file
-from neurobench.runs.memory import forget_peak, peak_mb
+from neurobench.runs.memory import forget_peak
 from neurobench.runs.store import same_setting
 
 if TYPE_CHECKING:
     import torch
 
-    from neurobench.data.dataset import Split, Splits
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
     from neurobench.models.learner import Initial
@@ -113,12 +112,13 @@ class _Run:
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
         from neurobench.experiment.build import build_learner, load_splits
+        from neurobench.experiment.result import Outcome, describe, result
         from neurobench.metrics.costs import Ledger
 
         forget_peak()
         self._announce()
         self.splits = load_splits(self.plan)
-        self.folder.update(data=_data(self.splits))
+        self.folder.update(data=describe(self.splits))
         self.ledger = Ledger()
         self.learner = build_learner(self.plan, self.device, self.ledger)
         self.seconds: dict[str, float] = {}
@@ -130,8 +130,9 @@ class _Run:
         metrics = {**figures, **evaluation.metrics, **{n: e[0] for n, e in others.items()}, **tutorial, **counted}
         self._draw(loop, evaluation)
         intervals = {**evaluation.intervals, **{name: entry[1] for name, entry in others.items()}}
-        undefined = {**_undefined(loop.record.epochs, self.splits.validation), **undefined}
-        self._write(loop, metrics, intervals, undefined)
+        outcome = Outcome(metrics, intervals, undefined, self.seconds)
+        self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
+        self.folder.update(status="finished", finished=_now())
 
     def _announce(self) -> None:
         from neurobench.runs.provenance import provenance
@@ -230,45 +231,6 @@ class _Run:
             for name, figure in self.splits.figures().items():
                 self.folder.save_figure(name, figure)
 
-    def _write(
-        self, loop: Loop, metrics: Mapping[str, float], intervals: Mapping[str, Any], undefined: Mapping[str, str]
-    ) -> None:
-        from neurobench.experiment.build import energies
-        from neurobench.metrics import energy
-
-        plan, place, published = self.plan, loop.position, energies(self.plan)
-        self.folder.write_result(
-            {
-                "name": plan.run.name,
-                "model": plan.model_name,
-                "dataset": plan.dataset_name,
-                "backend": plan.backend_name,
-                "scale": plan.scale.name,
-                "seed": plan.run.seed,
-                "metrics": metrics,
-                "intervals": intervals,
-                "undefined": undefined,
-                "device_costs": energy.of_run(published, self.ledger.of_run()),
-                "device_costs_by_phase": self.ledger.phases,
-                "energy_source": energy.sources(published),
-                "epochs": place.epoch,
-                "best_epoch": place.best_epoch,
-                "data": _data(self.splits),
-                "config_hash": plan.config_hash,
-                "setting_hash": plan.setting_hash,
-                "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
-                "samples_per_s": self._speed(place.epoch),
-                "peak_rss_mb": peak_mb(),
-                **({} if self.device.type == "cpu" else {"peak_device_mb": _device_peak_mb(self.device)}),
-            }
-        )
-        self.folder.update(status="finished", finished=_now())
-
-    def _speed(self, epochs: int) -> dict[str, float]:
-        """Samples a second: learned over all sessions, and predicted."""
-        samples = {"train": epochs * len(self.splits.train), "test": len(self.splits.test)}
-        return {name: round(n / self.seconds[name], 1) for name, n in samples.items() if n and self.seconds[name] > 0}
-
 
 def _schedule(plan: Plan, n_train: int) -> Training:
     """The training, its batches cut to the samples that a scale leaves."""
@@ -278,35 +240,6 @@ def _schedule(plan: Plan, n_train: int) -> Training:
     if plan.scale.train is None:
         raise UserError(f"training.batch_size={batch} is more than the {n_train} training samples.")
     return replace(plan.training, batch_size=n_train)
-
-
-def _data(splits: Splits) -> dict[str, Any]:
-    """What a reader must know of the data to believe a figure."""
-    return {
-        "source": splits.source,
-        "sha256": splits.sha256,
-        "n_train": len(splits.train),
-        "n_validation": len(splits.validation),
-        "n_test": len(splits.test),
-        "evaluated_on": splits.evaluated_on,
-        "emulated": splits.emulated,
-        **{f"n_{name}": len(split) for name, split in splits.others.items()},
-    }
-
-
-def _undefined(epochs: Sequence[Mapping[str, Any]], validation: Split) -> dict[str, str]:
-    """Figures that a reader may look for and that this run does not have."""
-    if any("validation_accuracy" in row for row in epochs):
-        return {}
-    if not len(validation):
-        return {"validation_accuracy": "nothing was held out for validation"}
-    return {"validation_accuracy": "this model predicts no classes until it is finalized, after the last epoch"}
-
-
-def _device_peak_mb(device: torch.device) -> int:
-    import torch
-
-    return round(torch.cuda.max_memory_allocated(device) / 2**20)
 
 
 def _now() -> str:

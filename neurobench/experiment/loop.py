@@ -19,6 +19,7 @@ from neurobench.data.dataset import Split
 from neurobench.experiment.evaluate import mean_sums
 from neurobench.experiment.interrupt import Interrupted, Interruption
 from neurobench.experiment.progress import Meter
+from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
@@ -206,7 +207,7 @@ class Loop:
 
     @property
     def _sign(self) -> int:
-        return 1 if self.schedule.monitor.endswith("accuracy") else -1
+        return 1 if larger_is_better(self.schedule.monitor) else -1
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:

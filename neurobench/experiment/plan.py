@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -16,6 +16,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.sections import Reader, quiet, unknown_key, uses
+from neurobench.config.spec import Record
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
@@ -61,8 +62,6 @@ class Plan:
     @cached_property
     def seeds(self) -> Seeds:
         """Independent streams for data, initial values, training and device, all from the root seed."""
-        from neurobench.experiment.seeds import spawn  # numpy takes longer to import than a plan to make
-
         return spawn(self.run.seed)
 
     def resumed(self) -> Plan:
@@ -150,10 +149,10 @@ def read(plain: Plain) -> Parts:
         reader.spec("tracker", TrackerSpec, values, f"logger.{name}")
         for name, values in (plain.get("logger") or {}).items()
     ]
-    dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")
+    dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")  # type: ignore[type-abstract]
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
-    wiring = {} if model is None else {field: str(getattr(model, field)) for field in uses(type(model))}
+    wiring = reader.wiring  # also of a model with faults: the devices that it names are checked with it
     backend = read_backend(reader, plain, wiring.values())
     if model is not None:
         reader.faults += _kind_faults(model, wiring, backend)
@@ -206,7 +205,7 @@ def _read_table(reader: Reader, values: Any) -> None:
 def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:
     devices = {f"device {name}": device for name, device in parts.backend.specs.items()}
     specs = {"dataset": parts.dataset.spec, "encoders": encoders, "model": parts.model.spec, **devices}
-    return identity(specs, parts.training, parts.scale, seed)
+    return identity(cast(dict[str, Record | Sequence[Record]], specs), parts.training, parts.scale, seed)
 
 
 def _with_seed_0(config: DictConfig) -> DictConfig:
@@ -215,3 +214,12 @@ def _with_seed_0(config: DictConfig) -> DictConfig:
 
 def _name(plain: Plain, section: str) -> str:
     return str((plain.get(section) or AUTO).get("name"))
+
+
+def spawn(root: int) -> Seeds:
+    """Independent seeds for data, init, training and device (numpy `SeedSequence.spawn`)."""
+    import numpy as np  # takes longer to import than a plan to make
+
+    words = [child.generate_state(1, np.uint64)[0] >> np.uint64(1) for child in np.random.SeedSequence(root).spawn(4)]
+    data, init, training, device = (int(word) for word in words)
+    return Seeds(data=data, init=init, training=training, device=device)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.data.dataset import Splits
@@ -39,7 +38,7 @@ def stored_plan(folder: RunFolder) -> Plan:
     config = OmegaConf.create(folder.config())
     record = folder.record()
     try:
-        return parse(cast(DictConfig, config), record.get("setting_hash"))
+        return parse(config, record.get("setting_hash"))
     except ConfigError:
         if record.get("schema", 0) >= SCHEMA:
             raise

@@ -48,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Seeds:
-    """One 63-bit seed a purpose, all spawned from the run's root seed; see `neurobench.experiment.seeds`."""
+    """One 63-bit seed a purpose, all spawned from the run's root seed; see `neurobench.experiment.plan.spawn`."""
 
     data: int
     init: int

@@ -35,6 +35,13 @@ class Angles(NamedTuple):
     sample: Tensor  # (..., S)
     shared: Tensor  # (..., W)
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The leading axes, broadcast: one circuit each."""
+        import torch
+
+        return tuple(torch.broadcast_shapes(self.sample.shape[:-1], self.shared.shape[:-1]))
+
 
 class ProgramError(ValueError):
     """A circuit that means nothing."""

@@ -30,14 +30,14 @@ STAGES = {
 
 def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
     """One group of bars for each chip. `runs`: chip's name and the metrics of its run."""
-    stages = {name: look for name, look in STAGES.items() if any(name in metrics for _, metrics in runs)}
+    stages = {name: style for name, style in STAGES.items() if any(name in metrics for _, metrics in runs)}
     width = 0.8 / len(stages)
     figure = Figure(figsize=(2.5 + 1.1 * len(runs), 3.8), layout="constrained")
     axes = figure.subplots()
     for number, (name, (label, colour)) in enumerate(stages.items()):
         values = [metrics.get(name, float("nan")) for _, metrics in runs]
-        places = [chip + (number - (len(stages) - 1) / 2) * width for chip in range(len(runs))]
-        axes.bar(places, values, width, color=colour, label=f"{label}, mean {sum(values) / len(values):.2%}")
+        positions = [chip + (number - (len(stages) - 1) / 2) * width for chip in range(len(runs))]
+        axes.bar(positions, values, width, color=colour, label=f"{label}, mean {sum(values) / len(values):.2%}")
     caps = [metrics["input_cap"] for _, metrics in runs if "input_cap" in metrics]
     if caps:
         axes.axhline(caps[0], color="black", linestyle="--", linewidth=0.9, label=f"limit of the inputs, {caps[0]:.2%}")
@@ -53,17 +53,17 @@ def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
 
 def newest_of_each_chip(outputs: Path, name: str) -> list[tuple[str, Mapping[str, float]]]:
     """Finished paper-scale runs of a name, by chip. Raises UserError where there are none."""
-    found: dict[int, Mapping[str, float]] = {}
+    by_chip: dict[int, Mapping[str, float]] = {}
     for run in all_runs(outputs):
         result = run.result()
         if result and result["name"] == name and result["scale"] == "paper":
-            found[_chip(run, result)] = result["metrics"]
-    if not found:
+            by_chip[_chip(run, result)] = result["metrics"]
+    if not by_chip:
         raise UserError(
             f"there is no finished run of {name} below {outputs}. "
             f"Start some: neurobench run -m experiment={name} seed=0,1,2,3,4"
         )
-    return [(str(chip), found[chip]) for chip in sorted(found)]
+    return [(str(chip), by_chip[chip]) for chip in sorted(by_chip)]
 
 
 def _chip(run: RunFolder, result: Mapping[str, Any]) -> int:

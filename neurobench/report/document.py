@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from neurobench.config.errors import UserError
-from neurobench.report.formats import number
-from neurobench.report.table import Filled
+from neurobench.metrics.catalog import printed
+from neurobench.report.table import ResultRow
 
 _PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
-_ACCURACY = re.compile(r"accuracy(_at_\d+_shots|_of_first_epochs)?$")
-_CELL = re.compile(r"(?P<model>.+) on (?P<dataset>.+), backend (?P<backend>\w+)")
 
 
 def tables_named(text: str) -> list[str]:
@@ -24,64 +22,56 @@ def tables_named(text: str) -> list[str]:
     return list(dict.fromkeys(place["name"] for place in _PLACE.finditer(text)))
 
 
-def refreshed(text: str, tables: Mapping[str, Sequence[Filled]]) -> str:
+def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
     """The document with every marked place of one of `tables` written anew; all else is as it was.
 
     Raises UserError for a row that its table does not have.
     """
 
-    def anew(place: re.Match[str]) -> str:
-        if place["name"] not in tables:
+    def rewritten(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name not in tables:
             return place[0]
-        rows = tables[place["name"]]
-        lines = (
-            _grid(rows) if place["name"] == "matrix" else _figures(_chosen(place["name"], rows, place["rows"].split()))
-        )
+        lines = _grid(tables[name]) if name == "matrix" else _figures(_selected(name, tables[name], place["rows"]))
         return place[1] + "\n".join(["", *lines, ""]) + "\n" + place["end"]
 
-    return _PLACE.sub(anew, text)
+    return _PLACE.sub(rewritten, text)
 
 
-def _chosen(name: str, rows: Sequence[Filled], ids: Sequence[str]) -> list[Filled]:
-    if not ids:
+def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:
+    if not ids.split():
         return [row for row in rows if row.runs]
-    of_id = {filled.row.id: filled for filled in rows}
-    missing = [row for row in ids if row not in of_id]
+    by_id = {row.row.id: row for row in rows}
+    missing = [id for id in ids.split() if id not in by_id]
     if missing:
-        raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(of_id)}")
-    return [of_id[row] for row in ids]
+        raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(by_id)}")
+    return [by_id[id] for id in ids.split()]
 
 
-def _figures(rows: Sequence[Filled]) -> Iterator[str]:
+def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
     yield "| figure | published | measured | seeds |"
     yield "|---|---|---|---|"
-    for filled in rows:
-        told = (_figure(filled, filled.row.published), _figure(filled, filled.mean, filled.sd), len(filled.runs) or "-")
-        yield f"| {filled.row.what} | {' | '.join(map(str, told))} |"
+    for row in rows:
+        published, measured = _figure(row, row.row.published), _figure(row, row.mean, row.sd)
+        yield f"| {row.row.what} | {published} | {measured} | {len(row.runs) or '-'} |"
 
 
-def _figure(filled: Filled, value: float | None, sd: float | None = None) -> str:
-    """Accuracies in percent, as tutorials and papers print them; anything else as it is."""
-    if value is None:
-        return "-"
-    if _ACCURACY.search(filled.row.metric):
-        return f"{100 * value:.2f}" + ("" if sd is None else f" ± {100 * sd:.2f}") + " %"
-    return number(value) + ("" if sd is None else f" ± {sd:.2g}")
+def _figure(row: ResultRow, value: float | None, sd: float | None = None) -> str:
+    return "-" if value is None else printed(row.row.metric, value, sd)
 
 
-def _grid(rows: Sequence[Filled]) -> Iterator[str]:
+def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:
     """Mean accuracy of each cell; a model's line, a column for each data set and backend."""
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    for filled in rows:
-        cell = _CELL.fullmatch(filled.row.what)
-        assert cell, filled.row.what
-        accuracy = "-" if filled.mean is None else f"{filled.mean:.1%}".replace("%", " %")
-        if filled.scale not in ("paper", None):
-            accuracy += f" ({filled.scale})"
-        found.setdefault(cell["model"], {})[cell["dataset"], cell["backend"]] = accuracy
-    columns = list(dict.fromkeys(column for cells in found.values() for column in cells))
+    grid: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        accuracy = "-" if row.mean is None else f"{100 * row.mean:.1f} %"
+        if row.scale not in ("paper", None):
+            accuracy += f" ({row.scale})"
+        cell = row.row
+        grid.setdefault(str(cell.model), {})[str(cell.dataset), str(cell.backend)] = accuracy
+    columns = list(dict.fromkeys(column for cells in grid.values() for column in cells))
     columns.sort(key=lambda column: (column[0], column[1] != "sim"))
     yield "| model | " + " | ".join(f"{dataset}, `{backend}`" for dataset, backend in columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
-    for model, cells in found.items():
+    for model, cells in grid.items():
         yield f"| {model} | " + " | ".join(cells.get(column, "-") for column in columns) + " |"

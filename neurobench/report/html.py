@@ -13,12 +13,14 @@ from typing import Any
 import yaml
 
 from neurobench import __version__
+from neurobench.metrics.catalog import metric
 from neurobench.report.published import Tables
-from neurobench.report.table import fill
+from neurobench.report.table import join
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.index import Entry
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure one takes seconds for some hundred files
+RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
 MIME = {".png": "image/png", ".gif": "image/gif"}
 SHOWN = (
     "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "energy_source", "epochs",
@@ -42,11 +44,22 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
         "written": time.strftime("%Y-%m-%d %H:%M"),
         "detailed": len(details),
         "tables": [
-            {"name": name, "rows": [row.as_dict() for row in fill(tables[name], outputs, entries)]} for name in tables
+            {"name": name, "rows": [row.as_dict() for row in join(tables[name], outputs, entries)]} for name in tables
         ],
+        "metrics": _known(tables, entries, details),
         "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],
     }
     return _assembled(json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str))
+
+
+def _known(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Unit and direction of every metric that the page shows."""
+    names = {row.metric for published in tables.values() for entry in published for row in entry.rows}
+    for entry in entries:
+        names.update((entry.result or {}).get("metrics", {}))
+    curves = {name for run in details.values() for row in run["history"] for name in row}
+    names.update(name.removeprefix("train_").removeprefix("validation_") for name in curves)
+    return {name: metric(name)._asdict() for name in sorted(names)}
 
 
 def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
@@ -54,21 +67,20 @@ def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
     status = "finished" if result is not None else record.get("status")
     if status == "running" and not entry.folder(outputs).in_use:
         status = "killed"
-    told = {"path": entry.path, "status": status, "seed": (record.get("seeds") or {}).get("root")}
-    told |= {key: record.get(key) for key in ("started", "commit", "host", "processor", "device", "threads", "python")}
-    told["error"] = record.get("error")
+    listed = {"path": entry.path, "status": status, "seed": (record.get("seeds") or {}).get("root")}
+    listed |= {key: record.get(key) for key in RECORDED}
     if result is not None:
-        told |= {key: result[key] for key in SHOWN if key in result}
-        told["interval"] = result.get("intervals", {}).get("test_accuracy")
-    return told
+        listed |= {key: result[key] for key in SHOWN if key in result}
+        listed["interval"] = result.get("intervals", {}).get("test_accuracy")
+    return listed
 
 
 def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
     """Configuration, curves and figures, and the bytes of the figures."""
-    told: dict[str, Any] = {"history": run.metrics()}
+    details: dict[str, Any] = {"history": run.metrics()}
     if run.has("config.yaml"):
         text = (run.path / "config.yaml").read_text()
-        told |= {"config": text, "config_tree": yaml.load(text, Loader=_LOADER)}
+        details |= {"config": text, "config_tree": yaml.load(text, Loader=_LOADER)}
     spent, figures = 0, []
     for path in sorted((run.path / "figures").glob("[!.]*")):
         size = path.stat().st_size
@@ -76,7 +88,7 @@ def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
             encoded = base64.b64encode(path.read_bytes()).decode()
             figures.append({"name": path.stem, "src": f"data:{MIME[path.suffix]};base64,{encoded}"})
             spent += size
-    return {**told, "figures": figures}, spent
+    return {**details, "figures": figures}, spent
 
 
 def _assembled(data: str) -> str:

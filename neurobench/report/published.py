@@ -1,13 +1,15 @@
-"""Which rows experiments declare: what was published, and the band that ours must fall in."""
+"""The rows that experiments publish: the figure in print, and the band that ours must fall in."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +25,47 @@ from neurobench.runs.atomic import write_json
 
 
 @dataclass(frozen=True)
-class Declared:
-    """An experiment that contributes rows to a table."""
+class Published:
+    """One setting that contributes rows to a table."""
 
-    experiment: str
+    experiment: str  # and what else selects it: "matrix_qrbm_mnist backend=mock"
     name: str  # of its runs' folder
     setting_hashes: dict[str, str]  # scale -> hash of the configuration without its seed
     rows: tuple[Row, ...]
+    earlier_hashes: dict[str, str] = field(default_factory=dict)  # the same by the rule before this one, for old runs
 
 
-Tables = dict[str, list[Declared]]
+Tables = dict[str, list[Published]]
 
 
-def declared_tables() -> Tables:
-    """Table name -> the experiments that declare rows for it.
+def published_tables() -> Tables:
+    """Table name -> the settings that publish rows in it.
 
-    Composing them all takes seconds; what came out is kept in the user's cache for as long as no YAML file and no
-    module that it depends on changes.
+    Composing them all takes seconds; the result is cached until a YAML file or a module of this package changes.
     """
     stamp = _stamp()
-    kept = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / "tables.json"
-    try:
-        told = json.loads(kept.read_text())
-        if told["stamp"] == stamp:
-            return {name: [_restored(entry) for entry in entries] for name, entries in told["tables"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there, or of another version
+    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / "tables.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
+        record = json.loads(cache.read_text())
+        if record["stamp"] == stamp:
+            return {name: [_restored(entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer() as compose:
-        found = compose_tables(compose)
-    tables = {name: [asdict(entry) for entry in entries] for name, entries in found.items()}
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_json(kept, {"stamp": stamp, "tables": tables})
-    except OSError:
-        pass  # a cache that cannot be written costs time, nothing else
-    return found
+        tables = compose_tables(compose)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
+        write_json(cache, {"stamp": stamp, "tables": plain})
+    return tables
 
 
-def _restored(entry: dict[str, Any]) -> Declared:
-    return Declared(**{**entry, "rows": tuple(Row(**row) for row in entry["rows"])})
+def _restored(entry: dict[str, Any]) -> Published:
+    return Published(**{**entry, "rows": tuple(Row(**row) for row in entry["rows"])})
 
 
 def _stamp() -> str:
-    """Of everything that decides which rows are declared and how a setting is hashed."""
+    """Of everything that decides which rows are published and how a setting is hashed: YAML, and any spec's code."""
     digest = hashlib.sha256(__version__.encode())
-    for package in (*config_packages(), "neurobench.config"):
+    for package in (*config_packages(), "neurobench"):
         for path, text in sorted(_texts(files(package), package)):
             digest.update(f"{path}\0{text}\0".encode())
     return digest.hexdigest()
@@ -77,24 +75,40 @@ def _texts(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _texts(entry, f"{prefix}/{entry.name}")
-        elif entry.name.endswith((".yaml", ".py")):
+        elif entry.name.endswith((".yaml", ".py", ".json")):
             yield f"{prefix}/{entry.name}", entry.read_text()
 
 
 def compose_tables(compose: Composer) -> Tables:
     """The same, composed afresh."""
-    found: Tables = {}
+    tables: Tables = {}
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale")}
+    earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
     for experiment in choices("experiment"):
-        config = compose([f"experiment={experiment}"])
-        if config.table is None:
-            continue
-        hashes = {name: _hash(config, scale) for name, scale in scales.items()}
-        rows = tuple(Row(**row) for row in OmegaConf.to_container(config.table.rows, resolve=True))  # type: ignore
-        found.setdefault(config.table.name, []).append(Declared(experiment, config.name, hashes, rows))
-    return found
+        for selection, config in _settings(compose, experiment):
+            hashes = {name: _setting_hash(config, scale) for name, scale in scales.items()}
+            plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
+            rows = tuple(Row(**row) for row in plain)
+            entry = Published(selection, config.name, hashes, rows, earlier.get(config.name, {}))
+            tables.setdefault(config.table.name, []).append(entry)
+    return tables
 
 
-def _hash(config: DictConfig, scale: DictConfig) -> str:
+def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictConfig]]:
+    """Each combination of the choices that an experiment's table is `over`; else the experiment alone."""
+    config = compose([f"experiment={experiment}"])
+    if config.table is None:
+        return
+    over = config.table.get("over")
+    if not over:
+        yield experiment, config
+        return
+    for values in product(*over.values()):
+        words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
+        as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))
+        yield " ".join([experiment, *words]), config if as_composed else compose([f"experiment={experiment}", *words])
+
+
+def _setting_hash(config: DictConfig, scale: DictConfig) -> str:
     config.scale = scale
     return parse(config).setting_hash

@@ -1,5 +1,5 @@
-"""Published figures beside ours. What was published, and the band ours must fall in, is declared in an experiment's
-YAML before any run; this module only joins."""
+"""Published figures beside ours. What was published, and the band ours must fall in, an experiment's YAML declares
+before any run; this module only joins."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from neurobench.config.schema import Row
 from neurobench.metrics.statistics import t_interval
-from neurobench.report.published import Declared
+from neurobench.report.published import Published
 from neurobench.runs.index import Entry, read_index
 
-_OWN = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
+_SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
+Verdict = Literal["in band", "OUT", "reported", "not run", "SMOKE", "EMULATED"]
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A row with what was measured."""
+class ResultRow:
+    """A published row with what was measured."""
 
     row: Row
     experiment: str
     runs: tuple[dict[str, Any], ...]  # results that hold the metric, one a seed, by seed
-    scale: str | None  # "paper" where a run at the scale that counts is there, another one, or None: nothing was run
+    scale: str | None  # "paper" where a run at the scale that counts exists, another one, or None: nothing was run
     setting_hash: str  # of the configuration without its seed, at paper scale
 
     @property
@@ -41,14 +42,13 @@ class Filled:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %: Student's over seeds; of a single run, the interval over test samples (Wilson) where it is one of
-        proportions."""
+        """95 %: Student's over seeds; of a single run, Wilson's over test samples where the metric is a proportion."""
         if len(self.runs) > 1:
             return t_interval(self.measured)
         if not self.runs:
             return None
-        found = self.runs[0].get("intervals", {}).get(self.row.metric)
-        return (found[0], found[1]) if found else None
+        bounds = self.runs[0].get("intervals", {}).get(self.row.metric)
+        return (bounds[0], bounds[1]) if bounds else None
 
     @property
     def difference(self) -> float | None:
@@ -56,20 +56,22 @@ class Filled:
         return None if self.mean is None or self.row.published is None else self.mean - self.row.published
 
     @property
-    def verdict(self) -> str:
-        """ "in band", "OUT", "reported" where no band was declared, "not run"; "SMOKE" where there are only runs at a
-        smaller scale, which are never a result. Emulated data never stand for recorded ones: against a published figure
-        they are "SMOKE" too, and a target of our own for them is "EMULATED" where it is reached."""
+    def emulated(self) -> bool:
+        return any(result["data"].get("emulated") for result in self.runs)
+
+    @property
+    def verdict(self) -> Verdict:
+        """ "reported" where no band was declared; "SMOKE" where only runs at a smaller scale exist, which are never a
+        result. Emulated data never stand for recorded ones: against a published figure they are "SMOKE" too, and a
+        target of our own for them is "EMULATED" where it is reached."""
         if self.mean is None:
             return "not run"
-        emulated = any(result["data"].get("emulated") for result in self.runs)
-        if self.scale != "paper" or (emulated and self.row.published is not None):
+        if self.scale != "paper" or (self.emulated and self.row.published is not None):
             return "SMOKE"
         low, high = self.row.band
-        inside = (low is None or self.mean >= low) and (high is None or self.mean <= high)
-        if not inside:
+        if (low is not None and self.mean < low) or (high is not None and self.mean > high):
             return "OUT"
-        if emulated:
+        if self.emulated:
             return "EMULATED"
         return "reported" if low is None and high is None else "in band"
 
@@ -78,8 +80,10 @@ class Filled:
         """In words: the test set, or the other samples that this metric is of ("1100 recorded samples")."""
         if not self.runs:
             return ""
-        data, of = self.runs[-1]["data"], self.row.metric.removesuffix("_accuracy")
-        return data["evaluated_on"] if of in _OWN or f"n_{of}" not in data else f"{data[f'n_{of}']} {of} samples"
+        data, split = self.runs[-1]["data"], self.row.metric.removesuffix("_accuracy")
+        if split in _SPLITS or f"n_{split}" not in data:
+            return data["evaluated_on"]
+        return f"{data[f'n_{split}']} {split} samples"
 
     @property
     def data(self) -> str:
@@ -93,64 +97,56 @@ class Filled:
     @property
     def commits(self) -> tuple[str, ...]:
         """Of the code that the runs were made with, seven digits, "+" where files differed from it."""
-        found = dict.fromkeys(result.get("commit") for result in self.runs)
-        return tuple(f"{commit[:7]}{'+' if commit.endswith('+changes') else ''}" for commit in found if commit)
+        commits = dict.fromkeys(result.get("commit") for result in self.runs)
+        return tuple(f"{commit[:7]}{'+' if commit.endswith('+changes') else ''}" for commit in commits if commit)
 
     @property
     def wall_seconds(self) -> float | None:
-        """Mean over the runs of all that they timed: training, settling, tests."""
-        if not self.runs:
-            return None
-        return statistics.fmean(sum(result.get("seconds", {}).values()) for result in self.runs)
+        """Mean over the runs of all that they timed: training, finalizing, tests."""
+        return statistics.fmean(sum(run.get("seconds", {}).values()) for run in self.runs) if self.runs else None
 
     def as_dict(self) -> dict[str, Any]:
+        derived = (
+            "experiment", "mean", "sd", "interval", "difference", "scale", "verdict", "evaluated_on", "data",
+            "setting_hash", "commits", "wall_seconds",
+        )  # fmt: skip
         return {
             **asdict(self.row),
-            "experiment": self.experiment,
             "measured": list(self.measured),
             "seeds": [result["seed"] for result in self.runs],
-            "mean": self.mean,
-            "sd": self.sd,
-            "interval": self.interval,
-            "difference": self.difference,
-            "scale": self.scale,
-            "verdict": self.verdict,
-            "evaluated_on": self.evaluated_on,
-            "data": self.data,
-            "setting_hash": self.setting_hash,
-            "commits": self.commits,
-            "wall_seconds": self.wall_seconds,
+            **{name: getattr(self, name) for name in derived},
         }
 
 
-def fill(
-    declared: Sequence[Declared], outputs: Path, runs: Sequence[Entry] | None = None, scale: str | None = None
-) -> list[Filled]:
-    """Join with finished runs of exactly the declared setting; the newest run of each seed counts.
+def join(
+    published: Sequence[Published], outputs: Path, runs: Sequence[Entry] | None = None, scale: str | None = None
+) -> list[ResultRow]:
+    """Rows with finished runs of exactly the published setting; the newest run of each seed counts.
 
     `scale`: of that scale alone; else of the largest that was run.
     """
-    of_name: dict[str, list[Entry]] = {}
+    by_name: dict[str, list[Entry]] = {}
     for entry in read_index(outputs) if runs is None else runs:
-        of_name.setdefault(entry.path.partition("/")[0], []).append(entry)
-    filled = []
-    for experiment in declared:
-        ran, newest = _newest(experiment, of_name.get(experiment.name, []), scale)
-        for row in experiment.rows:
-            told = tuple(result for result in newest if row.metric in result["metrics"])
-            filled.append(Filled(row, experiment.experiment, told, ran, experiment.setting_hashes["paper"]))
-    return filled
+        by_name.setdefault(entry.path.partition("/")[0], []).append(entry)
+    rows = []
+    for setting in published:
+        largest, results = _newest(setting, by_name.get(setting.name, []), scale)
+        for row in setting.rows:
+            of_row = tuple(result for result in results if row.metric in result["metrics"])
+            rows.append(ResultRow(row, setting.experiment, of_row, largest, setting.setting_hashes["paper"]))
+    return rows
 
 
-def _newest(experiment: Declared, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[dict[str, Any]]]:
-    """Paper-scale results, one a seed; where there are none, those of another scale, which prove nothing."""
-    scales = [only] if only else ["paper", *(scale for scale in experiment.setting_hashes if scale != "paper")]
-    found: dict[str, dict[int, Any]] = {experiment.setting_hashes[scale]: {} for scale in scales}
-    for _, record, result in runs:
-        if result and result["setting_hash"] in found:
-            found[result["setting_hash"]][result["seed"]] = {**result, "commit": record.get("commit")}
+def _newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[dict[str, Any]]]:
+    """Paper-scale results, one a seed; where none exist, those of another scale, which prove nothing."""
+    scales = [only] if only else ["paper", *(scale for scale in setting.setting_hashes if scale != "paper")]
     for scale in scales:
-        of_seed = found[experiment.setting_hashes[scale]]
-        if of_seed:
-            return scale, [of_seed[seed] for seed in sorted(of_seed)]
+        hashes = (setting.setting_hashes[scale], setting.earlier_hashes.get(scale))
+        by_seed = {
+            result["seed"]: {**result, "commit": record.get("commit")}
+            for _, record, result in runs
+            if result and result["setting_hash"] in hashes
+        }
+        if by_seed:
+            return scale, [by_seed[seed] for seed in sorted(by_seed)]
     return None, []

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.config.compose import choices
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import config_packages
+from neurobench.metrics.catalog import larger_is_better
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
@@ -31,16 +32,12 @@ class Space:
 
     @property
     def larger_wins(self) -> bool:
-        return larger_wins(self.figure)
+        return larger_is_better(self.figure)
 
     @property
     def identity(self) -> str:
         """Eight hex digits: trials of another space do not belong to the same study."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def larger_wins(figure: str) -> bool:
-    return figure.endswith("accuracy")
 
 
 def load_space(name: str, more: list[str]) -> Space:

@@ -19,8 +19,9 @@ from neurobench.config.errors import UserError
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
+from neurobench.metrics.catalog import larger_is_better
 from neurobench.runs.folder import RunFolder
-from neurobench.sweep.space import Space, larger_wins
+from neurobench.sweep.space import Space
 
 TOLD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -30,7 +31,7 @@ class Pruner:
 
     def __init__(self, trial: Trial, space: Space):
         self.trial, self.figure = trial, space.prune_on
-        self.sign = 1 if self.figure is None or larger_wins(self.figure) == space.larger_wins else -1
+        self.sign = 1 if self.figure is None or larger_is_better(self.figure) == space.larger_wins else -1
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.trial.set_user_attr("folder", str(folder.path))

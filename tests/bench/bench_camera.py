@@ -11,10 +11,10 @@ import time
 import numba
 import numpy as np
 
-from neurobench.data.camera import Camera, read
-from neurobench.data.camera_store import BLOCK, emulate, fastest
+from neurobench.data.camera.emulation import BLOCK, emulate, fastest
+from neurobench.data.camera.parameters import Camera, read
+from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.mnist_files import checked_root
 
 N, ROUNDS, ALL, LIMIT = 400, 5, 70_000, 180.0  # recordings a round, rounds, of the whole set, seconds on two cores
 ON_GPU = LIMIT / 10

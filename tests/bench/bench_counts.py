@@ -135,6 +135,8 @@ def snn() -> Case:
 
 def hxtorch(learner: Any, x: Tensor) -> Case:
     """The network in floats: no rounding, no copies."""
+    from neurobench.models.hxtorch.operations import operations
+
     net = learner.net
     gain, shift = learner.mac.gain, 2.0**-net.shift
     layers = []
@@ -143,7 +145,7 @@ def hxtorch(learner: Any, x: Tensor) -> Case:
         layers[-1]["bias"] = layer.bias
     layers.insert(1, {"kind": "relu", "name": "hidden"})
     layers.insert(2, {"kind": "affine", "name": "shift", "factor": shift, "offset": 0.0})
-    return Case(learner.operations(x), layers, learner.inputs(x))
+    return Case(operations(learner, x), layers, learner.inputs(x))
 
 
 def slayer(learner: Any, x: Any) -> Case:

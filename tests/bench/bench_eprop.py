@@ -23,9 +23,9 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.devices.learning_core.learning_core import FloatCore
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.eprop.constants import eta
 from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Step, Task

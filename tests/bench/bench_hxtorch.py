@@ -9,8 +9,10 @@ the plot. Runs alternate, one thread, medians. With aihwkit installed, its analo
 import importlib.util
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
@@ -19,12 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from neurobench.data.dataset import Batch
 from neurobench.data.yin_yang_stream import YinYangStream
-from neurobench.devices.mac.analog import LinearMac
-from neurobench.experiment.seeds import spawn
-from neurobench.models.hxtorch.initial import initial_layer
-from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
+from neurobench.experiment.plan import spawn
+from neurobench.models.hxtorch.layers import initial_layer
 from neurobench.models.learner import Step, Task
+from tests.specs import spec, values
 
 CPU = torch.device("cpu")
 STEPS, BATCH, REPEATS = 201, 350, 5
@@ -35,17 +39,12 @@ r, R = 0.1, 0.5
 def ours() -> None:
     """Draw all samples, learn them."""
     samples, labels = (torch.from_numpy(part) for part in YinYangStream(42).draw(STEPS * BATCH))
-    phases = {"host": TUTORIAL["host"]}
-    recipe = HXTorchMLP(mac=LinearMac(GAIN, NOISE).open(0, CPU), phases=phases)
-    learner: Any = recipe.build(Task("vector", (4,), 3), spawn(0), CPU)
+    mac = spec("backend/sim", "mac", gain=GAIN, noise_std=NOISE).open(0, CPU)
+    model = spec("model/hxtorch_mlp", phases={"host": values("model/hxtorch_mlp")["phases"]["host"]})
+    learner: Any = model.build(Task("vector", (4,), 3), spawn(0), {"mac": mac}, CPU)
     for k in range(STEPS):
         chosen = slice(k * BATCH, (k + 1) * BATCH)
-        learner.learn(_Batch(samples[chosen], labels[chosen]), Step(k, STEPS, 0))
-
-
-class _Batch:
-    def __init__(self, x: Tensor, y: Tensor):
-        self.x, self.y = x, y
+        learner.learn(Batch(samples[chosen], labels[chosen]), Step(k, STEPS, 0))
 
 
 class Published(torch.utils.data.Dataset):

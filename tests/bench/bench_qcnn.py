@@ -22,11 +22,11 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ[
 sys.path.extend(str(Path(__file__).parents[2] / ".venv/peers" / peers) for peers in ("qcnn", "qutrunk"))
 
 import torch
-from torch import Tensor
-
 from neurobench.devices.circuit.circuit_device import StatevectorDevice
 from neurobench.devices.circuit.qpu import QPU
-from neurobench.experiment.seeds import spawn
+from torch import Tensor
+
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
 from neurobench.models.qcnn.spec import HybridQCNN

@@ -27,13 +27,14 @@ import torch
 from matplotlib.figure import Figure
 
 from neurobench.data.dataset import Splits
-from neurobench.data.mnist import MNIST
+from neurobench.data.specs import MNIST
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.devices.spec import DeviceSpec
-from neurobench.experiment.seeds import epoch_order, spawn
+from neurobench.experiment.loop import epoch_order
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.models.qrbm.likelihood import log_likelihood
@@ -85,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     asked.to.mkdir(parents=True, exist_ok=True)
-    splits = MNIST(validation=0).load(seed=0)
+    splits = MNIST(digits=tuple(range(10)), validation=0).load(seed=0)
     seeds = range(asked.seeds)
     print(f"seeds 0 to {asked.seeds - 1}, 1 thread; mean ± sd")
     if asked.only != "noise":

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from neurobench.report.published import declared_tables
+from neurobench.report.published import published_tables
 
 NEUROBENCH = str(Path(sys.executable).parent / "neurobench")
 LIMITS = {"list runs": 2.0, "table all": 2.0, "report": 10.0}
@@ -28,7 +28,7 @@ FIGURE = bytes.fromhex(
 
 def settings() -> Iterator[tuple[str, str, list[str]]]:
     """Name, hash and metrics of every experiment at paper scale."""
-    for tables in declared_tables().values():
+    for tables in published_tables().values():
         for entry in tables:
             yield entry.name, entry.setting_hashes["paper"], [row.metric for row in entry.rows]
 

@@ -21,7 +21,7 @@ import torch
 from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, TabuSampler
 from torch import Tensor
 
-from neurobench.data.mnist import MNIST
+from neurobench.data.specs import MNIST
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
@@ -68,7 +68,7 @@ def loaded(path: Path) -> RBM:
 
 def trained() -> RBM:
     """One epoch of the default recipe."""
-    train = MNIST().load(0).train
+    train = MNIST(digits=tuple(range(10)), validation=5000).load(0).train
     recipe = QRBM(sampler=BlockGibbs().open(0, CPU))
     learner = recipe.build(Task("image", (1, 28, 28), 10), Seeds(data=0, init=1, training=2, device=3), CPU)
     learner.start(train)

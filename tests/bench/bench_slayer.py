@@ -30,10 +30,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.data.dataset import Split
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.experiment.machine import pin_threads
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spec import SlayerSNN

@@ -1,26 +1,70 @@
 """Promises of the config hash: what is computed decides, and runs keep their identity when a class grows."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from neurobench.config.compose import composer
-from neurobench.data.mnist import MNIST
-from neurobench.experiment.identity import config_hash, science
+from neurobench.config.spec import Record
+from neurobench.experiment.identity import identity
+from neurobench.experiment.plan import Plan, parse
+
+
+def plan(*words: str) -> Plan:
+    with composer() as compose:
+        return parse(compose(["model=qrbm", *words]))
 
 
 def test_where_and_how_a_run_is_computed_does_not_decide() -> None:
-    with composer() as compose:
-        plain = config_hash(compose(["model=qrbm"]))
-        for word in ("outputs=elsewhere", "threads=2", "name=x", "resume=true", "logger=tensorboard"):
-            assert config_hash(compose(["model=qrbm", word])) == plain
-        for word in ("seed=1", "model.lr=0.06", "training.epochs=2", "dataset.validation=100"):
-            assert config_hash(compose(["model=qrbm", word])) != plain
+    plain = plan().config_hash
+    for word in (
+        "outputs=elsewhere",
+        "threads=2",
+        "name=x",
+        "resume=true",
+        "logger=tensorboard",
+        "backend.mac.gain=0.01",
+    ):
+        assert plan(word).config_hash == plain, word
+    for word in ("seed=1", "model.lr=0.06", "training.epochs=2", "dataset.validation=100", "backend.sampler.steps=2"):
+        assert plan(word).config_hash != plain, word
 
 
-def test_a_later_field_counts_only_where_it_is_not_at_its_default() -> None:
+def test_an_encoder_counts_by_what_it_does_not_by_how_it_was_chosen() -> None:
+    by_default, by_name = plan("dataset=nmnist"), plan("dataset=nmnist", "encoder=counts")
+    assert by_default.config_hash == by_name.config_hash
+    assert plan("encoder=auto").config_hash == plan().config_hash
+
+
+def test_repetitions_share_a_setting_also_where_another_key_follows_the_seed() -> None:
     with composer() as compose:
-        config = compose(["model=qrbm"])
-        grown, changed = config_hash(config), config_hash(compose(["model=qrbm", "dataset.test_slice_bug=true"]))
-        assert grown != changed
-        told: dict[str, Any] = science(config)["dataset"]
-        assert set(told) == {"name", "_target_", "digits", "validation", "root"}, "as before those fields came"
-    assert set(MNIST.later) <= set(MNIST.__dataclass_fields__)
+        plans = [parse(compose(["experiment=hxtorch_yin_yang", f"seed={seed}"])) for seed in (3, 4)]
+    assert plans[0].setting_hash == plans[1].setting_hash
+    assert plans[0].config_hash != plans[1].config_hash
+    assert [each.config["backend"]["mac"]["chip_seed"] for each in plans] == [3, 4]
+
+
+def test_a_stored_configuration_has_the_identity_of_the_run_that_stored_it() -> None:
+    from omegaconf import OmegaConf
+
+    before = plan("seed=7", "scale=quick")
+    after = parse(OmegaConf.create(before.config), before.setting_hash)
+    assert (after.config_hash, after.setting_hash, after.config) == (
+        before.config_hash,
+        before.setting_hash,
+        before.config,
+    )
+
+
+def test_a_field_with_a_default_counts_only_where_it_differs_from_it() -> None:
+    @dataclass(frozen=True)
+    class Before(Record):
+        n: int
+
+    @dataclass(frozen=True)
+    class After(Record):
+        n: int
+        later: int = 5
+
+    After.__qualname__ = Before.__qualname__  # the class as it was, and as it grew
+    training, scale = plan().training, plan().scale
+    hashes = [identity({"model": each}, training, scale, 0) for each in (Before(1), After(1), After(1, 5), After(1, 6))]
+    assert hashes[0] == hashes[1] == hashes[2] != hashes[3]

@@ -44,7 +44,7 @@ FAULTY = {
         ["model._target_=neurobench.runs.store.Path"],
         "neurobench.runs.store offers no class",
     ),
-    "a class with a slip": (["dataset._target_=neurobench.data.mnist.MNST"], "Did you mean MNIST?"),
+    "a class with a slip": (["dataset._target_=neurobench.data.specs.MNST"], "Did you mean MNIST?"),
     "a target that is no name": (["model._target_=3"], "_target_=3 is not the dotted name of a class"),
     "no target": (["~model._target_"], "model names no class: it has no _target_"),
     "an encoder of another layout": (

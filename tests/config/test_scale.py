@@ -1,15 +1,17 @@
-"""An experiment may say what it cuts below paper scale: `${paper:FULL,CUT}`."""
+"""An experiment may say what it cuts below paper scale, `${paper:FULL,CUT}`, and what follows another choice,
+`${case:VALUE,{A:X,B:Y},Z}`."""
 
 import pytest
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
-from neurobench.config.compose import as_yaml, composer
-from neurobench.experiment.identity import config_hash
+from neurobench.config.compose import composer
+from neurobench.experiment.plan import parse
 
 
 def composed(*overrides):
     with composer() as compose:
-        return compose(["experiment=matrix_slayer_nmnist_mock", *overrides])
+        return compose(["experiment=matrix_slayer_nmnist", "backend=mock", *overrides])
 
 
 @pytest.mark.parametrize(("scale", "train", "epochs"), [("paper", None, 8), ("quick", 6500, 3), ("smoke", 6500, 3)])
@@ -26,20 +28,25 @@ def test_what_a_scale_cuts_is_part_of_the_identity():
     """The same schedule is the same run whether it was cut by the file or by hand, and another one is another."""
     quick = composed("scale=quick")
     by_hand = composed("scale=quick", "dataset.train=6500")
-    assert config_hash(quick) == config_hash(by_hand)
+    assert parse(quick).config_hash == parse(by_hand).config_hash
     full = composed("scale=paper")
     full.scale = quick.scale
-    assert config_hash(full) == config_hash(quick), "a setting is hashed for the scale that it is given"
-    assert config_hash(composed("scale=paper")) != config_hash(quick)
+    assert parse(full).config_hash == parse(quick).config_hash, "a setting is hashed for the scale that it is given"
+    assert parse(composed("scale=paper")).config_hash != parse(quick).config_hash
 
 
-def test_a_saved_configuration_keeps_what_it_cut(tmp_path):
-    """Written out, so that any reader of YAML sees it; a reference from one section to another stays one."""
+def test_a_plan_holds_what_was_cut_as_plain_values():
+    """So that any reader of YAML sees it; only a device stays a reference."""
     for scale, epochs in (("quick", 3), ("paper", 8)):
-        config = composed(f"scale={scale}")
-        (tmp_path / "config.yaml").write_text(as_yaml(config))
-        kept = OmegaConf.load(tmp_path / "config.yaml")
-        plain = OmegaConf.to_container(kept, resolve=False)
-        assert (plain["training"]["epochs"], plain["model"]["core"]) == (epochs, "${backend.core}")
-        assert "${paper:" not in (tmp_path / "config.yaml").read_text()
-        assert config_hash(kept) == config_hash(config)
+        config = parse(composed(f"scale={scale}")).config
+        assert (config["training"]["epochs"], config["model"]["core"]) == (epochs, "${backend.core}")
+        assert "${paper:" not in str(config)
+
+
+def test_a_case_takes_the_named_choice_else_the_last_else_it_says_which_there_are():
+    config = OmegaConf.create({"of": "b", "x": "${case:${of},{a:1,b:null},3}", "y": "${case:${of},{a:1}}"})
+    assert config.x is None
+    with pytest.raises(InterpolationResolutionError, match="b is none of a"):
+        _ = config.y
+    config.of = "c"
+    assert config.x == 3

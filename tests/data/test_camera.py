@@ -10,15 +10,14 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data import camera_store
-from neurobench.data.camera import Camera, as_json, prepare, read
-from neurobench.data.camera_files import write
-from neurobench.data.camera_likeness import likeness, pairs, summary
-from neurobench.data.camera_store import emulate, stored
+from neurobench.data.camera import emulation, recordings
+from neurobench.data.camera.emulation import emulate, stored
+from neurobench.data.camera.likeness import likeness, pairs, summary
+from neurobench.data.camera.parameters import Camera, as_json, prepare, read
+from neurobench.data.camera.recordings import recorded, write
 from neurobench.data.dataset import DataError
-from neurobench.data.nmnist import NMNIST
-from neurobench.data.nmnist_emulated import NMNISTEmulated, recorded
 from neurobench.kernels.camera import lateness
+from tests.specs import spec
 
 IDEAL = Camera(  # no noise, a pixel as fast as light, the view moves right by 6 pixels within 100 ms
     gamma=1.0,
@@ -163,7 +162,7 @@ def test_same_seed_same_bytes_whatever_the_threads_and_the_company():
 def test_a_buffer_that_is_too_small_loses_nothing(monkeypatch):
     images = np.random.default_rng(1).integers(0, 256, (3, 28, 28), np.uint8)
     wide = emulate(read(None), 0, images, range(3))
-    monkeypatch.setattr(camera_store, "ROOM", 50)
+    monkeypatch.setattr(emulation, "ROOM", 50)
     narrow = emulate(read(None), 0, images, range(3))
     assert all(np.array_equal(one, other) for one, other in zip(wide, narrow, strict=True))
 
@@ -172,7 +171,7 @@ def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache,
     images = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
     camera = read(None)
     codes, counts = emulate(camera, 0, images, range(7))
-    monkeypatch.setattr(camera_store, "BLOCK", 3)
+    monkeypatch.setattr(emulation, "BLOCK", 3)
     kept = stored(camera, 0, images, range(7))
     assert kept.events.length.tolist() == counts.tolist()
     chosen = kept.events[torch.tensor([6, 0])]
@@ -182,7 +181,7 @@ def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache,
         assert np.array_equal(got.numpy(), want)
     assert chosen.start.tolist() == [0, counts[6], counts[6] + counts[0]]
     assert torch.equal(kept.events.only(np.array([6, 2]))[0:1].t, chosen[0:1].t)
-    monkeypatch.setattr(camera_store, "_make", lambda *_: pytest.fail("made twice"))
+    monkeypatch.setattr(emulation, "_make", lambda *_: pytest.fail("made twice"))
     assert stored(camera, 0, images, range(7)).sha256 == kept.sha256
     folder = next(path for path in (cache / "emulated").iterdir() if len(np.load(path / "length.npy")) == 7)
     (folder / "codes.u32").write_bytes(b"1234")
@@ -194,18 +193,18 @@ def test_recordings_are_made_where_it_is_fastest_and_say_where(cache, monkeypatc
     """A GPU makes the same bytes (tests/kernels/test_camera_triton.py), so the folder does not depend on it."""
     images = np.random.default_rng(3).integers(0, 256, (2, 28, 28), np.uint8)
     camera, launched = read(None), []
-    monkeypatch.setattr(camera_store, "fastest", lambda: "cuda")
+    monkeypatch.setattr(emulation, "fastest", lambda: "cuda")
     monkeypatch.setattr(
-        camera_store,
+        emulation,
         "_launched",
-        lambda told, room, device: launched.append(device) or camera_store._compiled(told, room),
+        lambda told, room, device: launched.append(device) or emulation._compiled(told, room),
     )
     kept = stored(camera, 0, images, range(2))
     assert launched == ["cuda"]
     assert kept.events.length.tolist() == emulate(camera, 0, images, range(2))[1].tolist()
-    told = [json.loads(path.read_text()) for path in (cache / "emulated").glob("*/made.json")]
-    assert [each["device"] for each in told if each["sha256"] == kept.sha256] == ["cuda"]
-    monkeypatch.setattr(camera_store, "fastest", lambda: "cpu")
+    records = [json.loads(path.read_text()) for path in (cache / "emulated").glob("*/made.json")]
+    assert [each["device"] for each in records if each["sha256"] == kept.sha256] == ["cuda"]
+    monkeypatch.setattr(emulation, "fastest", lambda: "cpu")
     assert stored(camera, 0, images, range(2)).sha256 == kept.sha256
     assert launched == ["cuda"]
 
@@ -220,9 +219,9 @@ def test_the_shipped_camera_is_as_like_the_real_recordings_as_the_readme_says(bo
     assert made.events.mean() == pytest.approx(real.events.mean(), rel=0.03)
     assert np.abs(made.curve.sum(0) - real.curve.sum(0)).sum() < 0.06 * real.curve.sum()
     assert np.abs(made.pixels.sum(0) - real.pixels.sum(0)).sum() < 0.08 * real.pixels.sum()
-    told = {row[0].strip(): row[3] for row in likeness(real, made)}
-    assert float(told["polarities together"].split()[-1]) > 0.97
-    assert float(told["maps of 10 ms"].split()[-1]) > 0.74
+    rows = {row[0].strip(): row[3] for row in likeness(real, made)}
+    assert float(rows["polarities together"].split()[-1]) > 0.97
+    assert float(rows["maps of 10 ms"].split()[-1]) > 0.74
 
 
 def test_bit_one_is_darker_in_the_real_recordings(both):
@@ -234,7 +233,7 @@ def test_bit_one_is_darker_in_the_real_recordings(both):
 
 def test_files_are_read_back_as_emulated_recordings(tmp_path):
     write(str(tmp_path), 12, 3, 0)
-    splits = NMNIST(root=str(tmp_path), validation=2).load(0)
+    splits = spec("dataset/nmnist", root=str(tmp_path), validation=2).load(0)
     assert splits.emulated
     assert splits.evaluated_on == "emulated recordings, the first 3 of the 10,000 official test recordings"
     _, made = pairs(train=True, n=12)
@@ -248,13 +247,13 @@ def test_files_are_read_back_as_emulated_recordings(tmp_path):
 
 def test_training_leaves_out_what_the_real_recordings_show():
     with pytest.raises(BoundsError, match="leave out 1000"):
-        NMNISTEmulated(leave_out=999)
-    assert NMNISTEmulated(leave_out=0, recorded=False).leave_out == 0
+        spec("dataset/nmnist_emulated", leave_out=999)
+    assert spec("dataset/nmnist_emulated", leave_out=0, recorded=False).leave_out == 0
     with pytest.raises(BoundsError, match="validation=59000 is not below 59000"):
-        NMNISTEmulated(validation=59_000)
+        spec("dataset/nmnist_emulated", validation=59_000)
     real = recorded()
     assert len(real) == 1100
-    one, two = NMNIST(validation=0).load(0).train, NMNIST(validation=0).load(0).test
+    one, two = spec("dataset/nmnist", validation=0).load(0).train, spec("dataset/nmnist", validation=0).load(0).test
     assert torch.equal(real.x[1000:1001].t, two.x[0:1].t)
     assert torch.equal(real.x[999:1000].t, one.x[999:1000].t)
     assert torch.equal(real.y, torch.cat([one.y, two.y]))
@@ -262,18 +261,16 @@ def test_training_leaves_out_what_the_real_recordings_show():
 
 def test_splits_are_labelled_and_free_of_leaks(monkeypatch):
     """The set itself at a fiftieth of its size."""
-    from neurobench.data import mnist
-
-    whole = mnist.read
+    whole = recordings.read_mnist
 
     def few(root, train):
         images, labels = whole(root, train)
         return (images[:1200], labels[:1200]) if train else (images[:200], labels[:200])
 
-    monkeypatch.setattr(mnist, "read", few)
-    monkeypatch.setattr("neurobench.data.nmnist_emulated.N_TRAIN", 1200)
-    monkeypatch.setattr("neurobench.data.nmnist_emulated.N_TEST", 200)
-    splits = NMNISTEmulated(validation=50).load(0)
+    monkeypatch.setattr(recordings, "read_mnist", few)
+    monkeypatch.setattr(recordings, "N_TRAIN", 1200)
+    monkeypatch.setattr(recordings, "N_TEST", 200)
+    splits = spec("dataset/nmnist_emulated", validation=50).load(0)
     assert splits.emulated
     assert "emulated" in splits.source
     assert "emulated" in splits.evaluated_on

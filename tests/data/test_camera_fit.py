@@ -1,21 +1,31 @@
 """Fitting: the search finds known minima, the path of a known camera is found again."""
 
+import sys
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
-from neurobench.data.camera import Camera, read
-from neurobench.data.camera_fit import BENDS, VARIED, Pairs, moved, rounded, search, sooner, unlikeness
-from neurobench.data.camera_lateness import lateness
-from neurobench.data.camera_likeness import pairs, summary
-from neurobench.data.camera_path import BIN, BINS, fit_path
-from neurobench.data.camera_pixels import background, pattern
-from neurobench.data.cma import minimise
+from neurobench.config.errors import UserError
+from neurobench.data.camera.fit import (
+    BENDS,
+    VARIED,
+    Pairs,
+    fit,
+    minimise,
+    moved,
+    rounded,
+    search,
+    sooner,
+    unlikeness,
+)
+from neurobench.data.camera.fit_path import BIN, BINS, fit_path
+from neurobench.data.camera.fit_sensor import background, lateness, pattern
+from neurobench.data.camera.likeness import pairs, summary
+from neurobench.data.camera.parameters import Camera, read
+from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.mnist_files import checked_root
 
 
 def test_the_search_finds_the_minimum_of_a_turned_and_stretched_bowl():
@@ -23,10 +33,19 @@ def test_the_search_finds_the_minimum_of_a_turned_and_stretched_bowl():
     turn, _ = np.linalg.qr(rng.standard_normal((6, 6)))
     bowl = turn @ np.diag(10.0 ** np.arange(6)) @ turn.T  # axes 300 times as long as others
     at = np.arange(6.0)
-    *_, last = islice(minimise(lambda x: float((x - at) @ bowl @ (x - at)), np.zeros(6), 1.0, seed=1), 400)
-    assert np.abs(last.mean - at).max() < 1e-3
-    again = next(minimise(lambda x: float((x - at) @ bowl @ (x - at)), np.zeros(6), 1.0, seed=1))
-    assert again.best == next(minimise(lambda x: float((x - at) @ bowl @ (x - at)), np.zeros(6), 1.0, seed=1)).best
+
+    def loss(x):
+        return float((x - at) @ bowl @ (x - at))
+
+    assert np.abs(minimise(loss, 6, rounds=300) - at).max() < 1e-3
+    assert np.array_equal(minimise(loss, 6, rounds=5), minimise(loss, 6, rounds=5))
+
+
+def test_without_its_package_the_fit_says_what_to_install_before_anything_is_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cmaes", None)
+    monkeypatch.setattr("neurobench.data.camera.fit.checked_root", lambda root: pytest.fail("data were read"))
+    with pytest.raises(UserError, match=r"needs cmaes, .* pip install 'neurobench-runner\[camera-fit\]'"):
+        fit()
 
 
 def test_the_path_of_a_known_camera_is_found_in_its_events():
@@ -77,9 +96,9 @@ def test_background_is_found_where_nothing_moves(shown):
     known = replace(plain, background=4e-3, hot=tuple(map(tuple, shares.tolist())))
     found = background(plain, shown.emulated(known), shown.emulated)
     assert found.background == pytest.approx(known.background, rel=0.15)
-    told = np.array(found.hot) / np.sum(found.hot) * shares.sum()
-    assert told[1, 40] == pytest.approx(30, rel=0.25)
-    assert told[0].mean() == pytest.approx(0.25, rel=0.2)
+    fitted = np.array(found.hot) / np.sum(found.hot) * shares.sum()
+    assert fitted[1, 40] == pytest.approx(30, rel=0.25)
+    assert fitted[0].mean() == pytest.approx(0.25, rel=0.2)
 
 
 def test_the_search_leads_back_from_a_camera_that_is_wrong(shown):

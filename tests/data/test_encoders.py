@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from neurobench.data.dataset import Split, Splits
-from neurobench.data.encoders import Auto, Counts, EmulatedCamera, Flat, Latency, Raster, Rate, chain, encoded
+from neurobench.data.encoders import DEFAULTS, Auto, Flat, chain, encoded
 from neurobench.data.events import Events
+from tests.specs import spec
 
 LAYOUTS = {"vector": (4,), "image": (1, 28, 28), "events": (2, 34, 34)}
 
@@ -33,24 +34,30 @@ def test_auto_finds_a_way_from_each_layout_to_each(layout, reads):
 
 
 def test_auto_looks_at_mnist_through_the_camera_and_at_other_images_by_latency():
-    assert chain(Auto(), "image", (1, 28, 28), ("events",)) == (EmulatedCamera(),)
-    assert chain(Auto(), "image", (3, 32, 32), ("events",)) == (Latency(),)
+    assert chain(Auto(), "image", (1, 28, 28), ("events",)) == (spec("encoder/camera"),)
+    assert chain(Auto(), "image", (3, 32, 32), ("events",)) == (spec("encoder/latency"),)
     assert (
         chain(Auto(), "image", (1, 300, 300), ("events",))
         == "a sensor has at most 256 rows and columns, not (1, 300, 300)"
     )
 
 
+def test_auto_uses_the_values_that_the_encoders_files_state():
+    files = ("latency", "camera", "counts", "raster", "flat")
+    used = {step for chains in DEFAULTS.values() for steps in chains for step in steps}
+    assert used == {spec(f"encoder/{file}") for file in files}
+
+
 def test_an_encoder_that_was_asked_for_is_used_or_refused():
-    assert chain(Rate(), "vector", (4,), ("events", "image")) == (Rate(),)
-    assert chain(Raster(), "vector", (4,), ("events",)) == "yields image; the model reads events"
-    assert chain(Counts(pool=34), "vector", (4,), ("image",)) == "reads events, not vector"
-    assert "300 ms" in chain(Latency(window=200, repeats=2), "vector", (4,), ("events",))
+    assert chain(spec("encoder/rate"), "vector", (4,), ("events", "image")) == (spec("encoder/rate"),)
+    assert chain(spec("encoder/raster"), "vector", (4,), ("events",)) == "yields image; the model reads events"
+    assert chain(spec("encoder/counts", pool=34), "vector", (4,), ("image",)) == "reads events, not vector"
+    assert "300 ms" in chain(spec("encoder/latency", window=200, repeats=2), "vector", (4,), ("events",))
 
 
 def test_latency_of_a_single_cell_is_the_window_times_one_minus_the_value():
     x = torch.tensor([[1.0, 0.25, 0.05, 0.5]])
-    events = Latency(window=100, repeats=2, cells=1).encode(x, torch.tensor([0]))
+    events = spec("encoder/latency", window=100, repeats=2, cells=1).encode(x, torch.tensor([0]))
     told = list(zip(events.t.tolist(), events.y.tolist(), events.x.tolist(), strict=True))
     first = [(0, 0, 0), (50_000, 3, 0), (75_000, 1, 0)]  # 0.05 is too dim
     assert told == first + [(t + 100_000, row, column) for t, row, column in first]
@@ -58,7 +65,8 @@ def test_latency_of_a_single_cell_is_the_window_times_one_minus_the_value():
 
 
 def test_latency_of_cells_falls_with_the_distance_to_their_middles():
-    events = Latency(window=100, repeats=1, cells=5, dimmest=0.1).encode(torch.tensor([[0.5]]), torch.tensor([0]))
+    encoder = spec("encoder/latency", window=100, repeats=1, cells=5, dimmest=0.1)
+    events = encoder.encode(torch.tensor([[0.5]]), torch.tensor([0]))
     late = {int(x): int(t) for x, t in zip(events.x, events.t, strict=True)}
     expected = {2: 0.0, 1: 1 - math.exp(-0.5), 3: 1 - math.exp(-0.5), 0: 1 - math.exp(-2), 4: 1 - math.exp(-2)}
     assert late == {x: round(t * 100_000) for x, t in expected.items()}
@@ -67,39 +75,41 @@ def test_latency_of_cells_falls_with_the_distance_to_their_middles():
 def test_an_images_channels_are_polarities_and_samples_stay_apart():
     x = torch.zeros(3, 2, 3, 4)
     x[0, 1, 2, 3], x[2, 0, 0, 1] = 1.0, 0.5
-    events = Latency(window=10, repeats=1).encode(x, torch.arange(3))
+    events = spec("encoder/latency", window=10, repeats=1).encode(x, torch.arange(3))
     assert events.start.tolist() == [0, 1, 1, 2]
     assert [part.tolist() for part in (events.p, events.y, events.x, events.t)] == [[1, 0], [2, 0], [3, 1], [0, 5000]]
 
 
 def test_rate_is_a_poisson_process_of_the_declared_rate_that_follows_the_samples_id():
-    recipe = Rate(duration=300, rate=200, cells=1, dimmest=0)
+    encoder = spec("encoder/rate", duration=300, rate=200, cells=1, dimmest=0)
     x = torch.tensor([[1.0, 0.5, 0.0]]).expand(300, 3)
-    events = recipe.encode(x, torch.arange(300))
+    events = encoder.encode(x, torch.arange(300))
     n = torch.bincount(events.y.long(), minlength=3)
     for row, expected in enumerate((300 * 60, 300 * 30, 0)):
         assert abs(n[row] - expected) <= 4 * math.sqrt(expected)
     assert (events.t < 300_000).all()
     sample = events[7:8]
     assert (sample.t.diff() >= 0).all()
-    again = recipe.encode(x[:1], torch.tensor([7]))
+    again = encoder.encode(x[:1], torch.tensor([7]))
     assert torch.equal(again.t, sample.t)
-    assert not torch.equal(recipe.encode(x[:1], torch.tensor([8])).t, sample.t)
+    assert not torch.equal(encoder.encode(x[:1], torch.tensor([8])).t, sample.t)
 
 
 def test_counts_by_hand():
     events = recording((0, 3, 2, 0), (1, 3, 2, 1), (99_999, 3, 2, 1), (100_000, 33, 33, 0), (300_000, 1, 1, 1))
-    image = Counts(bins=3, length=300, pool=1, full=7).encode(events, torch.tensor([0]))
+    image = spec("encoder/counts", bins=3, length=300, pool=1, full=7).encode(events, torch.tensor([0]))
     expected = torch.zeros(1, 3, 34, 34)
     expected[0, 0, 2, 3], expected[0, 1, 33, 33] = math.log(4) / math.log(8), math.log(2) / math.log(8)
     assert torch.allclose(image, expected)  # the event at 300 ms is left out
-    kept = Counts(bins=1, length=301, polarities="kept", pool=17, full=1).encode(events, torch.tensor([0]))
+    encoder = spec("encoder/counts", bins=1, length=301, polarities="kept", pool=17, full=1)
+    kept = encoder.encode(events, torch.tensor([0]))
     assert kept.shape == (1, 2, 2, 2)
     assert kept[0].sum((1, 2)).tolist() == [2.0, 1.0]  # a full pixel is 1, however many events it has
 
 
 def test_a_rasters_bar_stands_where_the_value_is():
-    image = Raster(side=28, width=0.05).encode(torch.tensor([[0.0, 1.0, 1 / 27 * 13, 0.5]]), torch.tensor([0]))[0, 0]
+    x = torch.tensor([[0.0, 1.0, 1 / 27 * 13, 0.5]])
+    image = spec("encoder/raster", side=28, width=0.05).encode(x, torch.tensor([0]))[0, 0]
     assert image.argmax(1).tolist() == [0] * 7 + [27] * 7 + [13] * 7 + [13] * 7
     assert image.max() <= 1
     assert image[3, 5] == pytest.approx(math.exp(-0.5 * (5 / 27 / 0.05) ** 2))
@@ -112,7 +122,7 @@ def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
     flat = encoded(splits, (Flat(),))
     assert torch.equal(flat.train.x, images.flatten(1))
     assert not flat.emulated
-    seen = encoded(splits, (EmulatedCamera(),))
+    seen = encoded(splits, (spec("encoder/camera"),))
     assert (seen.emulated, seen.source) == (True, "bundled, emulated recordings of it")
     assert seen.evaluated_on == "emulated recordings of the test set"
     assert [len(each) for each in (seen.train, seen.validation, seen.test, seen.others["more"])] == [4, 1, 2, 3]

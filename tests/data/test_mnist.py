@@ -12,8 +12,9 @@ import torch
 from neurobench.config.bounds import BoundsError
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED, MNIST_RAW
-from neurobench.data.mnist import MNIST, TRAIN_COUNTS
-from neurobench.data.mnist_files import checked_root
+from neurobench.data.mnist import checked_root
+from neurobench.data.specs import MNIST, TRAIN_COUNTS
+from tests.specs import spec
 
 
 def plain_images(part: str) -> np.ndarray:
@@ -31,7 +32,7 @@ def plain_labels(part: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def splits():
-    return MNIST().load(seed=0)
+    return spec("dataset/mnist").load(seed=0)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_samples_are_the_official_ones_in_file_order(splits):
         assert np.array_equal((split.x.squeeze(1) * 255).round().to(torch.uint8).numpy(), pixels)
         assert np.array_equal(split.y.numpy(), plain_labels(part)[split.ids.numpy()])
         assert (split.ids.diff() > 0).all()
-        assert (split.x.dtype, split.x.shape[1:], split.y.dtype) == (torch.float32, MNIST().shape, torch.int64)
+        assert (split.x.dtype, split.x.shape[1:], split.y.dtype) == (torch.float32, (1, 28, 28), torch.int64)
         assert (split.x.min(), split.x.max()) == (0, 1)
 
 
@@ -66,18 +67,18 @@ def test_class_counts_are_the_official_ones(splits):
 
 
 def test_the_seed_decides_what_is_held_out():
-    one, again, other = (MNIST(digits=(0, 1)).load(seed) for seed in (3, 3, 4))
+    one, again, other = (spec("dataset/mnist", digits=(0, 1)).load(seed) for seed in (3, 3, 4))
     assert torch.equal(one.validation.ids, again.validation.ids)
     assert not torch.equal(one.validation.ids, other.validation.ids)
-    smaller = MNIST(digits=(0, 1), validation=100).load(3)
+    smaller = spec("dataset/mnist", digits=(0, 1), validation=100).load(3)
     assert torch.isin(smaller.validation.ids, one.validation.ids).all()
 
 
 def test_digits_are_kept_and_renumbered_in_the_order_given():
-    recipe = MNIST(digits=[7, 3], validation=0)
-    splits = recipe.load(0)
+    chosen = spec("dataset/mnist", digits=[7, 3], validation=0)
+    splits = chosen.load(0)
     digit = torch.tensor([7, 3])
-    assert recipe.n_classes == 2
+    assert chosen.n_classes == 2
     assert len(splits.validation) == 0
     assert len(splits.train) == TRAIN_COUNTS[7] + TRAIN_COUNTS[3]
     for split, part in ((splits.train, "train"), (splits.test, "t10k")):
@@ -88,7 +89,7 @@ def test_digits_are_kept_and_renumbered_in_the_order_given():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"digits": (0, 10)}, r"digits=\(0, 10\) is not in \[0, 9\]"),
+        ({"digits": (0, 10)}, r"digits=\[0, 10\] is not in \[0, 9\]"),
         ({"digits": "01"}, "digits='01' is not a list, each an integer"),
         ({"digits": (4,)}, "fewer than two classes"),
         ({"digits": (4, 4)}, "names a class twice"),
@@ -99,11 +100,11 @@ def test_digits_are_kept_and_renumbered_in_the_order_given():
 )
 def test_a_bad_value_is_refused_before_a_file_is_read(fields, sentence):
     with pytest.raises(BoundsError, match=sentence):
-        MNIST(**fields)
+        spec("dataset/mnist", **fields)
 
 
 def test_a_root_with_unpacked_files_is_read_in_place(raw_root, splits):
-    read = MNIST(digits=(0, 1), root=str(raw_root)).load(0)
+    read = spec("dataset/mnist", digits=(0, 1), root=str(raw_root)).load(0)
     assert (read.source, read.sha256) == (str(raw_root), splits.sha256)
 
 
@@ -111,7 +112,7 @@ def test_a_root_with_packed_files_is_read(tmp_path, splits):
     (tmp_path / "MNIST/raw").mkdir(parents=True)
     for packed in (BUNDLED / "mnist").iterdir():
         shutil.copy(packed, tmp_path / "MNIST/raw")
-    assert MNIST(digits=(0, 1), root=str(tmp_path)).load(0).sha256 == splits.sha256
+    assert spec("dataset/mnist", digits=(0, 1), root=str(tmp_path)).load(0).sha256 == splits.sha256
 
 
 def test_an_altered_file_of_a_root_is_refused(raw_root):
@@ -120,20 +121,20 @@ def test_an_altered_file_of_a_root_is_refused(raw_root):
     content[-1] ^= 1
     labels.write_bytes(content)
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte: found sha256 \w+, expected sha256 ff7b.* not used"):
-        MNIST(root=str(raw_root)).load(0)
+        spec("dataset/mnist", root=str(raw_root)).load(0)
 
 
 def test_a_root_without_files_says_what_is_missing_and_what_to_do(tmp_path, splits):
     # `splits` filled the cache: its copies must not stand in for the root's own files.
     with pytest.raises(DataError, match=r"raw/.*ubyte.gz: cannot be read .* data fetch mnist"):
-        MNIST(root=str(tmp_path)).load(0)
+        spec("dataset/mnist", root=str(tmp_path)).load(0)
 
 
 def test_torchvisions_old_processed_files_are_not_read_in_place_of_the_checked_ones(raw_root):
     (raw_root / "MNIST/processed").mkdir()
     for name in ("training.pt", "test.pt"):
         torch.save((torch.zeros(9, 28, 28, dtype=torch.uint8), torch.zeros(9)), raw_root / "MNIST/processed" / name)
-    assert len(MNIST(digits=(0, 1), root=str(raw_root)).load(0).test) == 2115
+    assert len(spec("dataset/mnist", digits=(0, 1), root=str(raw_root)).load(0).test) == 2115
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:-1] + b"\xff", lambda raw: b""])
@@ -148,7 +149,7 @@ def test_a_damaged_copy_in_the_cache_is_made_anew_and_never_used(tmp_path, monke
 
 def test_processes_that_unpack_at_once_all_see_whole_files_and_leave_nothing_behind(tmp_path):
     program = (
-        "import sys; from neurobench.data.mnist_files import checked_root\n"
+        "import sys; from neurobench.data.mnist import checked_root\n"
         "sys.stdin.readline()\n"
         "with checked_root(None) as root: pass\n"
     )
@@ -185,7 +186,7 @@ def test_where_the_default_cache_cannot_be_written_a_passing_folder_serves(tmp_p
 
 
 def test_so_many_a_class_are_the_first_in_file_order_and_validation_comes_from_the_others():
-    splits = MNIST(digits=(1, 0), validation=50, train_per_class=30).load(0)
+    splits = spec("dataset/mnist", digits=(1, 0), validation=50, train_per_class=30).load(0)
     labels = plain_labels("train")
     wanted = np.sort(np.concatenate([np.flatnonzero(labels == digit)[:30] for digit in (0, 1)]))
     assert np.array_equal(splits.train.ids.numpy(), wanted)
@@ -219,4 +220,4 @@ def test_a_tutorials_validation_is_the_head_of_the_test_set(bug, per_class):
 )
 def test_subsets_that_are_not_there_are_refused(fields, sentence):
     with pytest.raises(BoundsError, match=sentence):
-        MNIST(**fields)
+        spec("dataset/mnist", **fields)

@@ -6,18 +6,17 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data import files, nmnist_bundled
+from neurobench.data import files, nmnist
 from neurobench.data.dataset import DataError
-from neurobench.data.mnist import MNIST
-from neurobench.data.nmnist import NMNIST
 from tests.data.test_aer import encode
+from tests.specs import spec
 
 BUNDLED = {split: files.BUNDLED / f"nmnist_1k/{split}.zip" for split in ("Train", "Test")}
 
 
 @pytest.fixture(scope="module")
 def splits():
-    return NMNIST().load(seed=0)
+    return spec("dataset/nmnist").load(seed=0)
 
 
 @pytest.fixture
@@ -41,12 +40,12 @@ def test_the_bundled_recordings_have_the_measured_figures(splits):
     assert max(events.t.max() for events in every) == 336_040
     assert max(max(events.x.max(), events.y.max()) for events in every) == 33
     assert splits.test.y.bincount().tolist() == [8, 14, 8, 11, 14, 7, 10, 15, 2, 11]
-    assert splits.test.x.sensor == NMNIST().shape == (2, 34, 34)
+    assert splits.test.x.sensor == spec("dataset/nmnist").shape == (2, 34, 34)
     assert splits.evaluated_on == "the first 100 of the 10,000 official test recordings"
 
 
 def test_recording_k_shows_image_k(splits):
-    images = MNIST(validation=0).load(0)
+    images = spec("dataset/mnist", validation=0).load(0)
     for events, shown in ((splits.train, images.train), (splits.validation, images.train), (splits.test, images.test)):
         assert torch.equal(events.y, shown.y[events.ids])
 
@@ -57,7 +56,7 @@ def test_events_fall_where_the_edges_of_the_paired_image_are(splits):
     for k in range(100):
         own = splits.test.x[k : k + 1]
         counts[k].index_put_((own.y.long(), own.x.long()), torch.tensor(1.0), accumulate=True)
-    images = torch.nn.functional.pad(MNIST(validation=0).load(0).test.x[:100], (3, 3, 3, 3))
+    images = torch.nn.functional.pad(spec("dataset/mnist", validation=0).load(0).test.x[:100], (3, 3, 3, 3))
     edges = sum((images.roll(1, axis) - images.roll(-1, axis)).abs() for axis in (2, 3))
     for _ in range(2):
         edges = torch.nn.functional.avg_pool2d(edges, 3, stride=1, padding=1)  # the camera moves by some pixels
@@ -70,7 +69,7 @@ def test_splits_part_the_training_recordings_and_follow_the_seed(splits):
     assert torch.equal(together, torch.arange(1000))
     assert torch.equal(splits.test.ids, torch.arange(100))
     assert len(splits.validation) == 100
-    again, other = NMNIST().load(0), NMNIST(validation=50).load(1)
+    again, other = spec("dataset/nmnist").load(0), spec("dataset/nmnist", validation=50).load(1)
     assert torch.equal(again.validation.ids, splits.validation.ids)
     assert torch.equal(again.train.x.t, splits.train.x.t)
     assert len(other.validation) == 50
@@ -80,10 +79,10 @@ def test_splits_part_the_training_recordings_and_follow_the_seed(splits):
 
 def test_a_root_read_by_tonic_gives_the_events_that_the_bundled_reader_gives(root, splits, monkeypatch):
     monkeypatch.setattr("tonic.download_utils.download_url", lambda *args: pytest.fail("tonic must not download"))
-    read = NMNIST(root=str(root), validation=4).load(0)
+    read = spec("dataset/nmnist", root=str(root), validation=4).load(0)
     assert (len(read.train), len(read.validation), len(read.test)) == (16, 4, 5)
     assert (read.source, read.evaluated_on) == (str(root), "the first 5 of the 10,000 official test recordings")
-    bundled = NMNIST(validation=0).load(0)
+    bundled = spec("dataset/nmnist", validation=0).load(0)
     for ours, theirs in ((read.train, bundled.train), (read.validation, bundled.train), (read.test, bundled.test)):
         expected = theirs.batch(ours.ids)
         assert torch.equal(ours.y, expected.y)
@@ -94,12 +93,12 @@ def test_a_root_read_by_tonic_gives_the_events_that_the_bundled_reader_gives(roo
 
 
 def test_a_changed_byte_changes_the_recorded_hash(root):
-    before = NMNIST(root=str(root)).load(0).sha256
+    before = spec("dataset/nmnist", root=str(root)).load(0).sha256
     path = recording(root, "Test", 1)
     raw = bytearray(path.read_bytes())
     raw[2] ^= 0x80  # a polarity
     path.write_bytes(raw)
-    assert NMNIST(root=str(root)).load(0).sha256 != before
+    assert spec("dataset/nmnist", root=str(root)).load(0).sha256 != before
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_a_damaged_recording_of_a_root_is_refused_with_its_path_and_offset(root,
     path = recording(root, "Train", 3)
     path.write_bytes(raw)
     with pytest.raises(DataError, match=f"^{path}: .*{sentence}"):
-        NMNIST(root=str(root)).load(0)
+        spec("dataset/nmnist", root=str(root)).load(0)
 
 
 @pytest.mark.parametrize(
@@ -135,19 +134,19 @@ def test_a_misplaced_recording_is_refused(root, stray, sentence):
     target.parent.mkdir(exist_ok=True)
     shutil.copy(recording(root, "Train", 1), target)
     with pytest.raises(DataError, match=sentence):
-        NMNIST(root=str(root)).load(0)
+        spec("dataset/nmnist", root=str(root)).load(0)
 
 
 def test_an_empty_root_says_what_is_missing_and_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"NMNIST/Train: holds no recordings .* data fetch nmnist"):
-        NMNIST(root=str(tmp_path)).load(0)
+        spec("dataset/nmnist", root=str(tmp_path)).load(0)
 
 
 def test_holding_out_everything_is_refused(root):
     with pytest.raises(BoundsError, match="validation=1000 is not below 1000"):
-        NMNIST(validation=1000)
+        spec("dataset/nmnist", validation=1000)
     with pytest.raises(DataError, match="validation=20 of 20 training samples leaves none"):
-        NMNIST(root=str(root), validation=20).load(0)
+        spec("dataset/nmnist", root=str(root), validation=20).load(0)
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: b"\0" + raw[1:], lambda raw: raw + b"\0"])
@@ -156,9 +155,9 @@ def test_an_altered_archive_is_refused(tmp_path, monkeypatch, damage):
     for split, archive in BUNDLED.items():
         raw = archive.read_bytes()
         (tmp_path / "nmnist_1k" / archive.name).write_bytes(damage(raw) if split == "Test" else raw)
-    monkeypatch.setattr(nmnist_bundled, "BUNDLED", tmp_path)
+    monkeypatch.setattr(nmnist, "BUNDLED", tmp_path)
     with pytest.raises(DataError, match=r"Test\.zip: found .* expected .* not used\. Reinstall"):
-        NMNIST().load(0)
+        spec("dataset/nmnist").load(0)
 
 
 def test_the_limits_of_a_split_keep_whole_recordings(splits):

@@ -7,6 +7,7 @@ import pytest
 
 from neurobench.data.aer import WINDOW, check_apart, check_window, decode
 from neurobench.data.dataset import DataError
+from tests.specs import spec
 
 
 def encode(t: int, x: int, y: int, p: int) -> bytes:
@@ -31,9 +32,8 @@ def test_a_recording_in_both_sets() -> None:
 
 
 def test_folds_deal_every_recording_out_once() -> None:
-    from neurobench.data.nmnist_folds import NMNISTFolds
 
-    splits = [NMNISTFolds(fold=k, folds=2).load(0) for k in range(2)]
+    splits = [spec("dataset/nmnist_folds", fold=k, folds=2).load(0) for k in range(2)]
     ids = np.concatenate([split.test.ids for split in splits])
     assert sorted(ids) == list(range(1100))
     for split in splits:

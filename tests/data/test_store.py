@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.data import fetch, store
+from neurobench.data import fetch, files
 from neurobench.data.dataset import DataError
 from neurobench.data.files import ALL_BUNDLED, MNIST_RAW
-from neurobench.data.mnist_files import checked_root
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.mnist import checked_root
 from tests.data.test_aer import encode
+from tests.specs import spec
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ RECORDING = encode(1, 2, 3, 1) + encode(4, 5, 6, 0)
 
 def test_intact_files_pass(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
-    assert [(verdict.name, verdict.ok) for verdict in store.verify()] == [(known.name, True) for known in ALL_BUNDLED]
+    assert [(verdict.name, verdict.ok) for verdict in files.verify()] == [(known.name, True) for known in ALL_BUNDLED]
 
 
 def test_an_altered_copy_in_the_cache_is_named(tmp_path, monkeypatch):
@@ -40,30 +40,30 @@ def test_an_altered_copy_in_the_cache_is_named(tmp_path, monkeypatch):
     with checked_root(None):
         pass
     (tmp_path / MNIST_RAW[1].name).write_bytes(b"short")
-    bad = [verdict for verdict in store.verify() if not verdict.ok]
+    bad = [verdict for verdict in files.verify() if not verdict.ok]
     assert [verdict.name for verdict in bad] == [MNIST_RAW[1].name]
     assert "found 5 bytes, expected 60008 bytes" in bad[0].sentence
 
 
 def test_a_missing_bundled_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "BUNDLED", tmp_path)
-    assert [verdict.ok for verdict in store.verify()[: len(ALL_BUNDLED)]] == [False] * len(ALL_BUNDLED)
-    assert "Reinstall the package" in store.verify()[0].sentence
+    monkeypatch.setattr(files, "BUNDLED", tmp_path)
+    assert [verdict.ok for verdict in files.verify()[: len(ALL_BUNDLED)]] == [False] * len(ALL_BUNDLED)
+    assert "Reinstall the package" in files.verify()[0].sentence
 
 
 def test_paths_are_folders_with_the_files_and_other_names_are_refused():
-    assert (store.path("mnist") / "train-images-idx3-ubyte.gz").is_file()
-    assert (store.path("nmnist") / "Train.zip").is_file()
+    assert (files.bundled_folder("mnist") / "train-images-idx3-ubyte.gz").is_file()
+    assert (files.bundled_folder("nmnist") / "Train.zip").is_file()
     with pytest.raises(DataError, match="no data files are known as 'nmist'.* Did you mean nmnist"):
-        store.path("nmist")
+        files.bundled_folder("nmist")
     with pytest.raises(DataError, match="no data files are known as 'yin_yang'"):
-        store.fetch("yin_yang", "/nowhere")
+        fetch.fetch("yin_yang", "/nowhere")
 
 
 @pytest.mark.parametrize("name", ["mnist", "nmnist"])
 def test_without_a_network_a_fetch_says_so_and_leaves_nothing(name, offline, tmp_path):
     with pytest.raises(DataError, match=r"the download from http.* failed: .*Name or service not known.*try again"):
-        store.fetch(name, str(tmp_path / "root"))
+        fetch.fetch(name, str(tmp_path / "root"))
     assert list((tmp_path / "root").rglob("*")) == []
 
 
@@ -77,14 +77,14 @@ def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
         archive(f"{folder}/{filename}", {f"{split}/{k % 10}/{k:05d}.bin": recording for k in range(1, next(sizes) + 1)})
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
-    root = store.fetch("nmnist", str(tmp_path / "root"))
-    splits = NMNIST(root=str(root)).load(0)
+    root = fetch.fetch("nmnist", str(tmp_path / "root"))
+    splits = spec("dataset/nmnist", root=str(root)).load(0)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (11, 1, 2)
     assert sorted(path.name for path in (root / "NMNIST").iterdir()) == ["Test", "Train"]
-    store.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up
+    fetch.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up
     next((root / "NMNIST").glob("Test/*/*.bin")).unlink()
     with pytest.raises(DataError, match="Test: is there with 1 of 2 recordings"):
-        store.fetch("nmnist", str(root))
+        fetch.fetch("nmnist", str(root))
 
 
 def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
     with pytest.raises(DataError, match="Train.zip: is not a zip archive"):
-        store.fetch("nmnist", str(tmp_path))
+        fetch.fetch("nmnist", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data.yin_yang import YinYang
-from neurobench.data.yin_yang_classes import BOUNDARY, CELLS, class_table, classify
-from neurobench.data.yin_yang_shape import YinYangShape
+from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, class_table, classify
 from neurobench.data.yin_yang_stream import YinYangStream
 from tests.data.plain_yin_yang import class_of, plain_draw
+from tests.specs import spec
 
 PUBLISHED = np.load(Path(__file__).parent / "yinyang.npz")  # the published generator's own output
 
@@ -63,7 +62,7 @@ def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
 
 @pytest.mark.parametrize("radii", [(0.1, 0.5), (0.03, 0.2)])
 def test_points_are_classed_as_the_definition_says(radii):
-    shape = YinYangShape(*radii)
+    shape = Shape(*radii)
     x, y = np.random.default_rng(0).random((2, 20_000)) * 2 * shape.r_big
     expected = [class_of(*point, *radii) for point in zip(x, y, strict=True)]
     assert classify(shape, x, y).tolist() == [3 if known is None else known for known in expected]
@@ -71,7 +70,7 @@ def test_points_are_classed_as_the_definition_says(radii):
 
 @pytest.mark.parametrize("radii", [(0.1, 0.5), (0.2, 0.5), (0.001, 0.5), (0.03, 0.2)])
 def test_every_point_of_a_cell_has_the_class_of_its_cell(radii):
-    shape = YinYangShape(*radii)
+    shape = Shape(*radii)
     table = class_table(shape)
     assert (table == BOUNDARY).mean() < 0.05
     cells = np.flatnonzero(table != BOUNDARY)
@@ -89,7 +88,7 @@ def test_classes_are_even_and_points_lie_evenly_within_them(stream):
     assert np.allclose(samples[:, :2] + samples[:, 2:], 1, atol=1e-6)
     assert abs(np.bincount(labels) / n - 1 / 3).max() < 4 * math.sqrt(2 / 9 / n)
     x, y = samples[:, :2].T.astype(np.float64)
-    known = classify(YinYangShape(r, R), x, y)
+    known = classify(Shape(r, R), x, y)
     assert (known != labels).sum() <= 2  # points that the rounding to float32 moved over an edge
     dots = labels == 2
     assert abs((x[dots] > R).mean() - 0.5) < 4 / math.sqrt(dots.sum() * 4)
@@ -122,7 +121,7 @@ def test_a_fast_stream_drawn_in_pieces_is_the_same_stream(pieces):
 
 
 def test_the_data_set_holds_the_published_splits():
-    splits = YinYang().load(seed=7)
+    splits = spec("dataset/yin_yang").load(seed=7)
     assert [len(split) for split in (splits.train, splits.validation, splits.test)] == [5000, 1000, 1000]
     for split, seed in ((splits.train, 42), (splits.validation, 41), (splits.test, 40)):
         assert np.array_equal(split.x[:1000], PUBLISHED[f"seed{seed}_samples"])
@@ -130,18 +129,18 @@ def test_the_data_set_holds_the_published_splits():
     ids = torch.cat([splits.train.ids, splits.validation.ids, splits.test.ids])
     assert torch.equal(ids, torch.arange(7000))
     assert (splits.source, splits.evaluated_on) == ("generated", "1000 samples drawn with seed 40")
-    assert YinYang(test=10_000).load(0).test.x[:1000].equal(splits.test.x)
-    assert YinYang().load(8).sha256 == splits.sha256
-    assert YinYang(stream="fast").load(7).sha256 != splits.sha256
+    assert spec("dataset/yin_yang", test=10_000).load(0).test.x[:1000].equal(splits.test.x)
+    assert spec("dataset/yin_yang").load(8).sha256 == splits.sha256
+    assert spec("dataset/yin_yang", stream="fast").load(7).sha256 != splits.sha256
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
         ({"r_small": 0.25}, "r_small=0.25 is not below half of r_big=0.5; the dots would not fit"),
-        ({"r_small": 0}, "r_small=0 is not above 0"),
+        ({"r_small": 0}, "r_small=0 is not at least 0.001"),
         ({"r_small": 1e-6}, "r_small=1e-06 is not at least 0.001"),
-        ({"r_small": math.nan}, "r_small=nan is not above 0"),
+        ({"r_small": math.nan}, "r_small=nan is not at least 0.001"),
         ({"r_big": 0.6}, r"r_big=0.6 is not in \(0, 0.5\]"),
         ({"test": 0}, "test=0 is not at least 1"),
         ({"validation": 0, "train": -5}, "train=-5 is not at least 1; validation=0 is not at least 1"),
@@ -153,10 +152,10 @@ def test_the_data_set_holds_the_published_splits():
 )
 def test_bad_values_are_refused_all_at_once(fields, sentence):
     with pytest.raises(BoundsError, match=sentence):
-        YinYang(**fields)
+        spec("dataset/yin_yang", **fields)
 
 
 def test_recipes_import_no_torch():
-    names = ", ".join(f"neurobench.data.{name}" for name in ("mnist", "nmnist", "yin_yang"))
+    names = ", ".join(f"neurobench.data.{name}" for name in ("specs", "encoders"))
     program = f"import sys, {names}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

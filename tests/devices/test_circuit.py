@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.devices.circuit.circuit import Statevector
-from neurobench.devices.circuit.circuit_device import ONE_QUBIT, StatevectorDevice
+from neurobench.devices.circuit.sim_statevector import ONE_QUBIT, StatevectorDevice
+from neurobench.devices.spec import Demand
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import GATES, Angles, Gate, Program, ProgramError
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 DEVICES = {"compiled": StatevectorDevice(CPU), "torch": StatevectorDevice(CPU, compiled=False)}
@@ -107,7 +108,7 @@ def test_random_circuits_give_what_kronecker_products_give(
 ) -> None:
     program = random_program(n, 30, seed=n)
     angles = random_angles(program, 3, seed=n, dtype=dtype)
-    z, p = device.expectation(program, angles), device.probabilities(program, angles)
+    z, p = device.expectation(program, angles).values, device.probabilities(program, angles)
     for index in range(3):
         psi = numpy_state(program, of_sample(angles, index))
         assert np.abs(p[index].numpy() - np.abs(psi) ** 2).max() < tolerance
@@ -118,8 +119,8 @@ def test_wire_0_is_the_most_significant_bit(device: StatevectorDevice) -> None:
     program = Program(2, 0, 0, (Gate("x", (0,)),), ((0,), (1,)))
     angles = Angles(torch.zeros(1, 0), torch.zeros(0))
     assert device.probabilities(program, angles)[0].tolist() == [0, 0, 1, 0]
-    assert device.expectation(program, angles)[0].tolist() == [-1, 1]
-    assert device.counts(program, angles, 9, seed=0)[0].tolist() == [0, 0, 9, 0]
+    assert device.expectation(program, angles).values[0].tolist() == [-1, 1]
+    assert device.counts(program, angles, 9, seed=0).counts[0].tolist() == [0, 0, 9, 0]
 
 
 def test_two_qubits_are_entangled_once_not_twice(device: StatevectorDevice) -> None:
@@ -128,7 +129,7 @@ def test_two_qubits_are_entangled_once_not_twice(device: StatevectorDevice) -> N
     assert sum(gate.name == "cz" for gate in program.gates) == 1
     angles = random_angles(program, 4, seed=0)
     free = Program(2, 2, 4, tuple(gate for gate in program.gates if gate.name != "cz"), program.observables)
-    assert (device.expectation(program, angles) - device.expectation(free, angles)).abs().max() > 0.01
+    assert (device.expectation(program, angles).values - device.expectation(free, angles).values).abs().max() > 0.01
 
 
 def test_one_qubit_has_the_closed_form_and_the_general_path_agrees(device: StatevectorDevice) -> None:
@@ -136,8 +137,10 @@ def test_one_qubit_has_the_closed_form_and_the_general_path_agrees(device: State
     program, angles = one_qubit(), Angles(z, z.new_zeros(0))
     assert program.gates == ONE_QUBIT
     general = Program(1, 1, 0, (Gate("x", (0,)), Gate("x", (0,)), *program.gates), ((0,),))
-    assert torch.allclose(device.expectation(program, angles)[:, 0], -z[:, 0].sin(), atol=1e-15)
-    assert torch.allclose(device.expectation(general, angles), device.expectation(program, angles), atol=1e-14)
+    assert torch.allclose(device.expectation(program, angles).values[:, 0], -z[:, 0].sin(), atol=1e-15)
+    assert torch.allclose(
+        device.expectation(general, angles).values, device.expectation(program, angles).values, atol=1e-14
+    )
     assert torch.allclose(device.probabilities(general, angles), device.probabilities(program, angles), atol=1e-14)
     assert torch.allclose(device.probabilities(program, angles)[:, 1], (1 + z[:, 0].sin()) / 2, atol=1e-15)
 
@@ -146,13 +149,13 @@ def test_one_qubit_has_the_closed_form_and_the_general_path_agrees(device: State
 def test_gradients_are_those_of_finite_differences(device: StatevectorDevice, n: int) -> None:
     program = random_program(n, 20, seed=10 + n)
     sample, shared = (part.requires_grad_() for part in random_angles(program, 3, seed=1))
-    assert torch.autograd.gradcheck(lambda *a: device.expectation(program, Angles(*a)), (sample, shared))
+    assert torch.autograd.gradcheck(lambda *a: device.expectation(program, Angles(*a)).values, (sample, shared))
 
 
 def test_every_weight_has_a_slope(device: StatevectorDevice) -> None:
     program = layered(4, 2, reupload=True, zz=True)
     sample, shared = (part.requires_grad_() for part in random_angles(program, 5, seed=3))
-    torch.autograd.backward(device.expectation(program, Angles(sample, shared)).square().sum())
+    torch.autograd.backward(device.expectation(program, Angles(sample, shared)).values.square().sum())
     assert sample.grad is not None
     assert shared.grad is not None
     assert sample.grad.abs().min() > 1e-9
@@ -163,8 +166,8 @@ def test_every_weight_has_a_slope(device: StatevectorDevice) -> None:
 def test_a_batch_is_its_samples_one_by_one(device: StatevectorDevice, batch: int) -> None:
     program = layered(3, 2, reupload=False, zz=False)
     sample, shared = random_angles(program, batch, seed=5)
-    together = device.expectation(program, Angles(sample, shared))
-    single = torch.cat([device.expectation(program, Angles(row[None], shared)) for row in sample])
+    together = device.expectation(program, Angles(sample, shared)).values
+    single = torch.cat([device.expectation(program, Angles(row[None], shared)).values for row in sample])
     assert (together - single).abs().max() < 1e-12
 
 
@@ -172,11 +175,11 @@ def test_groups_have_shared_angles_of_their_own(device: StatevectorDevice) -> No
     program = layered(3, 2, reupload=False, zz=False)
     sample = torch.randn(4, 18, 3, dtype=torch.float64, requires_grad=True)
     shared = torch.randn(4, 1, 12, dtype=torch.float64, requires_grad=True)
-    z = device.expectation(program, Angles(sample, shared))
+    z = device.expectation(program, Angles(sample, shared)).values
     slopes = torch.autograd.grad(z.square().sum(), (sample, shared))
     for group in range(4):
         own = [part[group].detach().requires_grad_() for part in (sample, shared[:, 0])]
-        alone = device.expectation(program, Angles(*own))
+        alone = device.expectation(program, Angles(*own)).values
         assert (z[group] - alone).abs().max() < 1e-12
         for whole, part in zip(slopes, torch.autograd.grad(alone.square().sum(), own), strict=True):
             assert (whole[group].reshape(part.shape) - part).abs().max() < 1e-12
@@ -188,13 +191,13 @@ def test_counts_are_one_joint_draw() -> None:
     program = random_program(3, 25, seed=4)
     angles = random_angles(program, 1, seed=4)
     shots = 200_000
-    counts = device.counts(program, angles, shots, seed=11)[0]
+    counts = device.counts(program, angles, shots, seed=11).counts[0]
     expected = shots * device.probabilities(program, angles)[0]
     kept = expected > 5
     assert counts.sum() == shots
     assert float(((counts - expected)[kept].square() / expected[kept]).sum()) < 24.3
     bell = Program(2, 0, 0, (Gate("h", (0,)), Gate("cx", (0, 1))), ((0,), (1,), (1, 0)))
-    found = device.counts(bell, Angles(torch.zeros(1, 0), torch.zeros(0)), 1000, seed=2)[0]
+    found = device.counts(bell, Angles(torch.zeros(1, 0), torch.zeros(0)), 1000, seed=2).counts[0]
     assert found[1] == found[2] == 0
     assert 400 < found[0] < 600
     assert float(device.estimate(bell, found)[2]) == 1.0
@@ -205,10 +208,10 @@ def test_shot_error_falls_as_the_binomial_says() -> None:
     device = DEVICES["compiled"]
     program = layered(4, 2, reupload=False, zz=False)
     angles = random_angles(program, 2000, seed=8)
-    z = device.expectation(program, angles)
+    z = device.expectation(program, angles).values
     shots, errors = [100, 400, 1600, 6400], []
     for number in shots:
-        estimate = device.estimate(program, device.counts(program, angles, number, seed=number))
+        estimate = device.estimate(program, device.counts(program, angles, number, seed=number).counts)
         error = float((estimate - z).square().mean().sqrt())
         errors.append(error)
         assert 0.97 < error / float(((1 - z.square()) / number).mean().sqrt()) < 1.03
@@ -219,10 +222,10 @@ def test_shot_error_falls_as_the_binomial_says() -> None:
 def test_same_seed_same_counts_and_another_seed_others(device: StatevectorDevice) -> None:
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 20, seed=1)
-    once = device.counts(program, angles, 50, seed=2**62 + 1)
+    once = device.counts(program, angles, 50, seed=2**62 + 1).counts
     device.counts(program, angles, 50, seed=7)
-    assert torch.equal(once, device.counts(program, angles, 50, seed=2**62 + 1))
-    assert not torch.equal(once, device.counts(program, angles, 50, seed=3))
+    assert torch.equal(once, device.counts(program, angles, 50, seed=2**62 + 1).counts)
+    assert not torch.equal(once, device.counts(program, angles, 50, seed=3).counts)
     assert set(once.sum(-1).tolist()) == {50}
 
 
@@ -267,10 +270,10 @@ def test_angles_that_fit_no_circuit_are_refused(device: StatevectorDevice, sampl
 
 
 def test_too_many_qubits_are_refused_with_the_memory_that_they_would_take(device: StatevectorDevice) -> None:
-    words = Statevector().misfit(20)
+    words = spec("backend/sim", "circuit").refuse(Demand(qubits=20))
     assert words is not None
     assert "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB for 1000 of them; at most 14" in words
-    assert Statevector().misfit(14) is None
+    assert spec("backend/sim", "circuit").refuse(Demand(qubits=14)) is None
     gates = tuple(Gate("h", (wire,)) for wire in range(15))
     with pytest.raises(ProgramError, match="n_qubits=15 needs"):
         device.expectation(Program(15, 0, 0, gates, ((0,),)), Angles(torch.zeros(1, 0), torch.zeros(0)))

@@ -1,37 +1,29 @@
 """Every circuit device of every backend that ships keeps the protocol."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+import yaml
 
-from neurobench.config.compose import composer
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import Angles, ProgramError
+from tests.specs import CONF, spec
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
+BACKENDS = sorted(
+    path.stem for path in Path(CONF / "backend").glob("*.yaml") if "circuit" in yaml.safe_load(path.read_text())
+)
 
 
-@cache
-def sections() -> dict[str, Any]:
-    names = sorted(path.stem for path in (ROOT / "conf" / "backend").glob("*.yaml"))
-    with composer() as compose:
-        found = {name: compose([f"backend={name}"]).backend for name in names}
-    return {name: OmegaConf.to_container(section.circuit) for name, section in found.items() if "circuit" in section}
-
-
-@pytest.fixture(params=sorted(sections()))
+@pytest.fixture(params=BACKENDS)
 def device(request: pytest.FixtureRequest) -> Any:
-    return instantiate(sections()[request.param], _convert_="all").open(0, CPU)
+    return spec(f"backend/{request.param}", "circuit").open(0, CPU)
 
 
 def test_both_backends_ship_a_circuit_device() -> None:
-    assert {"sim", "mock"} <= set(sections())
+    assert {"sim", "mock"} <= set(BACKENDS)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -39,10 +31,10 @@ def test_expectations_counts_and_estimates_agree(device: Any, n: int) -> None:
     program = layered(n, 1, reupload=False, zz=n > 1)
     angles = Angles(torch.randn(6, n), torch.randn(2 * n))
     kept = [part.clone() for part in angles]
-    z = device.expectation(program, angles)
+    z = device.expectation(program, angles).values
     assert z.shape == (6, len(program.observables))
     assert z.abs().max() <= 1 + 1e-5
-    counts = device.counts(program, angles, 4000, seed=1)
+    counts = device.counts(program, angles, 4000, seed=1).counts
     assert counts.shape == (6, 2**n)
     assert counts.dtype == torch.int64
     assert counts.sum(-1).tolist() == [4000] * 6
@@ -50,14 +42,14 @@ def test_expectations_counts_and_estimates_agree(device: Any, n: int) -> None:
     assert estimate.dtype == torch.float64
     assert (estimate - z).abs().max() < 6 / 4000**0.5
     device.counts(program, angles, 10, seed=2)  # no state stays
-    assert torch.equal(counts, device.counts(program, angles, 4000, seed=1))
+    assert torch.equal(counts, device.counts(program, angles, 4000, seed=1).counts)
     assert all(torch.equal(part, before) for part, before in zip(angles, kept, strict=True))
 
 
 def test_expectations_have_derivatives(device: Any) -> None:
     program = layered(2, 1, reupload=False, zz=False)
     own = torch.randn(3, 2, requires_grad=True), torch.randn(4, requires_grad=True)
-    slopes = torch.autograd.grad(device.expectation(program, Angles(*own)).sum(), own)
+    slopes = torch.autograd.grad(device.expectation(program, Angles(*own)).values.sum(), own)
     assert all(slope.abs().max() > 0 for slope in slopes)
 
 
@@ -70,13 +62,22 @@ def test_bad_calls_are_refused_with_their_sentence(device: Any) -> None:
         device.expectation(one_qubit(), Angles(torch.full((2, 1), float("nan")), torch.zeros(0)))
 
 
-def test_what_is_noiseless_and_what_costs_is_told(device: Any) -> None:
+def test_answers_carry_what_they_cost(device: Any) -> None:
+    program = layered(2, 1, reupload=False, zz=False)
+    angles = Angles(torch.randn(3, 5, 2), torch.randn(4))
+    assert device.expectation(program, angles).cost == {"circuits": 15}
+    cost = device.counts(program, angles, 20, seed=1).cost
+    assert (cost["circuits"], cost["shots"]) == (15, 300)
+    assert cost.get("device_seconds") == device.seconds(program, 15, 20)
+    assert (device.seconds(program, 15, 20) is None) == (device.ideal() is device)
+
+
+def test_what_is_noiseless_is_told(device: Any) -> None:
     ideal = device.ideal()
     program = one_qubit()
     angles = Angles(torch.linspace(-3, 3, 13)[:, None], torch.zeros(0))
-    assert torch.allclose(ideal.expectation(program, angles), -angles.sample.sin(), atol=1e-6)
-    assert all(value >= 0 for value in device.cost(program, 10, 100).values())
+    assert torch.allclose(ideal.expectation(program, angles).values, -angles.sample.sin(), atol=1e-6)
     variants = device.variants()
     assert bool(variants.readout) == bool(variants.noise) == (ideal is not device)
     for other in (*variants.readout.values(), *variants.noise.values()):
-        assert other.expectation(program, angles).shape == (13, 1)
+        assert other.expectation(program, angles).values.shape == (13, 1)

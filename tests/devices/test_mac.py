@@ -1,27 +1,30 @@
 """Promises of the linear model of the analog matrix multiplier, and of every device that is one."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor
 
-from neurobench.devices.mac.analog import LinearMac
-from neurobench.devices.mac.analog_array import half_away
-from neurobench.devices.mac.analog_device import LinearMacDevice
+from neurobench.devices.mac.array import half_away
+from neurobench.devices.mac.sim_linear import LinearModel
+from tests.specs import CONF, spec, values
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
-VECTORS = np.load(ROOT / "tests/models/hxtorch/mac.npz")
+VECTORS = np.load(Path(__file__).parents[1] / "models/hxtorch/mac.npz")
 CASES = ("exact", "round", "neghalf", "saturate", "chunk", "edge128", "edge129", "layer1", "layer2", "default")
 
 
-def quiet(gain: float) -> LinearMacDevice:
-    return LinearMacDevice(gain, 0.0, CPU)
+def linear(**changes: float) -> LinearModel:
+    device = spec("backend/sim", "mac", **changes).open(0, CPU)
+    assert isinstance(device, LinearModel)
+    return device
+
+
+def quiet(gain: float) -> LinearModel:
+    return linear(gain=gain, noise_std=0.0)
 
 
 def case(name: str) -> tuple[Tensor, Tensor, int, float]:
@@ -33,7 +36,7 @@ def case(name: str) -> tuple[Tensor, Tensor, int, float]:
 @pytest.mark.parametrize("name", CASES)
 def test_it_answers_the_reference_vectors_exactly(name: str) -> None:
     x, w, sends, gain = case(name)
-    assert np.array_equal(quiet(gain).matmul(x, w, sends, 0).numpy(), VECTORS[f"{name}_y"])
+    assert np.array_equal(quiet(gain).matmul(x, w, sends, 0).y.numpy(), VECTORS[f"{name}_y"])
 
 
 def test_which_inputs_and_weights_are_legal_is_that_of_the_reference() -> None:
@@ -54,69 +57,59 @@ def accepted(x: Tensor, w: Tensor) -> bool:
 
 def test_halves_go_away_from_zero_on_the_chip() -> None:
     x, w, sends, gain = case("round")
-    y = quiet(gain).matmul(half_away(x), half_away(w), sends, 0)
+    y = quiet(gain).matmul(half_away(x), half_away(w), sends, 0).y
     assert np.array_equal(y.numpy(), VECTORS["round_y_half_away"])
     assert (VECTORS["round_y_half_away"] != VECTORS["round_y"]).sum() == 30
 
 
 def test_noise_enters_once_a_chunk_and_is_not_scaled_by_num_sends() -> None:
     """Two chunks: variance 2 (sigma^2 + 1/12), the twelfth from the floor, which also costs half an LSB each."""
-    device = LinearMacDevice(0.001, 3.0, CPU)
+    device = linear(gain=0.001, noise_std=3.0)
     for inputs, chunks in ((128, 1), (129, 2), (300, 3)):
         for sends in (1, 50):
-            y = device.matmul(torch.zeros(20_000, inputs), torch.zeros(inputs, 4), sends, 7)
+            y = device.matmul(torch.zeros(20_000, inputs), torch.zeros(inputs, 4), sends, 7).y
             assert y.var().item() == pytest.approx(chunks * (9 + 1 / 12), rel=0.02)
             assert y.mean().item() == pytest.approx(-chunks / 2, abs=0.05)
 
 
 def test_noise_is_a_function_of_the_seed_and_differs_from_column_to_column() -> None:
-    device = LinearMac().open(0, CPU)
+    device = linear()
     x, w = torch.zeros(500, 4), torch.zeros(4, 2)
-    first = device.matmul(x, w, 1, 1)
-    assert torch.equal(first, device.matmul(x, w, 1, 1))
-    assert not torch.equal(first, device.matmul(x, w, 1, 2))
+    first = device.matmul(x, w, 1, 1).y
+    assert torch.equal(first, device.matmul(x, w, 1, 1).y)
+    assert not torch.equal(first, device.matmul(x, w, 1, 2).y)
     assert abs(torch.corrcoef(first.t())[0, 1].item()) < 0.15
 
 
-def devices() -> dict[str, Any]:
-    """Every `mac` of every backend that ships."""
-    found = {}
-    for path in sorted((ROOT / "conf/backend").glob("*.yaml")):
-        entry = yaml.safe_load(path.read_text()).get("mac")
-        if entry and "_target_" in entry:
-            module, _, name = entry.pop("_target_").rpartition(".")
-            found[path.stem] = getattr(importlib.import_module(module), name)(**entry)
-    return found
+FILES = sorted(f"backend/{path.stem}" for path in (CONF / "backend").glob("*.yaml"))
+BACKENDS = [file for file in FILES if "_target_" in values(file).get("mac", {})]
 
 
-RECIPES = devices()
-
-
-@pytest.fixture(params=sorted(RECIPES))
+@pytest.fixture(params=BACKENDS)
 def mac(request: pytest.FixtureRequest) -> Any:
-    return RECIPES[request.param].open(0, CPU)
+    return spec(request.param, "mac").open(0, CPU)
 
 
 class TestEveryDevice:
-    def test_its_yaml_states_the_defaults(self) -> None:
-        assert all(RECIPES[name] == type(RECIPES[name])() for name in ("sim", "mock"))
-
-    def test_it_answers_whole_numbers_of_8_bits_in_the_shape_asked_for(self, mac: Any) -> None:
+    def test_it_answers_whole_numbers_of_8_bits_and_says_what_they_cost(self, mac: Any) -> None:
         x = 31 * torch.rand(20, 300, generator=torch.Generator().manual_seed(0))
         w = 63 - 126 * torch.rand(300, 700, generator=torch.Generator().manual_seed(1))
-        y = mac.matmul(x, w, 9, 0)
+        y, cost = mac.matmul(x, w, 9, 0)
+        assert cost == {"vectors": 20, "sends": 180}
         assert y.shape == (20, 700)
         assert y.dtype == torch.float32
         assert torch.equal(y, y.round())
         assert y.min() == -128
         assert y.max() == 127
-        assert mac.matmul(x[0], w, 9, 0).shape == (700,)
+        one = mac.matmul(x[0], w, 9, 0)
+        assert one.y.shape == (700,)
+        assert one.cost == {"vectors": 1, "sends": 9}
 
     def test_the_same_seed_gives_the_same_answer_whatever_was_asked_before(self, mac: Any) -> None:
         x, w = torch.full((5, 4), 3.0), torch.full((4, 6), 7.0)
-        first = mac.matmul(x, w, 2, 11)
+        first = mac.matmul(x, w, 2, 11).y
         mac.matmul(torch.ones(7, 200), torch.ones(200, 300), 1, 5)
-        assert torch.equal(mac.matmul(x, w, 2, 11), first)
+        assert torch.equal(mac.matmul(x, w, 2, 11).y, first)
 
     def test_its_host_model_is_close_to_it_and_says_the_same_gain(self, mac: Any) -> None:
         """Over 200 columns and 400 repeats the chip's fixed pattern averages out."""
@@ -124,7 +117,8 @@ class TestEveryDevice:
         assert (host.gain, host.noise_std) == (mac.gain, mac.noise_std)
         assert host.host().gain == host.gain
         x, w = torch.full((400, 128), 10.0), torch.full((128, 200), 12.0)
-        assert mac.matmul(x, w, 1, 0).mean().item() == pytest.approx(host.matmul(x, w, 1, 1).mean().item(), abs=1.0)
+        measured, modelled = mac.matmul(x, w, 1, 0).y, host.matmul(x, w, 1, 1).y
+        assert measured.mean().item() == pytest.approx(modelled.mean().item(), abs=1.0)
 
     @pytest.mark.parametrize(
         ("x", "w", "sends", "sentence"),

@@ -1,6 +1,5 @@
 """Promises of the emulated BrainScaleS-2 chip and of its calibration."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,27 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.devices.mac import analog_calibration as calibration
-from neurobench.devices.mac.analog import LinearMac
-from neurobench.devices.mac.bss2 import BSS2
-from neurobench.devices.mac.bss2_device import BSS2Device
+from neurobench.devices.mac import calibration
+from neurobench.devices.mac.mock_bss2 import Chip
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 VECTORS = np.load(Path(__file__).parents[1] / "models/hxtorch/calibration.npz")
-IDEAL = BSS2(mismatch=0.0, noise_std=0.0)
+IDEAL = {"mismatch": 0.0, "noise_std": 0.0}
 
 
-def chip(seed: int = 0, **fields: Any) -> BSS2Device:
-    return BSS2(chip_seed=seed, **fields).open(0, CPU)
+def chip(seed: int = 0, run: int = 0, **changes: Any) -> Chip:
+    device = spec("backend/mock", "mac", chip_seed=seed, **changes).open(run, CPU)
+    assert isinstance(device, Chip)
+    return device
+
+
+def linear(**changes: Any) -> Any:
+    return spec("backend/sim", "mac", **changes).open(0, CPU)
 
 
 def test_chip_seed_alone_is_the_identity() -> None:
-    same = [BSS2(chip_seed=3).open(seed, CPU) for seed in (0, 99)]
+    same = [chip(3, run) for run in (0, 99)]
     torch.manual_seed(5)
     same[0].matmul(torch.ones(3, 4), torch.ones(4, 5), 1, 0)
     assert all(torch.equal(a, b) for a, b in zip(same[0].pattern, same[1].pattern, strict=True))
@@ -37,8 +41,8 @@ def test_a_sample_is_answered_alike_alone_and_in_a_batch_but_for_its_noise() -> 
     device = chip(noise_std=0.0)
     x = 31 * torch.rand(6, 200, generator=torch.Generator().manual_seed(1))
     w = 20 * torch.rand(200, 30, generator=torch.Generator().manual_seed(2))
-    whole = device.matmul(x, w, 1, 0)
-    assert torch.equal(torch.stack([device.matmul(row, w, 1, 0) for row in x]), whole)
+    whole = device.matmul(x, w, 1, 0).y
+    assert torch.equal(torch.stack([device.matmul(row, w, 1, 0).y for row in x]), whole)
 
 
 def test_without_faults_it_is_the_linear_model_of_its_gain() -> None:
@@ -46,14 +50,14 @@ def test_without_faults_it_is_the_linear_model_of_its_gain() -> None:
     x = torch.randint(0, 32, (50, 300), generator=torch.Generator().manual_seed(1)).float()
     w = torch.randint(-20, 21, (300, 300), generator=torch.Generator().manual_seed(2)).float()
     # the gain is no dyadic number: products within 1e-4 of a whole number may fall to either side
-    y, linear = IDEAL.open(0, CPU).matmul(x, w, 1, 0), LinearMac(noise_std=0.0).open(0, CPU).matmul(x, w, 1, 0)
-    assert (y != linear).float().mean() < 1e-3
+    y, modelled = (device.matmul(x, w, 1, 0).y for device in (chip(**IDEAL), linear(noise_std=0.0)))
+    assert (y != modelled).float().mean() < 1e-3
 
 
 def test_it_rounds_halves_away_from_zero_and_refuses_minus_a_half() -> None:
-    device = replace(IDEAL, gain=0.004).open(0, CPU)  # sent 260 times: 1.04 LSB a unit
+    device = chip(**IDEAL, gain=0.004)  # sent 260 times: 1.04 LSB a unit
     x, w = torch.tensor([[0.5, 2.5]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert device.matmul(x, w, 260, 0).tolist() == [[1.0, 3.0]]
+    assert device.matmul(x, w, 260, 0).y.tolist() == [[1.0, 3.0]]
     with pytest.raises(ValueError, match="input x: found -0.5 to -0.5"):
         device.matmul(torch.tensor([[-0.5]]), torch.ones(1, 1), 1, 0)
 
@@ -71,13 +75,13 @@ def test_where_a_matrix_lies_chunks_alternate_between_arrays_and_run_on_over_col
         x[0, row] = 1.0
         array = arrays[row // 128, column // 256]
         gain = device.pattern.gain[array, row % 128, column % 256]
-        assert device.matmul(x, 3 * w, sends, 0)[0, column] == (3 * sends * gain).floor(), (row, column)
+        assert device.matmul(x, 3 * w, sends, 0).y[0, column] == (3 * sends * gain).floor(), (row, column)
 
 
 def test_rails_hold_before_the_read_out_saturates() -> None:
     device = chip(noise_std=0.0)
     x, w = torch.full((1, 128), 31.0), torch.full((128, 256), 63.0)
-    top, bottom = device.matmul(x, w, 1, 0)[0], device.matmul(x, -w, 1, 0)[0]
+    top, bottom = device.matmul(x, w, 1, 0).y[0], device.matmul(x, -w, 1, 0).y[0]
     assert torch.equal(top, device.pattern.high[0, 0].floor())
     assert torch.equal(bottom, device.pattern.low[0, 0].floor().clamp(min=-128))
     assert -112 < bottom.mean() < -109
@@ -85,8 +89,8 @@ def test_rails_hold_before_the_read_out_saturates() -> None:
 
 
 def test_an_input_offset_acts_on_inputs_that_are_not_zero() -> None:
-    device = replace(IDEAL, x_offset=2.0, gain=0.004).open(0, CPU)  # sent 260 times: 1.04 LSB a unit
-    y = device.matmul(torch.tensor([[0.0], [1.0], [5.0]]), torch.ones(1, 1), 260, 0)
+    device = chip(**IDEAL, x_offset=2.0, gain=0.004)  # sent 260 times: 1.04 LSB a unit
+    y = device.matmul(torch.tensor([[0.0], [1.0], [5.0]]), torch.ones(1, 1), 260, 0).y
     assert y.flatten().tolist() == [0, 3, 7]
 
 
@@ -132,8 +136,8 @@ def test_fit_sees_an_input_offset_as_gain() -> None:
 
 def test_compat_has_the_bias_of_the_routine_it_repeats() -> None:
     """On the linear model with gain 0.0034 and noise 2: 1.5 % too much gain, the noise of two chunks and floors."""
-    found = [calibration.compat(LinearMac().open(0, CPU), seed, CPU) for seed in range(10)]
-    gain, noise = (float(np.mean([getattr(one, name) for one in found])) for name in ("gain", "noise_std"))
+    estimates = [calibration.compat(linear(), seed, CPU) for seed in range(10)]
+    gain, noise = (float(np.mean([getattr(one, name) for one in estimates])) for name in ("gain", "noise_std"))
     assert gain / 0.0034 == pytest.approx(1.015, abs=0.007)
     assert noise / 2.0 == pytest.approx(1.42, abs=0.03)
     assert chip(calibration="compat").noise_std > 1.3 * chip().noise_std
@@ -169,7 +173,7 @@ def test_the_figures_of_the_demos_lie_between_the_typical_and_the_anchored_chip(
     }.items():
         x, w = torch.full((400, 1), 12.0), torch.full((1, 256), 21.0)
         fields = {**fields, "gain": 0.0020}
-        spread[name] = float(np.mean([chip(s, **fields).matmul(x, w, 100, 0).mean(0).std().item() for s in range(4)]))
+        spread[name] = float(np.mean([chip(s, **fields).matmul(x, w, 100, 0).y.mean(0).std().item() for s in range(4)]))
     assert spread["anchored"] < 3.1 < spread["typical"]
 
 
@@ -187,8 +191,8 @@ def test_the_figures_of_the_demos_lie_between_the_typical_and_the_anchored_chip(
 )
 def test_a_bad_value_gets_its_sentence(field: str, value: Any, sentence: str) -> None:
     with pytest.raises(BoundsError) as caught:
-        BSS2(**{field: value})
+        spec("backend/mock", "mac", **{field: value})
     assert sentence in str(caught.value)
     if field in ("gain", "noise_std"):
         with pytest.raises(BoundsError):
-            LinearMac(**{field: value})
+            linear(**{field: value})

@@ -8,12 +8,20 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.circuit.qpu import QPU
-from neurobench.devices.circuit.qpu_channels import native
-from neurobench.devices.circuit.qpu_noise import PAULI_PAIRS, PAULIS, Noise, depolarizing, relaxation, strength
-from neurobench.devices.circuit.qpu_profiles import PROFILES
-from neurobench.devices.circuit.qpu_readout import as_probabilities, mitigated, on_bits
+from neurobench.devices.circuit.mock_noise import (
+    PAULI_PAIRS,
+    PAULIS,
+    Noise,
+    depolarizing,
+    duration,
+    native,
+    relaxation,
+    strength,
+)
+from neurobench.devices.circuit.readout import mitigated, on_bits
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.devices.circuit.specs import PROFILES, QPU
+from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError
@@ -25,13 +33,20 @@ from tests.devices.test_circuit import (
     random_angles,
     random_program,
 )
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 SHOWN = {"profile": "bad"}  # noise large enough to be wrong about
 
 
+def processor(**fields: Any) -> QPU:
+    made = spec("backend/mock", "circuit", **fields)
+    assert isinstance(made, QPU)
+    return made
+
+
 def qpu(**fields: Any) -> Any:
-    return QPU(**fields).open(0, CPU)
+    return processor(**fields).open(0, CPU)
 
 
 # --- Kraus operators of the textbook (Nielsen and Chuang, chapter 8) ---
@@ -71,14 +86,14 @@ def channel(rho: np.ndarray, kraus: list[np.ndarray]) -> np.ndarray:
 
 def relaxed(rho: np.ndarray, wire: int, n: int, time: float, noise: Noise) -> np.ndarray:
     if noise.relaxing:
-        for kraus in relaxation_kraus(time, noise.known.t1, noise.known.t2):
+        for kraus in relaxation_kraus(time, noise.qubit.t1, noise.qubit.t2):
             rho = channel(rho, [on_wire(K, wire, n) for K in kraus])
     return rho
 
 
 def numpy_density(program: Program, angles: np.ndarray, noise: Noise) -> np.ndarray:
     """Gate by gate; a run of gates on one wire is followed by the pulses of what it is fused into."""
-    n, known = program.n, noise.known
+    n, qubit = program.n, noise.qubit
     rho = np.zeros((2**n, 2**n), complex)
     rho[0, 0] = 1
     waiting: dict[int, list[str]] = {wire: [] for wire in range(n)}
@@ -88,7 +103,7 @@ def numpy_density(program: Program, angles: np.ndarray, noise: Noise) -> np.ndar
         count = 2 if "ry" in names else min(2, sum(name in ("h", "x") for name in names))
         for _ in range(count):
             rho = channel(rho, [on_wire(K, wire, n) for K in depolarizing_kraus(noise.strengths[0], 1)])
-            rho = relaxed(rho, wire, n, known.time_1q / 1000, noise)
+            rho = relaxed(rho, wire, n, qubit.time_1q / 1000, noise)
         return rho
 
     for gate in native(program):
@@ -102,7 +117,7 @@ def numpy_density(program: Program, angles: np.ndarray, noise: Noise) -> np.ndar
             continue
         rho = channel(rho, [on_pair(P, gate.wires, n) for P in depolarizing_kraus(noise.strengths[1], 2)])
         for wire in gate.wires:
-            rho = relaxed(rho, wire, n, known.time_2q / 1000, noise)
+            rho = relaxed(rho, wire, n, qubit.time_2q / 1000, noise)
     for wire in range(n):
         rho = pulses(rho, wire)
     return rho
@@ -121,7 +136,7 @@ def test_noisy_circuits_give_what_kraus_operators_give(n: int, noise: str) -> No
     device = qpu(profile="bad", noise=noise)
     program = random_program(n, 18, seed=20 + n)
     angles = random_angles(program, 2, seed=n)
-    z, p = device.expectation(program, angles), device.probabilities(program, angles)
+    z, p = device.expectation(program, angles).values, device.probabilities(program, angles)
     signs = np.array([numpy_expectations(program, state) for state in np.eye(2**n)])
     for index in range(2):
         rho = numpy_density(program, of_sample(angles, index), device.noise)
@@ -138,13 +153,13 @@ def test_backwards_and_forwards_agree_and_without_noise_both_are_the_state_vecto
     ideal = StatevectorDevice(CPU)
     for fields in ({"scale": 0.0}, SHOWN):
         device = qpu(**fields)
-        z, p = device.expectation(program, angles), device.probabilities(program, angles)
+        z, p = device.expectation(program, angles).values, device.probabilities(program, angles)
         assert (z - device.estimate(program, p)).abs().max() < 1e-12
-        if not device.recipe.scale:
-            assert (z - ideal.expectation(program, angles)).abs().max() < 1e-12
+        if not device.spec.scale:
+            assert (z - ideal.expectation(program, angles).values).abs().max() < 1e-12
             assert (p - ideal.probabilities(program, angles)).abs().max() < 1e-12
         else:
-            assert (z - ideal.expectation(program, angles)).abs().max() > 0.01
+            assert (z - ideal.expectation(program, angles).values).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("profile", list(PROFILES))
@@ -182,9 +197,9 @@ def test_states_stay_states_layer_by_layer() -> None:
 def test_quoted_errors_contain_relaxation(profile: str) -> None:
     """Average infidelity of a channel, 1 - (Tr R / d + 1) / (d + 1), is the profile's, or relaxation's alone where
     that is already more."""
-    known = PROFILES[profile]
-    noise = Noise(known, "residual")
-    for R, d, error, of in ((noise.pulse, 2, known.error_1q, 0), (noise.pair, 4, known.error_2q, 1)):
+    qubit = PROFILES[profile]
+    noise = Noise(qubit, "residual")
+    for R, d, error, of in ((noise.pulse, 2, qubit.error_1q, 0), (noise.pair, 4, qubit.error_2q, 1)):
         infidelity = 1 - (float(R.trace()) / d + 1) / (d + 1)
         if noise.strengths[of] > 0:
             assert infidelity == pytest.approx(error, rel=1e-9)
@@ -194,9 +209,9 @@ def test_quoted_errors_contain_relaxation(profile: str) -> None:
 
 def test_strengths_are_those_worked_out_by_hand() -> None:
     """Marrakesh, two figures; without relaxation 2 r and 4 r / 3."""
-    known = PROFILES["marrakesh"]
-    assert Noise(known, "residual").strengths == pytest.approx((1.96e-4, 3.51e-3), rel=2e-3)
-    assert Noise(known, "depol").strengths == pytest.approx((2 * 2.30e-4, 4 / 3 * 3.23e-3))
+    qubit = PROFILES["marrakesh"]
+    assert Noise(qubit, "residual").strengths == pytest.approx((1.96e-4, 3.51e-3), rel=2e-3)
+    assert Noise(qubit, "depol").strengths == pytest.approx((2 * 2.30e-4, 4 / 3 * 3.23e-3))
     assert strength(1e-9, 1, 0.036, 197, 118, "residual") == 0.0
 
 
@@ -218,21 +233,18 @@ def test_mitigation_restores_exact_probabilities() -> None:
     read = on_bits(before, device.confusion, 3)
     assert (read - device.probabilities(program, angles)).abs().max() < 1e-12
     assert (mitigated(read, device.confusion, 3) - before).abs().max() < 1e-12
-    cut = as_probabilities(mitigated(torch.eye(8, dtype=torch.float64), device.confusion, 3))
-    assert cut.min() >= 0
-    assert torch.allclose(cut.sum(-1), torch.ones(8, dtype=torch.float64))
 
 
 def test_mitigated_counts_come_as_close_as_gates_allow() -> None:
     program = layered(4, 2, reupload=False, zz=False)
     angles = random_angles(program, 200, seed=2)
-    exact = StatevectorDevice(CPU).expectation(program, angles)
+    exact = StatevectorDevice(CPU).expectation(program, angles).values
     variants = qpu(**SHOWN).variants().readout
     off = {}
     for name, device in variants.items():
-        z = device.estimate(program, device.counts(program, angles, 20_000, seed=3))
+        z = device.estimate(program, device.counts(program, angles, 20_000, seed=3).counts)
         off[name] = float((z - exact).abs().mean())
-        limit = device.expectation(program, angles)
+        limit = device.expectation(program, angles).values
         assert (z - limit).abs().max() < 0.06
     assert off["mitigated"] < 1.1 * off["gates_only"] < off["raw"]
 
@@ -242,11 +254,11 @@ def test_same_seed_same_counts(method: str) -> None:
     device = qpu(profile="bad", method=method, trajectories=5)
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 6, seed=1)
-    once = device.counts(program, angles, 103, seed=2**62 + 1)
+    once = device.counts(program, angles, 103, seed=2**62 + 1).counts
     device.counts(program, angles, 10, seed=7)
-    assert torch.equal(once, device.counts(program, angles, 103, seed=2**62 + 1))
+    assert torch.equal(once, device.counts(program, angles, 103, seed=2**62 + 1).counts)
     assert set(once.sum(-1).tolist()) == {103}
-    assert torch.equal(device.expectation(program, angles), device.expectation(program, angles))
+    assert torch.equal(device.expectation(program, angles).values, device.expectation(program, angles).values)
 
 
 def test_trajectories_tend_to_the_twirled_density_matrix() -> None:
@@ -254,20 +266,20 @@ def test_trajectories_tend_to_the_twirled_density_matrix() -> None:
     fields = {"profile": "bad", "noise": "added", "t1": 1e9, "t2": 5.0}
     program = layered(3, 1, reupload=False, zz=True)
     angles = random_angles(program, 3, seed=4)
-    density = qpu(**fields).expectation(program, angles)
+    density = qpu(**fields).expectation(program, angles).values
     runs = 2500
-    random = qpu(**fields, method="trajectories", trajectories=runs).expectation(program, angles)
+    random = qpu(**fields, method="trajectories", trajectories=runs).expectation(program, angles).values
     assert (random - density).abs().max() < 5 / math.sqrt(runs)
     assert (random - density).square().mean().sqrt() < 1 / math.sqrt(runs)
-    assert (StatevectorDevice(CPU).expectation(program, angles) - density).abs().max() > 0.1
+    assert (StatevectorDevice(CPU).expectation(program, angles).values - density).abs().max() > 0.1
 
 
 def test_more_than_8_qubits_run_by_trajectories() -> None:
     program = layered(9, 1, reupload=False, zz=False)
     angles = random_angles(program, 2, seed=4)
     device = qpu(trajectories=20)
-    counts = device.counts(program, angles, 2000, seed=1)
-    exact = StatevectorDevice(CPU).expectation(program, angles)
+    counts = device.counts(program, angles, 2000, seed=1).counts
+    exact = StatevectorDevice(CPU).expectation(program, angles).values
     assert counts.sum(-1).tolist() == [2000, 2000]
     assert (device.estimate(program, counts) - exact).abs().max() < 0.2
 
@@ -277,22 +289,22 @@ def test_derivatives_are_those_of_finite_differences_under_noise() -> None:
     for reupload in (False, True):
         program = layered(2, 1, reupload, zz=True)
         sample, shared = (part.requires_grad_() for part in random_angles(program, 2, seed=3))
-        assert torch.autograd.gradcheck(lambda *a, p=program: device.expectation(p, Angles(*a)), (sample, shared))
+        assert torch.autograd.gradcheck(
+            lambda *a, p=program: device.expectation(p, Angles(*a)).values, (sample, shared)
+        )
 
 
 def test_cost_is_shots_times_reset_gates_and_readout() -> None:
     """Ring of 4, twice: per layer 4 cz one after the other but for one pair; 164,000 circuits are 12 hours."""
     device = qpu()
-    assert device.depth_time(one_qubit()) == 2 * 36
+    assert duration(one_qubit(), device.qubit) == 2 * 36
     program = layered(4, 2, reupload=False, zz=False)
-    cost = device.cost(program, 164_000, 1024)
-    assert cost["shots"] == 164_000 * 1024
-    assert cost["qpu_seconds"] == pytest.approx(
-        164_000 * 1024 * (250 + 2.584 + device.depth_time(program) / 1000) / 1e6
-    )
-    assert 11 < cost["qpu_seconds"] / 3600 < 13
-    queued = qpu(queue=2.0, job=100).cost(program, 250, 10)
-    assert queued["qpu_seconds"] - qpu().cost(program, 250, 10)["qpu_seconds"] == pytest.approx(3 * 2.0)
+    seconds = device.seconds(program, 164_000, 1024)
+    assert seconds == pytest.approx(164_000 * 1024 * (250 + 2.584 + duration(program, device.qubit) / 1000) / 1e6)
+    assert 11 < seconds / 3600 < 13
+    queued = qpu(queue=2.0, job=100).seconds(program, 250, 10)
+    assert queued - qpu().seconds(program, 250, 10) == pytest.approx(3 * 2.0)
+    assert qpu(queue=2.0).seconds(program, 250, 0) == 0
 
 
 def test_a_cx_is_a_cz_between_two_h() -> None:
@@ -322,16 +334,16 @@ def test_a_cx_is_a_cz_between_two_h() -> None:
 )
 def test_values_that_no_processor_has_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        QPU(**fields)
+        processor(**fields)
     assert sentence in str(refusal.value)
 
 
 def test_too_many_qubits_are_refused_with_the_memory_that_they_would_take() -> None:
-    words = QPU(method="density").misfit(9)
+    words = processor(method="density").refuse(Demand(qubits=9))
     assert words is not None
     assert "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples; at most 8" in words
-    assert QPU().misfit(9) is None
-    assert "at most 14" in str(QPU().misfit(15))
+    assert processor().refuse(Demand(qubits=9)) is None
+    assert "at most 14" in str(processor().refuse(Demand(qubits=15)))
     program = layered(9, 1, reupload=False, zz=False)
     with pytest.raises(ProgramError, match="method=trajectories"):
         qpu(method="density").expectation(program, random_angles(program, 1, seed=derive(0) % 100))

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurobench.data import camera_store
-from neurobench.data.camera import Camera, read
-from neurobench.data.camera_store import emulate
+from neurobench.data.camera import emulation
+from neurobench.data.camera.emulation import emulate
+from neurobench.data.camera.parameters import Camera, read
+from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.mnist_files import checked_root
 from neurobench.kernels import camera_triton
 
 with checked_root(None) as root:
@@ -33,7 +33,7 @@ assert fitted.late
 check(fitted, images, 2048)
 # Within 24 ms: several programs for a recording, no draw of a threshold, less room than there are events. Thresholds
 # are so small that a signal's last bits show, and whether it comes to rest in the dark.
-camera_store.ROOM = 50
+emulation.ROOM = 50
 fine = replace(fitted, threshold_noise=0.0, brighter=3e-4, darker=2e-4, rests=(), late=())
 path = {"knots": (0.0, 8_000.0, 24_000.0), "row": (0.0, 2.0, 3.0), "column": (1.0, 3.0, 3.0)}
 check(replace(fine, **path), images[:1], 1024)

@@ -55,8 +55,8 @@ def test_a_gpus_machine_code_rounds_each_float32_as_the_cpu_does(capability, tmp
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_makes_the_recordings_of_the_cpu() -> None:
     """Of the codes one in 10,000 may differ: where CUDA's logarithm is rounded the other way, a pixel goes its own."""
-    from neurobench.data.camera import read
-    from neurobench.data.camera_store import emulate
+    from neurobench.data.camera.emulation import emulate
+    from neurobench.data.camera.parameters import read
 
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
     cpu, gpu = (emulate(read(None), 0, images, range(20), device=device) for device in ("cpu", "cuda"))

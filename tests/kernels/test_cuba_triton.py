@@ -28,7 +28,7 @@ def test_an_engine_on_these_kernels_agrees_with_the_one_on_torch() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_learns_what_the_cpu_does() -> None:
-    from neurobench.data.nmnist import NMNIST
+    from neurobench.data.specs import NMNIST
     from neurobench.devices.core.sim_core import SimulatedCore
     from neurobench.models.learner import Seeds, Step, Task
     from neurobench.models.slayer.spec import SlayerSNN

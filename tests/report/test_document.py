@@ -9,8 +9,8 @@ from neurobench.cli.main import main
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Row
 from neurobench.report.document import refreshed, tables_named
-from neurobench.report.published import declared_tables
-from neurobench.report.table import Filled, fill
+from neurobench.report.published import published_tables
+from neurobench.report.table import ResultRow, join
 
 ROW = Row("accuracy", "Accuracy", "test_accuracy", 0.97, "a paper", [0.95, 0.96], "on the test set")
 DRAFT = """# A paper
@@ -25,9 +25,9 @@ The end.
 """
 
 
-def row(metric: str, id: str, *values: float, what: str = "Accuracy") -> Filled:
+def row(metric: str, id: str, *values: float, **more: str) -> ResultRow:
     runs = tuple({"metrics": {metric: value}, "seed": seed} for seed, value in enumerate(values))
-    return Filled(replace(ROW, id=id, metric=metric, what=what), "e", runs, "paper", "h")
+    return ResultRow(replace(ROW, id=id, metric=metric, **more), "e", runs, "paper", "h")
 
 
 LAVA = [row("test_accuracy", "accuracy", 0.95, 0.97), row("test_error", "error", 0.25), row("x", "not_run")]
@@ -55,7 +55,9 @@ def test_a_row_that_is_not_there_is_told_with_those_that_are() -> None:
 
 def test_the_matrix_is_a_grid() -> None:
     cells = [
-        row("test_accuracy", f"{m}{d}", 0.5 + 0.1 * d, what=f"{m} on D{d}, backend sim") for m in "AB" for d in (1, 2)
+        row("test_accuracy", f"{m}{d}", 0.5 + 0.1 * d, model=m, dataset=f"D{d}", backend="sim")
+        for m in "AB"
+        for d in (1, 2)
     ]
     text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": cells})
     assert "| model | D1, `sim` | D2, `sim` |" in text
@@ -66,7 +68,7 @@ def test_the_matrix_is_a_grid() -> None:
 
 
 def test_every_cell_of_the_declared_matrix_has_its_place(tmp_path: Path) -> None:
-    text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": fill(declared_tables()["matrix"], tmp_path)})
+    text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": join(published_tables()["matrix"], tmp_path)})
     lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| model")]
     assert [line.count(" -") for line in lines] == [6] * 5
 
@@ -86,7 +88,7 @@ def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
 
 def test_the_readme_names_tables_and_rows_that_exist(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text()
-    tables = declared_tables()
+    tables = published_tables()
     named = tables_named(text)
     assert named
-    refreshed(text, {name: fill(tables[name], tmp_path) for name in named})
+    refreshed(text, {name: join(tables[name], tmp_path) for name in named})

@@ -13,7 +13,7 @@ from neurobench.cli.main import main
 from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.report.html import page
-from neurobench.report.published import Declared
+from neurobench.report.published import Published
 from neurobench.runs.atomic import write_json
 from neurobench.runs.index import read_index
 
@@ -24,7 +24,7 @@ ROW = Row(
     id="accuracy", what="accuracy <b>in</b> all", metric="test_accuracy", published=0.97, source="a paper",
     band=[0.9, 0.99], means="on the test set",
 )  # fmt: skip
-TABLES = {"demo": [Declared("tutorial", "tutorial", {"paper": "p" * 12}, (ROW,))]}
+TABLES = {"demo": [Published("tutorial", "tutorial", {"paper": "p" * 12}, (ROW,))]}
 DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001"
     "5ab4d5b60000000049454e44ae426082"
@@ -122,11 +122,11 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
 
     view.click("nav >> text=Runs")
     assert "4 runs" in view.locator("#found").inner_text()
-    view.fill("#search", "diverg failed")
+    view.join("#search", "diverg failed")
     assert "0 runs" in view.locator("#found").inner_text()
-    view.fill("#search", "failed")
+    view.join("#search", "failed")
     assert "1 runs" in view.locator("#found").inner_text()
-    view.fill("#search", "qrbm mnist")
+    view.join("#search", "qrbm mnist")
     if width > 720:
         view.click("[data-sort=accuracy]")
         assert view.locator("td.accuracy").all_inner_texts() == ["97.30 %", "96.20 %", "95.10 %"]

@@ -12,10 +12,10 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.config.schema import Row
-from neurobench.report import published as declared
+from neurobench.report import published as published
 from neurobench.report.formats import as_csv, as_latex, as_markdown
-from neurobench.report.published import Declared
-from neurobench.report.table import Filled, fill
+from neurobench.report.published import Published
+from neurobench.report.table import ResultRow, join
 from neurobench.runs.atomic import write_json
 
 ROW = Row(
@@ -27,7 +27,7 @@ ROW = Row(
     band=[0.95, 0.96],
     means="on the test set",
 )
-TUTORIAL = Declared("tutorial", "tutorial", {"paper": "p" * 12, "quick": "q" * 12, "smoke": "s" * 12}, (ROW,))
+TUTORIAL = Published("tutorial", "tutorial", {"paper": "p" * 12, "quick": "q" * 12, "smoke": "s" * 12}, (ROW,))
 
 
 def finished(outputs: Path, stem: str, setting: str, seed: int, accuracy: float, name: str = "tutorial") -> None:
@@ -45,7 +45,7 @@ def finished(outputs: Path, stem: str, setting: str, seed: int, accuracy: float,
 
 
 def test_without_runs_a_row_says_so(tmp_path: Path) -> None:
-    (row,) = fill([TUTORIAL], tmp_path)
+    (row,) = join([TUTORIAL], tmp_path)
     assert (row.verdict, row.mean, row.measured) == ("not run", None, ())
 
 
@@ -54,22 +54,22 @@ def test_without_runs_a_row_says_so(tmp_path: Path) -> None:
 )
 def test_the_ends_of_the_band_belong_to_it(tmp_path: Path, accuracy: float, verdict: str) -> None:
     finished(tmp_path, "1", "p" * 12, 0, accuracy)
-    assert fill([TUTORIAL], tmp_path)[0].verdict == verdict
+    assert join([TUTORIAL], tmp_path)[0].verdict == verdict
 
 
 def test_an_open_end_is_open(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.99)
     for band, verdict in (([0.95, None], "in band"), ([None, 0.95], "OUT"), ([None, None], "reported")):
         row = Row(**{**ROW.__dict__, "band": band})
-        declared = Declared("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
-        assert fill([declared], tmp_path)[0].verdict == verdict
+        declared = Published("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
+        assert join([declared], tmp_path)[0].verdict == verdict
 
 
 def test_seeds_are_averaged_and_the_newest_run_of_each_counts(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.10)
     finished(tmp_path, "2", "p" * 12, 0, 0.95)
     finished(tmp_path, "3", "p" * 12, 1, 0.96)
-    (row,) = fill([TUTORIAL], tmp_path)
+    (row,) = join([TUTORIAL], tmp_path)
     assert row.measured == (0.95, 0.96)
     assert row.mean == pytest.approx(0.955)
     assert row.verdict == "in band"
@@ -77,7 +77,7 @@ def test_seeds_are_averaged_and_the_newest_run_of_each_counts(tmp_path: Path) ->
 
 def test_a_smaller_scale_never_passes(tmp_path: Path) -> None:
     finished(tmp_path, "1", "s" * 12, 0, 0.955)
-    (row,) = fill([TUTORIAL], tmp_path)
+    (row,) = join([TUTORIAL], tmp_path)
     assert (row.verdict, row.scale) == ("SMOKE", "smoke")
 
 
@@ -85,25 +85,25 @@ def test_the_largest_scale_counts_unless_one_is_asked_for(tmp_path: Path) -> Non
     finished(tmp_path, "a", TUTORIAL.setting_hashes["smoke"], 0, 0.5)
     finished(tmp_path, "b", TUTORIAL.setting_hashes["paper"], 0, 0.9)
     for scale, mean in ((None, 0.9), ("paper", 0.9), ("smoke", 0.5)):
-        (row,) = fill([TUTORIAL], tmp_path, scale=scale)
+        (row,) = join([TUTORIAL], tmp_path, scale=scale)
         assert (row.mean, row.scale) == (mean, scale or "paper")
 
 
 def test_a_run_of_another_setting_does_not_count_though_its_name_is_the_same(tmp_path: Path) -> None:
     finished(tmp_path, "1", "x" * 12, 0, 0.955)
-    assert fill([TUTORIAL], tmp_path)[0].verdict == "not run"
+    assert join([TUTORIAL], tmp_path)[0].verdict == "not run"
 
 
 def test_a_metric_that_is_absent_is_absent(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.955)
     row = Row(**{**ROW.__dict__, "metric": "effective_macs"})
-    declared = Declared("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
-    assert fill([declared], tmp_path)[0].mean is None
+    declared = Published("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
+    assert join([declared], tmp_path)[0].mean is None
 
 
 def test_markdown_csv_and_latex_escape_what_would_break_them(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.955)
-    rows = fill([TUTORIAL], tmp_path)
+    rows = join([TUTORIAL], tmp_path)
     lines = as_markdown(rows).splitlines()
     assert len(lines) == 3
     assert r"100 % of_it \| all" in lines[2]
@@ -129,13 +129,13 @@ def test_the_verb_exits_with_3_when_a_row_is_out(tmp_path: Path, capsys: pytest.
 def test_several_seeds_have_students_interval_and_a_single_run_its_own(tmp_path: Path) -> None:
     for seed, accuracy in enumerate((0.95, 0.96, 0.97)):
         finished(tmp_path, str(seed), "p" * 12, seed, accuracy)
-    (row,) = fill([TUTORIAL], tmp_path)
+    (row,) = join([TUTORIAL], tmp_path)
     assert row.interval == pytest.approx((0.96 - 4.30265 * 0.01 / 3**0.5, 0.96 + 4.30265 * 0.01 / 3**0.5), rel=1e-5)
     assert row.difference == pytest.approx(-0.01)
     finished(tmp_path / "one", "1", "p" * 12, 0, 0.955)
     path = tmp_path / "one" / "tutorial" / "1" / "result.json"
     write_json(path, {**json.loads(path.read_text()), "intervals": {"test_accuracy": [0.9, 0.99]}})
-    assert fill([TUTORIAL], tmp_path / "one")[0].interval == (0.9, 0.99)
+    assert join([TUTORIAL], tmp_path / "one")[0].interval == (0.9, 0.99)
 
 
 def test_emulated_data_never_pass(tmp_path: Path) -> None:
@@ -143,10 +143,10 @@ def test_emulated_data_never_pass(tmp_path: Path) -> None:
     path = tmp_path / "tutorial" / "1" / "result.json"
     told = json.loads(path.read_text())
     write_json(path, {**told, "data": {**told["data"], "emulated": True}})
-    assert fill([TUTORIAL], tmp_path)[0].verdict == "SMOKE"
+    assert join([TUTORIAL], tmp_path)[0].verdict == "SMOKE"
     for band, verdict in (([0.95, None], "EMULATED"), ([None, None], "EMULATED"), ([0.96, None], "OUT")):
         own = replace(TUTORIAL, rows=(replace(ROW, published=None, band=band),))
-        assert fill([own], tmp_path)[0].verdict == verdict
+        assert join([own], tmp_path)[0].verdict == verdict
 
 
 def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
@@ -156,26 +156,26 @@ def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
     data = {**told["data"], "source": "bundled", "n_train": 6, "n_validation": 1, "n_test": 3}
     write_json(folder / "result.json", {**told, "data": data, "seconds": {"train": 2.0, "test": 0.5}})
     write_json(folder / "run.json", {"status": "finished", "commit": "0123456789abcdef+changes"})
-    (row,) = fill([TUTORIAL], tmp_path)
+    (row,) = join([TUTORIAL], tmp_path)
     assert (row.data, row.commits, row.wall_seconds) == ("bundled, 6 + 1 + 3", ("0123456+",), 2.5)
     (parsed,) = csv.DictReader(io.StringIO(as_csv([row])))
     assert parsed["configuration"] == "p" * 12
 
 
-def test_declared_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(declared, "choices", lambda group: ["paper"] if group == "scale" else ["dynex_qrbm"])
-    fresh = declared.declared_tables()
-    monkeypatch.setattr(declared, "compose_tables", lambda compose: {})
-    assert declared.declared_tables() == fresh
+    monkeypatch.setattr(published, "choices", lambda group: ["paper"] if group == "scale" else ["dynex_qrbm"])
+    fresh = published.published_tables()
+    monkeypatch.setattr(published, "compose_tables", lambda compose: {})
+    assert published.published_tables() == fresh
     assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
-    monkeypatch.setattr(declared, "_stamp", lambda: "another")
-    assert declared.declared_tables() == {}
+    monkeypatch.setattr(published, "_stamp", lambda: "another")
+    assert published.published_tables() == {}
 
 
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
     row = replace(ROW, metric="recorded_accuracy")
     data = {"evaluated_on": "emulated recordings", "n_test": 10_000, "n_recorded": 1100}
     run = {"metrics": {"recorded_accuracy": 0.95, "test_accuracy": 0.95}, "data": data}
-    told = [Filled(one, "e", (run,), "paper", "h").evaluated_on for one in (row, ROW)]
+    told = [ResultRow(one, "e", (run,), "paper", "h").evaluated_on for one in (row, ROW)]
     assert told == ["1100 recorded samples", "emulated recordings"]

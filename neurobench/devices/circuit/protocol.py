@@ -11,23 +11,37 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CircuitDevice(Protocol):
-    """Runs batches of bound circuits. `...` stands for the leading axes of the angles, broadcast."""
+class Expectations(NamedTuple):
+    """`...` stands for the leading axes of the angles, broadcast, here and below."""
 
-    def expectation(self, program: Program, angles: Angles) -> Tensor:
-        """(..., n_obs) in [-1, 1], exact and differentiable: noise and errors of the read-out averaged."""
+    values: Tensor  # (..., n_obs) in [-1, 1]
+    cost: Mapping[str, float]  # circuits; exact values take no shots, and no time that a processor would know
+
+
+class Counts(NamedTuple):
+    """How often each basis state was read."""
+
+    counts: Tensor  # (..., 2^n) int64, rows sum to shots
+    cost: Mapping[str, float]  # circuits, shots, and device_seconds of a processor that says how long it takes
+
+
+class CircuitDevice(Protocol):
+    """Runs batches of bound circuits."""
+
+    def expectation(self, program: Program, angles: Angles) -> Expectations:
+        """Exact and differentiable: noise and errors of the read-out averaged."""
         ...
 
-    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
-        """(..., 2^n) int64, rows sum to shots: how often each basis state was read."""
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
+        """`shots` of each circuit."""
         ...
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
         ...
 
-    def cost(self, program: Program, circuits: int, shots: int) -> Mapping[str, float]:
-        """What running so many circuits costs in modelled device time; empty where nothing is modelled."""
+    def seconds(self, program: Program, circuits: int, shots: int) -> float | None:
+        """Modelled device time of so many circuits with so many shots each; None where nothing is modelled."""
         ...
 
     def ideal(self) -> CircuitDevice:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
+
+
+class Products(NamedTuple):
+    """The answer of an analog matrix multiplier."""
+
+    y: Tensor  # (B, O) float32, whole numbers in [-128, 127]: LSB of the read-out
+    cost: Mapping[str, float]  # vectors: B; sends: how often a vector was sent for them
 
 
 class AnalogMac(Protocol):
@@ -17,8 +23,8 @@ class AnalogMac(Protocol):
     identity: Mapping[str, Any]  # what tells this chip from another one; empty where there is no chip
     calibration: Mapping[str, float]  # what was measured of the chip; empty where there is none
 
-    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Tensor:
-        """(B, I) @ (I, O) -> (B, O) float32, whole numbers in [-128, 127].
+    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
+        """(B, I) @ (I, O) -> (B, O), or (I,) @ (I, O) -> (O,).
 
         x is rounded to [0, 31] and w to [-63, 63]; outside is an error. Each input is sent `num_sends` times.
         """

@@ -1,14 +1,18 @@
-"""The digital layers of hxtorch's perceptron and their gradients, in LSB. Source: hxtorch 3bfc7aa, formulas only."""
+"""The layers of hxtorch's perceptron, their initial values and gradients, in LSB. Source: hxtorch 3bfc7aa, formulas."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.analog_array import W_MAX, X_MAX, Y_MAX, Y_MIN
+from neurobench.devices.mac.array import W_MAX, X_MAX, Y_MAX, Y_MIN
 from neurobench.devices.mac.protocol import AnalogMac
+
+RELU_SHIFT = 1  # which the initialiser assumes after every layer, whatever follows
+WEIGHT_SCALE = 21  # a third of the weights' range: three standard deviations fit
 
 
 class Layer(NamedTuple):
@@ -20,9 +24,34 @@ class Layer(NamedTuple):
     avg: int  # columns that hold the same weights
 
     def to(self, device: torch.device) -> Layer:
-        """A copy on a device."""
-        bias = None if self.bias is None else self.bias.to(device, copy=True)
-        return Layer(self.weight.to(device, copy=True), bias, self.num_sends, self.avg)
+        bias = None if self.bias is None else self.bias.to(device)
+        return self._replace(weight=self.weight.to(device), bias=bias)
+
+
+class InitialScales(NamedTuple):
+    """Initialisation scales of a layer."""
+
+    num_sends: int
+    std: float  # of the weights, before they are truncated to their range
+    bias: float  # biases are uniform in [-bias, bias)
+
+
+def initial_scales(gain: float, fan_in: int, num_sends: int | None, relu_shift: int = RELU_SHIFT) -> InitialScales:
+    """T = 2^relu_shift sqrt(2) / gain, s = T / sqrt(fan_in); num_sends = ceil(s / 21), std = s / num_sends."""
+    s = 2**relu_shift * math.sqrt(2) / gain / math.sqrt(fan_in)
+    sends = math.ceil(s / WEIGHT_SCALE) if num_sends is None else num_sends
+    return InitialScales(sends, s / sends, s / (X_MAX / math.sqrt(3)))
+
+
+def initial_layer(
+    inputs: int, outputs: int, gain: float, generator: torch.Generator, *, num_sends: int | None, bias: bool, avg: int
+) -> Layer:
+    """Truncated normal weights and uniform biases."""
+    scales = initial_scales(gain, inputs, num_sends)
+    weight = torch.empty(outputs, inputs)
+    torch.nn.init.trunc_normal_(weight, 0.0, scales.std, -W_MAX, W_MAX, generator)
+    b = (2 * torch.rand(outputs, generator=generator) - 1) * scales.bias if bias else None
+    return Layer(weight, b, scales.num_sends, avg)
 
 
 def linear(x: Tensor, layer: Layer, mac: AnalogMac, seed: int) -> Tensor:
@@ -32,7 +61,7 @@ def linear(x: Tensor, layer: Layer, mac: AnalogMac, seed: int) -> Tensor:
     """
     layer.weight.clamp_(-W_MAX, W_MAX)
     w = layer.weight.t().repeat_interleave(layer.avg, dim=1) if layer.avg > 1 else layer.weight.t()
-    y = mac.matmul(x, w, layer.num_sends, seed)
+    y = mac.matmul(x, w, layer.num_sends, seed).y
     if layer.avg > 1:
         y = y.reshape(len(y), -1, layer.avg).sum(2) / layer.avg
     return y if layer.bias is None else add_bias(y, layer.bias)
@@ -65,15 +94,6 @@ def converting_relu(x: Tensor, shift: int) -> Tensor:
 def converting_relu_gradient(g: Tensor, x: Tensor, shift: int) -> Tensor:
     """g (x > 0) / 2^shift, with x as it was before the floor; saturated units keep their gradient."""
     return g * (x > 0) * 2.0**-shift
-
-
-def relu(x: Tensor) -> Tensor:
-    """clamp(floor(x), 0, 127)."""
-    return x.floor().clamp_(0, Y_MAX)
-
-
-def relu_gradient(g: Tensor, x: Tensor) -> Tensor:
-    return g * (x > 0)
 
 
 def softmax_gradient(logits: Tensor, y: Tensor, scale: float) -> Tensor:

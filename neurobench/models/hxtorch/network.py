@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.analog_array import X_MAX
+from neurobench.devices.mac.array import X_MAX
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch import layers
-from neurobench.models.hxtorch.initial import initial_layer
-from neurobench.models.hxtorch.layers import Layer
+from neurobench.models.hxtorch.layers import Layer, initial_layer
+from neurobench.models.hxtorch.spec import HXTorchMLP
 
 
 class Network(NamedTuple):
@@ -22,12 +23,25 @@ class Network(NamedTuple):
     second: Layer
     shift: int
 
+    @property
+    def num_sends(self) -> list[int]:
+        return [self.first.num_sends, self.second.num_sends]
+
     def parameters(self) -> list[Tensor]:
+        """First layer first, weight before bias."""
         return [part for layer in (self.first, self.second) for part in (layer.weight, layer.bias) if part is not None]
 
-    def to(self, device: torch.device) -> Network:
-        """Copies on a device."""
-        return Network(self.first.to(device), self.second.to(device), self.shift)
+    def weights(self) -> dict[str, Tensor]:
+        """Copies of the parameters, by name: those of w1, b1, w2, b2 that there are."""
+        parts = {"w1": self.first.weight, "b1": self.first.bias, "w2": self.second.weight, "b2": self.second.bias}
+        return {name: part.clone() for name, part in parts.items() if part is not None}
+
+    def with_weights(self, weights: Mapping[str, Tensor], num_sends: Sequence[int] | None = None) -> Network:
+        """The same network with copies of other weights, and with the num_sends that go with them."""
+        device, sends = self.first.weight.device, num_sends or self.num_sends
+        copies = {name: part.to(device, copy=True) for name, part in weights.items()}
+        first = Layer(copies["w1"], copies.get("b1"), sends[0], self.first.avg)
+        return Network(first, Layer(copies["w2"], copies.get("b2"), sends[1], self.second.avg), self.shift)
 
 
 class Activity(NamedTuple):
@@ -54,8 +68,8 @@ def input_cap(x: Tensor, y: Tensor) -> float:
 
     Samples in one cell of rounded inputs cannot be told apart: at best its commonest class is right.
     """
-    places = torch.tensor([1, 32, 32**2, 32**3], device=x.device)
-    _, cell = (x.round().long() * places).sum(1).unique(return_inverse=True)
+    digits = torch.tensor([1, 32, 32**2, 32**3], device=x.device)
+    _, cell = (x.round().long() * digits).sum(1).unique(return_inverse=True)
     classes = int(y.max()) + 1
     counts = torch.bincount(cell * classes + y, minlength=(int(cell.max()) + 1) * classes).reshape(-1, classes)
     return float(counts.max(1).values.sum()) / len(y)
@@ -88,22 +102,12 @@ def _affine(x: Tensor, layer: Layer, gain: float) -> Tensor:
     return y if layer.bias is None else y + layer.bias
 
 
-def initial(
-    inputs: int,
-    hidden: int,
-    outputs: int,
-    gain: float,
-    seed: int,
-    *,
-    num_sends: tuple[int | None, ...],
-    bias: bool,
-    avg: int,
-    shift: int,
-) -> Network:
-    """First values, from the measured gain."""
+def initial(spec: HXTorchMLP, inputs: int, outputs: int, gain: float, seed: int, device: torch.device) -> Network:
+    """Initial values, from the measured gain."""
     draw = torch.Generator().manual_seed(seed)
+    first, second = spec.num_sends
     return Network(
-        initial_layer(inputs, hidden, gain, draw, num_sends=num_sends[0], bias=bias, avg=1),
-        initial_layer(hidden, outputs, gain, draw, num_sends=num_sends[1], bias=bias, avg=avg),
-        shift,
+        initial_layer(inputs, spec.hidden, gain, draw, num_sends=first, bias=spec.bias, avg=1).to(device),
+        initial_layer(spec.hidden, outputs, gain, draw, num_sends=second, bias=spec.bias, avg=spec.avg).to(device),
+        spec.shift,
     )

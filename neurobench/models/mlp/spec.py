@@ -1,4 +1,4 @@
-"""What a configuration says about the plain network: parameters, their bounds, and nothing heavy."""
+"""What a configuration says of the plain network."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from neurobench.models.learner import ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class MLP(ModelSpec):
-    """Image -> hidden units with ReLU -> logits of the classes. Adam, and a rate that rises and falls once."""
+    """Image -> hidden units with ReLU -> logits of the classes. Adam, and a learning rate that rises and falls once."""
 
     opens: ClassVar[str] = "neurobench.models.mlp.learner.MLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
+    operations: ClassVar[str] = "neurobench.models.mlp.operations.operations"
 
-    hidden: Annotated[int, Bound(1, 100_000)] = 400
-    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.5  # of hidden units
-    input_dropout: Annotated[float, Bound(0, 1, below=True)] = 0.2
-    jitter: Annotated[int, Bound(0, 8)] = 0  # pixels by which training images are moved at random, each way
-    smoothing: Annotated[float, Bound(0, 1, below=True)] = 0.0  # share of the target that all classes get alike
-    lr: Annotated[float, Bound(0, 1000, above=True)] = 2e-3  # the largest, of a cycle
-    weight_decay: Annotated[float, Bound(0, 1000)] = 0.0  # times the rate, of each weight and update
+    hidden: Annotated[int, Bound(1, 100_000)]
+    dropout: Annotated[float, Bound(0, 1, below=True)]
+    input_dropout: Annotated[float, Bound(0, 1, below=True)]
+    jitter: Annotated[int, Bound(0, 8)]
+    smoothing: Annotated[float, Bound(0, 1, below=True)]
+    lr: Annotated[float, Bound(0, 1000, above=True)]
+    weight_decay: Annotated[float, Bound(0, 1000)]

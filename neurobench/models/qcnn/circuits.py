@@ -1,8 +1,21 @@
-"""The circuits of the hybrid network."""
+"""The circuits of the hybrid network, run so that their outcome can be learned from, also where there are only counts."""
 
 from __future__ import annotations
 
-from neurobench.problems.circuit import Gate, Program
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import pi
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.kernels.random import derive
+from neurobench.problems.circuit import Angles, Gate, Program
+
+_AT_ONCE = 2**22  # amplitudes of shifted circuits: bounds memory
+_NUDGE = 0.2  # spsa's step, radians: below it the noise of 100 shots, above it the curvature, is the larger error
 
 
 def one_qubit() -> Program:
@@ -18,16 +31,16 @@ def layered(n: int, depth: int, reupload: bool, zz: bool) -> Program:
     Slots: x (n), with re-upload s x (depth x n), then w (depth x n x 2).
     """
     gates = [gate for i in range(n) for gate in (Gate("h", (i,)), Gate("ry", (i,), i))]
-    own = n + (depth * n if reupload else 0)
+    n_sample = n + (depth * n if reupload else 0)
     for layer in range(depth):
         gates += [Gate("cz", pair) for pair in ring(n)]
         if reupload:
             gates += [Gate("ry", (i,), n + layer * n + i) for i in range(n)]
         for i in range(n):
-            first = own + 2 * (layer * n + i)
+            first = n_sample + 2 * (layer * n + i)
             gates += [Gate("rz", (i,), first), Gate("ry", (i,), first + 1)]
     pairs = tuple((j, i) for i in range(n) for j in range(i)) if zz else ()
-    return Program(n, own, 2 * n * depth, tuple(gates), (*((i,) for i in range(n)), *pairs))
+    return Program(n, n_sample, 2 * n * depth, tuple(gates), (*((i,) for i in range(n)), *pairs))
 
 
 def ring(n: int) -> list[tuple[int, int]]:
@@ -35,3 +48,98 @@ def ring(n: int) -> list[tuple[int, int]]:
     if n < 3:
         return [(0, 1)] if n == 2 else []
     return [(i, (i + 1) % n) for i in range(n)]
+
+
+@dataclass(frozen=True)
+class CircuitRunner:
+    """A circuit on a device, and how it is differentiated."""
+
+    device: CircuitDevice
+    program: Program
+    shots: int | None  # null: exact expectations
+    gradient: Literal["autograd", "param_shift", "spsa", "straight_through"]
+    factor: float = 0.5  # of f(+pi/2) - f(-pi/2); 1 is the tutorial's, twice the derivative
+
+    def run(self, angles: Angles, seed: int) -> Tensor:
+        """(B, n_obs) measured values of the observables. `seed` decides all draws, the backward pass's too."""
+        if not torch.is_grad_enabled():
+            return self.measure(angles, derive(seed, 0))
+        if self.gradient == "autograd":
+            return self.device.expectation(self.program, angles).values
+        if self.gradient == "straight_through":
+            exact = self.device.expectation(self.program, angles).values
+            return exact + (self.measure(angles, derive(seed, 0)) - exact).detach()
+        rule = _ParameterShift if self.gradient == "param_shift" else _Spsa
+        return rule.apply(angles.sample, angles.shared, self, seed)
+
+    @torch.no_grad()
+    def measure(self, angles: Angles, seed: int) -> Tensor:
+        """Expectations, or with shots estimates of them, without derivatives."""
+        if self.shots is None:
+            return self.device.expectation(self.program, angles).values
+        counts = self.device.counts(self.program, angles, self.shots, seed).counts
+        return self.device.estimate(self.program, counts).to(angles.sample.dtype)
+
+    @property
+    def circuits_per_sample(self) -> int:
+        """Circuits run to learn from one sample."""
+        shifted = 2 * (self.program.n_sample + self.program.n_shared)
+        return 1 + {"param_shift": shifted, "spsa": 2}.get(self.gradient, 0)
+
+
+class _ParameterShift(torch.autograd.Function):
+    """d f / d angle = [f(angle + pi/2) - f(angle - pi/2)] / 2, exact for every gate exp(-i angle P/2), with noise
+    after the gate too. Source: Schuld et al., arXiv:1811.11184."""
+
+    @staticmethod
+    def forward(ctx: Any, sample: Tensor, shared: Tensor, runner: CircuitRunner, seed: int) -> Tensor:
+        ctx.save_for_backward(sample, shared)
+        ctx.runner, ctx.seed = runner, seed
+        return runner.measure(Angles(sample, shared), derive(seed, 0))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        sample, shared = ctx.saved_tensors
+        shifted = _shifted(ctx.runner, Angles(sample, shared), ctx.seed)
+        slopes = torch.cat([ctx.runner.factor * ((plus - minus) * grad).sum(-1) for plus, minus in shifted])  # (S+W, B)
+        return slopes[: sample.shape[-1]].t(), slopes[sample.shape[-1] :].sum(1), None, None
+
+
+def _shifted(runner: CircuitRunner, angles: Angles, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pairs of (slots, B, n_obs) with angles shifted by +-pi/2, some slots at a time, in order."""
+    n_sample, n_shared = runner.program.n_sample, runner.program.n_shared
+    shifts = (pi / 2) * torch.eye(n_sample + n_shared, dtype=angles.sample.dtype, device=angles.sample.device)
+    slots = max(1, _AT_ONCE // (2 * len(angles.sample) * 2**runner.program.n))
+    for number, part in enumerate(shifts.split(slots)):
+        both = torch.cat([part, -part])[:, None]  # (2 slots, 1, S + W)
+        stacked = Angles(angles.sample + both[..., :n_sample], angles.shared + both[..., n_sample:])
+        values = runner.measure(stacked, derive(seed, 1, number))
+        yield values[: len(part)], values[len(part) :]
+
+
+class _Spsa(torch.autograd.Function):
+    """All angles nudged at once by +-c: slope_i = sign_i [f(+c signs) - f(-c signs)] / 2c, right on average.
+
+    Source: Spall, IEEE Trans. Automatic Control 37 (1992) 332.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, sample: Tensor, shared: Tensor, runner: CircuitRunner, seed: int) -> Tensor:
+        ctx.save_for_backward(sample, shared)
+        ctx.runner, ctx.seed = runner, seed
+        return runner.measure(Angles(sample, shared), derive(seed, 0))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        sample, shared = ctx.saved_tensors
+        generator = torch.Generator(sample.device).manual_seed(derive(ctx.seed, 2))
+        signs = [
+            torch.randint(2, part.shape, generator=generator, device=part.device).to(part.dtype) * 2 - 1
+            for part in (sample, shared)
+        ]
+        nudged = [Angles(sample + c * signs[0], shared + c * signs[1]) for c in (_NUDGE, -_NUDGE)]
+        plus, minus = (ctx.runner.measure(angles, derive(ctx.seed, 1, k)) for k, angles in enumerate(nudged))
+        slope = ((plus - minus) * grad).sum(-1) / (2 * _NUDGE)  # (B,)
+        return slope[:, None] * signs[0], slope.sum() * signs[1], None, None

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.kernels.random import derive, fingerprint
-from neurobench.models.common.augment import moved
-from neurobench.models.common.schedules import FACTORS
-from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qcnn import circuits, counts, network
-from neurobench.models.qcnn.gradients import Way
-from neurobench.models.qcnn.history import History
-from neurobench.models.qcnn.member import Member
-from neurobench.models.qcnn.spec import QUANTUM, HybridQCNN
+from neurobench.kernels.random import derive
+from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.qcnn import network
+from neurobench.models.qcnn.adam import rate
+from neurobench.models.qcnn.circuits import CircuitRunner
+from neurobench.models.qcnn.spec import HybridQCNN
+from neurobench.models.qcnn.trainable import Rates, Trainable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from neurobench.data.dataset import Batch, Split, Splits
-    from neurobench.metrics.operations import Operations
+    from neurobench.data.dataset import Batch, Split
+    from neurobench.devices.circuit.protocol import CircuitDevice
 
 _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
@@ -34,127 +31,105 @@ FORMAT = 1
 class HybridQCNNLearner:
     """See `neurobench.models.learner.Learner`."""
 
-    def __init__(self, recipe: HybridQCNN, task: Task, seeds: Seeds, device: torch.device):
-        self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
-        self.members = {
-            head: Member(recipe, head, task.shape, task.n_classes, derive(seeds.init, number), device)
-            for number, head in enumerate((recipe.head, *recipe.classical))
+    def __init__(
+        self, spec: HybridQCNN, task: Task, seeds: Seeds, devices: Mapping[str, CircuitDevice], device: torch.device
+    ):
+        self.spec = spec = spec.for_task(task)
+        self.task, self.seeds, self.device = task, seeds, device
+        self.classical = spec.classical or ()
+        self.networks = {
+            head: Trainable(spec, head, task.shape, task.n_classes, derive(seeds.init, number), device)
+            for number, head in enumerate((spec.head, *self.classical))
         }
-        self.main = self.members[recipe.head]
-        self.way: Way | None = None  # how circuits are run to predict
-        self.learning_way: Way | None = None  # and to learn
-        if recipe.head in QUANTUM:
-            self.way, self.learning_way = self._ways()
-        self.history = History()
+        self.main = self.networks[spec.head]
+        self.runner: CircuitRunner | None = None  # of circuits, to predict
+        self.learning_runner: CircuitRunner | None = None  # and to learn
+        program = self.main.head.program
+        if program is not None:
+            circuit, factor = devices["circuit"], 1.0 if spec.shift_without_half else 0.5
+            self.runner = self.learning_runner = CircuitRunner(circuit, program, spec.shots, spec.gradient, factor)
+            if spec.train_on == "ideal":
+                self.learning_runner = CircuitRunner(circuit.ideal(), program, None, "autograd")
 
-    def _ways(self) -> tuple[Way, Way]:
-        recipe = self.recipe
-        program = circuits.one_qubit()
-        if recipe.head == "linear":
-            program = circuits.layered(recipe.n_qubits, recipe.depth, recipe.reupload, recipe.zz)
-        factor = 1.0 if recipe.shift_without_half else 0.5
-        way = Way(recipe.circuit, program, recipe.shots, recipe.gradient, factor)
-        if recipe.train_on == "ideal":
-            return way, Way(recipe.circuit.ideal(), program, None, "autograd")
-        return way, way
-
-    def start(self, train: Split) -> None:
-        """Tell what an epoch on the device costs, before any of it is spent."""
-        cost = self._cost(len(train))
+    def start(self, train: Split, initial: Initial | None) -> None:
+        """Warn what an epoch would cost on the device, before any of it is spent."""
+        cost = self._epoch_cost(len(train))
         if cost.get("qpu_seconds"):
             hours = cost["qpu_seconds"] / 3600
-            told = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
-            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {told}", stacklevel=2)
+            work = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
+            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {work}", stacklevel=2)
 
-    def _cost(self, samples: int) -> dict[str, float]:
-        way = self.learning_way
-        if way is None:
+    def _epoch_cost(self, samples: int) -> dict[str, float]:
+        runner = self.learning_runner
+        if runner is None:
             return {}
-        circuits_run = samples * way.circuits()
-        return {"circuits": circuits_run, **way.device.cost(way.program, circuits_run, way.shots or 0)}
+        circuits, shots = samples * runner.circuits_per_sample, runner.shots or 0
+        seconds = runner.device.seconds(runner.program, circuits, shots)
+        modelled = {} if seconds is None else {"shots": float(circuits * shots), "qpu_seconds": seconds}
+        return {"circuits": circuits, **modelled}
 
-    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+    def learn(self, batch: Batch, at: Step) -> Sums:
         """One step of Adam of each network, with the same images dropped in the same places."""
+        spec, seed = self.spec, self.seeds.training
         x, y = self.images(batch.x), batch.y.to(self.device)
-        if self.recipe.batch_one and len(y) != 1:
+        if spec.batch_one and len(y) != 1:
             raise UserError(
                 f"batch_one=true, as in the tutorial's view(1, -1), takes one image at a time, not {len(y)}. "
                 "Set training.batch_size=1, or model.batch_one=false."
             )
-        before = self.main.params.clone()
-        dropout = 0.0 if self.recipe.dropout_first_epoch_only and at.epoch else self.recipe.dropout
-        kept = network.dropped(len(y), dropout, derive(self.seeds.training, _DROP, at.k), self.device)
-        x = moved(x, self.recipe.jitter, derive(self.seeds.training, _MOVE, at.k))
-        lr = FACTORS[self.recipe.schedule](at.k, at.n) * self.recipe.lr
-        sums: dict[str, float] = {}
-        for head, member in self.members.items():
-            way = self.learning_way if member is self.main else None
-            loss, correct = member.learn(x, y, kept, way, derive(self.seeds.training, _LEARN, at.k), lr)
+        dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
+        mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
+        x = network.moved(x, spec.jitter, derive(seed, _MOVE, at.k))
+        assert spec.lr is not None
+        assert spec.weight_decay is not None  # `for_task` leaves nothing open
+        rates = Rates(rate(spec.schedule, spec.lr, at), spec.weight_decay)
+        sums = {
+            head: net.learn(x, y, mask, rates, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
+            for head, net in self.networks.items()
+        }
+        for loss, _ in sums.values():
             if not math.isfinite(loss):
                 raise Divergence(f"diverged at update {at.k}: loss is {loss}; try a smaller model.lr")
-            sums |= {"loss": loss, "correct": correct} if member is self.main else {f"{head}_accuracy": correct}
-        self.history.note(at.epoch, before, sums, len(y))
-        return sums
+        return self._sums(sums[spec.head][0], {head: correct for head, (_, correct) in sums.items()})
 
     @torch.no_grad()
-    def measure(self, batch: Batch) -> Mapping[str, float]:
+    def measure(self, batch: Batch) -> Sums:
         """With circuits run as they are to learn; `predict` runs them on the device in any case."""
         x, y = self.images(batch.x), batch.y.to(self.device)
-        sums: dict[str, float] = {}
-        for head, member in self.members.items():
-            way = self.learning_way if member is self.main else None
-            found = member.scores(x, way, self.predict_seed(x))
-            correct = float((found.argmax(1) == y).sum())
-            if member is self.main:
-                sums |= {"loss": float(member.losses(found, y, way).sum()), "correct": correct}
-            else:
-                sums[f"{head}_accuracy"] = correct
-        return sums
+        scores = {
+            head: net.scores(x, self._learning_runner_of(net), self.predict_seed(x))
+            for head, net in self.networks.items()
+        }
+        loss = float(self.main.losses(scores[self.spec.head], y, self.learning_runner).sum())
+        return self._sums(loss, {head: int((each.argmax(1) == y).sum()) for head, each in scores.items()})
 
-    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Nothing is left to learn. For the record: parameters, and what running the circuits cost."""
-        self.history.close(self.main.params)
+    def _learning_runner_of(self, net: Trainable) -> CircuitRunner | None:
+        return self.learning_runner if net is self.main else None
+
+    def _sums(self, loss: float, correct: Mapping[str, int]) -> Sums:
+        """`correct` by head."""
+        extra = {f"{head}_accuracy": float(correct[head]) for head in self.classical}
+        return Sums(loss, float(correct[self.spec.head]), extra)
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Nothing is left to learn. For the record: parameters, and what training would cost on the device."""
         figures = {"parameters": float(len(self.main.params))}
-        for head in self.recipe.classical:
-            figures[f"{head}_parameters"] = float(len(self.members[head].params))
-        epochs = len(self.history.sums)
-        return figures | {f"training_{name}": value * epochs for name, value in self._cost(len(train)).items()}
+        for head in self.classical:
+            figures[f"{head}_parameters"] = float(len(self.networks[head].params))
+        cost, epochs = self._epoch_cost(len(train)), len(record.epochs)
+        return figures | {f"training_{name}": value * epochs for name, value in cost.items()}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
         """Probabilities or logits; with shots or noise as the device gives them. The same x meets the same draws."""
         x = self.images(x)
-        return self.main.scores(x, self.way, self.predict_seed(x))
-
-    @torch.no_grad()
-    def operations(self, x: Any) -> Operations:
-        """Of the network that predicts; those beside it are not counted."""
-        x = self.images(x)
-        return counts.of_member(self.main, x, self.way, self.predict_seed(x))
-
-    def published_way(self, splits: Splits) -> Mapping[str, float]:
-        from neurobench.models.qcnn.beside import all_figures
-
-        return all_figures(self, splits)
-
-    def figures(self, test: Split) -> Mapping[str, Figure | bytes]:
-        from neurobench.models.qcnn.figures import all_figures
-
-        return all_figures(self, test)
-
-    def exports(self) -> Mapping[str, Callable[[], bytes]]:
-        if self.way is None:
-            return {}
-        from neurobench.models.qcnn.qasm import trained_program
-
-        return {"qasm3": lambda: trained_program(self)}
+        return self.main.scores(x, self.runner, self.predict_seed(x))
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "settings": self._settings(),
-            "members": {head: member.state_dict() for head, member in self.members.items()},
-            "history": self.history.state_dict(),
+            "members": {head: net.state_dict() for head, net in self.networks.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -163,25 +138,25 @@ class HybridQCNNLearner:
             raise UserError(
                 f"the checkpoint is not one of hybrid_qcnn in format {FORMAT}; train one with this version."
             )
-        here = self._settings()
-        there = state["settings"]
+        theirs = state["settings"]
         differing = [
-            f"{key}={there.get(key)} there, {value} here" for key, value in here.items() if there[key] != value
+            f"{key}={theirs.get(key)} there, {value} here"
+            for key, value in self._settings().items()
+            if theirs[key] != value
         ]
         if differing:
             raise UserError(
                 f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or train anew."
             )
-        for head, member in self.members.items():
-            member.load_state_dict(state["members"][head])
-        self.history.load_state_dict(state["history"], self.device)
+        for head, net in self.networks.items():
+            net.load_state_dict(state["members"][head])
 
     def _settings(self) -> dict[str, Any]:
         """All that the parameters' shapes and meaning depend on."""
         names = ("head", "n_qubits", "depth", "reupload", "zz")
         return {
-            **{name: getattr(self.recipe, name) for name in names},
-            "classical": list(self.recipe.classical),
+            **{name: getattr(self.spec, name) for name in names},
+            "classical": list(self.classical),
             "classes": self.task.n_classes,
             "shape": list(self.task.shape),
         }
@@ -197,6 +172,6 @@ class HybridQCNNLearner:
 
     def predict_seed(self, x: Tensor) -> int:
         """The same images meet the same draws."""
-        if self.recipe.shots is None:
+        if self.spec.shots is None:
             return 0
-        return derive(self.seeds.training, _PREDICT, fingerprint(x))
+        return derive(self.seeds.training, _PREDICT, zlib.crc32(x.cpu().contiguous().numpy().tobytes()))

@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, linear, max_pool2d, relu
-
-from neurobench.models.qcnn.spec import HybridQCNN
+from torch.nn.functional import conv2d, linear, max_pool2d, pad, relu
 
 CHANNELS, HIDDEN, KERNEL = (6, 16), 64, 5
 
@@ -23,52 +21,42 @@ class Part(NamedTuple):
     spread: float
 
 
-def parts(recipe: HybridQCNN, head: str, shape: tuple[int, ...], classes: int) -> dict[str, Part]:
-    """Of a network for images of `shape` (C, H, W). Convolutions and linear layers begin as torch's."""
-    n = recipe.n_qubits
+def trunk_parts(shape: tuple[int, ...], n: int) -> dict[str, Part]:
+    """Of a trunk from images (C, H, W) to n numbers. Convolutions and linear layers begin as torch's."""
     flat = CHANNELS[1] * math.prod(((side - 4) // 2 - 4) // 2 for side in shape[1:])
-    found = {
-        **_affine("conv1", (CHANNELS[0], shape[0], KERNEL, KERNEL)),
-        **_affine("conv2", (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)),
-        **_affine("hidden", (HIDDEN, flat)),
-        **_affine("z", (n, HIDDEN)),
+    return {
+        **affine("conv1", (CHANNELS[0], shape[0], KERNEL, KERNEL)),
+        **affine("conv2", (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)),
+        **affine("hidden", (HIDDEN, flat)),
+        **affine("z", (n, HIDDEN)),
     }
-    if head in ("binary", "sigmoid"):
-        return found
-    if head == "linear":
-        found["w"] = Part((recipe.depth, n, 2), "normal", 0.1)
-        if recipe.reupload:
-            found["s"] = Part((recipe.depth, n), "equal", 1.0)
-    if head == "mlp":
-        found["mix"] = Part((n, n), "uniform", n**-0.5)
-    features = n + n * (n - 1) // 2 if head == "linear" and recipe.zz else n
-    return {**found, "gain": Part((1,), "equal", recipe.gain), **_affine("out", (classes, features))}
 
 
-def _affine(name: str, shape: tuple[int, ...]) -> dict[str, Part]:
+def affine(name: str, shape: tuple[int, ...]) -> dict[str, Part]:
+    """Weight and bias of a layer, of which `shape` is the weight's."""
     spread = math.prod(shape[1:]) ** -0.5
     return {f"{name}.weight": Part(shape, "uniform", spread), f"{name}.bias": Part(shape[:1], "uniform", spread)}
 
 
-def initial(named: Mapping[str, Part], seed: int) -> Tensor:
+def initial(parts: Mapping[str, Part], seed: int) -> Tensor:
     """(P,) float32, all parameters one after the other."""
-    draw = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     values = []
-    for part in named.values():
+    for part in parts.values():
         size = math.prod(part.shape)
         if part.begin == "uniform":
-            values.append((2 * torch.rand(size, generator=draw) - 1) * part.spread)
+            values.append((2 * torch.rand(size, generator=generator) - 1) * part.spread)
         elif part.begin == "normal":
-            values.append(torch.randn(size, generator=draw) * part.spread)
+            values.append(torch.randn(size, generator=generator) * part.spread)
         else:
             values.append(torch.full((size,), part.spread))
     return torch.cat(values)
 
 
-def views(named: Mapping[str, Part], flat: Tensor) -> dict[str, Tensor]:
+def views(parts: Mapping[str, Part], flat: Tensor) -> dict[str, Tensor]:
     """The parameters by name, as views."""
-    pieces = flat.split([math.prod(part.shape) for part in named.values()])
-    return {name: piece.view(part.shape) for (name, part), piece in zip(named.items(), pieces, strict=True)}
+    pieces = flat.split([math.prod(part.shape) for part in parts.values()])
+    return {name: piece.view(part.shape) for (name, part), piece in zip(parts.items(), pieces, strict=True)}
 
 
 class Activity(NamedTuple):
@@ -81,18 +69,13 @@ class Activity(NamedTuple):
     z: Tensor  # (B, n)
 
 
-def trunk(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None) -> Tensor:
-    """Images (B, C, H, W) in [0, 1] -> z (B, n). `kept`: (B, 16) factors of the channels under dropout, or None."""
-    return activity(p, x, kept).z
-
-
-def activity(p: Mapping[str, Tensor], x: Tensor, kept: Tensor | None = None) -> Activity:
-    """The trunk, layer by layer."""
+def trunk(p: Mapping[str, Tensor], x: Tensor, mask: Tensor | None = None) -> Activity:
+    """Images (B, C, H, W) in [0, 1] -> z (B, n). `mask`: (B, 16) factors of the channels under dropout."""
     x = 2 * x - 1
     first = relu(max_pool2d(convolved(x, p["conv1.weight"], p["conv1.bias"]), 2))  # the largest of four, then ReLU:
     second = relu(max_pool2d(conv2d(first, p["conv2.weight"], p["conv2.bias"]), 2))  # the same as ReLU first, quicker
-    if kept is not None:
-        second = second * kept[:, :, None, None]
+    if mask is not None:
+        second = second * mask[:, :, None, None]
     hidden = relu(linear(second.flatten(1), p["hidden.weight"], p["hidden.bias"]))
     return Activity(x, first, second, hidden, linear(hidden, p["z.weight"], p["z.bias"]))
 
@@ -106,14 +89,26 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     patches = x.unfold(2, size, 1).unfold(3, size, 1)  # (B, C, rows, columns, K, K)
     batch, _, rows, columns = patches.shape[:4]
     flat = patches.permute(1, 4, 5, 0, 2, 3).reshape(weight[0].numel(), -1)
-    found = torch.addmm(bias[:, None], weight.flatten(1), flat)
-    return found.view(-1, batch, rows, columns).transpose(0, 1)
+    y = torch.addmm(bias[:, None], weight.flatten(1), flat)
+    return y.view(-1, batch, rows, columns).transpose(0, 1)
 
 
-def dropped(batch: int, rate: float, seed: int, device: torch.device) -> Tensor | None:
+def moved(x: Tensor, reach: int, seed: int) -> Tensor:
+    """Images (B, C, H, W), each moved by up to `reach` pixels along both axes; 0 comes in from the edge."""
+    if reach == 0:
+        return x
+    generator = torch.Generator().manual_seed(seed)
+    by = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=generator).to(x.device)
+    rows, columns = (torch.arange(side, device=x.device) + by[k, :, None] for k, side in enumerate(x.shape[2:]))
+    wide = pad(x, (reach,) * 4).movedim(1, -1)
+    each = torch.arange(len(x), device=x.device)[:, None, None]
+    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def dropout_mask(batch: int, rate: float, seed: int, device: torch.device) -> Tensor | None:
     """(B, 16): 0 for a dropped channel, else 1 / (1 - rate)."""
     if rate == 0:
         return None
-    draw = torch.Generator().manual_seed(seed)
-    kept = torch.rand(batch, CHANNELS[1], generator=draw) >= rate
-    return (kept / (1 - rate)).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    keep = torch.rand(batch, CHANNELS[1], generator=generator) >= rate
+    return (keep / (1 - rate)).to(device)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from neurobench.config.bounds import Bound, Fault
+from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import UserError
 from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
@@ -20,64 +20,88 @@ Classical = Literal["sigmoid", "tanh", "mlp"]
 
 @dataclass(frozen=True, kw_only=True)
 class HybridQCNN(ModelSpec):
-    """LeNet-like trunk -> n numbers z -> head -> scores of the classes. Heads:
+    """LeNet-like trunk -> n numbers z -> head -> scores of the classes; `heads.py` has the heads.
 
-        binary   one qubit, H then RY(z): scores P(1), 1 - P(1); two classes
-        linear   n qubits, angles tanh(z) pi/2, `depth` times CZ ring, RZ, RY; gain <Z>, linear to the classes
-        sigmoid  the classical twin of binary: sigmoid(z)
-        tanh     the classical twin of linear: gain tanh(z), linear to the classes
-        mlp      the same with one more mixing layer: gain tanh(W tanh(z)), W n x n
+    What is left open (`auto`, null) follows the head, and the head the number of classes: `for_task`.
 
     Source: the tutorial "QuTrunk + MNIST + Amazon Deep Learning AMI" (binary); its network is the Qiskit textbook's.
     """
 
     opens: ClassVar[str] = "neurobench.models.qcnn.learner.HybridQCNNLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
+    figures: ClassVar[str] = "neurobench.models.qcnn.figures.all_figures"
+    exports: ClassVar[str] = "neurobench.models.qcnn.exports.exports"
+    operations: ClassVar[str] = "neurobench.models.qcnn.operations.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
 
-    head: Literal["binary", "linear", "sigmoid", "tanh", "mlp"] = "binary"
-    classical: tuple[Classical, ...] = ("sigmoid",)  # heads trained beside it on the same batches, the same way
-    n_qubits: Annotated[int, Bound(1, 64)] = 1  # numbers z, for a classical head too
-    depth: Annotated[int, Bound(0, 1000)] = 0  # layers of the circuit: CZ ring, then RZ and RY on every wire
-    reupload: bool = False  # RY(s x) once more in each layer, s learned
-    zz: bool = False  # <Z_i Z_j> of all pairs as features too
-    gain: Annotated[float, Bound(0, 1000, above=True)] = 2.0  # of the features at first; it is learned
-    shots: Annotated[int, Bound(1, 2**31 - 1)] | None = None  # of each circuit; null: exact expectations
-    gradient: Literal["autograd", "param_shift", "spsa", "straight_through"] = "autograd"
-    train_on: Literal["device", "ideal"] = "device"  # ideal: without noise and shots; the device then only predicts
-    lr: Annotated[float, Bound(0, 1000, above=True)] = 4e-3  # the largest, of a cycle
-    schedule: Literal["constant", "one_cycle"] = "constant"
-    weight_decay: Annotated[float, Bound(0, 1000)] = 1e-3
-    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.0  # of whole channels after the second convolution
-    jitter: Annotated[int, Bound(0, 8)] = 0  # pixels by which training images are moved at random, each way
-    # What is wrong with the tutorial's code, each for itself:
-    nll_on_probabilities: bool = False  # loss -P(class) in place of -log P(class)
-    shift_without_half: bool = False  # param_shift: twice the true gradient of the circuit
-    dropout_first_epoch_only: bool = False  # eval() after the first epoch is never undone
-    batch_one: bool = False  # view(1, -1): only one image at a time
+    head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
+    classical: tuple[Classical, ...] | None
+    n_qubits: Annotated[int, Bound(1, 64)] | None
+    depth: Annotated[int, Bound(0, 1000)] | None
+    reupload: bool
+    zz: bool
+    gain: Annotated[float, Bound(0, 1000, above=True)] | None
+    shots: Annotated[int, Bound(1, 2**31 - 1)] | None
+    gradient: Literal["autograd", "param_shift", "spsa", "straight_through"]
+    train_on: Literal["device", "ideal"]
+    lr: Annotated[float, Bound(0, 1000, above=True)] | None
+    schedule: Literal["auto", "constant", "one_cycle"]
+    weight_decay: Annotated[float, Bound(0, 1000)] | None
+    dropout: Annotated[float, Bound(0, 1, below=True)]
+    jitter: Annotated[int, Bound(0, 8)]
+    nll_on_probabilities: bool
+    shift_without_half: bool
+    dropout_first_epoch_only: bool
+    batch_one: bool
     circuit: Annotated[str, Uses("circuit")]
+
+    def for_task(self, task: Task) -> HybridQCNN:
+        """The same with nothing left open. Raises UserError where it is not for this task."""
+        head = self.head
+        if head == "auto":
+            head = "binary" if task.n_classes == 2 else "linear"
+        chosen = {name: value for name, value in _defaults(head).items() if getattr(self, name) in (None, "auto")}
+        try:
+            spec = replace(self, head=head, **chosen)
+        except BoundsError as error:
+            raise UserError("; ".join(f"model.{field}{sentence}" for field, sentence in error.faults)) from None
+        two = [name for name in (head, *(spec.classical or ())) if name in TWO_CLASS]
+        if two and task.n_classes != 2:
+            raise UserError(
+                f"head={two[0]} tells two classes apart, the data have {task.n_classes}; take model.head=auto, or two "
+                "digits: dataset.digits=[0,1]"
+            )
+        if min(task.shape[1:]) < SMALLEST_SIDE:
+            raise UserError(
+                f"images of {task.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
+            )
+        return spec
+
+    def demand(self, task: Task) -> Demand:
+        spec = self.for_task(task)
+        return Demand(qubits=(spec.n_qubits or 1) if spec.head in QUANTUM else 1)
 
     def conflicts(self) -> list[Fault]:
         return [*self._head_faults(), *self._gradient_faults()]
 
-    def _head_faults(self) -> list[tuple[str, str]]:
+    def _head_faults(self) -> list[Fault]:
         faults = []
-        if self.head in TWO_CLASS and self.n_qubits != 1:
-            faults.append(("n_qubits", f"={self.n_qubits}: head={self.head} has one; set head=linear for more"))
+        n, classical = self.n_qubits or 1, self.classical or ()
+        if self.head in TWO_CLASS and n != 1:
+            faults.append(("n_qubits", f"={n}: head={self.head} has one; set head=linear for more"))
         if self.head == "binary" and (self.depth or self.reupload or self.zz):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
-        if self.head == "linear" and self.zz and self.n_qubits < 2:
+        if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
-        if len(set(self.classical)) < len(self.classical) or self.head in self.classical:
-            faults.append(("classical", f"={list(self.classical)} names a head twice, {self.head} being the first"))
-        for kind in self.classical:
-            if kind == "sigmoid" and self.n_qubits != 1:
-                faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
+        if len(set(classical)) < len(classical) or self.head in classical:
+            faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
+        if "sigmoid" in classical and n != 1:
+            faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
         return faults
 
-    def _gradient_faults(self) -> list[tuple[str, str]]:
+    def _gradient_faults(self) -> list[Fault]:
         faults = []
-        trained_by_counts = self.shots is not None and self.train_on == "device"
-        if trained_by_counts and self.gradient == "autograd":
+        if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
             faults.append(
                 (
                     "gradient",
@@ -89,15 +113,13 @@ class HybridQCNN(ModelSpec):
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
 
-    def demand(self, task: Task) -> Demand:
-        two = [head for head in (self.head, *self.classical) if head in TWO_CLASS]
-        if two and task.n_classes != 2:
-            raise UserError(
-                f"head={two[0]} tells two classes apart, the data have {task.n_classes}; take "
-                "model=hybrid_qcnn_digits (head=linear), or two digits: dataset.digits=[0,1]"
-            )
-        if min(task.shape[1:]) < SMALLEST_SIDE:
-            raise UserError(
-                f"images of {task.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
-            )
-        return Demand(qubits=self.n_qubits if self.head in QUANTUM else 1)
+
+def _defaults(head: str) -> dict[str, Any]:
+    """What a head takes where the configuration leaves it open. conf/model/hybrid_qcnn.yaml tells how it was found."""
+    if head in TWO_CLASS:
+        alone = {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0}
+        return {**alone, "lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
+    beside = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
+    circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
+    rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}
+    return {"classical": beside, "n_qubits": 8, **circuit, **rates}

@@ -35,7 +35,8 @@ function joules(value) {
   return number(value / unit, 4) + " " + name;
 }
 const perCent = (value) => value === null || value === undefined ? "–" : (100 * value).toFixed(2) + " %";
-const figure = (key, value) => value === null || value === undefined ? "–" : key.endsWith("accuracy") ? perCent(value) : key.endsWith("joules") ? joules(value) : number(value);
+const unit = (key) => DATA.metrics[key]?.unit ?? "";
+const figure = (key, value) => value === null || value === undefined ? "–" : unit(key) === "proportion" ? perCent(value) : unit(key) === "J" ? joules(value) : number(value);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
 const total = (run) => Object.values(run.seconds || {}).reduce((sum, value) => sum + value, 0);
@@ -101,7 +102,7 @@ function tables() {
 }
 function result(row) {
   // shares of test samples in per cent, as everywhere on this page
-  const share = row.metric.endsWith("accuracy"), told = (value, digits) => share && value !== null ? number(100 * value, digits === 2 ? 2 : 4) + " %" : number(value, digits);
+  const share = unit(row.metric) === "proportion", told = (value, digits) => share && value !== null ? number(100 * value, digits === 2 ? 2 : 4) + " %" : number(value, digits);
   const value = el("div", { class: "value" }, el("b", {}, told(row.mean)), row.sd === null ? "" : el("span", { class: "soft" }, " ± " + told(row.sd, 2)), row.seeds.length > 1 ? el("span", { class: "soft small" }, `  ${row.seeds.length} seeds`) : "", gauge(row));
   const [low, high] = row.band;
   const band = low === null && high === null ? "" : low === null ? "≤ " + told(high) : high === null ? "≥ " + told(low) : told(low) + " to " + told(high);
@@ -239,7 +240,7 @@ function chart(told, name, chosen) {
   const x = (epoch) => L + (W - L - R) * (epoch - first) / Math.max(1, epochs - first), y = (value) => T + (H - T - B) * (high - value) / (high - low);
   const ticks = nice(low, high, 4), steps = nice(first, epochs, 6).filter(Number.isInteger);
   return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": words(name) + " by epoch" },
-    ticks.map((value) => [svg("line", { class: "grid", x1: L, x2: W - R, y1: y(value), y2: y(value) }), svg("text", { x: L - 7, y: y(value) + 4, "text-anchor": "end" }, name.endsWith("accuracy") ? number(100 * value, 3) + "%" : number(value, 3))]),
+    ticks.map((value) => [svg("line", { class: "grid", x1: L, x2: W - R, y1: y(value), y2: y(value) }), svg("text", { x: L - 7, y: y(value) + 4, "text-anchor": "end" }, unit(name) === "proportion" ? number(100 * value, 3) + "%" : number(value, 3))]),
     steps.map((value) => svg("text", { x: x(value), y: H - 9, "text-anchor": "middle" }, String(value))), svg("line", { class: "axis", x1: L, x2: W - R, y1: H - B + 2, y2: H - B + 2 }),
     series.map((line) => svg("polyline", { points: line.points.map(([epoch, value]) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" "), fill: "none", stroke: `var(--series-${line.color})`, "stroke-width": 2, "stroke-linejoin": "round", "stroke-dasharray": chosen.length > 1 && line.split === "train" ? "4 4" : "none" })),
     series.map((line) => (line.points.length <= 12 ? line.points : line.points.slice(-1)).map(([epoch, value]) => svg("circle", { cx: x(epoch), cy: y(value), r: 3, fill: `var(--series-${line.color})` }, svg("title", {}, `${line.split}, epoch ${epoch}: ${number(value)}`)))));
@@ -260,7 +261,7 @@ function compare() {
   const flats = chosen.map((run) => flat(run.config_tree || {}));
   const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !["outputs", "resume"].includes(key));
   const head = (removable) => el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), removable ? [" ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")] : ""))));
-  const better = (key) => key.endsWith("accuracy") ? Math.max : /loss|error|mse/.test(key) && !key.startsWith("calibrated") ? Math.min : null;
+  const better = (key) => ({ larger: Math.max, smaller: Math.min })[DATA.metrics[key]?.better] ?? null;
   const metrics = keys((run) => merits(run.metrics)).map((key) => {
     const values = chosen.map((run) => run.metrics?.[key]), there = values.filter((value) => value !== undefined && value !== null);
     const best = better(key) && new Set(there).size > 1 ? better(key)(...there) : null;

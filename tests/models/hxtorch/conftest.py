@@ -7,15 +7,15 @@ import torch
 
 from neurobench.data.dataset import Split
 from neurobench.data.yin_yang_stream import YinYangStream
-from neurobench.devices.mac.analog import LinearMac
 from neurobench.devices.mac.protocol import AnalogMac
-from neurobench.experiment.seeds import spawn
+from neurobench.experiment.plan import spawn
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
-from neurobench.models.hxtorch.spec import TUTORIAL, HXTorchMLP
-from neurobench.models.learner import Step, Task
+from neurobench.models.learner import Step, Task, TrainingRecord
+from tests.specs import spec, values
 
 CPU = torch.device("cpu")
 YIN_YANG = Task("vector", (4,), 3)
+TUTORIAL = values("model/hxtorch_mlp")["phases"]
 
 
 def yin_yang(n: int, seed: int = 42) -> Split:
@@ -28,17 +28,35 @@ def phases(**steps: int) -> dict[str, dict[str, Any]]:
     return {name: {**fields, "steps": steps.get(name, 0)} for name, fields in TUTORIAL.items()}
 
 
-def learner(mac: AnalogMac | None = None, seed: int = 0, task: Task = YIN_YANG, **fields: Any) -> HXTorchMLPLearner:
-    made = HXTorchMLP(mac=LinearMac().open(0, CPU) if mac is None else mac, **fields).build(task, spawn(seed), CPU)
+def linear(**changes: Any) -> AnalogMac:
+    mac: AnalogMac = spec("backend/sim", "mac", **changes).open(0, CPU)
+    return mac
+
+
+def chip(**changes: Any) -> AnalogMac:
+    mac: AnalogMac = spec("backend/mock", "mac", **changes).open(0, CPU)
+    return mac
+
+
+def learner(mac: AnalogMac | None = None, seed: int = 0, task: Task = YIN_YANG, **changes: Any) -> HXTorchMLPLearner:
+    made = spec("model/hxtorch_mlp", **changes).build(task, spawn(seed), {"mac": mac or linear()}, CPU)
     assert isinstance(made, HXTorchMLPLearner)
     return made
 
 
-def train(made: HXTorchMLPLearner, data: Split, n: int, begin: int = 0, stop: int | None = None) -> None:
-    """Updates begin to stop of n."""
+def train(made: HXTorchMLPLearner, data: Split, n: int, begin: int = 0, stop: int | None = None) -> TrainingRecord:
+    """Updates begin to stop of n, recorded as the loop does it."""
     size = len(data) // n
+    record = TrainingRecord(updates={"loss": [], "accuracy": []})
     for k in range(begin, n if stop is None else stop):
-        made.learn(data.batch(slice(k * size, (k + 1) * size)), Step(k, n, 0))
+        at = Step(k, n, 0)
+        sums = made.learn(data.batch(slice(k * size, (k + 1) * size)), at)
+        assert sums.loss is not None
+        assert sums.correct is not None
+        record.updates["loss"].append(sums.loss / size)
+        record.updates["accuracy"].append(sums.correct / size)
+        record.snapshots |= {label: made.snapshot(label) for label in made.spec.snapshots(at)}
+    return record
 
 
 @pytest.fixture(scope="session")

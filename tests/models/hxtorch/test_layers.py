@@ -7,14 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.analog_device import LinearMacDevice
+from neurobench.devices.mac.protocol import Products
 from neurobench.models.hxtorch import layers
-from neurobench.models.hxtorch.initial import initial_layer, widths
-from neurobench.models.hxtorch.layers import Layer
+from neurobench.models.hxtorch.layers import Layer, initial_layer, initial_scales
+from tests.models.hxtorch.conftest import linear
 
 HERE = Path(__file__).parent
 LAYERS, MAC = np.load(HERE / "layers.npz"), np.load(HERE / "mac.npz")
-CPU = torch.device("cpu")
 
 
 def tensor(name: str) -> Tensor:
@@ -32,12 +31,6 @@ def test_converting_relu_and_its_gradient_for_every_shift() -> None:
         assert close(layers.converting_relu_gradient(g, x, int(shift)), LAYERS["crelu_dx"][number])
 
 
-def test_relu_and_its_gradient() -> None:
-    x, g = tensor("crelu_x"), tensor("crelu_grad")
-    assert np.array_equal(layers.relu(x).numpy(), LAYERS["relu_y"])
-    assert close(layers.relu_gradient(g, x), LAYERS["relu_dx"])
-
-
 def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_on() -> None:
     a, b, g = tensor("add_a"), tensor("add_b"), tensor("add_grad")
     assert np.array_equal(layers.add_bias(a, b).numpy(), LAYERS["add_y"])
@@ -51,8 +44,8 @@ class Answers:
 
     gain, noise_std = 1.0, 0.0
 
-    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Tensor:
-        return tensor("avg_in")
+    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
+        return Products(tensor("avg_in"), {})
 
 
 def test_columns_with_the_same_weights_are_averaged() -> None:
@@ -62,7 +55,7 @@ def test_columns_with_the_same_weights_are_averaged() -> None:
 
 def test_a_linear_layer_clamps_its_stored_weight_answers_and_differentiates_like_the_reference() -> None:
     gain, sends, avg = float(LAYERS["lin_gain"]), int(LAYERS["lin_num_sends"]), int(LAYERS["lin_avg"])
-    mac = LinearMacDevice(gain, 0.0, CPU)
+    mac = linear(gain=gain, noise_std=0.0)
     layer = Layer(tensor("lin_weight"), tensor("lin_bias"), sends, avg)
     assert layer.weight.abs().max() > 63
     x, g = tensor("lin_x"), tensor("lin_grad")
@@ -86,32 +79,32 @@ def test_the_gradient_of_the_device_is_that_of_the_linear_model_with_unrounded_o
     assert close(layers.input_gradient(g, layer, gain), MAC[f"{case}_dx"])
 
 
-def test_the_initialisers_widths_are_those_of_the_reference() -> None:
+def test_the_initialisation_scales_are_those_of_the_reference() -> None:
     names = ("gain", "fan_in", "relu_shift", "num_sends_given", "num_sends", "std", "bias_bound")
     for gain, fan_in, shift, given, sends, std, bound in zip(*(LAYERS[f"init_{name}"] for name in names), strict=True):
-        wide = widths(float(gain), int(fan_in), int(given) or None, int(shift))
-        assert wide.num_sends == sends
-        assert (wide.std, wide.bias) == pytest.approx((std, bound), rel=1e-9)
+        scales = initial_scales(float(gain), int(fan_in), int(given) or None, int(shift))
+        assert scales.num_sends == sends
+        assert (scales.std, scales.bias) == pytest.approx((std, bound), rel=1e-9)
 
 
 def test_the_tutorial_printed_these_num_sends() -> None:
-    assert [widths(0.0034, inputs).num_sends for inputs in (4, 128)] == [20, 4]
-    assert [widths(0.002, inputs).num_sends for inputs in (4, 128)] == [34, 6]
+    assert [initial_scales(0.0034, inputs, None).num_sends for inputs in (4, 128)] == [20, 4]
+    assert [initial_scales(0.002, inputs, None).num_sends for inputs in (4, 128)] == [34, 6]
 
 
 def test_first_weights_are_a_normal_cut_to_63_and_biases_uniform() -> None:
     draw = torch.Generator().manual_seed(0)
     layer = initial_layer(400, 500, 0.0034, draw, num_sends=1, bias=True, avg=1)
-    wide = widths(0.0034, 400, 1)
+    scales = initial_scales(0.0034, 400, 1)
     assert layer.weight.abs().max() <= 63
-    cut = 63 / wide.std  # sd of a normal cut at +-cut, in closed form
+    cut = 63 / scales.std  # sd of a normal cut at +-cut, in closed form
     normal = torch.distributions.Normal(0.0, 1.0)
     inside = 2 * normal.cdf(torch.tensor(cut)) - 1
     factor = 1 - 2 * cut * normal.log_prob(torch.tensor(cut)).exp() / inside
-    assert layer.weight.std().item() == pytest.approx(wide.std * factor.sqrt().item(), rel=0.01)
+    assert layer.weight.std().item() == pytest.approx(scales.std * factor.sqrt().item(), rel=0.01)
     assert layer.bias is not None
-    assert layer.bias.abs().max() <= wide.bias
-    assert layer.bias.std().item() == pytest.approx(wide.bias / 3**0.5, rel=0.05)
+    assert layer.bias.abs().max() <= scales.bias
+    assert layer.bias.std().item() == pytest.approx(scales.bias / 3**0.5, rel=0.05)
     assert initial_layer(4, 3, 0.0034, draw, num_sends=None, bias=False, avg=5).bias is None
 
 

@@ -7,16 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.analog_device import LinearMacDevice
+from neurobench.devices.mac.protocol import Products
+from neurobench.devices.mac.sim_linear import LinearModel
 from neurobench.kernels.random import derive
-from neurobench.models.hxtorch import network
-from neurobench.models.hxtorch.layers import Layer, linear, softmax_gradient
+from neurobench.models.hxtorch import layers, network
+from neurobench.models.hxtorch.layers import Layer, softmax_gradient
 from neurobench.models.hxtorch.network import Network, to_inputs
+from tests.models.hxtorch.conftest import CPU, linear
+from tests.specs import spec
 
 NETWORK = np.load(Path(__file__).parent / "network.npz")
-CPU = torch.device("cpu")
 GAIN = float(NETWORK["gain"])
-MAC = LinearMacDevice(GAIN, 0.0, CPU)
+MAC = linear(gain=GAIN, noise_std=0.0)
 
 
 def tensor(name: str) -> Tensor:
@@ -33,7 +35,7 @@ def reference(bias: bool = True) -> Network:
 def test_every_layer_answers_like_the_reference() -> None:
     net, x = reference(), to_inputs(tensor("x"), half_lsb=False)
     act = network.forward(x, net, MAC, 0)
-    assert np.array_equal(linear(x, net.first._replace(bias=None), MAC, 0).numpy(), NETWORK["mac1"])
+    assert np.array_equal(layers.linear(x, net.first._replace(bias=None), MAC, 0).numpy(), NETWORK["mac1"])
     assert np.array_equal(act.before.numpy(), NETWORK["pre1"])
     assert np.array_equal(act.hidden.numpy(), NETWORK["hidden"])
     assert np.array_equal(act.logits.numpy(), NETWORK["logits"])
@@ -43,7 +45,7 @@ def test_columns_of_the_second_layer_and_logits_without_bias() -> None:
     net = reference()
     hidden = torch.from_numpy(NETWORK["hidden"].astype(np.float32))
     w = net.second.weight.t().repeat_interleave(net.second.avg, dim=1)
-    assert np.array_equal(MAC.matmul(hidden, w, net.second.num_sends, 0).numpy(), NETWORK["mac2"])
+    assert np.array_equal(MAC.matmul(hidden, w, net.second.num_sends, 0).y.numpy(), NETWORK["mac2"])
     act = network.forward(to_inputs(tensor("x"), half_lsb=False), reference(bias=False), MAC, 0)
     assert np.allclose(act.logits.numpy(), NETWORK["logits_nobias"], rtol=1e-6)
 
@@ -89,15 +91,15 @@ def test_in_real_numbers_the_gradient_is_autograds(bias: bool) -> None:
 
 
 def test_both_layers_draw_their_own_noise() -> None:
-    class Asked(LinearMacDevice):
+    class Seen(LinearModel):
         def __init__(self) -> None:
-            super().__init__(GAIN, 2.0, CPU)
+            super().__init__(spec("backend/sim", "mac", gain=GAIN), 0, CPU)
             self.seeds: list[int] = []
 
-        def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Tensor:
+        def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
             self.seeds.append(seed)
             return super().matmul(x, w, num_sends, seed)
 
-    mac = Asked()
+    mac = Seen()
     network.forward(to_inputs(tensor("x"), half_lsb=False), reference(), mac, 5)
     assert mac.seeds == [derive(5, 0), derive(5, 1)]

@@ -9,9 +9,8 @@ from rich.console import Console
 
 from neurobench.config.compose import composer
 from neurobench.experiment.execute import RunFailed, execute
-from neurobench.experiment.identity import config_hash
-from neurobench.experiment.plan import check
-from neurobench.experiment.reload import load_run
+from neurobench.experiment.plan import Plan, faults_of, parse
+from neurobench.experiment.reload import load_learner
 from neurobench.report import chips
 from neurobench.runs.folder import RunFolder
 
@@ -21,34 +20,36 @@ SMALL = ["model=hxtorch_mlp", "dataset.train=1400", "dataset.validation=50", "da
 @pytest.fixture(autouse=True)
 def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEUROBENCH_OUTPUTS", str(tmp_path))
-    monkeypatch.setattr("neurobench.models.hxtorch.learner.HXTorchMLPLearner.figures", lambda self, test: {})
+    monkeypatch.setattr("neurobench.models.hxtorch.spec.HXTorchMLP.figures", None)
     return tmp_path
 
 
-def run(*words: str) -> RunFolder:
+def planned(*words: str) -> Plan:
     with composer() as compose:
-        config = compose([*SMALL, *words])
-    return execute(config, Console(quiet=True))
+        return parse(compose(words))
+
+
+def run(*words: str) -> RunFolder:
+    return execute(planned(*SMALL, *words), Console(quiet=True))
 
 
 def result(folder: RunFolder) -> dict[str, Any]:
-    found = folder.result()
-    assert found is not None
-    return found
+    finished = folder.result()
+    assert finished is not None
+    return finished
 
 
 def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
     source = run("name=source", "model.phases.loop.steps=0")
     assert "loop_accuracy" not in result(source)["metrics"]
     looped = run("name=looped", "backend=mock", "model.init_from=source")
-    before, after = (load_run(folder).learner for folder in (source, looped))
-    checkpoint = looped.load_checkpoint()
-    assert checkpoint is not None
-    assert checkpoint["learner"]["source"] == str(source.path)
-    ended = checkpoint["learner"]["history"]["ended"]
-    assert set(ended) == {"host", "loop"}
-    assert torch.equal(ended["host"]["w1"], before.state_dict()["weights"]["w1"])
-    assert not torch.equal(after.state_dict()["weights"]["w1"], before.state_dict()["weights"]["w1"])
+    first, second = (load_learner(folder) for folder in (source, looped))
+    before, after = (loaded.learner.state_dict() for loaded in (first, second))
+    assert after["source"] == str(source.path)
+    assert torch.equal(after["initial_weights"]["w1"], before["weights"]["w1"])
+    assert [label for label in second.record.snapshots if label.startswith("end/")] == ["end/loop"]
+    assert torch.equal(second.record.snapshots["end/loop"]["weights"]["w1"], after["weights"]["w1"])
+    assert not torch.equal(after["weights"]["w1"], before["weights"]["w1"])
     metrics = result(looped)["metrics"]
     assert {"host_accuracy", "transfer_accuracy", "loop_accuracy", "calibrated_gain_error"} <= set(metrics)
     with pytest.raises(RunFailed, match="avg=5 there, 2 here"):
@@ -66,18 +67,17 @@ def test_a_name_means_its_newest_run_that_finished_also_where_the_asking_run_bea
 
 
 def test_each_seed_is_a_chip_and_all_of_them_one_setting_of_the_table() -> None:
-    with composer() as compose:
-        configs = [compose(["experiment=hxtorch_yin_yang", f"seed={seed}"]) for seed in (0, 1)]
-    assert [config.backend.mac.chip_seed for config in configs] == [0, 1]
-    assert len({config_hash(config) for config in configs}) == 2
-    assert len({config_hash(config, with_seed=False) for config in configs}) == 1
+    plans = [planned("experiment=hxtorch_yin_yang", f"seed={seed}") for seed in (0, 1)]
+    assert [plan.config["backend"]["mac"]["chip_seed"] for plan in plans] == [0, 1]
+    assert len({plan.config_hash for plan in plans}) == 2
+    assert len({plan.setting_hash for plan in plans}) == 1
 
 
 def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
     for seed in (0, 1, 1):
         run("name=several", "backend=mock", f"seed={seed}", f"backend.mac.chip_seed={seed + 5}")
-    found = chips.newest_of_each_chip(outputs, "several")
-    assert [chip for chip, _ in found] == ["5", "6"]
+    newest = chips.newest_of_each_chip(outputs, "several")
+    assert [chip for chip, _ in newest] == ["5", "6"]
     chips.main(["several"])
     assert (outputs / "several/chips.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(Exception, match="no finished run of nothing below .*experiment=nothing"):
@@ -87,12 +87,11 @@ def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
 @pytest.mark.parametrize("name", ["hxtorch_yin_yang", "hxtorch_yin_yang_half_lsb", "hxtorch_mnist"])
 def test_an_experiments_updates_are_as_many_as_its_phases_have_steps(name: str) -> None:
     """So no phase is stretched."""
-    with composer() as compose:
-        config = compose([f"experiment={name}"])
-    samples = 55_000 if name == "hxtorch_mnist" else config.dataset.train
-    steps = sum(phase.steps for phase in config.model.phases.values())
-    assert steps == samples // config.training.batch_size * config.training.epochs
-    assert samples % config.training.batch_size == 0
+    plan = planned(f"experiment={name}")
+    samples = 55_000 if name == "hxtorch_mnist" else plan.config["dataset"]["train"]
+    steps = sum(phase["steps"] for phase in plan.config["model"]["phases"].values())
+    assert steps == samples // plan.training.batch_size * plan.training.epochs
+    assert samples % plan.training.batch_size == 0
 
 
 def test_a_gif_is_kept_as_it_is(outputs: Path) -> None:
@@ -104,11 +103,11 @@ def test_a_gif_is_kept_as_it_is(outputs: Path) -> None:
 def test_faults_of_phases_device_and_data_are_told_together() -> None:
     words = ["model.phases.host.lr=-1", "model.num_sends=[1.5,3]", "backend.mac.gain=0", "dataset.r_small=0.3"]
     with composer() as compose:
-        told = "\n".join(check(compose([*SMALL, *words])))
+        faults = "\n".join(faults_of(compose([*SMALL, *words])))
     for sentence in (
         "model.phases.host.lr=-1 is not in (0, 1000]",
         "model.num_sends=[1.5, 3] is not a list",
         "backend.mac.gain=0 is not in (0, 1]",
         "dataset.r_small=0.3 is not below half of r_big=0.5",
     ):
-        assert sentence in told
+        assert sentence in faults

@@ -7,14 +7,16 @@ from torch import nn
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.mlp.spec import MLP
+from neurobench.models.mlp.learner import MLPLearner, dropout
+from neurobench.models.mlp.operations import operations
+from tests.specs import spec
 
 TASK = Task("image", (2, 5, 4), 3)
 SEEDS = Seeds(1, 2, 3, 4)
 
 
-def built(**settings):
-    return MLP(hidden=7, **settings).build(TASK, SEEDS, torch.device("cpu"))
+def built(hidden=7, **settings) -> MLPLearner:
+    return spec("model/mlp", hidden=hidden, **settings).build(TASK, SEEDS, {}, torch.device("cpu"))
 
 
 def batch(n=6, seed=0):
@@ -36,7 +38,7 @@ def test_it_learns_as_torchs_layers_do_under_torchs_adamw():
         loss.backward()
         optimizer.step()
         cycle.step() if k < 7 else None
-        assert learner.learn(one, Step(k, 8, 0))["loss"] / 6 == pytest.approx(float(loss.detach()), rel=1e-4)
+        assert learner.learn(one, Step(k, 8, 0)).loss / 6 == pytest.approx(float(loss.detach()), rel=1e-4)
     x = batch(seed=9).x
     assert torch.allclose(learner.predict(x), net(x), atol=1e-5)
 
@@ -44,12 +46,9 @@ def test_it_learns_as_torchs_layers_do_under_torchs_adamw():
 def test_dropout_keeps_the_mean_and_predictions_have_none():
     learner = built(dropout=0.3, input_dropout=0.4)
     assert torch.equal(learner.predict(batch().x), learner.predict(batch().x))
-    from neurobench.models.mlp.learner import _kept
-
-    x = torch.ones(400, 500)
-    kept = _kept(x, 0.4, torch.Generator().manual_seed(0))
-    assert float(kept.mean()) == pytest.approx(1, abs=0.01)
-    assert float((kept == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
+    dropped = dropout(torch.ones(400, 500), 0.4, torch.Generator().manual_seed(0))
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.01)
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
 
 
 def test_a_resumed_run_repeats_an_undisturbed_one(tmp_path):
@@ -65,22 +64,6 @@ def test_a_resumed_run_repeats_an_undisturbed_one(tmp_path):
     assert all(torch.equal(whole.params[name], second.params[name]) for name in whole.params)
 
 
-def test_a_checkpoint_with_torchs_own_state_goes_on_alike():
-    learner, old = built(), built()
-    for k in range(3):
-        learner.learn(batch(seed=k), Step(k, 6, 0))
-    state = learner.state_dict()
-    first, second, t = state.pop("moments").values()
-    entries = enumerate(zip(first, second, strict=True))
-    state["adam"] = {
-        "state": {k: {"step": torch.tensor(float(t)), "exp_avg": m, "exp_avg_sq": v} for k, (m, v) in entries}
-    }
-    old.load_state_dict(state)
-    for each in (learner, old):
-        each.learn(batch(seed=3), Step(3, 6, 0))
-    assert all(torch.equal(learner.params[name], old.params[name]) for name in learner.params)
-
-
 def test_it_tells_three_patterns_apart_and_counts_its_products():
     learner = built(dropout=0.0, input_dropout=0.0, lr=0.05)
     y = torch.arange(60) % 3
@@ -88,8 +71,8 @@ def test_it_tells_three_patterns_apart_and_counts_its_products():
     x[torch.arange(60), 0, y, 0] += 1
     for k in range(60):
         learner.learn(Batch(x, y), Step(k, 60, 0))
-    assert learner.measure(Batch(x, y))["correct"] == 60
-    dense = sum(part.dense for part in learner.operations(x).connections)
+    assert learner.measure(Batch(x, y)).correct == 60
+    dense = sum(part.dense for part in operations(learner, x).connections)
     assert dense == 60 * (40 * 7 + 7 * 3)
 
 
@@ -98,7 +81,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(UserError, match=r"images must be \(B, 2, 5, 4\)"):
         learner.predict(torch.zeros(3, 1, 5, 4))
     with pytest.raises(UserError, match="does not fit"):
-        MLP(hidden=8).build(TASK, SEEDS, torch.device("cpu")).load_state_dict(learner.state_dict())
+        built(hidden=8).load_state_dict(learner.state_dict())
     one = batch()
     with pytest.raises(Divergence, match="update 0"):
         learner.learn(Batch(one.x * float("nan"), one.y), Step(0, 1, 0))

@@ -5,15 +5,26 @@ from typing import Any
 import torch
 
 from neurobench.data.dataset import Split
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
 from neurobench.devices.circuit.protocol import CircuitDevice
-from neurobench.experiment.seeds import spawn
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.spec import HybridQCNN
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 SHAPE = (1, 28, 28)
+SMALL = {
+    "head": "binary",
+    "classical": (),
+    "n_qubits": 1,
+    "depth": 0,
+    "gain": 2.0,
+    "lr": 0.004,
+    "schedule": "constant",
+    "weight_decay": 0.001,
+}
 
 
 def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
@@ -26,9 +37,21 @@ def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
     return Split(x, y, torch.arange(n))
 
 
+def hybrid(**fields: Any) -> HybridQCNN:
+    """The shipped settings, small, and others in place of some."""
+    made = spec("model/hybrid_qcnn", **{**SMALL, **fields})
+    assert isinstance(made, HybridQCNN)
+    return made
+
+
+def qpu(**fields: Any) -> Any:
+    """An emulated processor."""
+    return spec("backend/mock", "circuit", **fields).open(0, CPU)
+
+
 def learner(circuit: CircuitDevice | None = None, classes: int = 2, seed: int = 0, **fields: Any) -> HybridQCNNLearner:
-    fields = {"circuit": circuit or StatevectorDevice(CPU), "classical": (), **fields}
-    made = HybridQCNN(**fields).build(Task("image", SHAPE, classes), spawn(seed), CPU)
+    devices = {"circuit": circuit or StatevectorDevice(CPU)}
+    made = hybrid(**fields).build(Task("image", SHAPE, classes), spawn(seed), devices, CPU)
     assert isinstance(made, HybridQCNNLearner)
     return made
 
@@ -38,4 +61,4 @@ def train(made: HybridQCNNLearner, data: Split, size: int, epochs: int = 1, begi
     per = -(-len(data) // size)
     for k in range(begin, min(stop, epochs * per)):
         chosen = slice(k % per * size, min(len(data), (k % per + 1) * size))
-        made.learn(data.batch(chosen), Step(k, epochs * per, k // per))
+        made.learn(data.batch(chosen), Step(k, epochs * per, k // per, per))

@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from neurobench.cli.export import SUFFIX
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.circuit.qpu import QPU
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.models.qcnn.circuits import layered
-from neurobench.models.qcnn.qasm import to_qasm
+from neurobench.models.qcnn.exports import exports, to_qasm
 from neurobench.problems.circuit import Angles, Gate, Program
 from tests.devices.test_circuit import of_sample, random_angles, random_program
-from tests.models.qcnn.conftest import CPU, learner
+from tests.models.qcnn.conftest import CPU, learner, qpu
 
 SIM = StatevectorDevice(CPU)
 
@@ -40,13 +39,13 @@ def test_the_file_is_what_the_language_says() -> None:
 
 def test_a_trained_run_s_weights_are_written_in_full() -> None:
     made = learner(head="linear", n_qubits=2, depth=1)
-    text = made.exports()["qasm3"]().decode()
+    text = exports(made)["qasm3"]().decode()
     weights = made.main.named()["w"].flatten().double().tolist()
     assert [float(line.split("(")[1].split(")")[0]) for line in text.splitlines() if line[:3] in ("rz(",)] == weights[
         ::2
     ]
     assert text.count("input float[64]") == 2
-    assert learner(head="tanh").exports() == {}
+    assert exports(learner(head="tanh")) == {}
     assert SUFFIX["qasm3"] == "qasm"
 
 
@@ -90,7 +89,7 @@ def test_pennylane_gives_the_same_expectations_and_gradients() -> None:
     flat = torch.tensor(of_sample(angles, 0), requires_grad=True)
     theirs = torch.stack(circuit(flat))
     own = [part.requires_grad_() for part in angles]
-    ours = SIM.expectation(program, Angles(*own))[0]
+    ours = SIM.expectation(program, Angles(*own)).values[0]
     assert (ours - theirs).abs().max() < 1e-6
     (slope,) = torch.autograd.grad(theirs.square().sum(), flat)
     mine = torch.autograd.grad(ours.square().sum(), own)
@@ -103,8 +102,8 @@ def test_aer_gives_the_same_noisy_probabilities() -> None:
     qiskit = pytest.importorskip("qiskit", reason="extra quantum-check is not installed")
     from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
 
-    device = QPU(profile="bad").open(0, CPU)
-    known, (one, two) = device.known, device.noise.strengths
+    device = qpu(profile="bad")
+    qubit, (one, two) = device.qubit, device.noise.strengths
     program = layered(3, 2, reupload=False, zz=False)
     angles = random_angles(program, 1, seed=9)
     values = of_sample(angles, 0)
@@ -113,7 +112,7 @@ def test_aer_gives_the_same_noisy_probabilities() -> None:
     def pulse(wire: int, count: int) -> None:
         for _ in range(count):
             circuit.append(depolarizing_error(one, 1).to_instruction(), [wire])
-            relax = thermal_relaxation_error(known.t1, known.t2, known.time_1q / 1000)
+            relax = thermal_relaxation_error(qubit.t1, qubit.t2, qubit.time_1q / 1000)
             circuit.append(relax.to_instruction(), [wire])
 
     for gate in program.gates:
@@ -124,12 +123,12 @@ def test_aer_gives_the_same_noisy_probabilities() -> None:
         if gate.name == "cz":
             circuit.append(depolarizing_error(two, 2).to_instruction(), wires)
             for wire in wires:
-                relax = thermal_relaxation_error(known.t1, known.t2, known.time_2q / 1000)
+                relax = thermal_relaxation_error(qubit.t1, qubit.t2, qubit.time_2q / 1000)
                 circuit.append(relax.to_instruction(), [wire])
     circuit.save_density_matrix()
     result = aer.AerSimulator(method="density_matrix").run(circuit).result()
     theirs = flipped(np.diag(np.asarray(result.data()["density_matrix"])).real, 3)
-    ours = QPU(profile="bad", p1_given_0=0.0, p0_given_1=0.0).open(0, CPU).probabilities(program, angles)[0]
+    ours = qpu(profile="bad", p1_given_0=0.0, p0_given_1=0.0).probabilities(program, angles)[0]
     assert np.abs(ours.numpy() - theirs).max() < 1e-6
 
 

@@ -5,23 +5,21 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
 from neurobench.devices.circuit.protocol import CircuitDevice
-from neurobench.devices.circuit.qpu import QPU
-from neurobench.models.qcnn import gradients
-from neurobench.models.qcnn.circuits import layered, one_qubit
-from neurobench.models.qcnn.gradients import Way, run
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.models.qcnn import circuits as circuits_module
+from neurobench.models.qcnn.circuits import CircuitRunner, layered, one_qubit
 from neurobench.problems.circuit import Angles
 from tests.devices.test_circuit import random_angles
+from tests.models.qcnn.conftest import CPU, qpu
 
-CPU = torch.device("cpu")
-SIM, NOISY = StatevectorDevice(CPU), QPU(profile="bad").open(0, CPU)
+SIM, NOISY = StatevectorDevice(CPU), qpu(profile="bad")
 
 
-def slopes(way: Way, angles: Angles, seed: int = 0) -> tuple[torch.Tensor, ...]:
+def slopes(runner: CircuitRunner, angles: Angles, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """Of a loss that weighs observables differently and is not linear in them."""
     own = [part.detach().clone().requires_grad_() for part in angles]
-    z = run(way, Angles(*own), seed)
+    z = runner.run(Angles(*own), seed)
     loss = (z * torch.linspace(0.5, 1.5, z.shape[1], dtype=z.dtype)).exp().sum()
     return torch.autograd.grad(loss, own, allow_unused=True)
 
@@ -31,8 +29,8 @@ def slopes(way: Way, angles: Angles, seed: int = 0) -> tuple[torch.Tensor, ...]:
 def test_parameter_shift_is_the_derivative(device: CircuitDevice, reupload: bool) -> None:
     program = layered(3, 2, reupload, zz=True)
     angles = random_angles(program, 5, seed=1)
-    by_shift = slopes(Way(device, program, None, "param_shift"), angles)
-    exact = slopes(Way(device, program, None, "autograd"), angles)
+    by_shift = slopes(CircuitRunner(device, program, None, "param_shift"), angles)
+    exact = slopes(CircuitRunner(device, program, None, "autograd"), angles)
     for one, other in zip(by_shift, exact, strict=True):
         assert (one - other).abs().max() < 1e-10
 
@@ -40,18 +38,18 @@ def test_parameter_shift_is_the_derivative(device: CircuitDevice, reupload: bool
 def test_shifts_run_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 4, seed=2)
-    way = Way(SIM, program, None, "param_shift")
-    whole = slopes(way, angles)
-    monkeypatch.setattr(gradients, "_AT_ONCE", 1)
-    for one, other in zip(whole, slopes(way, angles), strict=True):
+    runner = CircuitRunner(SIM, program, None, "param_shift")
+    whole = slopes(runner, angles)
+    monkeypatch.setattr(circuits_module, "_AT_ONCE", 1)
+    for one, other in zip(whole, slopes(runner, angles), strict=True):
         assert (one - other).abs().max() < 1e-14
 
 
 def test_one_qubit_s_slope_is_the_cosine_and_the_tutorial_s_twice_that() -> None:
     z = torch.tensor([[0.3], [-1.2]], dtype=torch.float64, requires_grad=True)
     for factor in (0.5, 1.0):
-        way = Way(SIM, one_qubit(), None, "param_shift", factor)
-        (slope,) = torch.autograd.grad(run(way, Angles(z, z.new_zeros(0)), 0).sum(), z)
+        runner = CircuitRunner(SIM, one_qubit(), None, "param_shift", factor)
+        (slope,) = torch.autograd.grad(runner.run(Angles(z, z.new_zeros(0)), 0).sum(), z)
         assert torch.allclose(slope, -2 * factor * z.cos())
 
 
@@ -61,9 +59,9 @@ def test_slopes_from_counts_are_right_on_average(gradient: Any) -> None:
     program = layered(2, 1, reupload=False, zz=False)
     angles = random_angles(program, 2, seed=3)
     own = [part.detach().requires_grad_() for part in angles]
-    exact = torch.autograd.grad(SIM.expectation(program, Angles(*own)).sum(), own)
-    way = Way(SIM, program, 200, gradient)
-    draws = [torch.autograd.grad(run(way, Angles(*own), seed).sum(), own) for seed in range(400)]
+    exact = torch.autograd.grad(SIM.expectation(program, Angles(*own)).values.sum(), own)
+    runner = CircuitRunner(SIM, program, 200, gradient)
+    draws = [torch.autograd.grad(runner.run(Angles(*own), seed).sum(), own) for seed in range(400)]
     for k, truth in enumerate(exact):
         found = torch.stack([draw[k] for draw in draws])
         error = found.std(0) / 400**0.5
@@ -76,9 +74,9 @@ def test_straight_through_has_the_sampled_value_and_the_exact_slope() -> None:
     program = layered(2, 1, reupload=False, zz=False)
     angles = random_angles(program, 3, seed=4)
     own = [part.requires_grad_() for part in angles]
-    way = Way(SIM, program, 10, "straight_through")
-    z = run(way, Angles(*own), 5)
-    exact = SIM.expectation(program, Angles(*own))
+    runner = CircuitRunner(SIM, program, 10, "straight_through")
+    z = runner.run(Angles(*own), 5)
+    exact = SIM.expectation(program, Angles(*own)).values
     assert torch.allclose(z * 10, (z * 10).round(), atol=1e-9)  # tenths
     for one, other in zip(torch.autograd.grad(z.sum(), own), torch.autograd.grad(exact.sum(), own), strict=True):
         assert torch.equal(one, other)
@@ -87,8 +85,8 @@ def test_straight_through_has_the_sampled_value_and_the_exact_slope() -> None:
 def test_shifted_circuits_draw_afresh_and_the_seed_decides() -> None:
     program = one_qubit()
     angles = Angles(torch.zeros(64, 1, dtype=torch.float64), torch.zeros(0, dtype=torch.float64))
-    way = Way(SIM, program, 20, "param_shift")
-    one, again, other = (slopes(way, angles, seed)[0] for seed in (1, 1, 2))
+    runner = CircuitRunner(SIM, program, 20, "param_shift")
+    one, again, other = (slopes(runner, angles, seed)[0] for seed in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -98,6 +96,6 @@ def test_shifted_circuits_draw_afresh_and_the_seed_decides() -> None:
 )
 def test_circuits_an_image_are_those_of_the_formula(n: int, depth: int, reupload: bool, circuits: int) -> None:
     program = layered(n, depth, reupload, zz=False)
-    assert Way(SIM, program, 100, "param_shift").circuits() == circuits
-    assert Way(SIM, program, 100, "spsa").circuits() == 3
-    assert Way(SIM, program, None, "autograd").circuits() == 1
+    assert CircuitRunner(SIM, program, 100, "param_shift").circuits_per_sample == circuits
+    assert CircuitRunner(SIM, program, 100, "spsa").circuits_per_sample == 3
+    assert CircuitRunner(SIM, program, None, "autograd").circuits_per_sample == 1

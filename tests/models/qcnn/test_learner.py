@@ -11,14 +11,13 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.circuit.qpu import QPU
-from neurobench.experiment.plan import check
-from neurobench.experiment.seeds import spawn
-from neurobench.models.learner import Divergence, Step, Task
-from neurobench.models.qcnn import heads, network
-from neurobench.models.qcnn.spec import HybridQCNN
-from tests.models.qcnn.conftest import CPU, SHAPE, bars, learner, train
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.experiment.plan import faults_of
+from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
+from neurobench.models.qcnn import adam, network
+from neurobench.models.qcnn.comparisons import tutorial_metrics
+from neurobench.models.qcnn.heads import HEADS
+from tests.models.qcnn.conftest import CPU, SHAPE, bars, hybrid, learner, qpu, train
 
 
 def textbook(p: dict[str, torch.Tensor]) -> nn.Module:
@@ -47,7 +46,8 @@ def test_ten_updates_are_those_of_the_same_network_in_torch_s_modules() -> None:
         loss.backward()
         optimizer.step()
         sums = made.learn(data.batch(slice(4 * k, 4 * k + 4)), Step(k, 10, 0))
-        assert sums["loss"] / 4 == pytest.approx(float(loss.detach()), abs=1e-5)
+        assert sums.loss is not None
+        assert sums.loss / 4 == pytest.approx(float(loss.detach()), abs=1e-5)
     flat = torch.cat([part.detach().flatten() for part in net.parameters()])
     off = (flat - made.main.params).abs()  # where a slope is nearly 0, Adam makes of its rounding a whole step
     assert off.max() < 1e-2
@@ -71,34 +71,56 @@ def test_networks_have_the_size_that_they_are_said_to_have(fields: dict[str, Any
 
 @pytest.mark.parametrize("head", ["binary", "sigmoid"])
 def test_class_0_is_the_probability_of_1(head: str) -> None:
-    found = heads.scores(head, {}, torch.tensor([[0.7]]), learner().way, 0)[0]
+    made = HEADS[head](hybrid(), 2)
+    scores = made.scores({}, made.features({}, torch.tensor([[0.7]]), learner().runner, 0))[0]
     one = (1 + math.sin(0.7)) / 2 if head == "binary" else 1 / (1 + math.exp(-0.7))
-    assert found.tolist() == pytest.approx([one, 1 - one])
+    assert scores.tolist() == pytest.approx([one, 1 - one])
 
 
 def test_losses_of_probabilities() -> None:
     p = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
     y = torch.tensor([0, 1])
-    assert heads.losses("binary", p, y, raw=True, shots=None).tolist() == [-0.25, -0.0]
-    exact = heads.losses("binary", p, y, raw=False, shots=None)
+    binary, raw = (HEADS["binary"](hybrid(nll_on_probabilities=raw), 2) for raw in (False, True))
+    assert raw.losses(p, y, shots=None).tolist() == [-0.25, -0.0]
+    exact = binary.losses(p, y, shots=None)
     assert exact.tolist() == pytest.approx([-math.log(0.25), -math.log(1e-6)])
-    counted = heads.losses("binary", p, y, raw=False, shots=4)
+    counted = binary.losses(p, y, shots=4)
     assert counted.tolist() == pytest.approx([-math.log(1.5 / 5), -math.log(0.5 / 5)])
 
 
+def test_a_cycle_s_rate_is_torch_s() -> None:
+    parameter = [nn.Parameter(torch.zeros(1))]
+    optimizer = torch.optim.Adam(parameter)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.4, total_steps=50, cycle_momentum=False)
+    for k in range(50):
+        assert adam.rate("one_cycle", 0.4, Step(k, 50, 0)) == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert adam.rate("constant", 0.4, Step(7, 50, 0)) == 0.4
+
+
 def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_does() -> None:
-    kept = network.dropped(1000, 0.25, seed=1, device=CPU)
-    assert kept is not None
-    assert kept.unique().tolist() == pytest.approx([0.0, 4 / 3])
-    assert float((kept == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
-    assert torch.equal(kept, network.dropped(1000, 0.25, 1, CPU) + 0)
+    mask = network.dropout_mask(1000, 0.25, seed=1, device=CPU)
+    assert mask is not None
+    assert mask.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert float((mask == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    assert torch.equal(mask, network.dropout_mask(1000, 0.25, 1, CPU) + 0)
     batch = bars(8).batch(slice(0, 8))
     for fault, alike in ((True, True), (False, False)):
         with_, without = (learner(dropout=rate, dropout_first_epoch_only=fault) for rate in (0.5, 0.0))
         for made in (with_, without):
-            made.history.note(0, made.main.params, {}, 8)
             made.learn(batch, Step(1, 9, 1))
         assert torch.equal(with_.main.params, without.main.params) == alike
+
+
+def test_moved_images_are_the_images_moved() -> None:
+    x = torch.arange(2 * 16 * 16, dtype=torch.float32).reshape(2, 1, 16, 16) + 1
+    found = network.moved(x, 2, seed=3)
+    for before, after in zip(x[:, 0], found[:, 0], strict=True):
+        wide = nn.functional.pad(before, (2,) * 4)
+        assert any(torch.equal(after, wide[r : r + 16, c : c + 16]) for r in range(5) for c in range(5))
+    assert not torch.equal(found, x)
+    assert network.moved(x, 0, seed=3) is x
 
 
 @pytest.mark.parametrize(
@@ -117,7 +139,7 @@ def test_it_learns_to_tell_bars_apart(fields: dict[str, Any]) -> None:
     made = learner(**{"lr": 2e-3, **fields})
     data = bars(64)
     train(made, data, 16, epochs=12)
-    assert made.measure(data.batch(slice(0, 64)))["correct"] >= 60
+    assert made.measure(data.batch(slice(0, 64))).correct >= 60
 
 
 def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
@@ -139,8 +161,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
     train(second, data, 8, epochs=3, begin=5)
     for one in (first, second):
         assert torch.equal(one.main.params, whole.main.params)
-        assert torch.equal(one.members["tanh"].params, whole.members["tanh"].params)
-        assert one.history.sums == whole.history.sums
+        assert torch.equal(one.networks["tanh"].params, whole.networks["tanh"].params)
         assert torch.equal(one.predict(data.x), whole.predict(data.x))
 
 
@@ -152,8 +173,8 @@ def test_the_twin_does_not_disturb_and_meets_the_same_batches() -> None:
     assert torch.equal(alone.main.params, beside.main.params)
     sums = beside.measure(data.batch(slice(0, 32)))
     twin = learner(head="sigmoid")
-    twin.main.params.copy_(beside.members["sigmoid"].params)
-    assert sums["sigmoid_accuracy"] == twin.measure(data.batch(slice(0, 32)))["correct"]
+    twin.main.adam.params.copy_(beside.networks["sigmoid"].params)
+    assert sums.extra["sigmoid_accuracy"] == twin.measure(data.batch(slice(0, 32))).correct
 
 
 def test_predictions_do_not_depend_on_the_batch() -> None:
@@ -163,28 +184,36 @@ def test_predictions_do_not_depend_on_the_batch() -> None:
     assert torch.allclose(made.predict(data.x), single, atol=1e-5)
 
 
-def test_first_epochs_are_told_as_they_were_and_twins_and_devices_compared() -> None:
-    made = learner(QPU(profile="bad").open(0, CPU), shots=50, train_on="ideal", classical=("sigmoid",))
+def test_first_epochs_are_those_of_the_record() -> None:
+    rows = [{"epoch": e + 1, "train_loss": 0.5 / (e + 1), "train_accuracy": 0.8} for e in range(5)]
+    made, data = learner(), bars(8)
+    splits = Splits(data, data, data, "", "", "")
+    figures = tutorial_metrics(made, splits, TrainingRecord(rows))
+    assert [figures[f"epoch_{e}_train_loss"] for e in range(3)] == [0.5, 0.25, 0.5 / 3]
+    assert "epoch_3_train_loss" not in figures
+    assert "best_validation_accuracy_of_first_epochs" not in figures
+    validated = [{**row, "validation_loss": 1.0, "validation_accuracy": 0.6 - row["epoch"] / 10} for row in rows]
+    figures = tutorial_metrics(made, splits, TrainingRecord(validated))
+    assert figures["epoch_1_validation_accuracy"] == pytest.approx(0.4)
+    assert figures["best_validation_accuracy_of_first_epochs"] == pytest.approx(0.5)
+
+
+def test_twins_and_devices_are_compared() -> None:
+    made = learner(qpu(profile="bad"), shots=50, train_on="ideal", classical=("sigmoid",))
     data = bars(48)
-    train(made, data, 8, epochs=2, stop=6)
-    measured = made.measure(data.batch(slice(0, 48)))
-    train(made, data, 8, epochs=2, begin=6)
-    made.settle(data, data)
-    found = made.published_way(Splits(data, data, data, "", "", ""))
-    assert found["epoch_0_validation_accuracy"] == measured["correct"] / 48
-    assert found["epoch_0_validation_loss"] == pytest.approx(measured["loss"] / 48)
-    assert "epoch_2_validation_accuracy" not in found
-    classical = made.measure(data.batch(slice(0, 48)))
-    assert found["classical_accuracy"] == classical["sigmoid_accuracy"] / 48
-    assert found["gain_over_classical"] == pytest.approx((classical["correct"] - classical["sigmoid_accuracy"]) / 48)
-    assert found["mean_abs_dz_mitigated"] == pytest.approx(found["mean_abs_dz_gates_only"], abs=1e-6)
-    assert found["mean_abs_dz_raw"] > 0.05 > found["mean_abs_dz_gates_only"]
+    train(made, data, 8, epochs=2)
+    figures = tutorial_metrics(made, Splits(data, data, data, "", "", ""), TrainingRecord())
+    sums = made.measure(data.batch(slice(0, 48))).named()
+    assert figures["classical_accuracy"] == sums["sigmoid_accuracy"] / 48
+    assert figures["gain_over_classical"] == pytest.approx((sums["correct"] - sums["sigmoid_accuracy"]) / 48)
+    assert figures["mean_abs_dz_mitigated"] == pytest.approx(figures["mean_abs_dz_gates_only"], abs=1e-6)
+    assert figures["mean_abs_dz_raw"] > 0.05 > figures["mean_abs_dz_gates_only"]
 
 
 def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
     data = bars(16)
     ideal = learner(StatevectorDevice(CPU))
-    noisy = learner(QPU(profile="bad").open(0, CPU), shots=5, train_on="ideal")
+    noisy = learner(qpu(profile="bad"), shots=5, train_on="ideal")
     for made in (ideal, noisy):
         train(made, data, 8)
     assert torch.equal(ideal.main.params, noisy.main.params)
@@ -206,26 +235,42 @@ def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
         ({"classical": ["sigmoid", "sigmoid"]}, "classical=['sigmoid', 'sigmoid'] names a head twice"),
         ({"head": "linear", "n_qubits": 2, "classical": ["sigmoid"]}, "classical=sigmoid has one number z"),
         ({"head": "linear", "n_qubits": 1, "zz": True}, "zz=True needs a pair"),
-        ({"head": "quantum"}, "head='quantum' is not one of binary, linear, sigmoid, tanh, mlp"),
+        ({"head": "quantum"}, "head='quantum' is not one of auto, binary, linear, sigmoid, tanh, mlp"),
         ({"dropout": 1.0}, "dropout=1.0 is not in [0, 1)"),
     ],
 )
-def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        HybridQCNN(**{"circuit": StatevectorDevice(CPU), **fields})
+        hybrid(**fields)
     assert sentence in str(refusal.value)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["model=hybrid_qcnn", "dataset=mnist"], "head=binary tells two classes apart, the data have 10; take model="),
-        (["model=hybrid_qcnn_digits", "model.n_qubits=20"], "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB"),
         (
-            ["model=hybrid_qcnn_digits", "backend=mock", "model.n_qubits=9", "backend.circuit.method=density"],
+            ["model=hybrid_qcnn", "model.head=binary", "dataset=mnist"],
+            "head=binary tells two classes apart, the data have 10; take model.head=auto",
+        ),
+        (["model=hybrid_qcnn", "model.n_qubits=4"], "model.n_qubits=4: head=binary has one; set head=linear for more"),
+        (
+            ["model=hybrid_qcnn", "dataset=mnist", "model.n_qubits=20"],
+            "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB",
+        ),
+        (
+            [
+                "model=hybrid_qcnn",
+                "dataset=mnist",
+                "backend=mock",
+                "model.n_qubits=9",
+                "backend.circuit.method=density",
+            ],
             "n_qubits=9 needs density matrices of 4^9 numbers, 1.05 GB for 1000 samples",
         ),
-        (["model=hybrid_qcnn", "dataset=yin_yang"], "head=binary tells two classes apart, the data have 3"),
+        (
+            ["model=hybrid_qcnn", "dataset=yin_yang", "model.head=sigmoid"],
+            "head=sigmoid tells two classes apart, the data have 3",
+        ),
         (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
         (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),
         (["model=hybrid_qcnn", "dataset.digits=[0,0]"], "names a class twice"),
@@ -234,7 +279,7 @@ def test_recipes_that_cannot_be_are_refused(fields: dict[str, Any], sentence: st
 )
 def test_configurations_that_cannot_run_are_refused_before_anything_is_read(words: list[str], sentence: str) -> None:
     with composer() as compose:
-        assert sentence in "\n".join(check(compose(words)))
+        assert sentence in "\n".join(faults_of(compose(words)))
 
 
 def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
@@ -251,14 +296,23 @@ def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
     with pytest.raises(UserError, match="n_qubits=3 there, 2 here; depth=1 there, 2 here. Use the same settings"):
         learner(head="linear", n_qubits=2, depth=2).load_state_dict(state)
     with pytest.raises(UserError, match="the data have 3"):
-        HybridQCNN(circuit=StatevectorDevice(CPU)).build(Task("image", SHAPE, 3), spawn(0), CPU)
+        hybrid().demand(Task("image", SHAPE, 3))
 
 
-def test_what_training_would_cost_on_the_processor_is_told_first() -> None:
-    made = learner(QPU().open(0, CPU), shots=1000, gradient="param_shift")
+@pytest.mark.parametrize(("classes", "head", "qubits"), [(2, "binary", 1), (3, "linear", 8)])
+def test_what_is_left_open_follows_the_head_and_that_the_classes(classes: int, head: str, qubits: int) -> None:
+    task, left_open = Task("image", SHAPE, classes), dict.fromkeys(("classical", "n_qubits", "depth", "gain"))
+    chosen = hybrid(**left_open, head="auto", lr=None, schedule="auto", weight_decay=None).for_task(task)
+    assert (chosen.head, chosen.n_qubits) == (head, qubits)
+    assert all(value is not None for name, value in vars(chosen).items() if name != "shots")
+    assert hybrid(**left_open, head="auto", lr=0.5).for_task(task).lr == 0.5
+    assert hybrid(**left_open, head="auto").demand(task).qubits == qubits
+
+
+def test_what_training_would_cost_on_the_processor_is_said_first() -> None:
+    made = learner(qpu(), shots=1000, gradient="param_shift")
     with pytest.warns(UserWarning, match=r"would take 0.00842 h on the real processor: 120 circuits, 120,000 shots"):
-        made.start(bars(40))
-    made.history.note(0, made.main.params, {"loss": 1.0, "correct": 1}, 40)
-    figures = made.settle(bars(40), bars(4))
+        made.start(bars(40), None)
+    figures = made.finalize(bars(40), bars(4), TrainingRecord([{"epoch": 1}]))
     assert figures["training_circuits"] == 3 * 40
     assert figures["training_qpu_seconds"] == pytest.approx(120_000 * 252.656e-6)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.devices.core.loihi import Loihi2
 from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.models.learner import Seeds, Step, Task

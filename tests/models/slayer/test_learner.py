@@ -8,7 +8,7 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.devices.core.loihi import Loihi2
 from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.metrics.operations import total

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.data.nmnist import NMNIST
+from neurobench.data.specs import NMNIST
 from neurobench.models.slayer import losses
 from neurobench.models.slayer.adam import decay_gradient
 from neurobench.models.slayer.dense import DenseEngine

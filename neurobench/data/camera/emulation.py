@@ -1,0 +1,148 @@
+"""Emulated recordings on disk: made once for each camera and set of pictures, mapped into memory afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurobench.data.camera.parameters import SENSOR, STEP, Camera, identity, prepare
+from neurobench.data.dataset import DataError
+from neurobench.data.events import StoredEvents
+from neurobench.data.files import cache_folder
+from neurobench.runs.provenance import cores
+
+BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
+ROOM = 14_000  # events of a recording to begin with; real ones have up to 7152
+
+
+class Stored(NamedTuple):
+    """Emulated recordings of some pictures."""
+
+    events: StoredEvents
+    sha256: str  # of their codes
+
+
+def emulate(
+    camera: Camera,
+    seed: int,
+    images: np.ndarray,
+    ids: Sequence[int],
+    late: np.ndarray | None = None,
+    device: str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (all,) uint32 of the pictures (B, 28, 28) uint8, one after the other, and their numbers (B,) int64.
+
+    Picture k's random numbers depend on `seed` and ids[k] alone. `late` (B, S) in us: by how much each saccade after
+    the first is late; without it that is drawn.
+
+    device: "cpu" for the compiled kernel; another name of torch's ("cuda") for Triton's kernel there. They agree to
+    the byte but where CUDA's library and the CPU's round the last bit of a float64 logarithm or cosine apart. Rounding
+    to float32 hides such a bit but in one case of 2^29: of the 290 million events of 70,000 recordings that is about
+    one, after which its pixel's later events may differ.
+    """
+    import numba
+
+    from neurobench.kernels import camera as kernel
+    from neurobench.kernels.random import derive, key_of
+
+    prepared = prepare(camera, seed)
+    keys = np.array([key_of(derive(seed, number)) for number in ids], np.uint32).reshape(-1, 2)
+    if late is None:
+        late = kernel.lateness(keys, np.array(camera.late, np.float64))
+    steps = (
+        (np.asarray(late) / STEP).astype(np.float32),
+        (np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
+    )
+    chunks = min(len(images), 4 * numba.get_num_threads())
+    told = (np.ascontiguousarray(images), *prepared, keys, *steps, chunks)
+    room = ROOM
+    while True:
+        codes, counts = _compiled(told, room) if device == "cpu" else _launched(told, room, device)
+        if counts.max(initial=0) <= room:
+            return codes, counts
+        room = int(counts.max())
+
+
+def _compiled(told: tuple[Any, ...], room: int) -> tuple[np.ndarray, np.ndarray]:
+    from neurobench.kernels.camera import emulate as run
+
+    counts = np.zeros(len(told[0]), np.int64)
+    codes = np.empty((len(counts), room), np.uint32)
+    run(*told, codes, counts)
+    return codes[np.arange(room) < counts[:, None]], counts
+
+
+def _launched(told: tuple[Any, ...], room: int, device: str) -> tuple[np.ndarray, np.ndarray]:
+    from neurobench.kernels.camera_triton import emulate as run
+
+    return run(device, room, *told)
+
+
+def fastest() -> str:
+    """Where to emulate: on "cuda" where torch has a GPU, Triton is there and the C compiler that it calls; or "cpu"."""
+    import torch
+
+    compiler = os.environ.get("CC") or shutil.which("clang") or shutil.which("gcc")
+    return "cuda" if torch.cuda.is_available() and find_spec("triton") and compiler else "cpu"
+
+
+def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> Stored:
+    """Recordings of the pictures (N, 28, 28) uint8, from the cache where they are in it. Raises DataError.
+
+    A CPU's and a GPU's go by one name, as they are the same (but see `emulate`); `made.json` says where they were made.
+    """
+    digest = hashlib.sha256(json.dumps(identity(camera, seed), sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    digest.update(np.asarray(ids, np.int64).data)
+    folder = cache_folder() / "emulated" / digest.hexdigest()[:16]
+    if not (folder / "made.json").is_file():
+        try:
+            _make(folder, camera, seed, images, ids)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: emulated recordings cannot be written ({error.strerror}; {len(images) * 17 // 1000} MB are "
+                "needed). Make room, or set NEUROBENCH_DATA to another folder."
+            ) from error
+    length = np.load(folder / "length.npy")
+    codes = np.memmap(folder / "codes.u32", np.uint32, "r")
+    if len(codes) != length.sum():
+        raise DataError(f"{folder}: holds {len(codes)} events, expected {length.sum()}. Remove it; it is made anew.")
+    record = json.loads((folder / "made.json").read_text())
+    return Stored(StoredEvents.contiguous(codes, length, SENSOR), record["sha256"])
+
+
+def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> None:
+    """On a GPU where there is one, and on all cores, into a temporary folder, which is renamed when it is whole."""
+    import numba
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    threads, device = numba.get_num_threads(), fastest()
+    numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, cores()))
+    try:
+        sha, lengths = hashlib.sha256(), []
+        with (staging / "codes.u32").open("wb") as file:
+            for first in range(0, len(images), BLOCK):
+                block = slice(first, first + BLOCK)
+                codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
+                sha.update(codes.data)
+                codes.tofile(file)
+                lengths.append(counts)
+        np.save(staging / "length.npy", np.concatenate(lengths))
+        (staging / "made.json").write_text(
+            json.dumps({"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)})
+        )
+        if not folder.exists():
+            staging.rename(folder)
+    finally:
+        numba.set_num_threads(threads)
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""The camera's parameters, which are fitted, and from them the numbers that the kernel takes.
+
+N-MNIST was made by moving a sensor in front of a screen that showed the digits, with the same three saccades for each,
+so it can be emulated from MNIST. A pixel sends an event each time the logarithm of what it sees has moved by a
+threshold: Lichtsteiner, Posch, Delbruck, IEEE J. Solid-State Circuits 43:566 (2008); the recordings: Orchard, Jayawant,
+Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted by `neurobench.data.camera.fit` to the bundled
+training recordings, each with the MNIST image that it shows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from math import erf, sqrt
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.spec import Record
+from neurobench.data.dataset import DataError
+from neurobench.data.files import BUNDLED
+
+FITTED = BUNDLED / "camera.json"
+SENSOR = (2, 34, 34)  # polarities, rows, columns
+SIDE = 34
+FINE = 3  # points of the scene for each screen pixel, both ways
+MARGIN = 3  # dark screen pixels around the image
+TAPS = 5  # screen pixels that one point sees
+STEP = 2000.0  # us; the image moves by at most 0.25 pixels meanwhile
+
+Positive = Annotated[float, Bound(0, above=True)]
+NotNegative = Annotated[float, Bound(0)]
+Fraction = Annotated[float, Bound(0, 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera(Record):
+    """Screen, optics, sensor and the path of the view. Luminance is in units of a white screen pixel."""
+
+    gamma: Positive  # of the screen: luminance = (grey / 255) ** gamma
+    black: Positive  # luminance of the dark screen and the room
+    blur: Positive  # sd of the optics' Gaussian, in screen pixels
+    brighter: Positive  # threshold in log luminance of an event of bit 0
+    darker: Positive  # of bit 1
+    mismatch: NotNegative  # sd of the log of a pixel's thresholds
+    refractory: Positive  # us that a pixel is blind after an event of bit 0, at least
+    refractory_darker: Positive  # of bit 1
+    refractory_tail: NotNegative  # us, mean of what is added to it, exponential
+    delay: NotNegative  # us, mean of the delay of an event, exponential
+    rate: Positive  # 1 / us, of the photoreceptor's low-pass in the dark
+    rate_gain: NotNegative  # 1 / us, by which it grows for each unit of log luminance
+    threshold_noise: NotNegative  # relative sd of the threshold from event to event
+    lost: Fraction  # of what a pixel's signal moves while it is blind; the rest it catches up on
+    background: NotNegative  # events / us of the whole sensor
+    turn: tuple[tuple[float, ...], ...]  # 2 x 2: sensor pixels (row, column) about the middle -> screen pixels
+    knots: tuple[float, ...]  # us, of the path
+    row: tuple[float, ...]  # of the image's top left corner in the sensor's frame, at the knots, in pixels
+    column: tuple[float, ...]
+    rests: tuple[tuple[float, ...], ...] = ()  # us, from and to when the view rests before each saccade but the first
+    late: tuple[float, ...] = ()  # us, sd from recording to recording of when the saccade after each rest begins
+    pattern: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: log of each pixel's thresholds over the common ones
+    hot: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: each pixel's part of the background; (): all alike
+
+    def conflicts(self) -> list[Fault]:
+        faults = [
+            (name, f" has {[len(row) for row in value]} numbers, expected none or 2 rows of {SIDE * SIDE}")
+            for name, value in (("pattern", self.pattern), ("hot", self.hot))
+            if value and [len(row) for row in value] != [SIDE * SIDE] * 2
+        ]
+        if len(self.rests) != len(self.late):
+            faults.append(("late", f" has {len(self.late)} numbers, expected one for each of {len(self.rests)} rests"))
+        return faults
+
+
+def read(path: str | None) -> Camera:
+    """The fitted camera, or another one from a JSON file with the same keys. Raises DataError."""
+    file = FITTED if path is None else Path(path).expanduser()
+    try:
+        return Camera(**{key: _as_tuple(value) for key, value in json.loads(file.read_text()).items()})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave out "
+            "dataset.camera to use the one that ships."
+        ) from error
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+
+
+def as_json(camera: Camera) -> str:
+    """Lossless: `read` gives the same camera. One line a field."""
+    lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(camera).items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+class Prepared(NamedTuple):
+    """A camera as the kernel takes it; see `neurobench.kernels.camera.emulate`."""
+
+    screen: np.ndarray  # (256,) float32
+    taps: np.ndarray  # (F, TAPS) float32
+    first: np.ndarray  # (F,) int64
+    base: np.ndarray  # (SIDE^2, 2) float32
+    path: np.ndarray  # (K, 2) float32
+    black: np.float32
+    pixel: np.ndarray  # (10,) float64
+    threshold: np.ndarray  # (2, SIDE^2) float32
+    hot: np.ndarray  # (2 SIDE^2,) float64
+
+
+def prepare(camera: Camera, seed: int) -> Prepared:
+    """`seed` draws the pixels' mismatch beside the pattern: another seed is another copy of the sensor."""
+    taps, first = _optics(camera.blur)
+    base, path = _geometry(camera)
+    z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
+    if camera.pattern:
+        z += np.array(camera.pattern)
+    threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(z)
+    pixel = [STEP, camera.refractory, camera.refractory_tail, camera.delay, camera.rate, camera.rate_gain]
+    pixel += [camera.threshold_noise, camera.background, camera.refractory_darker, camera.lost]
+    screen = ((np.arange(256) / 255) ** camera.gamma).astype(np.float32)
+    hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
+    return Prepared(
+        screen,
+        taps,
+        first,
+        base,
+        path,
+        np.float32(camera.black),
+        np.array(pixel),
+        threshold.astype(np.float32),
+        hot.cumsum() / hot.sum(),
+    )
+
+
+def _optics(blur: float) -> tuple[np.ndarray, np.ndarray]:
+    """What each fine point sees of the screen's square pixels: their overlap with a Gaussian, along one axis."""
+    u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their middles
+    first = np.floor(u + 0.5).astype(np.int64) - TAPS // 2
+    edges = first[:, None] + np.arange(TAPS + 1) - 0.5 - u[:, None]
+    below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / blur)
+    return np.diff(below, axis=1).astype(np.float32), first
+
+
+def _geometry(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Each pixel on the fine grid with the image at (0, 0), and what the path adds at each step."""
+    turn = np.array(camera.turn)
+    pixels = np.stack(np.divmod(np.arange(SIDE * SIDE), SIDE), axis=1) - 13.5
+    base = (pixels @ turn.T + 13.5 + MARGIN + 0.5) * FINE - 0.5
+    t = np.arange(camera.knots[-1] // STEP + 1) * STEP
+    corner = np.stack([np.interp(t, camera.knots, axis) for axis in (camera.row, camera.column)], axis=1)
+    return base.astype(np.float32), (-corner @ turn.T * FINE).astype(np.float32)
+
+
+def identity(camera: Camera, seed: int) -> dict[str, Any]:
+    """All that decides the events of an image, for a hash."""
+    return {"camera": asdict(camera), "seed": seed, "step": STEP, "fine": FINE, "margin": MARGIN, "taps": TAPS}

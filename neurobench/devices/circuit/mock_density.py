@@ -1,0 +1,197 @@
+"""Density matrices as real vectors of 4^n Pauli expectations: forwards for probabilities, or observables backwards.
+
+Backwards, where all channels behind the product state are shared by the batch, n_obs vectors are evolved once
+instead of one for each sample, and then contracted with the samples' product states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, rotation, transfer
+from neurobench.devices.circuit.sim_torch import kron, slot_angle
+from neurobench.problems.circuit import Angles, Gate, Program
+
+_WIDE = 2  # wires: with fewer behind a channel, moving its axes to the end is faster than many narrow products
+_H = transfer(torch.tensor([[1, 1], [1, -1]], dtype=torch.complex128) / 2**0.5)
+_X = transfer(torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128))
+_CZ = transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.complex128)))
+
+
+class Channel(NamedTuple):
+    """A transfer matrix on one or two wires; of two, the first is the slower index."""
+
+    wires: tuple[int, ...]
+    matrix: Tensor  # (..., 4^k, 4^k)
+
+
+class Evolution(NamedTuple):
+    """A product state, then channels."""
+
+    start: list[Tensor]  # n of (..., 4)
+    channels: list[Channel]
+    shared: bool  # whether all channels have the batch's shared angles only
+
+
+def evolution(program: Program, angles: Angles, noise: Noise) -> Evolution:
+    """All channels of a program with its angles, in the angles' precision."""
+    builder = _Builder(program, angles, noise)
+    for step in fused(program):
+        if isinstance(step, Fused):
+            builder.one_wire(step)
+        else:
+            builder.cz(step.wires)
+    return builder.finish()
+
+
+class _Builder:
+    def __init__(self, program: Program, angles: Angles, noise: Noise):
+        self.program, self.angles = program, angles
+        like = angles.sample
+        self.fixed = {"h": _H.to(like), "x": _X.to(like)}
+        self.pulse, self.noisy_cz = noise.pulse.to(like), (noise.pair @ _CZ).to(like)
+        self.identity = torch.eye(4).to(like)
+        self.start: dict[int, Tensor] = {}
+        self.waiting: dict[int, tuple[Tensor, bool]] = {}  # wire -> matrix, and whether an angle is the sample's own
+        self.channels: list[Channel] = []
+        self.last: dict[int, int] = {}  # wire -> the channel that last touched it
+        self.shared = True
+
+    def one_wire(self, step: Fused) -> None:
+        """Gates of a wire with their pulses' noise, as a matrix; the first of a wire make its start."""
+        matrix, *others = (self._matrix(gate) for gate in step.gates)
+        for other in (*others, *[self.pulse] * step.pulses):
+            matrix = other @ matrix
+        if step.wire not in self.start:
+            self.start[step.wire] = _from_ground(matrix)
+            return
+        own = any(gate.slot is not None and gate.slot < self.program.n_sample for gate in step.gates)
+        self.waiting[step.wire] = matrix, own
+
+    def cz(self, wires: tuple[int, ...]) -> None:
+        """What waits on both wires, then cz; shared matrices of the wires become part of it."""
+        before: list[Tensor | None] = []
+        for wire in wires:
+            self.start.setdefault(wire, _from_ground(self.identity))
+            matrix, own = self.waiting.pop(wire, (None, False))
+            if own and matrix is not None:
+                self._emit((wire,), matrix)
+                self.shared, matrix = False, None
+            before.append(matrix)
+        noisy = self.noisy_cz
+        if any(matrix is not None for matrix in before):
+            first, second = (self.identity if matrix is None else matrix for matrix in before)
+            noisy = noisy @ kron(first, second)
+        self._emit(wires, noisy)
+
+    def finish(self) -> Evolution:
+        """What waits at the end becomes part of its wire's last channel where it can."""
+        for wire in sorted(self.waiting):
+            matrix, own = self.waiting[wire]
+            if own or wire not in self.last:
+                self._emit((wire,), matrix)
+                self.shared &= not own
+                continue
+            place = self.last[wire]
+            wires, before = self.channels[place]
+            if len(wires) == 2:
+                matrix = kron(matrix, self.identity) if wires[0] == wire else kron(self.identity, matrix)
+            self.channels[place] = Channel(wires, matrix @ before)
+        ground = _from_ground(self.identity)
+        return Evolution([self.start.get(i, ground) for i in range(self.program.n)], self.channels, self.shared)
+
+    def _emit(self, wires: tuple[int, ...], matrix: Tensor) -> None:
+        self.last |= dict.fromkeys(wires, len(self.channels))
+        self.channels.append(Channel(wires, matrix))
+
+    def _matrix(self, gate: Gate) -> Tensor:
+        if gate.slot is None:
+            return self.fixed[gate.name]
+        return rotation(gate.name, slot_angle(self.program, self.angles, gate.slot))
+
+
+def _from_ground(matrix: Tensor) -> Tensor:
+    """(..., 4, 4) -> (..., 4), what it makes of |0>, (I + Z) / 2."""
+    return matrix[..., 0] + matrix[..., 3]
+
+
+def final(evolution: Evolution, rows: tuple[int, ...]) -> Tensor:
+    """(..., 4^n), r_P = Tr(P rho) behind all channels."""
+    vector = product(evolution.start)
+    vector = vector.expand(*rows, vector.shape[-1])
+    n = len(evolution.start)
+    for channel in evolution.channels:
+        vector = _apply(vector, channel, n)
+    return vector
+
+
+def product(start: list[Tensor]) -> Tensor:
+    """n of (..., 4) -> (..., 4^n), the first the slowest; of none (1,)."""
+    vector = start[0].new_ones(1)
+    for part in start:
+        vector = (vector[..., :, None] * part[..., None, :]).flatten(-2)
+    return vector
+
+
+def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -> Tensor:
+    """r -> M r on the channel's wires of (..., 4^n), or r -> M^T r."""
+    matrix = channel.matrix.transpose(-1, -2) if transposed else channel.matrix
+    first, size = channel.wires[0], len(channel.wires)
+    behind = n - first - size  # wires whose Paulis vary faster
+    if behind >= _WIDE and channel.wires == tuple(range(first, first + size)):
+        spread = vector.unflatten(-1, (4**first, 4**size, 4**behind))
+        return (matrix[..., None, :, :] @ spread).flatten(-3)
+    lead = vector.ndim - 1
+    axes = [lead + wire for wire in channel.wires]
+    ends = list(range(-len(axes), 0))
+    spread = vector.unflatten(-1, (4,) * n).movedim(axes, ends)
+    rest = spread.shape[lead : lead + n - len(axes)]
+    flat = spread.reshape(*spread.shape[:lead], -1, 4 ** len(axes))
+    flat = flat @ matrix.transpose(-1, -2)
+    spread = flat.reshape(*flat.shape[:-2], *rest, *(4,) * len(axes))
+    lead = flat.ndim - 2  # a group axis of the matrix may have been added
+    return spread.movedim(ends, [lead + wire for wire in channel.wires]).flatten(lead)
+
+
+def probabilities(vector: Tensor, n: int, confusion: Tensor) -> Tensor:
+    """(..., 4^n) -> (..., 2^n) of what is read; `confusion`: (2, 2), column: true bit."""
+    by_wire = vector.unflatten(-1, (4,) * n)
+    half = torch.tensor([[0.5, 0.5], [0.5, -0.5]], dtype=vector.dtype, device=vector.device)
+    to_bit = confusion.to(half) @ half  # (I, Z) -> (read 0, read 1)
+    for axis in range(-n, 0):
+        by_wire = by_wire.movedim(axis, -1)
+        by_wire = (by_wire[..., ::3] @ to_bit.t()).movedim(-1, axis)
+    return by_wire.flatten(-n)
+
+
+def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) -> Tensor:
+    """`observables` (K, 4^n) -> (..., K) expectations: sum_P o_P r_P. The channels must be shared."""
+    n = len(evolution.start)
+    for channel in reversed(evolution.channels):
+        observables = _apply(observables, channel, n, transposed=True)
+    half = n // 2
+    left, right = product(evolution.start[:half] or [observables.new_ones(1)]), product(evolution.start[half:])
+    left, right = (part.expand(*rows, part.shape[-1]) for part in (left, right))
+    grid = observables.unflatten(-1, (4**half, -1))  # (..., K, 4^half, rest)
+    partial = grid.flatten(-3, -2) @ right.transpose(-1, -2)
+    partial = partial.unflatten(-2, (grid.shape[-3], grid.shape[-2]))  # (..., K, 4^half, B)
+    return (partial * left.transpose(-1, -2)[..., None, :, :]).sum(-2).transpose(-1, -2)
+
+
+def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
+    """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10)."""
+    e10, e01 = float(matrix[1, 0]), float(matrix[0, 1])
+    z = kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01])
+    one = kind.new_tensor([1.0, 0, 0, 0])
+    return torch.stack([_string(wires, z, one, program.n) for wires in program.observables])
+
+
+def _string(wires: Sequence[int], z: Tensor, one: Tensor, n: int) -> Tensor:
+    vector = z.new_ones(1)
+    for wire in range(n):
+        vector = torch.kron(vector, z if wire in wires else one)
+    return vector

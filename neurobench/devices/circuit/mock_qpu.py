@@ -1,0 +1,142 @@
+"""An emulated gate-based quantum processor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from neurobench.devices.circuit import mock_density, mock_trajectories
+from neurobench.devices.circuit.mock_noise import Noise, duration
+from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
+from neurobench.devices.circuit.readout import confusion, draw_counts, mitigated, on_bits, require_shots, sign_table
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
+from neurobench.devices.spec import Demand
+from neurobench.kernels.random import derive
+from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
+
+_AT_ONCE = 2**22  # numbers of state vectors or density matrices: bounds memory
+LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
+
+
+class QPUDevice:
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`. `...`: the leading axes of the angles, broadcast."""
+
+    def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
+        """Errors are a profile's: `seed`, the identity of an emulated chip, makes no difference. `misreads`: whether
+        `expectation` contains the read-out's errors; mitigated, it does not."""
+        self.spec, self.device = spec, device
+        self.qubit = spec.properties()
+        self.noise = Noise(self.qubit, spec.noise)
+        self.confusion = confusion(self.qubit.p1_given_0, self.qubit.p0_given_1) if misreads else confusion(0.0, 0.0)
+
+    def expectation(self, program: Program, angles: Angles) -> Expectations:
+        """Of many shots: with mitigation, the read-out's errors are gone. With trajectories, the mean of random runs,
+        the same for each call."""
+        self._require(program, angles)
+        values = self._expectation(program, angles, confusion(0.0, 0.0) if self.spec.mitigation else self.confusion)
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
+
+    def _expectation(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
+        if self._random(program):
+            return self._mean_of_runs(program, angles, matrix)
+        rows = angles.rows
+        evolution = mock_density.evolution(program, angles, self.noise)
+        observables = mock_density.observed(program, matrix, angles.sample)
+        if evolution.shared and len(rows) > 0:
+            return mock_density.backwards(evolution, observables, rows)
+        return mock_density.final(evolution, rows) @ observables.t()
+
+    def probabilities(self, program: Program, angles: Angles) -> Tensor:
+        """(..., 2^n) of what is read, by density matrices."""
+        self._require(program, angles)
+        vector = mock_density.final(mock_density.evolution(program, angles, self.noise), angles.rows)
+        return mock_density.probabilities(vector, program.n, self.confusion)
+
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
+        require_shots(shots)
+        self._require(program, angles)
+        with torch.no_grad():
+            if self._random(program):
+                counts = self._counts_of_runs(program, angles, shots, seed)
+            else:
+                parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
+                counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
+        circuits = math.prod(angles.rows)
+        seconds = self.seconds(program, circuits, shots)
+        return Counts(counts, {"circuits": circuits, "shots": circuits * shots, "device_seconds": seconds})
+
+    def estimate(self, program: Program, counts: Tensor) -> Tensor:
+        frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
+        if self.spec.mitigation:
+            frequencies = mitigated(frequencies, self.confusion.to(self.device), program.n)
+        return frequencies @ sign_table(program, torch.float64, self.device).t()
+
+    def seconds(self, program: Program, circuits: int, shots: int) -> float:
+        """A shot: reset, the longest chain of gates, read-out. Exact expectations cost no shots and no time."""
+        shot = self.spec.reset + duration(program, self.qubit) / 1000 + self.qubit.time_readout / 1000  # us
+        jobs = -(-circuits // self.spec.job) if shots else 0
+        return circuits * shots * shot / 1e6 + jobs * self.spec.queue
+
+    def ideal(self) -> StatevectorDevice:
+        return StatevectorDevice(self.device)
+
+    def variants(self) -> CircuitVariants:
+        plain, undone = replace(self.spec, mitigation=False), self.spec
+        if self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1:
+            undone = replace(self.spec, mitigation=True)
+        readout = {
+            "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
+            "raw": QPUDevice(plain, 0, self.device),
+            "mitigated": QPUDevice(undone, 0, self.device),
+        }
+        noise = {level: QPUDevice(replace(plain, scale=level * plain.scale), 0, self.device) for level in LEVELS}
+        return CircuitVariants(readout, noise)
+
+    def _random(self, program: Program) -> bool:
+        return self.spec.method == "trajectories" or (self.spec.method == "auto" and program.n > MOST_DENSITY)
+
+    def _require(self, program: Program, angles: Angles) -> None:
+        refused = self.spec.refuse(Demand(qubits=program.n))
+        if refused:
+            raise ProgramError(refused)
+        require_angles(program, angles)
+
+    def _mean_of_runs(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
+        table = sign_table(program, angles.sample.dtype, self.device).t()
+        total: Tensor | None = None
+        for number in range(self.spec.trajectories):
+            generator = torch.Generator().manual_seed(derive(0, number))
+            read = on_bits(mock_trajectories.run(program, angles, self.noise, generator), matrix.to(table), program.n)
+            total = read @ table if total is None else total + read @ table
+        assert total is not None
+        return total / self.spec.trajectories
+
+    def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
+        """Shots are shared out over the runs as evenly as they go."""
+        runs = min(shots, self.spec.trajectories)
+        total: Tensor | None = None
+        for number in range(runs):
+            generator = torch.Generator().manual_seed(derive(seed, 0, number))
+            read = mock_trajectories.run(program, angles, self.noise, generator).to(torch.float64)
+            read = on_bits(read, self.confusion.to(read), program.n)
+            its = shots // runs + (number < shots % runs)
+            counts = draw_counts(read, its, derive(seed, 1, number))
+            total = counts if total is None else total + counts
+        assert total is not None
+        return total
+
+
+def _parts(angles: Angles, most: int) -> Iterator[Angles]:
+    """The same rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
+    rows = angles.rows
+    sample = angles.sample.expand(*rows, -1).reshape(-1, angles.sample.shape[-1])
+    common = all(size == 1 for size in angles.shared.shape[:-1])
+    shared = angles.shared.reshape(1, -1) if common else angles.shared.expand(*rows, -1).reshape(len(sample), -1)
+    for first in range(0, len(sample), max(1, most)):
+        chosen = slice(first, first + max(1, most))
+        yield Angles(sample[chosen], shared if common else shared[chosen])

@@ -1,0 +1,162 @@
+"""Exact simulation of quantum circuits by state vectors."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurobench.devices.circuit import sim_torch
+from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
+from neurobench.devices.circuit.readout import draw_counts, sign_table
+from neurobench.devices.circuit.specs import MOST_QUBITS, Statevector, too_many_for_states
+from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles
+
+ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
+
+
+def open_statevector(spec: Statevector, seed: int, device: torch.device) -> StatevectorDevice:
+    """It is ideal: `seed`, the identity of an emulated chip, makes no difference."""
+    return StatevectorDevice(device, spec.compiled)
+
+
+class StatevectorDevice:
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
+
+    def __init__(self, device: torch.device, compiled: bool = True):
+        self.device = device
+        self.compiled = compiled and device.type == "cpu"
+
+    def expectation(self, program: Program, angles: Angles) -> Expectations:
+        """sum_k |psi_k|^2 (+-1)_k. One qubit as in the tutorial: <Z> = -sin(angle)."""
+        self._require(program, angles)
+        values = self._expectation(program, angles)
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
+
+    def _expectation(self, program: Program, angles: Angles) -> Tensor:
+        if program.gates == ONE_QUBIT:
+            z = -angles.sample.sin()
+            return z.expand(*z.shape[:-1], len(program.observables))
+        table = sign_table(program, angles.sample.dtype, self.device)
+        if self.compiled:
+            return _Adjoint.apply(*_grouped(angles), _compiled_ops(program), table).reshape(*angles.rows, -1)
+        return sim_torch.probabilities(program, angles) @ table.t()
+
+    def probabilities(self, program: Program, angles: Angles) -> Tensor:
+        """(..., 2^n), of all basis states; without derivatives where the loop is compiled."""
+        self._require(program, angles)
+        if program.gates == ONE_QUBIT:
+            one = (1 + angles.sample.sin()) / 2
+            return torch.cat([1 - one, one], -1)
+        if not self.compiled:
+            return sim_torch.probabilities(program, angles)
+        sample, shared = _grouped(Angles(angles.sample.detach(), angles.shared.detach()))
+        re, im, _, _ = _final_states(sample, shared, _compiled_ops(program))
+        p = re.square_().add_(im.square_())
+        return _ungrouped(p, sample.shape[1]).reshape(*angles.rows, -1)
+
+    def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
+        counts = draw_counts(self.probabilities(program, angles), shots, seed)
+        circuits = math.prod(counts.shape[:-1])
+        return Counts(counts, {"circuits": circuits, "shots": circuits * shots})
+
+    def estimate(self, program: Program, counts: Tensor) -> Tensor:
+        table = sign_table(program, torch.float64, self.device)
+        return counts.to(torch.float64) @ table.t() / counts.sum(-1, keepdim=True)
+
+    def seconds(self, program: Program, circuits: int, shots: int) -> None:
+        return None
+
+    def ideal(self) -> StatevectorDevice:
+        return self
+
+    def variants(self) -> CircuitVariants:
+        return CircuitVariants({}, {})
+
+    def _require(self, program: Program, angles: Angles) -> None:
+        if program.n > MOST_QUBITS:
+            raise ProgramError(str(too_many_for_states(program.n)))
+        require_angles(program, angles)
+
+
+@lru_cache(maxsize=16)
+def _compiled_ops(program: Program) -> Any:
+    from neurobench.backends.sim.circuit_kernels import compiled
+
+    return compiled(program)
+
+
+def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
+    """(G, B, S) and (G, W): samples that have their shared angles in common."""
+    rows = angles.rows
+    every = math.prod(rows)
+    lead = angles.shared.shape[:-1]
+    if all(size == 1 for size in lead):
+        groups = 1
+    else:  # one for each row, unless the last axis has them in common
+        groups = every // rows[-1] if lead[-1] == 1 else every
+        rows_of_shared = (*rows[:-1], 1) if lead[-1] == 1 else rows
+        angles = angles._replace(shared=angles.shared.expand(*rows_of_shared, -1))
+    own, common = angles.sample.shape[-1], angles.shared.shape[-1]
+    sample = angles.sample.expand(*rows, own).reshape(groups, every // groups, own)
+    return sample, angles.shared.reshape(groups, common)
+
+
+def _final_states(sample: Tensor, shared: Tensor, program_ops: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(G, B, S), (G, W) -> amplitudes' parts (blocks, 2^n, LANES), and cosines and sines (blocks, slots, LANES)."""
+    from neurobench.backends.sim import circuit_kernels
+
+    ops, sign_rows = program_ops
+    groups, batch, _ = sample.shape
+    lanes = circuit_kernels.LANES
+    blocks = -(-batch // lanes)
+    padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * lanes - batch))
+    own = padded.unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1)
+    common = shared[:, None, :, None].expand(groups, blocks, -1, lanes).flatten(0, 1)
+    half = torch.cat([own, common], 1) / 2
+    c, s = half.cos(), half.sin()
+    re = torch.empty(len(half), sign_rows.shape[1], lanes, dtype=half.dtype)
+    im = torch.empty_like(re)
+    root = c.numpy().dtype.type(0.5**0.5)
+    circuit_kernels.run(ops, sign_rows, c.numpy(), s.numpy(), root, re.numpy(), im.numpy())
+    return re, im, c, s
+
+
+def _ungrouped(blocks: Tensor, batch: int) -> Tensor:
+    """(G * blocks, K, LANES) -> (G, B, K)"""
+    lanes = blocks.shape[-1]
+    return blocks.unflatten(0, (-1, -(-batch // lanes))).transpose(2, 3).flatten(1, 2)[:, :batch]
+
+
+class _Adjoint(torch.autograd.Function):
+    """(G, B, n_obs), differentiated once by the adjoint method."""
+
+    @staticmethod
+    def forward(ctx: Any, sample: Tensor, shared: Tensor, program_ops: Any, table: Tensor) -> Tensor:
+        re, im, c, s = _final_states(sample.detach(), shared.detach(), program_ops)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(re, im, c, s, table)
+            ctx.program_ops, ctx.shape = program_ops, sample.shape
+        return _ungrouped(table @ (re.square() + im.square()), sample.shape[1])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        from neurobench.backends.sim import circuit_kernels
+
+        re, im, c, s, table = ctx.saved_tensors
+        ops, sign_rows = ctx.program_ops
+        groups, batch, own = ctx.shape
+        lanes = circuit_kernels.LANES
+        blocks = -(-batch // lanes)
+        padded = torch.nn.functional.pad(grad, (0, 0, 0, blocks * lanes - batch))
+        weight = (padded @ table).unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1).contiguous()
+        out = torch.zeros_like(c)
+        arrays = (part.numpy() for part in (c, s))
+        root = c.numpy().dtype.type(0.5**0.5)
+        circuit_kernels.slopes(ops, sign_rows, *arrays, root, re.numpy(), im.numpy(), weight.numpy(), out.numpy())
+        shared = out[:, own:].sum(-1).unflatten(0, (groups, blocks)).sum(1)
+        return _ungrouped(out[:, :own], batch), shared, None, None

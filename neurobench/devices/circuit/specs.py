@@ -1,0 +1,148 @@
+"""What a configuration says of a quantum processor, and what is known of real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+from neurobench.config.bounds import Bound, Fault
+from neurobench.devices.spec import Demand, DeviceSpec
+
+MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density matrices
+_EVALUATED = 1000  # samples that are evaluated at once
+
+Chance = Annotated[float, Bound(0, 1)]
+Duration = Annotated[float, Bound(0, above=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statevector(DeviceSpec):
+    """Exact: all 2^n amplitudes of each sample. The model asks for shots; they are drawn from the probabilities."""
+
+    kind: ClassVar[str] = "circuit"
+    opens: ClassVar[str] = "neurobench.devices.circuit.sim_statevector.open_statevector"
+
+    compiled: bool
+
+    def refuse(self, demand: Demand) -> str | None:
+        return too_many_for_states(demand.qubits)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A processor's medians. Errors of gates are average infidelities."""
+
+    error_1q: float
+    error_2q: float
+    time_1q: float  # ns
+    time_2q: float  # ns
+    p1_given_0: float  # a 0 is read as 1
+    p0_given_1: float
+    time_readout: float  # ns
+    t1: float  # us
+    t2: float  # us
+
+    def scaled(self, factor: float) -> Profile:
+        """Errors and the rates 1/T times `factor`. A scaled chance stays one."""
+        return replace(
+            self,
+            error_1q=min(0.5, self.error_1q * factor),
+            error_2q=min(0.75, self.error_2q * factor),
+            p1_given_0=min(0.5, self.p1_given_0 * factor),
+            p0_given_1=min(0.5, self.p0_given_1 * factor),
+            t1=self.t1 / factor if factor else float("inf"),
+            t2=self.t2 / factor if factor else float("inf"),
+        )
+
+
+# IBM: fake backends in qiskit-ibm-runtime, calibration stamp 2025-02-26, errors of 0.5 and more left out. IonQ: the
+# vendor's page.
+PROFILES = {
+    "sherbrooke": Profile(2.36e-4, 7.50e-3, 57, 533, 0.0205, 0.0137, 1216, 278, 170),  # Eagle, ecr
+    "brisbane": Profile(2.43e-4, 7.68e-3, 60, 660, 0.0205, 0.0132, 1300, 232, 150),  # Eagle, ecr
+    "torino": Profile(2.71e-4, 4.08e-3, 32, 68, 0.0200, 0.0229, 1560, 185, 141),  # Heron r1, cz
+    "fez": Profile(2.29e-4, 3.82e-3, 24, 84, 0.0039, 0.0115, 1560, 145, 88),  # Heron r2, cz
+    "marrakesh": Profile(2.30e-4, 3.23e-3, 36, 68, 0.0054, 0.0134, 2584, 197, 118),  # Heron r2, cz
+    # T1 is given as 10 to 100 s; how long reading takes is not published, and counted as 0.
+    "ionq_aria": Profile(5.0e-4, 4.0e-3, 135e3, 600e3, 0.0039, 0.0039, 0, 1e7, 1e6),
+    # Made up, where noise shows. Depolarizing 5e-3 and 0.1 as infidelities; with noise=added on top of relaxation.
+    "bad": Profile(2.5e-3, 7.5e-2, 36, 68, 0.05, 0.10, 0, 50, 30),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QPU(DeviceSpec):
+    """An emulated gate-based processor. Every gate is followed by depolarization, then relaxation, of its own qubits;
+    idle ones do nothing. Bits are misread one by one. RZ is free; a gate fused from several, RY among them, takes two
+    pulses, H or X alone one.
+    """
+
+    kind: ClassVar[str] = "circuit"
+    opens: ClassVar[str] = "neurobench.devices.circuit.mock_qpu.QPUDevice"
+    energy: ClassVar[str] = "none is published for a circuit or a shot of such a processor"
+
+    profile: Literal["sherbrooke", "brisbane", "torino", "fez", "marrakesh", "ionq_aria", "bad"]
+    noise: Literal["residual", "depol", "added"]
+    method: Literal["auto", "density", "trajectories"]
+    trajectories: Annotated[int, Bound(1, 1_000_000)]
+    mitigation: bool
+    scale: Annotated[float, Bound(0, 100)]
+    error_1q: Chance | None
+    error_2q: Chance | None
+    p1_given_0: Chance | None
+    p0_given_1: Chance | None
+    t1: Duration | None
+    t2: Duration | None
+    reset: Annotated[float, Bound(0)]
+    queue: Annotated[float, Bound(0)]
+    job: Annotated[int, Bound(1)]
+
+    def conflicts(self) -> list[Fault]:
+        faults = []
+        qubit = self.properties()
+        if qubit.t2 > 2 * qubit.t1:
+            faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; no qubit does that"))
+        misread = qubit.p1_given_0 + qubit.p0_given_1
+        if self.mitigation and misread >= 1:
+            faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
+        for name, most in (("error_1q", 0.5), ("error_2q", 0.75)):
+            if getattr(qubit, name) > most:
+                faults.append((name, f"={getattr(qubit, name):g} is more than {most:g}, of a fully random output"))
+        return faults
+
+    def properties(self) -> Profile:
+        """The profile with what is set here, scaled."""
+        names = ("error_1q", "error_2q", "p1_given_0", "p0_given_1", "t1", "t2")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        profile = replace(PROFILES[self.profile], **given)
+        return profile if self.scale == 1 else profile.scaled(self.scale)
+
+    def refuse(self, demand: Demand) -> str | None:
+        n_qubits = demand.qubits
+        if self.method == "density" and n_qubits > MOST_DENSITY:
+            size = memory(4**n_qubits * _EVALUATED // 2)
+            return (
+                f"n_qubits={n_qubits} needs density matrices of 4^{n_qubits} numbers, {size} for {_EVALUATED} samples; "
+                f"at most {MOST_DENSITY} qubits are emulated so. Set backend.circuit.method=trajectories"
+            )
+        return too_many_for_states(n_qubits)
+
+
+def too_many_for_states(n: int) -> str | None:
+    """Why n qubits cannot be simulated as state vectors, or None."""
+    if n <= MOST_QUBITS:
+        return None
+    return (
+        f"n_qubits={n} needs 2^{n} numbers a sample, {memory(2**n * _EVALUATED)} for {_EVALUATED} of them; "
+        f"at most {MOST_QUBITS} qubits are simulated. Set a smaller model.n_qubits."
+    )
+
+
+def memory(numbers: int) -> str:
+    """Of so many complex64 numbers ("8.2 GB")."""
+    size = 8.0 * numbers
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

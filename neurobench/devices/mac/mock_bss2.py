@@ -1,0 +1,123 @@
+"""An emulated BrainScaleS-2 chip for matrix multiplication: its fixed pattern, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurobench.devices.mac.array import COLUMNS, ROWS, as_matrices, half_away, read_out
+from neurobench.devices.mac.calibration import compat, fit, fit_patterns
+from neurobench.devices.mac.protocol import Products
+from neurobench.devices.mac.sim_linear import LinearModel, add_noise
+from neurobench.devices.mac.specs import BSS2, LinearMac
+from neurobench.kernels.random import derive
+
+ARRAYS = 2
+
+
+class Pattern(NamedTuple):
+    """Of the whole chip: A arrays, R rows, C columns. Of a matrix laid on it: a chunk p of rows for each a."""
+
+    gain: Tensor  # (A, R, C) LSB for x * w = 1 sent once
+    offset: Tensor  # (A, 1, C) LSB
+    low: Tensor  # (A, 1, C) LSB, the rail where the membrane cannot fall further
+    high: Tensor  # (A, 1, C) LSB
+
+
+class Chip:
+    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; what the
+    chip really is like, `pattern`, is for tests and for the report on the calibration alone."""
+
+    def __init__(self, spec: BSS2, seed: int, device: torch.device):
+        """`spec.chip_seed`, not the run's `seed`, is the identity of the chip."""
+        self.spec, self.device = spec, device
+        self.pattern = Pattern(*(part.to(device) for part in draw_pattern(spec)))
+        self._generator = torch.Generator(device)
+        self._laid_out = lru_cache(maxsize=8)(lambda chunks, outputs: laid_out(self.pattern, chunks, outputs))
+        self.identity: Mapping[str, Any] = asdict(spec)
+        self.calibration: Mapping[str, float] = self._calibrate()
+        self.gain, self.noise_std = self.calibration["gain"], self.calibration["noise_std"]
+
+    def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
+        """Rows in chunks p of 128, each on one of two arrays with its own gains G, offsets and rails:
+
+            v_p = num_sends (X_p (W_p * G)) + offset + noise_std N,   X = round(x), W = round(w), half away from 0
+            y   = clamp(sum_p clamp(floor(clip(v_p, low, high))))
+
+        An input that is not 0 acts as X + x_offset.
+        """
+        X, W = as_matrices(x, w, num_sends, half_away)
+        on = self._laid_out(len(W), W.shape[2])
+        if self.spec.x_offset:
+            X = X + self.spec.x_offset * (X > 0)
+        v = (X @ (W * on.gain[:, : W.shape[1]])).mul_(num_sends).add_(on.offset)
+        add_noise(v, self.spec.noise_std, self._generator, seed)
+        return read_out(torch.minimum(torch.maximum(v, on.low), on.high), x, num_sends)
+
+    def host(self) -> LinearModel:
+        """The linear model with the measured gain and noise."""
+        return LinearModel(LinearMac(gain=self.gain, noise_std=self.noise_std), 0, self.device)
+
+    def _calibrate(self) -> dict[str, float]:
+        """What the routine measures, and how far it is off: an emulator can tell, and its report does.
+
+        Column spread and offset are measured by `fit` alone.
+        """
+        seed = derive(self.spec.chip_seed, 1)  # the chip, not the run: two runs on a chip share its calibration
+        if self.spec.calibration == "fit":
+            estimate = fit(fit_patterns(self, seed, self.device))._asdict()
+        else:
+            estimate = compat(self, seed, self.device)._asdict()
+        truth = self._truth()
+        measured = {name: value for name, value in estimate.items() if isinstance(value, float)}
+        errors = {f"{name}_error": value / truth[name] - 1 for name, value in measured.items() if truth[name]}
+        return measured | errors
+
+    def _truth(self) -> dict[str, float]:
+        """What `fit` ought to find on the first array, which it measures."""
+        column = self.pattern.gain[0].double().mean(0)
+        return {
+            "gain": float(column.mean()),
+            "noise_std": self.spec.noise_std,
+            "gain_spread": float(column.std() / column.mean()),
+            "offset_spread": float(self.pattern.offset[0].double().std()),
+        }
+
+
+def draw_pattern(spec: BSS2) -> Pattern:
+    """G = gain (1 + s_col N_col)(1 + s_row N_row)(1 + s_syn N_syn); an offset and two rails for each column.
+
+    A function of `chip_seed`: the same normal deviates N under every spread and mismatch.
+    """
+    generator = torch.Generator().manual_seed(derive(spec.chip_seed, 0))
+
+    def normal(rows: int, columns: int) -> Tensor:
+        return torch.randn(ARRAYS, rows, columns, generator=generator)
+
+    column = 1 + spec.mismatch * spec.column_spread * normal(1, COLUMNS)
+    row = 1 + spec.mismatch * spec.row_spread * normal(ROWS, 1)
+    synapse = 1 + spec.mismatch * spec.synapse_spread * normal(ROWS, COLUMNS)
+    return Pattern(
+        gain=spec.gain * column * row * synapse,
+        offset=spec.mismatch * spec.column_offset * normal(1, COLUMNS),
+        low=-110 + 6 * normal(1, COLUMNS),  # the demos: -110 to -115, with a spread
+        high=127 - 3 * normal(1, COLUMNS).abs(),
+    )
+
+
+def laid_out(pattern: Pattern, chunks: int, outputs: int) -> Pattern:
+    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns.
+
+    It begins at row 0 and column 0. Each block of 256 columns takes its chunks of rows one after the other, and
+    they alternate between the arrays, running on from block to block.
+    """
+    column = torch.arange(outputs, device=pattern.gain.device)
+    chunk = torch.arange(chunks, device=pattern.gain.device)
+    array = (column // COLUMNS * chunks + chunk[:, None]) % ARRAYS  # (P, O)
+    at = column % COLUMNS
+    return Pattern(*(part[array, :, at].transpose(1, 2) for part in pattern))

@@ -1,0 +1,54 @@
+"""What a backend says of analog matrix multiplication on BrainScaleS-2: its linear model, or an emulated chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from neurobench.config.bounds import Bound
+from neurobench.devices.spec import DeviceSpec
+
+Gain = Annotated[float, Bound(0, 1, above=True)]  # LSB for x * w = 1 sent once
+Noise = Annotated[float, Bound(0, 1000)]  # LSB
+Spread = Annotated[float, Bound(0, 1)]  # standard deviation / mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearMac(DeviceSpec):
+    """The linear model of the chip, hxtorch's mock mode.
+
+    The tutorial prints num_sends 20 and 4; every gain in [0.003367, 0.003544) gives them, 0.0034 among these.
+    """
+
+    kind: ClassVar[str] = "mac"
+    opens: ClassVar[str] = "neurobench.devices.mac.sim_linear.LinearModel"
+
+    gain: Gain
+    noise_std: Noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class BSS2(DeviceSpec):
+    """Two arrays with a fixed pattern of their own, and the calibration that tells the host how it behaves.
+
+    The spreads are estimates: they lie between what the demos' figures show of a well calibrated chip
+    (column_spread 0.025, synapse_spread 0.03, column_offset 1.0: the backend `mock_anchored`) and worse.
+    """
+
+    kind: ClassVar[str] = "mac"
+    opens: ClassVar[str] = "neurobench.devices.mac.mock_bss2.Chip"
+    energy: ClassVar[str] = (
+        "published for one classification of another network alone (192 uJ an electrocardiogram, 276 us: Stradmann et "
+        "al., IEEE OJCAS 3, 2022), not for a product"
+    )
+
+    chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
+    mismatch: Annotated[float, Bound(0, 10)]
+    gain: Gain  # of a typical synapse
+    noise_std: Noise  # of one partial sum
+    column_spread: Spread
+    row_spread: Spread
+    synapse_spread: Spread
+    column_offset: Annotated[float, Bound(0, 100)]  # LSB
+    x_offset: Annotated[float, Bound(0, 10)]
+    calibration: Literal["fit", "compat"]

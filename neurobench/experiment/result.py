@@ -1,0 +1,82 @@
+"""What a finished run leaves as result.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from neurobench.data.dataset import Split, Splits
+from neurobench.experiment.build import energies
+from neurobench.experiment.loop import Loop
+from neurobench.experiment.plan import Plan
+from neurobench.metrics import energy
+from neurobench.runs.memory import peak_mb
+
+
+class Outcome(NamedTuple):
+    """What was measured."""
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]  # 95 %, of the proportions among the metrics
+    undefined: Mapping[str, str]  # metric -> why this run has none
+    seconds: Mapping[str, float]  # phase -> wall time
+
+
+def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: torch.device) -> dict[str, Any]:
+    """Device costs are those of training, validation and tests; what tutorial metrics, counts and figures asked for
+    stands beside them by phase."""
+    published = energies(plan)
+    return {
+        "name": plan.run.name,
+        "model": plan.model_name,
+        "dataset": plan.dataset_name,
+        "backend": plan.backend_name,
+        "scale": plan.scale.name,
+        "seed": plan.run.seed,
+        "metrics": outcome.metrics,
+        "intervals": outcome.intervals,
+        "undefined": {**_undefined(loop.record.epochs, splits.validation), **outcome.undefined},
+        "device_costs": energy.of_run(published, loop.ledger.of_run()),
+        "device_costs_by_phase": loop.ledger.phases,
+        "energy_source": energy.sources(published),
+        "epochs": loop.position.epoch,
+        "best_epoch": loop.position.best_epoch,
+        "data": describe(splits),
+        "config_hash": plan.config_hash,
+        "setting_hash": plan.setting_hash,
+        "seconds": {name: round(value, 3) for name, value in outcome.seconds.items()},
+        "samples_per_s": _speed(splits, loop.position.epoch, outcome.seconds),
+        "peak_rss_mb": peak_mb(),
+        **({} if device.type == "cpu" else {"peak_device_mb": round(torch.cuda.max_memory_allocated(device) / 2**20)}),
+    }
+
+
+def describe(splits: Splits) -> dict[str, Any]:
+    """What a reader must know of the data to believe a figure."""
+    return {
+        "source": splits.source,
+        "sha256": splits.sha256,
+        "n_train": len(splits.train),
+        "n_validation": len(splits.validation),
+        "n_test": len(splits.test),
+        "evaluated_on": splits.evaluated_on,
+        "emulated": splits.emulated,
+        **{f"n_{name}": len(split) for name, split in splits.others.items()},
+    }
+
+
+def _undefined(epochs: Sequence[Mapping[str, Any]], validation: Split) -> dict[str, str]:
+    """Figures that a reader may look for and that this run does not have."""
+    if any("validation_accuracy" in row for row in epochs):
+        return {}
+    if not len(validation):
+        return {"validation_accuracy": "nothing was held out for validation"}
+    return {"validation_accuracy": "this model predicts no classes until it is finalized, after the last epoch"}
+
+
+def _speed(splits: Splits, epochs: int, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Samples a second: learned over all sessions, and predicted."""
+    samples = {"train": epochs * len(splits.train), "test": len(splits.test)}
+    return {name: round(n / seconds[name], 1) for name, n in samples.items() if n and seconds[name] > 0}

@@ -1,0 +1,45 @@
+"""What is known of a metric by its name: its unit, whether more of it is better, and so how it is printed."""
+
+import re
+from functools import cache
+from typing import Literal, NamedTuple
+
+
+class Metric(NamedTuple):
+    unit: Literal["proportion", "J", ""]  # a proportion lies in [0, 1] and is printed in per cent
+    better: Literal["larger", "smaller", "neither"]
+
+
+UNKNOWN = Metric("", "neither")  # of a name that the table lacks
+
+# A pattern of the whole name; the first that fits counts.
+CATALOG = {
+    r"(.*_)?accuracy(_at_\d+_shots|_of_first_epochs)?": Metric("proportion", "larger"),
+    r"lr_150_.*": Metric("proportion", "larger"),
+    r".*accuracy_percent.*|gain_over_.*|mean_p_correct|.*log_likelihood": Metric("", "larger"),
+    r"calibrated_.*": UNKNOWN,  # an estimate less the truth: either sign
+    r".*(loss|error|mse|nll|lost).*|sme.*|mean_abs_dz.*": Metric("", "smaller"),
+    r"(.*_)?joules": Metric("J", "smaller"),
+}
+
+
+@cache
+def metric(name: str) -> Metric:
+    return next((found for pattern, found in CATALOG.items() if re.fullmatch(pattern, name)), UNKNOWN)
+
+
+def larger_is_better(name: str) -> bool:
+    """Which way early stopping and a search go: up for accuracies and their like, down for every other name."""
+    return metric(name).better == "larger"
+
+
+def printed(name: str, value: float, sd: float | None = None, digits: int = 5) -> str:
+    """ "97.00 ± 1.41 %" of a proportion; any other metric as it is, with so many significant digits."""
+    if metric(name).unit == "proportion":
+        return f"{100 * value:.2f}" + ("" if sd is None else f" ± {100 * sd:.2f}") + " %"
+    return f"{value:.{digits}g}" + ("" if sd is None else f" ± {sd:.2g}")
+
+
+def printed_change(name: str, change: float) -> str:
+    """The difference of two values, with its sign: "+0.31 points" of a proportion."""
+    return f"{100 * change:+.2f} points" if metric(name).unit == "proportion" else f"{change:+.4g}"

@@ -1,0 +1,51 @@
+"""What the tutorial is about, in figures: accuracy on the host, after the transfer to the chip, and in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from neurobench.data.dataset import Split, Splits
+from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.kernels.random import derive
+from neurobench.models.hxtorch.learner import PASS, HXTorchMLPLearner
+from neurobench.models.hxtorch.network import Network
+from neurobench.models.learner import TrainingRecord
+
+_BLOCK = 1000  # samples evaluated at once: bounds memory
+
+
+def tutorial_metrics(learner: HXTorchMLPLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
+    """Accuracy after each phase, mean over `passes` noisy passes over the test set.
+
+    Of the last phase on the host, or of the weights that training started from: its own on the linear model, and
+    `transfer_accuracy` of the same weights on the device. Of the others: on the device.
+    """
+    ends = {name: record.snapshots.get(f"end/{name}") for name in learner.spec.plan}
+    weights = {name: end["weights"] for name, end in ends.items() if end is not None}
+    on_host = [name for name in weights if learner.spec.plan[name].where == "host"]
+    if learner.initial_weights is not None:
+        weights, on_host = {"host": learner.initial_weights, **weights}, ["host"]
+    stages = {}
+    if on_host:
+        stages[on_host[-1]] = (on_host[-1], learner.host)
+        if learner.host is not learner.mac:
+            stages["transfer"] = (on_host[-1], learner.mac)
+    stages |= {name: (name, learner.mac) for name in weights if name not in on_host}
+    return {
+        f"{stage}_accuracy": accuracy(learner, splits.test, learner.net.with_weights(weights[name]), mac)
+        for stage, (name, mac) in stages.items()
+    }
+
+
+def accuracy(learner: HXTorchMLPLearner, split: Split, net: Network, mac: AnalogMac) -> float:
+    """Mean over `passes`, noise anew each time."""
+    passes, correct = learner.spec.passes, 0
+    for number in range(passes):
+        for block, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
+            x, y = split.batch(index)
+            seed = derive(learner.seeds.training, PASS, number, block)
+            logits = learner.forward(learner.inputs(x), mac, seed, net).logits
+            correct += int((logits.argmax(1) == y.to(learner.device)).sum())
+    return correct / (passes * len(split))

@@ -1,0 +1,129 @@
+"""Figures beside the test accuracy: the first epochs as the tutorial prints them, classical twins, other devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from neurobench.kernels.random import derive
+from neurobench.models.qcnn.circuits import CircuitRunner
+from neurobench.models.qcnn.heads import QuantumHead
+
+if TYPE_CHECKING:
+    from neurobench.data.dataset import Split, Splits
+    from neurobench.devices.circuit.protocol import CircuitDevice
+    from neurobench.models.learner import TrainingRecord
+    from neurobench.models.qcnn.learner import HybridQCNNLearner
+
+FIRST_EPOCHS = 3  # whose figures the tutorial printed
+SHOTS = (1, 10, 100, 1024)
+SAMPLED = 2000  # test images, of the figures that compare a noisy device with the ideal one: it is slow
+BINS = 15  # of the calibration error
+_BLOCK = 500  # images at once: bounds memory
+_SCORES, _DZ = 8, 9  # purposes of a draw
+
+
+@torch.no_grad()
+def tutorial_metrics(learner: HybridQCNNLearner, splits: Splits, record: TrainingRecord) -> dict[str, float]:
+    figures = {**_first_epochs(record), **_classical(learner, splits)}
+    if learner.runner is not None:
+        figures |= _shots_and_noise(learner, splits.test, learner.runner)
+    return figures
+
+
+def _first_epochs(record: TrainingRecord) -> dict[str, float]:
+    """Epochs are counted from 0, as printed: running means while learning, and validation after the epoch."""
+    rows = record.epochs[:FIRST_EPOCHS]
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    figures = {f"epoch_{e}_{name}": row[name] for e, row in enumerate(rows) for name in names if name in row}
+    validated = [row["validation_accuracy"] for row in rows if "validation_accuracy" in row]
+    return {**figures, "best_validation_accuracy_of_first_epochs": max(validated)} if validated else figures
+
+
+def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
+    """Test accuracy of the twin that is best on validation, and by how much the hybrid network exceeds it."""
+    if not learner.classical:
+        return {}
+    best = learner.classical[0]
+    if len(splits.validation) and len(learner.classical) > 1:
+        measured = _accuracies(learner, splits.validation)
+        best = max(learner.classical, key=lambda head: measured[head])
+    measured = _accuracies(learner, splits.test)
+    hybrid, classical = measured[learner.spec.head], measured[best]
+    return {"classical_accuracy": classical, "gain_over_classical": hybrid - classical}
+
+
+def _accuracies(learner: HybridQCNNLearner, split: Split) -> dict[str, float]:
+    """Of each network, by head."""
+    batches = [learner.measure(split.batch(index)).named() for index in torch.arange(len(split)).split(_BLOCK)]
+    names = {learner.spec.head: "correct", **{head: f"{head}_accuracy" for head in learner.classical}}
+    return {head: sum(sums[name] for sums in batches) / len(split) for head, name in names.items()}
+
+
+def _shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> dict[str, float]:
+    """The same parameters with fewer shots, and where the device is noisy, what that changes on SAMPLED images."""
+    ideal = runner.device.ideal()
+    if ideal is not runner.device:
+        test = test.head(SAMPLED)
+    figures = {f"accuracy_at_{n}_shots": accuracy(learner, test, replace(runner, shots=n)) for n in SHOTS}
+    exact = scores(learner, test, replace(runner, shots=None))
+    y = test.y.to(exact.device)
+    figures["exact_accuracy"] = _accuracy(exact, y)
+    figures |= likelihood(learner.main.head.probabilities(exact), y)
+    if ideal is runner.device:
+        return figures
+    figures["ideal_accuracy"] = accuracy(learner, test, replace(runner, device=ideal, shots=None))
+    figures["accuracy_lost_at_1024_shots"] = figures["ideal_accuracy"] - figures["accuracy_at_1024_shots"]
+    figures["accuracy_lost_at_100_shots"] = figures["ideal_accuracy"] - figures["accuracy_at_100_shots"]
+    for name, device in runner.device.variants().readout.items():
+        figures[f"mean_abs_dz_{name}"] = mean_abs_dz(learner, test, device)
+    return figures
+
+
+def likelihood(probabilities: Tensor, y: Tensor) -> dict[str, float]:
+    """Mean -log P(class), mean P(class), and the expected calibration error in BINS bins of confidence."""
+    p = probabilities.double()
+    p_class = p.gather(1, y[:, None])[:, 0]
+    confidence, guess = p.max(1)
+    bins = (confidence * BINS).long().clamp(max=BINS - 1)
+    gaps = torch.zeros(BINS, dtype=torch.float64, device=p.device)
+    gaps.index_add_(0, bins, confidence - (guess == y).double())
+    return {
+        "mean_p_correct": float(p_class.mean()),
+        "exact_nll": float(-p_class.clamp(1e-6, 1).log().mean()),
+        "calibration_error": float(gaps.abs().sum() / len(y)),
+    }
+
+
+def scores(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> Tensor:
+    """(N, classes) of the hybrid network with its circuit run in this way."""
+    blocks = []
+    for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
+        seed = derive(learner.seeds.training, _SCORES, runner.shots or 0, number)
+        blocks.append(learner.main.scores(learner.images(split.batch(index).x), runner, seed))
+    return torch.cat(blocks)
+
+
+def accuracy(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> float:
+    return _accuracy(scores(learner, split, runner), split.y)
+
+
+def _accuracy(scores: Tensor, y: Tensor) -> float:
+    return float((scores.argmax(1) == y.to(scores.device)).double().mean())
+
+
+def mean_abs_dz(learner: HybridQCNNLearner, split: Split, device: CircuitDevice, shots: int | None = None) -> float:
+    """Mean over images and observables of |<Z> on the device - ideal <Z>|."""
+    head, total = learner.main.head, 0.0
+    assert learner.runner is not None
+    assert isinstance(head, QuantumHead)
+    noisy = replace(learner.runner, device=device, shots=shots)
+    ideal = replace(learner.runner, device=learner.runner.device.ideal(), shots=None)
+    for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
+        angles = head.angles(learner.main.named(), learner.main.z(learner.images(split.batch(index).x)))
+        z = noisy.measure(angles, derive(learner.seeds.training, _DZ, shots or 0, number))
+        total += float((z - ideal.measure(angles, 0)).abs().mean(1).sum())
+    return total / len(split)

@@ -1,0 +1,25 @@
+"""Every YAML under conf/dataset and conf/encoder makes the spec that it names, and lists each of its fields."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from neurobench.config.targets import load
+from tests.specs import CONF, spec, values
+
+FILES = sorted(path for group in ("dataset", "encoder") for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_lists_every_field_of_its_spec_and_makes_it(path: Path) -> None:
+    file = f"{path.parent.name}/{path.stem}"
+    fields = values(file)
+    cls = load(fields.pop("_target_"))
+    assert list(fields) == [field.name for field in dataclasses.fields(cls)]
+    made = spec(file)
+    if path.parent.name == "dataset":
+        assert made.layout in ("vector", "image", "events")
+        assert made.n_classes >= 2
+    if path.stem != "auto":
+        assert callable(load(made.opens))

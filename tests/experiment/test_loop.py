@@ -1,0 +1,294 @@
+"""Promises of the one loop over epochs."""
+
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.config.schema import Training
+from neurobench.data.dataset import Batch, Split
+from neurobench.experiment.interrupt import Interrupted
+from neurobench.experiment.loop import Loop, epoch_order
+from neurobench.experiment.plan import spawn
+from neurobench.models.learner import Divergence, Initial, Step, Sums
+from neurobench.runs.folder import RunFolder
+from tests.toy import Softmax, blobs
+
+PLAN = Training(epochs=3, batch_size=8, shuffle=True, monitor="validation_loss", patience=None, checkpoint_every=1e9)
+EMPTY = blobs(4).head(0)
+
+
+class Silent:
+    """A meter that only remembers."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
+        self.begun = (epochs, per_epoch, done_epochs, done_batches)
+
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
+        pass
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path, "toy", "0" * 12, "")
+
+
+def train(learner: Softmax, folder: RunFolder, plan: Training = PLAN, validation: Split = EMPTY, **more: Any) -> Loop:
+    loop = Loop(learner, blobs(21), validation, plan, 5, folder, Silent(), **more)
+    loop.run()
+    return loop
+
+
+def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: row[key] for key in row if key not in ("seconds", "samples_per_s")} for row in rows]
+
+
+def test_every_sample_is_learned_once_an_epoch_and_the_short_last_batch_is_kept(folder: RunFolder) -> None:
+    seen: list[list[float]] = []
+
+    class Watching(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            seen.append(batch.x[:, 0].tolist())
+            return super().learn(batch, at)
+
+    train(Watching(), folder)
+    assert [len(batch) for batch in seen] == [8, 8, 5] * 3
+    for epoch in range(3):
+        learned = sorted(value for batch in seen[3 * epoch : 3 * epoch + 3] for value in batch)
+        assert learned == sorted(blobs(21).x[:, 0].tolist())
+
+
+def test_an_epochs_figures_are_means_over_samples_not_over_batches(folder: RunFolder) -> None:
+    frozen = Softmax(lr=0.0)
+    frozen.W = torch.tensor([[-1.0, 1.0], [0.3, 0.0]])
+    place = train(frozen, folder)
+    data = blobs(21)
+    log_p = torch.log_softmax(data.x @ frozen.W, 1)
+    by_hand = -log_p[torch.arange(21), data.y].mean().item()
+    assert place.record.epochs[0]["train_loss"] == pytest.approx(by_hand, rel=1e-5)
+    assert place.record.epochs[0]["train_accuracy"] == int((log_p.argmax(1) == data.y).sum()) / 21
+
+
+def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
+    place = train(Softmax(), folder)
+    assert [point["epoch"] for point in place.record.trace[:3]] == pytest.approx([1 / 3, 2 / 3, 1])
+    for epoch, row in enumerate(place.record.epochs):
+        parts = [point["loss"] for point in place.record.trace[3 * epoch : 3 * epoch + 3]]
+        assert (8 * parts[0] + 8 * parts[1] + 5 * parts[2]) / 21 == pytest.approx(row["train_loss"])
+
+
+def test_step_numbers_run_from_0_to_n_over_all_epochs(folder: RunFolder) -> None:
+    steps: list[Step] = []
+
+    class Watching(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            steps.append(at)
+            return super().learn(batch, at)
+
+    train(Watching(), folder)
+    assert [step.k for step in steps] == list(range(9))
+    assert {step.n for step in steps} == {9}
+    assert [step.epoch for step in steps] == [0] * 3 + [1] * 3 + [2] * 3
+
+
+def test_order_changes_with_epoch_and_seed_and_is_a_permutation() -> None:
+    orders = [epoch_order(50, seed, epoch) for seed in (1, 2) for epoch in (0, 1)]
+    assert all(order.sort().values.tolist() == list(range(50)) for order in orders)
+    assert len({tuple(order.tolist()) for order in orders}) == 4
+    assert torch.equal(epoch_order(50, 1, 1), orders[1])
+
+
+def test_without_shuffle_the_splits_own_order_is_kept(folder: RunFolder) -> None:
+    seen: list[float] = []
+
+    class Watching(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            seen.extend(batch.x[:, 0].tolist())
+            return super().learn(batch, at)
+
+    train(Watching(), folder, replace(PLAN, shuffle=False, epochs=1))
+    assert seen == blobs(21).x[:, 0].tolist()
+
+
+@pytest.mark.parametrize("stop_after", range(1, 9))
+def test_ctrl_c_finishes_the_update_and_a_resumed_run_ends_like_an_undisturbed_one(
+    stop_after: int, tmp_path: Path
+) -> None:
+    class Pressed(Softmax):
+        """Ctrl-C arrives in the middle of update number `stop_after`."""
+
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            if at.k + 1 == stop_after:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().learn(batch, at)
+
+    undisturbed = Softmax()
+    whole = train(undisturbed, RunFolder.create(tmp_path, "whole", "0" * 12, ""))
+    folder = RunFolder.create(tmp_path, "stopped", "0" * 12, "")
+    with pytest.raises(Interrupted):
+        train(Pressed(), folder)
+    resumed = Softmax()
+    place = train(resumed, folder)
+    assert resumed.started == 0
+    assert torch.equal(resumed.W, undisturbed.W)
+    assert figures(place.record.epochs) == figures(whole.record.epochs)
+    assert figures(folder.metrics()) == figures(whole.record.epochs)
+
+
+def test_the_record_holds_every_updates_means_and_the_snapshots_that_were_asked_for(tmp_path: Path) -> None:
+    class Keeping(Softmax):
+        def snapshot(self, label: str) -> torch.Tensor:
+            return self.W.clone()
+
+    def ends(at: Step) -> list[str]:
+        return [f"epoch/{at.epoch}"] if at.ends_epoch else []
+
+    whole = train(Keeping(), RunFolder.create(tmp_path, "whole", "0" * 12, ""), snapshots=ends)
+    assert [len(values) for values in whole.record.updates.values()] == [9, 9]
+    first = whole.record.updates["loss"][:3]
+    assert (8 * first[0] + 8 * first[1] + 5 * first[2]) / 21 == pytest.approx(whole.record.epochs[0]["train_loss"])
+    assert list(whole.record.snapshots) == ["epoch/0", "epoch/1", "epoch/2"]
+    folder = RunFolder.create(tmp_path, "resumed", "0" * 12, "")
+    train(Keeping(), folder, replace(PLAN, epochs=2), snapshots=ends)
+    resumed = train(Keeping(), folder, snapshots=ends)
+    assert resumed.record.updates == whole.record.updates
+    for label, weights in whole.record.snapshots.items():
+        assert torch.equal(resumed.record.snapshots[label], weights), label
+
+
+def test_a_fresh_run_is_handed_what_it_starts_from_and_a_resumed_one_is_not(folder: RunFolder) -> None:
+    class Handed(Softmax):
+        def start(self, train: Split, initial: Initial | None) -> None:
+            handed.append(initial)
+
+    handed: list[Initial | None] = []
+    initial = Initial("first", Path("first"), {"W": torch.ones(2, 2)})
+    train(Handed(), folder, replace(PLAN, epochs=1), initial=initial)
+    train(Handed(), folder, initial=initial)
+    assert handed == [initial]
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(folder: RunFolder) -> None:
+    folder.save_checkpoint({"position": {}, "learner": {}, "best": None})
+    with pytest.raises(UserError, match="another version of neurobench.*without --resume"):
+        train(Softmax(), folder)
+
+
+def test_handlers_are_given_back_after_training(folder: RunFolder) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    train(Softmax(), folder)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_lines_that_a_kill_left_behind_the_checkpoint_are_dropped_on_resume(folder: RunFolder) -> None:
+    train(Softmax(), folder, replace(PLAN, epochs=2))
+    folder.append_metrics({"epoch": 3, "train_loss": 99.0})
+    train(Softmax(), folder)
+    assert [row["epoch"] for row in folder.metrics()] == [1, 2, 3]
+    assert folder.metrics()[2]["train_loss"] < 1
+
+
+def test_early_stopping_goes_back_to_the_best_epoch(folder: RunFolder) -> None:
+    losses = iter([5.0, 3.0, 4.0, 3.5, 1.0])
+
+    class Scripted(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            self.W = torch.full((2, 2), float(at.epoch + 1))
+            return Sums(1.0)
+
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(next(losses) * len(batch.y))
+
+    learner = Scripted()
+    plan = replace(PLAN, epochs=5, patience=2)
+    place = train(learner, folder, plan, validation=blobs(4))
+    assert [row["validation_loss"] for row in place.record.epochs] == [5.0, 3.0, 4.0, 3.5]
+    assert place.position.best_epoch == 2
+    assert learner.W[0, 0] == 2.0
+
+
+def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
+    rights = iter([1.0, 3.0, 2.0, 2.0])
+
+    class Scripted(Softmax):
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(0.0, next(rights))
+
+    plan = replace(PLAN, epochs=9, patience=2, monitor="validation_accuracy")
+    assert train(Scripted(), folder, plan, validation=blobs(4)).position.best_epoch == 2
+
+
+@pytest.mark.parametrize(("monitor", "goal"), [("validation_accuracy", 0.5), ("validation_loss", 3.0)])
+def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
+    folder: RunFolder, monitor: str, goal: float
+) -> None:
+    """4 samples: 2 of them right is an accuracy of 0.5."""
+    measured = iter([(5.0, 1.0), (4.0, 0.0), (3.0, 2.0), (1.0, 4.0)])
+
+    class Scripted(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            self.W = torch.full((2, 2), float(at.epoch + 1))
+            return Sums(1.0)
+
+        def measure(self, batch: Batch) -> Sums:
+            loss, right = next(measured)
+            return Sums(loss * len(batch.y), right)
+
+    learner = Scripted()
+    place = train(learner, folder, replace(PLAN, epochs=4, monitor=monitor, goal=goal), validation=blobs(4))
+    assert place.position.stopped
+    assert len(place.record.epochs) == 3
+    assert learner.W[0, 0] == 3.0
+
+
+def test_watching_a_figure_that_is_not_there_names_those_that_are(folder: RunFolder) -> None:
+    with pytest.raises(UserError, match=r"validation_f1.*train_loss"):
+        train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"), validation=blobs(4))
+
+
+@pytest.mark.parametrize("stop", [{"patience": 1}, {"goal": 0.9}])
+def test_stopping_by_held_out_samples_that_are_not_there_is_refused_first(folder: RunFolder, stop: Any) -> None:
+    with pytest.raises(UserError, match=r"validation_loss decides when to stop.*dataset.validation=100"):
+        train(Softmax(), folder, replace(PLAN, **stop))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFolder) -> None:
+    class Exploding(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            return Sums(float("nan") if at.k == 4 else 1.0)
+
+    with pytest.raises(Divergence, match=r"diverged at update 4: loss is nan.*smaller learning rate"):
+        train(Exploding(), folder)
+
+
+def test_the_meter_is_closed_even_when_training_breaks(folder: RunFolder) -> None:
+    class Broken(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            raise RuntimeError
+
+    meter = Silent()
+    with pytest.raises(RuntimeError):
+        Loop(Broken(), blobs(21), EMPTY, PLAN, 5, folder, meter).run()
+    assert meter.closed
+
+
+def test_purposes_get_different_seeds_and_the_same_root_the_same_ones() -> None:
+    seeds = spawn(0)
+    assert len({seeds.data, seeds.init, seeds.training, seeds.device}) == 4
+    assert spawn(0) == seeds != spawn(1)
+    assert all(0 <= seed < 2**63 for seed in (seeds.data, seeds.init, seeds.training, seeds.device))

@@ -1,0 +1,71 @@
+"""Promises of `model.init_from`: a model starts from a run that is over, never from the one that asks."""
+
+from pathlib import Path
+
+import pytest
+
+from neurobench.config.compose import composer
+from neurobench.config.errors import UserError
+from neurobench.experiment.loop import FORMAT
+from neurobench.experiment.plan import Plan, parse
+from neurobench.experiment.start import find_initial
+from neurobench.models.learner import Initial
+from neurobench.runs.folder import RunFolder
+
+
+def plan(outputs: Path, reference: str) -> Plan:
+    with composer() as compose:
+        return parse(compose(["model=qrbm", f"outputs={outputs}", f"model.init_from='{reference}'"]))
+
+
+def found(outputs: Path, reference: str) -> Initial:
+    initial = find_initial(plan(outputs, reference))
+    assert initial is not None
+    return initial
+
+
+def run(outputs: Path, name: str, id: str, weights: str | None, finished: bool) -> None:
+    path = outputs / name / id
+    path.mkdir(parents=True)
+    (path / "run.json").write_text("{}")
+    if weights:
+        RunFolder(path).save_checkpoint({"format": FORMAT, "learner": {"weights": weights}})
+    if finished:
+        (path / "result.json").write_text("{}")
+
+
+def test_a_name_means_its_newest_finished_run_below_the_outputs_of_this_run(tmp_path: Path) -> None:
+    run(tmp_path, "first", "20260101-000000-aaaaaa", "old", True)
+    run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
+    run(tmp_path, "first", "20260103-000000-aaaaaa", "unfinished", False)
+    run(tmp_path, "first_longer", "20260104-000000-bbbbbb", "another's", True)
+    initial = found(tmp_path, "first")
+    assert (initial.path.name, initial.state) == ("20260102-000000-aaaaaa", {"weights": "new"})
+
+
+def test_a_run_whose_name_begins_alike_is_not_meant(tmp_path: Path) -> None:
+    run(tmp_path, "first_longer", "20260104-000000-bbbbbb", "another's", True)
+    with pytest.raises(UserError, match="there is no run 'first' below"):
+        found(tmp_path, "first")
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_with_nothing_to_start_from_is_refused(tmp_path: Path, finished: bool) -> None:
+    """As the run that asks, when it names itself, and one whose checkpoint somebody has removed."""
+    run(tmp_path, "first", "20260101-000000-aaaaaa", None, finished)
+    with pytest.raises(UserError, match=r"model\.init_from=first: .* has no checkpoint to start from"):
+        found(tmp_path, "first")
+
+
+def test_an_interrupted_run_can_be_named_by_its_id(tmp_path: Path) -> None:
+    run(tmp_path, "first", "20260103-000000-aaaaaa", "half", False)
+    assert found(tmp_path, "20260103").state == {"weights": "half"}
+
+
+def test_a_file_of_the_models_own_format_is_handed_on_and_has_to_be_there(tmp_path: Path) -> None:
+    (tmp_path / "machine.json").write_text("{}")
+    assert found(tmp_path, f"{tmp_path}/machine.json") == Initial(
+        f"{tmp_path}/machine.json", tmp_path / "machine.json", None
+    )
+    with pytest.raises(UserError, match=r"nowhere\.json: there is no such file"):
+        found(tmp_path, f"{tmp_path}/nowhere.json")

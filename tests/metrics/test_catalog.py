@@ -1,0 +1,50 @@
+"""Promises of the catalogue of metrics: one unit and one direction a name, wherever it is printed or searched on."""
+
+import pytest
+
+from neurobench.metrics.catalog import UNKNOWN, larger_is_better, metric, printed, printed_change
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("accuracy", "97.00 ± 1.41 %"),
+        ("test_accuracy", "97.00 ± 1.41 %"),
+        ("readout_validation_accuracy", "97.00 ± 1.41 %"),
+        ("accuracy_at_100_shots", "97.00 ± 1.41 %"),
+        ("best_validation_accuracy_of_first_epochs", "97.00 ± 1.41 %"),
+        ("accuracy_lost_at_100_shots", "0.97 ± 0.014"),
+        ("published_accuracy_percent", "0.97 ± 0.014"),
+        ("validation_loss", "0.97 ± 0.014"),
+        ("inaccuracy", "0.97 ± 0.014"),
+    ],
+)
+def test_proportions_are_printed_in_per_cent_and_all_else_as_it_is(name: str, text: str) -> None:
+    assert printed(name, 0.97, 0.0141421) == text
+
+
+def test_a_change_of_a_proportion_is_told_in_points() -> None:
+    assert printed_change("test_accuracy", 0.0031) == "+0.31 points"
+    assert printed_change("train_loss", -0.0031) == "-0.0031"
+
+
+@pytest.mark.parametrize(
+    ("name", "larger"),
+    [
+        ("validation_accuracy", True),
+        ("accuracy_at_1_shots", True),
+        ("gain_over_classical", True),
+        ("validation_loss", False),
+        ("validation_reconstruction_mse", False),
+        ("accuracy_lost_at_100_shots", False),
+        ("nest_test_error", False),
+        ("energy_joules", False),
+        ("a_name_that_nobody_listed", False),
+    ],
+)
+def test_which_way_early_stopping_and_a_search_go(name: str, larger: bool) -> None:
+    assert larger_is_better(name) == larger
+
+
+def test_an_estimate_s_error_and_an_unknown_name_have_no_better_side() -> None:
+    assert metric("calibrated_gain_error") == metric("parameters") == UNKNOWN
