@@ -108,6 +108,10 @@ def search(camera: Camera, pairs: Pairs, rounds: int, verbose: bool = False) -> 
     return moved(camera, minimise(loss, len(VARIED) + 4 + 2 * len(BENDS), rounds, verbose))
 
 
+def _cma() -> Any:
+    return import_extra("cmaes", "camera-fit", "fitting a camera").CMA
+
+
 def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: bool = False) -> np.ndarray:
     """(n,) where the distribution of candidates stands after so many rounds of 14, which began at 0 with sd 0.5."""
     optimizer = import_extra("cmaes", "camera-fit", "fitting a camera").CMA(
