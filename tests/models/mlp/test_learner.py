@@ -64,22 +64,6 @@ def test_a_resumed_run_repeats_an_undisturbed_one(tmp_path):
     assert all(torch.equal(whole.params[name], second.params[name]) for name in whole.params)
 
 
-def test_a_checkpoint_with_torchs_own_state_goes_on_alike():
-    learner, old = built(), built()
-    for k in range(3):
-        learner.learn(batch(seed=k), Step(k, 6, 0))
-    state = learner.state_dict()
-    first, second, t = state.pop("moments").values()
-    entries = enumerate(zip(first, second, strict=True))
-    state["adam"] = {
-        "state": {k: {"step": torch.tensor(float(t)), "exp_avg": m, "exp_avg_sq": v} for k, (m, v) in entries}
-    }
-    old.load_state_dict(state)
-    for each in (learner, old):
-        each.learn(batch(seed=3), Step(3, 6, 0))
-    assert all(torch.equal(learner.params[name], old.params[name]) for name in learner.params)
-
-
 def test_it_tells_three_patterns_apart_and_counts_its_products():
     learner = built(dropout=0.0, input_dropout=0.0, lr=0.05)
     y = torch.arange(60) % 3
