@@ -58,7 +58,7 @@ class Pass(NamedTuple):
     mask: np.ndarray  # (N, C) uint8, 0 where dropout took a neuron's spikes
     keep: np.float32  # share of the neurons that dropout left
     out: np.ndarray  # (N, T, C) uint16 spikes as they arrived
-    count: np.ndarray  # (N, T) int32
+    count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
 
 
 class Gradients(NamedTuple):

@@ -42,7 +42,7 @@ class Activity(NamedTuple):
 
     v: np.ndarray  # (N, T, C) int32 or float32 before the reset; where it is not kept, (chunks, 1, C) scratch
     out: np.ndarray  # (N, T, C) uint16 spikes as they arrive; of each step the first `count`
-    count: np.ndarray  # (N, T) int32
+    count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
     fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
     tally: np.ndarray  # (chunks, 8) int64: see TALLY; beyond spikes and operations only where it is counted
 
