@@ -42,7 +42,7 @@ FILES = {
     "an encoder's key": ("encoder: {window: EVIL}", SECTION),
     "a data set for an encoder": ("encoder: {_target_: neurobench.data.specs.MNIST}", "offers no encoder"),
     "a model for a data set": ("dataset: {_target_: neurobench.models.qrbm.spec.QRBM}", "is no dataset"),
-    "a device for a model": ("model: {_target_: neurobench.devices.core.loihi.Loihi2}", "is no model"),
+    "a device for a model": ("model: {_target_: neurobench.devices.core.specs.Loihi2}", "is no model"),
     "a device's class": ("backend: {sampler: {_target_: os.system}}", FOREIGN),
     "a device's key": ("backend: {sampler: {sweeps: EVIL}}", SECTION),
     "an unused device's key": ("backend: {mac: {gain: EVIL}}", SECTION),
@@ -50,7 +50,7 @@ FILES = {
     "a tracker's class": ("logger: {x: {_target_: os.system}}", FOREIGN),
     "a tracker's key": ("logger: {x: {_target_: neurobench.experiment.trackers.MLflow, uri: EVIL}}", SECTION),
     "a tracker that is a device": (
-        "logger: {x: {_target_: neurobench.devices.core.loihi.Loihi2}}",
+        "logger: {x: {_target_: neurobench.devices.core.specs.Loihi2}}",
         "is no tracker",
     ),
     "the training": ("training: {epochs: EVIL}", SECTION),

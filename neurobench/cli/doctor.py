@@ -15,6 +15,7 @@ from rich.console import Console
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import plugin_targets
+from neurobench.runs.provenance import cores
 from neurobench.runs.store import default_outputs
 
 Finding = tuple[bool, str]
@@ -60,7 +61,7 @@ def _name() -> Iterator[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    for name in ("hydra-core", "torch", "torchvision", "numpy", "numba", "dimod", "tonic"):
+    for name in ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic"):
         try:
             yield True, f"{name} {metadata(name)['Version']}"
         except PackageNotFoundError:
@@ -77,9 +78,8 @@ def _torch() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
-    yield True, f"{cores} cores; runs use threads=1 unless threads=N says otherwise {pinned or ''}".rstrip()
+    yield True, f"{cores()} cores; runs use threads=1 unless threads=N says otherwise {pinned or ''}".rstrip()
 
 
 def _outputs() -> Iterator[Finding]:

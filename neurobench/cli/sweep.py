@@ -14,7 +14,8 @@ from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import UserError
-from neurobench.sweep.launch import LAUNCHERS, cores
+from neurobench.runs.provenance import cores
+from neurobench.sweep.launch import LAUNCHERS
 from neurobench.sweep.plan import Job, jobs_of
 from neurobench.sweep.progress import StatusTable, counts, exit_code, print_outcome, styled
 from neurobench.sweep.runner import TO_RUN, Settings, run_jobs

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import add_outputs, verb_parser
-from neurobench.config.errors import FAILED, FINE, UserError
+from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.targets import is_installed
 from neurobench.sweep.space import Space, load_space
 
@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
     if args.trials < 1 or args.seed < 0:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
-        raise UserError("tune needs optuna, which is not installed: pip install 'neurobench-runner[tune]'")
+        raise UserError(not_installed("tune", "optuna", "tune"))
     from neurobench.sweep import tune
 
     space = load_space(args.space, [*args.overrides, f"outputs={args.outputs}"])

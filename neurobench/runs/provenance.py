@@ -10,7 +10,18 @@ from typing import Any
 
 from neurobench import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "numba", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "numba",
+    "scikit-learn",
+    "dimod",
+    "hydra-core",
+    "omegaconf",
+    "tonic",
+    "matplotlib",
+)
 
 
 def provenance(device: str, threads: int) -> dict[str, Any]:
@@ -23,12 +34,17 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
         "host": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "device": device,
         "threads": threads,
         "pid": os.getpid(),
         "command": sys.argv,
     }
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(name: str) -> str | None:

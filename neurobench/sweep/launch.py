@@ -13,15 +13,12 @@ from concurrent.futures import as_completed
 from typing import Any
 
 from neurobench.config.errors import UserError
+from neurobench.config.targets import import_extra
 from neurobench.sweep.work import LOST, Report, Task, warm, work, work_locally
 
 Outcome = tuple[Task, Report]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -77,7 +74,7 @@ def submitit_local(tasks: Sequence[Task], workers: int, threads: int, options: M
 
 
 def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    submitit = _required("submitit", "slurm")
+    submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster=cluster)
     try:
         executor.update_parameters(name="neurobench", cpus_per_task=threads, **{"timeout_min": 24 * 60, **options})
@@ -103,7 +100,7 @@ class _Requeued:
 
 def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
     """A Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
-    ray = _required("ray", "ray")
+    ray = import_extra("ray", "ray", "this launcher")
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
         size = {"address": address} if address else {"num_cpus": workers * threads}
@@ -120,12 +117,3 @@ def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str,
 
 
 LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
-
-
-def _required(module: str, extra: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"this launcher needs {error.name}, which is not installed: pip install 'neurobench-runner[{extra}]'"
-        ) from None

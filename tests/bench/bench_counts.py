@@ -8,7 +8,6 @@ it. What differs is marked, and makes the exit code 1.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -101,16 +100,16 @@ def cnn() -> Case:
 
 def snn() -> Case:
     """8-6-3 over 20 steps, snnTorch's own neuron. Weights in eighths and decays in quarters, so that sums are exact."""
-    from neurobench.models.slayer.neuron import Cuba, delayed, float_step, unroll
+    from neurobench.models.slayer.neuron import FloatNeuron, delayed, unroll
 
     draw = torch.Generator().manual_seed(1)
     x = (torch.rand(20, 4, 8, generator=draw) < 0.2).float()
     w1, w2 = (torch.randint(-4, 9, shape, generator=draw) / 8 for shape in ((6, 8), (3, 6)))
-    neuron = Cuba(0.75, 0.5, 1.25, math.inf, math.inf)
+    neuron = FloatNeuron(0.75, 0.5, 1.25)
     at_once = torch.zeros(6, dtype=torch.int64)
-    s1, _, v1 = unroll(float_step, x @ w1.t(), neuron)
+    s1, _, v1 = unroll(neuron, x @ w1.t())
     arrived = delayed(s1, at_once).float()
-    s2, _, v2 = unroll(float_step, arrived @ w2.t(), neuron)
+    s2, _, v2 = unroll(neuron, arrived @ w2.t())
     updates = [membrane_updates(torch.where(s, 0, v)) for s, v in ((s1, v1), (s2, v2))]
     ours = Operations(
         4,
@@ -150,17 +149,18 @@ def hxtorch(learner: Any, x: Tensor) -> Case:
 
 def slayer(learner: Any, x: Any) -> Case:
     """As the chip holds it: weights of a byte, delays, whole numbers."""
+    from neurobench.models.slayer.operations import operations
     from neurobench.models.slayer.spikes import as_dense
 
     layers: Layers = []
-    for k, layer in enumerate(learner.held, 1):
-        cuba = layer.cuba
-        constants = torch.tensor([cuba.ku, cuba.kv, cuba.threshold], dtype=torch.int32)
+    for k, layer in enumerate(learner.quantized, 1):
+        neuron = layer.neuron
+        constants = torch.tensor(neuron[:3], dtype=torch.int32)
         layers.append({"kind": "linear", "name": f"synapses{k}", "weight": layer.W.t().contiguous()})
-        limits = {"u_limit": int(cuba.u_limit), "v_limit": int(cuba.v_limit)}
+        limits = {"u_limit": neuron.u_limit, "v_limit": neuron.v_limit}
         layers.append({"kind": "cuba", "name": f"layer{k}", "constants": constants, **limits})
         layers.append({"kind": "delay", "name": f"delay{k}", "delay": layer.delay.to(torch.uint8)})
-    return Case(learner.operations(x), layers, as_dense(learner.inputs(x)).transpose(0, 1).contiguous())
+    return Case(operations(learner, x), layers, as_dense(learner.inputs(x)).transpose(0, 1).contiguous())
 
 
 def qrbm(learner: Any, x: Tensor) -> Case:
@@ -178,6 +178,8 @@ def qrbm(learner: Any, x: Tensor) -> Case:
 
 def qcnn(learner: Any, x: Tensor) -> Case:
     """With its classical twin for a head, a sigmoid."""
+    from neurobench.models.qcnn.operations import operations
+
     p = learner.main.named()
     layers: Layers = [{"kind": "affine", "name": "pixels", "factor": 2.0, "offset": -1.0}]
     for name in ("conv1", "conv2"):
@@ -189,7 +191,7 @@ def qcnn(learner: Any, x: Tensor) -> Case:
     layers.append({"kind": "relu", "name": "hidden relu"})
     layers.append({"kind": "linear", "name": "z", "weight": p["z.weight"], "bias": p["z.bias"]})
     layers.append({"kind": "sigmoid", "name": "probability"})
-    return Case(learner.operations(x), [_plain(layer) for layer in layers], x)
+    return Case(operations(learner, x), [_plain(layer) for layer in layers], x)
 
 
 def _plain(layer: dict[str, Any]) -> dict[str, Any]:

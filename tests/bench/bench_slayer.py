@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait take the cores of others
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[2] / ".venv/peers/slayer"))
 
 import numba
@@ -30,14 +31,12 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.data.dataset import Split
-from neurobench.data.specs import NMNIST
-from neurobench.devices.core.sim_core import SimulatedCore
 from neurobench.experiment.machine import pin_threads
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
-from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import as_dense
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 SIZES = (2312, 512, 512, 10)
@@ -196,7 +195,8 @@ def compare(device: torch.device, split: Split) -> None:
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0)).split(BATCH)
     batches = [split.batch(rows) for rows in order[: OURS_A_ROUND + WARM]]
     clock = Clock(device)
-    ours: Any = SlayerSNN(core=SimulatedCore().open(0, device)).build(TASK, spawn(0), device)
+    devices = {"core": spec("backend/sim", "core").open(0, device)}
+    ours: Any = spec("model/slayer_snn").build(TASK, spawn(0), devices, device)
     for k in range(WARM):  # compilation, or its cache, and fresh memory
         clock.take("ours", f"step {k + 1}", lambda k=k: ours.learn(batches[k], Step(k, 100, 0)))
         print(f"step {k + 1}, ours: {clock['ours', f'step {k + 1}'].wall:.2f} s")
@@ -215,8 +215,10 @@ def compare(device: torch.device, split: Split) -> None:
             step, rows = Step(turn * OURS_A_ROUND + k + WARM, 100, 0), order[k + WARM]
             clock.take("ours", "train", lambda batch=batch, step=step: ours.learn(batch, step))
             clock.take("ours", "predict", lambda batch=batch: ours.predict(batch.x))
-            clock.take("reader", "train", lambda rows=rows, step=step: ours._moved_inputs(split.batch(rows).x, step.k))
-            clock.take("limit", "train", lambda: [torch.mm(eu[k], ours.held[k].w.t(), out=out[k]) for k in eu])
+            clock.take(
+                "reader", "train", lambda rows=rows, step=step: ours._augmented_inputs(split.batch(rows).x, step.k)
+            )
+            clock.take("limit", "train", lambda: [torch.mm(eu[k], ours.quantized[k].w.t(), out=out[k]) for k in eu])
         for name, peer in peers.items():
             clock.take(name, "train", lambda peer=peer: peer.train(dense, y))
             clock.take(name, "predict", lambda peer=peer: peer.predict(dense))
@@ -248,7 +250,7 @@ def main(threads: int) -> None:
     if numba.get_num_threads() != threads:
         sys.exit(f"numba has {numba.get_num_threads()} thread(s), not {threads}: start without OMP_NUM_THREADS")
     begin = time.perf_counter()
-    splits = NMNIST(validation=0).load(0)
+    splits = spec("dataset/nmnist", validation=0).load(0)
     reading = time.perf_counter() - begin
     count = len(splits.train) + len(splits.test)
     print(f"2312-512-512-10, T = 300, batches of {BATCH} N-MNIST recordings, {threads} thread(s), samples/s")

@@ -1,56 +1,81 @@
 """Promises of every spiking core: plain numbers that a kernel can be given, and a chip that knows what it can hold."""
 
+import re
 from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from neurobench.config.bounds import BoundsError
-from neurobench.config.compose import composer
-from neurobench.devices.core.loihi import Loihi2
-from neurobench.devices.core.protocol import Core
-from neurobench.devices.core.sim_core import SimulatedCore
-from neurobench.experiment.plan import backends
+from neurobench.devices.core.protocol import FixedCore, FloatCore
+from neurobench.devices.spec import Demand
+from tests.specs import CONF, spec
 
-OFFERING = sorted(name for name, devices in backends().items() if "core" in devices)
+OFFERING = sorted(file.stem for file in CONF.glob("backend/*.yaml") if re.search("^core:", file.read_text(), re.M))
+NEURON = {"current_decay": 0.25, "voltage_decay": 0.03, "threshold": 1.25}
 
 
-def opened(backend: str) -> Core:
-    with composer() as compose:
-        section: Any = OmegaConf.to_container(compose([f"backend={backend}", "model=slayer_snn"]).backend.core)
-    return instantiate(section).open(0, torch.device("cpu"))
+def core(**changes: Any) -> Any:
+    return spec("backend/sim", "core", **changes)
+
+
+def loihi(**changes: Any) -> Any:
+    return spec("backend/mock", "core", **changes)
+
+
+def demand(*layers: int, **neuron: float) -> Demand:
+    return Demand(layers=layers or (100, 10, 6), settings={**NEURON, **neuron})
 
 
 @pytest.mark.parametrize("backend", OFFERING)
 def test_a_core_is_a_record_of_numbers_in_range(backend: str) -> None:
-    core = opened(backend)
-    assert core.arithmetic in ("fixed", "float")
-    assert 0 < core.v_limit <= core.u_limit <= 2**30, "the kernels add two states in 32 bits"
-    for low, high in (core.i_decay, core.v_decay):
+    opened = spec(f"backend/{backend}", "core").open(0, torch.device("cpu"))
+    assert isinstance(opened, FixedCore)
+    assert 0 < opened.v_limit <= opened.u_limit <= 2**30, "the kernels add two states in 32 bits"
+    for low, high in (opened.i_decay, opened.v_decay):
         assert 0 <= low < high <= 4096
-    assert core.threshold_mantissa == 2**17 - 1
+    assert opened.threshold_mantissa == 2**17 - 1
 
 
 def test_the_chip_has_24_bits_of_state_and_12_of_decay() -> None:
-    core = Loihi2().open(0, torch.device("cpu"))
-    assert (core.u_limit, core.v_limit) == (2**23, 2**23 - 1)
-    assert (core.i_decay, core.v_decay) == ((1, 4096), (0, 4095))
+    opened = loihi().open(0, torch.device("cpu"))
+    assert (opened.u_limit, opened.v_limit) == (2**23, 2**23 - 1)
+    assert (opened.i_decay, opened.v_decay) == ((1, 4096), (0, 4095))
 
 
 def test_what_fits_on_the_chip() -> None:
-    assert Loihi2().misfit(2312, 512, 512, 10) is None
-    full = Loihi2(cores=2, neurons_per_core=8)
-    assert full.misfit(100, 10, 6) is None
-    assert full.misfit(100, 11, 6) == "17 neurons are asked for; the chip has 2 cores of 8"
-    words = Loihi2(synapses=1059).misfit(100, 10, 6)
+    assert loihi().refuse(demand(2312, 512, 512, 10)) is None
+    full = loihi(cores=2, neurons_per_core=8)
+    assert full.refuse(demand(100, 10, 6)) is None
+    assert full.refuse(demand(100, 11, 6)) == "17 neurons are asked for; the chip has 2 cores of 8"
+    words = loihi(synapses=1059).refuse(demand(100, 10, 6))
+    assert words == "1060 synapses are asked for; the chip has room for 1059. Use smaller layers"
+
+
+@pytest.mark.parametrize(("name", "value"), [("current_decay", 0.0), ("voltage_decay", 1.0)])
+def test_decays_that_the_chip_lacks(name: str, value: float) -> None:
+    words = loihi().refuse(demand(**{name: value}))
     assert words is not None
-    assert words.startswith("1060 synapses are asked for")
+    assert words.startswith(f"model.{name}={value:g} is {round(4096 * value)}/4096; this core's go from ")
+    assert core().refuse(demand(**{name: value})) is None
+
+
+def test_a_threshold_beyond_17_bits_is_for_floats_alone() -> None:
+    words = "model.threshold=2048 is more than 131071/64, the core's largest"
+    assert core().refuse(demand(threshold=2048)) == words
+    assert core(arithmetic="float").refuse(demand(threshold=2048, current_decay=0.0)) is None
+    assert core(arithmetic="float").open(0, torch.device("cpu")) == FloatCore()
+
+
+def test_everything_that_does_not_fit_is_told_at_once() -> None:
+    words = loihi(cores=1, neurons_per_core=8).refuse(demand(current_decay=0.0, voltage_decay=1.0))
+    assert words is not None
+    for part in ("16 neurons", "model.current_decay=0 is 0/4096", "model.voltage_decay=1 is 4096/4096"):
+        assert part in words
 
 
 def test_bounds() -> None:
     with pytest.raises(BoundsError, match="state_bits=32"):
-        Loihi2(state_bits=32)
+        loihi(state_bits=32)
     with pytest.raises(BoundsError, match="arithmetic='int8' is not one of fixed, float"):
-        SimulatedCore("int8")  # type: ignore[arg-type]
+        core(arithmetic="int8")

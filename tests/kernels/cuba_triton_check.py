@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from neurobench.kernels.cuba_triton import backward, forward
+from neurobench.kernels.cuba.gpu import backward, forward
 from neurobench.models.slayer.neuron import POINT, Cuba, fixed_step, float_step, scan_back, slope_of, unroll
 
 T, B, C = 25, 3, 70  # 210 pairs: a whole block of 128 and part of one

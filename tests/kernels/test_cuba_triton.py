@@ -28,17 +28,16 @@ def test_an_engine_on_these_kernels_agrees_with_the_one_on_torch() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_learns_what_the_cpu_does() -> None:
-    from neurobench.data.specs import NMNIST
-    from neurobench.devices.core.sim_core import SimulatedCore
     from neurobench.models.learner import Seeds, Step, Task
-    from neurobench.models.slayer.spec import SlayerSNN
+    from tests.specs import spec
 
-    split = NMNIST(validation=0).load(0).train.head(32)
-    found = []
+    split = spec("dataset/nmnist", validation=0).load(0).train.head(32)
+    losses = []
     for name in ("cpu", "cuda"):
         device = torch.device(name)
-        recipe = SlayerSNN(hidden=(64, 64), core=SimulatedCore().open(0, device))
-        one = recipe.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), device)
-        found.append([one.learn(split.batch(slice(None)), Step(k, 3, 0))["loss"] for k in range(3)])
-    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
-    assert found[0] == pytest.approx(found[1], rel=1e-2)
+        devices = {"core": spec("backend/sim", "core").open(0, device)}
+        model = spec("model/slayer_snn", hidden=(64, 64))
+        one = model.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, device)
+        losses.append([one.learn(split.batch(slice(None)), Step(k, 3, 0)).loss for k in range(3)])
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)

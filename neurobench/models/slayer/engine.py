@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba
@@ -10,14 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.cuba_backward import backward
-from neurobench.kernels.cuba_forward import COUNTS, TALLY, dense, forward_fixed, forward_float
-from neurobench.kernels.product import COLUMNS, pack_transposed
-from neurobench.models.slayer.neuron import POINT, Slope
-from neurobench.models.slayer.parameters import Held
-from neurobench.models.slayer.spikes import Spikes
+from neurobench.kernels.cuba import backward as back_kernel
+from neurobench.kernels.cuba import forward as kernel
+from neurobench.kernels.cuba import step as constants
+from neurobench.kernels.cuba.forward import COUNTS, TALLY, forward_fixed, forward_float
+from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba.spike_lists import Spikes, dense
+from neurobench.models.slayer.network import QuantizedLayer
+from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 
 _BLOCK = 4  # samples a thread that go the way back together: what a layer hands to the one below is still in the cache
+
+
+class Dropout(NamedTuple):
+    """All spikes of some hidden neurons are dropped, for a whole sample; the others count 1 / keep_prob."""
+
+    masks: list[Tensor]  # (N, C) uint8 of each hidden layer, 0 where dropped
+    keep_prob: float
 
 
 class LayerGradient(NamedTuple):
@@ -25,7 +33,7 @@ class LayerGradient(NamedTuple):
 
     parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
     factor: float
-    dD: np.ndarray  # (3,) sums as in `neuron.Back`
+    dD: np.ndarray  # (3,) sums as in `neuron.scan_back`
     delay: Tensor  # (C,) float64
 
 
@@ -34,67 +42,71 @@ class Activity(NamedTuple):
 
     y: Tensor  # (N, T, C) float32, arrivals of the last layer
     fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
-    tally: list[dict[str, int]]  # of each layer, see cuba_forward.TALLY
+    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`
 
 
-@dataclass
-class _Buffers:
-    """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
+class _Buffers(NamedTuple):
+    """Of one layer for N samples: what a pass writes, and where each step's arriving spikes begin."""
 
-    v: np.ndarray
-    out: np.ndarray
-    count: np.ndarray
-    begin: np.ndarray
-    fired: np.ndarray
-    tally: np.ndarray
+    activity: kernel.Activity
+    begin: np.ndarray  # (N, T) int64
+
+    def arrivals(self) -> Spikes:
+        out = self.activity.out
+        return Spikes(out.reshape(-1), self.begin, self.activity.count, out.shape[2])
+
+
+class _LayerPass(NamedTuple):
+    """What a layer was handed, and where it left what it did."""
+
+    inputs: Spikes
+    input_keep_prob: float  # by which the inputs have to be scaled up
+    mask: np.ndarray  # (N, C) uint8
+    keep_prob: float  # of its own spikes
+    buffers: _Buffers
 
 
 class EventEngine:
     """Holds the last forward pass, of which `gradients` makes the way back."""
 
     def __init__(self) -> None:
-        self._kept: dict[Any, Any] = {}
+        self._cache: dict[Any, Any] = {}
         self._pass: Any = None
 
     def run(
         self,
         inputs: Spikes,
-        layers: list[Held],
-        kept: list[Tensor] | None = None,
-        keep: float = 1.0,
+        layers: list[QuantizedLayer],
+        dropout: Dropout | None = None,
         learns: bool = False,
         counted: bool = False,
     ) -> Activity:
-        """kept: (N, C) uint8 of each hidden layer, 0 where dropout takes all of a neuron's spikes; keep: 1 - p."""
+        """learns: `gradients`, `voltages` and `arrivals` are asked for next; counted: states are part of the tally."""
         chunks = numba.get_num_threads()
         n, steps = inputs.begin.shape
-        coming, share, used = inputs, 1.0, []
+        passes: list[_LayerPass] = []
         for k, layer in enumerate(layers):
-            hidden = k + 1 < len(layers)
-            own = self._buffers(k, layer, n, steps, chunks, learns)
-            stays = kept[k].numpy() if hidden and kept is not None else self._ones(n, layer.W.shape[1])
-            given = (*coming[:3], layer.W.numpy(), share, _numbers(layer), layer.delay.numpy(), stays, chunks, learns)
-            written = (own.v, own.out, own.count, own.fired, own.tally)
-            if layer.unit == 1:
-                forward_float(*given, *written)
-            else:
-                forward_fixed(*given, counted, *written)
-            used.append((coming, share, stays, own))
-            coming = Spikes(own.out.reshape(-1), own.begin, own.count, layer.W.shape[1])
-            share = keep if hidden and kept is not None else 1.0
-        last = used[-1][3]
+            buffers = self._buffers(k, layer, n, steps, chunks, learns)
+            mask, keep_prob = np.ones((n, layer.W.shape[1]), np.uint8), 1.0
+            if dropout is not None and k + 1 < len(layers):
+                mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
+            passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
+            _forward(layer, passes[-1], chunks, learns, counted)
+            inputs = buffers.arrivals()
+        last = passes[-1].buffers.activity
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
-        self._pass = (layers, used, keep if kept is not None else 1.0) if learns else None
-        fired = [torch.from_numpy(own.fired.copy()) for *_, own in used]
-        return Activity(y, fired, [_told(own.tally) for *_, own in used])
+        self._pass = (layers, passes) if learns else None
+        written = [each.buffers.activity for each in passes]
+        fired = [torch.from_numpy(each.fired) for each in written]
+        return Activity(y, fired, [_totals(each.tally) for each in written])
 
-    def gradients(self, g: Tensor, slope: Slope, with_decays: bool = True) -> list[LayerGradient]:
+    def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
 
         The parts stay valid until the next call.
         """
-        layers, used, keep = self._pass
+        layers, passes = self._pass
         chunks = numba.get_num_threads()
         sums = [self._sums(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
         panels = [self._panels(k, layer.w) for k, layer in enumerate(layers)]
@@ -102,72 +114,66 @@ class EventEngine:
             part = slice(first, first + _BLOCK * chunks)
             back = g[part].numpy()
             for k in reversed(range(len(layers))):
-                layer, (coming, _, stays, own) = layers[k], used[k]
+                layer, (inputs, _, mask, keep_prob, (activity, _)) = layers[k], passes[k]
                 n, steps, width = back.shape
                 below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
-                backward(
-                    back,
-                    own.v[part],
-                    layer.delay.numpy(),
-                    stays[part],
-                    np.float32(keep if k + 1 < len(layers) else 1.0),
-                    _numbers(layer)[2],
-                    _slope(layer, slope),
-                    with_decays,
-                    coming.neurons,
-                    coming.begin[part],
-                    coming.counts[part],
-                    own.out[part],
-                    own.count[part],
-                    chunks,
-                    panels[k],
-                    self._array("eu", k, (chunks, steps, width)),
-                    below,
-                    *sums[k],
+                done = back_kernel.Pass(
+                    inputs=inputs._replace(begin=inputs.begin[part], counts=inputs.counts[part]),
+                    v=activity.v[part],
+                    threshold=_constants(layer).threshold,
+                    delay=layer.delay.numpy(),
+                    mask=mask[part],
+                    keep=np.float32(keep_prob),
+                    out=activity.out[part],
+                    count=activity.count[part],
                 )
+                eu = self._array("eu", k, (chunks, steps, width))
+                slopes = _surrogate(layer, surrogate)
+                back_kernel.backward(back, done, slopes, with_decays, panels[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         return [
-            LayerGradient(torch.from_numpy(dW), 1 / share, dD.sum(0) * layer.unit, torch.from_numpy(dd.sum(0)))
-            for (dW, dD, dd), layer, (_, share, *_) in zip(sums, layers, used, strict=True)
+            LayerGradient(
+                parts=torch.from_numpy(dW),
+                factor=1 / each.input_keep_prob,
+                dD=dD.sum(0) * layer.neuron.lsb,
+                delay=torch.from_numpy(dd.sum(0)),
+            )
+            for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True)
         ]
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
-        return [torch.from_numpy(own.v) for *_, own in self._pass[1]]
+        return [torch.from_numpy(each.buffers.activity.v) for each in self._pass[1]]
 
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
-        _, used, _ = self._pass
-        return [Spikes(own.out.reshape(-1), own.begin, own.count, own.out.shape[2]) for *_, own in used]
+        return [each.buffers.arrivals() for each in self._pass[1]]
 
-    def _buffers(self, k: int, layer: Held, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
-        key = ("layer", k, n, steps, chunks, learns, layer.unit == 1)
-        if key not in self._kept:
-            width = layer.W.shape[1]
-            self._kept[key] = _Buffers(
-                v=np.empty(
-                    (n, steps, width) if learns else (chunks, 1, width), np.float32 if layer.unit == 1 else np.int32
-                ),
-                out=np.empty((n, steps, width), np.uint16),
-                count=np.empty((n, steps), np.int32),
-                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
-                fired=np.empty((n, width), np.int32),
-                tally=np.empty((chunks, len(TALLY)), np.int64),
-            )
-        return self._kept[key]
+    def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
+        width = layer.W.shape[1]
+        kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
+        activity = kernel.Activity(
+            v=self._array("v", k, (n, steps, width) if learns else (chunks, 1, width), kind),
+            out=self._array("out", k, (n, steps, width), np.uint16),
+            count=self._array("count", k, (n, steps), np.int32),
+            fired=np.empty((n, width), np.int32),
+            tally=np.empty((chunks, len(TALLY)), np.int64),
+        )
+        return _Buffers(activity, (np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps))
 
-    def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
-        key = (name, k, shape)
-        if key not in self._kept:
-            self._kept[key] = np.empty(shape, np.float32)
-        return self._kept[key]
+    def _array(self, name: str, k: int, shape: tuple[int, ...], kind: Any = np.float32) -> np.ndarray:
+        """Of layer k, with what it held last; fresh memory is slow to touch."""
+        key = (name, k, shape, kind)
+        if key not in self._cache:
+            self._cache[key] = np.empty(shape, kind)
+        return self._cache[key]
 
-    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """dW, dD and dd of `backward`, at 0."""
+    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
+        """At 0."""
         dW = self._array("dW", k, (chunks, *shape))
         dW[:] = 0
-        return dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1]))
+        return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
 
     def _panels(self, k: int, w: Tensor) -> np.ndarray:
         """Of the transpose of a layer's weights (I, C), for `product`; none for the first layer."""
@@ -176,26 +182,30 @@ class EventEngine:
             pack_transposed(w.numpy(), panels)
         return panels
 
-    def _ones(self, n: int, width: int) -> np.ndarray:
-        key = ("ones", n, width)
-        if key not in self._kept:
-            self._kept[key] = np.ones((n, width), np.uint8)
-        return self._kept[key]
+
+def _forward(layer: QuantizedLayer, run: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
+    weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
+    dropout = kernel.Dropout(run.input_keep_prob, run.mask)
+    given = (run.inputs, weights, _constants(layer), dropout, chunks, learns)
+    if isinstance(layer.neuron, FixedNeuron):
+        forward_fixed(*given, counted, run.buffers.activity)
+    else:
+        forward_float(*given, run.buffers.activity)
 
 
-def _numbers(layer: Held) -> tuple[Any, ...]:
-    kind = np.float32 if layer.unit == 1 else np.int32
-    numbers = layer.cuba[:3] if layer.unit == 1 else layer.cuba
-    return tuple(kind(number) for number in numbers)
+def _constants(layer: QuantizedLayer) -> constants.FixedNeuron | constants.FloatNeuron:
+    if isinstance(layer.neuron, FixedNeuron):
+        return constants.FixedNeuron(*map(np.int32, layer.neuron))
+    return constants.FloatNeuron(*map(np.float32, layer.neuron))
 
 
-def _slope(layer: Held, slope: Slope) -> tuple[np.float32, ...]:
-    one = POINT if layer.unit != 1 else 1
-    numbers = (layer.unit, slope.centre, -1 / slope.tau, slope.peak, layer.cuba.ku / one, layer.cuba.kv / one)
-    return tuple(np.float32(number) for number in numbers)
+def _surrogate(layer: QuantizedLayer, surrogate: Surrogate) -> back_kernel.Surrogate:
+    lsb, ku, kv = layer.neuron.lsb, layer.neuron.ku, layer.neuron.kv
+    numbers = (lsb, surrogate.centre, -1 / surrogate.tau, surrogate.peak, ku * lsb, kv * lsb)
+    return back_kernel.Surrogate(*map(np.float32, numbers))
 
 
-def _told(tally: np.ndarray) -> dict[str, int]:
+def _totals(tally: np.ndarray) -> dict[str, int]:
     """Counts are added over the chunks, largest values compared."""
     joined = [*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0)]
     return {name: int(value) for name, value in zip(TALLY, joined, strict=True)}

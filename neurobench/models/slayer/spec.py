@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
-from neurobench.config.errors import did_you_mean
+from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
-from neurobench.models.learner import ModelSpec, Task
+from neurobench.models.learner import ModelSpec, Step, Task
 
 Fraction = Annotated[float, Bound(0, 1)]
-# What lava-dl does otherwise than it says, and this model does right unless asked: fix | lava.
-COMPAT = {
-    "augment": "fix",  # lava: the turn is a shear about the origin, not about the sensor's middle
-    "decay_grad": "fix",  # lava: the decays' gradient has the wrong sign, 4096 times the size, and v before the reset
-    "polarity": "fix",  # lava: the smallest polarity of a recording counts as 0, so one of ON events alone turns OFF
-}
+COMPAT = ("augment", "decay_grad", "polarity")  # switches; the YAML says what lava-dl does otherwise than it says
+TUTORIAL_EPOCHS = (19, 39, 59, 79, 99)  # from 0, whose figures the tutorial prints
+MOST_INPUTS = 65_535  # lists of events number them in 16 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,35 +30,39 @@ class SlayerSNN(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.slayer.learner.SlayerLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
-    initial_files: ClassVar[tuple[str, ...]] = (".net", ".nir", ".pt")
+    figures: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
+    exports: ClassVar[str] = "neurobench.models.slayer.exports.formats"
+    operations: ClassVar[str] = "neurobench.models.slayer.operations.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.tutorial.tutorial_metrics"
+    initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
-    hidden: tuple[Annotated[int, Bound(1, 60_000)], ...] = (512, 512)
-    threshold: Annotated[float, Bound(1 / 64, (131071 + 1) / 64, below=True)] = 1.25  # in units of the weights
-    current_decay: Fraction = 0.25  # a step
-    voltage_decay: Fraction = 0.03  # a step
-    learn_decays: bool = True
-    tau_grad: Annotated[float, Bound(0, above=True)] = 0.03  # width of the surrogate, / (100 threshold)
-    scale_grad: Annotated[float, Bound(0, above=True)] = 3.0  # its height
-    dropout: Annotated[float, Bound(0, 1, below=True)] = 0.05  # of hidden neurons, for a whole sample
-    weight_norm: bool = True
-    delay: bool = True  # of hidden spikes, learned
-    max_delay: Annotated[int, Bound(0, 62)] = 62  # steps
-    loss: Literal["rate", "max", "time"] = "rate"
-    true_rate: Fraction = 0.2  # spikes a step of the label's neuron; rate and time
-    false_rate: Fraction = 0.03  # of the others
-    window: Annotated[int, Bound(1)] | None = None  # steps over which rates are taken; null: all. rate and max
-    max_mode: Literal["probability", "softmax"] = "probability"  # of what the maximum's likelihood is taken
-    time_tau: Annotated[float, Bound(0, above=True)] = 5.0  # steps; of the filter under which trains are compared
-    time_order: Annotated[int, Bound(1, 10)] = 1
-    lr: Annotated[float, Bound(0)] = 0.001  # of Adam, every parameter; 0: only measure what init_from names
-    lr_schedule: Literal["constant", "cosine"] = "constant"  # cosine: down to 0 at the last update
-    augment: bool = True  # shift and turn training samples
-    shift: tuple[Annotated[int, Bound(-33, 33)], ...] = (-4, 3)  # pixels, both ways; from and to
-    angle: Annotated[float, Bound(0, 180)] = 5.0  # degrees, at most, to either side
-    sampling_time: Annotated[float, Bound(0, above=True)] = 1.0  # ms a step
-    length: Annotated[float, Bound(0, above=True)] = 300.0  # ms of a recording that are seen
-    init_from: str | None = None  # start from a file (.net, .nir or .pt, see `neurobench export`) or a run's network
-    compat: Mapping[str, str] = dataclasses.field(default_factory=lambda: COMPAT)  # fix | lava
+    hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]
+    threshold: Annotated[float, Bound(1 / 64, (131071 + 1) / 64, below=True)]
+    current_decay: Fraction
+    voltage_decay: Fraction
+    learn_decays: bool
+    tau_grad: Annotated[float, Bound(0, above=True)]
+    scale_grad: Annotated[float, Bound(0, above=True)]
+    dropout: Annotated[float, Bound(0, 1, below=True)]
+    weight_norm: bool
+    delay: bool
+    max_delay: Annotated[int, Bound(0, 62)]  # steps
+    loss: Literal["rate", "max", "time"]
+    true_rate: Fraction
+    false_rate: Fraction
+    window: Annotated[int, Bound(1)] | None  # steps
+    max_mode: Literal["probability", "softmax"]
+    time_tau: Annotated[float, Bound(0, above=True)]  # steps
+    time_order: Annotated[int, Bound(1, 10)]
+    lr: Annotated[float, Bound(0)]
+    lr_schedule: Literal["constant", "cosine"]
+    augment: bool
+    shift: tuple[Annotated[int, Bound(-33, 33)], ...]  # pixels, from and to
+    angle: Annotated[float, Bound(0, 180)]  # degrees
+    sampling_time: Annotated[float, Bound(0, above=True)]  # ms a step
+    length: Annotated[float, Bound(0, above=True)]  # ms
+    init_from: str | None
+    compat: Mapping[str, str]
     core: Annotated[str, Uses("core")]
 
     def conflicts(self) -> list[Fault]:
@@ -106,5 +106,18 @@ class SlayerSNN(ModelSpec):
 
     def demand(self, task: Task) -> Demand:
         """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
+        inputs = prod(task.shape)
+        if inputs > MOST_INPUTS:
+            raise UserError(
+                f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}. "
+                "Use those of a smaller sensor."
+            )
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
-        return Demand(layers=(prod(task.shape), *self.hidden, task.n_classes), settings=settings)
+        return Demand(layers=(inputs, *self.hidden, task.n_classes), settings=settings)
+
+    def snapshots(self, at: Step) -> Sequence[str]:
+        """Each epoch the flow of gradients at its last update; the network where the tutorial prints figures of it."""
+        if not at.ends_epoch:
+            return ()
+        network = (f"epoch/{at.epoch}",) if at.epoch in TUTORIAL_EPOCHS else ()
+        return (f"flow/{at.epoch}", *network)

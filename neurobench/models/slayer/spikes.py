@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from neurobench.data.events import Events
-from neurobench.kernels.cuba_bins import bin_events
+from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
 from neurobench.kernels.random import uniforms
-
-
-class Spikes(NamedTuple):
-    """Active at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
-
-    neurons: np.ndarray  # (E,) uint16
-    begin: np.ndarray  # (N, T) int64
-    counts: np.ndarray  # (N, T) int32
-    width: int  # neurons
 
 
 def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarray:
@@ -32,10 +21,6 @@ def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarra
     return np.column_stack([moved, np.cos(turn), np.sin(turn)])
 
 
-def still(n: int) -> np.ndarray:
-    return np.tile([0.0, 0.0, 1.0, 0.0], (n, 1))
-
-
 def binned(
     events: Events, steps: int, sampling_time: float, moved: np.ndarray | None = None, sheared: bool = False
 ) -> Spikes:
@@ -45,29 +30,25 @@ def binned(
     """
     n = len(events)
     polarities, rows, columns = events.sensor
-    index = np.empty(max(1, len(events.t)), np.uint16)
     begin, count = np.empty((n, steps), np.int64), np.empty((n, steps), np.int32)
+    spikes = Spikes(np.empty(max(1, len(events.t)), np.uint16), begin, count, polarities * rows * columns)
     bin_events(
-        *(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start)),
-        still(n) if moved is None else moved,
+        Recordings(*(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))),
+        np.tile([0.0, 0.0, 1.0, 0.0], (n, 1)) if moved is None else moved,
         sheared,
         1000.0 * sampling_time,
         (polarities, rows, columns),
         numba.get_num_threads(),
-        index,
-        begin,
-        count,
+        spikes,
     )
-    return Spikes(index, begin, count, polarities * rows * columns)
+    return spikes
 
 
 def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
     """(T, N, width) float32 in {0, 1}. Time is axis 0."""
     n, steps = spikes.begin.shape
-    lengths = spikes.counts.reshape(-1)
-    first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
-    where = torch.from_numpy(spikes.neurons[first + np.arange(lengths.sum())].astype(np.int64)).to(device)
-    row = torch.from_numpy(np.repeat(np.arange(n * steps), lengths)).to(device)
+    where = torch.from_numpy(_active(spikes).astype(np.int64)).to(device)
+    row = torch.from_numpy(np.repeat(np.arange(n * steps), spikes.counts.reshape(-1))).to(device)
     dense = torch.zeros(n * steps, spikes.width, device=device)
     dense[row, where] = 1
     return dense.reshape(n, steps, -1).transpose(0, 1).contiguous()
@@ -75,9 +56,14 @@ def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
 
 def arrivals(spikes: Spikes) -> np.ndarray:
     """(width,) int64: how often each neuron is active, over samples and steps."""
+    return np.bincount(_active(spikes), minlength=spikes.width)
+
+
+def _active(spikes: Spikes) -> np.ndarray:
+    """Neurons of all samples and steps, in their order."""
     lengths = spikes.counts.reshape(-1)
     first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
-    return np.bincount(spikes.neurons[first + np.arange(lengths.sum())], minlength=spikes.width)
+    return spikes.neurons[first + np.arange(lengths.sum())]
 
 
 def from_dense(x: Tensor) -> Spikes:

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.models.slayer.neuron import POINT, Cuba, Slope, slope_of
-from neurobench.models.slayer.parameters import Held, Layer
-from neurobench.models.slayer.synapse import halves, scale_of
+from neurobench.models.learner import Seeds, Task
+from neurobench.models.slayer.network import Layer, QuantizedLayer, half_mantissas, scale_of, weights_of
+from neurobench.models.slayer.neuron import POINT, FixedNeuron, FloatNeuron, Neuron, Surrogate, lava_surrogate
+from tests.specs import spec
 
+CPU = torch.device("cpu")
+SPLITS = spec("dataset/nmnist", validation=0).load(0)
 VECTORS = Path(__file__).parent / "vectors"
 ROOM = 2**30
 
@@ -20,8 +23,8 @@ class Case(NamedTuple):
     z: Any  # the file
     x: Tensor  # (T, N, I) inputs in {0, 1}
     layers: list[Layer]
-    held: list[Held]
-    slope: Slope
+    quantized: list[QuantizedLayer]
+    surrogate: Surrogate
 
     def gradient(self) -> Tensor:
         """dL/dy (N, T, C) of the summed SpikeRate loss, by its closed form 2 (r - target) / T."""
@@ -32,13 +35,29 @@ class Case(NamedTuple):
         return (2 * (r - target) / steps)[:, None, :].expand(-1, steps, -1).contiguous()
 
 
+def sim(**changes: Any) -> Any:
+    return spec("backend/sim", "core", **changes)
+
+
+def mock(**changes: Any) -> Any:
+    return spec("backend/mock", "core", **changes)
+
+
+def learner(core: Any = None, **changes: Any) -> Any:
+    """A small one, 2312-40-30-10."""
+    one = spec("model/slayer_snn", **{"hidden": (40, 30), **changes})
+    devices = {"core": (core or sim()).open(0, CPU)}
+    return one.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)
+
+
 def vector(name: str) -> Any:
     return np.load(VECTORS / f"{name}.npz")
 
 
 def case(name: str) -> Case:
     z = vector(name)
-    layers, held = [], []
+    fixed = "v_th_mant" in z
+    layers, quantized = [], []
     for k in (1, 2):
         normed = f"wv{k}" in z
         v = torch.from_numpy(z[f"wv{k}" if normed else f"w{k}"]).t().contiguous()
@@ -48,18 +67,17 @@ def case(name: str) -> Case:
         layers.append(Layer(v, g, torch.tensor(decays), delay))
         whole = torch.zeros(v.shape[1], dtype=torch.int32) if delay is None else delay.floor().int()
         scale = scale_of(v, g)
-        if "v_th_mant" in z:
+        if fixed:
             i, u, threshold = (int(z[key]) for key in ("i_decay", "v_decay", "v_th_mant"))
-            W = halves(v * scale)
-            held.append(
-                Held(W, W.float() / 32, Cuba(POINT - i, POINT - u, 64 * threshold, ROOM, ROOM), 1 / POINT, whole, scale)
-            )
+            W = half_mantissas(v * scale)
+            neuron: Neuron = FixedNeuron(POINT - i, POINT - u, 64 * threshold, ROOM, ROOM)
+            quantized.append(QuantizedLayer(W, weights_of(W), neuron, whole, scale))
         else:
             w = (v * scale).contiguous()
-            held.append(Held(w, w, Cuba(0.75, 0.97, 1.25, np.inf, np.inf), 1.0, whole, scale))
-    fixed = "v_th_mant" in z
-    slope = slope_of(1.25, float(z["tau_grad"]), float(z["scale_grad"]), 0.01 / POINT if fixed else 0.0)
-    return Case(z, torch.from_numpy(z["x"]).permute(2, 0, 1).float(), layers, held, slope)
+            quantized.append(QuantizedLayer(w, w, FloatNeuron(0.75, 0.97, 1.25), whole, scale))
+    epsilon = 0.01 / POINT if fixed else 0.0
+    surrogate = lava_surrogate(1.25, float(z["tau_grad"]), float(z["scale_grad"]), epsilon)
+    return Case(z, torch.from_numpy(z["x"]).permute(2, 0, 1).float(), layers, quantized, surrogate)
 
 
 @pytest.fixture(params=["tiny_quant", "tiny_norm_delay", "tiny_float"])

@@ -11,50 +11,46 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.data.specs import NMNIST
-from neurobench.devices.core.loihi import Loihi2
-from neurobench.devices.core.sim_core import SimulatedCore
-from neurobench.models.learner import Seeds, Step, Task
+from neurobench.models.learner import Initial, Step
+from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.learner import SlayerLearner
-from neurobench.models.slayer.spec import SlayerSNN
+from tests.models.slayer.conftest import SPLITS, learner, mock, sim
 
-CPU = torch.device("cpu")
-TASK = Task("events", (2, 34, 34), 10)
-SEEDS = Seeds(0, 1, 2, 3)
-RECORDINGS = NMNIST(validation=0).load(0).train.head(4)
+RECORDINGS = SPLITS.train.head(4)
 
 
-def learner(core: Any = None, **settings: Any) -> Any:
-    core = (core or SimulatedCore()).open(0, CPU)
-    return SlayerSNN(**{"hidden": (20, 15), "core": core, **settings}).build(TASK, SEEDS, CPU)
+def started(file: Path, core: Any = None, **changes: Any) -> Any:
+    """A learner that goes on from a file."""
+    one = learner(core, **{"hidden": (20, 15), **changes})
+    one.start(RECORDINGS, Initial(file.name, file, None))
+    return one
 
 
 @pytest.fixture(scope="module")
 def trained() -> SlayerLearner:
     """After three updates, with delays of several steps."""
-    one = learner(lr=0.01)
+    one = learner(hidden=(20, 15), lr=0.01)
     for layer in one.layers[:2]:
         layer.delay.mul_(7)
-    one.held = one._on_core()
+    one.quantized = one._quantize()
     for k in range(3):
         one.learn(RECORDINGS.batch(slice(None)), Step(k, 3, 0))
     return one
 
 
 def spikes(one: Any) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    act = one.engine.run(one.inputs(RECORDINGS.x), one.held)
+    act = one.engine.run(one.inputs(RECORDINGS.x), one.quantized)
     return act.y, act.fired
 
 
-@pytest.mark.parametrize("core", [SimulatedCore(), Loihi2()], ids=["sim", "mock"])
+@pytest.mark.parametrize("core", [sim(), mock()], ids=["sim", "mock"])
 @pytest.mark.parametrize(("kind", "suffix"), [("netx", "net"), ("nir", "nir"), ("pt", "pt")])
 def test_a_round_trip_gives_the_same_spikes(
     trained: SlayerLearner, tmp_path: Path, kind: str, suffix: str, core: Any
 ) -> None:
     file = tmp_path / f"model.{suffix}"
-    file.write_bytes(trained.exports()[kind]())
-    again = learner(core, init_from=str(file))
-    again.start(RECORDINGS)
+    file.write_bytes(formats(trained)[kind]())
+    again = started(file, core)
     (y, fired), (same_y, same) = spikes(trained), spikes(again)
     assert y.sum() > 0
     assert (y == same_y).all()
@@ -64,23 +60,23 @@ def test_a_round_trip_gives_the_same_spikes(
 
 
 def test_netx_holds_what_lava_expects(trained: SlayerLearner, tmp_path: Path) -> None:
-    (tmp_path / "model.net").write_bytes(trained.exports()["netx"]())
+    (tmp_path / "model.net").write_bytes(formats(trained)["netx"]())
     with h5py.File(tmp_path / "model.net") as file:
         first, last = file["layer/0"], file["layer/2"]
         assert first["type"][:].tolist() == [b"dense"]
         assert first["weight"].dtype == np.float32
-        assert (first["weight"][:] == 2 * trained.held[0].W.numpy().T.astype(np.float32)).all()
+        assert (first["weight"][:] == 2 * trained.quantized[0].W.numpy().T.astype(np.float32)).all()
         assert first["shape"][:].tolist() == [20]
         assert int(first["inFeatures"][()]) == 2312
         assert first["neuron/type"][()] == b"CUBA"
         assert int(first["neuron/vThMant"][()]) == 80
         assert int(first["neuron/iDecay"][()]) == 1024
-        assert first["delay"][:].tolist() == trained.held[0].delay.tolist()
+        assert first["delay"][:].tolist() == trained.quantized[0].delay.tolist()
         assert "delay" not in last
 
 
 def test_lavas_state_keys(trained: SlayerLearner, tmp_path: Path) -> None:
-    (tmp_path / "model.pt").write_bytes(trained.exports()["pt"]())
+    (tmp_path / "model.pt").write_bytes(formats(trained)["pt"]())
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert state["blocks.1.synapse.weight_v"].shape == (15, 20, 1, 1, 1)
     assert state["blocks.1.synapse.weight_g"].shape == (15, 1, 1, 1, 1)
@@ -128,11 +124,11 @@ def test_a_damaged_file_is_refused_by_path(
     trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
 ) -> None:
     file = tmp_path / "model.net"
-    file.write_bytes(trained.exports()["netx"]())
+    file.write_bytes(formats(trained)["netx"]())
     with h5py.File(file, "r+") as opened:
         damage(opened)
     with pytest.raises(UserError) as refusal:
-        learner(init_from=str(file)).start(RECORDINGS)
+        started(file)
     assert sentence in str(refusal.value)
 
 
@@ -140,28 +136,37 @@ def test_other_files_are_refused(trained: SlayerLearner, tmp_path: Path) -> None
     for name, what in (("a.net", "no HDF5 file"), ("a.nir", "no NIR graph"), ("a.pt", "no state of tensors")):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(UserError, match=what):
-            learner(init_from=str(tmp_path / name)).start(RECORDINGS)
-    with pytest.raises(UserError, match="no such file"):
-        learner(init_from=str(tmp_path / "absent.net")).start(RECORDINGS)
-    (tmp_path / "b.net").write_bytes(trained.exports()["netx"]())
+            started(tmp_path / name)
+    (tmp_path / "b.net").write_bytes(formats(trained)["netx"]())
     with pytest.raises(UserError, match=r"layers of \(2312, 20, 15, 10\) neurons; this run's have \(2312, 9, 15, 10\)"):
-        learner(init_from=str(tmp_path / "b.net"), hidden=(9, 15)).start(RECORDINGS)
-    (tmp_path / "b.pt").write_bytes(trained.exports()["pt"]())
+        started(tmp_path / "b.net", hidden=(9, 15))
+    (tmp_path / "b.pt").write_bytes(formats(trained)["pt"]())
     with pytest.raises(UserError, match=r"blocks.0.delay.delay has shape \(20,\); this network needs \(9,\)"):
-        learner(init_from=str(tmp_path / "b.pt"), hidden=(9, 15)).start(RECORDINGS)
+        started(tmp_path / "b.pt", hidden=(9, 15))
 
 
 def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nir", None)
     with pytest.raises(UserError, match=r"package nir: pip install 'neurobench-runner\[spiking\]'"):
-        trained.exports()["nir"]()
+        formats(trained)["nir"]()
+
+
+def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
+    run = Path("outputs/first/1")
+    again = learner(hidden=(20, 15))
+    again.start(RECORDINGS, Initial("first", run, trained.state_dict()))
+    assert (spikes(again)[0] == spikes(trained)[0]).all()
+    with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 holds no network of slayer_snn"):
+        again.start(RECORDINGS, Initial("first", run, {"rbm": {}}))
+    with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1: layers.0.v has shape \(2312, 20\)"):
+        learner().start(RECORDINGS, Initial("first", run, trained.state_dict()))
 
 
 def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
     silent = learner()
-    for layer in silent.held:
+    for layer in silent.quantized:
         layer.W.zero_()
     with pytest.raises(UserError, match="zeros alone"):
-        silent.exports()["netx"]()
+        formats(silent)["netx"]()
     with pytest.raises(UserError, match="arithmetic=fixed"):
-        learner(SimulatedCore("float")).exports()["netx"]()
+        formats(learner(sim(arithmetic="float")))["netx"]()

@@ -8,32 +8,27 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.data.specs import NMNIST
-from neurobench.devices.core.loihi import Loihi2
-from neurobench.devices.core.sim_core import SimulatedCore
+from neurobench.data.events import Events
 from neurobench.metrics.operations import total
-from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.slayer import adam
+from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import LayerGradient
-from neurobench.models.slayer.spec import COMPAT, SlayerSNN
-from neurobench.models.slayer.spikes import as_dense
+from neurobench.models.slayer.figures import all_figures
+from neurobench.models.slayer.network import on_grid, quantize
+from neurobench.models.slayer.operations import operations
+from neurobench.models.slayer.spikes import as_dense, binned
+from neurobench.models.slayer.tutorial import tutorial_metrics
+from neurobench.models.slayer.update import update, zero_moments
+from tests.models.slayer.conftest import CPU, SPLITS, learner, mock, sim
 from tests.models.slayer.plain import layer as plain_layer
+from tests.specs import spec, values
 
-CPU = torch.device("cpu")
-TASK = Task("events", (2, 34, 34), 10)
-SEEDS = Seeds(0, 1, 2, 3)
-SPLITS = NMNIST(validation=0).load(0)
 TRAIN = SPLITS.train.head(16)
-
-
-def learner(core: Any = None, **settings: Any) -> Any:
-    opened = (core or SimulatedCore()).open(0, CPU)
-    return SlayerSNN(**{"hidden": (40, 30), "core": opened, **settings}).build(TASK, SEEDS, CPU)
+COMPAT = values("model/slayer_snn")["compat"]
 
 
 def train(one: Any, first: int, last: int, n: int = 12) -> list[float]:
-    return [one.learn(TRAIN.batch(slice(None)), Step(k, n, k // 4))["loss"] for k in range(first, last)]
+    return [one.learn(TRAIN.batch(slice(None)), Step(k, n, k // 4, 4)).loss for k in range(first, last)]
 
 
 def same_state(a: Any, b: Any) -> bool:
@@ -63,7 +58,7 @@ def test_the_loss_falls(settings: dict[str, Any]) -> None:
 
 
 def test_the_float_core_learns_too() -> None:
-    losses = train(learner(SimulatedCore("float"), lr=0.01, augment=False), 0, 28, n=28)
+    losses = train(learner(sim(arithmetic="float"), lr=0.01, augment=False), 0, 28, n=28)
     assert min(losses) < 0.75 * losses[0]
 
 
@@ -80,12 +75,12 @@ def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
 @pytest.mark.parametrize("normed", [True, False])
 def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
     one = learner(weight_norm=normed)
-    layer, there = one.layers[1], one.held[1]
+    layer, quantized = one.layers[1], one.quantized[1]
     dw = torch.randn(2, *layer.v.shape)
     v = torch.nn.Parameter(layer.v.clone())
     g = torch.nn.Parameter(layer.g.clone()) if normed else None
     optimiser = torch.optim.Adam([p for p in (v, g) if p is not None], lr=0.01)
-    moments = adam.at_rest(layer)
+    moments = zero_moments(layer)
     for k in range(3):
         w = v if g is None else g * v / v.square().sum(0).sqrt()
         loss = (w * (dw.sum(0) * 1.25)).sum()
@@ -93,8 +88,8 @@ def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bo
         loss.backward()
         optimiser.step()
         gradient = LayerGradient(dw.clone(), 1.25, np.zeros(3), torch.zeros(30, dtype=torch.float64))
-        adam.update(layer, there, gradient, moments, 0.01, k, one.recipe)
-        there = adam.on_core(layer, one.core, one.recipe)
+        update(layer, quantized, gradient, moments, 0.01, k, one.spec)
+        quantized = quantize(layer, one.core, one.spec)
         torch.testing.assert_close(layer.v, v.detach(), rtol=1e-4, atol=2e-6)
     if g is not None:
         torch.testing.assert_close(layer.g, g.detach(), rtol=1e-4, atol=2e-6)
@@ -102,56 +97,53 @@ def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bo
 
 def test_compiled_grid_is_the_reference_grid() -> None:
     one = learner()
-    for layer, there in zip(one.layers, one.held, strict=True):
-        wanted = adam.held(layer, one.core, one.recipe)
-        assert (there.W == wanted.W).all()
-        assert (there.w == wanted.w).all()
+    for layer, quantized in zip(one.layers, one.quantized, strict=True):
+        W, w, _ = on_grid(layer)
+        assert (quantized.W == W).all()
+        assert (quantized.w == w).all()
 
 
 def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same() -> None:
-    sim, mock = learner(lr=0.02), learner(Loihi2(), lr=0.02)
-    for one in (sim, mock):
+    ours, chip = learner(lr=0.02), learner(mock(), lr=0.02)
+    for one in (ours, chip):
         for layer in one.layers[:2]:
             layer.delay.mul_(9)
         train(one, 0, 3)
     x = SPLITS.test.x[:20]
-    wanted = as_dense(sim.inputs(x)).numpy().astype(np.int64)
-    for there in mock.held:
-        m = 2 * there.W.numpy().T.astype(np.int64)
-        i, v, mantissa = 4096 - int(there.cuba.ku), 4096 - int(there.cuba.kv), int(there.cuba.threshold) // 64
-        wanted = plain_layer(wanted, m, i, v, mantissa, there.delay.numpy())
+    wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
+    for layer in chip.quantized:
+        m, neuron = 2 * layer.W.numpy().T.astype(np.int64), layer.neuron
+        wanted = plain_layer(wanted, m, 4096 - neuron.ku, 4096 - neuron.kv, neuron.threshold // 64, layer.delay.numpy())
     assert wanted.sum() > 100
-    for one in (sim, mock):
-        y = one.engine.run(one.inputs(x), one.held).y
+    for one in (ours, chip):
+        y = one.engine.run(one.inputs(x), one.quantized).y
         np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
 
 
 def test_a_narrow_chip_wraps_and_clips_and_says_so() -> None:
-    narrow = learner(Loihi2(state_bits=13))
+    narrow = learner(mock(state_bits=13))
     for layer in narrow.layers:
         layer.g.mul_(8)
-    narrow.held = narrow._on_core()
-    told = narrow.settle(SPLITS.test.head(4), SPLITS.test.head(4))
-    assert told["layer1_wraps"] > 0
-    assert told["layer1_most_u"] > 1
+    narrow.quantized = narrow._quantize()
+    four = SPLITS.test.head(4)
+    report = narrow.finalize(four, four, TrainingRecord())
+    assert report["layer1_wraps"] > 0
+    assert report["layer1_most_u"] > 1
     wide = learner()
-    assert wide.settle(SPLITS.test.head(4), SPLITS.test.head(4))["layer1_wraps"] == 0
+    assert wide.finalize(four, four, TrainingRecord())["layer1_wraps"] == 0
 
 
 def test_operations_are_counted_from_the_spikes() -> None:
     one = learner()
-    figures, _ = total([one.operations(SPLITS.test.x[:4])])
+    figures, _ = total([operations(one, SPLITS.test.x[:4])])
     dense = as_dense(one.inputs(SPLITS.test.x[:4]))
-    first = float((dense.sum((0, 1)) * (one.held[0].W != 0).sum(1)).sum()) / 4
+    first = float((dense.sum((0, 1)) * (one.quantized[0].W != 0).sum(1)).sum()) / 4
     assert figures["effective_acs"] >= first
     assert figures["effective_macs"] == 0
     assert figures["dense_operations"] == 300 * (2312 * 40 + 40 * 30 + 30 * 10)
 
 
 def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner() -> None:
-    from neurobench.data.events import Events
-    from neurobench.models.slayer.spikes import binned
-
     x = torch.tensor([16, 30, 2], dtype=torch.uint8)
     y = torch.tensor([17, 5, 30], dtype=torch.uint8)
     events = Events(torch.tensor([0, 1000, 2000], dtype=torch.int32), x, y, torch.zeros(3, dtype=torch.uint8),
@@ -173,8 +165,6 @@ def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner()
 
 
 def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> None:
-    from neurobench.models.slayer.spikes import binned
-
     x = SPLITS.train.x[:8]
     dense = np.zeros((300, 8, 2312), np.float32)
     for n in range(8):
@@ -218,8 +208,33 @@ def test_a_setting_out_of_bounds_is_refused(settings: dict[str, Any], sentence: 
     assert sentence in str(refusal.value)
 
 
-@pytest.mark.parametrize(("field", "value"), [("current_decay", 0.0), ("voltage_decay", 1.0)])
-def test_decays_that_the_chip_lacks(field: str, value: float) -> None:
-    learner(**{field: value})
-    with pytest.raises(UserError, match=f"model.{field}={value:g} is {round(4096 * value)}/4096"):
-        learner(Loihi2(), **{field: value})
+def test_a_state_with_more_than_the_network_has_is_refused() -> None:
+    with pytest.raises(UserError, match=r"layers\.0\.delay has shape \(40,\); this network needs nothing"):
+        learner(delay=False).load_state_dict(learner().state_dict())
+    with pytest.raises(UserError, match="the state's layers are 3; this network has 2"):
+        learner(hidden=(40,)).load_state_dict(learner().state_dict())
+
+
+def test_the_tutorials_figures_are_those_of_the_network_after_its_epoch() -> None:
+    one, row = learner(lr=0.01), {"train_lava_loss": 3.0, "train_accuracy": 0.5}
+    record = TrainingRecord(epochs=[row] * 40)
+    train(one, 0, 1)
+    wanted = one.measure(SPLITS.test.batch(slice(None)))
+    assert one.spec.snapshots(Step(39, 400, 19, 2)) == ("flow/19", "epoch/19")
+    assert one.spec.snapshots(Step(38, 400, 19, 2)) == ()
+    assert one.spec.snapshots(Step(41, 400, 20, 2)) == ("flow/20",)
+    record.snapshots = {label: one.snapshot(label) for label in ("flow/19", "epoch/19")}
+    train(one, 1, 3)
+    figures = tutorial_metrics(one, SPLITS, record)
+    assert figures["epoch19_test_loss"] == wanted.extra["lava_loss"] / len(SPLITS.test)
+    assert figures["epoch19_test_accuracy"] == wanted.correct / len(SPLITS.test)
+    assert (figures["epoch19_train_loss"], figures["epoch19_train_accuracy"]) == (3.0, 0.5)
+    drawn = {"inputs", "outputs", "rasters", "weights", "delays", "gradient_flow", "learning"}
+    assert all_figures(one, SPLITS.test, record).keys() == drawn
+
+
+def test_as_many_outputs_as_the_task_has_classes_and_inputs_of_16_bits() -> None:
+    one = spec("model/slayer_snn")
+    assert one.demand(Task("events", (2, 34, 34), 40)).layers == (2312, 512, 512, 40)
+    with pytest.raises(UserError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
+        one.demand(Task("events", (2, 200, 200), 10))

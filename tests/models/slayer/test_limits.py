@@ -16,7 +16,7 @@ print(code, sorted({"torch", "numba", "h5py"} & set(sys.modules)), file=sys.stde
 """
 
 
-def told(*words: str) -> str:
+def validation_output(*words: str) -> str:
     words = ("validate", "model=slayer_snn", *words)
     return subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=True).stderr
 
@@ -33,12 +33,14 @@ def told(*words: str) -> str:
     ],
 )
 def test_a_limit_is_told_without_torch(setting: str, sentence: str) -> None:
-    words = told("backend=mock", setting)
+    words = validation_output("backend=mock", setting)
     assert sentence in words
     assert words.splitlines()[-1] == "2 []"
 
 
 def test_both_decays_are_told_at_once_and_the_simulation_has_neither_limit() -> None:
     settings = ("model.current_decay=0", "model.voltage_decay=1")
-    assert "(2 faults)" in told("backend=mock", *settings)
-    assert told("backend=sim", *settings).splitlines()[-1] == "0 []"
+    words = validation_output("backend=mock", *settings)
+    assert "model.current_decay=0 is 0/4096" in words
+    assert "model.voltage_decay=1 is 4096/4096" in words
+    assert validation_output("backend=sim", *settings).splitlines()[-1] == "0 []"

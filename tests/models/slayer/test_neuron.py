@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from neurobench.kernels.cuba_step import gather_fixed, gather_float, step_fixed
-from neurobench.models.slayer.neuron import POINT, Cuba, delayed, fixed_step, float_step, undelayed, unroll
+from neurobench.kernels.cuba.step import gather_fixed, gather_float, step_fixed
+from neurobench.models.slayer.neuron import POINT, FixedNeuron, FloatNeuron, delayed, undelayed, unroll
 from tests.models.slayer.conftest import vector
 
 Z = vector("core_limits")
@@ -14,9 +14,9 @@ BITS = 2**23
 def test_the_reference_wraps_and_clips_as_lavas_model_of_the_chip() -> None:
     for n in range(Z["a"].shape[1]):
         i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
-        p = Cuba(POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)
+        neuron = FixedNeuron(POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)
         z = torch.from_numpy(Z["a"][:, n].astype(np.int64) << 6)[:, None, None]
-        s, currents, voltages = unroll(fixed_step, z, p)
+        s, currents, voltages = unroll(neuron, z)
         np.testing.assert_array_equal(currents[:, 0, 0], Z["u"][:, n])
         np.testing.assert_array_equal(voltages[:, 0, 0], Z["v"][:, n])
         np.testing.assert_array_equal(s[:, 0, 0], Z["s"][:, n])
@@ -44,14 +44,13 @@ def test_the_compiled_step_does_the_same() -> None:
 def test_the_decay_is_exact_where_float32_is_not() -> None:
     """3973/4096 of 7859: float32 rounds the product to one too many."""
     state, zero = torch.tensor([[7859]]), torch.zeros(1, 1, dtype=torch.int64)
-    s, _currents, voltages = unroll(fixed_step, torch.stack([state, zero]), Cuba(0, 3973, 10**6, 2**30, 2**30))
+    s, _currents, voltages = unroll(FixedNeuron(0, 3973, 10**6, 2**30, 2**30), torch.stack([state, zero]))
     assert voltages[1].item() == 7859 * 3973 // 4096
     assert not s.any()
 
 
 def test_voltage_below_threshold_follows_the_geometric_sum() -> None:
-    p = Cuba(ku=0.0, kv=0.9, threshold=1e9, u_limit=0, v_limit=0)
-    _, _, v = unroll(float_step, torch.ones(50, 1, 1, dtype=torch.float64), p)
+    _, _, v = unroll(FloatNeuron(ku=0.0, kv=0.9, threshold=1e9), torch.ones(50, 1, 1, dtype=torch.float64))
     np.testing.assert_allclose(v[:, 0, 0], [(1 - 0.9 ** (t + 1)) / 0.1 for t in range(50)])
 
 

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.data.specs import NMNIST
 from neurobench.models.slayer import losses
-from neurobench.models.slayer.adam import decay_gradient
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import EventEngine
-from neurobench.models.slayer.neuron import POINT, Cuba
-from neurobench.models.slayer.parameters import Held
+from neurobench.models.slayer.network import QuantizedLayer, half_mantissas, scale_of, weights_of
+from neurobench.models.slayer.neuron import POINT, FixedNeuron
 from neurobench.models.slayer.spikes import as_dense, binned, from_dense
-from neurobench.models.slayer.synapse import halves, through_grid, through_norm
-from tests.models.slayer.conftest import ROOM, Case, case, vector
+from neurobench.models.slayer.update import decay_gradient, through_grid, through_norm
+from tests.models.slayer.conftest import ROOM, SPLITS, Case, case, vector
 
 ENGINES = {"event": EventEngine, "dense": lambda: DenseEngine(torch.device("cpu"))}
 
@@ -23,20 +21,20 @@ def engine(request: pytest.FixtureRequest) -> EventEngine | DenseEngine:
     return ENGINES[request.param]()
 
 
-def off(found: torch.Tensor | np.ndarray, wanted: np.ndarray) -> float:
+def off(value: torch.Tensor | np.ndarray, wanted: np.ndarray) -> float:
     """Largest difference, of the largest value wanted."""
-    return float(np.abs(np.asarray(found) - wanted).max() / np.abs(wanted).max())
+    return float(np.abs(np.asarray(value) - wanted).max() / np.abs(wanted).max())
 
 
 def test_weights_take_lavas_mantissas(reference: Case) -> None:
     if "m1" not in reference.z:
         pytest.skip("floats have no mantissas")
-    for k, layer in enumerate(reference.held, 1):
+    for k, layer in enumerate(reference.quantized, 1):
         np.testing.assert_array_equal(2 * layer.W.numpy().T.astype(int), reference.z[f"m{k}"])
 
 
 def test_no_spike_differs(reference: Case, engine: EventEngine | DenseEngine) -> None:
-    act = engine.run(from_dense(reference.x), reference.held)
+    act = engine.run(from_dense(reference.x), reference.quantized)
     np.testing.assert_array_equal(act.y.permute(0, 2, 1).numpy(), reference.z["y2"])
     for k, fired in enumerate(act.fired, 1):
         np.testing.assert_array_equal(fired.numpy(), reference.z[f"s{k}"].sum(2))
@@ -47,7 +45,7 @@ def test_no_spike_differs(reference: Case, engine: EventEngine | DenseEngine) ->
 
 def test_voltages_before_the_reset_and_arrivals(reference: Case) -> None:
     engine = EventEngine()
-    engine.run(from_dense(reference.x), reference.held, learns=True)
+    engine.run(from_dense(reference.x), reference.quantized, learns=True)
     exact = "m1" in reference.z
     for k, (v, arrived) in enumerate(zip(engine.voltages(), engine.arrivals(), strict=True), 1):
         np.testing.assert_allclose(v.permute(0, 2, 1).numpy(), reference.z[f"v{k}"], atol=0 if exact else 5e-5)
@@ -55,23 +53,23 @@ def test_voltages_before_the_reset_and_arrivals(reference: Case) -> None:
 
 
 def test_gradients_of_weights_delays_and_decays(reference: Case, engine: EventEngine | DenseEngine) -> None:
-    engine.run(from_dense(reference.x), reference.held, learns=True)
-    gradients = engine.gradients(reference.gradient(), reference.slope)
-    for k, (found, layer, held) in enumerate(zip(gradients, reference.layers, reference.held, strict=True), 1):
-        dw = found.parts.sum(0) * found.factor
+    engine.run(from_dense(reference.x), reference.quantized, learns=True)
+    gradients = engine.gradients(reference.gradient(), reference.surrogate)
+    for k, (gradient, layer) in enumerate(zip(gradients, reference.layers, strict=True), 1):
+        dw = gradient.parts.sum(0) * gradient.factor
         if "m1" in reference.z:
-            dw = through_grid(dw, layer.v * held.scale)
+            dw = through_grid(dw, layer.v * scale_of(layer.v, layer.g))
         dv, dg = through_norm(dw, layer.v, layer.g)
         assert off(dv.t(), reference.z[f"dw{k}" if dg is None else f"dwv{k}"]) < 1e-5
         if dg is not None:
             assert off(dg, reference.z[f"dwg{k}"]) < 1e-5
         if layer.delay is not None:
-            assert off(found.delay, reference.z[f"dd{k}"]) < 1e-5
+            assert off(gradient.delay, reference.z[f"dd{k}"]) < 1e-5
         if f"dDi{k}" in reference.z:
             exact = [float(reference.z[f"dD{name}{k}"]) for name in "iv"]
             as_lava = [float(reference.z[f"dD{name}{k}_lava"]) for name in "iv"]
-            assert decay_gradient(found.dD, as_lava=False).tolist() == pytest.approx(exact, rel=1e-5)
-            assert decay_gradient(found.dD, as_lava=True).tolist() == pytest.approx(as_lava, rel=1e-5)
+            assert decay_gradient(gradient.dD, as_lava=False).tolist() == pytest.approx(exact, rel=1e-5)
+            assert decay_gradient(gradient.dD, as_lava=True).tolist() == pytest.approx(as_lava, rel=1e-5)
 
 
 def test_a_weight_beyond_the_grid_gets_no_gradient_and_one_at_its_end_does() -> None:
@@ -88,22 +86,22 @@ def test_a_weight_beyond_the_grid_gets_no_gradient_and_one_at_its_end_does() -> 
 
 def test_the_tutorials_net_on_five_recordings_gives_lavas_spikes() -> None:
     z = vector("nmnist5")
-    found = NMNIST(validation=0).load(0).train.batch(torch.arange(5))
-    assert found.y.tolist() == z["label"].tolist()
-    inputs = binned(found.x, 300, 1.0)
+    recordings = SPLITS.train.batch(torch.arange(5))
+    assert recordings.y.tolist() == z["label"].tolist()
+    inputs = binned(recordings.x, 300, 1.0)
     np.testing.assert_array_equal(listed(as_dense(inputs)), z["x"])
     random, layers = np.random.RandomState(0), []
     for k, (i, o) in enumerate(((2312, 512), (512, 512), (512, 10))):
         bound = 2 / np.sqrt(i)
-        W = halves(torch.from_numpy(random.uniform(-bound, bound, (o, i)).astype(np.float32)).t().contiguous())
+        W = half_mantissas(torch.from_numpy(random.uniform(-bound, bound, (o, i)).astype(np.float32)).t().contiguous())
         assert 2 * int(W.int().abs().sum()) == z["w_check"][k, 2], "the random weights are those of the reference"
-        cuba = Cuba(POINT - 1024, POINT - 123, 5120, ROOM, ROOM)
-        layers.append(Held(W, W.float() / 32, cuba, 1 / POINT, torch.zeros(o, dtype=torch.int32), torch.ones(o)))
+        neuron = FixedNeuron(POINT - 1024, POINT - 123, 5120, ROOM, ROOM)
+        layers.append(QuantizedLayer(W, weights_of(W), neuron, torch.zeros(o, dtype=torch.int32), torch.ones(o)))
     engine = EventEngine()
     act = engine.run(inputs, layers, learns=True)
     for k, arrived in enumerate(engine.arrivals(), 1):
         np.testing.assert_array_equal(listed(as_dense(arrived)), z[f"y{k}"])
-    loss = losses.spike_rate(act.y, found.y, 0.2, 0.03)
+    loss = losses.spike_rate(act.y, recordings.y, 0.2, 0.03)
     assert float(loss) == pytest.approx(float(z["loss"]), rel=1e-6)
 
 

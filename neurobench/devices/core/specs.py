@@ -1,0 +1,73 @@
+"""Spiking cores: current-based neurons as lava-dl simulates them, and on an emulated Loihi 2."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from neurobench.config.bounds import Bound
+from neurobench.devices.core.protocol import Core, FixedCore, FloatCore
+from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.metrics.energy import Energy
+
+LARGEST_MANTISSA = 131071  # of a threshold: 17 bits
+UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their last bit at 2^24
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedCore(DeviceSpec):
+    """fixed: weights on the chip's grid, decays in 1/4096, states cut towards zero. float: nothing is rounded."""
+
+    opens: ClassVar[str] = "neurobench.devices.core.protocol.open_core"
+    kind: ClassVar[str] = "core"
+
+    arithmetic: Literal["fixed", "float"]
+
+    @property
+    def core(self) -> Core:
+        if self.arithmetic == "float":
+            return FloatCore()
+        return FixedCore(UNLIMITED, UNLIMITED, (0, 4096), (0, 4096), LARGEST_MANTISSA)
+
+    def refuse(self, demand: Demand) -> str | None:
+        return self.core.refuse(demand)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loihi2(DeviceSpec):
+    """Integers as lava's bit-accurate model of the chip has them: `state_bits` of current, which wraps, and of
+    voltage, which is clipped; 12-bit decays; thresholds of 17 bits. Delays have 6 bits.
+
+    Sources: lava `PyLifModelBitAcc` for the arithmetic; Intel, "Taking Neuromorphic Computing to the Next Level with
+    Loihi 2" (technology brief, 2021), for the capacity of one chip.
+    """
+
+    opens: ClassVar[str] = "neurobench.devices.core.protocol.open_core"
+    kind: ClassVar[str] = "core"
+    energy: ClassVar[Energy | str] = Energy(
+        "Davies et al., Loihi, IEEE Micro 38(1), 2018, table 2: simulations of the first Loihi before it was made, "
+        "0.75 V; synaptic operation 23.6 pJ, neuron update 81 pJ where its potential changes, taken as active, and "
+        "52 pJ where not; spikes' ways across the chip and host left out; none is published for Loihi 2",
+        accumulation=23.6e-12,
+        update=81e-12,
+        rest=52e-12,
+    )
+
+    state_bits: Annotated[int, Bound(8, 31)]
+    cores: Annotated[int, Bound(1)]
+    neurons_per_core: Annotated[int, Bound(1)]
+    synapses: Annotated[int, Bound(1)]
+
+    @property
+    def core(self) -> FixedCore:
+        limit = 1 << (self.state_bits - 1)
+        return FixedCore(limit, limit - 1, (1, 4096), (0, 4095), LARGEST_MANTISSA)
+
+    def refuse(self, demand: Demand) -> str | None:
+        """Networks that do not fit on one chip, and neurons that it does not have."""
+        faults = []
+        if demand.neurons > self.cores * self.neurons_per_core:
+            room = f"{self.cores} cores of {self.neurons_per_core}"
+            faults.append(f"{demand.neurons} neurons are asked for; the chip has {room}")
+        if demand.synapses > self.synapses:
+            room = f"room for {self.synapses}. Use smaller layers"
+            faults.append(f"{demand.synapses} synapses are asked for; the chip has {room}")
+        return "; ".join([*faults, *filter(None, [self.core.refuse(demand)])]) or None

@@ -1,0 +1,258 @@
+"""What training goes on from: another run's parameters, or a file in one of the formats of `exports`.
+
+A file that does not fit is refused with the place in it that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.devices.core.protocol import Core
+from neurobench.models.learner import Initial
+from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
+from neurobench.models.slayer.neuron import GRID, POINT
+from neurobench.models.slayer.spec import SlayerSNN
+
+_CLOSE = 1e-4  # relative: float32 constants that ought to belong together
+
+
+def extra(name: str) -> Any:
+    """The module. Raises UserError where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as fault:
+        raise UserError(f"this needs the package {name}: pip install 'neurobench-runner[spiking]'") from fault
+
+
+def require(fits: Any, sentence: str) -> None:
+    if not fits:
+        raise UserError(sentence)
+
+
+@dataclass
+class FileLayer:
+    """One layer of a file: what a `Layer` is made of."""
+
+    w: Tensor  # (I, C) in units of 1
+    delay: Tensor | None  # (C,) steps
+    decays: tuple[float, float]  # in 1/4096 a step
+    threshold: float  # in units of the weights
+
+
+def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> list[Layer]:
+    """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
+    name, suffix = str(initial.path), initial.path.suffix
+    if initial.state is not None:
+        sentence = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
+        require("layers" in initial.state, sentence)
+        copy_parameters(initial.state["layers"], layers, f"model.init_from={initial.reference}: {name}: layers")
+        return layers
+    if suffix == ".pt":
+        return read_state(name, layers)
+    net = read_nir(name, 1e-3 * spec.sampling_time) if suffix == ".nir" else read_netx(name)
+    _check(net, layers, spec, core, f"model.init_from={initial.reference}")
+    return [_layer(each, spec, hidden=k + 1 < len(net)) for k, each in enumerate(net)]
+
+
+def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
+    sizes, needed = _sizes([layer.w for layer in net]), _sizes([layer.v for layer in layers])
+    require(sizes == needed, f"{name} has layers of {sizes} neurons; this run's have {needed}.")
+    neuron = neuron_on(core, layers[0].D, spec.threshold)
+    threshold = neuron.threshold * neuron.lsb
+    for k, layer in enumerate(net):
+        other = f"a threshold of {layer.threshold:g}, this run's is {threshold:g}"
+        sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
+        require(abs(layer.threshold - threshold) <= 1e-6, sentence)
+        what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
+        delays = layer.delay is not None and layer.delay.any()
+        require(not delays or (spec.delay and k + 1 < len(net)), f"{name}: layer {k} has delays; {what}.")
+
+
+def _sizes(weights: list[Tensor]) -> tuple[int, ...]:
+    return (len(weights[0]), *(w.shape[1] for w in weights)) if weights else ()
+
+
+def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
+    delay = None
+    if spec.delay and hidden:
+        delay = layer.delay if layer.delay is not None else torch.zeros(layer.w.shape[1])
+    v = layer.w.contiguous()
+    length = v.double().square().sum(0).sqrt().float()
+    sentence = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
+    require(not spec.weight_norm or length.all(), sentence)
+    return Layer(v, length if spec.weight_norm else None, torch.tensor(layer.decays, dtype=torch.float32), delay)
+
+
+def read_netx(name: str) -> list[FileLayer]:
+    """Layers of a file, weights (I, C) in units of 1. Raises UserError with the path within the file."""
+    h5py = extra("h5py")
+    try:
+        file = h5py.File(name, "r")
+    except OSError as fault:
+        raise UserError(f"{name} is no HDF5 file: {fault}") from fault
+    with file:
+        require("layer" in file, f"{name}:/layer is missing; netx keeps a network's layers there")
+        net: list[FileLayer] = []
+        for k in range(len(file["layer"])):
+            path = f"{name}:/layer/{k}"
+            require(str(k) in file["layer"], f"{path} is missing; layers are numbered from 0")
+            net.append(_netx_layer(file["layer"][str(k)], path, net[-1].w.shape[1] if net else None))
+    return net
+
+
+def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
+    kind = group["type"][0].decode() if "type" in group else "nothing"
+    require(kind == "dense", f"{path}/type is {kind}; this model has dense layers only")
+    for key in ("inFeatures", "outFeatures", "weight", "neuron/iDecay", "neuron/vDecay", "neuron/vThMant"):
+        require(key in group, f"{path}/{key} is missing")
+    require("bias" not in group, f"{path}/bias: the neurons of this model have none")
+    inputs, outputs = int(group["inFeatures"][()]), int(group["outFeatures"][()])
+    require(before in (None, inputs), f"{path}/inFeatures is {inputs}; the layer before has {before} neurons")
+    m, shape = group["weight"][()], (outputs, inputs)
+    require(m.shape == shape, f"{path}/weight has shape {m.shape}, not (outFeatures, inFeatures) = {shape}")
+    for fault, wrong in (
+        ("is no even mantissa", (m % 2 != 0) | ~np.isfinite(m)),
+        ("is outside -256 to 254", (m < -256) | (m > 254)),
+    ):
+        if wrong.any():
+            o, i = np.argwhere(wrong)[0]
+            raise UserError(f"{path}/weight[{o}, {i}] = {m[o, i]:g} {fault}")
+    refractory = int(group["neuron/refDelay"][()]) if "neuron/refDelay" in group else 1
+    require(refractory == 1, f"{path}/neuron/refDelay is {refractory}; this model's neurons rest for 1 step")
+    i, v, threshold = (int(group[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant"))
+    for key, value, highest in (("iDecay", i, POINT), ("vDecay", v, POINT), ("vThMant", threshold, 131071)):
+        require(0 <= value <= highest, f"{path}/neuron/{key} is {value}, outside 0 to {highest}")
+    w = torch.from_numpy(m.astype(np.float32).T.copy()) / GRID
+    return FileLayer(w, _netx_delay(group, path, outputs), (i, v), threshold / GRID)
+
+
+def _netx_delay(group: Any, path: str, outputs: int) -> torch.Tensor | None:
+    """A delay for each neuron: of all its synapses, so of its spikes."""
+    if "delay" not in group:
+        return None
+    delay = group["delay"][()]
+    sentence = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
+    require(delay.shape == (outputs,), sentence)
+    wrong = ~((delay >= 0) & (delay <= LARGEST_DELAY))
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise UserError(f"{path}/delay[{k}] = {delay[k]:g} is outside 0 to {LARGEST_DELAY}")
+    return torch.from_numpy(delay.astype(np.float32))
+
+
+def read_nir(name: str, dt: float) -> list[FileLayer]:
+    """Layers of a file, weights (I, C). Raises UserError with the node's name."""
+    nir = extra("nir")
+    try:
+        graph = nir.read(name)
+    except Exception as error:  # whatever a foreign file makes of the reader
+        raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
+    net: list[FileLayer] = []
+    weight: Tensor | None = None
+    for node_name, node in _nir_nodes(nir, graph, name):
+        where = f"{name}: node {node_name}"
+        if isinstance(node, nir.Linear):
+            weight = torch.from_numpy(np.array(node.weight, np.float32).T.copy())
+            before, inputs = net[-1].w.shape[1] if net else None, len(weight)
+            require(before in (None, inputs), f"{where} has {inputs} inputs; {before} neurons come before it")
+        elif isinstance(node, nir.CubaLIF):
+            if weight is None:
+                raise UserError(f"{where} has no Linear node before it")
+            decays, threshold = _nir_constants(node, where, dt)
+            net.append(FileLayer(weight, None, decays, threshold))
+            weight = None
+        elif isinstance(node, nir.Delay) and net and weight is None:
+            net[-1].delay = _nir_delay(node, where, dt)
+        else:
+            sentence = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
+            require(isinstance(node, nir.Input | nir.Output), sentence)
+    return net
+
+
+def _nir_nodes(nir: Any, graph: Any, name: str) -> list[tuple[str, Any]]:
+    """Nodes along the one path from the input."""
+    following: dict[str, list[str]] = {}
+    for one, other in graph.edges:
+        following.setdefault(one, []).append(other)
+    starts = [key for key, node in graph.nodes.items() if isinstance(node, nir.Input)]
+    require(len(starts) == 1, f"{name} has {len(starts)} inputs; this model has one")
+    path = starts
+    while path[-1] in following:
+        sentence = f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path"
+        require(len(following[path[-1]]) == 1 and len(path) <= len(graph.nodes), sentence)
+        path.append(following[path[-1]][0])
+    return [(key, graph.nodes[key]) for key in path]
+
+
+def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float], float]:
+    """Decays in 1/4096 a step, and the threshold. Exact where the file carries integers."""
+    for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold"):
+        values = np.asarray(getattr(node, field))
+        require(np.ptp(values) == 0, f"{where}: {field} differs between neurons; a layer of this model shares it")
+    sentence = f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there"
+    require(not np.any(node.v_leak) and not np.any(node.v_reset), sentence)
+    ai, av = (dt / float(np.ravel(tau)[0]) for tau in (node.tau_syn, node.tau_mem))
+    for field, expected in (("w_in", 1 / ai), ("r", 1 / av)):
+        value = float(np.ravel(getattr(node, field))[0])
+        sentence = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {expected:g}"
+        require(abs(value / expected - 1) <= _CLOSE, sentence)
+    metadata = node.metadata or {}
+    if "iDecay" in metadata:
+        return (int(metadata["iDecay"]), int(metadata["vDecay"])), int(metadata["vThMant"]) / GRID
+    return (POINT * ai, POINT * av), float(np.ravel(node.v_threshold)[0])
+
+
+def _nir_delay(node: Any, where: str, dt: float) -> torch.Tensor:
+    steps = np.rint(np.asarray(node.delay) / dt) - 1
+    low, high = steps.min() + 1, steps.max() + 1
+    require(low >= 1 and high <= LARGEST_DELAY + 1, f"{where}: delays go from {low:g} to {high:g} steps, not 1 to 63")
+    return torch.from_numpy(steps.astype(np.float32))
+
+
+def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
+    """`blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay [C], and synapse.weight_g
+    [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm."""
+    state: dict[str, Tensor] = {}
+    for k, layer in enumerate(layers):
+        key, v = f"blocks.{k}.", layer.v.t()[:, :, None, None, None]
+        state |= {f"{key}neuron.current_decay": layer.D[:1], f"{key}neuron.voltage_decay": layer.D[1:]}
+        if layer.delay is not None:
+            state[f"{key}delay.delay"] = layer.delay
+        if layer.g is None:
+            state[f"{key}synapse.weight"] = v
+        else:
+            state |= {f"{key}synapse.weight_v": v, f"{key}synapse.weight_g": layer.g[:, None, None, None, None]}
+    return {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
+
+
+def read_state(name: str, like: list[Layer]) -> list[Layer]:
+    """Layers of the shapes of `like`. Raises UserError naming the key that is missing or of another shape."""
+    try:
+        state = torch.load(name, weights_only=True, map_location="cpu")
+    except Exception as fault:  # pickle raises what it likes
+        raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
+    for key, tensor in lava_names(like).items():
+        needed = tuple(tensor.shape)
+        if key not in state:
+            raise UserError(f"{name}: {key} is missing; this network has one of shape {needed}")
+        if state[key].shape != needed:
+            raise UserError(f"{name}: {key} has shape {tuple(state[key].shape)}; this network needs {needed}")
+    return [_from_lava(state, f"blocks.{k}.", layer) for k, layer in enumerate(like)]
+
+
+def _from_lava(state: Mapping[str, Any], key: str, like: Layer) -> Layer:
+    v = state[f"{key}synapse.weight" if like.g is None else f"{key}synapse.weight_v"]
+    return Layer(
+        v=v[:, :, 0, 0, 0].t().float().contiguous(),
+        g=None if like.g is None else state[f"{key}synapse.weight_g"].flatten().float(),
+        D=torch.cat([state[f"{key}neuron.current_decay"], state[f"{key}neuron.voltage_decay"]]).float(),
+        delay=None if like.delay is None else state[f"{key}delay.delay"].float(),
+    )

@@ -1,0 +1,151 @@
+"""What a network learns, and what a core holds of it. Weights are (inputs, outputs): an active input is a row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numba
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.devices.core.protocol import Core, FloatCore
+from neurobench.kernels.cuba.update import squares, to_grid
+from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
+from neurobench.models.slayer.spec import SlayerSNN
+
+LOW, HIGH = -128, 127  # of half a mantissa: even mantissas from -256 to 254
+LARGEST_DELAY = 62  # steps
+
+
+@dataclass
+class Layer:
+    """Parameters, changed in place by learning. All float32."""
+
+    v: Tensor  # (I, C) weights, or their direction with weight norm
+    g: Tensor | None  # (C,) their length
+    D: Tensor  # (2,) current and voltage decay, in 1/4096 a step
+    delay: Tensor | None  # (C,) steps
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = {"v": self.v, "g": self.g, "D": self.D, "delay": self.delay}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}
+
+    @staticmethod
+    def of(tensors: Mapping[str, Tensor]) -> Layer:
+        """The inverse of `tensors`."""
+        return Layer(tensors["v"], tensors.get("g"), tensors["D"], tensors.get("delay"))
+
+    def to(self, device: torch.device) -> Layer:
+        return Layer.of({name: tensor.to(device) for name, tensor in self.tensors().items()})
+
+
+class QuantizedLayer(NamedTuple):
+    """A layer as a core holds it."""
+
+    W: Tensor  # (I, C) int8, half the mantissas; float32 on a core of floats
+    w: Tensor  # (I, C) float32, the same in units of the weights
+    neuron: Neuron
+    delay: Tensor  # (C,) int32 whole steps
+    scale: Tensor  # (C,) float32: w was v * scale before the grid
+
+    def cpu(self) -> QuantizedLayer:
+        return self._replace(W=self.W.cpu(), w=self.w.cpu(), delay=self.delay.cpu(), scale=self.scale.cpu())
+
+
+def initial_layers(sizes: tuple[int, ...], spec: SlayerSNN, seed: int) -> list[Layer]:
+    """v ~ U(+-1/sqrt(I)), g = |v|, no bias; delays ~ U[0, 1) of hidden layers."""
+    generator = torch.Generator().manual_seed(seed)
+    layers = []
+    for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
+        # Drawn as (C, I), the layout of lava-dl's weights.
+        v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)
+        v = v.t().contiguous()
+        hidden = k + 2 < len(sizes)
+        layers.append(
+            Layer(
+                v=v,
+                g=v.square().sum(0).sqrt() if spec.weight_norm else None,
+                D=torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay]),
+                delay=torch.rand(width, generator=generator) if spec.delay and hidden else None,
+            )
+        )
+    return layers
+
+
+def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer], source: str) -> None:
+    """Into `layers`, in place. Raises UserError where their names or shapes are others."""
+    if len(stored) != len(layers):
+        raise UserError(f"{source} are {len(stored)}; this network has {len(layers)}")
+    for k, (saved, layer) in enumerate(zip(stored, layers, strict=True)):
+        tensors = layer.tensors()
+        for name in {**tensors, **saved}:
+            shape, needed = (tuple(each[name].shape) if name in each else "nothing" for each in (saved, tensors))
+            if shape != needed:
+                raise UserError(f"{source}.{k}.{name} has shape {shape}; this network needs {needed}")
+            tensors[name].copy_(saved[name])
+
+
+def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
+    """The layer as `core` holds it, by compiled kernels on a CPU."""
+    if isinstance(core, FloatCore):
+        scale = scale_of(layer.v, layer.g)
+        W = w = layer.v * scale
+    else:
+        W, w, scale = (on_grid_compiled if layer.v.device.type == "cpu" else on_grid)(layer)
+    if layer.delay is None:
+        delay = torch.zeros(layer.v.shape[1], dtype=torch.int32, device=layer.v.device)
+    else:
+        delay = layer.delay.clamp(0, spec.max_delay).floor().int()
+    return QuantizedLayer(W, w, neuron_on(core, layer.D, spec.threshold), delay, scale)
+
+
+def neuron_on(core: Core, D: Tensor, threshold: float) -> Neuron:
+    """The neuron as `core` has it. Learned decays stay within the core's range."""
+    D = D.double().clamp(0, POINT)
+    if isinstance(core, FloatCore):
+        i, v = (D / POINT).tolist()
+        return FloatNeuron(1 - i, 1 - v, threshold)
+    (i_low, i_high), (v_low, v_high) = core.i_decay, core.v_decay
+    i, v = D.round().int().tolist()
+    i, v = min(max(i, i_low), i_high), min(max(v, v_low), v_high)
+    return FixedNeuron(POINT - i, POINT - v, int(GRID * threshold) * GRID, core.u_limit, core.v_limit)
+
+
+def scale_of(v: Tensor, g: Tensor | None) -> Tensor:
+    """(C,) what v (I, C) is multiplied by: g / |v| of each output neuron, 1 without weight norm (g None)."""
+    if g is None:
+        return torch.ones(v.shape[1], device=v.device)
+    return g / v.double().square().sum(0).sqrt().float()
+
+
+def half_mantissas(w: Tensor) -> Tensor:
+    """Half the mantissas of weights w, int8: clamp(rint(32 w), -128, 127), ties to even. m = 2 halves, value m / 64."""
+    return (32 * w).round().clamp(LOW, HIGH).to(torch.int8)
+
+
+def weights_of(W: Tensor) -> Tensor:
+    """Half mantissas in units of the weights, float32."""
+    return W.float() / (GRID / 2)
+
+
+def on_grid(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
+    """W, w and scale as in `QuantizedLayer`, of fixed arithmetic. The reference."""
+    scale = scale_of(layer.v, layer.g)
+    W = half_mantissas(layer.v * scale)
+    return W, weights_of(W), scale
+
+
+def on_grid_compiled(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
+    """The same on a CPU."""
+    chunks = numba.get_num_threads()
+    scale = torch.ones(layer.v.shape[1])
+    if layer.g is not None:
+        scale = layer.g / torch.from_numpy(squares(layer.v.numpy(), chunks)).sqrt().float()
+    W, w = torch.empty(layer.v.shape, dtype=torch.int8), torch.empty(layer.v.shape)
+    to_grid(layer.v.numpy(), scale.numpy(), chunks, W.numpy(), w.numpy())
+    return W, w, scale

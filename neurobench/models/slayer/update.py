@@ -1,0 +1,132 @@
+"""One update of a layer: from the gradient of its weights back through grid and norm, and Adam on every parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.kernels.cuba.update import AdamStep, descend, gradient_of_weights
+from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.network import HIGH, LOW, Layer, QuantizedLayer
+from neurobench.models.slayer.neuron import POINT, FixedNeuron
+from neurobench.models.slayer.spec import SlayerSNN
+
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+
+Moments = dict[str, tuple[Tensor, Tensor]]  # parameter -> first and second moment
+
+
+def zero_moments(layer: Layer) -> Moments:
+    return {name: (torch.zeros_like(each), torch.zeros_like(each)) for name, each in layer.tensors().items()}
+
+
+def copied_moments(stored: Mapping[str, Any], device: torch.device) -> Moments:
+    return {name: (one.to(device, copy=True), two.to(device, copy=True)) for name, (one, two) in stored.items()}
+
+
+def update(
+    layer: Layer,
+    quantized: QuantizedLayer,
+    gradient: LayerGradient,
+    moments: Moments,
+    lr: float,
+    k: int,
+    spec: SlayerSNN,
+) -> float:
+    """Update number k, from 0, in place. `quantized`: what the gradient was taken on.
+
+    Returns the gradient's size as lava-dl's monitor has it: its 2-norm by the length of the weights (by the weights
+    themselves without weight norm), divided by their number. NaN where the gradient is not finite.
+    """
+    gradients = {}
+    if spec.learn_decays:
+        gradients["D"] = decay_gradient(gradient.dD, spec.as_lava("decay_grad")).to(layer.D.device)
+    if layer.delay is not None:
+        gradients["delay"] = gradient.delay.float()
+    update_weights = update_weights_compiled if layer.v.device.type == "cpu" else update_weights_reference
+    flow = update_weights(layer, quantized, gradient, moments, lr, k)
+    for name, each in gradients.items():
+        adam(layer.tensors()[name], each, moments[name], lr, k)
+    layer.D.clamp_(0, POINT)
+    if layer.delay is not None:
+        layer.delay.clamp_(0, spec.max_delay)
+    return flow if all(bool(torch.isfinite(each).all()) for each in gradients.values()) else math.nan
+
+
+def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
+    """dL/dD (2,) = -1/4096 sum e[t+1] y[t], y the current and the voltage after the reset; D in 1/4096 a step.
+
+    lava-dl returns +sum e[t+1] y[t], y the voltage BEFORE the reset: the wrong sign, 4096 times the size.
+    """
+    i, after, before = (float(each) for each in dD)
+    return torch.tensor([i, before] if as_lava else [-i / POINT, -after / POINT])
+
+
+def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float, k: int) -> None:
+    """Kingma & Ba (2015), algorithm 1, in place; k counts from 0."""
+    first, second = moments
+    first.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
+    second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+    rate = lr / (1 - BETA1 ** (k + 1))
+    p.sub_(rate * first / (second.sqrt() / math.sqrt(1 - BETA2 ** (k + 1)) + EPS))
+
+
+def update_weights_reference(
+    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: Moments, lr: float, k: int
+) -> float:
+    """v and g, on any device. Returns the gradient's size."""
+    dw = gradient.parts.sum(0) * gradient.factor
+    if isinstance(quantized.neuron, FixedNeuron):
+        dw = through_grid(dw, layer.v * quantized.scale)
+    dv, dg = through_norm(dw, layer.v, layer.g)
+    adam(layer.v, dv, moments["v"], lr, k)
+    if layer.g is None or dg is None:
+        return float(dv.norm()) / dv.numel()
+    adam(layer.g, dg, moments["g"], lr, k)
+    return float(dg.norm()) / dg.numel()
+
+
+def update_weights_compiled(
+    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: Moments, lr: float, k: int
+) -> float:
+    """The same on a CPU."""
+    chunks = numba.get_num_threads()
+    v, parts, scale = layer.v.numpy(), gradient.parts.numpy(), quantized.scale.numpy()
+    fixed = isinstance(quantized.neuron, FixedNeuron)
+    dots = gradient_of_weights(parts, np.float32(gradient.factor), v, scale, fixed, chunks)
+    pull, dg = np.zeros(len(dots), np.float32), None
+    if layer.g is not None:
+        norm = layer.g.double().numpy() / scale
+        dg = torch.from_numpy(dots / norm).float()
+        pull = (scale * dots / norm**2).astype(np.float32)
+    rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
+    first, second = moments["v"]
+    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first.numpy(), second.numpy())
+    if layer.g is None or dg is None:
+        return float(np.linalg.norm(parts[0])) / v.size
+    adam(layer.g, dg, moments["g"], lr, k)
+    return float(dg.norm()) / dg.numel()
+
+
+def through_grid(dw: Tensor, w: Tensor) -> Tensor:
+    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass.
+
+    Written out because torch.clamp's own gradient at its bounds changed between torch 2.13 and 2.15.
+    """
+    half = (32 * w).round()
+    return dw * ((half >= LOW) & (half <= HIGH))
+
+
+def through_norm(dw: Tensor, v: Tensor, g: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """dL/dv and dL/dg of w = g v / |v|, norms over the inputs. Source: Salimans & Kingma (2016), equation 3."""
+    if g is None:
+        return dw, None
+    norm = v.square().sum(0).sqrt()
+    dg = (dw * v).sum(0) / norm
+    return g / norm * (dw - dg / norm * v), dg
