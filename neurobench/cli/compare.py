@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.runs.differences import Difference, differences
@@ -22,27 +20,22 @@ TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where 
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="neurobench compare", description=__doc__)
-    for name in ("a", "b"):
-        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
-    parser.add_argument("--json", action="store_true", help="for programs")
-    add_outputs(parser)
-    asked = parser.parse_args(words)
-    a, b = (find_run(asked.outputs, reference) for reference in (asked.a, asked.b))
-    found = differences(a, b)
-    if asked.json:
-        told = {section: [entry._asdict() for entry in entries] for section, entries in found.items()}
-        print(json.dumps({"a": str(a.path), "b": str(b.path), **told}, indent=2))
+    args = verb_parser("compare", __doc__, runs=("a", "b"), json="the differences").parse_args(words)
+    a, b = (find_run(args.outputs, reference) for reference in (args.a, args.b))
+    sections = differences(a, b)
+    if args.json:
+        plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}
+        print(json.dumps({"a": str(a.path), "b": str(b.path), **plain}, indent=2))
     else:
-        _print(a, b, found)
+        _print(a, b, sections)
     return FINE
 
 
-def _print(a: RunFolder, b: RunFolder, found: dict[str, list[Difference]]) -> None:
+def _print(a: RunFolder, b: RunFolder, sections: dict[str, list[Difference]]) -> None:
     console = Console()
     for letter, run in (("A", a), ("B", b)):
-        console.print(f"{letter}  {run.path.parent.name}/{run.path.name}", highlight=False)
-    for section, entries in found.items():
+        console.print(f"{letter}  {run.label}", highlight=False)
+    for section, entries in sections.items():
         if not entries:
             console.print(f"\n{TITLES[section]}: the same", highlight=False)
             continue
@@ -58,11 +51,7 @@ def _print(a: RunFolder, b: RunFolder, found: dict[str, list[Difference]]) -> No
 
 def _cells(section: str, entry: Difference) -> list[Text]:
     if section != "metrics":
-        return [Text(entry.key), Text(_plain(entry.a)), Text(_plain(entry.b))]
+        return [Text(entry.key), *(Text("-" if value is None else str(value)) for value in (entry.a, entry.b))]
     values = [Text("-" if value is None else printed(entry.key, value, digits=6)) for value in (entry.a, entry.b)]
-    known = entry.a is not None and entry.b is not None
-    return [Text(entry.key), *values, Text(printed_change(entry.key, entry.b - entry.a) if known else "")]
-
-
-def _plain(value: Any) -> str:
-    return "-" if value is None else str(value)
+    comparable = entry.a is not None and entry.b is not None
+    return [Text(entry.key), *values, Text(printed_change(entry.key, entry.b - entry.a) if comparable else "")]

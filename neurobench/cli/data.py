@@ -4,54 +4,70 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.data.files import FOLDERS, bundled_folder, verify
 
 
 def main(words: list[str]) -> int:
     """Exit code 0, or 1 where a file is not what it should be or a fetch failed."""
-    parser = argparse.ArgumentParser(prog="neurobench data", description=__doc__)
-    deeds = parser.add_subparsers(dest="deed", required=True)
-    deeds.add_parser("verify", help="check every file against its recorded size and sha256")
-    where = deeds.add_parser("path", help="print where a data set's bundled files lie")
-    where.add_argument("name", choices=FOLDERS)
-    get = deeds.add_parser("fetch", help="download a full set (needs a network)")
-    get.add_argument("name", choices=FOLDERS)
-    get.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
-    make = deeds.add_parser(
+    parser = _parser()
+    args = parser.parse_args(words)
+    if args.action == "camera" and args.fitted_to and not args.of:
+        parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
+    if args.action == "verify":
+        return _verify()
+    if args.action == "path":
+        print(bundled_folder(args.name))
+    elif args.action == "fetch":
+        from neurobench.data.fetch import fetch
+
+        root = fetch(args.name, args.root)
+        print(f"fetched; use it with: neurobench run dataset={args.name} dataset.root={root}")
+    elif args.action == "emulate":
+        _emulate(args)
+    else:
+        _camera(args.of, args.fitted_to, args.figure)
+    return FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = verb_parser("data", __doc__, outputs=False)
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("verify", help="check every file against its recorded size and sha256")
+    path = actions.add_parser("path", help="print where a data set's bundled files lie")
+    path.add_argument("name", choices=FOLDERS)
+    fetch = actions.add_parser("fetch", help="download a full set (needs a network)")
+    fetch.add_argument("name", choices=FOLDERS)
+    fetch.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
+    _add_emulation(actions)
+    return parser
+
+
+def _add_emulation(actions: Any) -> None:
+    emulate = actions.add_parser(
         "emulate", help="write emulated N-MNIST as official .bin files (350 MB for 10,000 recordings)"
     )
-    make.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
-    make.add_argument("--train", type=_between(1, 60_000), default=60_000, help="first training images; default 60000")
-    make.add_argument("--test", type=_between(1, 10_000), default=10_000, help="first test images; default 10000")
-    make.add_argument("--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are")
-    likeness = deeds.add_parser("camera", help="hold the emulated recordings against the real ones of the same images")
-    likeness.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
-    likeness.add_argument(
+    emulate.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
+    for name, most, help_ in (
+        ("--train", 60_000, "first training images; default 60000"),
+        ("--test", 10_000, "first test images; default 10000"),
+    ):
+        emulate.add_argument(name, type=_between(1, most), default=most, help=help_)
+    emulate.add_argument(
+        "--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are"
+    )
+    camera = actions.add_parser("camera", help="compare the emulated recordings with the real ones of the same images")
+    camera.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
+    camera.add_argument(
         "--fitted-to",
         type=_between(1, 999),
         metavar="N",
         help="first training pairs that camera saw; the others are shown",
     )
-    likeness.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
-    asked = parser.parse_args(words)
-    if asked.deed == "emulate":
-        return _emulate(asked)
-    if asked.deed == "camera":
-        if asked.fitted_to and not asked.of:
-            parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
-        return _camera(asked.of, asked.fitted_to, asked.figure)
-    if asked.deed == "path":
-        print(bundled_folder(asked.name))
-    elif asked.deed == "fetch":
-        from neurobench.data.fetch import fetch
-
-        root = fetch(asked.name, asked.root)
-        print(f"fetched; use it with: neurobench run dataset={asked.name} dataset.root={root}")
-    else:
-        return _verify()
-    return FINE
+    camera.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
 
 
 def _verify() -> int:
@@ -71,15 +87,14 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return integer
 
 
-def _emulate(asked: argparse.Namespace) -> int:
+def _emulate(args: argparse.Namespace) -> None:
     from neurobench.data.camera.recordings import write
 
-    folder, n = write(asked.root, asked.train, asked.test, asked.camera_seed)
-    print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={asked.root}")
-    return FINE
+    folder, n = write(args.root, args.train, args.test, args.camera_seed)
+    print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={args.root}")
 
 
-def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> int:
+def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -104,4 +119,3 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> i
     if drawing:
         figures(camera)["camera"].savefig(drawing, dpi=110)
         console.print(f"drawn: {drawing}", highlight=False)
-    return FINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -13,32 +12,34 @@ from importlib.metadata import PackageNotFoundError, metadata, packages_distribu
 
 from rich.console import Console
 
-from neurobench.cli.outputs import default_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import plugin_targets
+from neurobench.runs.provenance import cores
+from neurobench.runs.store import default_outputs
 
 Finding = tuple[bool, str]
 
 
 def main(words: list[str]) -> int:
-    """Exit code 0 where all is in order, 1 where something needs mending."""
-    argparse.ArgumentParser(prog="neurobench doctor", description=__doc__).parse_args(words)
+    """Exit code 0 where all is in order, 1 where something needs fixing."""
+    verb_parser("doctor", __doc__, outputs=False).parse_args(words)
     console = Console()
-    sound = True
-    for look in (_python, _name, _versions, _torch, _machine, _outputs, _plugins, _configs, _data):
-        for fine, sentence in _findings(look):
-            sound &= fine
-            mark = "[green]fine[/]" if fine else "[bold red]mend[/]"
+    healthy = True
+    for check in (_python, _name, _versions, _torch, _machine, _outputs, _plugins, _configs, _data):
+        for fine, sentence in _findings(check):
+            healthy &= fine
+            mark = "[green]fine[/]" if fine else "[bold red]fix [/]"
             console.print(f"{mark}  ", end="")
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    return FINE if sound else FAILED
+    return FINE if healthy else FAILED
 
 
-def _findings(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
-        yield from look()
-    except Exception as error:  # a doctor who faints helps nobody: what broke is the finding
-        yield False, f"{look.__name__.strip('_')}: {type(error).__name__}: {error}"
+        yield from check()
+    except Exception as error:  # a check that breaks is itself a finding
+        yield False, f"{check.__name__.strip('_')}: {type(error).__name__}: {error}"
 
 
 def _python() -> Iterator[Finding]:
@@ -60,7 +61,7 @@ def _name() -> Iterator[Finding]:
 
 
 def _versions() -> Iterator[Finding]:
-    for name in ("hydra-core", "torch", "torchvision", "numpy", "numba", "dimod", "tonic"):
+    for name in ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic"):
         try:
             yield True, f"{name} {metadata(name)['Version']}"
         except PackageNotFoundError:
@@ -77,17 +78,16 @@ def _torch() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
-    yield True, f"{cores} cores; runs use threads=1 unless told otherwise {pinned or ''}".rstrip()
+    yield True, f"{cores()} cores; runs use threads=1 unless threads=N says otherwise {pinned or ''}".rstrip()
 
 
 def _outputs() -> Iterator[Finding]:
     folder = default_outputs()
-    there = folder if folder.exists() else folder.absolute().parent
+    existing = folder if folder.exists() else folder.absolute().parent
     try:
-        with tempfile.TemporaryFile(dir=there):
-            free = shutil.disk_usage(there).free / 2**30
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free / 2**30
             yield free > 1, f"runs go to {folder.absolute()} ({free:.0f} GiB free)"
     except OSError as error:
         yield False, f"runs cannot be written to {folder.absolute()}: {error.strerror}. Set NEUROBENCH_OUTPUTS."
@@ -101,8 +101,7 @@ def _plugins() -> Iterator[Finding]:
 def _configs() -> Iterator[Finding]:
     from neurobench.experiment.catalogue import catalogue
 
-    there = catalogue()
-    yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in there.items())
+    yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in catalogue().items())
 
 
 def _data() -> Iterator[Finding]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.runs.atomic import write_bytes
@@ -16,8 +15,7 @@ SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="neurobench export", description=__doc__)
-    parser.add_argument("run", help='a path, an id or its beginning, a name (its newest run), or "latest"')
+    parser = verb_parser("export", __doc__, runs=("run",))
     parser.add_argument(
         "--format",
         required=True,
@@ -25,13 +23,12 @@ def main(words: list[str]) -> int:
         "slayer_snn netx (HDF5 for lava), nir and pt (lava-dl)",
     )
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
-    add_outputs(parser)
-    asked = parser.parse_args(words)
-    folder = find_run(asked.outputs, asked.run)
-    target = asked.to or folder.path / f"model.{SUFFIX.get(asked.format, asked.format)}"
+    args = parser.parse_args(words)
+    folder = find_run(args.outputs, args.run)
+    target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    write_bytes(target, _bytes(folder, asked.format))
+    write_bytes(target, _bytes(folder, args.format))
     print(target)
     return FINE
 

@@ -1,8 +1,7 @@
-"""`neurobench list`: what there is, what runs with what, and past runs."""
+"""`neurobench list`: what can be chosen, what runs with what, and past runs."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from itertools import product
 from pathlib import Path
@@ -11,56 +10,50 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import composer
 from neurobench.config.errors import FINE
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
-from neurobench.runs.index import Entry, read_index
+from neurobench.runs.store import Entry, read_index
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="neurobench list", description=__doc__)
+    parser = verb_parser("list", __doc__, json="the same", config_dir=True)
     parser.add_argument("what", nargs="?", choices=["all", "runs"], default="all")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--config-dir", "-cd", type=Path, metavar="FOLDER", help="a folder of YAML files of your own")
-    add_outputs(parser)
     args = parser.parse_args(words)
     if args.what == "runs":
-        return _runs(args.outputs, args.json)
-    config_dir = str(args.config_dir.resolve()) if args.config_dir else None
-    with composer(config_dir) as compose:
-        there = catalogue(config_dir)
-        cells = matrix(compose, there)
+        _list_runs(args.outputs, args.json)
+        return FINE
+    with composer(args.config_dir) as compose:
+        choices = catalogue(args.config_dir)
+        cells = matrix(compose, choices)
     if args.json:
-        _print_json(there, cells)
+        groups = {f"{group}s": names for group, names in choices.items()}
+        print(json.dumps({**groups, "matrix": [_plain(cell) for cell in cells]}, indent=2))
     else:
-        _print(there, cells)
+        _print(choices, cells)
     return FINE
 
 
-def _print_json(there: dict[str, list[str]], cells: list[Cell]) -> None:
-    rows = [
-        {
-            "model": cell.model,
-            "dataset": cell.dataset,
-            "backend": cell.backend,
-            "encoders": cell.encoders,
-            "runs": not cell.faults,
-            "why_not": " ".join(cell.faults) or None,
-        }
-        for cell in cells
-    ]
-    print(json.dumps({**{f"{group}s": names for group, names in there.items()}, "matrix": rows}, indent=2))
+def _plain(cell: Cell) -> dict[str, Any]:
+    return {
+        "model": cell.model,
+        "dataset": cell.dataset,
+        "backend": cell.backend,
+        "encoders": cell.encoders,
+        "runs": not cell.faults,
+        "why_not": " ".join(cell.faults) or None,
+    }
 
 
-def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
+def _print(choices: dict[str, list[str]], cells: list[Cell]) -> None:
     console = Console()
-    for group, names in there.items():
+    for group, names in choices.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     table = Table(title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("model", "dataset", "encoder", "backends"):
         table.add_column(column)
-    for model, dataset in product(there["model"], there["dataset"]):
+    for model, dataset in product(choices["model"], choices["dataset"]):
         pair = [cell for cell in cells if (cell.model, cell.dataset) == (model, dataset)]
         runs = [cell.backend for cell in pair if not cell.faults]
         encoders = dict.fromkeys(", ".join(cell.encoders) for cell in pair if cell.encoders)
@@ -70,41 +63,32 @@ def _print(there: dict[str, list[str]], cells: list[Cell]) -> None:
     console.print("\nWhy another backend does not: neurobench validate model=... dataset=... backend=...")
 
 
-def _runs(outputs: Path, as_json: bool) -> int:
+def _list_runs(outputs: Path, as_json: bool) -> None:
     rows = [_row(entry, outputs) for entry in read_index(outputs)]
     if as_json:
         print(json.dumps(rows, indent=2))
-        return FINE
-    if not rows:
+    elif not rows:
         print(f"no runs below {outputs}; start one with: neurobench run")
-        return FINE
-    # Plain columns: a rich table of thousands of rows takes longer than reading them.
-    told = [
-        ("run", "status", "seed", "test accuracy"),
-        *((r["run"], r["status"], str(r["seed"]), r["figure"]) for r in rows),
-    ]
-    widths = [max(len(row[column]) for row in told) for column in range(3)]
-    lines = (
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
-        for row in told
-    )
-    print("\n".join(lines))
-    return FINE
+    else:
+        # Plain columns: a rich table of thousands of rows takes longer than reading them.
+        texts = [(row["run"], row["status"], str(row["seed"]), row["figure"]) for row in rows]
+        lines = [("run", "status", "seed", "test accuracy"), *texts]
+        widths = [max(len(line[column]) for line in lines) for column in range(3)]
+        for line in lines:
+            columns = (text.ljust(width) for text, width in zip(line, widths, strict=False))
+            print("  ".join([*columns, line[3]]).rstrip())
 
 
 def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
-    told: dict[str, Any] = {"run": entry.path}
-    result, record = entry.result, entry.record
-    if result is not None:
-        accuracy = result["metrics"]["test_accuracy"]
-        note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
-        note += "  emulated data" if result["data"].get("emulated") else ""
-        low, high = result["intervals"]["test_accuracy"]
-        words = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
-        return {**told, "status": "finished", "seed": result["seed"], "test_accuracy": accuracy, "figure": words}
-    seed = record.get("seeds", {}).get("root")
-    error = " ".join(record.get("error", "").split())
-    status = record["status"]
-    if status == "running" and not entry.folder(outputs).in_use:
-        status = "killed"
-    return {**told, "status": status, "seed": seed, "test_accuracy": None, "figure": error[:100]}
+    row = {"run": entry.path, "status": entry.status(outputs)}
+    result = entry.result
+    if result is None:
+        error = " ".join(entry.record.get("error", "").split())
+        seed = entry.record.get("seeds", {}).get("root")
+        return {**row, "seed": seed, "test_accuracy": None, "figure": error[:100]}
+    accuracy = result["metrics"]["test_accuracy"]
+    low, high = result["intervals"]["test_accuracy"]
+    note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
+    note += "  emulated data" if result["data"].get("emulated") else ""
+    figure = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
+    return {**row, "seed": result["seed"], "test_accuracy": accuracy, "figure": figure}

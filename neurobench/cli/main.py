@@ -1,4 +1,4 @@
-"""The command `neurobench VERB ...`: finds the verb's module and steps aside.
+"""The command `neurobench VERB ...`: finds the verb's module and hands over to it.
 
 It imports nothing but the standard library, so that help and typing mistakes are answered at once.
 """
@@ -17,7 +17,7 @@ VERBS = {
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
-    "rerun": "a past run once more in a new folder, and whether the same figures came out",
+    "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "report": "every run, table and figure in one HTML page",
@@ -26,6 +26,7 @@ VERBS = {
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",
 }
+COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
 
 HELP = """usage: neurobench VERB [ARGUMENTS]
 
@@ -55,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"neurobench {__version__}")
         return FINE
     if words[0] in ("-sc", "--shell-completion", "--shell_completion"):
-        from neurobench.cli.completion import complete
-
-        return complete(words, VERBS)
+        return _complete(words)
     if words[0] not in VERBS:
         return _unknown(words[0])
     return _call(words[0], words[1:])
@@ -79,17 +78,36 @@ def _call(verb: str, words: list[str]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_USAGE
-    except UserError as error:
+    except (UserError, DataError) as error:
         print(f"neurobench {verb}: {error}", file=sys.stderr)
-        return error.exit_code
-    except DataError as error:
-        print(f"neurobench {verb}: {error}", file=sys.stderr)
-        return FAILED
+        return error.exit_code if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
-        way_on = "; the same command goes on" if verb in ("sweep", "tune") else ""
-        print(f"neurobench {verb}: stopped{way_on}", file=sys.stderr)
+        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
+        print(f"neurobench {verb}: stopped{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
+
+
+def _complete(words: list[str]) -> int:
+    """Tab completion: `-sc install=SHELL`, `-sc uninstall=SHELL` and `-sc query=SHELL`.
+
+    Hydra knows no verbs: the verb is taken out of the line that the shell hands over before Hydra sees it.
+    """
+    if len(words) != 2 or "=" not in words[1]:
+        print('usage: eval "$(neurobench -sc install=bash)"   (or zsh, fish)', file=sys.stderr)
+        return BAD_USAGE
+    if words[1].startswith("query="):
+        command, *typed = os.environ.get("COMP_LINE", "").split(" ")
+        if len(typed) <= 1:
+            print(" ".join(verb for verb in VERBS if verb.startswith("".join(typed))))
+            return FINE
+        if typed[0] not in COMPOSING:
+            return FINE
+        os.environ["COMP_LINE"] = " ".join([command, *typed[1:]])
+    from neurobench.cli.run import hydra_app
+
+    hydra_app([], None, words)
+    return FINE

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 
 from rich.console import Console
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.report.matrix import COLUMNS, cells, verdict
@@ -18,10 +17,9 @@ from neurobench.report.table import join
 
 def main(words: list[str]) -> int:
     """Exit code 0, or 3 where a cell lies below its sanity line."""
-    parser = argparse.ArgumentParser(prog="neurobench matrix", description=__doc__)
+    parser = verb_parser("matrix", __doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
     parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
-    add_outputs(parser)
     args = parser.parse_args(words)
     results = join(published_tables()["matrix"], args.outputs, scale=args.scale)
     rows = cells(results)

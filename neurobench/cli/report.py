@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.html import page
 from neurobench.report.published import published_tables
 from neurobench.runs.atomic import write_bytes
-from neurobench.runs.index import read_index
+from neurobench.runs.store import read_index
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="neurobench report", description=__doc__)
+    parser = verb_parser("report", __doc__)
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (report.html among the runs)")
     parser.add_argument(
         "--details", type=int, default=300, metavar="N", help="newest runs with configuration and curves (%(default)s)"
@@ -22,7 +21,6 @@ def main(words: list[str]) -> int:
     parser.add_argument(
         "--figures-mb", type=float, default=24, metavar="MB", help="most that their figures may weigh (%(default)s)"
     )
-    add_outputs(parser)
     args = parser.parse_args(words)
     target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():

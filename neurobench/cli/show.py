@@ -1,56 +1,48 @@
-"""`neurobench show RUN`: what a run was and what came out; `--predict` uses its checkpoint."""
+"""`neurobench show RUN`: what a run was and what resulted; `--predict` uses its checkpoint."""
 
 from __future__ import annotations
 
-import argparse
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.outputs import add_outputs
-from neurobench.cli.summary import print_result
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.experiment.progress import figures_line
+from neurobench.metrics.catalog import printed
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
 
+RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
+
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="neurobench show", description=__doc__)
-    parser.add_argument("run", help='a path, an id or its beginning, a name (its newest run), or "latest"')
-    parser.add_argument("--json", action="store_true", help="configuration hash, record and result for programs")
+    parser = verb_parser("show", __doc__, runs=("run",), json="configuration hash, record and result")
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
-    add_outputs(parser)
-    asked = parser.parse_args(words)
-    folder = find_run(asked.outputs, asked.run)
-    if asked.predict is not None:
-        return _predict(folder, asked.predict)
-    if asked.json:
-        told = {
-            "folder": str(folder.path),
-            "record": folder.record(),
-            "result": folder.result(),
-            "epochs": folder.metrics(),
-        }
-        print(json.dumps(told, indent=2))
-        return FINE
-    _show(folder)
+    args = parser.parse_args(words)
+    folder = find_run(args.outputs, args.run)
+    if args.predict is not None:
+        _predict(folder, args.predict)
+    elif args.json:
+        parts = {"record": folder.record(), "result": folder.result(), "epochs": folder.metrics()}
+        print(json.dumps({"folder": str(folder.path), **parts}, indent=2))
+    else:
+        _show(folder)
     return FINE
 
 
 def _show(folder: RunFolder) -> None:
-    console = Console()
-    record = folder.record()
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    status = record["status"]
-    if status == "running" and not folder.in_use:
-        status = "killed (go on with the same command and --resume)"
-    table.add_row("run", f"{folder.path.parent.name}/{folder.path.name}")
-    table.add_row("status", status)
-    for key in ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads"):
+    console = Console(highlight=False)
+    record, status = folder.record(), folder.status
+    if status == "killed":
+        status += " (go on with the same command and --resume)"
+    table = _table({"run": folder.label, "status": status})
+    for key in RECORDED:
         if record.get(key) is not None:
             table.add_row(key.replace("_", " "), str(record[key]))
     if "data" in record:
@@ -61,12 +53,19 @@ def _show(folder: RunFolder) -> None:
         table.add_row("seed", str(record["seeds"]["root"]))
     console.print(table)
     for row in folder.metrics():
-        console.print(figures_line(row), highlight=False, soft_wrap=True)
+        console.print(figures_line(row), soft_wrap=True)
     if folder.has("result.json"):
         print_result(folder, console)
 
 
-def _predict(folder: RunFolder, n: int) -> int:
+def _table(rows: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _predict(folder: RunFolder, n: int) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
@@ -83,4 +82,54 @@ def _predict(folder: RunFolder, n: int) -> int:
         for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
             folder.save_figure(f"predict_{name}", figure)
             print(folder.path / "figures" / f"predict_{name}.png")
-    return FINE
+
+
+def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
+    """A finished run on one screen: accuracy with its interval, every other figure, seconds, and where the files
+    are. `brief`: the accuracy alone."""
+    result = folder.result()
+    assert result is not None
+    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
+    console.print(f"test accuracy {_headline(result)}{note}", style="bold", highlight=False, soft_wrap=True)
+    if brief:
+        return
+    metrics = result["metrics"]
+    console.print(
+        _table(
+            {
+                name.replace("_", " "): printed(name, value, digits=6)
+                for name, value in metrics.items()
+                if name != "test_accuracy" and not _repeats(name, metrics)
+            }
+        )
+    )
+    for line in _remarks(result):
+        console.print(line, highlight=False, soft_wrap=True)
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
+    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
+    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
+
+
+def _headline(result: dict[str, Any]) -> str:
+    """ "96.01 % (95 % interval 95.61 to 96.38) on the official test set"."""
+    low, high = result["intervals"]["test_accuracy"]
+    data = result["data"]
+    figure = f"{result['metrics']['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    return f"{figure} on {data['evaluated_on']}, {data['n_test']} samples"
+
+
+def _repeats(name: str, metrics: dict[str, float]) -> bool:
+    """Without time a sample is one step, and a figure per step says nothing new."""
+    return name.endswith("_per_step") and metrics[name] == metrics.get(name.removesuffix("_per_step"))
+
+
+def _remarks(result: dict[str, Any]) -> Iterator[str]:
+    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
+    for name, costs in result.get("device_costs", {}).items():
+        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
+        yield f"device {name}: {figures}"
+    for name, source in result.get("energy_source", {}).items():
+        yield f"joules of {name}: {source}"
+    for name, reason in result["undefined"].items():
+        yield f"no {name.replace('_', ' ')}: {reason}"

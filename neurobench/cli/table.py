@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 from rich.console import Console
 
-from neurobench.cli.outputs import add_outputs
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.formats import FORMATS, print_table
 from neurobench.report.published import published_tables
 from neurobench.report.table import ResultRow, join
 from neurobench.runs.atomic import write_bytes
-from neurobench.runs.index import read_index
+from neurobench.runs.store import read_index
 
 
 def main(words: list[str]) -> int:
     """Exit code 0, or 3 where a row lies outside its band."""
     tables = published_tables()
-    parser = argparse.ArgumentParser(prog="neurobench table", description=__doc__)
+    parser = verb_parser("table", __doc__)
     parser.add_argument("name", choices=[*tables, "all"], help="which tutorial's table")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
     parser.add_argument(
@@ -30,7 +29,6 @@ def main(words: list[str]) -> int:
         metavar="FILE.md",
         help="write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`",
     )
-    add_outputs(parser)
     args = parser.parse_args(words)
     names = list(tables) if args.name == "all" else [args.name]
     runs = read_index(args.outputs)

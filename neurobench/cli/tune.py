@@ -2,53 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.outputs import add_outputs
-from neurobench.config.errors import FAILED, FINE, UserError
+from neurobench.cli.arguments import add_outputs, verb_parser
+from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.targets import is_installed
 from neurobench.sweep.space import Space, load_space
 
 
 def main(words: list[str]) -> int:
     """Exit code 0; 1 where no trial could be judged."""
-    parser = argparse.ArgumentParser(prog="neurobench tune", description=__doc__)
+    parser = verb_parser("tune", __doc__, outputs=False, json="the trials", config_dir=True)
     parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
     parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
-    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sittings too (%(default)s)")
+    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="the trials for programs")
-    parser.add_argument("--config-dir", "-cd", metavar="FOLDER", help="a folder of YAML files of your own")
-    add_outputs(parser, new=True)
-    asked = parser.parse_intermixed_args(words)
-    if asked.trials < 1 or asked.seed < 0:
+    add_outputs(parser, may_be_new=True)
+    args = parser.parse_intermixed_args(words)
+    if args.trials < 1 or args.seed < 0:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
-        raise UserError("tune needs optuna, which is not installed: pip install 'neurobench-runner[tune]'")
+        raise UserError(not_installed("tune", "optuna", "tune"))
     from neurobench.sweep import tune
 
-    space = load_space(asked.space, [*asked.overrides, f"outputs={asked.outputs}"])
-    name = f"{Path(asked.space).stem}-{space.identity}"
-    file = asked.outputs / ".tune" / f"{name}.db"
+    space = load_space(args.space, [*args.overrides, f"outputs={args.outputs}"])
+    name = f"{Path(args.space).stem}-{space.identity}"
+    file = args.outputs / ".tune" / f"{name}.db"
     study = tune.open_study(space, name, file)
-    console = Console(stderr=asked.json)
-    tune.tune(study, space, asked.trials, asked.seed, console, asked.config_dir)
+    console = Console(stderr=args.json)
+    tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
-    if asked.json:
-        keys = ("number", "params", "value")
-        told = [
-            {**{key: getattr(t, key) for key in keys}, "state": t.state.name.lower(), **t.user_attrs} for t in trials
-        ]
-        print(json.dumps(told, indent=2))
+    if args.json:
+        print(json.dumps([_plain(trial) for trial in trials], indent=2))
     else:
         _print(space, trials, file, console)
     return FINE if any(trial.state.name == "COMPLETE" for trial in trials) else FAILED
+
+
+def _plain(trial: Any) -> dict[str, Any]:
+    plain = {key: getattr(trial, key) for key in ("number", "params", "value")}
+    return {**plain, "state": trial.state.name.lower(), **trial.user_attrs}
 
 
 def _print(space: Space, trials: list, file: Path, console: Console) -> None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
+from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import composer, explain
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
 from neurobench.experiment.plan import faults_of
 
+DESCRIPTION = (
+    "Check a configuration without running it, as `run` does first; without overrides, check every experiment and "
+    "every model with every data set and backend."
+)
+
 
 def main(words: list[str]) -> int:
     """Exit code 0 where all is well, 2 where something is not."""
-    parser = argparse.ArgumentParser(
-        prog="neurobench validate",
-        description="Check a configuration without running it, as `run` does first; without overrides, check every "
-        "experiment and every model with every data set and backend.",
-    )
+    parser = verb_parser("validate", DESCRIPTION, outputs=False, config_dir=True)
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
-    parser.add_argument("--config-dir", "-cd", type=Path, metavar="FOLDER", help="a folder of YAML files of your own")
     args = parser.parse_intermixed_args(words)
     return _one(args.overrides, args.config_dir) if args.overrides else _everything()
 
 
-def _one(overrides: list[str], config_dir: Path | None) -> int:
-    faults, config = explain(overrides, str(config_dir.resolve()) if config_dir else None)
+def _one(overrides: list[str], config_dir: str | None) -> int:
+    faults, config = explain(overrides, config_dir)
     if config is not None:
         faults += faults_of(config)
     if faults:

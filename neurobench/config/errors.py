@@ -22,6 +22,11 @@ class ConfigError(UserError):
         super().__init__("\n".join([f"cannot run this configuration ({count}):", *(f"  {fault}" for fault in faults)]))
 
 
+def not_installed(owner: str, module: str, extra: str) -> str:
+    """The sentence on a package that an optional extra of this distribution brings."""
+    return f"{owner} needs {module}, which is not installed: pip install 'neurobench-runner[{extra}]'"
+
+
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """ " Did you mean x?" for the nearest known word (behind a prefix), with a leading space; or "" where none is
     near."""

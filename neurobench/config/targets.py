@@ -27,7 +27,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from neurobench.config.errors import did_you_mean
+from neurobench.config.errors import UserError, did_you_mean, not_installed
 from neurobench.config.spec import Spec
 
 PLUGINS = "neurobench.plugins"
@@ -120,6 +120,14 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def import_extra(module: str, extra: str, owner: str) -> Any:
+    """The module that `owner` needs. Raises UserError that names the extra where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(not_installed(owner, error.name or module, extra)) from error
 
 
 def _is_allowed(path: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from neurobench.config.bounds import Fault
+from neurobench.config.errors import not_installed
 from neurobench.config.spec import Spec
 from neurobench.config.targets import is_installed, load
 
@@ -24,13 +25,7 @@ class TrackerSpec(Spec):
     def conflicts(self) -> list[Fault]:
         if is_installed(self.needs):
             return []
-        named = type(self).__name__
-        return [
-            (
-                "_target_",
-                f"={named} needs {self.needs}, which is not installed: pip install 'neurobench-runner[{self.needs}]'",
-            )
-        ]
+        return [("_target_", not_installed(f"={type(self).__name__}", self.needs, self.needs))]
 
     def start(self, outputs: str) -> Any:
         return load(self.opens)(self, Path(outputs))

@@ -18,7 +18,7 @@ REST = 1e-4  # log luminance: how close to the dark counts as dark
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def emulate(  # type: ignore[no-untyped-def]
+def emulate(
     images, screen, taps, first, base, path, eps, pixel, threshold, hot, keys, late, rests, chunks, codes, counts
 ):
     """Coded events of each picture, by time.
@@ -50,7 +50,7 @@ def emulate(  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def stage(  # type: ignore[no-untyped-def]
+def stage(
     images, screen, taps, first, path, eps, pixel, hot, keys, late, rests, chunks, scenes, boxes, paths, codes, counts
 ):
     """All of `emulate` but the pixels, for a kernel that has them elsewhere: `neurobench.kernels.camera_triton`.
@@ -68,7 +68,7 @@ def stage(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def look(image, screen, taps, first, eps, partial, scene):  # type: ignore[no-untyped-def]
+def look(image, screen, taps, first, eps, partial, scene):
     """scene (F, F) = log(luminance + eps) on the fine grid: optics blur the screen's square pixels, both ways alike."""
     for f in range(taps.shape[0]):
         partial[f] = 0
@@ -88,7 +88,7 @@ def look(image, screen, taps, first, eps, partial, scene):  # type: ignore[no-un
 
 
 @njit(cache=True, error_model="numpy")
-def lateness(keys, sd):  # type: ignore[no-untyped-def]
+def lateness(keys, sd):
     """What each recording's saccades after the first are late: normal of mean 0.   keys (B, 2), sd (S,) -> (B, S)"""
     late = np.empty((keys.shape[0], sd.shape[0]), np.float32)
     for b in range(keys.shape[0]):
@@ -98,7 +98,7 @@ def lateness(keys, sd):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def hesitate(path, late, rests, own):  # type: ignore[no-untyped-def]
+def hesitate(path, late, rests, own):
     """own (K, 2) = path at k - D(k): D is 0 at first and late[s] once rest s is over; in a rest it changes evenly."""
     last = path.shape[0] - 1
     for k in range(path.shape[0]):
@@ -113,7 +113,7 @@ def hesitate(path, late, rests, own):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def lit(scene, dark):  # type: ignore[no-untyped-def]
+def lit(scene, dark):
     """First and last row, first and last column between which anything differs from the dark, one point more each."""
     size = scene.shape[0]
     low, high, left, right = size, -1, size, -1
@@ -125,7 +125,7 @@ def lit(scene, dark):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # type: ignore[no-untyped-def]
+def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):
     """Events of all pixels, step by step; returns how many there are.
 
     A pixel sees log luminance through a low-pass whose rate grows with it. Between steps its signal is a straight
@@ -202,7 +202,7 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):  # 
 
 
 @njit(cache=True, error_model="numpy")
-def disturb(steps, pixel, hot, k0, k1, codes, n):  # type: ignore[no-untyped-def]
+def disturb(steps, pixel, hot, k0, k1, codes, n):
     """Background activity: a Poisson process over time, where `hot` says. Returns the new count."""
     per_us = pixel[7]
     if per_us <= 0:
@@ -220,7 +220,7 @@ def disturb(steps, pixel, hot, k0, k1, codes, n):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
-def put(codes, n, t, i, darker):  # type: ignore[no-untyped-def]
+def put(codes, n, t, i, darker):
     """Write event n if there is room. Returns n + 1."""
     if n < codes.shape[0]:
         us = min(max(int(t), 0), LAST)
@@ -229,7 +229,7 @@ def put(codes, n, t, i, darker):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def normal(counter, k0, k1):  # type: ignore[no-untyped-def]
+def normal(counter, k0, k1):
     """A draw of the standard normal distribution, from counters c and c + 1 (Box and Muller 1958)."""
     u = 1 - np.float64(uniform(counter, k0, k1))
     angle = 2 * np.pi * uniform(uint32(counter + uint32(1)), k0, k1)
@@ -237,7 +237,7 @@ def normal(counter, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def gather(codes, begin, start, t, x, y, p):  # type: ignore[no-untyped-def]
+def gather(codes, begin, start, t, x, y, p):
     """Decode recordings that begin at `begin` (B,) of codes into start[k] to start[k + 1] of t int32, x, y, p uint8."""
     for k in range(begin.shape[0]):
         for e in range(start[k], start[k + 1]):

@@ -37,7 +37,7 @@ _LAST = tl.constexpr(cpu.LAST)
 
 
 @triton.jit
-def _uniform(counter, k0, k1):  # type: ignore[no-untyped-def]
+def _uniform(counter, k0, k1):
     """`neurobench.kernels.logistic.uniform`"""
     x = counter ^ k0
     x = (x ^ (x >> _S0)) * _M0 + k1
@@ -48,20 +48,20 @@ def _uniform(counter, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _log1m(counter, k0, k1):  # type: ignore[no-untyped-def]
+def _log1m(counter, k0, k1):
     """log(1 - draw), float64: minus a draw of the exponential distribution of mean 1"""
     return tl.log(1 - _uniform(counter, k0, k1).to(tl.float64))
 
 
 @triton.jit
-def _normal(counter, k0, k1):  # type: ignore[no-untyped-def]
+def _normal(counter, k0, k1):
     """`neurobench.kernels.camera.normal`"""
     angle = _TURN * _uniform(counter + 1, k0, k1).to(tl.float64)
     return tl.sqrt(-2 * _log1m(counter, k0, k1)) * tl.cos(angle)
 
 
 @triton.jit
-def _view(scene, at, row, column, there, edge, fine):  # type: ignore[no-untyped-def]
+def _view(scene, at, row, column, there, edge, fine):
     """What each pixel sees of the scene (F, F), the camera moved to at (2,), by straight lines; and where that is."""
     u = tl.minimum(tl.maximum(row + tl.load(at), 0.0), edge)
     v = tl.minimum(tl.maximum(column + tl.load(at + 1), 0.0), edge)
@@ -76,7 +76,7 @@ def _view(scene, at, row, column, there, edge, fine):  # type: ignore[no-untyped
 
 
 @triton.jit
-def watch(  # type: ignore[no-untyped-def]
+def watch(
     scenes, boxes, paths, keys, base, pixel, threshold, codes, counts,
     edge, fine, steps, room, pixels, programs, width: tl.constexpr,
 ):  # fmt: skip
@@ -159,7 +159,7 @@ def watch(  # type: ignore[no-untyped-def]
                 active = active & (blind < t1)
 
 
-def emulate(  # type: ignore[no-untyped-def]
+def emulate(
     device, room, images, screen, taps, first, base, path, eps, pixel, threshold, hot, keys, late, rests, chunks
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes (all,) uint32 of the recordings, one after the other, and their numbers (B,) int64.

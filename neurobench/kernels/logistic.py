@@ -22,7 +22,7 @@ _STEP = np.float32(2.0**-24)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def logistic(x):  # type: ignore[no-untyped-def]
+def logistic(x):
     """s(x) = 1 / (1 + e^-x), float32; absolute error below 2e-7.
 
     e^-x = 2^n 2^f with n the integer nearest to -x log2(e); 2^n is written straight into the exponent bits.
@@ -37,7 +37,7 @@ def logistic(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def uniform(counter, k0, k1):  # type: ignore[no-untyped-def]
+def uniform(counter, k0, k1):
     """Draw number `counter` under the key, float32 in [0, 1): see `neurobench.kernels.random`. All uint32."""
     x = uint32(counter ^ k0)
     x = uint32(x ^ uint32(x >> _S0))

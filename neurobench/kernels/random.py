@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -44,6 +46,12 @@ def key_of(seed: int) -> tuple[int, int]:
     """The two 32-bit words under which a kernel draws."""
     z = derive(seed)
     return z & 0xFFFFFFFF, z >> 32
+
+
+def kernel_key(seed: int) -> tuple[np.uint32, np.uint32]:
+    """`key_of` as compiled kernels take it."""
+    k0, k1 = key_of(seed)
+    return np.uint32(k0), np.uint32(k1)
 
 
 def uniforms(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:

@@ -1,4 +1,4 @@
-"""The machine as annealers know it, a binary quadratic model whose energy is the machine's own; and its files."""
+"""A machine as a binary quadratic model of the same energy, as annealers take it; and its files."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def json_file(rbm: RBM) -> bytes:
     """{"n_visible", "n_hidden", "energy", "W" (rows of visible units), "a", "b"}: for every other program."""
     W, a, b = (part.detach().cpu().tolist() for part in rbm)
     energy = "E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}"
-    told = {"format": "rbm", "energy": energy, "n_visible": len(a), "n_hidden": len(b), "W": W, "a": a, "b": b}
-    return json.dumps(told, allow_nan=False).encode()
+    record = {"format": "rbm", "energy": energy, "n_visible": len(a), "n_hidden": len(b), "W": W, "a": a, "b": b}
+    return json.dumps(record, allow_nan=False).encode()
 
 
 def read_file(data: bytes, visible: int) -> RBM:
@@ -71,7 +71,7 @@ def read_file(data: bytes, visible: int) -> RBM:
     return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
 
 
-def _from_json(told: dict[str, Any]) -> RBM:
-    if told.get("format") != "rbm":
-        raise ValueError(f'its "format" is {told.get("format")!r}, not "rbm"')
-    return RBM(*(torch.tensor(told[name], dtype=torch.float32) for name in ("W", "a", "b")))
+def _from_json(record: dict[str, Any]) -> RBM:
+    if record.get("format") != "rbm":
+        raise ValueError(f'its "format" is {record.get("format")!r}, not "rbm"')
+    return RBM(*(torch.tensor(record[name], dtype=torch.float32) for name in ("W", "a", "b")))

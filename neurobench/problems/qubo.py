@@ -1,4 +1,4 @@
-"""One problem in the three forms that annealers speak: a two-layered machine, units in {0, 1}, spins in {-1, 1}."""
+"""One problem in the three forms that annealers use: a two-layered machine, units in {0, 1}, spins in {-1, 1}."""
 
 from __future__ import annotations
 

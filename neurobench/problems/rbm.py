@@ -1,16 +1,52 @@
-"""A restricted Boltzmann machine."""
+"""A restricted Boltzmann machine, and its equations, one function each.
+
+    E(v, h) = -a.v - b.h - v'Wh        v in {0, 1}^V, h in {0, 1}^H
+
+Source: Smolensky (1986); the names are those of Hinton, "A Practical Guide to Training RBMs" (2010).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
 
 class RBM(NamedTuple):
-    """A restricted Boltzmann machine: E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}."""
+    """What samplers are handed. Compiled kernels take the same record of numpy arrays."""
 
     W: Tensor  # (V, H) float32
     a: Tensor  # (V,) float32 visible bias
     b: Tensor  # (H,) float32 hidden bias
+
+
+def energy(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:
+    """E(v, h) = -a.v - b.h - v'Wh.   v (..., V), h (..., H) -> (...)"""
+    return -(v @ rbm.a) - h @ rbm.b - ((v @ rbm.W) * h).sum(-1)
+
+
+def free_energy(rbm: RBM, v: Tensor) -> Tensor:
+    """F(v) = -log sum_h exp(-E(v, h)) = -a.v - sum_j softplus(b_j + (vW)_j).   v (..., V) -> (...)"""
+    return -(v @ rbm.a) - softplus(rbm.b + v @ rbm.W).sum(-1)
+
+
+def p_hidden(rbm: RBM, v: Tensor) -> Tensor:
+    """p(h = 1 | v) = s(b + vW).   v (..., V) -> (..., H)"""
+    return torch.sigmoid(rbm.b + v @ rbm.W)
+
+
+def p_visible(rbm: RBM, h: Tensor) -> Tensor:
+    """p(v = 1 | h) = s(a + hW').   h (..., H) -> (..., V)"""
+    return torch.sigmoid(rbm.a + h @ rbm.W.t())
+
+
+def reconstruct(rbm: RBM, v: Tensor) -> Tensor:
+    """Mean-field reconstruction, no draw: s(a + s(b + vW) W').   v (B, V) -> (B, V)"""
+    return p_visible(rbm, p_hidden(rbm, v))
+
+
+def reconstruction_error(v: Tensor, q: Tensor) -> Tensor:
+    """Mean over the pixels of (v - q)^2.   (B, V), (B, V) -> (B,)"""
+    return (v - q).square().mean(-1)

@@ -7,7 +7,6 @@ chips.png into the folder of that name.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 from neurobench.config.errors import UserError
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import all_runs
+from neurobench.runs.store import all_runs, default_outputs
 
 STAGES = {
     "host_accuracy": ("host's model", "#b8c9dc"),
@@ -72,7 +71,7 @@ def _chip(run: RunFolder, result: Mapping[str, Any]) -> int:
 
 
 def main(names: Sequence[str]) -> None:
-    outputs = Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
+    outputs = default_outputs()
     for name in names or ["hxtorch_yin_yang_best"]:
         file = io.BytesIO()
         bars(newest_of_each_chip(outputs, name), name).savefig(file, format="png", dpi=150, bbox_inches="tight")

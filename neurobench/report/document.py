@@ -23,7 +23,7 @@ def tables_named(text: str) -> list[str]:
 
 
 def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
-    """The document with every marked place of one of `tables` written anew; all else is as it was.
+    """The document with every marked place of one of `tables` written anew; all else is left as it is.
 
     Raises UserError for a row that its table does not have.
     """

@@ -17,7 +17,7 @@ from neurobench.metrics.catalog import metric
 from neurobench.report.published import Tables
 from neurobench.report.table import join
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.index import Entry
+from neurobench.runs.store import Entry
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure one takes seconds for some hundred files
 RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
@@ -46,13 +46,13 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
         "tables": [
             {"name": name, "rows": [row.as_dict() for row in join(tables[name], outputs, entries)]} for name in tables
         ],
-        "metrics": _known(tables, entries, details),
+        "metrics": _units(tables, entries, details),
         "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],
     }
     return _assembled(json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str))
 
 
-def _known(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _units(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Unit and direction of every metric that the page shows."""
     names = {row.metric for published in tables.values() for entry in published for row in entry.rows}
     for entry in entries:
@@ -64,10 +64,7 @@ def _known(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) ->
 
 def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
     record, result = entry.record, entry.result
-    status = "finished" if result is not None else record.get("status")
-    if status == "running" and not entry.folder(outputs).in_use:
-        status = "killed"
-    listed = {"path": entry.path, "status": status, "seed": (record.get("seeds") or {}).get("root")}
+    listed = {"path": entry.path, "status": entry.status(outputs), "seed": (record.get("seeds") or {}).get("root")}
     listed |= {key: record.get(key) for key in RECORDED}
     if result is not None:
         listed |= {key: result[key] for key in SHOWN if key in result}

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
@@ -22,6 +23,12 @@ from neurobench.config.schema import Row
 from neurobench.config.targets import config_packages
 from neurobench.experiment.plan import parse
 from neurobench.runs.atomic import write_json
+
+HASHING = (
+    "experiment/plan.py", "experiment/identity.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
+    "data/dataset.py", "data/encoders.py", "report/earlier_hashes.json",
+)  # fmt: skip
+SPEC_MODULE = re.compile(r"_target_: *neurobench\.([\w.]+)\.\w+")
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ Tables = dict[str, list[Published]]
 def published_tables() -> Tables:
     """Table name -> the settings that publish rows in it.
 
-    Composing them all takes seconds; the result is cached until a YAML file or a module of this package changes.
+    Composing them all takes seconds; the result is cached until a file changes that decides on them.
     """
     stamp = _stamp()
     cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / "tables.json"
@@ -63,20 +70,32 @@ def _restored(entry: dict[str, Any]) -> Published:
 
 
 def _stamp() -> str:
-    """Of everything that decides which rows are published and how a setting is hashed: YAML, and any spec's code."""
+    """Of everything that decides which rows are published and how a setting is hashed: the YAML files, what reads
+    them, and the specs that they name."""
     digest = hashlib.sha256(__version__.encode())
-    for package in (*config_packages(), "neurobench"):
-        for path, text in sorted(_texts(files(package), package)):
+    for package in config_packages():
+        for path, text in sorted(_yaml_files(files(package), package)):
             digest.update(f"{path}\0{text}\0".encode())
+    room = files("neurobench")
+    for path in sorted(_hashing_modules()):
+        digest.update(f"{path}\0{room.joinpath(path).read_text()}\0".encode())
     return digest.hexdigest()
 
 
-def _texts(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _yaml_files(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from _texts(entry, f"{prefix}/{entry.name}")
-        elif entry.name.endswith((".yaml", ".py", ".json")):
+            yield from _yaml_files(entry, f"{prefix}/{entry.name}")
+        elif entry.name.endswith(".yaml"):
             yield f"{prefix}/{entry.name}", entry.read_text()
+
+
+def _hashing_modules() -> set[str]:
+    """Files of this package, relative to it, that read a configuration, or that hold a spec or what it derives from."""
+    texts = [text for package in config_packages() for _, text in _yaml_files(files(package), package)]
+    named = {module for text in texts for module in SPEC_MODULE.findall(text)}
+    config = {f"config/{entry.name}" for entry in files("neurobench.config").iterdir() if entry.name.endswith(".py")}
+    return {*HASHING, *config, *(f"{module.replace('.', '/')}.py" for module in named)}
 
 
 def compose_tables(compose: Composer) -> Tables:

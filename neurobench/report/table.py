@@ -1,4 +1,4 @@
-"""Published figures beside ours. What was published, and the band ours must fall in, an experiment's YAML declares
+"""Published figures next to ours. What was published, and the band ours must fall in, an experiment's YAML declares
 before any run; this module only joins."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from neurobench.config.schema import Row
 from neurobench.metrics.statistics import t_interval
 from neurobench.report.published import Published
-from neurobench.runs.index import Entry, read_index
+from neurobench.runs.store import Entry, read_index
 
 _SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
 Verdict = Literal["in band", "OUT", "reported", "not run", "SMOKE", "EMULATED"]

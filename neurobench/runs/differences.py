@@ -19,20 +19,19 @@ class Difference(NamedTuple):
 
 def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
     """Of the configuration less its runtime keys, of the figures, of code and machine."""
-    results = [run.result() or {} for run in (a, b)]
-    records = [run.record() for run in (a, b)]
-    provenance = [{key: record.get(key) for key in PROVENANCE} for record in records]
-    data = [{"sha256": result.get("data", {}).get("sha256")} for result in results]
+    sections = zip(_sections(a).items(), _sections(b).values(), strict=True)
+    return {name: differing(of_a, of_b) for (name, of_a), of_b in sections}
+
+
+def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
+    """The configuration as it stands in its file: nothing in it is resolved or acted on."""
+    record, result = run.record(), run.result() or {}
+    data = {"sha256": result.get("data", {}).get("sha256")}
     return {
-        "config": differing(*(_computed(run) for run in (a, b))),
-        "metrics": differing(*(result.get("metrics", {}) for result in results)),
-        "provenance": differing(*({**p, "data": d} for p, d in zip(provenance, data, strict=True))),
+        "config": {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS},
+        "metrics": result.get("metrics", {}),
+        "provenance": {**{key: record.get(key) for key in PROVENANCE}, "data": data},
     }
-
-
-def _computed(run: RunFolder) -> dict[str, Any]:
-    """The stored configuration less its runtime keys, as it stands: nothing in it is resolved or acted on."""
-    return {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS}
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
@@ -44,7 +43,7 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}"""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in tree.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return values

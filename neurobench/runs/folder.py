@@ -79,6 +79,17 @@ class RunFolder:
         except Timeout:
             return True
 
+    @property
+    def label(self) -> str:
+        """name/id"""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def status(self) -> str:
+        """As run.json has it, but "killed" where a run that was under way has no writer any more."""
+        status = self.record()["status"]
+        return "killed" if status == "running" and not self.in_use else status
+
     def has(self, file: str) -> bool:
         return (self.path / file).is_file()
 
@@ -88,8 +99,10 @@ class RunFolder:
 
     def update(self, **entries: Any) -> None:
         """Set entries of run.json."""
-        known = self.record() if self.has("run.json") else {"schema": SCHEMA}
-        write_json(self.path / "run.json", {**known, **entries, "updated": datetime.now(UTC).isoformat("T", "seconds")})
+        record = self.record() if self.has("run.json") else {"schema": SCHEMA}
+        write_json(
+            self.path / "run.json", {**record, **entries, "updated": datetime.now(UTC).isoformat("T", "seconds")}
+        )
 
     def config(self) -> dict[str, Any]:
         """config.yaml as plain values: nothing in it is resolved or acted on. Raises UserError where it is none."""

@@ -10,7 +10,18 @@ from typing import Any
 
 from neurobench import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "numba", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "numba",
+    "scikit-learn",
+    "dimod",
+    "hydra-core",
+    "omegaconf",
+    "tonic",
+    "matplotlib",
+)
 
 
 def provenance(device: str, threads: int) -> dict[str, Any]:
@@ -23,12 +34,17 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
         "host": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "device": device,
         "threads": threads,
         "pid": os.getpid(),
         "command": sys.argv,
     }
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(name: str) -> str | None:
@@ -40,20 +56,20 @@ def _version(name: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     try:
-        inside = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        inside = _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         if not inside:
             return None
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
-        return _git(here, "rev-parse", "HEAD") + ("+changes" if changed else "")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        return _git(folder, "rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(where: Path, *words: str) -> str:
+def _git(folder: Path, *words: str) -> str:
     return subprocess.run(
-        ["git", "-C", str(where), *words], capture_output=True, text=True, check=True, timeout=10
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
     ).stdout.strip()
 
 

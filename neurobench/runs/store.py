@@ -1,32 +1,70 @@
-"""Finding runs."""
+"""Finding runs: one by its reference, those of one setting, or all at once.
 
+`.index.json` keeps what the small files of all runs say, so that thousands are read in a moment. It is a cache and
+nothing more: an entry counts only while both of its files have the size and the time that they had when they were read,
+and the whole may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
+from neurobench.runs.atomic import write_bytes
 from neurobench.runs.folder import RunFolder
+
+INDEX_SCHEMA = 1
+# Of run.json: what lists, tables and the report show. All else is read from the folder where it is wanted.
+INDEXED = (
+    "status", "error", "started", "finished", "commit", "host", "processor", "device", "threads", "python", "seeds",
+)  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One run in the index."""
+
+    path: str  # name/id
+    record: dict[str, Any]  # run.json, the INDEXED part
+    result: dict[str, Any] | None  # result.json; None where the run did not finish
+
+    def folder(self, outputs: Path) -> RunFolder:
+        return RunFolder(outputs / self.path)
+
+    def status(self, outputs: Path) -> str:
+        """That of `RunFolder.status`; a finished run's folder is not read for it."""
+        if self.result is not None:
+            return "finished"
+        status = self.record["status"]
+        return self.folder(outputs).status if status == "running" else status
+
+
+def default_outputs() -> Path:
+    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs."""
+    return Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
 
 
 def all_runs(outputs: Path) -> Iterator[RunFolder]:
     """Every run below `outputs`, oldest first within a name."""
-    for name in sorted(_folders(outputs)):
+    for name in _folders(outputs):
         yield from runs_named(outputs, name)
 
 
 def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
     """Every run of a name, oldest first."""
-    for stem in sorted(_folders(outputs / name)):
+    for stem in _folders(outputs / name):
         if os.path.exists(f"{outputs}/{name}/{stem}/run.json"):  # noqa: PTH110 - thousands of paths cost a second
             yield RunFolder(outputs / name / stem)
 
 
-def _folders(where: Path) -> list[str]:
-    try:
-        with os.scandir(where) as entries:
-            return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
+    """Runs of one configuration, newest first."""
+    candidates = [run for run in runs_named(outputs, name) if f"-{config_hash[:6]}" in run.path.name]
+    return [run for run in candidates if run.record().get("config_hash") == config_hash][::-1]
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
@@ -43,13 +81,12 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     named = [run for run in by_time if run.path.parent.name == reference]
     if named:
         return named[-1]
-    told = _qualified if "/" in reference else lambda run: run.path.name
-    matching = [run for run in runs if told(run).startswith(reference)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        there = ", ".join(_qualified(run) for run in matching[:5])
-        raise UserError(f"run '{reference}' is not one run: it can be {there}. Give more of the id.")
+    matches = [run for run in runs if (run.label if "/" in reference else run.path.name).startswith(reference)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        candidates = ", ".join(run.label for run in matches[:5])
+        raise UserError(f"run '{reference}' is not one run: it can be {candidates}. Give more of the id.")
     known = ["latest", *{run.path.parent.name for run in runs}, *(run.path.name for run in runs)]
     raise UserError(
         f"there is no run '{reference}' below {outputs} ({len(runs)} runs).{did_you_mean(reference, known)} "
@@ -57,17 +94,64 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     )
 
 
-def identities(outputs: Path, name: str) -> Iterator[tuple[str, RunFolder]]:
-    """The config hash of each run below a name, oldest first."""
-    for run in runs_named(outputs, name):
-        yield str(run.record().get("config_hash")), run
+def read_index(outputs: Path) -> list[Entry]:
+    """Every run below `outputs`, oldest first within a name."""
+    cached, entries, changed = _load(outputs), {}, False
+    for path, stamp in _stamps(outputs):
+        entry = cached.get(path)
+        if entry is None or entry[0] != stamp:
+            content = _read(outputs / path)
+            if content is None:
+                continue
+            entry, changed = [stamp, *content], True
+        entries[path] = entry
+    if changed or len(entries) != len(cached):
+        # a folder that cannot be written is read anew each time
+        with contextlib.suppress(OSError):
+            text = json.dumps({"schema": INDEX_SCHEMA, "runs": entries}, separators=(",", ":"))
+            write_bytes(outputs / ".index.json", text.encode())
+    return [Entry(path, record, result) for path, (_, record, result) in entries.items()]
 
 
-def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
-    """Runs of one configuration, newest first."""
-    likely = [run for run in runs_named(outputs, name) if f"-{config_hash[:6]}" in run.path.name]
-    return [run for run in likely if run.record().get("config_hash") == config_hash][::-1]
+def _load(outputs: Path) -> dict[str, list[Any]]:
+    try:
+        index = json.loads((outputs / ".index.json").read_bytes())
+        return index["runs"] if index["schema"] == INDEX_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
-def _qualified(run: RunFolder) -> str:
-    return f"{run.path.parent.name}/{run.path.name}"
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    """None where the folder has gone since it was listed."""
+    run = RunFolder(folder)
+    try:
+        record = run.record()
+        return {key: record[key] for key in INDEXED if key in record}, run.result()
+    except FileNotFoundError:
+        return None
+
+
+def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
+    """name/id and the size and time of its two files, in order."""
+    for name in _folders(outputs):
+        for stem in _folders(f"{outputs}/{name}"):
+            stamp = _stamp(f"{outputs}/{name}/{stem}/run.json")
+            if stamp:
+                yield f"{name}/{stem}", stamp + _stamp(f"{outputs}/{name}/{stem}/result.json")
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path.stat on thousands costs a second
+        return [status.st_size, status.st_mtime_ns]
+    except OSError:
+        return []
+
+
+def _folders(path: Path | str) -> list[str]:
+    """Names of the folders in it that are not hidden, in order; none where it does not exist."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -13,17 +13,12 @@ from concurrent.futures import as_completed
 from typing import Any
 
 from neurobench.config.errors import UserError
-from neurobench.sweep.progress import last_report
-from neurobench.sweep.work import Task, warm, work, work_here
+from neurobench.config.targets import import_extra
+from neurobench.sweep.work import LOST, Report, Task, warm, work, work_locally
 
-Outcome = tuple[Task, dict[str, Any]]
+Outcome = tuple[Task, Report]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-LOST = "the process ended without a word (killed, or out of memory)"
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -43,7 +38,7 @@ def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
             return
         except loky.process_executor.TerminatedWorkerError:
             waiting = [task for task in waiting if task.number not in ended]
-        suspects = [task for task in waiting if last_report(task).get("status") == "running"]
+        suspects = [task for task in waiting if task.last_report().get("status") == "running"]
         for task in suspects or waiting[:1]:
             try:
                 yield from _pool(loky, [task], 1, threads)
@@ -57,7 +52,7 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Itera
     executor = loky.get_reusable_executor(
         max_workers=workers, timeout=600, initializer=warm, initargs=(os.getpid(),), env=env
     )
-    futures = {executor.submit(work_here, task): task for task in tasks}
+    futures = {executor.submit(work_locally, task): task for task in tasks}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -74,20 +69,18 @@ def slurm(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
 
 
 def submitit_local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The same through submitit's own processes on this machine, all at once: to try a cluster's ways without one."""
+    """The same through submitit's own processes on this machine, all at once: to try it without a cluster."""
     yield from _submitit("local", tasks, threads, options)
 
 
 def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    submitit = _needed("submitit", "slurm")
-    from neurobench.sweep.requeue import Requeued
-
+    submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster=cluster)
     try:
         executor.update_parameters(name="neurobench", cpus_per_task=threads, **{"timeout_min": 24 * 60, **options})
     except (NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None
-    jobs = executor.map_array(Requeued(), tasks)
+    jobs = executor.map_array(_Requeued(), tasks)
     of_job = {job.job_id: task for job, task in zip(jobs, tasks, strict=True)}
     for job in submitit.helpers.as_completed(jobs, poll_frequency=0.2 if cluster == "local" else 10):
         task = of_job[job.job_id]
@@ -95,9 +88,19 @@ def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mappin
         yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
 
 
+class _Requeued:
+    """What submitit calls: the job, and `checkpoint` once SLURM announces that its time runs out."""
+
+    def __call__(self, task: Task) -> Report:
+        return work(task)
+
+    def checkpoint(self, task: Task) -> Any:
+        return importlib.import_module("submitit.helpers").DelayedSubmission(self, task)
+
+
 def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
     """A Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
-    ray = _needed("ray", "ray")
+    ray = import_extra("ray", "ray", "this launcher")
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
         size = {"address": address} if address else {"num_cpus": workers * threads}
@@ -114,13 +117,3 @@ def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str,
 
 
 LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
-
-
-def _needed(module: str, extra: str) -> Any:
-
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"this launcher needs {error.name}, which is not installed: pip install 'neurobench-runner[{extra}]'"
-        ) from None

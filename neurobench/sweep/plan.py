@@ -18,7 +18,7 @@ from neurobench.config.compose import GROUPS, Composer, composer, explain
 from neurobench.config.errors import ConfigError
 from neurobench.experiment.plan import Plan, parse
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import identities
+from neurobench.runs.store import runs_named
 
 State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
 
@@ -46,57 +46,37 @@ class Job:
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
     """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
     try:
-        return _planned(overrides, config_dir)
+        with composer(config_dir) as compose:
+            return _jobs(overrides, compose)
     except (HydraException, OmegaConfBaseException) as error:
         faults, _ = explain(overrides, config_dir, several=True)
         raise ConfigError(faults or [str(error).splitlines()[0]]) from None
 
 
-def _planned(overrides: Sequence[str], config_dir: str | None) -> list[Job]:
-    jobs: list[Job] = []
-    seen: set[str] = set()
-    known: dict[tuple[str, str], dict[str, RunFolder]] = {}
-    with composer(config_dir) as compose:
-        for number, (words, config) in enumerate(_combinations(overrides, compose)):
-            try:
-                plan = parse(config)
-            except ConfigError as error:
-                jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
-                continue
-            place = (plan.run.outputs, plan.run.name)
-            if place not in known:
-                known[place] = _by_hash(Path(plan.run.outputs), plan.run.name)
-            state, folder = _state(known[place].get(plan.config_hash))
-            key = f"{place} {plan.config_hash}"
-            jobs.append(Job(number, words, plan, "twice" if key in seen else state, folder))
-            seen.add(key)
-    return jobs
-
-
-def _combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:
-    """The words of each job and its configuration.
+def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:
+    """The overrides of each job and its configuration.
 
     Hydra composes each choice of groups once; plain values are set on a copy, as Hydra itself sets them last.
     """
-    parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+    parser = OverridesParser.create()
+    parsed = [parser.parse_override(text) for text in overrides]
     options = [_options(override) for override in parsed]
     composed: dict[tuple[str, ...], DictConfig] = {}
     for words in product(*options):
-        frame = tuple(
-            options[i][0] if _is_plain(override) else words[i] for i, override in enumerate(parsed)
-        )  # what has to be composed
+        pairs = zip(parsed, options, words, strict=True)
+        frame = tuple(values[0] if _is_plain(override) else word for override, values, word in pairs)
         if frame not in composed:
             composed[frame] = compose(frame)
         config = OmegaConf.masked_copy(composed[frame], [str(key) for key in composed[frame]])
         for word, first in zip(words, frame, strict=True):
             if word != first:
-                override = OverridesParser.create().parse_override(word)
+                override = parser.parse_override(word)
                 OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
         yield words, config
 
 
 def _options(override: Override) -> list[str]:
-    """A word for each value of a swept key; the word itself where it is not swept."""
+    """An override for each value of a swept key; the override itself where it is not swept."""
     if not override.is_sweep_override():
         assert override.input_line is not None
         return [override.input_line]
@@ -105,7 +85,7 @@ def _options(override: Override) -> list[str]:
 
 
 def _is_plain(override: Override) -> bool:
-    """A swept key that gets plain numbers or words: nothing else in the configuration can depend on its choice."""
+    """A swept key that takes numbers or texts: nothing else in the configuration can depend on its choice."""
     return (
         override.is_sweep_override()
         and not (override.is_add() or override.is_force_add() or override.is_delete())
@@ -115,14 +95,34 @@ def _is_plain(override: Override) -> bool:
     )
 
 
-def _by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
+def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
+    jobs: list[Job] = []
+    planned: set[tuple[str, str, str]] = set()
+    recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
+    for number, (words, config) in enumerate(combinations(overrides, compose)):
+        try:
+            plan = parse(config)
+        except ConfigError as error:
+            jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
+            continue
+        place = (plan.run.outputs, plan.run.name)
+        if place not in recorded:
+            recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
+        state, folder = _state(recorded[place].get(plan.config_hash))
+        key = (*place, plan.config_hash)
+        jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder))
+        planned.add(key)
+    return jobs
+
+
+def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
     """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
-    found: dict[str, RunFolder] = {}
-    for identity, folder in identities(outputs, name):  # oldest first
-        kept = found.get(identity)
-        if kept is None or folder.has("result.json") or not kept.has("result.json"):
-            found[identity] = folder
-    return found
+    runs: dict[str, RunFolder] = {}
+    for run in runs_named(outputs, name):  # oldest first
+        key = str(run.record().get("config_hash"))
+        if key not in runs or run.has("result.json") or not runs[key].has("result.json"):
+            runs[key] = run
+    return runs
 
 
 def _state(folder: RunFolder | None) -> tuple[State, Path | None]:

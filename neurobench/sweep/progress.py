@@ -1,102 +1,117 @@
-"""What a person sees of a sweep: a live table on a terminal, a line for each job that ends elsewhere."""
+"""What a person sees of a sweep: a live table on a terminal, elsewhere a line for each job that ends; then the
+outcome."""
 
 from __future__ import annotations
 
-import json
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE
 from neurobench.sweep.plan import Job
-from neurobench.sweep.work import Task
+from neurobench.sweep.work import Report, Task
 
-COLOURS = {
-    "finished": "green",
-    "running": "bold blue",
-    "half-done": "cyan",
-    "failed": "bold red",
-    "refused": "bold red",
-    "lost": "bold red",
-    "interrupted": "yellow",
-    "left alone": "dim",
-    "waiting": "dim",
-    "running elsewhere": "yellow",
-    "twice": "dim",
+# Status -> its colour, and its place in the live table.
+STYLES = {
+    "running": ("bold blue", 0),
+    "failed": ("bold red", 1),
+    "refused": ("bold red", 1),
+    "lost": ("bold red", 1),
+    "interrupted": ("yellow", 1),
+    "half-done": ("cyan", 2),
+    "new": ("", 2),
+    "waiting": ("dim", 2),
+    "running elsewhere": ("yellow", 2),
+    "finished": ("green", 3),
+    "left alone": ("dim", 4),
+    "twice": ("dim", 4),
 }
-SHOWN = 30  # rows of the live table
+ROWS = 30  # of the live table
 
 
-def last_report(task: Task) -> dict[str, Any]:
-    """What a job's worker last said of it; empty before it begins."""
-    try:
-        return json.loads(task.report.read_text())
-    except FileNotFoundError:
-        return {}
+def styled(status: str) -> Text:
+    return Text(status, style=STYLES[status][0])
 
 
-class Board:
+def counts(statuses: Iterable[str]) -> str:
+    """ "2 finished, 1 new" """
+    return ", ".join(f"{n} {status}" for status, n in Counter(statuses).items())
+
+
+class StatusTable:
     """All jobs of a sweep and what became of them."""
 
     def __init__(self, jobs: Sequence[Job], tasks: Mapping[int, Task]):
         self.jobs, self.tasks = jobs, tasks
-        self.reports: dict[int, dict[str, Any]] = {}
+        self.reports: dict[int, Report] = {}  # of jobs that have ended
 
-    def ended(self, number: int, report: dict[str, Any]) -> None:
-        self.reports[number] = report
-
-    def report(self, job: Job) -> dict[str, Any]:
+    def report(self, job: Job) -> Report:
         """The newest word on a job: of the launcher, of its worker, of the plan."""
         if job.number in self.reports:
             return self.reports[job.number]
         if job.number in self.tasks:
-            return last_report(self.tasks[job.number]) or {"status": "waiting"}
-        return {"status": job.state, **({"folder": str(job.folder)} if job.folder else {})}
+            return self.tasks[job.number].last_report() or {"status": "waiting"}
+        folder = {"folder": str(job.folder)} if job.folder else {}
+        faults = {"error": "\n".join(job.faults)} if job.faults else {}
+        return {"status": job.state, **folder, **faults}
 
     def __rich__(self) -> Table:
         """Called at each refresh. Jobs under way come first, then the newest."""
         table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
         for column in ("job", "what", "state", "epoch", "time", "accuracy"):
-            table.add_column(column, justify="right" if column in ("job", "epoch", "time", "accuracy") else "left")
-        told = [(job, self.report(job)) for job in self.jobs]
-        told.sort(key=lambda pair: (ORDER.get(pair[1]["status"], 1), pair[0].number))
-        for job, report in told[:SHOWN]:
-            table.add_row(*row(job, report))
-        count: dict[str, int] = {}
-        for _, report in told:
-            count[report["status"]] = count.get(report["status"], 0) + 1
-        more = f"  ({len(told) - SHOWN} more)" if len(told) > SHOWN else ""
-        words = ", ".join(f"{n} {status}" for status, n in count.items())
-        table.caption, table.caption_justify = Text(f"{words}{more}"), "left"
+            table.add_column(column, justify="left" if column in ("what", "state") else "right")
+        reports = [(job, self.report(job)) for job in self.jobs]
+        reports.sort(key=lambda pair: (STYLES[pair[1]["status"]][1], pair[0].number))
+        for job, report in reports[:ROWS]:
+            table.add_row(*_row(job, report))
+        more = f"  ({len(reports) - ROWS} more)" if len(reports) > ROWS else ""
+        table.caption = Text(counts(report["status"] for _, report in reports) + more)
+        table.caption_justify = "left"
         return table
 
 
-ORDER = {"running": 0, "failed": 1, "lost": 1, "refused": 1, "interrupted": 1, "waiting": 2, "half-done": 2, "new": 2}
-ORDER |= {"finished": 3, "running elsewhere": 2, "twice": 4, "left alone": 4}
-
-
-def row(job: Job, report: Mapping[str, Any]) -> tuple[str | Text, ...]:
-    status = report["status"]
+def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
     epoch = f"{report.get('epoch', 0)}/{report['epochs']}" if report.get("epochs") else ""
-    seconds = report.get("seconds") or (time.time() - report["begun"] if status == "running" else None)
+    seconds = report.get("seconds") or (time.time() - report["begun"] if report["status"] == "running" else None)
     accuracy = report.get("test_accuracy")
     return (
         str(job.number),
         job.label,
-        Text(status, style=COLOURS.get(status, "")),
+        styled(report["status"]),
         epoch,
         "" if seconds is None else f"{seconds:.0f} s",
         "" if accuracy is None else f"{accuracy:.2%}",
     )
 
 
-def print_line(console: Console, job: Job, report: Mapping[str, Any], done: int, total: int) -> None:
-    """Where nobody looks on."""
+def print_line(console: Console, job: Job, report: Report, done: int, total: int) -> None:
+    """A job that ended, where nobody looks on."""
     accuracy = report.get("test_accuracy")
     figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
-    took = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
-    console.print(f"[{done}/{total}] {report['status']}: {job.label}{figure}{took}", highlight=False, markup=False)
+    seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
+    console.print(f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}", highlight=False, markup=False)
+
+
+def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:
+    """How many finished, and of each other one why not. `outcome`: overrides and report of each job."""
+    statuses = [report["status"] for _, report in outcome]
+    total = len(statuses) - statuses.count("twice")
+    console.print(f"\n{statuses.count('finished')} of {total} {noun} finished{note}", highlight=False)
+    for label, report in outcome:
+        if report["status"] not in ("finished", "twice"):
+            console.print(f"\n{report['status']}: {label}", highlight=False, markup=False, soft_wrap=True)
+            text = textwrap.indent(report.get("error", ""), "  ")
+            console.print(text, highlight=False, markup=False, soft_wrap=True, end="\n" if text else "")
+
+
+def exit_code(statuses: Sequence[str]) -> int:
+    """FINE where all finished, BAD_USAGE where all were refused, FAILED else."""
+    if set(statuses) == {"refused"}:
+        return BAD_USAGE
+    return FINE if set(statuses) <= {"finished", "twice"} else FAILED

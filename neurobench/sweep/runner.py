@@ -1,10 +1,10 @@
-"""A plan is carried out: jobs go to a launcher, the board is kept, and at the end it is said what became of them."""
+"""Jobs go to a launcher, and what becomes of each is noted and shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,44 +14,48 @@ from rich.live import Live
 
 from neurobench.sweep.launch import LAUNCHERS
 from neurobench.sweep.plan import Job
-from neurobench.sweep.progress import Board, print_line
-from neurobench.sweep.work import STOP, Task
+from neurobench.sweep.progress import StatusTable, print_line
+from neurobench.sweep.work import Task, stop_file
 
 TO_RUN = ("new", "half-done", "failed")
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a sweep is carried out."""
+class Settings:
+    """How the jobs of a sweep are run."""
 
     launcher: str = "local"
     workers: int = 1
     fail_fast: bool = False
-    options: Mapping[str, Any] | None = None  # of the launcher
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
 
 
-def drive(jobs: Sequence[Job], way: Way, outputs: Path, console: Console) -> Board:
+def new_sweep_folder(outputs: Path) -> Path:
+    """Where a sweep keeps its jobs' reports and logs; it is not made yet."""
+    return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Console) -> StatusTable:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
-    sweep = (outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}").absolute()
+    sweep = new_sweep_folder(outputs).absolute()
     tasks = {
         job.number: Task(job.number, job.plan.config, job.plan.setting_hash, str(sweep))
         for job in jobs
         if job.plan is not None and job.state in TO_RUN
     }
-    board = Board(jobs, tasks)
+    table = StatusTable(jobs, tasks)
     if not tasks:
-        return board
+        return table
     sweep.mkdir(parents=True)
     threads = max(int(task.config["threads"]) for task in tasks.values())
     by_number = {job.number: job for job in jobs}
-    live = Live(board, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
-    with live:
-        for task, report in LAUNCHERS[way.launcher](list(tasks.values()), way.workers, threads, way.options or {}):
-            board.ended(task.number, report)
+    launch = LAUNCHERS[settings.launcher]
+    with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
+        for task, report in launch(list(tasks.values()), settings.workers, threads, settings.options):
+            table.reports[task.number] = report
             if not console.is_terminal:
-                print_line(console, by_number[task.number], report, len(board.reports), len(tasks))
-            if way.fail_fast and report["status"] in ("failed", "refused", "lost"):
-                (sweep / STOP).touch()
-            if report["status"] == "interrupted":
-                (sweep / STOP).touch()
-    return board
+                print_line(console, by_number[task.number], report, len(table.reports), len(tasks))
+            failed = report["status"] in ("failed", "refused", "lost")
+            if report["status"] == "interrupted" or (failed and settings.fail_fast):
+                stop_file(sweep).touch()
+    return table

@@ -63,8 +63,8 @@ def _text(name: str) -> str:
         file = files(package).joinpath("tune", f"{name}.yaml")
         if file.is_file():
             return file.read_text()
-    there = choices("tune")
-    raise UserError(f"there is no search space '{name}'; there is {', '.join(there)}.{did_you_mean(name, there)}")
+    known = choices("tune")
+    raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
 
 
 def _faults(plain: Any) -> list[str]:

@@ -23,7 +23,7 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.runs.folder import RunFolder
 from neurobench.sweep.space import Space
 
-TOLD = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Pruner:
@@ -35,7 +35,7 @@ class Pruner:
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.trial.set_user_attr("folder", str(folder.path))
-        for row in folder.metrics():  # of a sitting that was killed
+        for row in folder.metrics():  # of a session that was killed
             self._report(row)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -46,8 +46,8 @@ class Pruner:
         if self.figure is None:
             return False
         if self.figure not in row:
-            there = ", ".join(key for key in row if key.startswith("validation_"))
-            raise UserError(f"prune_on={self.figure} is not a figure of an epoch; there is {there or 'none'}")
+            known = ", ".join(key for key in row if key.startswith("validation_"))
+            raise UserError(f"prune_on={self.figure} is not a figure of an epoch; there is {known or 'none'}")
         self.trial.report(self.sign * row[self.figure], row["epoch"])
         return True
 
@@ -56,7 +56,7 @@ class Pruner:
 
 
 def open_study(space: Space, name: str, file: Path) -> optuna.Study:
-    """The study in a sqlite file, made where it is not there."""
+    """The study in a sqlite file, which is made where it does not exist."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,23 +70,22 @@ def open_study(space: Space, name: str, file: Path) -> optuna.Study:
 
 
 def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
-    """Go on until so many trials have been told. A trial whose process was killed is taken up again, from its run's
-    checkpoint."""
-    take_up(study)
+    """Go on until so many trials have ended. One whose process was killed is repeated, from its run's checkpoint."""
+    repeat_killed(study)
     with composer(config_dir) as compose, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         while (done := len(counted(study))) < trials:
-            # Seeded anew for each: what is proposed depends on what was told, not on how often the study was stopped.
+            # Seeded anew for each: proposals depend on the trials that ended, not on how often the study stopped.
             study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
             trial = study.ask()
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
             words = [f"{key}={_suggest(trial, key, entry)}" for key, entry in space.space.items()]
             plan = parse(compose([*space.overrides, *words])).resumed()
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
-            _one(study, trial, space, plan, console)
+            _run_trial(study, trial, space, plan, console)
 
 
-def _one(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
+def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
     try:
         folder = execute(plan, console, [Pruner(trial, space)])
     except Pruned as reason:
@@ -98,13 +97,13 @@ def _one(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: C
         study.tell(trial, state=TrialState.FAIL)
         return
     trial.set_user_attr("folder", str(folder.path))
-    value = judged(folder, space.figure)
+    value = judge(folder, space.figure)
     study.tell(trial, value)
     console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
 
 
-def judged(folder: RunFolder, figure: str) -> float:
-    """The figure of held-out samples: of the record, else of the epoch that the run ended in (or went back to)."""
+def judge(folder: RunFolder, figure: str) -> float:
+    """The figure of held-out samples: of the result, else of the epoch that the run ended in (or went back to)."""
     result = folder.result()
     assert result is not None
     rows = folder.metrics()
@@ -112,15 +111,15 @@ def judged(folder: RunFolder, figure: str) -> float:
         return result["metrics"][figure]
     row = rows[(result.get("best_epoch") or len(rows)) - 1]
     if figure not in row:
-        there = [key for key in (*result["metrics"], *row) if "validation" in key]
+        known = [key for key in (*result["metrics"], *row) if "validation" in key]
         raise UserError(
-            f"figure={figure} is not there; this model has {', '.join(there) or 'none of held-out samples'}"
+            f"figure={figure} is not there; this model has {', '.join(known) or 'none of held-out samples'}"
         )
     return row[figure]
 
 
-def take_up(study: optuna.Study) -> None:
-    """Trials whose process on this machine has gone: closed, and asked for again with the same values."""
+def repeat_killed(study: optuna.Study) -> None:
+    """Close trials whose process on this machine has gone, and queue them again with the same values."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
         if host == platform.node() and not _alive(int(pid)):
@@ -130,8 +129,8 @@ def take_up(study: optuna.Study) -> None:
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that were told, less those that were taken up again under another number."""
-    trials = study.get_trials(deepcopy=False, states=TOLD)
+    """Trials that ended, less those that were repeated under another number."""
+    trials = study.get_trials(deepcopy=False, states=ENDED)
     return [trial for trial in trials if f"taken_up_{trial.number}" not in study.user_attrs]
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.runs.atomic import write_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurobench.experiment.callbacks import Callback
     from neurobench.experiment.plan import Plan
     from neurobench.runs.folder import RunFolder
 
-STOP = "stop"  # a file of this name in the sweep's folder: jobs that have not begun are left alone
+LOST = "the process ended without a word (killed, or out of memory)"
+Report = dict[str, Any]  # what is known of a job: status, folder, epoch, seconds, error, ...
 
 
 @dataclass(frozen=True)
@@ -27,74 +33,99 @@ class Task:
     number: int
     config: dict[str, Any]  # resolved
     setting_hash: str
-    sweep: str  # folder of the sweep, which the worker shares with the one who waits
-
-    @property
-    def report(self) -> Path:
-        return Path(self.sweep) / f"{self.number}.json"
+    sweep: str  # folder of the sweep, which the worker shares with the process that waits
 
     @property
     def log(self) -> Path:
         return Path(self.sweep) / f"{self.number}.log"
 
+    def write_report(self, report: Report) -> None:
+        write_json(Path(self.sweep) / f"{self.number}.json", report, durable=False)
+
+    def last_report(self) -> Report:
+        """What the job's worker last reported; empty before it begins."""
+        try:
+            return json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
+        except FileNotFoundError:
+            return {}
+
+
+def stop_file(sweep: str | Path) -> Path:
+    """Where this file exists, jobs that have not begun are left alone."""
+    return Path(sweep) / "stop"
+
 
 class Reporter:
-    """Writes down how far a job is. See `neurobench.experiment.callbacks.Callback`."""
+    """Reports how far a job is. See `neurobench.experiment.callbacks.Callback`."""
 
     def __init__(self, task: Task):
         self.task = task
-        self.told: dict[str, Any] = {"status": "running", "pid": os.getpid(), "begun": time.time()}
-        self.tell()
+        self.report: Report = {"status": "running", "pid": os.getpid(), "begun": time.time()}
+        self.update()
 
-    def tell(self, **entries: Any) -> None:
-        self.told |= entries
-        write_json(self.task.report, self.told, durable=False)
+    def update(self, **entries: Any) -> None:
+        self.report |= entries
+        self.task.write_report(self.report)
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
-        self.tell(folder=str(folder.path), epochs=plan.training.epochs)
+        self.update(folder=str(folder.path), epochs=plan.training.epochs)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        self.tell(epoch=row["epoch"])
+        self.update(epoch=row["epoch"])
 
     def end(self, folder: RunFolder) -> None:
         pass
 
 
-def work(task: Task) -> dict[str, Any]:
+def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Callback] = ()) -> Report:
+    """Make a plan and execute it: "finished" with its folder and test accuracy; or "refused", "failed", "interrupted"
+    with the sentence that says why."""
+    from neurobench.experiment.execute import execute
+
+    try:
+        folder = execute(plan(), console, callbacks)
+    except UserError as error:
+        refused = isinstance(error, ConfigError)
+        status = "refused" if refused else "interrupted" if error.stops_sweep else "failed"
+        return {"status": status, "error": str(error)}
+    result = folder.result()
+    assert result is not None
+    return {
+        "status": "finished",
+        "folder": str(folder.path),
+        "test_accuracy": result["metrics"].get("test_accuracy"),
+    }
+
+
+def work(task: Task) -> Report:
     """Run one job, from its checkpoint where it has one. Returns its report and leaves it in the sweep's folder.
 
     Never raises for a run that failed: the report says so. Ctrl-C leaves a checkpoint and ends the sweep.
     """
-    if (Path(task.sweep) / STOP).exists():
+    if stop_file(task.sweep).exists():
         return {"status": "left alone"}
     from omegaconf import OmegaConf
     from rich.console import Console
 
-    from neurobench.config.errors import ConfigError, UserError
-    from neurobench.experiment.execute import execute
     from neurobench.experiment.plan import parse
 
     reporter = Reporter(task)
     begun = time.perf_counter()
-    try:
-        plan = parse(OmegaConf.create(task.config), task.setting_hash).resumed()
-        with task.log.open("a") as file:
-            folder = execute(plan, Console(file=file, width=120), [reporter])
-        result = folder.result()
-        assert result is not None
-        reporter.tell(status="finished", folder=str(folder.path), test_accuracy=result["metrics"].get("test_accuracy"))
-    except UserError as error:
-        kind = "refused" if isinstance(error, ConfigError) else "interrupted" if error.stops_sweep else "failed"
-        reporter.tell(status=kind, error=str(error))
-    reporter.tell(seconds=round(time.perf_counter() - begun, 3))
-    return reporter.told
+    with task.log.open("a") as file:
+        report = attempt(
+            lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(),
+            Console(file=file, width=120),
+            [reporter],
+        )
+    reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
+    return reporter.report
 
 
-def work_here(task: Task) -> dict[str, Any]:
-    """The same on the machine of the one who waits: a job that was stopped means that all are to stop."""
+def work_locally(task: Task) -> Report:
+    """The same on the machine of the process that waits: a job that was interrupted means that all are to stop."""
     report = work(task)
     if report["status"] == "interrupted":
-        (Path(task.sweep) / STOP).touch()
+        stop_file(task.sweep).touch()
     return report
 
 
@@ -112,7 +143,7 @@ def warm(parent: int) -> None:
 
         import neurobench.experiment.execute
         import neurobench.experiment.loop  # noqa: F401
-    except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the one who waits tells of it
+    except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the parent says so
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)

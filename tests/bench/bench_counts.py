@@ -178,6 +178,8 @@ def qrbm(learner: Any, x: Tensor) -> Case:
 
 def qcnn(learner: Any, x: Tensor) -> Case:
     """With its classical twin for a head, a sigmoid."""
+    from neurobench.models.qcnn.operations import operations
+
     p = learner.main.named()
     layers: Layers = [{"kind": "affine", "name": "pixels", "factor": 2.0, "offset": -1.0}]
     for name in ("conv1", "conv2"):
@@ -189,7 +191,7 @@ def qcnn(learner: Any, x: Tensor) -> Case:
     layers.append({"kind": "relu", "name": "hidden relu"})
     layers.append({"kind": "linear", "name": "z", "weight": p["z.weight"], "bias": p["z.bias"]})
     layers.append({"kind": "sigmoid", "name": "probability"})
-    return Case(learner.operations(x), [_plain(layer) for layer in layers], x)
+    return Case(operations(learner, x), [_plain(layer) for layer in layers], x)
 
 
 def _plain(layer: dict[str, Any]) -> dict[str, Any]:

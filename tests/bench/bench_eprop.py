@@ -23,12 +23,12 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from neurobench.data.specs import NMNIST
-from neurobench.devices.learning_core.learning_core import FloatCore
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from neurobench.experiment.plan import spawn
-from neurobench.models.eprop.constants import eta
-from neurobench.models.eprop.spec import EpropRSNN
+from neurobench.models.eprop.network import learning_rate
 from neurobench.models.learner import Step, Task
+from tests.specs import spec
 
 HERE = Path(__file__).parent
 NEST = HERE.parents[1] / ".venv/peers/nest"
@@ -40,16 +40,16 @@ NEST_STYLE = {"optimizer": "gradient_descent", "lr": 5e-3}
 
 
 def learner(engine: str) -> Any:
-    core = FloatCore().open(0, torch.device("cpu"))
+    core = spec("backend/sim", "learning_core").open(0, torch.device("cpu"))
     fields: dict[str, Any] = {} if engine == "minibatch" else NEST_STYLE
-    recipe = EpropRSNN(engine=engine, learning_core=core, numpy_seed=1, **fields)  # type: ignore[arg-type]
-    return recipe.build(Task("events", (2, 34, 34), 10), spawn(0), torch.device("cpu"))
+    network = spec("model/eprop_rsnn", engine=engine, numpy_seed=1, **fields)
+    return network.build(Task("events", (2, 34, 34), 10), spawn(0), {"learning_core": core}, torch.device("cpu"))
 
 
 def nest(made: Any, batch: Any) -> float:
     """Seconds of NEST's simulation of the samples."""
     c, weights = made.c, made.initial
-    spikes = made.wiring.encode(batch.x, c.T)
+    spikes = made.inputs.encode(batch.x, c.T)
     step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start))
     recurrent = {
         "C_m": 1.0, "E_L": 0.0, "I_e": 0.0, "V_m": 0.0, "V_th": 0.6, "tau_m": 30.0, "t_ref": 0.0, "c_reg": c.c_reg,
@@ -60,7 +60,7 @@ def nest(made: Any, batch: Any) -> float:
     readout = {"C_m": 1.0, "E_L": 0.0, "I_e": 0.0, "V_m": 0.0, "tau_m": 100.0, "eprop_isi_trace_cutoff": 100}
     optimizer = {
         "type": "gradient_descent", "batch_size": 1, "optimize_each_step": False, "Wmin": -100.0, "Wmax": 100.0,
-        "eta": eta(made.recipe),
+        "eta": learning_rate(made.spec),
     }  # fmt: skip
     how = {"T": c.T, "W": c.W, "model": "eprop_iaf", "record": False}
     how |= {"recurrent": recurrent, "readout": readout, "optimizer": optimizer}
@@ -79,7 +79,7 @@ def nest(made: Any, batch: Any) -> float:
 def dense_loop(made: Any, batch: Any) -> float:
     """Seconds of a step-by-step loop in torch, float32, all synapses' traces, weights frozen within the samples."""
     c, n = made.c, len(batch.y)
-    spikes = made.wiring.encode(batch.x, c.T)
+    spikes = made.inputs.encode(batch.x, c.T)
     x = torch.zeros(n, c.T, c.inputs)
     step = torch.from_numpy(np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start)))
     inside = step % (c.T + 1) < c.T
@@ -116,7 +116,7 @@ def ours(made: Any, batch: Any, repeats: int) -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    data = NMNIST(validation=0).load(0).train
+    data = spec("dataset/nmnist", validation=0).load(0).train
     batch, few = data.batch(slice(0, SAMPLES)), data.batch(slice(0, 10))
     engines = {name: learner(name) for name in WANTED}
     for made in engines.values():

@@ -19,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-sys.path.extend(str(Path(__file__).parents[2] / ".venv/peers" / peers) for peers in ("qcnn", "qutrunk"))
+sys.path.extend(str(Path(__file__).parents[2] / folder) for folder in ("", ".venv/peers/qcnn", ".venv/peers/qutrunk"))
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit.circuit_device import StatevectorDevice
-from neurobench.devices.circuit.qpu import QPU
+from neurobench.data.dataset import Batch
+from neurobench.devices.circuit.mock_noise import Noise
+from neurobench.devices.circuit.protocol import Expectations
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
-from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.problems.circuit import Angles, Program
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 BATCH, DEPTH, REPEATS = 64, 2, 5
@@ -38,14 +40,14 @@ Layer = Callable[[Tensor, Tensor], Tensor]  # x (B, n), w (L, n, 2) -> (B, n)
 
 
 def ours(device: Any, program: Program) -> Layer:
-    return lambda x, w: device.expectation(program, Angles(x, w.flatten()))
+    return lambda x, w: device.expectation(program, Angles(x, w.flatten())).values
 
 
-def pennylane(n: int, depth: int, device: str, method: str, noisy: QPU | None = None) -> Layer:
+def pennylane(n: int, depth: int, device: str, method: str, noisy: Noise | None = None) -> Layer:
     import pennylane as qml
 
     wires = qml.device(device, wires=n)
-    strengths = noisy.open(0, CPU).noise.strengths if noisy else (0.0, 0.0)
+    strengths = noisy.strengths if noisy else (0.0, 0.0)
 
     def noise(wire: int, strength: float) -> None:
         if noisy:  # depolarization alone: less than ours does
@@ -145,11 +147,11 @@ def layers_race() -> None:
 
 
 def noisy_race() -> None:
-    recipe = QPU()
-    program = layered(4, DEPTH, reupload=False, zz=False)
+    processor = spec("backend/mock", "circuit").open(0, CPU)
+    noise, program = processor.noise, layered(4, DEPTH, reupload=False, zz=False)
     contenders: dict[str, tuple[Callable[[], Layer], int]] = {
-        "ours": (lambda: ours(recipe.open(0, CPU), program), 10),
-        "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", recipe), 1),
+        "ours": (lambda: ours(processor, program), 10),
+        "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", noise), 1),
     }
     race("4 noisy qubits", contenders, 4, DEPTH, same=False)
 
@@ -159,11 +161,11 @@ def epoch_race() -> None:
     x, y = torch.rand(800, 1, 28, 28), torch.arange(800) % 2
 
     def epoch(circuit: Any, size: int, **fields: Any) -> float:
-        recipe = HybridQCNN(circuit=circuit, classical=(), **fields)
-        learner: Any = recipe.build(Task("image", (1, 28, 28), 2), spawn(0), CPU)
+        model = spec("model/hybrid_qcnn", head="binary", classical=(), **fields)
+        learner = model.build(Task("image", (1, 28, 28), 2), spawn(0), {"circuit": circuit}, CPU)
         begin = time.perf_counter()
         for k in range(0, 800, size):
-            learner.learn(_Batch(x[k : k + size], y[k : k + size]), Step(k // size, 800 // size, 0))
+            learner.learn(Batch(x[k : k + size], y[k : k + size]), Step(k // size, 800 // size, 0, 800 // size))
         return time.perf_counter() - begin
 
     contenders: dict[str, Callable[[], float]] = {
@@ -261,19 +263,14 @@ def circuits_race() -> None:
     print(f"2400 circuits of 100 shots: ours {1e3 * mine:.2f} ms, QuTrunk {theirs:.2f} s  ({theirs / mine:.0f}x ours)")
 
 
-class _Batch:
-    def __init__(self, x: Tensor, y: Tensor):
-        self.x, self.y = x, y
-
-
 class _Foreign:
     """Another's layer in our network."""
 
     def __init__(self, layer: Layer):
         self.layer = layer
 
-    def expectation(self, program: Program, angles: Angles) -> Tensor:
-        return self.layer(angles.sample, angles.shared).float()
+    def expectation(self, program: Program, angles: Angles) -> Expectations:
+        return Expectations(self.layer(angles.sample, angles.shared).float(), {})
 
     def ideal(self) -> Any:
         return self

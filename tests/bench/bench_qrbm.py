@@ -27,12 +27,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two thread pools that spi
 
 import numba  # noqa: E402
 import torch  # noqa: E402
+from neurobench.devices.sampler.gibbs import BlockGibbs  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
 from neurobench.data.specs import MNIST  # noqa: E402
-from neurobench.devices.sampler.gibbs import BlockGibbs  # noqa: E402
+from neurobench.models.common import readout  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
-from neurobench.models.qrbm import pixels, readout  # noqa: E402
+from neurobench.models.qrbm import pixels  # noqa: E402
 from neurobench.models.qrbm.learner import QRBMLearner  # noqa: E402
 from neurobench.models.qrbm.spec import QRBM  # noqa: E402
 
@@ -93,7 +94,7 @@ def main() -> None:
             times[name].append(seconds(lambda machine=machine: machine.fit(x.numpy())))
             features[name] = [torch.from_numpy(machine.transform(v.numpy())).float() for v in (x, x_test)]
         for name, (f, f_test) in features.items():
-            fitted = readout.fit(f, train.y, 10, l2=1e-4, iterations=50)
+            fitted = readout.fit(f, train.y, 10, l2=1e-4, iterations=200)
             accuracies[name].append(100 * readout.accuracy(fitted, f_test, test.y))
 
     print(f"{options.threads} thread(s), {options.rounds} rounds, seeds 0 to {options.rounds - 1}; medians")

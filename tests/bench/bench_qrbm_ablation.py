@@ -25,13 +25,13 @@ from typing import Any, NamedTuple
 import numba
 import torch
 from matplotlib.figure import Figure
-
-from neurobench.data.dataset import Splits
-from neurobench.data.specs import MNIST
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
+
+from neurobench.data.dataset import Splits
+from neurobench.data.specs import MNIST
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.loop import epoch_order
 from neurobench.experiment.plan import spawn

@@ -19,14 +19,14 @@ import dimod
 import numba
 import torch
 from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, TabuSampler
-from torch import Tensor
-
-from neurobench.data.specs import MNIST
 from neurobench.devices.sampler.annealer import Annealer
 from neurobench.devices.sampler.dynex import Dynex
 from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.models.learner import Seeds, Step, Task
 from neurobench.models.qrbm.rbm import energy
+from torch import Tensor
+
+from neurobench.data.specs import MNIST
+from neurobench.models.learner import Seeds, Step, Task
 from neurobench.models.qrbm.spec import QRBM
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import dimod
 import pytest
@@ -9,16 +10,24 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.devices.sampler import annealing_qpu_chains as chains
-from neurobench.devices.sampler import annealing_qpu_errors as errors
-from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
-from neurobench.devices.sampler.annealing_qpu_tiles import conditioned, tiles
-from neurobench.models.qrbm.rbm import energy
+from neurobench.devices.sampler import mock_qpu_errors as errors
+from neurobench.devices.sampler.mock_qpu import conditioned, tiles
+from neurobench.devices.sampler.specs import AnnealingQPU
+from neurobench.devices.spec import Demand
 from neurobench.problems.qubo import Ising, Units, energies, ising_of_units, units_of_rbm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
+from tests.specs import spec
 
 CPU = torch.device("cpu")
-CLEAN = AnnealingQPU(
+
+
+def qpu(**changes: Any) -> AnnealingQPU:
+    made = spec("backend/mock_qpu", "sampler", **changes)
+    assert isinstance(made, AnnealingQPU)
+    return made
+
+
+CLEAN = qpu(
     h_dac=(0.0, 0.0),
     j_dac=(0.0, 0.0),
     sigma_h=0.0,
@@ -43,8 +52,8 @@ def zero(n: int, coupling: float = 0.1) -> Ising:
     return Ising(coupling * (1 - torch.eye(n, dtype=torch.float64)), torch.zeros(n, dtype=torch.float64))
 
 
-def programmed(recipe: AnnealingQPU, ideal: Ising, call: int = 1, seed: int = 1, length: int = 1) -> errors.Programmed:
-    return errors.program(recipe, errors.fixed_errors(recipe, len(ideal.h)), ideal, length, call, seed)
+def programmed(device: AnnealingQPU, ideal: Ising, call: int = 1, seed: int = 1, length: int = 1) -> errors.Programmed:
+    return errors.program(device, errors.fixed_errors(device, len(ideal.h)), ideal, length, call, seed)
 
 
 def pairs(J: torch.Tensor) -> torch.Tensor:
@@ -129,8 +138,8 @@ def test_errors_of_couplings_have_their_configured_spread(name: str) -> None:
 
 
 def test_where_there_is_no_coupling_there_is_no_error() -> None:
-    recipe = replace(CLEAN, sigma_j=0.1, offset_j=0.1)
-    held = programmed(recipe, ising_of_units(units_of_rbm(machine(6, 4, scale=0.1))))
+    chip = replace(CLEAN, sigma_j=0.1, offset_j=0.1)
+    held = programmed(chip, ising_of_units(units_of_rbm(machine(6, 4, scale=0.1))))
     assert not held.problem.J[:6, :6].any()
     assert not held.problem.J[6:, 6:].any()
     assert held.problem.J[:6, 6:].all()
@@ -138,15 +147,15 @@ def test_where_there_is_no_coupling_there_is_no_error() -> None:
 
 def test_noise_is_drawn_at_each_programming_and_flux_once_a_call() -> None:
     noisy, drifting = replace(CLEAN, sigma_h=0.05), replace(CLEAN, flux=0.05)
-    for recipe, kept in ((noisy, False), (drifting, True)):
-        one, two = (programmed(recipe, zero(50), call=7, seed=seed).problem.h for seed in (1, 2))
+    for chip, kept in ((noisy, False), (drifting, True)):
+        one, two = (programmed(chip, zero(50), call=7, seed=seed).problem.h for seed in (1, 2))
         assert torch.equal(one, two) == kept
 
 
 def test_a_chip_is_its_seed() -> None:
-    recipe = replace(CLEAN, offset_h=0.01, offset_j=0.01, h_scale_spread=0.01)
-    same, other = programmed(recipe, zero(20)), programmed(replace(recipe, chip_seed=1), zero(20))
-    assert torch.equal(same.problem.J, programmed(recipe, zero(20)).problem.J)
+    chip = replace(CLEAN, offset_h=0.01, offset_j=0.01, h_scale_spread=0.01)
+    same, other = programmed(chip, zero(20)), programmed(replace(chip, chip_seed=1), zero(20))
+    assert torch.equal(same.problem.J, programmed(chip, zero(20)).problem.J)
     assert not torch.equal(same.problem.J, other.problem.J)
     assert not torch.equal(same.problem.h, other.problem.h)
 
@@ -181,34 +190,34 @@ def test_even_levels_and_no_rounding_are_possible() -> None:
 
 def test_chains_break_and_units_are_misread_as_often_as_configured() -> None:
     shape, p = (500, 400), 0.03
-    breaks = chains.broken_chains(shape, 15, p, seed=1)
+    breaks = errors.broken_chains(shape, 15, p, seed=1)
     assert float(breaks.broken.float().mean()) == pytest.approx(p, abs=5 * (p / 200_000) ** 0.5)
     assert (breaks.share[~breaks.broken] == 1).all()
     assert set((breaks.share[breaks.broken] * 15).round().int().tolist()) == set(range(1, 15))
-    assert not chains.broken_chains(shape, 1, p, seed=1).broken.any(), "a single qubit has nothing to break"
-    flipped = chains.misread(torch.zeros(shape), p, seed=2)
+    assert not errors.broken_chains(shape, 1, p, seed=1).broken.any(), "a single qubit has nothing to break"
+    flipped = errors.misread(torch.zeros(shape), p, seed=2)
     assert float(flipped.mean()) == pytest.approx(p, abs=5 * (p / 200_000) ** 0.5)
 
 
 def test_repairs_do_what_their_names_say() -> None:
     problem = Units(torch.zeros(2, 2), torch.tensor([1.0, -1.0]))
     x = torch.zeros(20_000, 2)
-    breaks = chains.Breaks(torch.ones_like(x, dtype=torch.bool), torch.tensor([0.25, 0.75]).expand(20_000, 2))
-    assert chains.majority_vote(x, breaks, problem, 1).mean(0).tolist() == [1.0, 0.0]
-    tie = chains.Breaks(breaks.broken, torch.full_like(x, 0.5))
-    assert chains.majority_vote(x, tie, problem, 1).mean(0).tolist() == pytest.approx([0.5, 0.5], abs=0.02)
-    assert chains.weighted_random(x, breaks, problem, 1).mean(0).tolist() == pytest.approx([0.75, 0.25], abs=0.02)
-    assert chains.minimize_energy(x, breaks, problem, 1).mean(0).tolist() == [1.0, 0.0]
-    whole = chains.Breaks(torch.zeros_like(breaks.broken), torch.ones_like(x))
-    for repair in chains.REPAIRS.values():
+    breaks = errors.Breaks(torch.ones_like(x, dtype=torch.bool), torch.tensor([0.25, 0.75]).expand(20_000, 2))
+    assert errors.majority_vote(x, breaks, problem, 1).mean(0).tolist() == [1.0, 0.0]
+    tie = errors.Breaks(breaks.broken, torch.full_like(x, 0.5))
+    assert errors.majority_vote(x, tie, problem, 1).mean(0).tolist() == pytest.approx([0.5, 0.5], abs=0.02)
+    assert errors.weighted_random(x, breaks, problem, 1).mean(0).tolist() == pytest.approx([0.75, 0.25], abs=0.02)
+    assert errors.minimize_energy(x, breaks, problem, 1).mean(0).tolist() == [1.0, 0.0]
+    whole = errors.Breaks(torch.zeros_like(breaks.broken), torch.ones_like(x))
+    for repair in errors.REPAIRS.values():
         assert torch.equal(repair(x, whole, problem, 1), x)
 
 
 def test_minimising_the_energy_never_raises_it() -> None:
     rbm = machine(12, 8)
     problem, x = units_of_rbm(rbm), (torch.rand(200, 20, generator=torch.Generator().manual_seed(1)) < 0.5).float()
-    breaks = chains.broken_chains((200, 20), 4, 0.3, seed=1)
-    repaired = chains.minimize_energy(x, breaks, problem, 1)
+    breaks = errors.broken_chains((200, 20), 4, 0.3, seed=1)
+    repaired = errors.minimize_energy(x, breaks, problem, 1)
     assert (energies(problem, repaired) <= energies(problem, x) + 1e-5).all()
     assert torch.equal(repaired[~breaks.broken], x[~breaks.broken])
 
@@ -218,24 +227,24 @@ def test_discarded_reads_are_asked_for_again_until_the_limit() -> None:
     picky = replace(CLEAN, repair="discard", chain_break=0.02)
     reads = picky.open(0, CPU).sample_rbm(rbm, 100, seed=1)
     assert len(reads.v) == 100
-    assert reads.info["reads"] == pytest.approx(100 / 0.98**50, rel=0.4)
+    assert reads.cost["reads"] == pytest.approx(100 / 0.98**50, rel=0.4)
     with pytest.raises(UserError, match=r"repair=discard: \d+ of 100 reads came back whole out of .* may take 10,000"):
         replace(picky, chain_break=0.3).open(0, CPU).sample_rbm(rbm, 100, seed=1)
 
 
 def test_energies_are_those_of_the_model_that_was_handed_in() -> None:
     bqm = dimod.BinaryQuadraticModel({0: 0.2, 1: -0.3}, {(0, 1): 0.5, (1, 2): -0.4}, 3.0, "BINARY")
-    found = AnnealingQPU(sigma_h=0.5, sigma_j=0.5).open(0, CPU).sample(bqm, num_reads=50, seed=1)
+    found = qpu(sigma_h=0.5, sigma_j=0.5).open(0, CPU).sample(bqm, num_reads=50, seed=1)
     dimod.testing.assert_response_energies(found, bqm)
 
 
 def test_a_call_costs_what_the_timing_model_says() -> None:
     """14.1 ms to program, then 20 us to anneal, 150 us to read and 20.5 us to wait, a read."""
     device = CLEAN.open(0, CPU)
-    once = device.sample_rbm(machine(5, 4), 100, seed=1).info
+    once = device.sample_rbm(machine(5, 4), 100, seed=1).cost
     assert once["device_seconds"] == pytest.approx(0.0141 + 100 * 190.5e-6)
     assert 0.030 < once["device_seconds"] < 0.040
-    reverse = device.sample_rbm(machine(5, 4), 100, seed=1, initial_hidden=torch.zeros(100, 4)).info
+    reverse = device.sample_rbm(machine(5, 4), 100, seed=1, initial_hidden=torch.zeros(100, 4)).cost
     assert reverse["programmings"] == 100, "every start is a programming"
     assert reverse["device_seconds"] == pytest.approx(100 * (0.0141 + 190.5e-6))
     timing = device.sample(dimod.BinaryQuadraticModel({0: 1.0}, {}, 0, "SPIN"), num_reads=10, seed=1).info["timing"]
@@ -248,13 +257,13 @@ def test_a_machine_that_does_not_fit_is_refused_with_the_numbers_and_the_ways_ou
         UserError, match="784x300 units do not fit on Advantage_system4 .Pegasus P16.: 235,200 couplers"
     ):
         small.sample_rbm(big, 1, seed=1)
-    sentence = AnnealingQPU().misfit(784, 300)
+    sentence = qpu().refuse(Demand(layers=(784, 300)))
     assert sentence is not None
     for word in ("235,200", "40,279", "172x172", "too_big=block", "13x13"):
         assert word in sentence
-    assert AnnealingQPU().misfit(169, 128) is None
-    assert AnnealingQPU(too_big="block").misfit(784, 300) is None
-    assert AnnealingQPU(chip="Advantage2_system1").misfit(180, 180) is None
+    assert qpu().refuse(Demand(layers=(169, 128))) is None
+    assert qpu(too_big="block").refuse(Demand(layers=(784, 300))) is None
+    assert qpu(chip="Advantage2_system1").refuse(Demand(layers=(180, 180))) is None
     dense = dimod.BinaryQuadraticModel({}, {(i, j): 1.0 for i in range(181) for j in range(i)}, 0, "SPIN")
     with pytest.raises(UserError, match="181 units .* at most 180 units"):
         small.sample(dense)
@@ -290,16 +299,16 @@ def test_a_tile_given_the_rest_has_the_energy_of_the_whole() -> None:
 
 def test_tiles_in_turn_draw_from_boltzmann(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = machine(4, 3)
-    recipe = replace(CLEAN, too_big="block", rounds=12, prefactor=1 / 6.35, annealing_time=1)
-    device = recipe.open(0, CPU)
+    chip = replace(CLEAN, too_big="block", rounds=12, prefactor=1 / 6.35, annealing_time=1)
+    device = chip.open(0, CPU)
     monkeypatch.setattr(device, "chip", replace(device.chip, layer=2))
     reads = device.sample_rbm(rbm, 10_000, seed=2)
-    assert reads.info["programmings"] == 10_000 * 4 * 12
+    assert reads.cost["programmings"] == 10_000 * 4 * 12
     assert surprise(rbm, torch.cat([reads.v, reads.h], 1), 1.0) < 5
 
 
 def test_the_tutorials_machine_runs_in_blocks() -> None:
-    device = AnnealingQPU(too_big="block", rounds=1).open(0, CPU)
+    device = qpu(too_big="block", rounds=1).open(0, CPU)
     reads = device.sample_rbm(machine(784, 300, scale=0.05), 5, seed=1)
     assert reads.v.shape == (5, 784)
     assert reads.h.shape == (5, 300)
@@ -342,5 +351,5 @@ def test_reads_are_limited() -> None:
 )
 def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        AnnealingQPU(**bad)
+        qpu(**bad)
     assert sentence in str(refusal.value)

@@ -10,17 +10,16 @@ import torch
 from neurobench.config import targets
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
-from neurobench.devices.sampler import dimod_sampler
-from neurobench.devices.sampler.dimod_sampler import DimodSampler
-from neurobench.models.qrbm.rbm import energy
+from neurobench.devices.sampler import specs
+from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.problems.qubo import energies, units_of_rbm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
 
 CPU = torch.device("cpu")
 NEAL = "dwave.samplers.SimulatedAnnealingSampler"
 
 
-def recipe(sampler: str = NEAL, composites: tuple[str, ...] = (), **parameters: Any) -> DimodSampler:
+def wrapped(sampler: str = NEAL, composites: tuple[str, ...] = (), **parameters: Any) -> DimodSampler:
     return DimodSampler(sampler=sampler, options={}, parameters=parameters, composites=composites)
 
 
@@ -33,7 +32,7 @@ def rbm() -> RBM:
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """This module's own samplers and dimod's are allowed, as a user would."""
-    monkeypatch.setenv(targets.ALLOW, f"{__name__}, dimod")
+    monkeypatch.setattr(targets, "ALLOWED", (__name__, "dimod"))
     return monkeypatch
 
 
@@ -57,7 +56,7 @@ class NoSampler:
 
 
 def test_simulated_annealing_at_one_temperature_draws_from_boltzmann(rbm: RBM) -> None:
-    device = recipe(
+    device = wrapped(
         beta_range=[1.0, 1.0], num_sweeps=60, proposal_acceptance_criteria="Gibbs", randomize_order=True
     ).open(0, CPU)
     n = 10_000
@@ -70,7 +69,7 @@ def test_simulated_annealing_at_one_temperature_draws_from_boltzmann(rbm: RBM) -
 
 @pytest.mark.parametrize("name", ["SimulatedAnnealingSampler", "TabuSampler", "SteepestDescentSampler"])
 def test_they_find_the_ground_state(name: str, rbm: RBM) -> None:
-    reads = recipe(f"dwave.samplers.{name}").open(0, CPU).sample_rbm(rbm, 30, seed=1)
+    reads = wrapped(f"dwave.samplers.{name}").open(0, CPU).sample_rbm(rbm, 30, seed=1)
     states = torch.tensor(list(product((0.0, 1.0), repeat=7)))
     lowest = energies(units_of_rbm(rbm), states).min()
     assert float(energy(rbm, reads.v, reads.h).min()) == pytest.approx(float(lowest), rel=1e-5)
@@ -78,20 +77,20 @@ def test_they_find_the_ground_state(name: str, rbm: RBM) -> None:
 
 def test_chains_start_where_they_are_told(rbm: RBM) -> None:
     """No step at all: what comes back is v ~ p(v|h) and the h that was handed in."""
-    device = recipe(num_sweeps=1, beta_range=[1e-9, 1e-9], proposal_acceptance_criteria="Gibbs")
+    device = wrapped(num_sweeps=1, beta_range=[1e-9, 1e-9], proposal_acceptance_criteria="Gibbs")
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(500, 1)
     start = device.open(0, CPU)._start(rbm, h, seed=1)
     x = torch.from_numpy(start["initial_states"][0]).float()
     assert torch.equal(x[:, 4:], h)
     assert (x[:, :4].mean(0) - torch.sigmoid(rbm.a + h[0] @ rbm.W.t())).abs().max() < 0.12
-    descended = recipe("dwave.samplers.SteepestDescentSampler").open(0, CPU)
+    descended = wrapped("dwave.samplers.SteepestDescentSampler").open(0, CPU)
     ground = descended.sample_rbm(rbm, 20, seed=1)
     again = descended.sample_rbm(rbm, 20, seed=2, initial_hidden=ground.h)
     assert float(energy(rbm, again.v, again.h).max()) < 0
 
 
 def test_a_seed_of_63_bits_is_cut_to_what_samplers_take(rbm: RBM, monkeypatch: pytest.MonkeyPatch) -> None:
-    device, seen = recipe(num_sweeps=1).open(0, CPU), []
+    device, seen = wrapped(num_sweeps=1).open(0, CPU), []
     original = device.inner.sample
 
     def spy(bqm: Any, **call: Any) -> Any:
@@ -106,19 +105,21 @@ def test_a_seed_of_63_bits_is_cut_to_what_samplers_take(rbm: RBM, monkeypatch: p
 
 
 def test_any_allowed_class_serves_whatever_it_takes_and_answers(rbm: RBM, allow: pytest.MonkeyPatch) -> None:
-    device = DimodSampler(sampler=f"{__name__}.Odd", options={"word": "told"}, parameters={"depth": 3}).open(0, CPU)
+    device = DimodSampler(
+        sampler=f"{__name__}.Odd", options={"word": "told"}, parameters={"depth": 3}, composites=()
+    ).open(0, CPU)
     assert device.inner.word == "told"
     reads = device.sample_rbm(rbm, 5, seed=1)
     assert reads.v[:, 0].tolist() == [1, 1, 0, 1, 1], "one state twice, the other once, and round again"
     assert reads.v[:, 1].tolist() == [0, 0, 1, 0, 0]
     assert not reads.h.any()
-    assert reads.info == {"reads": 5.0, "answered": 3.0}
+    assert (reads.cost, reads.info) == ({"reads": 5.0}, {"answered": 3.0})
     with pytest.raises(UserError, match=r"Odd takes no initial_states, .* Set model.negative=device\."):
         device.sample_rbm(rbm, 5, seed=1, initial_hidden=torch.zeros(5, 3))
 
 
 def test_composites_go_around_it(rbm: RBM, allow: pytest.MonkeyPatch) -> None:
-    device = recipe("dimod.ExactSolver", ("dimod.TrackingComposite",)).open(0, CPU)
+    device = wrapped("dimod.ExactSolver", ("dimod.TrackingComposite",)).open(0, CPU)
     assert isinstance(device.inner, dimod.TrackingComposite)
     assert isinstance(device.inner.child, dimod.ExactSolver)
     reads = device.sample_rbm(rbm, 4, seed=1)
@@ -127,7 +128,7 @@ def test_composites_go_around_it(rbm: RBM, allow: pytest.MonkeyPatch) -> None:
 
 def test_a_class_that_is_not_allowed_is_refused_with_those_that_are() -> None:
     with pytest.raises(BoundsError) as refusal:
-        recipe("dwave.samplers.SimulatedAnealingSampler")
+        wrapped("dwave.samplers.SimulatedAnealingSampler")
     told = str(refusal.value)
     assert "sampler=dwave.samplers.SimulatedAnealingSampler is not allowed: there is dwave.samplers.Sim" in told
     assert "dwave.samplers.TabuSampler" in told
@@ -136,45 +137,45 @@ def test_a_class_that_is_not_allowed_is_refused_with_those_that_are() -> None:
     assert "Did you mean dwave.samplers.SimulatedAnnealingSampler?" in told
     for name in ("builtins.open", "os.system", f"{__name__}.Odd", "dimod.ExactSolver"):
         with pytest.raises(BoundsError, match="is not allowed"):
-            recipe(name)
+            wrapped(name)
     with pytest.raises(BoundsError, match="composites=os.system is not allowed"):
-        recipe(composites=("os.system",))
+        wrapped(composites=("os.system",))
 
 
 def test_a_package_is_allowed_whole_and_no_other_that_begins_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(targets.ALLOW, "dim,dimod.reference")
-    assert recipe("dimod.reference.samplers.ExactSolver")
+    monkeypatch.setattr(targets, "ALLOWED", ("dim", "dimod.reference"))
+    assert wrapped("dimod.reference.samplers.ExactSolver")
     with pytest.raises(BoundsError, match="dimod.ExactSolver is not allowed"):
-        recipe("dimod.ExactSolver")
+        wrapped("dimod.ExactSolver")
 
 
 def test_a_plugin_allows_its_own_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "plugin_targets", lambda: {f"{__name__}.Odd": "a-package"})
-    assert recipe(f"{__name__}.Odd")
+    assert wrapped(f"{__name__}.Odd")
     with pytest.raises(BoundsError, match="NoSampler is not allowed"):
-        recipe(f"{__name__}.NoSampler")
+        wrapped(f"{__name__}.NoSampler")
 
 
 def test_what_is_not_installed_says_what_to_install(allow: pytest.MonkeyPatch) -> None:
-    allow.setattr(dimod_sampler, "is_installed", lambda module: False)
+    allow.setattr(specs, "is_installed", lambda module: False)
     with pytest.raises(BoundsError, match=r"not installed: pip install 'neurobench-runner\[annealing\]'"):
-        recipe()
+        wrapped()
     allow.undo()
-    allow.setenv(targets.ALLOW, "no_such_package")
-    with pytest.raises(BoundsError, match=r"needs the module no_such_package\.deep, which is not installed"):
-        recipe("no_such_package.deep.Sampler")
+    allow.setattr(targets, "ALLOWED", ("no_such_package",))
+    with pytest.raises(BoundsError, match=r"needs no_such_package\.deep, which is not installed"):
+        wrapped("no_such_package.deep.Sampler")
 
 
 def test_a_class_that_is_not_there_or_no_sampler_is_refused(allow: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"there is no ExactSolve in dimod\. Did you mean ExactSolver\?"):
-        recipe("dimod.ExactSolve").open(0, CPU)
+        wrapped("dimod.ExactSolve").open(0, CPU)
     with pytest.raises(UserError, match=r"NoSampler is not a dimod\.Sampler"):
-        recipe(f"{__name__}.NoSampler").open(0, CPU)
+        wrapped(f"{__name__}.NoSampler").open(0, CPU)
 
 
 def test_a_parameter_that_the_sampler_does_not_have_is_refused() -> None:
     with pytest.raises(UserError, match=r"has no parameter num_sweep; it has .* Did you mean num_sweeps\?"):
-        recipe(num_sweep=10).open(0, CPU)
+        wrapped(num_sweep=10).open(0, CPU)
 
 
 @pytest.mark.parametrize(
@@ -192,5 +193,5 @@ def test_a_parameter_that_the_sampler_does_not_have_is_refused() -> None:
 )
 def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        recipe(**bad)
+        wrapped(**bad)
     assert sentence in str(refusal.value)

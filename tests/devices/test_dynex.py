@@ -1,21 +1,23 @@
 """The emulated Dynex device: it stops where the real one did, and hands back its best read alone."""
 
-from dataclasses import replace
+from typing import Any
 
 import dimod
 import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.sampler.annealer import Annealer
-from neurobench.devices.sampler.dynex import Dynex
-from neurobench.devices.sampler.dynex_device import held
-from neurobench.models.qrbm.rbm import energy
+from neurobench.devices.sampler.mock_dynex import quantized
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.qubo import Units, units_of_rbm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
+from tests.specs import spec
 
 CPU = torch.device("cpu")
+
+
+def dynex(**changes: Any) -> Any:
+    return spec("backend/mock", "sampler", **changes)
 
 
 def machine(visible: int, hidden: int, seed: int = 1, scale: float = 1.0) -> RBM:
@@ -28,19 +30,23 @@ def test_on_untrained_weights_it_stops_near_46_percent_of_the_optimum(seed: int)
     """The tutorial prints -3.0914; simulated annealing finds -6.3 to -6.7."""
     W = 0.001 * torch.randn(784, 300, generator=torch.Generator().manual_seed(seed))
     rbm = RBM(W, torch.zeros(784), torch.zeros(300))
-    cold = Annealer(sweeps=200, beta_start=30.0, beta_end=3000.0).open(0, CPU).sample_rbm(rbm, 30, seed)
+    cold = (
+        spec("backend/sim_annealer", "sampler", sweeps=200, beta_start=30.0, beta_end=3000.0)
+        .open(0, CPU)
+        .sample_rbm(rbm, 30, seed)
+    )
     best = float(energy(rbm, cold.v, cold.h).min())
-    reads = Dynex().open(0, CPU).sample_rbm(rbm, 100, seed)
+    reads = dynex().open(0, CPU).sample_rbm(rbm, 100, seed)
     assert -6.9 < best < -6.1
     assert 0.38 < float(energy(rbm, reads.v, reads.h).min()) / best < 0.54
 
 
 def test_one_job_has_one_answer_the_best_of_its_reads() -> None:
-    rbm, device = machine(60, 40, scale=0.1), Dynex().open(0, CPU)
+    rbm, device = machine(60, 40, scale=0.1), dynex().open(0, CPU)
     many, few = device.sample_rbm(rbm, 200, seed=1), device.sample_rbm(rbm, 2, seed=1)
     assert len(torch.cat([many.v, many.h], 1).unique(dim=0)) == 1
     assert energy(rbm, many.v, many.h)[0] < energy(rbm, few.v, few.h)[0]
-    assert many.info["jobs"] == 1
+    assert many.cost["jobs"] == 1
     found = device.sample(to_bqm(rbm), num_reads=200, seed=1)
     assert len(found) == 1
     assert found.first.energy == pytest.approx(float(energy(rbm, many.v, many.h)[0]), rel=1e-5)
@@ -48,16 +54,16 @@ def test_one_job_has_one_answer_the_best_of_its_reads() -> None:
 
 def test_clones_are_further_reads() -> None:
     rbm = machine(60, 40, scale=0.1)
-    one, eight = (Dynex(clones=n).open(0, CPU).sample_rbm(rbm, 10, seed=1) for n in (1, 8))
+    one, eight = (dynex(clones=n).open(0, CPU).sample_rbm(rbm, 10, seed=1) for n in (1, 8))
     assert energy(rbm, eight.v, eight.h)[0] <= energy(rbm, one.v, one.h)[0]
-    assert eight.info["reads"] == 80
+    assert eight.cost["reads"] == 80
 
 
 def test_given_states_are_jobs_of_their_own_that_go_on_from_there() -> None:
     rbm = machine(60, 40, scale=0.3)
     h = (torch.rand(30, 40, generator=torch.Generator().manual_seed(2)) < 0.5).float()
-    reads = Dynex(annealing_time=1, minimum_stepsize=0.001).open(0, CPU).sample_rbm(rbm, 30, seed=1, initial_hidden=h)
-    assert reads.info["jobs"] == 30
+    reads = dynex(annealing_time=1, minimum_stepsize=0.001).open(0, CPU).sample_rbm(rbm, 30, seed=1, initial_hidden=h)
+    assert reads.cost["jobs"] == 30
     assert float((reads.h != h).float().mean()) < 0.01, "hardly a unit has moved"
     assert len(reads.v.unique(dim=0)) == 30
     expected = torch.sigmoid(rbm.a + h @ rbm.W.t()).mean()
@@ -66,7 +72,7 @@ def test_given_states_are_jobs_of_their_own_that_go_on_from_there() -> None:
 
 def test_a_read_that_is_not_cut_short_ends_in_a_local_minimum() -> None:
     rbm = machine(30, 20)
-    reads = Dynex(annealing_time=200, minimum_stepsize=0.5).open(0, CPU).sample_rbm(rbm, 1, seed=1)
+    reads = dynex(annealing_time=200, minimum_stepsize=0.5).open(0, CPU).sample_rbm(rbm, 1, seed=1)
     x, problem = torch.cat([reads.v, reads.h], 1), units_of_rbm(rbm)
     assert torch.equal(x, (problem.bias + x @ problem.coupling > 0).float())
 
@@ -74,7 +80,7 @@ def test_a_read_that_is_not_cut_short_ends_in_a_local_minimum() -> None:
 def test_longer_is_lower() -> None:
     rbm = machine(100, 60, scale=0.1)
     lowest = [
-        float(energy(rbm, *Dynex(annealing_time=n).open(0, CPU).sample_rbm(rbm, 20, seed=1)[:2])[0])
+        float(energy(rbm, *dynex(annealing_time=n).open(0, CPU).sample_rbm(rbm, 20, seed=1)[:2])[0])
         for n in (2, 10, 50)
     ]
     assert lowest == sorted(lowest, reverse=True)
@@ -82,11 +88,11 @@ def test_longer_is_lower() -> None:
 
 def test_coefficients_are_rounded_and_kept_below_the_largest() -> None:
     problem = Units(torch.tensor([[0.0, 0.123456789], [0.123456789, 0.0]]), torch.tensor([1.26, -0.04]))
-    coarse = held(Dynex(precision=0.1), problem)
+    coarse = quantized(dynex(precision=0.1), problem)
     torch.testing.assert_close(coarse.coupling[0, 1], torch.tensor(0.1))
     torch.testing.assert_close(coarse.bias, torch.tensor([1.3, 0.0]))
-    assert abs(float(held(Dynex(), problem).coupling[0, 1]) - 0.1234568) < 1e-8
-    big = held(Dynex(precision=0.0), Units(problem.coupling, torch.tensor([18.0, -36.0])))
+    assert abs(float(quantized(dynex(), problem).coupling[0, 1]) - 0.1234568) < 1e-8
+    big = quantized(dynex(precision=0.0), Units(problem.coupling, torch.tensor([18.0, -36.0])))
     torch.testing.assert_close(big.bias, torch.tensor([4.5, -9.0]))
     torch.testing.assert_close(big.coupling, problem.coupling / 4)
 
@@ -94,7 +100,7 @@ def test_coefficients_are_rounded_and_kept_below_the_largest() -> None:
 def test_weights_below_the_precision_are_lost() -> None:
     rbm = machine(20, 10, scale=1e-9)
     sober, lost = (
-        Dynex(precision=p, annealing_time=100, minimum_stepsize=1.0).open(0, CPU).sample_rbm(rbm, 1, seed=1)
+        dynex(precision=p, annealing_time=100, minimum_stepsize=1.0).open(0, CPU).sample_rbm(rbm, 1, seed=1)
         for p in (0.0, 1e-7)
     )
     assert sober.v.any()
@@ -102,12 +108,12 @@ def test_weights_below_the_precision_are_lost() -> None:
 
 
 def test_no_problem_is_too_big() -> None:
-    reads = Dynex().open(0, CPU).sample_rbm(machine(1500, 400, scale=0.01), 2, seed=1)
+    reads = dynex().open(0, CPU).sample_rbm(machine(1500, 400, scale=0.01), 2, seed=1)
     assert reads.v.shape == (2, 1500)
 
 
 def test_a_call_may_set_the_devices_parameters() -> None:
-    bqm, device = to_bqm(machine(60, 40, scale=0.1)), Dynex().open(0, CPU)
+    bqm, device = to_bqm(machine(60, 40, scale=0.1)), dynex().open(0, CPU)
     short = device.sample(bqm, num_reads=5, seed=1, annealing_time=1)
     long = device.sample(bqm, num_reads=5, seed=1, annealing_time=100, minimum_stepsize=0.5, clones=2)
     assert long.first.energy < short.first.energy
@@ -131,5 +137,5 @@ def test_a_call_may_set_the_devices_parameters() -> None:
 )
 def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        replace(Dynex(), **bad)
+        dynex(**bad)
     assert sentence in str(refusal.value)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import unittest
 from itertools import product
+from typing import Any
 
 import dimod
 import dimod.testing
@@ -13,11 +14,15 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.sampler.chromatic import colours
-from neurobench.devices.sampler.gibbs import BlockGibbs
+from neurobench.devices.sampler.sim_gibbs import colours
 from neurobench.problems.rbm import RBM
+from tests.specs import spec
 
 CPU = torch.device("cpu")
+
+
+def gibbs(**changes: Any) -> Any:
+    return spec("backend/sim", "sampler", **changes).open(0, CPU)
 
 
 def boltzmann(rbm: RBM, beta: float) -> dict[tuple[int, ...], float]:
@@ -45,7 +50,7 @@ def frequencies(v: torch.Tensor, h: torch.Tensor) -> dict[tuple[int, ...], float
 def test_reads_follow_the_boltzmann_distribution_over_all_states(beta: float):
     exact = boltzmann(small(), beta)
     n = 100_000
-    reads = BlockGibbs(sweeps=60, beta=beta).open(0, CPU).sample_rbm(small(), n, seed=2)
+    reads = gibbs(sweeps=60, beta=beta).sample_rbm(small(), n, seed=2)
     found = frequencies(reads.v, reads.h)
     chi_square = sum(n * (found.get(state, 0.0) - p) ** 2 / p for state, p in exact.items())
     freedom = len(exact) - 1
@@ -55,7 +60,7 @@ def test_reads_follow_the_boltzmann_distribution_over_all_states(beta: float):
 def test_one_step_from_given_hidden_states_is_the_visible_conditional():
     rbm, n = small(), 50_000
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(n, 1)
-    reads = BlockGibbs(steps=1).open(0, CPU).sample_rbm(rbm, n, seed=3, initial_hidden=h)
+    reads = gibbs(steps=1).sample_rbm(rbm, n, seed=3, initial_hidden=h)
     assert torch.equal(reads.h, h)
     expected = torch.sigmoid(rbm.a + h[0] @ rbm.W.T)
     assert (reads.v.mean(0) - expected).abs().max() < 5 * 0.5 / n**0.5
@@ -63,13 +68,13 @@ def test_one_step_from_given_hidden_states_is_the_visible_conditional():
 
 def test_more_steps_forget_where_the_chains_began():
     n = 50_000
-    reads = BlockGibbs(steps=60).open(0, CPU).sample_rbm(small(), n, seed=4, initial_hidden=torch.ones(n, 3))
+    reads = gibbs(steps=60).sample_rbm(small(), n, seed=4, initial_hidden=torch.ones(n, 3))
     found, exact = frequencies(reads.v, reads.h), boltzmann(small(), 1.0)
     assert sum(abs(found.get(state, 0.0) - p) for state, p in exact.items()) / 2 < 0.02
 
 
 def test_a_call_is_a_function_of_its_seed_whatever_the_threads():
-    device, before, seen = BlockGibbs(sweeps=5).open(0, CPU), numba.get_num_threads(), []
+    device, before, seen = gibbs(sweeps=5), numba.get_num_threads(), []
     try:
         for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS)}:
             numba.set_num_threads(threads)
@@ -81,7 +86,7 @@ def test_a_call_is_a_function_of_its_seed_whatever_the_threads():
 
 
 def test_it_keeps_dimods_contract():
-    device = BlockGibbs(sweeps=10).open(0, CPU)
+    device = gibbs(sweeps=10)
     dimod.testing.assert_sampler_api(device)
     for bqm in (
         dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0, 3: 0.5}, {("a", "b"): 1.5, ("b", 3): -1.0}, 2.0, "BINARY"),
@@ -90,7 +95,7 @@ def test_it_keeps_dimods_contract():
         dimod.testing.assert_response_energies(device.sample(bqm, num_reads=20, seed=1), bqm)
 
 
-@dimod.testing.load_sampler_bqm_tests(BlockGibbs(sweeps=2).open(0, CPU))
+@dimod.testing.load_sampler_bqm_tests(gibbs(sweeps=2))
 class TestDimod(unittest.TestCase):
     """dimod's own tests of a sampler, over every kind of model it has."""
 
@@ -102,7 +107,7 @@ def test_any_models_states_follow_its_own_distribution():
     exact = dimod.ExactSolver().sample(bqm)
     weights = np.exp(-exact.record.energy)
     probability = {tuple(s): w for s, w in zip(exact.record.sample.tolist(), weights / weights.sum(), strict=True)}
-    found = BlockGibbs(sweeps=50).open(0, CPU).sample(bqm, num_reads=40_000, seed=8)
+    found = gibbs(sweeps=50).sample(bqm, num_reads=40_000, seed=8)
     order = [found.variables.index(v) for v in exact.variables]
     states, counts = np.unique(found.record.sample[:, order], axis=0, return_counts=True)
     seen = {tuple(s): c / 40_000 for s, c in zip(states.tolist(), counts, strict=True)}
@@ -127,11 +132,11 @@ def test_two_layers_take_two_colours_and_a_clique_as_many_as_it_has_units():
 )
 def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str):
     with pytest.raises(BoundsError, match=sentence.replace(".", r"\.")):
-        BlockGibbs(**bad)
+        gibbs(**bad)
 
 
 def test_no_reads_at_all_are_refused():
-    device = BlockGibbs().open(0, CPU)
+    device = gibbs()
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1"):
         device.sample(dimod.BinaryQuadraticModel("SPIN"), num_reads=0)
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1"):
@@ -140,9 +145,9 @@ def test_no_reads_at_all_are_refused():
         device.sample_rbm(small(), 5, seed=1, initial_hidden=torch.zeros(2, 3))
 
 
-def test_recipes_are_light():
+def test_specs_are_light():
     code = (
-        "import sys; import neurobench.models.qrbm.spec, neurobench.devices.sampler.gibbs;"
+        "import sys; import neurobench.models.qrbm.spec, neurobench.devices.sampler.specs;"
         "print([m for m in ('torch', 'dimod', 'numba', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
     assert (

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.models.qrbm.rbm import energy
 from neurobench.problems import qubo
 from neurobench.problems.bqm import to_bqm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from neurobench.config.compose import Composer, composer
-from neurobench.experiment.plan import check
+from neurobench.experiment.plan import faults_of
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +32,23 @@ def compose() -> Iterator[Composer]:
     ],
 )
 def test_a_bad_value_gets_its_sentence(compose: Composer, words: list[str], sentence: str) -> None:
-    faults = check(compose(["model=qrbm", *words]))
+    faults = faults_of(compose(["model=qrbm", *words]))
     assert len(faults) == 1
     assert sentence in faults[0]
 
 
 def test_a_model_too_big_for_the_chip_is_refused_with_the_numbers_and_the_ways_out_work(compose: Composer) -> None:
     words = ["model=qrbm", "backend=mock_qpu"]
-    (fault,) = check(compose(words))
+    (fault,) = faults_of(compose(words))
     assert fault.startswith("model=qrbm, backend=mock_qpu: 784x300 units do not fit on Advantage_system4")
     assert "235,200 couplers are needed, 40,279 are present" in fault
     assert "172x172" in fault
-    assert check(compose([*words, "backend.sampler.too_big=block"])) == []
+    assert faults_of(compose([*words, "backend.sampler.too_big=block"])) == []
     assert "model.downsample=13 model.n_hidden=128" in fault
-    assert check(compose([*words, "model.downsample=13", "model.n_hidden=128"])) == []
-    assert check(compose(["model=qrbm", "backend=mock"])) == [], "no problem is too big for the other device"
+    assert faults_of(compose([*words, "model.downsample=13", "model.n_hidden=128"])) == []
+    assert faults_of(compose(["model=qrbm", "backend=mock"])) == [], "no problem is too big for the other device"
 
 
 def test_pixels_that_cannot_be_brought_down_are_a_fault_among_others(compose: Composer) -> None:
-    (fault,) = check(compose(["model=qrbm", "backend=mock_qpu", "model.downsample=40"]))
+    (fault,) = faults_of(compose(["model=qrbm", "backend=mock_qpu", "model.downsample=40"]))
     assert "model.downsample=40 is more than the 28 pixels" in fault

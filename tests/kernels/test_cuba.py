@@ -3,23 +3,22 @@
 import numpy as np
 import pytest
 
-from neurobench.kernels.cuba_backward import exponential
-from neurobench.kernels.cuba_bins import bin_events
-from neurobench.kernels.cuba_forward import TALLY, dense, forward_fixed
-from neurobench.kernels.cuba_scatter import scatter
-from neurobench.kernels.cuba_step import emit
-from neurobench.kernels.cuba_update import squares
+from neurobench.kernels.cuba.backward import exponential, scatter
+from neurobench.kernels.cuba.forward import TALLY, Activity, Dropout, Layer, forward_fixed
+from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events, dense
+from neurobench.kernels.cuba.step import FixedNeuron, emit
+from neurobench.kernels.cuba.update import squares
 
 T, N, INPUTS, C = 30, 7, 40, 19
 
 
-def lists(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Active inputs (index, begin, count), a tenth of them at each step."""
+def lists(seed: int) -> Spikes:
+    """Active inputs, a tenth of them at each step."""
     random = np.random.default_rng(seed)
     x = random.random((N, T, INPUTS)) < 0.1
     count = x.sum(2).astype(np.int32)
     begin = (np.cumsum(count) - count.reshape(-1)).reshape(N, T)
-    return x.nonzero()[2].astype(np.uint16), begin, count
+    return Spikes(x.nonzero()[2].astype(np.uint16), begin, count, INPUTS)
 
 
 def run(chunks: int, keep_v: bool) -> tuple[np.ndarray, ...]:
@@ -28,9 +27,9 @@ def run(chunks: int, keep_v: bool) -> tuple[np.ndarray, ...]:
     v = np.zeros((N, T, C) if keep_v else (chunks, 1, C), np.int32)
     out, count = np.zeros((N, T, C), np.uint16), np.zeros((N, T), np.int32)
     spikes, tally = np.zeros((N, C), np.int32), np.zeros((chunks, len(TALLY)), np.int64)
-    numbers = tuple(np.int32(number) for number in (3072, 3973, 5120, 2**30, 2**30))
-    kept = np.ones((N, C), np.uint8)
-    forward_fixed(*lists(0), W, 1.0, numbers, delay, kept, chunks, keep_v, True, v, out, count, spikes, tally)
+    neuron = FixedNeuron(*(np.int32(number) for number in (3072, 3973, 5120, 2**30, 2**30)))
+    dropout, activity = Dropout(1.0, np.ones((N, C), np.uint8)), Activity(v, out, count, spikes, tally)
+    forward_fixed(lists(0), Layer(W, delay), neuron, dropout, chunks, keep_v, True, activity)
     y = np.empty((N, T, C), np.float32)
     dense(out, count, chunks, y)
     return y, spikes, tally[:, :5].sum(0), tally[:, 5:].max(0)
@@ -57,7 +56,7 @@ def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
 
 
 def test_scattered_rows_are_the_dense_product() -> None:
-    index, begin, count = lists(3)
+    index, begin, count, _ = lists(3)
     eu = np.random.default_rng(4).standard_normal((T, C)).astype(np.float32)
     dW = np.zeros((INPUTS, C), np.float32)
     scatter(index, begin[2], count[2], eu, dW)
@@ -81,7 +80,8 @@ def test_an_input_counts_once_a_step_and_what_leaves_the_sensor_never() -> None:
     motion = np.array([[1.0, 0.0, 1.0, 0.0]])
     still = np.zeros(8, np.uint8)
     start = np.array([0, 8])
-    bin_events(t, x, still, still, start, motion, False, 1000.0, (2, 34, 34), 1, index, begin, count)
+    spikes = Spikes(index, begin, count, 2 * 34 * 34)
+    bin_events(Recordings(t, x, still, still, start), motion, False, 1000.0, (2, 34, 34), 1, spikes)
     assert count.tolist() == [[1, 1, 1, 0]], "1500 us is step 2 but column 34 is none; 2500 us is step 2, half to even"
     assert index[:3].tolist() == [4, 4, 4]
     assert begin.tolist() == [[0, 1, 2, 3]]

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from neurobench.devices.learning_core.protocol import FixedPoint
-from neurobench.devices.learning_core.reckon import ReckOn
-from neurobench.kernels import eprop_chip
-from neurobench.kernels.eprop_chip import Chip, ChipWeights
+from neurobench.kernels.eprop import chip
+from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.models.eprop.chip import ChipEngine
-from neurobench.models.eprop.exact import Spikes
-from neurobench.models.eprop.initial import draw
-from tests.models.eprop.conftest import TINY
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.network import draw
+from tests.models.eprop.conftest import TINY, reckon
 from tests.models.eprop.reference import eprop
 
 INPUTS, N, K, T = 5, 4, 3, 30
+LSB = 0.01
 CHIP = Chip(
     T=T, W=6, N=N, K=K, alpha=31694, alpha_out=32441, alpha_bits=15, kappa=127, kappa_bits=7, v_th=60, v_limit=2047,
     w_limit=127, trace_limit=2047, trace_out_limit=511, trace_one=67, trace_out_one=5, stair_shift=8, stochastic=False,
-    regular=0.3, f_target=0.05,
+    regular=0.3, f_target=0.05, lsb_out=LSB,
 )  # fmt: skip
-LSB = 0.01
 
 
 def weights(seed: int = 0) -> ChipWeights:
@@ -48,22 +47,18 @@ def listed(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return start, np.repeat(source, flat[step, source]).astype(np.int64)
 
 
-class Told(NamedTuple):
-    window: np.ndarray
-    counts: np.ndarray
-    arrived: np.ndarray
-    changed: np.ndarray
-
-
-def kernel(c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float, learn: bool) -> Told:
+def kernel(
+    c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float, learn: bool
+) -> ChipResults:
     """Changes w."""
     G, (n_in, n, k) = len(labels), (w.w_in.shape[0], c.N, c.K)
     assert events.shape[2] == n_in
-    told = Told(np.zeros((G, c.W, k)), np.zeros((G, n), np.int64), np.zeros(n, np.int64), np.zeros(2, np.int64))
+    spikes_of, arrived = np.zeros((G, n), np.int64), np.zeros(n, np.int64)
+    results = ChipResults(np.zeros((G, c.W, k)), spikes_of, arrived, np.zeros(2, np.int64))
     rates, key = (np.float32(rate), np.float32(3 * rate)), (np.uint32(1), np.uint32(2))
-    sent = (*listed(events), np.asarray(labels), learn, *rates, *key, LSB)
-    eprop_chip.run(c, w, B.astype(np.float32), *sent, *told)
-    return told
+    samples = Samples(*listed(events), np.asarray(labels))
+    chip.run(c, w, B.astype(np.float32), samples, Update(learn, *rates, *key), results)
+    return results
 
 
 def dither(t: int, i: int, bits: int) -> int:
@@ -78,7 +73,7 @@ def stair(u: int, v_th: int) -> int:
 
 def plain(
     c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float
-) -> tuple[ChipWeights, Told]:
+) -> tuple[ChipWeights, ChipResults]:
     """Learning, rounded updates. Python's integers, so that nothing overflows unseen; gradients in float64."""
     n_in = w.w_in.shape[0]
     wi, wr, wo = (w.astype(int).tolist() for w in w[:3])
@@ -140,7 +135,7 @@ def plain(
         all_counts.append(counts)
     after = w._replace(w_in=np.array(wi, np.int16), w_rec=np.array(wr, np.int16), w_out=np.array(wo, np.int16))
     nothing = np.zeros(c.N, np.int64)
-    return after, Told(np.array(windows), np.array(all_counts), nothing, np.array(changed))
+    return after, ChipResults(np.array(windows), np.array(all_counts), nothing, np.array(changed))
 
 
 def copied(w: ChipWeights) -> ChipWeights:
@@ -230,17 +225,17 @@ def test_a_saturated_membrane_forgets_what_does_not_fit() -> None:
 
 def test_the_surrogate_is_a_staircase_of_fifths() -> None:
     for v_th in (5, 38, 60, 1000):
-        seen = [eprop_chip.stairs(d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
+        seen = [chip.stairs(d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
         assert seen == [stair(v_th + d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
         assert seen == seen[::-1]
     edges = (0, 9, 10, 19, 20, 29, 30, 39, 40, 500)
-    assert [eprop_chip.stairs(d, 50) for d in edges] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
+    assert [chip.stairs(d, 50) for d in edges] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("bits", [4, 7, 15])
 def test_dither_is_even_over_steps_and_over_units(bits: int) -> None:
     """Rounding by it is right on average: its mean is that of all numbers below 2^bits, to a hundredth of the range."""
-    drawn = np.array([[eprop_chip._dither(t, i, bits) for i in range(150)] for t in range(300)])
+    drawn = np.array([[chip._dither(t, i, bits) for i in range(150)] for t in range(300)])
     assert drawn.min() >= 0
     assert drawn.max() < 2**bits
     assert drawn.mean() / 2**bits == pytest.approx(0.5 * (1 - 2.0**-bits), abs=0.01)
@@ -257,7 +252,7 @@ def moved(g: np.ndarray, stochastic: bool, k0: int = 1, k1: int = 9) -> np.ndarr
     w, mask = np.zeros(g.shape, np.int16), np.ones(g.shape, np.uint8)
     left = g.astype(np.float32)
     c = CHIP._replace(stochastic=stochastic)
-    eprop_chip._move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
+    chip._move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
     assert (left == 0).all()
     return w
 
@@ -292,7 +287,7 @@ def test_a_rounded_update_is_the_nearest_lsb() -> None:
 
 
 def test_a_chip_s_numbers_follow_from_its_widths() -> None:
-    numbers = ReckOn().open(0, torch.device("cpu")).fixed_point
+    numbers = reckon().fixed_point
     assert isinstance(numbers, FixedPoint)
     first = draw(3, 12, 8, 3, 0.01, (0.2, 0.4, 0.0))
     made = ChipEngine(TINY, numbers, first, 0)
@@ -316,7 +311,7 @@ def test_the_update_points_where_e_prop_s_gradient_does() -> None:
     made = ChipEngine(c, wide, first, 0)
     events = np.random.default_rng(2).poisson(0.08, (1, c.T + 1, 12))
     before = made.weights()
-    made.group(Spikes(*listed(events)), np.array([1]), 0.0, 0)
+    made.train_batch(Spikes(*listed(events)), np.array([1]), 0.0, 0)
     after = made.weights()
     start = [torch.from_numpy(w) for w in before]
     inputs = torch.from_numpy(events[0, : c.T].astype(float))

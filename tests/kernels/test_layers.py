@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.kernels.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.kernels.logistic import logistic
+from neurobench.kernels.rbm.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.problems.rbm import RBM
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurobench.kernels.product import COLUMNS, multiply, pack_transposed
+from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
 
 
 @pytest.mark.parametrize("inner", [1, 10, 65])

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-
 from neurobench.devices.circuit.circuit import Statevector
 from neurobench.devices.circuit.qpu import QPU
 from neurobench.devices.mac.analog import LinearMac
 from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.metrics.costs import Costs
 from neurobench.models.qcnn.gradients import Way, run
+
+from neurobench.metrics.costs import Costs
 from neurobench.problems.circuit import Angles, Gate, Program
 from neurobench.problems.rbm import RBM
 

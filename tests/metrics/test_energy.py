@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from neurobench.devices.learning_core.reckon import ReckOn
+from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 
 from neurobench.config.compose import composer
 from neurobench.devices.core.specs import Loihi2
-from neurobench.devices.learning_core.reckon import ReckOn
-from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
 from neurobench.experiment.build import energies
 from neurobench.experiment.plan import needed_devices
 from neurobench.metrics.energy import SIMULATED, Energy, of_run, of_sample, sources

@@ -15,7 +15,7 @@ from neurobench.config.schema import Row
 from neurobench.report.html import page
 from neurobench.report.published import Published
 from neurobench.runs.atomic import write_json
-from neurobench.runs.index import read_index
+from neurobench.runs.store import read_index
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -122,11 +122,11 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
 
     view.click("nav >> text=Runs")
     assert "4 runs" in view.locator("#found").inner_text()
-    view.join("#search", "diverg failed")
+    view.fill("#search", "diverg failed")
     assert "0 runs" in view.locator("#found").inner_text()
-    view.join("#search", "failed")
+    view.fill("#search", "failed")
     assert "1 runs" in view.locator("#found").inner_text()
-    view.join("#search", "qrbm mnist")
+    view.fill("#search", "qrbm mnist")
     if width > 720:
         view.click("[data-sort=accuracy]")
         assert view.locator("td.accuracy").all_inner_texts() == ["97.30 %", "96.20 %", "95.10 %"]

@@ -21,9 +21,10 @@ WRITER = """
 import sys
 from pathlib import Path
 from neurobench.runs.atomic import write_json
-print("ready", flush=True)
 for number in range(10**9):
     write_json(Path(sys.argv[1]), {"number": number, "ballast": list(range(20_000))})
+    if number == 0:
+        print("written once", flush=True)
 """
 
 HOLDER = """

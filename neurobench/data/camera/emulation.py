@@ -18,6 +18,7 @@ from neurobench.data.camera.parameters import SENSOR, STEP, Camera, identity, pr
 from neurobench.data.dataset import DataError
 from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
+from neurobench.runs.provenance import cores
 
 BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
 ROOM = 14_000  # events of a recording to begin with; real ones have up to 7152
@@ -126,7 +127,7 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     threads, device = numba.get_num_threads(), fastest()
-    numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, _cores()))
+    numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, cores()))
     try:
         sha, lengths = hashlib.sha256(), []
         with (staging / "codes.u32").open("wb") as file:
@@ -145,7 +146,3 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
     finally:
         numba.set_num_threads(threads)
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.config.targets import import_extra
 from neurobench.data.camera.emulation import emulate
 from neurobench.data.camera.fit_path import BIN, BINS, fit_path
 from neurobench.data.camera.fit_sensor import RESTS, background, lateness, pattern
@@ -107,9 +108,15 @@ def search(camera: Camera, pairs: Pairs, rounds: int, verbose: bool = False) -> 
     return moved(camera, minimise(loss, len(VARIED) + 4 + 2 * len(BENDS), rounds, verbose))
 
 
+def _cma() -> Any:
+    return import_extra("cmaes", "camera-fit", "fitting a camera").CMA
+
+
 def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: bool = False) -> np.ndarray:
     """(n,) where the distribution of candidates stands after so many rounds of 14, which began at 0 with sd 0.5."""
-    optimizer = _cma()(mean=np.zeros(n), sigma=0.5, seed=0, population_size=14)
+    optimizer = import_extra("cmaes", "camera-fit", "fitting a camera").CMA(
+        mean=np.zeros(n), sigma=0.5, seed=0, population_size=14
+    )
     for k in range(rounds):
         candidates = [optimizer.ask() for _ in range(optimizer.population_size)]
         losses = [loss(v) for v in candidates]
@@ -117,15 +124,6 @@ def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: 
         if verbose:
             print(f"round {k + 1}/{rounds}: {min(losses):.4f}", flush=True)
     return optimizer.mean
-
-
-def _cma() -> Any:
-    try:
-        from cmaes import CMA
-    except ModuleNotFoundError as error:
-        extra = "neurobench-runner[camera-fit]"
-        raise UserError(f"fitting a camera needs cmaes, which is not installed: pip install '{extra}'") from error
-    return CMA
 
 
 def rounded(camera: Camera) -> Camera:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, rotation, transfer
+from neurobench.devices.circuit.readout import on_bits
 from neurobench.devices.circuit.sim_torch import kron, slot_angle
 from neurobench.problems.circuit import Angles, Gate, Program
 
@@ -159,13 +160,9 @@ def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -
 
 def probabilities(vector: Tensor, n: int, confusion: Tensor) -> Tensor:
     """(..., 4^n) -> (..., 2^n) of what is read; `confusion`: (2, 2), column: true bit."""
-    by_wire = vector.unflatten(-1, (4,) * n)
     half = torch.tensor([[0.5, 0.5], [0.5, -0.5]], dtype=vector.dtype, device=vector.device)
-    to_bit = confusion.to(half) @ half  # (I, Z) -> (read 0, read 1)
-    for axis in range(-n, 0):
-        by_wire = by_wire.movedim(axis, -1)
-        by_wire = (by_wire[..., ::3] @ to_bit.t()).movedim(-1, axis)
-    return by_wire.flatten(-n)
+    diagonal = vector.unflatten(-1, (4,) * n)[(..., *[slice(None, None, 3)] * n)].flatten(-n)  # of I and Z alone
+    return on_bits(diagonal, confusion.to(half) @ half, n)  # (I, Z) -> (read 0, read 1)
 
 
 def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) -> Tensor:

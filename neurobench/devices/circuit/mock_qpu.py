@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -108,27 +109,22 @@ class QPUDevice:
 
     def _mean_of_runs(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
         table = sign_table(program, angles.sample.dtype, self.device).t()
-        total: Tensor | None = None
-        for number in range(self.spec.trajectories):
-            generator = torch.Generator().manual_seed(derive(0, number))
-            read = on_bits(mock_trajectories.run(program, angles, self.noise, generator), matrix.to(table), program.n)
-            total = read @ table if total is None else total + read @ table
-        assert total is not None
-        return total / self.spec.trajectories
+        runs = (self._run(program, angles, derive(0, number)) for number in range(self.spec.trajectories))
+        values = (on_bits(p, matrix.to(table), program.n) @ table for p in runs)
+        return reduce(torch.add, values) / self.spec.trajectories
 
     def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
         """Shots are shared out over the runs as evenly as they go."""
         runs = min(shots, self.spec.trajectories)
-        total: Tensor | None = None
+        counts = []
         for number in range(runs):
-            generator = torch.Generator().manual_seed(derive(seed, 0, number))
-            read = mock_trajectories.run(program, angles, self.noise, generator).to(torch.float64)
-            read = on_bits(read, self.confusion.to(read), program.n)
-            its = shots // runs + (number < shots % runs)
-            counts = draw_counts(read, its, derive(seed, 1, number))
-            total = counts if total is None else total + counts
-        assert total is not None
-        return total
+            p = self._run(program, angles, derive(seed, 0, number)).to(torch.float64)
+            share = shots // runs + (number < shots % runs)
+            counts.append(draw_counts(on_bits(p, self.confusion.to(p), program.n), share, derive(seed, 1, number)))
+        return reduce(torch.add, counts)
+
+    def _run(self, program: Program, angles: Angles, seed: int) -> Tensor:
+        return mock_trajectories.run(program, angles, self.noise, torch.Generator().manual_seed(seed))
 
 
 def _parts(angles: Angles, most: int) -> Iterator[Angles]:

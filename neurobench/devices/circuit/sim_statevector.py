@@ -84,9 +84,9 @@ class StatevectorDevice:
 
 @lru_cache(maxsize=16)
 def _compiled_ops(program: Program) -> Any:
-    from neurobench.backends.sim.circuit_kernels import compiled
+    from neurobench.kernels.circuit.statevector import compile_program
 
-    return compiled(program)
+    return compile_program(program)
 
 
 def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
@@ -105,23 +105,21 @@ def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
     return sample, angles.shared.reshape(groups, common)
 
 
-def _final_states(sample: Tensor, shared: Tensor, program_ops: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _final_states(sample: Tensor, shared: Tensor, gates: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(G, B, S), (G, W) -> amplitudes' parts (blocks, 2^n, LANES), and cosines and sines (blocks, slots, LANES)."""
-    from neurobench.backends.sim import circuit_kernels
+    from neurobench.kernels.circuit.statevector import LANES as lanes
+    from neurobench.kernels.circuit.statevector import Amplitudes, HalfAngles, run_gates
 
-    ops, sign_rows = program_ops
     groups, batch, _ = sample.shape
-    lanes = circuit_kernels.LANES
     blocks = -(-batch // lanes)
     padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * lanes - batch))
     own = padded.unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1)
     common = shared[:, None, :, None].expand(groups, blocks, -1, lanes).flatten(0, 1)
     half = torch.cat([own, common], 1) / 2
     c, s = half.cos(), half.sin()
-    re = torch.empty(len(half), sign_rows.shape[1], lanes, dtype=half.dtype)
+    re = torch.empty(len(half), gates.signs.shape[1], lanes, dtype=half.dtype)
     im = torch.empty_like(re)
-    root = c.numpy().dtype.type(0.5**0.5)
-    circuit_kernels.run(ops, sign_rows, c.numpy(), s.numpy(), root, re.numpy(), im.numpy())
+    run_gates(gates, HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy()))
     return re, im, c, s
 
 
@@ -135,28 +133,26 @@ class _Adjoint(torch.autograd.Function):
     """(G, B, n_obs), differentiated once by the adjoint method."""
 
     @staticmethod
-    def forward(ctx: Any, sample: Tensor, shared: Tensor, program_ops: Any, table: Tensor) -> Tensor:
-        re, im, c, s = _final_states(sample.detach(), shared.detach(), program_ops)
+    def forward(ctx: Any, sample: Tensor, shared: Tensor, gates: Any, table: Tensor) -> Tensor:
+        re, im, c, s = _final_states(sample.detach(), shared.detach(), gates)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(re, im, c, s, table)
-            ctx.program_ops, ctx.shape = program_ops, sample.shape
+            ctx.gates, ctx.shape = gates, sample.shape
         return _ungrouped(table @ (re.square() + im.square()), sample.shape[1])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        from neurobench.backends.sim import circuit_kernels
+        from neurobench.kernels.circuit.statevector import LANES as lanes
+        from neurobench.kernels.circuit.statevector import Amplitudes, HalfAngles, adjoint_gradient
 
         re, im, c, s, table = ctx.saved_tensors
-        ops, sign_rows = ctx.program_ops
         groups, batch, own = ctx.shape
-        lanes = circuit_kernels.LANES
         blocks = -(-batch // lanes)
         padded = torch.nn.functional.pad(grad, (0, 0, 0, blocks * lanes - batch))
         weight = (padded @ table).unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1).contiguous()
         out = torch.zeros_like(c)
-        arrays = (part.numpy() for part in (c, s))
-        root = c.numpy().dtype.type(0.5**0.5)
-        circuit_kernels.slopes(ops, sign_rows, *arrays, root, re.numpy(), im.numpy(), weight.numpy(), out.numpy())
+        angles, final = HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy())
+        adjoint_gradient(ctx.gates, angles, final, weight.numpy(), out.numpy())
         shared = out[:, own:].sum(-1).unflatten(0, (groups, blocks)).sum(1)
         return _ungrouped(out[:, :own], batch), shared, None, None

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.backends.sim.walk_kernels import walk_layers, walk_units
 from neurobench.config.bounds import Bound, fault_of
-from neurobench.kernels.layers import conditional_torch, transposed
-from neurobench.kernels.random import derive, key_of, uniforms
+from neurobench.kernels.random import derive, kernel_key, uniforms
+from neurobench.kernels.rbm.layers import as_arrays, conditional_torch, transposed
+from neurobench.kernels.rbm.walks import walk_layers, walk_units
 from neurobench.problems.qubo import Units
 from neurobench.problems.rbm import RBM
 
 
 def coins(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
-    """Float32, 0 or 1 with equal probability: where a walk starts that is not told where."""
+    """Float32, 0 or 1 with equal probability: where a walk starts without a given state."""
     return (uniforms(seed, shape, device) < 0.5).float()
 
 
@@ -33,16 +33,13 @@ def layers(
     if rbm.W.device.type != "cpu":
         return _layers_torch(rbm, betas, seed, v, h, hidden_given)
     v, h = v.clone(), h.clone()
-    k0, k1 = key_of(seed)
+    W = rbm.W.contiguous()
     walk_layers(
-        rbm.W.contiguous().numpy(),
-        transposed(rbm.W.contiguous()).numpy(),
-        np.atleast_2d(rbm.a.numpy()),
-        np.atleast_2d(rbm.b.numpy()),
+        as_arrays(RBM(W, torch.atleast_2d(rbm.a), torch.atleast_2d(rbm.b))),
+        transposed(W).numpy(),
         np.asarray(betas, np.float32),
         hidden_given,
-        np.uint32(k0),
-        np.uint32(k1),
+        kernel_key(seed),
         numba.get_num_threads(),
         v.numpy(),
         h.numpy(),
@@ -55,30 +52,21 @@ def _layers_torch(
 ) -> tuple[Tensor, Tensor]:
     """The same in plain torch, with draws of its own."""
 
-    def renewed(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
+    def redrawn(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
         return (bias + x @ W > 0).float() if beta == np.inf else conditional_torch(x, W, bias, draw, beta).state
 
     for s, beta in enumerate(betas):
         if s > 0 or not hidden_given:
-            h = renewed(v, rbm.W, rbm.b, beta, derive(seed, s, 0))
-        v = renewed(h, rbm.W.t(), rbm.a, beta, derive(seed, s, 1))
+            h = redrawn(v, rbm.W, rbm.b, beta, derive(seed, s, 0))
+        v = redrawn(h, rbm.W.t(), rbm.a, beta, derive(seed, s, 1))
     return v, h
 
 
 def units(problem: Units, betas: Sequence[float], seed: int, x: Tensor, share: float = 1.0) -> Tensor:
     """One unit after the other for each beta; in a sweep each takes its turn with probability `share`.   (R, N)"""
     x = x.clone()
-    k0, k1 = key_of(seed)
-    walk_units(
-        problem.coupling.numpy(),
-        problem.bias.numpy(),
-        np.asarray(betas, np.float32),
-        np.float32(share),
-        np.uint32(k0),
-        np.uint32(k1),
-        numba.get_num_threads(),
-        x.numpy(),
-    )
+    schedule, chunks = np.asarray(betas, np.float32), numba.get_num_threads()
+    walk_units(as_arrays(problem), schedule, np.float32(share), kernel_key(seed), chunks, x.numpy())
     return x
 
 

@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from neurobench.kernels import eprop_bsshslm, eprop_spikes
-from neurobench.kernels.eprop_batch import Matrices
-from neurobench.kernels.eprop_bsshslm import Rule
-from neurobench.kernels.eprop_records import Constants
-from neurobench.models.eprop import stream_state
-from neurobench.models.eprop.exact import Answer, Spikes
-from neurobench.models.eprop.initial import Weights
+from neurobench.kernels.eprop import bsshslm
+from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.forward import Samples
+from neurobench.kernels.eprop.neuron import surrogate
+from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.spikes import drop_repeats
+from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.network import Matrices, Recording, Response, Weights, recording
 
 
 class Arrival(NamedTuple):
@@ -46,36 +47,31 @@ class BsshslmEngine(MinibatchEngine):
         softmax: bool = False,
     ):
         super().__init__(c, weights, dtype, lr_out, softmax)
-        self.rule = rule(c, arrival, dtype)
-        self.share = c.W if arrival.average else 1
+        self.rule = _rule(c, arrival, dtype)._replace(softmax=softmax)
+        self.divisor = c.W if arrival.average else 1  # of a gradient
 
-    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Answer:
-        c, G, chunks = self.c, len(labels), numba.get_num_threads()
-        if self.grads is None or len(self.grads.w_in) != chunks:
-            self.grads = Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
-        window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
-        once = Spikes(spikes.start.copy(), spikes.source.copy())
-        eprop_spikes.keep_one(*once)
-        network = self.w, self.wires, self.B
-        told = chunks, self.grads, window, counts
-        eprop_bsshslm.learn(c, self.rule, *spikes, *once, labels, self.softmax, *network, *told)
-        self.f_end = np.zeros((G, len(self.f)), self.dtype)  # no firing rate outlives its sample
-        return Answer(window, counts, stream_state.recording(c, 0, 0))
+    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
+        """As of MinibatchEngine; no firing rate outlives its sample."""
+        results = self._results(len(labels), numba.get_num_threads())
+        distinct = Samples(spikes.start.copy(), spikes.source.copy(), labels)
+        drop_repeats(distinct.start, distinct.source)
+        bsshslm.learn(self.c, self.rule, self.network(), Samples(*spikes, labels), distinct, results)
+        return Response(results.window, results.counts)
 
     def _update(
         self, w: np.ndarray, g: np.ndarray, mask: np.ndarray, m: np.ndarray, v: np.ndarray, lr: float, n: int
     ) -> float:
-        return super()._update(w, g, mask, m, v, lr, n * self.share)
+        return super()._update(w, g, mask, m, v, lr, n * self.divisor)
 
 
-def rule(c: Constants, arrival: Arrival, dtype: Any = np.float64) -> Rule:
+def _rule(c: Constants, arrival: Arrival, dtype: Any) -> Rule:
     gain = 1.0 if arrival.regular else 1.0 - c.alpha
     gain_out = 1.0 if arrival.regular_out else 1.0 - c.alpha_out
     values = (c.alpha, c.alpha_out, gain, gain_out, c.v_th, c.v_min, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
     return Rule(*(dtype(value) for value in values))
 
 
-class Course(NamedTuple):
+class Trajectory(NamedTuple):
     """Every step of one sample."""
 
     v: np.ndarray  # (T, N) mV
@@ -84,22 +80,36 @@ class Course(NamedTuple):
     y: np.ndarray  # (T, K) readouts with the spikes of the same step, which reach them a step later
 
 
-def course(c: Constants, a: Rule, weights: tuple[np.ndarray, ...], spikes: Spikes, g: int) -> Course:
-    """Of sample g, step by step. weights: W_in (N, I), W_rec (N, N), W_out (K, N)."""
+def simulate(c: Constants, rule: Rule, weights: Matrices, spikes: Spikes, g: int) -> Trajectory:
+    """Sample g, step by step."""
     w_in, w_rec, w_out = weights
     shape = c.T, c.N
-    found = Course(np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, np.uint8), np.zeros((c.T, c.K)))
+    steps = Trajectory(np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, np.uint8), np.zeros((c.T, c.K)))
     v, z, y, left = np.zeros(c.N), np.zeros(c.N), np.zeros(c.K), np.zeros(c.N, np.int64)
     for t in range(c.T):
         at = g * (c.T + 1) + t
         x = w_rec @ z
         if t > 0:
             x += w_in[:, spikes.source[spikes.start[at] : spikes.start[at + 1]]].sum(1)
-        v = np.maximum(a.alpha * v + a.gain * x - a.v_th * z, a.v_min)
+        v = np.maximum(rule.alpha * v + rule.gain * x - rule.v_th * z, rule.v_min)
         left = np.maximum(left - 1, 0)
-        found.free[t] = left == 0
-        z = ((v >= a.v_th) & found.free[t]).astype(float)
+        steps.free[t] = left == 0
+        z = ((v >= rule.v_th) & steps.free[t]).astype(float)
         left = np.where(z > 0, c.refractory, left)
-        y = a.alpha_out * y + a.gain_out * (w_out @ z)
-        found.v[t], found.z[t], found.y[t] = v, z, y
-    return found
+        y = rule.alpha_out * y + rule.gain_out * (w_out @ z)
+        steps.v[t], steps.z[t], steps.y[t] = v, z, y
+    return steps
+
+
+def recorded(c: Constants, rule: Rule, weights: Weights, spikes: Spikes, label: int) -> Recording:
+    """Of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error reach the
+    readouts a step later, and L of step t stands two rows after it."""
+    steps = simulate(c, rule, weights[:3], spikes, 0)
+    psi = steps.free * np.vectorize(surrogate)(c.surrogate, steps.v - c.v_th, c.height, c.width)
+    error = steps.y - np.eye(c.K)[label]
+    error[: c.T - c.W] = 0.0
+    rows = recording(c, 0, c.T)
+    shifts = {"v": (steps.v, 2), "psi": (psi, 2), "z": (steps.z, 2), "out": (steps.y, 3), "error": (error, 3)}
+    for name, (values, shift) in {**shifts, "L": (error @ weights.feedback.T, 4)}.items():
+        getattr(rows, name)[shift:] = values[:-shift]
+    return rows

@@ -2,56 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from neurobench.models.eprop.bsshslm import BsshslmEngine
-from neurobench.models.eprop.history import KINDS, History
-from neurobench.models.eprop.initial import Weights
-from neurobench.models.eprop.snapshot import Snapshot, snapshot
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from neurobench.data.dataset import Split
-    from neurobench.models.eprop.learner import EpropLearner
+from neurobench.data.dataset import Split
+from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.records import Constants
+from neurobench.models.eprop.bsshslm import BsshslmEngine, recorded
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.learner import KINDS, EpropLearner
+from neurobench.models.eprop.network import Matrices, Recording, Weights
+from neurobench.models.eprop.stream import ExactEngine
+from neurobench.models.learner import TrainingRecord
 
 BLUE, RED = "#2854c5", "#e04b40"  # told apart by colour-blind readers
 SHADES = LinearSegmentedColormap.from_list("weights", (BLUE, "white", RED))
 NEURONS = 5  # drawn of each dynamic variable
 
-Matrices = tuple[np.ndarray, ...]
+
+class Sample(NamedTuple):
+    """One sample through the network, every step of it recorded."""
+
+    title: str
+    spikes: Spikes
+    label: int
+    recording: Recording  # T steps, the first event in step 2
 
 
-def all_figures(learner: EpropLearner, test: Split) -> dict[str, Figure | bytes]:
-    after = learner.engine.weights()
-    found: dict[str, Figure | bytes] = {"weight_matrices": weight_matrices(learner.initial[:3], after)}
-    if learner.history.loss:
-        found["learning_performance"] = learning_performance(learner.history)
-    if learner.recipe.record_weights and learner.history.courses:
-        found["weight_time_courses"] = weight_time_courses(learner.history)
-    if learner.recipe.record and len(test):
-        spikes = learner.wiring.encode(test.x[:1], learner.c.T)  # type: ignore[arg-type]
-        trained = Weights(*after, *learner.initial[3:])
+def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure | bytes]:
+    """By file name without suffix."""
+    trained = learner.weights()
+    drawn: dict[str, Figure | bytes] = {"weight_matrices": weight_matrices(learner.initial[:3], trained[:3])}
+    if record.updates:
+        drawn["learning_performance"] = learning_performance(record)
+    if any(label.startswith("weights/") for label in record.snapshots):
+        drawn["weight_time_courses"] = weight_time_courses(record)
+    if learner.spec.record and len(test):
+        spikes, label = learner.inputs.encode(test.batch(slice(1)).x, learner.c.T), int(test.y[0])  # type: ignore[arg-type]
         rule = learner.engine.rule if isinstance(learner.engine, BsshslmEngine) else None
-        for name, weights in (("before", learner.initial), ("after", trained)):
-            taken = snapshot(f"{name} training", learner.c, weights, spikes, int(test.y[0]), rule)
-            found[f"dynamic_variables_{name}_training"] = dynamic_variables(taken, learner.recipe.record)
-    return found
+        for when, weights in (("before", learner.initial), ("after", trained)):
+            sample = Sample(f"{when} training", spikes, label, run_sample(learner.c, weights, spikes, label, rule))
+            drawn[f"dynamic_variables_{when}_training"] = dynamic_variables(sample, learner.spec.record)
+    return drawn
 
 
-def learning_performance(history: History) -> Figure:
-    """Loss and error of each group of samples, before it was learned, and the mean of the groups around it."""
+def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, rule: Rule | None = None) -> Recording:
+    """One sample from rest, at learning rate 0, in NEST's arithmetic whatever the engine: recording costs training
+    nothing. `rule` is that of iaf_bsshslm_2020."""
+    if rule is not None:
+        return recorded(c, rule, weights, spikes, label)
+    engine = ExactEngine(c._replace(adam=False, each_step=False, batch=1), weights)
+    return engine.learn(spikes, np.array([label]), 0.0, record=c.T).recording
+
+
+def learning_performance(record: TrainingRecord) -> Figure:
+    """Loss and error of each batch, before it was learned, and the mean of the batches around it."""
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
-    error = 1.0 - np.array(history.accuracy)
-    labels = (r"$\frac{1}{2}\,\langle\sum_t (y_k^t - y_k^{*,t})^2\rangle$", "error")
-    for axes, values, label in zip(panels, (np.array(history.loss), error), labels, strict=True):
+    courses = {
+        r"$\frac{1}{2}\,\langle\sum_t (y_k^t - y_k^{*,t})^2\rangle$": np.array(record.updates["loss"]),
+        "error": 1.0 - np.array(record.updates["accuracy"]),
+    }
+    for axes, (label, values) in zip(panels, courses.items(), strict=True):
         iteration = np.arange(1, len(values) + 1)
-        axes.plot(iteration, values, ".", color=BLUE, markersize=3, alpha=0.4, label="each group")
+        axes.plot(iteration, values, ".", color=BLUE, markersize=3, alpha=0.4, label="each batch")
         width = max(1, len(values) // 40)
         if width > 1:
             mean = np.convolve(values, np.ones(width) / width, "valid")
@@ -60,79 +79,81 @@ def learning_performance(history: History) -> Figure:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     panels[0].legend(frameon=False)
-    panels[1].set_xlabel("iteration (group of samples)")
+    panels[1].set_xlabel("iteration (batch of samples)")
     return figure
 
 
-def dynamic_variables(taken: Snapshot, record: tuple[str, ...]) -> Figure:
-    """The recorded variables of the first test sample: all spikes, a few neurons' traces, all readouts."""
-    rec = taken.recorded
-    drawings = {
-        "v": (rec.v[:, :NEURONS], r"$v_j$ (mV)"),
-        "psi": (rec.psi[:, :NEURONS], r"$\psi_j$"),
-        "learning_signal": (rec.L[:, :NEURONS], r"$L_j$ (pA)"),
-        "readout": (rec.out, r"$y_k$"),
-        "error": (rec.error, r"$y_k - y_k^*$"),
-    }
-    figure = Figure(figsize=(7.2, 1.0 + 1.25 * len(record)), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(record), 1, sharex=True))
-    for axes, name in zip(panels, record, strict=True):
-        if name in ("inputs", "spikes"):
-            _raster(axes, taken, name)
-        else:
-            values, label = drawings[name]
-            axes.plot(values, linewidth=0.8)
-            axes.set_ylabel(label)
-            if name in ("readout", "error") and values.shape[1] > taken.label:
-                axes.plot(values[:, taken.label], color="black", linewidth=1.4, label=f"class {taken.label}")
-                axes.legend(frameon=False, fontsize=8, loc="upper left")
-        axes.grid(alpha=0.2)
-    panels[-1].set_xlabel("step (ms)")
-    panels[-1].set_xlim(0, len(rec.v))
-    figure.suptitle(f"first test sample, {taken.title}", fontsize=11)
-    figure.align_ylabels()
-    return figure
-
-
-def _raster(axes: Axes, taken: Snapshot, name: str) -> None:
-    if name == "inputs":
-        step = np.repeat(np.arange(len(taken.spikes.start) - 1), np.diff(taken.spikes.start)) + 2
-        axes.plot(step, taken.spikes.source, ".", color=BLUE, markersize=0.8)
-        axes.set_ylabel(r"$z_i$ (input)")
-    else:
-        step, unit = np.nonzero(taken.recorded.z)
-        axes.plot(step, unit, ".", color=BLUE, markersize=1.2)
-        axes.set_ylabel(r"$z_j$ (recurrent)")
-
-
-def weight_time_courses(history: History) -> Figure:
-    """A few weights of each kind over the groups of samples."""
+def weight_time_courses(record: TrainingRecord) -> Figure:
+    """A few weights of each kind over the batches."""
+    taken = {label: weights for label, weights in record.snapshots.items() if label.startswith("weights/")}
+    iteration = [int(label.removeprefix("weights/")) for label in taken]
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     for axes, kind in zip(figure.subplots(3, 1, sharex=True), KINDS, strict=True):
-        course = np.array(history.courses[kind])
-        iteration = np.linspace(1, len(history.loss), len(course))
-        axes.step(iteration, course, where="post", linewidth=0.9)
+        axes.step(iteration, np.array([weights[kind] for weights in taken.values()]), where="post", linewidth=0.9)
         axes.set_ylabel(rf"$W_\mathrm{{{kind}}}$ (pA)")
         axes.grid(alpha=0.3)
-    axes.set_xlabel("iteration (group of samples)")
+    axes.set_xlabel("iteration (batch of samples)")
     figure.align_ylabels()
     return figure
+
+
+def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
+    """The recorded variables of the first test sample: all spikes, a few neurons' traces, all readouts."""
+    figure = Figure(figsize=(7.2, 1.0 + 1.25 * len(variables)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(variables), 1, sharex=True))
+    for axes, name in zip(panels, variables, strict=True):
+        if name in ("inputs", "spikes"):
+            _raster(axes, sample, name)
+        else:
+            _traces(axes, sample, name)
+        axes.grid(alpha=0.2)
+    panels[-1].set_xlabel("step (ms)")
+    panels[-1].set_xlim(0, len(sample.recording.v))
+    figure.suptitle(f"first test sample, {sample.title}", fontsize=11)
+    figure.align_ylabels()
+    return figure
+
+
+def _traces(axes: Axes, sample: Sample, name: str) -> None:
+    rows = sample.recording
+    values, label = {
+        "v": (rows.v[:, :NEURONS], r"$v_j$ (mV)"),
+        "psi": (rows.psi[:, :NEURONS], r"$\psi_j$"),
+        "learning_signal": (rows.L[:, :NEURONS], r"$L_j$ (pA)"),
+        "readout": (rows.out, r"$y_k$"),
+        "error": (rows.error, r"$y_k - y_k^*$"),
+    }[name]
+    axes.plot(values, linewidth=0.8)
+    axes.set_ylabel(label)
+    if name in ("readout", "error"):
+        axes.plot(values[:, sample.label], color="black", linewidth=1.4, label=f"class {sample.label}")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def _raster(axes: Axes, sample: Sample, name: str) -> None:
+    if name == "inputs":
+        start, source = sample.spikes
+        step = np.repeat(np.arange(len(start) - 1), np.diff(start)) + 2
+        axes.plot(step, source, ".", color=BLUE, markersize=0.8)
+        axes.set_ylabel(r"$z_i$ (input)")
+    else:
+        step, unit = np.nonzero(sample.recording.z)
+        axes.plot(step, unit, ".", color=BLUE, markersize=1.2)
+        axes.set_ylabel(r"$z_j$ (recurrent)")
 
 
 def weight_matrices(before: Matrices, after: Matrices) -> Figure:
     """White: no synapse, or a weight of 0. Each row has one scale, that of its 99.9th percentile."""
     figure = Figure(figsize=(8.0, 9.0), layout="constrained")
     panels = figure.subplots(3, 2, height_ratios=(3, 2, 1))
-    words = ("input", "recurrent", "readout")
-    for row, (name, *pair) in enumerate(zip(words, before, after, strict=True)):
+    for row, (name, *pair) in enumerate(zip(("input", "recurrent", "readout"), before, after, strict=True)):
         limit = max(float(np.quantile(np.abs(matrix), 0.999)) for matrix in pair)
-        for column, (axes, matrix, when) in enumerate(zip(panels[row], pair, ("before", "after"), strict=True)):
+        for axes, matrix, when in zip(panels[row], pair, ("before", "after"), strict=True):
             shown = matrix.T if row == 0 else matrix
             mesh = axes.imshow(shown, cmap=SHADES, vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
             axes.set_xlabel("recurrent neurons")
             if row == 0:
                 axes.set_title(f"{when} training")
-            if column == 0:
-                axes.set_ylabel(f"{name} neurons")
+        panels[row][0].set_ylabel(f"{name} neurons")
         figure.colorbar(mesh, ax=list(panels[row]), label="weight (pA)", shrink=0.9)
     return figure

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels import eprop_spikes
-from neurobench.models.eprop.exact import Spikes
-from neurobench.models.eprop.pixels import SENSOR, active_pixels
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, Sensor, ascend, bin_events, drop_repeats
+from neurobench.models.eprop.spec import SENSOR
 
 SPAN = 336_040  # us, the longest recording of N-MNIST: step T
 
+# The pixels of N-MNIST that ever see an event, by polarity (1 is ON): row or rows, then columns, first to last.
+# Source: `NMNIST_pixels_blocklist.txt` of NEST's examples, its complement.
+ACTIVE = (
+    "1:29 4:16-22 5:11-25 6:9-27 7:8-28 8-9:7-28 10-12:6-29 13:1,6-28 14:6-29 15:5-28 16:6-28 17:5-29 18:6-28 "
+    "19-21:5-28 22-23:5-27 24-25:5-26 26:6-25 27:6-24 28:7-23 29:8-22 30:9-21 31:11-19",
+    "1:29 3:18,31 4:14-23 5:10-26 6:9-27,32 7:8-29 8:6-28,30,32 9-10:6-29 11:4-29 12:5-28 13:1,5-28 14-16:5-29 "
+    "17-19:5-28 20:4-29 21-22:4-28 23-24:4-27 25:5-26 26:4-26 27:6-25 28:2,6-24 29:8-22 30:7-21 31:10-19 32:13-14,16",
+)
+
+
+class Spikes(NamedTuple):
+    """Input spikes of G samples, by step 0 to T of each sample and then by source."""
+
+    start: np.ndarray  # (G (T + 1) + 1,) int64
+    source: np.ndarray  # (E,) int64
+
 
 @dataclass(frozen=True)
-class Wiring:
+class InputMap:
     """source_of[pixels of a polarity * p + columns * y + x] is the input that an event reaches, or -1."""
 
     source_of: np.ndarray  # (polarities * rows * columns,) int64
-    inputs: int
-    sensor: tuple[int, int, int]
+    size: int  # inputs
+    sensor: tuple[int, ...]  # polarities, rows, columns
     once: bool = False  # events of one input in one step count once
 
     def encode(self, events: Events, T: int, shifts: np.ndarray | None = None, ascending: bool = True) -> Spikes:
@@ -34,23 +50,23 @@ class Wiring:
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t) + 1, np.int64)
         _, rows, columns = self.sensor
-        fields = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
-        where = moved, self.source_of, columns, rows, _limits(T)
-        n, fault = eprop_spikes.bin_events(*fields, *where, start, source)
-        if fault == eprop_spikes.LATE:
+        t, x, y, p, begin = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
+        recordings, pixels = Recordings(t, x, y, p, begin, moved), Sensor(self.source_of, columns, rows)
+        n, fault = bin_events(recordings, pixels, _limits(T), start, source)
+        if fault == LATE:
             raise UserError(
                 f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
                 "Use recordings of N-MNIST, or rescale their times."
             )
-        if fault == eprop_spikes.UNSORTED:
+        if fault == UNSORTED:
             raise UserError(
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
         if ascending or self.once:
-            eprop_spikes.ascend(start, source)
+            ascend(start, source)
         if self.once:
-            n = eprop_spikes.keep_one(start, source)
+            n = drop_repeats(start, source)
         return Spikes(start, source[:n])
 
 
@@ -61,23 +77,39 @@ def _limits(T: int) -> np.ndarray:
     return np.searchsorted(step, np.arange(T + 2))
 
 
-def one_each(sensor: tuple[int, int, int]) -> Wiring:
+def one_each(sensor: tuple[int, ...]) -> InputMap:
     """One input for each active pixel of N-MNIST; for each pixel of another sensor."""
     pixels = int(np.prod(sensor))
-    chosen = active_pixels() if tuple(sensor) == SENSOR else np.arange(pixels)
+    active = active_pixels() if tuple(sensor) == SENSOR else np.arange(pixels)
     source_of = np.full(pixels, -1, np.int64)
-    source_of[chosen] = np.arange(len(chosen))
-    return Wiring(source_of, len(chosen), sensor)
+    source_of[active] = np.arange(len(active))
+    return InputMap(source_of, len(active), sensor)
 
 
-def pooled(sensor: tuple[int, int, int], pool: str) -> Wiring:
+def pooled(sensor: tuple[int, ...], pool: str) -> InputMap:
     """Cells of "16x16" (polarities merged) or "11x11x2": cell floor(16 y / 34), floor(16 x / 34), and so on."""
     columns, rows, *rest = (int(part) for part in pool.split("x"))
     polarities = rest[0] if rest else 1
     p, y, x = np.indices(sensor)
     cell = (p * (polarities - 1) * rows + rows * y // sensor[1]) * columns + columns * x // sensor[2]
-    return Wiring(cell.ravel().astype(np.int64), polarities * rows * columns, sensor, once=True)
+    return InputMap(cell.ravel().astype(np.int64), polarities * rows * columns, sensor, once=True)
 
 
-def wiring(sensor: tuple[int, int, int], pool: str) -> Wiring:
+def input_map(sensor: tuple[int, ...], pool: str) -> InputMap:
     return one_each(sensor) if pool == "none" else pooled(sensor, pool)
+
+
+def active_pixels() -> np.ndarray:
+    """(N_ACTIVE,) int64 1156 p + 34 y + x, ascending."""
+    active = np.zeros(SENSOR, bool)
+    for polarity, words in enumerate(ACTIVE):
+        for word in words.split():
+            rows, _, columns = word.partition(":")
+            for span in columns.split(","):
+                active[polarity, _span(rows), _span(span)] = True
+    return np.flatnonzero(active)
+
+
+def _span(words: str) -> slice:
+    first, _, last = words.partition("-")
+    return slice(int(first), int(last or first) + 1)

@@ -1,4 +1,4 @@
-"""The circuits of the hybrid network, run so that their outcome can be learned from, also where there are only counts."""
+"""Circuits of the hybrid network, run so that their outcome can be learned from, also where only counts are read."""
 
 from __future__ import annotations
 

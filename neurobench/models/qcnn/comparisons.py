@@ -11,6 +11,7 @@ from torch import Tensor
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.heads import QuantumHead
+from neurobench.models.qcnn.network import trunk
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Split, Splits
@@ -59,7 +60,8 @@ def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
 def _accuracies(learner: HybridQCNNLearner, split: Split) -> dict[str, float]:
     """Of each network, by head."""
     batches = [learner.measure(split.batch(index)).named() for index in torch.arange(len(split)).split(_BLOCK)]
-    names = {learner.spec.head: "correct", **{head: f"{head}_accuracy" for head in learner.classical}}
+    names: dict[str, str] = {head: f"{head}_accuracy" for head in learner.classical}
+    names[learner.spec.head] = "correct"
     return {head: sum(sums[name] for sums in batches) / len(split) for head, name in names.items()}
 
 
@@ -123,7 +125,8 @@ def mean_abs_dz(learner: HybridQCNNLearner, split: Split, device: CircuitDevice,
     noisy = replace(learner.runner, device=device, shots=shots)
     ideal = replace(learner.runner, device=learner.runner.device.ideal(), shots=None)
     for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
-        angles = head.angles(learner.main.named(), learner.main.z(learner.images(split.batch(index).x)))
+        p = learner.main.named()
+        angles = head.angles(p, trunk(p, learner.images(split.batch(index).x)).z)
         z = noisy.measure(angles, derive(learner.seeds.training, _DZ, shots or 0, number))
         total += float((z - ideal.measure(angles, 0)).abs().mean(1).sum())
     return total / len(split)

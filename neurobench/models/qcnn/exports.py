@@ -1,4 +1,4 @@
-"""The learned circuit in OpenQASM 3, with the gates of its standard library alone. Source: openqasm.com/versions/3.0."""
+"""The learned circuit in OpenQASM 3, with the gates of its standard library. Source: openqasm.com/versions/3.0."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.comparisons import accuracy, mean_abs_dz
+from neurobench.models.qcnn.network import trunk
 from neurobench.problems.circuit import Angles, Gate, Program
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def _label(axes: list[Axes], x: str) -> None:
 def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
     """P(1) against the one angle: exact, as the device gives it, from 100 shots; and where the test images lie."""
     device, program = runner.device, runner.program
-    z = torch.cat([learner.main.z(learner.images(test.batch(i).x)) for i in torch.arange(len(test)).split(_IMAGES)])
+    p, blocks = learner.main.named(), torch.arange(len(test)).split(_IMAGES)
+    z = torch.cat([trunk(p, learner.images(test.batch(index).x)).z for index in blocks])
     reach = float(z.abs().max().clamp(min=3.2))
     theta = torch.linspace(-reach, reach, 241, device=learner.device)[:, None]
     angles = Angles(theta, theta.new_zeros(0))

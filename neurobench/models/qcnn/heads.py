@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from neurobench.models.qcnn import circuits
-from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.network import Part, affine
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.problems.circuit import Angles, Program
@@ -51,34 +50,23 @@ class TwoClass:
 
 
 class Binary(TwoClass):
-    """The tutorial's: one qubit, H then RY(z), f = <Z>. Its single angle is z itself."""
+    """The tutorial's: one qubit, H then RY(z), f = <Z>."""
 
     program = circuits.one_qubit()
 
     def angles(self, p: Parameters, z: Tensor) -> Angles:
         return Angles(z, z.new_zeros(0))
 
-    def features(self, p: Parameters, z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        assert runner is not None
-        return runner.run(self.angles(p, z), seed)
-
-    def activations(self, p: Parameters, z: Tensor, features: Tensor) -> dict[str, Tensor]:
-        """What a classical layer of the head computes, by name."""
-        return {}
-
 
 class Sigmoid(TwoClass):
     """The classical twin of binary: scores sigmoid(z), 1 - sigmoid(z)."""
 
-    def features(self, p: Parameters, z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
+    def features(self, p: Parameters, z: Tensor) -> Tensor:
         return 1 - 2 * torch.sigmoid(z)
-
-    def activations(self, p: Parameters, z: Tensor, features: Tensor) -> dict[str, Tensor]:
-        return {"probability": (1 - features) / 2}
 
 
 class Readout:
-    """n angles or units, times a gain that is learned, linear to logits of any number of classes."""
+    """Features (B, F) in [-1, 1] times a gain that is learned, linear to logits of any number of classes."""
 
     program: Program | None = None
 
@@ -92,9 +80,6 @@ class Readout:
     def parts(self) -> dict[str, Part]:
         return {"gain": Part((1,), "equal", self.gain), **affine("out", (self.classes, self.n_features))}
 
-    def activations(self, p: Parameters, z: Tensor, features: Tensor) -> dict[str, Tensor]:
-        return {"tanh": torch.tanh(z)}
-
     def scores(self, p: Parameters, features: Tensor) -> Tensor:
         return linear(p["gain"] * features, p["out.weight"], p["out.bias"])
 
@@ -103,26 +88,6 @@ class Readout:
 
     def probabilities(self, scores: Tensor) -> Tensor:
         return scores.softmax(1)
-
-
-class Tanh(Readout):
-    """The classical twin of the layered circuit: features tanh(z)."""
-
-    def features(self, p: Parameters, z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        return torch.tanh(z)
-
-
-class MLP(Readout):
-    """One more layer that mixes: features tanh(W tanh(z)), W n x n."""
-
-    def parts(self) -> dict[str, Part]:
-        return {"mix": Part((self.n, self.n), "uniform", self.n**-0.5), **super().parts()}
-
-    def features(self, p: Parameters, z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        return torch.tanh(torch.tanh(z) @ p["mix"].t())
-
-    def activations(self, p: Parameters, z: Tensor, features: Tensor) -> dict[str, Tensor]:
-        return {"tanh": torch.tanh(z), "mix": features}
 
 
 class Layered(Readout):
@@ -146,9 +111,22 @@ class Layered(Readout):
         again = (x[:, None] * p["s"]).flatten(1) if self.reupload else x[:, :0]
         return Angles(torch.cat([x, again], 1), p["w"].flatten())
 
-    def features(self, p: Parameters, z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        assert runner is not None
-        return runner.run(self.angles(p, z), seed)
+
+class Tanh(Readout):
+    """The classical twin of the layered circuit."""
+
+    def features(self, p: Parameters, z: Tensor) -> Tensor:
+        return torch.tanh(z)
+
+
+class MLP(Readout):
+    """One more layer that mixes: features tanh(W tanh(z)), W n x n."""
+
+    def parts(self) -> dict[str, Part]:
+        return {"mix": Part((self.n, self.n), "uniform", self.n**-0.5), **super().parts()}
+
+    def features(self, p: Parameters, z: Tensor) -> Tensor:
+        return torch.tanh(torch.tanh(z) @ p["mix"].t())
 
 
 QuantumHead = Binary | Layered

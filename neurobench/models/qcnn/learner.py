@@ -13,12 +13,13 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
+from neurobench.models.common.augment import moved
+from neurobench.models.common.schedules import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
-from neurobench.models.qcnn.adam import rate
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.spec import HybridQCNN
-from neurobench.models.qcnn.trainable import Rates, Trainable
+from neurobench.models.qcnn.trainable import Trainable
 
 if TYPE_CHECKING:
     from neurobench.data.dataset import Batch, Split
@@ -55,13 +56,12 @@ class HybridQCNNLearner:
         """Warn what an epoch would cost on the device, before any of it is spent."""
         cost = self._epoch_cost(len(train))
         if cost.get("qpu_seconds"):
-            hours = cost["qpu_seconds"] / 3600
             work = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
-            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {work}", stacklevel=2)
+            hours = f"{cost['qpu_seconds'] / 3600:.3g} h"
+            warnings.warn(f"an epoch of training would take {hours} on the real processor: {work}", stacklevel=2)
 
     def _epoch_cost(self, samples: int) -> dict[str, float]:
-        runner = self.learning_runner
-        if runner is None:
+        if (runner := self.learning_runner) is None:
             return {}
         circuits, shots = samples * runner.circuits_per_sample, runner.shots or 0
         seconds = runner.device.seconds(runner.program, circuits, shots)
@@ -79,12 +79,11 @@ class HybridQCNNLearner:
             )
         dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
         mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
-        x = network.moved(x, spec.jitter, derive(seed, _MOVE, at.k))
-        assert spec.lr is not None
-        assert spec.weight_decay is not None  # `for_task` leaves nothing open
-        rates = Rates(rate(spec.schedule, spec.lr, at), spec.weight_decay)
+        x = moved(x, spec.jitter, derive(seed, _MOVE, at.k))
+        assert spec.lr is not None  # `for_task` leaves nothing open
+        lr = FACTORS[spec.schedule](at.k, at.n) * spec.lr
         sums = {
-            head: net.learn(x, y, mask, rates, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
+            head: net.learn(x, y, mask, lr, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
             for head, net in self.networks.items()
         }
         for loss, _ in sums.values():
@@ -138,12 +137,8 @@ class HybridQCNNLearner:
             raise UserError(
                 f"the checkpoint is not one of hybrid_qcnn in format {FORMAT}; train one with this version."
             )
-        theirs = state["settings"]
-        differing = [
-            f"{key}={theirs.get(key)} there, {value} here"
-            for key, value in self._settings().items()
-            if theirs[key] != value
-        ]
+        theirs, ours = state["settings"], self._settings()
+        differing = [f"{key}={theirs.get(key)} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
         if differing:
             raise UserError(
                 f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or train anew."
@@ -153,13 +148,9 @@ class HybridQCNNLearner:
 
     def _settings(self) -> dict[str, Any]:
         """All that the parameters' shapes and meaning depend on."""
-        names = ("head", "n_qubits", "depth", "reupload", "zz")
-        return {
-            **{name: getattr(self.spec, name) for name in names},
-            "classical": list(self.classical),
-            "classes": self.task.n_classes,
-            "shape": list(self.task.shape),
-        }
+        settings = {name: getattr(self.spec, name) for name in ("head", "n_qubits", "depth", "reupload", "zz")}
+        task = {"classes": self.task.n_classes, "shape": list(self.task.shape)}
+        return {**settings, "classical": list(self.classical), **task}
 
     def images(self, x: Any) -> Tensor:
         """Raises UserError for what is no batch of images like those that the network was built for."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, linear, max_pool2d, pad, relu
+from torch.nn.functional import conv2d, linear, max_pool2d, relu
 
 CHANNELS, HIDDEN, KERNEL = (6, 16), 64, 5
 
@@ -91,18 +91,6 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     flat = patches.permute(1, 4, 5, 0, 2, 3).reshape(weight[0].numel(), -1)
     y = torch.addmm(bias[:, None], weight.flatten(1), flat)
     return y.view(-1, batch, rows, columns).transpose(0, 1)
-
-
-def moved(x: Tensor, reach: int, seed: int) -> Tensor:
-    """Images (B, C, H, W), each moved by up to `reach` pixels along both axes; 0 comes in from the edge."""
-    if reach == 0:
-        return x
-    generator = torch.Generator().manual_seed(seed)
-    by = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=generator).to(x.device)
-    rows, columns = (torch.arange(side, device=x.device) + by[k, :, None] for k, side in enumerate(x.shape[2:]))
-    wide = pad(x, (reach,) * 4).movedim(1, -1)
-    each = torch.arange(len(x), device=x.device)[:, None, None]
-    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
 
 def dropout_mask(batch: int, rate: float, seed: int, device: torch.device) -> Tensor | None:

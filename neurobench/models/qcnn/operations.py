@@ -8,6 +8,7 @@ import torch
 
 from neurobench.metrics.operations import Operations, convolution, linear, population
 from neurobench.models.qcnn import network
+from neurobench.models.qcnn.heads import Readout, Sigmoid
 
 if TYPE_CHECKING:
     from neurobench.models.qcnn.learner import HybridQCNNLearner
@@ -28,13 +29,12 @@ def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
     x = learner.images(x)
     head, p = learner.main.head, learner.main.named()
     act = network.trunk(p, x)
-    features = head.features(p, act.z, learner.runner, learner.predict_seed(x))
-    activations = {
-        "conv1": act.first,
-        "conv2": act.second,
-        "hidden": act.hidden,
-        **head.activations(p, act.z, features),
-    }
+    features = learner.main.features(p, act.z, learner.runner, learner.predict_seed(x))
+    activations = {"conv1": act.first, "conv2": act.second, "hidden": act.hidden}
+    if isinstance(head, Sigmoid):
+        activations["probability"] = (1 - features) / 2
+    if isinstance(head, Readout):
+        activations["tanh"] = torch.tanh(act.z)
     connections = [
         convolution("conv1", p["conv1.weight"], act.x, spikes=False),
         convolution("conv2", p["conv2.weight"], act.first, spikes=False),
@@ -43,6 +43,7 @@ def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
     ]
     if "mix" in p:
         connections.append(linear("mix", p["mix"], activations["tanh"], spikes=False))
+        activations["mix"] = features
     if "out.weight" in p:
         connections.append(linear("out", p["out.weight"], p["gain"] * features, spikes=False))
     populations = [population(name, outputs) for name, outputs in activations.items()]

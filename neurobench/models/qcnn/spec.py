@@ -117,8 +117,8 @@ class HybridQCNN(ModelSpec):
 def _defaults(head: str) -> dict[str, Any]:
     """What a head takes where the configuration leaves it open. conf/model/hybrid_qcnn.yaml tells how it was found."""
     if head in TWO_CLASS:
-        alone = {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0}
-        return {**alone, "lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
+        rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
+        return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}
     beside = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
     circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
     rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}

@@ -1,55 +1,95 @@
-"""What a QRBM has to be measured against: no machine at all, and another program's machine. The specs."""
+"""What a QRBM has to be measured against: no machine at all, and scikit-learn's machine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from math import prod
+from typing import Any
 
-from neurobench.config.bounds import Bound, Fault
-from neurobench.config.targets import is_installed
-from neurobench.data.dataset import Layout
-from neurobench.models.learner import ModelSpec
+import numpy as np
+import torch
+from sklearn.neural_network import BernoulliRBM
+from torch.nn.functional import cross_entropy
 
-
-@dataclass(frozen=True, kw_only=True)
-class PixelsLR(ModelSpec):
-    """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
-
-    opens: ClassVar[str] = "neurobench.models.qrbm.pixels_learner.PixelsLearner"
-    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
-
-    threshold: Annotated[float, Bound(0, 1, below=True)] | None = 128 / 255  # a brighter pixel is 1; null: grey
-    l2: Annotated[float, Bound(0)] = 1e-4  # where there is no validation split to choose on
-    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
-    readout_iterations: Annotated[int, Bound(1)] = 50  # of L-BFGS
-
-    def conflicts(self) -> list[Fault]:
-        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
+from neurobench.data.dataset import Batch, Split
+from neurobench.kernels.random import derive
+from neurobench.models.common.readout import scores
+from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.qrbm.classifier import Classifier, MachineClassifier, require_images
+from neurobench.models.qrbm.spec import PixelsLR, SklearnRBM
+from neurobench.problems.rbm import RBM
 
 
-@dataclass(frozen=True, kw_only=True)
-class SklearnRBM(ModelSpec):
-    """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
+class PixelsLearner(Classifier):
+    """Logistic regression on pixels: nothing is learned before it is finalized."""
 
-    Source: lr = 0.1 and a batch of 10 are its own defaults.
-    """
+    def __init__(self, spec: PixelsLR, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        super().__init__(spec, task, seeds, device)
 
-    opens: ClassVar[str] = "neurobench.models.qrbm.sklearn_learner.SklearnLearner"
-    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    def start(self, train: Split, initial: Initial | None) -> None:
+        require_images(train.x)
 
-    n_hidden: Annotated[int, Bound(1)] = 300
-    threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255  # a brighter pixel is 1
-    lr: Annotated[float, Bound(0, above=True)] = 0.1
-    chains: Annotated[int, Bound(1)] = 10  # as many as a batch has images
-    l2: Annotated[float, Bound(0)] = 1e-4  # where there is no validation split to choose on
-    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
-    readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """The loss of weights that are still 0."""
+        return self.measure(batch)
 
-    def conflicts(self) -> list[Fault]:
-        if not self.l2_candidates:
-            return [("l2_candidates", "=[] names none")]
-        if not is_installed("sklearn"):
-            path = f"{type(self).__module__}.{type(self).__name__}"
-            wanting = f"={path} needs scikit-learn, which is not installed: pip install 'neurobench-runner[bench]'"
-            return [("_target_", wanting)]
-        return []
+    def measure(self, batch: Batch) -> Sums:
+        f, y = self.features(batch.x), batch.y.to(self.device)
+        logits = scores(self.readout, f) if self.readout else f.new_zeros(len(f), self.task.n_classes)
+        return Sums(float(cross_entropy(logits, y, reduction="sum")))
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Fit the readout."""
+        return self.fit_readout(self.features(train.x), train, validation)
+
+
+# All that `partial_fit` keeps from batch to batch but its random state, which is made anew for every update
+STATE = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
+
+
+class SklearnLearner(MachineClassifier):
+    """scikit-learn's BernoulliRBM batch by batch through `partial_fit`. Computes on the CPU, in float64."""
+
+    def __init__(self, spec: SklearnRBM, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        super().__init__(spec, task, seeds, torch.device("cpu"))
+        inputs = prod(task.shape)
+        self.machine = BernoulliRBM(spec.n_hidden, learning_rate=spec.lr, batch_size=spec.chains)
+        self.machine.n_features_in_ = inputs
+        weights = 0.01 * np.random.default_rng(seeds.init).standard_normal((spec.n_hidden, inputs))
+        self.machine.components_ = np.asfortranarray(weights)
+        self.machine.intercept_hidden_ = np.zeros(spec.n_hidden)
+        self.machine.intercept_visible_ = np.zeros(inputs)
+        self.machine.h_samples_ = np.zeros((spec.chains, spec.n_hidden))
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        require_images(train.x)
+
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """One call of `partial_fit`; the error is that of the machine before it."""
+        before = self.measure(batch)
+        self.machine.random_state_ = np.random.RandomState(derive(self.seeds.training, at.k) % 2**32)
+        self.machine.partial_fit(self.pixels(batch.x).numpy())
+        if not np.isfinite(self.machine.intercept_hidden_).all():
+            raise Divergence(f"diverged at update {at.k}: the weights are no longer finite; try a smaller lr")
+        return before
+
+    @property
+    def rbm(self) -> RBM:  # type: ignore[override]
+        """A copy of the machine in float32."""
+        parts = (self.machine.components_.T, self.machine.intercept_visible_, self.machine.intercept_hidden_)
+        return RBM(*(torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts))
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Fit the readout as the QRBM does."""
+        return self.fit_readout(self.features(train.x), train, validation)
+
+    def state_dict(self) -> dict[str, Any]:
+        machine = {name: torch.from_numpy(getattr(self.machine, name).copy()) for name in STATE}
+        return {"machine": machine, **super().state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        for name in STATE:
+            setattr(self.machine, name, state["machine"][name].numpy().copy())
+        # As scikit-learn lays it out: sums in another order are rounded otherwise
+        self.machine.components_ = np.asfortranarray(self.machine.components_)

@@ -1,12 +1,30 @@
-"""What the QRBM has learned, drawn."""
+"""Figures of what a machine has learned."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from neurobench.data.dataset import Split
+from neurobench.models.learner import TrainingRecord
+from neurobench.models.qrbm.classifier import MachineClassifier
+
 COLUMNS = 10
+SHOWN = 50  # test images
+
+
+def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
+    """By file name without suffix."""
+    shown = test.head(SHOWN)
+    v, q = learner.pixels(shown.x).cpu(), learner.reconstruct(shown.x).cpu()
+    predicted = learner.predict(shown.x).argmax(1).cpu()
+    return {
+        "filters": filters(learner.rbm.W.cpu(), learner.shape),
+        "reconstructions": reconstructions(v, q, shown.y, predicted, learner.shape),
+    }
 
 
 def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
@@ -54,7 +72,7 @@ def reconstructions(x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: t
 
 
 def _image(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(V,) -> (rows, columns): channels one below the other; what is no image becomes a single row."""
+    """(V,) -> (rows, columns): channels one below the other; a sample that is no image becomes a single row."""
     return flat.reshape(-1, shape[-1])
 
 

@@ -3,122 +3,118 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from neurobench.kernels.layers import Pair, ascend, conditional, transposed, warm_up
+from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive, uniforms
-from neurobench.metrics.operations import Operations
-from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.qrbm import counts, initial, pixels, readout
-from neurobench.models.qrbm import rbm as equations
+from neurobench.kernels.rbm.layers import Pair, ascend, conditional, transposed, warm_up
+from neurobench.models.common.schedules import FACTORS
+from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.qrbm import classifier
+from neurobench.models.qrbm.exports import initial_rbm
 from neurobench.models.qrbm.spec import QRBM, seen_shape
-from neurobench.problems import bqm
+from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from neurobench.data.dataset import Batch, Split
 
 # Purposes of a draw within one update
 _POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS = range(6)
-_PROBE = 20  # the training loss is taken on every 20th image: on all of them it would cost half an update
+_PROBE = 20  # the training error is taken on every 20th image: on all of them it would cost half an update
+_BLOCK = 5000  # images whose features are computed at a time: their pixels need not fit memory twice
 
 
-class QRBMLearner:
+class QRBMLearner(classifier.MachineClassifier):
     """See `neurobench.models.learner.Learner`."""
 
-    def __init__(self, recipe: QRBM, task: Task, seeds: Seeds, device: torch.device):
-        self.recipe, self.task, self.seeds, self.device = recipe, task, seeds, device
-        self.shape = seen_shape(task.shape, recipe.downsample)
-        visible, hidden = recipe.layers(task.shape)
-        self.rbm = initial.drawn(visible, hidden, recipe.init_sd, seeds.init, device)
+    spec: QRBM
+
+    def __init__(self, spec: QRBM, task: Task, seeds: Seeds, devices: Mapping[str, Sampler], device: torch.device):
+        super().__init__(spec, task, seeds, device)
+        self.sampler = devices["sampler"]
+        self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
         self.chains = self._coins(_CHAINS)  # (R, H), all but negative = cd
-        self.readout: readout.Readout | None = None
         warm_up()
 
-    def start(self, train: Split) -> None:
-        """a = logit of each pixel's mean, kept within [0.01, 0.99]: the machine starts by drawing the mean image.
+    @property
+    def threshold(self) -> float | None:
+        return self.spec.threshold if self.spec.pixels == "binary" else None
 
-        With `init_from`, the machine found there.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return seen_shape(self.task.shape, self.spec.downsample)
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        """a = logit of each pixel's mean, clamped to [0.01, 0.99]: the machine starts by drawing the mean image.
+
+        With `initial`, that machine.
         """
-        assert isinstance(train.x, Tensor)  # layouts "image" and "vector" are
-        pixels.check(train.x)
-        if self.recipe.init_from is not None:
-            there = initial.loaded(self.recipe.init_from, *self.rbm.W.shape)
-            self.rbm = RBM(*(part.to(self.device) for part in there))
+        classifier.require_images(train.x)
+        if initial is not None:
+            self.rbm = RBM(*(part.to(self.device) for part in initial_rbm(initial, *self.rbm.W.shape)))
             return
-        mean = self._pixels(train.x).mean(0).clamp(0.01, 0.99)
+        mean = self.pixels(train.x).mean(0).clamp(0.01, 0.99)
         self.rbm.a.copy_(torch.logit(mean))
 
-    def learn(self, batch: Batch, at: Step) -> Mapping[str, float]:
+    def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
-        rbm, recipe = self.rbm, self.recipe
-        v = self._pixels(batch.x)
+        rbm, spec = self.rbm, self.spec
+        v = self.pixels(batch.x)
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
         error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
         u = self._negative(h, at)
         q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
-        self.chains = after if recipe.negative != "cd" else self.chains
+        self.chains = after if spec.negative != "cd" else self.chains
 
-        rate = recipe.lr * (1 - at.k / at.n if recipe.lr_schedule == "linear" else 1)
-        finite = ascend(
-            rbm, self.velocity, Pair(v, p), Pair(u, q), rate, decay=recipe.weight_decay, momentum=recipe.momentum
-        )
-        if not finite:
+        rate = spec.lr * FACTORS[spec.lr_schedule](at.k, at.n)
+        data, model = Pair(v, p), Pair(u, q)
+        if not ascend(rbm, self.velocity, data, model, rate, decay=spec.weight_decay, momentum=spec.momentum):
             raise Divergence(
-                f"diverged at update {at.k}: the weights are no longer finite (lr={recipe.lr:g}, "
-                f"momentum={recipe.momentum:g}); try a smaller lr"
+                f"diverged at update {at.k}: the weights are no longer finite (lr={spec.lr:g}, "
+                f"momentum={spec.momentum:g}); try a smaller lr"
             )
-        return {"reconstruction_mse": float(error.mean()) * len(v)}
+        return classifier.error_sums(float(error.mean()) * len(v))
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
         """States (R, V) of the model, `gibbs_steps` steps away from where the chains begin."""
         u = self._step(self._begin(h, at), at, 0)
-        for step in range(1, self.recipe.gibbs_steps):
+        for step in range(1, self.spec.gibbs_steps):
             seed = derive(self.seeds.training, at.k, _HIDDEN, step)
             u = self._step(conditional(u, self.rbm.W, self.rbm.b, seed).state, at, step)
         return u
 
     def _begin(self, h: Tensor, at: Step) -> Tensor:
-        """Hidden states (R, H): the data's own, those kept from the last update, or fresh ones."""
-        recipe = self.recipe
-        if recipe.negative == "cd":
+        """Hidden states (R, H): the data's own, those of the last update, or fresh ones."""
+        spec = self.spec
+        if spec.negative == "cd":
             return h
-        if recipe.negative == "pcd" or at.k % recipe.device_every > 0:
+        if spec.negative == "pcd" or at.k % spec.device_every > 0:
             return self.chains
-        if recipe.negative == "random":
+        if spec.negative == "random":
             return self._coins(at.k, _FRESH)
-        return recipe.sampler.sample_rbm(self.rbm, recipe.chains, derive(self.seeds.training, at.k, _FRESH)).h
+        return self.sampler.sample_rbm(self.rbm, spec.chains, derive(self.seeds.training, at.k, _FRESH)).h
 
     def _coins(self, *purpose: int) -> Tensor:
         """Hidden states (R, H) by chance."""
-        draws = uniforms(derive(self.seeds.training, *purpose), (self.recipe.chains, self.recipe.n_hidden), self.device)
+        draws = uniforms(derive(self.seeds.training, *purpose), (self.spec.chains, self.spec.n_hidden), self.device)
         return (draws < 0.5).float()
 
     def _step(self, h: Tensor, at: Step, step: int) -> Tensor:
-        """v ~ p(v|h): by the device, or by the host that fills in between two fresh starts."""
+        """v ~ p(v|h): by the device, or by the host that goes on between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
-        if self.recipe.negative in ("device", "random"):
+        if self.spec.negative in ("device", "random"):
             return conditional(h, transposed(self.rbm.W), self.rbm.a, seed).state
-        return self.recipe.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
+        return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
-    def measure(self, batch: Batch) -> Mapping[str, float]:
-        """The mean-field reconstruction error, summed over the batch."""
-        v = self._pixels(batch.x)
-        return {
-            "reconstruction_mse": float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum())
-        }
-
-    def settle(self, train: Split, validation: Split) -> Mapping[str, float]:
-        """Fit the readout: l2 chosen on the validation split, weights on both."""
-        features = self._features(train.x)
-        units = self.recipe.n_hidden  # their probabilities come first
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Fit the readout."""
+        features, units = self.features(train.x), self.spec.n_hidden  # their probabilities come first
         stuck = int((features[:, :units].std(0) < 1e-3).sum())
         if stuck > units / 2:
             warnings.warn(
@@ -126,85 +122,31 @@ class QRBMLearner:
                 "go by. A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
-        chosen = readout.choose(
-            features,
-            train.y.to(self.device),
-            self._features(validation.x),
-            validation.y.to(self.device),
-            n_classes=self.task.n_classes,
-            l2=self.recipe.l2,
-            candidates=self.recipe.l2_candidates,
-            iterations=self.recipe.readout_iterations,
-        )
-        self.readout = chosen.readout
-        return chosen.figures
+        return self.fit_readout(features, train, validation)
 
-    def predict(self, x: Any) -> Tensor:
-        if self.readout is None:
-            raise RuntimeError("predict before settle: the readout is not fitted yet")
-        return readout.scores(self.readout, self._features(x))
+    def pixels(self, x: Any) -> Tensor:
+        return classifier.visible(x, self.threshold, self.spec.downsample).to(self.device)
 
-    def operations(self, x: Any) -> Operations:
-        """Of the features and the readout: the sampler is needed for learning alone."""
-        assert self.readout is not None
-        v = self._pixels(x)
-        binary = self.recipe.pixels == "binary"
-        return counts.of_machine(self.rbm, self.readout, v, self._block_features(v), binary=binary)
+    def features_of(self, v: Tensor) -> Tensor:
+        """p(h|v), and with features = both also b + vW."""
+        if self.spec.features == "probability":
+            return super().features_of(v)
+        field = self.rbm.b + v @ self.rbm.W
+        return torch.cat([torch.sigmoid(field), field], dim=1)
 
-    def reconstruct(self, x: Any) -> Tensor:
-        """Mean-field reconstruction (B, V) of images in [0, 1]."""
-        return equations.reconstruct(self.rbm, self._pixels(x))
-
-    def figures(self, test: Split) -> Mapping[str, Figure]:
-        from neurobench.models.qrbm import figures
-
-        shown = test.head(50)
-        return {
-            "filters": figures.filters(self.rbm.W.cpu(), self.shape),
-            "reconstructions": figures.reconstructions(
-                self._pixels(shown.x).cpu(),
-                self.reconstruct(shown.x).cpu(),
-                shown.y,
-                self.predict(shown.x).argmax(1).cpu(),
-                self.shape,
-            ),
-        }
-
-    def exports(self) -> Mapping[str, Callable[[], bytes]]:
-        return bqm.files(self.rbm)
+    def features(self, x: Any) -> Tensor:
+        return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "rbm": dict(self.rbm._asdict()),
             "velocity": dict(self.velocity._asdict()),
             "chains": self.chains,
-            "readout": None if self.readout is None else dict(self.readout._asdict()),
+            **super().state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copies: the state stays as it was whatever is learned afterwards."""
-
-        def own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
-
-        self.rbm = RBM(**own(state["rbm"]))
-        self.velocity = RBM(**own(state["velocity"]))
+        super().load_state_dict(state)
+        self.rbm = RBM(**classifier.copied(state["rbm"], self.device))
+        self.velocity = RBM(**classifier.copied(state["velocity"], self.device))
         self.chains = state["chains"].to(self.device, copy=True)
-        self.readout = None if state["readout"] is None else readout.Readout(**own(state["readout"]))
-
-    def _pixels(self, x: Any) -> Tensor:
-        recipe = self.recipe
-        threshold = recipe.threshold if recipe.pixels == "binary" else None
-        return pixels.visible(x, threshold, recipe.downsample).to(self.device)
-
-    def _features(self, x: Any) -> Tensor:
-        """What the readout sees, the same at every call. A block of images at a time: their pixels need not fit
-        memory twice."""
-        return torch.cat([self._block_features(self._pixels(block)) for block in x.split(5000)])
-
-    def _block_features(self, v: Tensor) -> Tensor:
-        """p(h|v), and with features = both also b + vW."""
-        if self.recipe.features == "probability":
-            return equations.p_hidden(self.rbm, v)
-        field = self.rbm.b + v @ self.rbm.W
-        return torch.cat([torch.sigmoid(field), field], dim=1)

@@ -1,4 +1,4 @@
-"""How probable images are under a machine: the figure that its training really raises."""
+"""How probable images are under a machine: the figure that training really maximises."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from neurobench.kernels.layers import conditional, transposed
 from neurobench.kernels.random import derive, uniforms
-from neurobench.models.qrbm import rbm as equations
-from neurobench.problems.rbm import RBM
+from neurobench.kernels.rbm.layers import conditional, transposed
+from neurobench.problems.rbm import RBM, free_energy
 
 
 def log_likelihood(rbm: RBM, v: Tensor, seed: int, chains: int = 100, steps: int = 1000) -> float:
     """Mean log p(v) = -F(v) - log Z over images v (B, V), in nats."""
-    return float(-equations.free_energy(rbm, v).double().mean()) - log_partition(rbm, seed, chains, steps)
+    return float(-free_energy(rbm, v).double().mean()) - log_partition(rbm, seed, chains, steps)
 
 
 def log_partition(rbm: RBM, seed: int, chains: int = 100, steps: int = 1000) -> float:
     """log Z, estimated by annealed importance sampling.
 
-    The machines (beta W, a, beta b) lead from one whose Z is known, prod_i (1 + e^a_i) 2^H at beta = 0, to the one
-    asked for at beta = 1:  Z_1 / Z_0 = < prod_k exp(F_{k-1}(v_k) - F_k(v_k)) >,  v_k from one Gibbs step of k - 1.
+    The machines (beta W, a, beta b) lead from one whose Z is known, prod_i (1 + e^a_i) 2^H at beta = 0, to the given
+    one at beta = 1:  Z_1 / Z_0 = < prod_k exp(F_{k-1}(v_k) - F_k(v_k)) >,  v_k from one Gibbs step of k - 1.
     Source: Salakhutdinov and Murray (2008).
     """
     W_down = transposed(rbm.W)
@@ -32,7 +31,7 @@ def log_partition(rbm: RBM, seed: int, chains: int = 100, steps: int = 1000) -> 
     weight = torch.zeros(chains, dtype=torch.float64, device=v.device)
     for k in range(1, steps + 1):
         before, after = _softened(rbm, betas[k - 1]), _softened(rbm, betas[k])
-        weight += (equations.free_energy(before, v) - equations.free_energy(after, v)).double()
+        weight += (free_energy(before, v) - free_energy(after, v)).double()
         h = conditional(v, after.W, after.b, derive(seed, k, 1)).state
         v = conditional(h, betas[k] * W_down, rbm.a, derive(seed, k, 2)).state
     known = float(softplus(rbm.a.double()).sum()) + len(rbm.b) * log(2)

@@ -1,4 +1,4 @@
-"""What a configuration says about the QRBM: parameters, their bounds, and nothing heavy."""
+"""What a configuration says of the QRBM, of the tutorial's, and of the baselines beside them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
 from neurobench.models.learner import ModelSpec, Task
 
+Count = Annotated[int, Bound(1)]
+Threshold = Annotated[float, Bound(0, 1, below=True)]  # a brighter pixel is 1
+Rate = Annotated[float, Bound(0, above=True)]
+Momentum = Annotated[float, Bound(0, 1, below=True)]
+NonNegative = Annotated[float, Bound(0)]
+
 
 def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
-    """Of a sample as the machine sees it: images are brought down to `side` pixels each way, where that is given."""
+    """Of a sample as the machine sees it: images are downsampled to `side` pixels each way, where that is given."""
     if side is None:
         return shape
     if len(shape) != 3:
@@ -37,42 +43,39 @@ class QRBM(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
+    exports: ClassVar[str] = "neurobench.models.qrbm.exports.exports"
+    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".json")
 
-    n_hidden: Annotated[int, Bound(1)] = 300
-    pixels: Literal["binary", "grey"] = "binary"  # grey: the pixel itself stands for the probability of being 1
-    threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255  # a brighter pixel is 1; binary only
-    downsample: Annotated[int, Bound(1)] | None = None  # pixels each way; 13 fits an annealing chip
-    lr: Annotated[float, Bound(0, above=True)] = 0.05
-    lr_schedule: Literal["linear", "constant"] = "linear"  # linear: down to 0 at the last update
-    momentum: Annotated[float, Bound(0, 1, below=True)] = 0.9
-    weight_decay: Annotated[float, Bound(0)] = 2e-4
-    # Whence the negative phase. cd: the device goes on from the data's own hidden states. pcd: from those where it
-    # stopped last time. device: it starts afresh every `device_every` updates, and the host goes on in between.
-    # random: the same with coins in place of the device, which shows what the device is worth.
-    negative: Literal["cd", "pcd", "device", "random"] = "cd"
-    gibbs_steps: Annotated[int, Bound(1)] = 1  # an update
-    chains: Annotated[int, Bound(1)] = 100  # all but cd
-    device_every: Annotated[int, Bound(1)] = 10  # updates; device and random
-    init_from: str | None = None  # start from a file (.bqm or .json, see `neurobench export`) or a run's machine
-    init_sd: Annotated[float, Bound(0)] = 0.01  # of the weights
-    l2: Annotated[float, Bound(0)] = 1e-4  # of the readout, where there is no validation split to choose on
-    l2_candidates: tuple[Annotated[float, Bound(0)], ...] = (1e-5, 3e-5, 1e-4, 3e-4)
-    readout_iterations: Annotated[int, Bound(1)] = 30  # of L-BFGS
-    # What the readout sees of a hidden unit. both: p(h|v), and the sum b + vW that it is the logistic function of.
-    features: Literal["probability", "both"] = "both"
+    n_hidden: Count
+    pixels: Literal["binary", "grey"]
+    threshold: Threshold
+    downsample: Count | None
+    lr: Rate
+    lr_schedule: Literal["linear", "constant"]
+    momentum: Momentum
+    weight_decay: NonNegative
+    negative: Literal["cd", "pcd", "device", "random"]
+    gibbs_steps: Count
+    chains: Count
+    device_every: Count
+    init_from: str | None
+    init_sd: NonNegative
+    l2: NonNegative
+    l2_candidates: tuple[NonNegative, ...]
+    readout_iterations: Count
+    features: Literal["probability", "both"]
     sampler: Annotated[str, Uses("sampler")]
 
     def conflicts(self) -> list[Fault]:
-        if not self.l2_candidates:
-            return [("l2_candidates", "=[] names none")]
         if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
                 stacklevel=3,
             )
-        return []
+        return _candidate_faults(self.l2_candidates)
 
     def demand(self, task: Task) -> Demand:
         """Units of the two layers."""
@@ -89,18 +92,66 @@ class TutorialQRBM(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.qrbm.tutorial.TutorialLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
+    exports: ClassVar[str] = "neurobench.models.qrbm.exports.exports"
+    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
 
-    n_hidden: Annotated[int, Bound(1)] = 300
-    threshold: Annotated[float, Bound(0, 1, below=True)] = 128 / 255
-    lr: Annotated[float, Bound(0, above=True)] = 0.05
-    momentum: Annotated[float, Bound(0, 1, below=True)] = 0.9
-    decay_factor: Annotated[float, Bound(1)] = 1.00005  # lr is divided by it after every update
-    init_sd: Annotated[float, Bound(0)] = 0.001  # of the weights
-    num_reads: Annotated[int, Bound(1)] = 100  # the best of them starts update 0; 100,000 as published
-    steps_per_epoch: Annotated[int, Bound(1)] = 6  # the printed error is divided by it once more
-    readout_iterations: Annotated[int, Bound(1)] = 100  # of L-BFGS
+    n_hidden: Count
+    threshold: Threshold
+    lr: Rate
+    momentum: Momentum
+    decay_factor: Annotated[float, Bound(1)]
+    init_sd: NonNegative
+    num_reads: Count
+    steps_per_epoch: Count
+    readout_iterations: Count
     sampler: Annotated[str, Uses("sampler")]
 
     def demand(self, task: Task) -> Demand:
         """Units of the two layers."""
         return Demand(layers=(prod(task.shape), self.n_hidden))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelsLR(ModelSpec):
+    """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
+
+    opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
+    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    operations: ClassVar[str] = "neurobench.models.qrbm.operations.readout_operations"
+
+    threshold: Threshold | None
+    l2: NonNegative
+    l2_candidates: tuple[NonNegative, ...]
+    readout_iterations: Count
+
+    def conflicts(self) -> list[Fault]:
+        return _candidate_faults(self.l2_candidates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SklearnRBM(ModelSpec):
+    """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
+
+    Source: lr = 0.1 and a batch of 10 are its own defaults.
+    """
+
+    opens: ClassVar[str] = "neurobench.models.qrbm.baselines.SklearnLearner"
+    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
+
+    n_hidden: Count
+    threshold: Threshold
+    lr: Rate
+    chains: Count
+    l2: NonNegative
+    l2_candidates: tuple[NonNegative, ...]
+    readout_iterations: Count
+
+    def conflicts(self) -> list[Fault]:
+        return _candidate_faults(self.l2_candidates)
+
+
+def _candidate_faults(candidates: tuple[float, ...]) -> list[Fault]:
+    return [] if candidates else [("l2_candidates", "=[] names none")]

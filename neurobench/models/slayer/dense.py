@@ -70,7 +70,7 @@ class DenseEngine:
     def _forward(self, z: Tensor, layer: QuantizedLayer) -> tuple[Tensor, Tensor, Tensor]:
         """Spikes, currents and voltages of inputs z, (T, B, C)."""
         if self._fused:
-            from neurobench.kernels.cuba_triton import forward
+            from neurobench.kernels.cuba.gpu import forward
 
             fixed = isinstance(layer.neuron, FixedNeuron)
             return forward(z.int() if fixed else z, layer.neuron, fixed)
@@ -81,7 +81,7 @@ class DenseEngine:
     ) -> tuple[Tensor, Tensor]:
         """dL/dz and the sums of the decays' gradient from g = dL/ds (T, B, C)."""
         if self._fused:
-            from neurobench.kernels.cuba_triton import backward
+            from neurobench.kernels.cuba.gpu import backward
 
             return backward(g, u, v, surrogate, layer.neuron, layer.neuron.lsb)
         return scan_back(g, u, v, surrogate, layer.neuron)

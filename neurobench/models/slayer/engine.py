@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba
@@ -10,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.cuba_backward import backward
-from neurobench.kernels.cuba_forward import COUNTS, TALLY, dense, forward_fixed, forward_float
-from neurobench.kernels.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba import backward as back_kernel
+from neurobench.kernels.cuba import forward as kernel
+from neurobench.kernels.cuba import step as constants
+from neurobench.kernels.cuba.forward import COUNTS, TALLY, forward_fixed, forward_float
+from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba.spike_lists import Spikes, dense
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
-from neurobench.models.slayer.spikes import Spikes
 
 _BLOCK = 4  # samples a thread that go the way back together: what a layer hands to the one below is still in the cache
 
@@ -41,23 +42,19 @@ class Activity(NamedTuple):
 
     y: Tensor  # (N, T, C) float32, arrivals of the last layer
     fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
-    tally: list[dict[str, int]]  # of each layer, see cuba_forward.TALLY
+    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`
 
 
-@dataclass
-class _Buffers:
+class _Buffers(NamedTuple):
     """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
 
-    v: np.ndarray
-    out: np.ndarray
-    count: np.ndarray
-    begin: np.ndarray
-    fired: np.ndarray
-    tally: np.ndarray
-    ones: np.ndarray  # mask of a layer without dropout
+    activity: kernel.Activity  # what a pass writes
+    begin: np.ndarray  # (N, T) int64: of each step's arriving spikes
+    ones: np.ndarray  # (N, C) uint8: mask of a layer without dropout
 
     def arrivals(self) -> Spikes:
-        return Spikes(self.out.reshape(-1), self.begin, self.count, self.out.shape[2])
+        out = self.activity.out
+        return Spikes(out.reshape(-1), self.begin, self.activity.count, out.shape[2])
 
 
 class _LayerPass(NamedTuple):
@@ -97,12 +94,13 @@ class EventEngine:
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
             _forward(layer, passes[-1], chunks, learns, counted)
             inputs = buffers.arrivals()
-        last = passes[-1].buffers
+        last = passes[-1].buffers.activity
         y = torch.empty(last.out.shape)
         dense(last.out, last.count, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
-        fired = [torch.from_numpy(each.buffers.fired.copy()) for each in passes]
-        return Activity(y, fired, [_totals(each.buffers.tally) for each in passes])
+        written = [each.buffers.activity for each in passes]
+        fired = [torch.from_numpy(each.fired.copy()) for each in written]
+        return Activity(y, fired, [_totals(each.tally) for each in written])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
@@ -117,29 +115,22 @@ class EventEngine:
             part = slice(first, first + _BLOCK * chunks)
             back = g[part].numpy()
             for k in reversed(range(len(layers))):
-                layer, (inputs, _, mask, keep_prob, buffers) = layers[k], passes[k]
+                layer, (inputs, _, mask, keep_prob, (activity, *_)) = layers[k], passes[k]
                 n, steps, width = back.shape
                 below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
-                backward(
-                    back,
-                    buffers.v[part],
-                    layer.delay.numpy(),
-                    mask[part],
-                    np.float32(keep_prob),
-                    _numbers(layer)[2],
-                    _numbers_back(layer, surrogate),
-                    with_decays,
-                    inputs.neurons,
-                    inputs.begin[part],
-                    inputs.counts[part],
-                    buffers.out[part],
-                    buffers.count[part],
-                    chunks,
-                    panels[k],
-                    self._array("eu", k, (chunks, steps, width)),
-                    below,
-                    *sums[k],
+                done = back_kernel.Pass(
+                    inputs=inputs._replace(begin=inputs.begin[part], counts=inputs.counts[part]),
+                    v=activity.v[part],
+                    threshold=_constants(layer).threshold,
+                    delay=layer.delay.numpy(),
+                    mask=mask[part],
+                    keep=np.float32(keep_prob),
+                    out=activity.out[part],
+                    count=activity.count[part],
                 )
+                eu = self._array("eu", k, (chunks, steps, width))
+                slopes = _surrogate(layer, surrogate)
+                back_kernel.backward(back, done, slopes, with_decays, panels[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         return [
@@ -154,7 +145,7 @@ class EventEngine:
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
-        return [torch.from_numpy(each.buffers.v) for each in self._pass[1]]
+        return [torch.from_numpy(each.buffers.activity.v) for each in self._pass[1]]
 
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
@@ -165,15 +156,15 @@ class EventEngine:
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
         key = ("buffers", k, n, steps, width, chunks, learns, kind)
         if key not in self._cache:
-            self._cache[key] = _Buffers(
+            activity = kernel.Activity(
                 v=np.empty((n, steps, width) if learns else (chunks, 1, width), kind),
                 out=np.empty((n, steps, width), np.uint16),
                 count=np.empty((n, steps), np.int32),
-                begin=(np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps),
                 fired=np.empty((n, width), np.int32),
                 tally=np.empty((chunks, len(TALLY)), np.int64),
-                ones=np.ones((n, width), np.uint8),
             )
+            begin = (np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps)
+            self._cache[key] = _Buffers(activity, begin, np.ones((n, width), np.uint8))
         return self._cache[key]
 
     def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -182,11 +173,11 @@ class EventEngine:
             self._cache[key] = np.empty(shape, np.float32)
         return self._cache[key]
 
-    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """dW, dD and dd of `backward`, at 0."""
+    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
+        """At 0."""
         dW = self._array("dW", k, (chunks, *shape))
         dW[:] = 0
-        return dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1]))
+        return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
 
     def _panels(self, k: int, w: Tensor) -> np.ndarray:
         """Of the transpose of a layer's weights (I, C), for `product`; none for the first layer."""
@@ -197,24 +188,25 @@ class EventEngine:
 
 
 def _forward(layer: QuantizedLayer, run: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
-    weights, delay, buffers = layer.W.numpy(), layer.delay.numpy(), run.buffers
-    given = (*run.inputs[:3], weights, run.input_keep_prob, _numbers(layer), delay, run.mask, chunks, learns)
-    written = (buffers.v, buffers.out, buffers.count, buffers.fired, buffers.tally)
+    weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
+    dropout = kernel.Dropout(run.input_keep_prob, run.mask)
+    given = (run.inputs, weights, _constants(layer), dropout, chunks, learns)
     if isinstance(layer.neuron, FixedNeuron):
-        forward_fixed(*given, counted, *written)
+        forward_fixed(*given, counted, run.buffers.activity)
     else:
-        forward_float(*given, *written)
+        forward_float(*given, run.buffers.activity)
 
 
-def _numbers(layer: QuantizedLayer) -> tuple[Any, ...]:
-    kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
-    return tuple(kind(number) for number in layer.neuron)
+def _constants(layer: QuantizedLayer) -> constants.FixedNeuron | constants.FloatNeuron:
+    if isinstance(layer.neuron, FixedNeuron):
+        return constants.FixedNeuron(*map(np.int32, layer.neuron))
+    return constants.FloatNeuron(*map(np.float32, layer.neuron))
 
 
-def _numbers_back(layer: QuantizedLayer, surrogate: Surrogate) -> tuple[np.float32, ...]:
+def _surrogate(layer: QuantizedLayer, surrogate: Surrogate) -> back_kernel.Surrogate:
     lsb, ku, kv = layer.neuron.lsb, layer.neuron.ku, layer.neuron.kv
     numbers = (lsb, surrogate.centre, -1 / surrogate.tau, surrogate.peak, ku * lsb, kv * lsb)
-    return tuple(np.float32(number) for number in numbers)
+    return back_kernel.Surrogate(*map(np.float32, numbers))
 
 
 def _totals(tally: np.ndarray) -> dict[str, int]:

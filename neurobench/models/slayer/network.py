@@ -14,7 +14,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.devices.core.protocol import Core, FloatCore
-from neurobench.kernels.cuba_update import squares, to_grid
+from neurobench.kernels.cuba.update import squares, to_grid
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
 from neurobench.models.slayer.spec import SlayerSNN
 

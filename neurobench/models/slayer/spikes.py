@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from neurobench.data.events import Events
-from neurobench.kernels.cuba_bins import bin_events
+from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
 from neurobench.kernels.random import uniforms
-
-
-class Spikes(NamedTuple):
-    """Active at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
-
-    neurons: np.ndarray  # (E,) uint16
-    begin: np.ndarray  # (N, T) int64
-    counts: np.ndarray  # (N, T) int32
-    width: int  # neurons
 
 
 def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarray:
@@ -41,20 +30,18 @@ def binned(
     """
     n = len(events)
     polarities, rows, columns = events.sensor
-    index = np.empty(max(1, len(events.t)), np.uint16)
     begin, count = np.empty((n, steps), np.int64), np.empty((n, steps), np.int32)
+    spikes = Spikes(np.empty(max(1, len(events.t)), np.uint16), begin, count, polarities * rows * columns)
     bin_events(
-        *(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start)),
+        Recordings(*(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))),
         np.tile([0.0, 0.0, 1.0, 0.0], (n, 1)) if moved is None else moved,
         sheared,
         1000.0 * sampling_time,
         (polarities, rows, columns),
         numba.get_num_threads(),
-        index,
-        begin,
-        count,
+        spikes,
     )
-    return Spikes(index, begin, count, polarities * rows * columns)
+    return spikes
 
 
 def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.cuba_update import descend, gradient_of_weights
+from neurobench.kernels.cuba.update import AdamStep, descend, gradient_of_weights
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.network import HIGH, LOW, Layer, QuantizedLayer
 from neurobench.models.slayer.neuron import POINT, FixedNeuron
@@ -107,7 +107,7 @@ def update_weights_compiled(
         pull = (scale * dots / norm**2).astype(np.float32)
     rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
     first, second = moments["v"]
-    descend(parts[0], scale, pull, tuple(np.float32(r) for r in rates), chunks, v, first.numpy(), second.numpy())
+    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first.numpy(), second.numpy())
     if layer.g is None or dg is None:
         return float(np.linalg.norm(parts[0])) / v.size
     adam(layer.g, dg, moments["g"], lr, k)

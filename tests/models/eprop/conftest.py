@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.data.specs import NMNIST
-from neurobench.devices.learning_core.learning_core import FloatCore
 from neurobench.experiment.plan import spawn
-from neurobench.kernels.eprop_records import Constants
-from neurobench.models.eprop.exact import Spikes
+from neurobench.kernels.eprop.records import Constants
+from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import EpropLearner
-from neurobench.models.eprop.spec import EpropRSNN
 from neurobench.models.learner import Task
+from tests.specs import spec
 
 VECTORS = Path(__file__).parent / "vectors"
 CPU = torch.device("cpu")
@@ -34,8 +32,8 @@ TINY = Constants(
 
 def tiny_spikes(vectors: Mapping[str, np.ndarray], first: int = 0, n: int = 12) -> Spikes:
     """Samples first to first + n - 1 of the tiny vectors."""
-    there = (vectors["ev_t"] >= first * T) & (vectors["ev_t"] < (first + n) * T)
-    t, i = vectors["ev_t"][there] - first * T, vectors["ev_i"][there]
+    chosen = (vectors["ev_t"] >= first * T) & (vectors["ev_t"] < (first + n) * T)
+    t, i = vectors["ev_t"][chosen] - first * T, vectors["ev_i"][chosen]
     step = t // T * (T + 1) + t % T
     order = np.lexsort((i, step))
     start = np.zeros(n * (T + 1) + 1, np.int64)
@@ -46,13 +44,19 @@ def tiny_spikes(vectors: Mapping[str, np.ndarray], first: int = 0, n: int = 12) 
 def learner(
     seed: int = 0, core: Any = None, task: Task | None = None, device: torch.device = CPU, **fields: Any
 ) -> EpropLearner:
-    core = FloatCore().open(0, CPU) if core is None else core
-    made = EpropRSNN(learning_core=core, **fields).build(task or Task("events", (2, 34, 34), 10), spawn(seed), device)
+    """`core`: an opened one; that of backend=sim by default."""
+    core = core or spec("backend/sim", "learning_core").open(0, CPU)
+    task = task or Task("events", (2, 34, 34), 10)
+    made = spec("model/eprop_rsnn", **fields).build(task, spawn(seed), {"learning_core": core}, device)
     assert isinstance(made, EpropLearner)
     return made
+
+
+def reckon() -> Any:
+    return spec("backend/mock", "learning_core").open(0, CPU)
 
 
 @pytest.fixture(scope="session")
 def recordings() -> Any:
     """All bundled recordings in file order, none held out."""
-    return NMNIST(validation=0).load(0)
+    return spec("dataset/nmnist", validation=0).load(0)

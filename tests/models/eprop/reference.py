@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurobench.kernels.eprop_records import Constants
+from neurobench.kernels.eprop.records import Constants
 
 
 class Result(NamedTuple):

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from neurobench.config.bounds import BoundsError
-from neurobench.config.compose import composer
-from neurobench.experiment.identity import science
+from neurobench.config.schema import Scale, Training
+from neurobench.experiment.identity import identity
 from neurobench.metrics.operations import total
-from neurobench.models.eprop import counts
-from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine, course
-from neurobench.models.eprop.exact import Spikes
-from neurobench.models.eprop.initial import of_matrices
-from neurobench.models.eprop.snapshot import snapshot
-from neurobench.models.eprop.spec import EpropRSNN
-from neurobench.models.learner import Step
+from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine, simulate
+from neurobench.models.eprop.figures import figures, run_sample
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.network import from_matrices
+from neurobench.models.eprop.operations import of_engine, operations
+from neurobench.models.eprop.spec import BSSHSLM, BSSHSLM_FIELDS, EpropRSNN
+from neurobench.models.learner import Step, TrainingRecord
 from tests.models.eprop.conftest import TINY, VECTORS, T, learner, tiny_spikes
+from tests.specs import spec, values
 
 C = TINY._replace(kappa=math.exp(-1 / 100), c_reg=2.0 / T)
 EARLY = Arrival(regular=False, regular_out=False)
@@ -42,7 +43,7 @@ SETTINGS: dict[str, tuple[int, float, Arrival, float, bool, dict[str, Any]]] = {
 def engine(name: str, dtype: Any = np.float64) -> BsshslmEngine:
     _, _, arrival, gain, softmax, changed = SETTINGS[name]
     tiny = np.load(VECTORS / "tiny_gd.npz")
-    weights = of_matrices(gain * tiny["w_in0"], gain * tiny["w_rec0"], tiny["w_out0"], tiny["B"])
+    weights = from_matrices(gain * tiny["w_in0"], gain * tiny["w_rec0"], tiny["w_out0"], tiny["B"])
     return BsshslmEngine(C._replace(**changed), weights, arrival, dtype, softmax=softmax)
 
 
@@ -52,7 +53,7 @@ def test_spikes_readouts_and_weights_are_nests(name: str) -> None:
     before = made.weights()
     for k in range(12 // batch):
         some = slice(batch * k, batch * k + batch)
-        answer = made.group(tiny_spikes(nest, batch * k, batch), nest["labels"][some], rate, k)
+        answer = made.train_batch(tiny_spikes(nest, batch * k, batch), nest["labels"][some], rate, k)
         np.testing.assert_allclose(answer.window, nest[f"{name}_y"][some], rtol=0, atol=1e-12)
         np.testing.assert_array_equal(answer.counts, nest[f"{name}_z"][some].sum(1))
     assert nest[f"{name}_z"].sum() > 300
@@ -67,10 +68,10 @@ def test_the_course_of_a_sample_is_nests(name: str) -> None:
     """What is drawn and counted: every spike, and the readouts of the window."""
     nest, made = np.load(VECTORS / "bsshslm_2020.npz"), engine(name)
     weights = made.weights()
-    one = course(made.c, made.rule, weights, tiny_spikes(nest), 0)
+    one = simulate(made.c, made.rule, weights, tiny_spikes(nest), 0)
     np.testing.assert_array_equal(one.z, nest[f"{name}_z"][0])
     np.testing.assert_allclose(one.y[-10:], nest[f"{name}_y"][0], rtol=0, atol=1e-14)
-    drawn = snapshot("", made.c, of_matrices(*weights, made.B.T[:8]), tiny_spikes(nest, 0, 1), 0, made.rule).recorded
+    drawn = run_sample(made.c, from_matrices(*weights, made.B.T[:8]), tiny_spikes(nest, 0, 1), 0, made.rule)
     np.testing.assert_array_equal(drawn.z[2:], one.z[:-2])
     np.testing.assert_allclose(drawn.L[-1], drawn.error[-2] @ made.B[:, :8], rtol=1e-12)
 
@@ -91,17 +92,17 @@ def test_counts_are_those_of_a_hand_worked_sample() -> None:
     to 1.0: it fires, is at alpha - 0.6 in step 2 and decays; its spike reaches neuron 1 (+0.3) and the readout."""
     c = C._replace(T=5, W=2, inputs=1, N=2, K=1)
     w_in, w_rec, w_out = np.array([[1.0], [0.0]]), np.array([[0.0, 0.0], [0.3, 0.0]]), np.array([[0.5, 0.5]])
-    made = BsshslmEngine(c, of_matrices(w_in, w_rec, w_out, np.zeros((2, 1))), Arrival(), np.float64)
+    made = BsshslmEngine(c, from_matrices(w_in, w_rec, w_out, np.zeros((2, 1))), Arrival(), np.float64)
     spikes = Spikes(np.array([0, 1, 2, 2, 2, 2, 2]), np.zeros(2, np.int64))
-    told = counts.of_network(made, spikes, 1)
-    one = course(c, made.rule, made.weights(), spikes, 0)
+    counted = of_engine(made, spikes, 1)
+    one = simulate(c, made.rule, made.weights(), spikes, 0)
     np.testing.assert_allclose(one.v[:3, 0], [0.0, 1.0, c.alpha - 0.6], rtol=1e-15)
     np.testing.assert_allclose(one.v[2:4, 1], [0.3, c.alpha * 0.3], rtol=1e-15)
-    hidden, readout = told.populations
+    hidden, readout = counted.populations
     assert hidden.active == 1
     assert hidden.updates == (1 + 4) + (1 + 3)  # the first step counts; then neuron 0 moves from 1 on, neuron 1 from 2
     assert readout.updates == 1 + 3  # the first step, and from step 2 on
-    figures, _ = total([told])
+    figures, _ = total([counted])
     assert figures["effective_acs"] == 1 + 1 + 1
 
 
@@ -117,24 +118,30 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "sentence"), REFUSED)
 def test_what_does_not_combine_is_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
-        EpropRSNN(**{"neuron": "iaf_bsshslm_2020", "learning_core": None, **fields})
+        spec("model/eprop_rsnn", **{"neuron": "iaf_bsshslm_2020", **fields})
     assert sentence in str(refusal.value)
 
 
 def test_runs_of_before_keep_their_identity() -> None:
-    with composer() as compose:
-        told = science(compose(["model=eprop_rsnn"]))["model"]
-        assert not set(EpropRSNN.later) & set(told)
-        changed = compose(["model=eprop_rsnn", "model.neuron=iaf_bsshslm_2020", "model.average_gradient=true"])
-        assert science(changed)["model"]["average_gradient"] is True
+    """Its fields came later: at their first values they do not count."""
+
+    shipped = values("model/eprop_rsnn")
+    for name, value in BSSHSLM_FIELDS.items():
+        assert EpropRSNN.__dataclass_fields__[name].default == value == shipped[name]
+    training, scale = Training(1, 1, True, "train_loss", None, 0.0), Scale("paper", None, None, None)
+    hashes = {
+        identity({"model": spec("model/eprop_rsnn", neuron=BSSHSLM, average_gradient=average)}, training, scale, 0)
+        for average in (False, True)
+    }
+    assert len(hashes) == 2
 
 
 def test_real_recordings_are_learned_counted_and_drawn(recordings: Any) -> None:
     made = learner(neuron="iaf_bsshslm_2020", lr=1e-2, lr_out=1.0)
     batch = recordings.train.batch(slice(0, 20))
-    losses = [made.learn(batch, Step(k, 8, 0))["loss"] for k in range(8)]
+    losses = [made.learn(batch, Step(k, 8, 0)).loss or 0.0 for k in range(8)]
     assert losses[-1] < 0.9 * losses[0]
     some = recordings.train.batch(slice(0, 2)).x
-    told = made.operations(some)
-    assert told.populations[0].active == int(made._answer(some).counts.sum()) > 0
-    assert "dynamic_variables_after_training" in made.figures(recordings.test)
+    counted = operations(made, some)
+    assert counted.populations[0].active == int(made.respond(some).counts.sum()) > 0
+    assert "dynamic_variables_after_training" in figures(made, recordings.test, TrainingRecord())

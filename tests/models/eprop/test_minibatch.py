@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.models.eprop.exact import Spikes
-from neurobench.models.eprop.initial import draw
+from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.network import draw
 from tests.models.eprop.conftest import TINY, T
 from tests.models.eprop.reference import eprop
 
@@ -141,5 +141,5 @@ def test_adam_step_is_kingma_and_bas() -> None:
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         step = 1e-3 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8 / np.sqrt(1 - 0.999**t))
         before = before - step * made.mask.w_in[:, :7].T
-        made.group(spikes, np.array([0, 2, 1, 1]), 1e-3, t)
+        made.train_batch(spikes, np.array([0, 2, 1, 1]), 1e-3, t)
         np.testing.assert_allclose(made.weights()[0], before, rtol=1e-9, atol=1e-12)

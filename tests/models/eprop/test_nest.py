@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurobench.models.eprop.constants import constants, eta
-from neurobench.models.eprop.exact import ExactEngine
-from neurobench.models.eprop.initial import draw, of_matrices
 from neurobench.models.eprop.inputs import one_each
-from neurobench.models.eprop.online import OnlineEngine
+from neurobench.models.eprop.network import draw, from_matrices, learning_rate
+from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from tests.models.eprop.conftest import SCALE, TINY, VECTORS, T, learner, tiny_spikes
 
 DELTA = {"hard_reset": True, "v_reset": -0.5, "v_th": 0.5}
@@ -39,7 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def tiny_engine(vectors: Any, kind: Any = ExactEngine, **changed: Any) -> Any:
-    weights = of_matrices(vectors["w_in0"], vectors["w_rec0"], vectors["w_out0"], vectors["B"])
+    weights = from_matrices(vectors["w_in0"], vectors["w_rec0"], vectors["w_out0"], vectors["B"])
     return kind(TINY._replace(**changed), weights)
 
 
@@ -53,7 +51,7 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
         labels = vectors["labels"][4 * group : 4 * group + 4]
         rate = how["eta"] if group < 2 else 0.0
         answer = engine.learn(tiny_spikes(vectors, 4 * group, 4), labels, rate, record=4 * T)
-        rec = answer.recorded
+        rec = answer.recording
         for key, part in zip(found, (rec.v, rec.psi, rec.L, rec.z, rec.out), strict=True):
             found[key].append(part)
         error = answer.window - np.eye(3)[labels][:, None]
@@ -62,7 +60,7 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
     for key, parts in found.items():
         ours = np.concatenate(parts)
         np.testing.assert_array_equal(ours[2:], vectors[key][2 : len(ours)], err_msg=key)
-    engine.settle()
+    engine.apply_pending()
     for ours, key in zip(engine.weights(), ("w_in1", "w_rec1", "w_out1"), strict=True):
         np.testing.assert_array_equal(ours, vectors[key], err_msg=key)
 
@@ -73,7 +71,7 @@ def test_voltages_of_every_variant(name: str) -> None:
     wanted = np.load(VECTORS / "nest_variants.npz")[name]  # steps 2, 3, ..., 599, every other neuron
     engine = tiny_engine(vectors, **VARIANTS[name])
     rate = 1e-4 if "adam" in name else 2e-6
-    rec = engine.learn(tiny_spikes(vectors), vectors["labels"], rate, record=600).recorded
+    rec = engine.learn(tiny_spikes(vectors), vectors["labels"], rate, record=600).recording
     np.testing.assert_allclose(rec.v[2:600, ::2], wanted, rtol=0, atol=1e-12)
     assert rec.z.sum() > 50
 
@@ -87,8 +85,8 @@ def tutorial(recordings: Any) -> Any:
     for group in range(6):
         split, first = (recordings.train, 100 * group) if group < 5 else (recordings.test, 0)
         batch = split.batch(slice(first, first + 100))
-        spikes = made.wiring.encode(batch.x, 300)
-        rate = eta(made.recipe) if group < 5 else 0.0
+        spikes = made.inputs.encode(batch.x, 300)
+        rate = learning_rate(made.spec) if group < 5 else 0.0
         record = 3000 if group == 0 else 0
         answers.append(made.engine.learn(spikes, batch.y.numpy(), rate, record=record))  # type: ignore[attr-defined]
     return vectors, made, answers
@@ -108,15 +106,15 @@ def test_readouts_spikes_and_predictions_of_600_recordings(tutorial: Any) -> Non
     np.testing.assert_array_equal(window, vectors["readout_window"])
     np.testing.assert_array_equal(counts, vectors["spike_counts"])
     np.testing.assert_array_equal(window.mean(1).argmax(1), vectors["pred"])
-    step, unit = np.nonzero(answers[0].recorded.z)
-    there = vectors["spk_n_first10"] < 3000
-    np.testing.assert_array_equal(step, vectors["spk_n_first10"][there])
-    np.testing.assert_array_equal(unit, vectors["spk_j_first10"][there])
+    step, unit = np.nonzero(answers[0].recording.z)
+    early = vectors["spk_n_first10"] < 3000
+    np.testing.assert_array_equal(step, vectors["spk_n_first10"][early])
+    np.testing.assert_array_equal(unit, vectors["spk_j_first10"][early])
 
 
 def test_final_weights_of_600_recordings(tutorial: Any) -> None:
     vectors, made, _ = tutorial
-    made.engine.settle()
+    made.engine.apply_pending()
     w_in, w_rec, w_out = made.engine.weights()
     digest = hashlib.sha256(w_in[made.initial.mask_in].tobytes()).hexdigest()
     assert digest == str(vectors["w_in_final_sha"])
@@ -136,12 +134,11 @@ def test_events_fall_into_the_tutorials_steps(recordings: Any) -> None:
 
 def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recordings: Any) -> None:
     made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3, numpy_seed=1)
-    c = constants(made.recipe, 1196, 10)
     batch = recordings.train.batch(slice(0, 40))
-    spikes, labels = made.wiring.encode(batch.x, 300), batch.y.numpy()
+    spikes, labels = made.inputs.encode(batch.x, 300), batch.y.numpy()
     exact, online = (
-        engine.learn(spikes, labels, eta(made.recipe), record=12000).recorded
-        for engine in (made.engine, OnlineEngine(c, made.initial))  # type: ignore[attr-defined]
+        engine.learn(spikes, labels, learning_rate(made.spec), record=12000).recording
+        for engine in (made.engine, OnlineEngine(made.c, made.initial))  # type: ignore[attr-defined]
     )
     assert np.abs(exact.v - online.v)[: 20 * 300].max() < 1e-9
     np.testing.assert_array_equal(exact.z, online.z)
@@ -153,7 +150,7 @@ def test_online_is_exact_up_to_rounding(changed: dict[str, Any]) -> None:
     engines = tiny_engine(vectors, **changed), tiny_engine(vectors, OnlineEngine, **changed)
     for group in range(3):
         spikes, labels = tiny_spikes(vectors, 4 * group, 4), vectors["labels"][4 * group : 4 * group + 4]
-        exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T).recorded for engine in engines)
+        exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T).recording for engine in engines)
         np.testing.assert_allclose(online.v, exact.v, rtol=0, atol=1e-9)
     for ours, wanted in zip(engines[1].weights(), engines[0].weights(), strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9)

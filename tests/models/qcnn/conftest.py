@@ -15,16 +15,8 @@ from tests.specs import spec
 
 CPU = torch.device("cpu")
 SHAPE = (1, 28, 28)
-SMALL = {
-    "head": "binary",
-    "classical": (),
-    "n_qubits": 1,
-    "depth": 0,
-    "gain": 2.0,
-    "lr": 0.004,
-    "schedule": "constant",
-    "weight_decay": 0.001,
-}
+RATES = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
+SMALL = {"head": "binary", "classical": (), "n_qubits": 1, "depth": 0, "gain": 2.0, **RATES}
 
 
 def bars(n: int, classes: int = 2, seed: int = 0) -> Split:

@@ -14,7 +14,7 @@ from neurobench.data.dataset import Splits
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.experiment.plan import faults_of
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
-from neurobench.models.qcnn import adam, network
+from neurobench.models.qcnn import network
 from neurobench.models.qcnn.comparisons import tutorial_metrics
 from neurobench.models.qcnn.heads import HEADS
 from tests.models.qcnn.conftest import CPU, SHAPE, bars, hybrid, learner, qpu, train
@@ -71,8 +71,9 @@ def test_networks_have_the_size_that_they_are_said_to_have(fields: dict[str, Any
 
 @pytest.mark.parametrize("head", ["binary", "sigmoid"])
 def test_class_0_is_the_probability_of_1(head: str) -> None:
-    made = HEADS[head](hybrid(), 2)
-    scores = made.scores({}, made.features({}, torch.tensor([[0.7]]), learner().runner, 0))[0]
+    made = learner(head=head)
+    features = made.main.features({}, torch.tensor([[0.7]]), made.runner, 0)
+    scores = made.main.head.scores({}, features)[0]
     one = (1 + math.sin(0.7)) / 2 if head == "binary" else 1 / (1 + math.exp(-0.7))
     assert scores.tolist() == pytest.approx([one, 1 - one])
 
@@ -88,17 +89,6 @@ def test_losses_of_probabilities() -> None:
     assert counted.tolist() == pytest.approx([-math.log(1.5 / 5), -math.log(0.5 / 5)])
 
 
-def test_a_cycle_s_rate_is_torch_s() -> None:
-    parameter = [nn.Parameter(torch.zeros(1))]
-    optimizer = torch.optim.Adam(parameter)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.4, total_steps=50, cycle_momentum=False)
-    for k in range(50):
-        assert adam.rate("one_cycle", 0.4, Step(k, 50, 0)) == pytest.approx(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    assert adam.rate("constant", 0.4, Step(7, 50, 0)) == 0.4
-
-
 def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_does() -> None:
     mask = network.dropout_mask(1000, 0.25, seed=1, device=CPU)
     assert mask is not None
@@ -111,16 +101,6 @@ def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_d
         for made in (with_, without):
             made.learn(batch, Step(1, 9, 1))
         assert torch.equal(with_.main.params, without.main.params) == alike
-
-
-def test_moved_images_are_the_images_moved() -> None:
-    x = torch.arange(2 * 16 * 16, dtype=torch.float32).reshape(2, 1, 16, 16) + 1
-    found = network.moved(x, 2, seed=3)
-    for before, after in zip(x[:, 0], found[:, 0], strict=True):
-        wide = nn.functional.pad(before, (2,) * 4)
-        assert any(torch.equal(after, wide[r : r + 16, c : c + 16]) for r in range(5) for c in range(5))
-    assert not torch.equal(found, x)
-    assert network.moved(x, 0, seed=3) is x
 
 
 @pytest.mark.parametrize(
@@ -173,7 +153,7 @@ def test_the_twin_does_not_disturb_and_meets_the_same_batches() -> None:
     assert torch.equal(alone.main.params, beside.main.params)
     sums = beside.measure(data.batch(slice(0, 32)))
     twin = learner(head="sigmoid")
-    twin.main.adam.params.copy_(beside.networks["sigmoid"].params)
+    twin.main.params.copy_(beside.networks["sigmoid"].params)
     assert sums.extra["sigmoid_accuracy"] == twin.measure(data.batch(slice(0, 32))).correct
 
 

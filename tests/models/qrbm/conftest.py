@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from neurobench.data.dataset import Split
-from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.models.learner import Seeds, Task
 from neurobench.problems.rbm import RBM
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 SEEDS = Seeds(data=1, init=2, training=3, device=4)
@@ -45,4 +45,4 @@ def held_out() -> Split:
 
 @pytest.fixture
 def sampler():
-    return BlockGibbs(sweeps=20).open(0, CPU)
+    return spec("backend/sim", "sampler", sweeps=20).open(0, CPU)

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.models.learner import Exports, Task
-from neurobench.models.qrbm import initial
-from neurobench.models.qrbm import rbm as equations
-from neurobench.models.qrbm.spec import QRBM, TutorialQRBM
+from neurobench.models.learner import Initial, Task
+from neurobench.models.qrbm.classifier import random_rbm
+from neurobench.models.qrbm.exports import exports, initial_rbm
 from neurobench.problems import bqm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 from tests.models.qrbm.conftest import CPU, SEEDS
+from tests.specs import spec
 
 
 def write(path: Path, data: bytes) -> str:
@@ -26,24 +26,31 @@ def write(path: Path, data: bytes) -> str:
     return str(path)
 
 
+def loaded(path: str | Path, visible: int, hidden: int) -> RBM:
+    """Of a file, or of a run's folder."""
+    run = Path(path) / "checkpoint.pt"
+    state = torch.load(run, weights_only=True)["learner"] if run.is_file() else None
+    return initial_rbm(Initial(str(path), Path(path), state), visible, hidden)
+
+
 def test_plain_dimod_reads_the_energies_of_the_machine(rbm: RBM):
     model = dimod.BinaryQuadraticModel.from_file(io.BytesIO(bqm.bqm_file(rbm)))
     x = torch.randint(0, 2, (50, 8), generator=torch.Generator().manual_seed(0)).float()
     theirs = model.energies((x.numpy(), list(range(8))))
-    np.testing.assert_allclose(theirs, equations.energy(rbm, x[:, :5], x[:, 5:]), atol=1e-5)
+    np.testing.assert_allclose(theirs, energy(rbm, x[:, :5], x[:, 5:]), atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", ["bqm", "json"])
 def test_a_file_read_back_is_the_machine(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
-    for there, here in zip(initial.loaded(path, 5, 3), rbm, strict=True):
+    for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
         assert torch.equal(there, here)
 
 
 def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
     spins = bqm.to_bqm(rbm).change_vartype("SPIN", inplace=False)
     path = write(tmp_path / "spins.bqm", spins.to_file().read())
-    for there, here in zip(initial.loaded(path, 5, 3), rbm, strict=True):
+    for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
         torch.testing.assert_close(there, here)
 
 
@@ -51,7 +58,7 @@ def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
 def test_other_sizes_are_refused_with_both_named(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
     with pytest.raises(UserError, match="holds 5 visible and 3 hidden units; this run needs 5 and 4"):
-        initial.loaded(path, 5, 4)
+        loaded(path, 5, 4)
 
 
 def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
@@ -65,26 +72,25 @@ def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
         ("f.json", json.dumps({"format": "rbm", "W": [["x"]], "a": [0], "b": [0]}).encode(), "is no machine"),
     ]:
         with pytest.raises(UserError, match=sentence):
-            initial.loaded(write(tmp_path / name, data), 2, 1)
-    with pytest.raises(UserError, match="there is no such file"):
-        initial.loaded(str(tmp_path / "none.bqm"), 2, 1)
+            loaded(write(tmp_path / name, data), 2, 1)
+    with pytest.raises(UserError, match="holds no machine of a QRBM"):
+        initial_rbm(Initial("other", tmp_path, {"readout": None}), 2, 1)
     endless = bqm.bqm_file(RBM(rbm.W / 0, rbm.a, rbm.b))
     with pytest.raises(UserError, match="not finite"):
-        initial.loaded(write(tmp_path / "endless.bqm", endless), 5, 3)
+        loaded(write(tmp_path / "endless.bqm", endless), 5, 3)
 
 
-@pytest.mark.parametrize("recipe", [QRBM, TutorialQRBM])
-def test_both_recipes_can_be_written(task: Task, sampler: Any, recipe: type):
-    learner = recipe(n_hidden=4, sampler=sampler).build(task, SEEDS, CPU)
-    assert isinstance(learner, Exports)
-    assert set(learner.exports()) == {"bqm", "json"}
+@pytest.mark.parametrize("model", ["qrbm", "qrbm_tutorial"])
+def test_both_machines_can_be_written(task: Task, sampler: Any, model: str):
+    learner = spec(f"model/{model}", n_hidden=4).build(task, SEEDS, {"sampler": sampler}, CPU)
+    assert set(exports(learner)) == {"bqm", "json"}
 
 
 def test_a_learner_starts_from_a_file(task: Task, train: Any, sampler: Any, tmp_path: Path):
-    source = initial.drawn(36, 4, 0.5, 9, CPU)
+    source = random_rbm((36, 4), 0.5, 9, CPU)
     path = write(tmp_path / "model.bqm", bqm.bqm_file(source))
-    learner = QRBM(n_hidden=4, init_from=path, sampler=sampler).build(task, SEEDS, CPU)
-    learner.start(train)
+    learner = spec("model/qrbm", n_hidden=4, init_from=path).build(task, SEEDS, {"sampler": sampler}, CPU)
+    learner.start(train, Initial(path, Path(path), None))
     for there, here in zip(learner.state_dict()["rbm"].values(), source, strict=True):
         assert torch.equal(there, here)
 
@@ -97,13 +103,13 @@ def test_a_run_is_exported_and_another_goes_on_from_it(neurobench: Neurobench, t
     (run,) = (tmp_path / "outputs/first").iterdir()
     stored = RBM(**torch.load(run / "checkpoint.pt", weights_only=True)["learner"]["rbm"])
     for reference in (str(run / "model.bqm"), str(run)):
-        for there, here in zip(initial.loaded(reference, 36, 8), stored, strict=True):
+        for there, here in zip(loaded(reference, 36, 8), stored, strict=True):
             assert torch.equal(there, here)
     with pytest.raises(UserError, match="holds 36 visible and 8 hidden units; this run needs 36 and 9"):
-        initial.loaded(str(run), 36, 9)
+        loaded(run, 36, 9)
     # Next to no learning rate: what comes out is what went in.
     done = neurobench(*small, "model.init_from=first", "name=next", "model.lr=1e-12", "model.weight_decay=0")
     assert done.returncode == 0, done.stderr
     (later,) = (tmp_path / "outputs/next").iterdir()
-    for there, here in zip(initial.loaded(str(later), 36, 8), stored, strict=True):
+    for there, here in zip(loaded(str(later), 36, 8), stored, strict=True):
         torch.testing.assert_close(there, here)

@@ -1,7 +1,6 @@
 """The learner: it learns, resumes to the bit, stops where it must, and knows its device by one verb only."""
 
 import io
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,26 +8,26 @@ import pytest
 import torch
 
 from neurobench.data.dataset import DataError, Split
-from neurobench.devices.sampler.gibbs import BlockGibbs
 from neurobench.devices.sampler.protocol import Reads
-from neurobench.models.learner import Divergence, Draws, Step, Task
-from neurobench.models.qrbm import rbm as equations
+from neurobench.models.learner import Divergence, Step, Sums, Task, TrainingRecord
+from neurobench.models.qrbm.figures import figures
 from neurobench.models.qrbm.learner import QRBMLearner
-from neurobench.models.qrbm.spec import QRBM
+from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 from tests.models.qrbm.conftest import CPU, SEEDS
+from tests.specs import spec
 
 BATCH = 25
 
 
 def build(task: Task, sampler: Any, **parameters: Any) -> QRBMLearner:
-    defaults: dict[str, Any] = {"n_hidden": 24, "chains": 20, "device_every": 5, "lr": 0.05}
-    learner = QRBM(**{**defaults, **parameters}, sampler=sampler).build(task, SEEDS, CPU)
+    defaults: dict[str, Any] = {"n_hidden": 24, "chains": 20, "device_every": 5}
+    learner = spec("model/qrbm", **{**defaults, **parameters}).build(task, SEEDS, {"sampler": sampler}, CPU)
     assert isinstance(learner, QRBMLearner)
     return learner
 
 
-def teach(learner: QRBMLearner, train: Split, updates: range, n: int) -> list[Mapping[str, float]]:
+def teach(learner: QRBMLearner, train: Split, updates: range, n: int) -> list[Sums]:
     rows = []
     for k in updates:
         index = torch.arange(k * BATCH, (k + 1) * BATCH) % len(train)
@@ -52,12 +51,12 @@ def teach(learner: QRBMLearner, train: Split, updates: range, n: int) -> list[Ma
 )
 def test_it_learns_to_tell_bars_from_corners(task, train, held_out, sampler, parameters):
     learner = build(task, sampler, **parameters)
-    learner.start(train)
-    before = learner.measure(held_out.batch(torch.arange(len(held_out))))["reconstruction_mse"]
+    learner.start(train, None)
+    before = learner.measure(held_out.batch(torch.arange(len(held_out)))).extra["reconstruction_mse"]
     teach(learner, train, range(240), 240)
-    after = learner.measure(held_out.batch(torch.arange(len(held_out))))["reconstruction_mse"]
+    after = learner.measure(held_out.batch(torch.arange(len(held_out)))).extra["reconstruction_mse"]
     assert after < 0.75 * before
-    figures = learner.settle(train, held_out.head(40))
+    figures = learner.finalize(train, held_out.head(40), TrainingRecord())
     assert figures["readout_l2_chosen"] == 1
     assert (learner.predict(held_out.x).argmax(1) == held_out.y).float().mean() > 0.9
 
@@ -65,7 +64,7 @@ def test_it_learns_to_tell_bars_from_corners(task, train, held_out, sampler, par
 @pytest.mark.parametrize("negative", ["cd", "pcd", "device", "random"])
 def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler, negative):
     whole = build(task, sampler, negative=negative)
-    whole.start(train)
+    whole.start(train, None)
     teach(whole, train, range(17), 40)
     file = io.BytesIO()
     torch.save(whole.state_dict(), file)
@@ -76,16 +75,16 @@ def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_o
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert teach(resumed, train, range(17, 40), 40) == first
     for learner in (whole, resumed):
-        learner.settle(train, held_out)
+        learner.finalize(train, held_out, TrainingRecord())
     assert torch.equal(resumed.predict(held_out.x), whole.predict(held_out.x))
-    settled = build(task, sampler, negative=negative)
-    settled.load_state_dict(whole.state_dict())
-    assert torch.equal(settled.predict(held_out.x), whole.predict(held_out.x))
+    restored = build(task, sampler, negative=negative)
+    restored.load_state_dict(whole.state_dict())
+    assert torch.equal(restored.predict(held_out.x), whole.predict(held_out.x))
 
 
 def test_a_saved_state_does_not_move_when_the_learner_goes_on(task, train, sampler):
     source, copy = build(task, sampler), build(task, sampler)
-    source.start(train)
+    source.start(train, None)
     state = source.state_dict()
     copy.load_state_dict(state)
     before = state["rbm"]["W"].clone()
@@ -95,8 +94,8 @@ def test_a_saved_state_does_not_move_when_the_learner_goes_on(task, train, sampl
 
 def test_seeds_matter_one_by_one(task, train, sampler):
     def end(seeds) -> torch.Tensor:
-        learner = QRBM(n_hidden=8, sampler=sampler).build(task, seeds, CPU)
-        learner.start(train)
+        learner = spec("model/qrbm", n_hidden=8).build(task, seeds, {"sampler": sampler}, CPU)
+        learner.start(train, None)
         learner.learn(train.batch(torch.arange(50)), Step(0, 1, 0))
         return learner.state_dict()["rbm"]["W"]
 
@@ -107,7 +106,7 @@ def test_seeds_matter_one_by_one(task, train, sampler):
 
 def test_the_visible_bias_starts_at_the_logit_of_the_mean_image(task, train, sampler):
     learner = build(task, sampler)
-    learner.start(train)
+    learner.start(train, None)
     binary = (train.x.flatten(1) > 128 / 255).float().mean(0)
     torch.testing.assert_close(torch.sigmoid(learner.rbm.a), binary.clamp(0.01, 0.99))
 
@@ -115,9 +114,9 @@ def test_the_visible_bias_starts_at_the_logit_of_the_mean_image(task, train, sam
 def test_one_update_is_the_equation(task, train, sampler):
     """Momentum, weight decay and the linear schedule by hand, with the sampler's own draws."""
     learner = build(task, sampler, momentum=0.5, weight_decay=0.1, lr=0.2)
-    learner.start(train)
+    learner.start(train, None)
     seen: list[Reads] = []
-    learner.recipe.__dict__["sampler"] = Recorder(sampler, seen)
+    learner.sampler = Recorder(sampler, seen)
     W, speed = learner.rbm.W.clone(), torch.zeros_like(learner.rbm.W)
     for k in (0, 1):
         before = RBM(W, learner.rbm.a.clone(), learner.rbm.b.clone())
@@ -131,7 +130,7 @@ def test_one_update_is_the_equation(task, train, sampler):
 
 
 class Recorder:
-    """A device that notes what was asked of it."""
+    """A device that records its answers."""
 
     def __init__(self, inner: Any, seen: list[Any]):
         self.inner, self.seen = inner, seen
@@ -148,7 +147,7 @@ class Recorder:
 def test_the_device_is_asked_as_often_as_the_recipe_says(task, train, sampler, negative, calls, reads):
     seen: list[Any] = []
     learner = build(task, Recorder(sampler, seen), negative=negative)
-    learner.start(train)
+    learner.start(train, None)
     teach(learner, train, range(20), 20)
     assert len(seen) == calls
     assert all(len(read.v) == reads for read in seen)
@@ -156,19 +155,20 @@ def test_the_device_is_asked_as_often_as_the_recipe_says(task, train, sampler, n
 
 def test_the_figure_of_a_batch_is_the_reconstruction_error(task, train, sampler):
     learner = build(task, sampler, lr=1e-9)
-    learner.start(train)
+    learner.start(train, None)
     v = (train.x.flatten(1) > 128 / 255).float()
     exact = (v - equations.reconstruct(learner.rbm, v)).square().mean(1)
     everything = train.batch(torch.arange(300))
-    assert learner.measure(everything) == {"reconstruction_mse": pytest.approx(exact.sum().item(), rel=1e-5)}
-    told = learner.learn(everything, Step(0, 1, 0))
-    assert told == {"reconstruction_mse": pytest.approx(exact[::20].mean().item() * 300, rel=1e-4)}
+    assert learner.measure(everything).extra == {"reconstruction_mse": pytest.approx(exact.sum().item(), rel=1e-5)}
+    assert learner.learn(everything, Step(0, 1, 0)).extra == {
+        "reconstruction_mse": pytest.approx(exact[::20].mean().item() * 300, rel=1e-4)
+    }
 
 
 def test_a_rate_that_is_far_too_large_stops_the_run_and_says_where(task, train, sampler):
     with pytest.warns(UserWarning, match="effective rate"):
         learner = build(task, sampler, lr=1e38, weight_decay=0.5)
-    learner.start(train)
+    learner.start(train, None)
     with pytest.raises(Divergence, match=r"diverged at update \d+: .* try a smaller lr"):
         teach(learner, train, range(40), 40)
 
@@ -185,11 +185,11 @@ def test_a_rate_that_is_far_too_large_stops_the_run_and_says_where(task, train, 
 )
 def test_images_that_are_none_are_refused(task, train, sampler, spoil, sentence):
     with pytest.raises(DataError, match=sentence):
-        build(task, sampler).start(replace(train, x=spoil(train.x)))
+        build(task, sampler).start(replace(train, x=spoil(train.x)), None)
 
 
 def test_prediction_before_the_readout_is_an_error(task, train, sampler):
-    with pytest.raises(RuntimeError, match="before settle"):
+    with pytest.raises(RuntimeError, match="before finalize"):
         build(task, sampler).predict(train.x)
 
 
@@ -197,37 +197,36 @@ def test_features_that_never_change_are_warned_of(task, train, held_out, sampler
     learner = build(task, sampler)
     learner.rbm.b.fill_(50.0)
     with pytest.warns(UserWarning, match="24 of 24 hidden units"):
-        learner.settle(train, held_out)
+        learner.finalize(train, held_out, TrainingRecord())
 
 
 def test_a_vector_layout_is_learned_as_well(train, sampler):
     task = Task(layout="vector", shape=(36,), n_classes=3)
     flat = replace(train, x=train.x.flatten(1))
     learner = build(task, sampler)
-    learner.start(flat)
+    learner.start(flat, None)
     teach(learner, flat, range(4), 4)
     assert learner.reconstruct(flat.x[:2]).shape == (2, 36)
 
 
 def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tmp_path):
     learner = build(task, sampler)
-    assert isinstance(learner, Draws)
-    learner.start(train)
+    learner.start(train, None)
     teach(learner, train, range(20), 20)
-    learner.settle(train, held_out)
-    figures = learner.figures(held_out)
-    assert set(figures) == {"filters", "reconstructions"}
-    titles = [axes.get_title() for axes in figures["reconstructions"].axes][:50]
+    learner.finalize(train, held_out, TrainingRecord())
+    drawn = figures(learner, held_out, TrainingRecord())
+    assert set(drawn) == {"filters", "reconstructions"}
+    titles = [axes.get_title() for axes in drawn["reconstructions"].axes][:50]
     predicted = learner.predict(held_out.x).argmax(1)
     assert titles == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(50)]
-    shown = figures["reconstructions"].axes[0].images[0].get_array()
+    shown = drawn["reconstructions"].axes[0].images[0].get_array()
     assert shown.shape == (12, 6)  # the image above, its reconstruction below
     assert (shown[:6] == (held_out.x[0, 0] > 128 / 255).numpy()).all()
-    figures["filters"].savefig(tmp_path / "filters.png")
+    drawn["filters"].savefig(tmp_path / "filters.png")
     assert (tmp_path / "filters.png").stat().st_size > 1000
 
 
 def test_every_gibbs_temperature_and_depth_may_be_plugged_in(task, train):
-    learner = build(task, BlockGibbs(sweeps=3, steps=2, beta=0.8).open(5, CPU), negative="pcd")
-    learner.start(train)
+    learner = build(task, spec("backend/sim", "sampler", sweeps=3, steps=2, beta=0.8).open(5, CPU), negative="pcd")
+    learner.start(train, None)
     teach(learner, train, range(3), 3)

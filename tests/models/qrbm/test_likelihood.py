@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from neurobench.models.qrbm import rbm as equations
 from neurobench.models.qrbm.likelihood import log_likelihood, log_partition
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, free_energy
 from tests.models.qrbm.test_rbm import joint, states
 
 
@@ -20,5 +19,5 @@ def test_likelihoods_of_all_states_sum_to_one(rbm: RBM):
     v = states(5)
     each = torch.tensor([log_likelihood(rbm, v[n : n + 1], seed=2, chains=400, steps=200) for n in range(len(v))])
     assert each.exp().sum().item() == pytest.approx(1, abs=0.05)
-    mean = -equations.free_energy(rbm, v).mean().item() - joint(rbm).sum().log().item()
+    mean = -free_energy(rbm, v).mean().item() - joint(rbm).sum().log().item()
     assert log_likelihood(rbm, v, seed=2, chains=400, steps=200) == pytest.approx(mean, abs=0.05)

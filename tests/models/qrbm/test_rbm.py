@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.kernels.layers import Pair, ascend, conditional
 from neurobench.kernels.random import derive
-from neurobench.models.qrbm import rbm as equations
+from neurobench.kernels.rbm.layers import Pair, ascend, conditional
+from neurobench.problems import rbm as equations
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
+from tests.specs import spec
 
 
 def states(n: int) -> Tensor:
@@ -96,7 +96,7 @@ def test_reads_of_the_device_give_the_gradient_of_the_log_likelihood(rbm: RBM):
     data = states(5)[[3, 9, 9, 30, 17]]
     exact = [part.double().requires_grad_() for part in rbm]
     log_likelihood(*exact, data).backward()
-    reads = BlockGibbs(sweeps=50).open(0, torch.device("cpu")).sample_rbm(rbm, 200_000, seed=1)
+    reads = spec("backend/sim", "sampler", sweeps=50).open(0, torch.device("cpu")).sample_rbm(rbm, 200_000, seed=1)
     for estimate, truth in zip(step_of(rbm, data, reads.v), exact, strict=True):
         torch.testing.assert_close(estimate.double(), truth.grad, atol=5e-3, rtol=0)
 
@@ -115,7 +115,7 @@ def test_contrastive_divergence_has_the_expectation_that_enumeration_gives(rbm: 
     hidden = equations.p_hidden(rbm, v.float()).double()
     expected = data.double().t() @ equations.p_hidden(rbm, data).double() / 5 - (v * spread[:, None]).t() @ hidden
 
-    device = BlockGibbs(steps=steps).open(0, torch.device("cpu"))
+    device = spec("backend/sim", "sampler", steps=steps).open(0, torch.device("cpu"))
     many = data.repeat(40_000, 1)
     h = conditional(many, rbm.W, rbm.b, derive(5)).state
     u = device.sample_rbm(rbm, len(h), seed=6, initial_hidden=h).v

@@ -10,22 +10,23 @@ from sklearn.linear_model import LogisticRegression
 
 from neurobench.data.dataset import Split, Splits
 from neurobench.kernels.random import derive, uniforms
-from neurobench.models.learner import Draws, Reproduces, Step, Task
-from neurobench.models.qrbm.spec import TutorialQRBM
-from neurobench.models.qrbm.tutorial import _UPDATES, TutorialLearner
+from neurobench.models.learner import Step, Sums, Task, TrainingRecord
+from neurobench.models.qrbm.figures import figures
+from neurobench.models.qrbm.tutorial import UPDATES, TutorialLearner, tutorial_metrics
 from neurobench.problems.rbm import RBM
 from tests.models.qrbm.conftest import CPU, SEEDS, bars
+from tests.specs import spec
 
 
 def build(task: Task, sampler: Any, **parameters: Any) -> TutorialLearner:
     defaults: dict[str, Any] = {"n_hidden": 10, "num_reads": 8, "steps_per_epoch": 3}
-    learner = TutorialQRBM(**{**defaults, **parameters}, sampler=sampler).build(task, SEEDS, CPU)
+    learner = spec("model/qrbm_tutorial", **{**defaults, **parameters}).build(task, SEEDS, {"sampler": sampler}, CPU)
     assert isinstance(learner, TutorialLearner)
     return learner
 
 
-def teach(learner: TutorialLearner, train: Split, batches: range) -> list[dict[str, float]]:
-    return [dict(learner.learn(train.batch(torch.arange(100 * k, 100 * k + 100)), Step(k, 3, 0))) for k in batches]
+def teach(learner: TutorialLearner, train: Split, batches: range) -> list[Sums]:
+    return [learner.learn(train.batch(torch.arange(100 * k, 100 * k + 100)), Step(k, 3, 0)) for k in batches]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -55,15 +56,15 @@ def slowly(x: np.ndarray, rbm: RBM, speed: RBM, u: np.ndarray, lr: float, decay:
 
 def test_two_batches_are_those_of_a_slow_re_implementation(task, train, sampler):
     learner = build(task, sampler, decay_factor=1.01)
-    learner.start(train)
+    learner.start(train, None)
     for k in (0, 1):
         x = (train.x[100 * k : 100 * k + 100].flatten(1) > 128 / 255).double().numpy()
-        u = uniforms(derive(SEEDS.training, _UPDATES, k), (100, 2 * (36 + 10))).double().numpy()
+        u = uniforms(derive(SEEDS.training, UPDATES, k), (100, 2 * (36 + 10))).double().numpy()
         rate = 0.05 / 1.01 ** (1 + 100 * k)
         before = RBM(*(part.clone() for part in learner.rbm)), RBM(*(part.clone() for part in learner.velocity))
         parameters, speeds, error = slowly(x, *before, u, rate, 1.01, 0.9)
-        (told,) = teach(learner, train, range(k, k + 1))
-        assert told["reconstruction_mse"] == pytest.approx(error, rel=1e-4)
+        (sums,) = teach(learner, train, range(k, k + 1))
+        assert sums.extra["reconstruction_mse"] == pytest.approx(error, rel=1e-4)
         for ours, slow in zip((*learner.rbm, *learner.velocity), (*parameters, *speeds), strict=True):
             np.testing.assert_allclose(ours, slow, atol=2e-4)
 
@@ -73,7 +74,7 @@ def test_update_zero_sets_all_images_against_one_state_behind_the_best_read(task
     W = learner.rbm.W.double().numpy().copy()
     v = (train.x.flatten(1) > 128 / 255).double().numpy()
     p = sigmoid(v @ W)
-    learner.start(train)
+    learner.start(train, None)
     assert learner.errors == pytest.approx(((v - sigmoid(p @ W.T)) ** 2).mean(), rel=1e-5)
     assert learner.errors == pytest.approx(0.25, abs=0.01)  # with next to no weights all is a coin's throw
     # The model's side is a single binary state: what is left of the bias's step beyond the data's is 0 or 1.
@@ -89,29 +90,31 @@ def test_update_zero_sets_all_images_against_one_state_behind_the_best_read(task
 def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     held_out = bars(250, 1)
     learner = build(task, sampler)
-    assert isinstance(learner, Reproduces)
-    assert isinstance(learner, Draws)
-    learner.start(train)
+    learner.start(train, None)
     first = learner.errors
-    online = sum(row["reconstruction_mse"] for row in teach(learner, train, range(3)))
-    learner.settle(train, train.head(0))
-    told = learner.published_way(Splits(train, train.head(0), held_out, "made up", "", "made up"))
-    assert told["sme_without_division"] == pytest.approx((first + online) / 301)
-    assert told["sme"] == pytest.approx(told["sme_without_division"] / 3)
-    assert told["published_accuracy_percent"] == pytest.approx(100 * (1 - told["sme"]))
+    online = sum(sums.extra["reconstruction_mse"] for sums in teach(learner, train, range(3)))
+    learner.finalize(train, train.head(0), TrainingRecord())
+    printed = tutorial_metrics(
+        learner, Splits(train, train.head(0), held_out, "made up", "", "made up"), TrainingRecord()
+    )
+    assert printed["sme_without_division"] == pytest.approx((first + online) / 301)
+    assert printed["sme"] == pytest.approx(printed["sme_without_division"] / 3)
+    assert printed["published_accuracy_percent"] == pytest.approx(100 * (1 - printed["sme"]))
 
     x, y = (held_out.x.flatten(1) > 128 / 255).double().numpy(), held_out.y.numpy()
     theirs = LogisticRegression(max_iter=10_000, tol=1e-8).fit(x[:150], y[:150])
-    assert told["lr_150_pixels_fit_and_scored"] == pytest.approx(theirs.score(x[:150], y[:150]))
-    assert told["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[150:], y[150:]), abs=0.03)
-    few = learner.published_way(Splits(train, train.head(0), held_out.head(150), "made up", "", "made up"))
-    assert set(told) - set(few) == {"lr_150_on_the_other_9850", "lr_150_pixels_on_the_other_9850"}
-    assert set(learner.figures(held_out)) == {"filters", "reconstructions"}
+    assert printed["lr_150_pixels_fit_and_scored"] == pytest.approx(theirs.score(x[:150], y[:150]))
+    assert printed["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[150:], y[150:]), abs=0.03)
+    few = tutorial_metrics(
+        learner, Splits(train, train.head(0), held_out.head(150), "made up", "", "made up"), TrainingRecord()
+    )
+    assert set(printed) - set(few) == {"lr_150_on_the_other_9850", "lr_150_pixels_on_the_other_9850"}
+    assert set(figures(learner, held_out, TrainingRecord())) == {"filters", "reconstructions"}
 
 
 def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler):
     whole = build(task, sampler)
-    whole.start(train)
+    whole.start(train, None)
     teach(whole, train, range(1))
     file = io.BytesIO()
     torch.save(whole.state_dict(), file)
@@ -120,7 +123,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_o
     resumed = build(task, sampler)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert teach(resumed, train, range(1, 3)) == rest
-    whole.settle(train, train.head(0))
-    resumed.settle(train, train.head(0))
+    whole.finalize(train, train.head(0), TrainingRecord())
+    resumed.finalize(train, train.head(0), TrainingRecord())
     assert torch.equal(whole.predict(held_out.x), resumed.predict(held_out.x))
     assert (whole.errors, whole.updates) == (resumed.errors, resumed.updates)

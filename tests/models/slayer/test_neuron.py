@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from neurobench.kernels.cuba_step import gather_fixed, gather_float, step_fixed
+from neurobench.kernels.cuba.step import gather_fixed, gather_float, step_fixed
 from neurobench.models.slayer.neuron import POINT, FixedNeuron, FloatNeuron, delayed, undelayed, unroll
 from tests.models.slayer.conftest import vector
 

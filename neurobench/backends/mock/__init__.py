@@ -1,1 +1,0 @@
-"""Emulated chips: devices with the faults of the hardware that each model was published on."""

@@ -1,1 +1,0 @@
-"""Ideal or software-simulated devices."""

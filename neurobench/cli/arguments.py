@@ -1,0 +1,58 @@
+"""The arguments that verbs share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurobench.runs.store import default_outputs
+
+
+def verb_parser(
+    verb: str,
+    description: str | None,
+    runs: Sequence[str] = (),
+    outputs: bool = True,
+    json: str | None = None,
+    config_dir: bool = False,
+) -> argparse.ArgumentParser:
+    """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
+    parser = argparse.ArgumentParser(prog=f"neurobench {verb}", description=description)
+    for name in runs:
+        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
+    if json:
+        parser.add_argument("--json", action="store_true", help=f"{json} for programs")
+    if config_dir:
+        add_config_dir(parser)
+    if outputs:
+        add_outputs(parser)
+    return parser
+
+
+def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> None:
+    parser.add_argument(
+        "--outputs",
+        type=Path if may_be_new else existing_folder,
+        default=default_outputs(),
+        metavar="FOLDER",
+        help="folder of all runs (%(default)s)",
+    )
+
+
+def add_config_dir(parser: argparse.ArgumentParser) -> None:
+    """It becomes an absolute path, since Hydra takes a relative one for one of its own package."""
+    parser.add_argument(
+        "--config-dir", "-cd", type=_absolute, metavar="FOLDER", help="a folder of YAML files of your own"
+    )
+
+
+def existing_folder(text: str) -> Path:
+    """One that is named has to exist: a slip of the pen is no empty folder. The default need not exist yet."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
+
+
+def _absolute(text: str) -> str:
+    return str(existing_folder(text).resolve())

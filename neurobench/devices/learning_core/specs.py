@@ -1,0 +1,73 @@
+"""What a backend says of a core that learns by e-prop: floating point of any size, or an emulated ReckOn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from neurobench.config.bounds import Bound
+from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.metrics.energy import Energy
+
+INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # of ReckOn
+
+Pool = Literal["none", "16x16", "11x11x2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatCore(DeviceSpec):
+    """Double or single precision, as the model's engine has it. Nothing is rounded."""
+
+    kind: ClassVar[str] = "learning_core"
+    opens: ClassVar[str] = "neurobench.devices.learning_core.protocol.open_float_core"
+
+    pool: Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReckOn(DeviceSpec):
+    """256 inputs, 256 recurrent neurons, 16 readouts, 8-bit weights; the shipped widths are the chip's.
+
+    Source: Frenkel and Indiveri, "ReckOn: A 28nm sub-mm2 task-agnostic spiking recurrent neural network processor
+    enabling on-chip learning over second-long timescales", ISSCC 2022, and its documentation.
+    """
+
+    kind: ClassVar[str] = "learning_core"
+    opens: ClassVar[str] = "neurobench.devices.learning_core.protocol.open_reckon"
+    energy: ClassVar[Energy | str] = Energy(
+        "Frenkel and Indiveri, ReckOn, ISSCC 2022, and its documentation: 5.3 pJ a synaptic operation at 0.5 V",
+        accumulation=5.3e-12,
+    )
+
+    pool: Pool
+    weight_bits: Annotated[int, Bound(2, 16)]
+    membrane_bits: Annotated[int, Bound(8, 24)]
+    alpha_bits: Annotated[int, Bound(4, 15)]
+    kappa_bits: Annotated[int, Bound(4, 15)]
+    trace_bits: Annotated[int, Bound(6, 16)]
+    trace_out_bits: Annotated[int, Bound(6, 16)]
+    stochastic: bool
+    update_scale: Annotated[float, Bound(0, above=True)]
+
+    def refuse(self, demand: Demand) -> str | None:
+        """Networks that do not fit on the chip (inputs are counted before pooling), and rules that it does not have."""
+        inputs, neurons, outputs = demand.layers
+        faults = []
+        if self.pool == "none" and inputs > INPUTS:
+            faults.append(f"{inputs} inputs do not fit {INPUTS} (backend.learning_core.pool=16x16 pools them)")
+        if neurons > NEURONS:
+            faults.append(f"model.hidden={neurons} neurons do not fit {NEURONS}")
+        if outputs > OUTPUTS:
+            faults.append(f"{outputs} readouts, one a class, do not fit {OUTPUTS}")
+        if faults:
+            return f"the chip is too small: {'; '.join(faults)}. Take a smaller network or backend=sim."
+        return _missing_rule(demand)
+
+
+def _missing_rule(demand: Demand) -> str | None:
+    engine, neuron, t_ref = (demand.settings.get(name) for name in ("engine", "neuron", "t_ref"))
+    if engine != "minibatch":
+        return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
+    if neuron != "iaf" or t_ref:
+        return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
+    return None

@@ -1,0 +1,172 @@
+"""What goes wrong on an annealing chip: when a problem is programmed (scaling, rounding, errors), and when it is read
+(chains that broke and their repair, units that are misread)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.devices.sampler.specs import AnnealingQPU
+from neurobench.kernels.random import derive, uniforms
+from neurobench.problems.qubo import Ising, Units
+
+# Purposes of a draw
+_OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)
+
+
+class Programmed(NamedTuple):
+    """What the chip holds."""
+
+    problem: Ising  # in the chip's own units
+    scale: float  # the problem's coefficients were divided by it
+
+
+class FixedErrors(NamedTuple):
+    """The chip's own, from its seed."""
+
+    gain_h: Tensor  # (N,) factor of a field
+    offset_h: Tensor  # (N,)
+    offset_J: Tensor  # (N, N) symmetric
+
+
+def fixed_errors(spec: AnnealingQPU, n: int) -> FixedErrors:
+    """Of the first n places of the chip."""
+    seed = spec.chip_seed
+    return FixedErrors(
+        gain_h=1 + spec.h_scale_spread * normal((n,), derive(seed, _GAIN_H)),
+        offset_h=spec.offset_h * normal((n,), derive(seed, _OFFSET_H)),
+        offset_J=spec.offset_j * mirrored(normal((n, n), derive(seed, _OFFSET_J))),
+    )
+
+
+def program(
+    spec: AnnealingQPU, fixed: FixedErrors, ideal: Ising, chain_length: int, call_seed: int, seed: int
+) -> Programmed:
+    """Scale into the ranges, round to the DACs' steps, add what is wrong.
+
+        h_i <- gain_i (h_i + chi sum_j J_ij h_j / L) + offset_i + flux_i + N(0, sigma_h)
+        J_ij <- J_ij + offset_ij + N(0, sigma_j),   where there is a coupling
+
+    A coupler joins one qubit of each of two chains, which holds 1/L of its chain's field: L is the chain length.
+    `call_seed` is the same for all programmings of a call, `seed` is this one's own.
+    """
+    scaled = Ising(ideal.J * spec.prefactor, ideal.h * spec.prefactor)
+    excess = _excess(spec, scaled, chain_length)
+    over = max(excess.values())
+    if over > 1 and not spec.auto_scale:
+        name = max(excess, key=lambda key: excess[key])
+        raise UserError(
+            f"the problem exceeds {name}={list(getattr(spec, name))} {over:.4g} times and auto_scale is off: set "
+            f"backend.sampler.auto_scale=true, or a prefactor of at most {spec.prefactor / over:.4g}."
+        )
+    c = max(1.0, over)
+    J = dac(scaled.J / c, spec.j_range, spec.j_dac)
+    h = dac(scaled.h / c, spec.h_range, spec.h_dac)
+    n = len(J)
+    leak = spec.susceptibility / chain_length * h @ J
+    flux = spec.flux * normal((n,), derive(call_seed, _FLUX))
+    field = spec.sigma_h * normal((n,), derive(seed, _SIGMA_H))
+    coupling = spec.sigma_j * mirrored(normal((n, n), derive(seed, _SIGMA_J)))
+    h = fixed.gain_h[:n] * (h + leak) + fixed.offset_h[:n] + flux + field
+    J = torch.where(ideal.J != 0, J + fixed.offset_J[:n, :n] + coupling, 0.0)
+    return Programmed(Ising(J, h), c / spec.prefactor)
+
+
+def _excess(spec: AnnealingQPU, problem: Ising, chain_length: int) -> dict[str, float]:
+    """How many times the problem fills each range; above 1 it does not fit in."""
+    parts = {
+        "h_range": problem.h,
+        "j_range": problem.J,
+        "coupling_range": problem.J.sum(1) / chain_length,
+    }
+    return {name: _filled(part, getattr(spec, name)) for name, part in parts.items()}
+
+
+def _filled(x: Tensor, span: tuple[float, ...]) -> float:
+    return max(float((x / bound).max()) for bound in span) if x.numel() else 0.0
+
+
+def dac(x: Tensor, span: tuple[float, ...], error: tuple[float, ...]) -> Tensor:
+    """x rounded to levels whose spacing grows geometrically from one end of the range to the other.
+
+    `error`: most that rounding moves a value at the low and at the high end, half the spacing there. Between them
+    the spacing is step(x) = s_lo e^(-k (x - lo)), so u = (e^(k (x - lo)) - 1) / (k s_lo) counts levels. 0 stays 0.
+    """
+    (lo, hi), (s_lo, s_hi) = span, (2 * e for e in error)
+    if s_lo == 0 or s_hi == 0:
+        return x
+    k = torch.log(torch.tensor(s_lo / s_hi, dtype=torch.float64)) / (hi - lo)
+    if abs(k) < 1e-12:
+        return torch.round(x / s_lo) * s_lo
+
+    def level(value: Tensor) -> Tensor:
+        return torch.expm1(k * (value - lo)) / (k * s_lo)
+
+    zero = level(torch.zeros((), dtype=torch.float64))
+    u = torch.round(level(x) - zero) + zero
+    rounded = lo + torch.log1p(k * s_lo * u) / k
+    return torch.where(x == 0, 0.0, rounded)
+
+
+def normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    """N(0, 1), float64."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def mirrored(x: Tensor) -> Tensor:
+    """The upper triangle of x (N, N), and the same below: one number a pair."""
+    upper = x.triu(1)
+    return upper + upper.t()
+
+
+class Breaks(NamedTuple):
+    """Of every unit in every read."""
+
+    broken: Tensor  # (R, N) bool
+    share: Tensor  # (R, N) of the chain's qubits that still hold the unit's value; 1 where it is whole
+
+
+def broken_chains(shape: tuple[int, int], chain_length: int, probability: float, seed: int) -> Breaks:
+    """A chain breaks at one place, all places alike: k of L qubits keep the unit's value, the others oppose it."""
+    if chain_length < 2 or probability == 0:
+        return Breaks(torch.zeros(shape, dtype=torch.bool), torch.ones(shape))
+    broken = uniforms(derive(seed, 0), shape) < probability
+    kept = 1 + torch.floor(uniforms(derive(seed, 1), shape) * (chain_length - 1))
+    return Breaks(broken, torch.where(broken, kept / chain_length, 1.0))
+
+
+def majority_vote(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
+    """The value of most qubits; a coin where they are even."""
+    coin = uniforms(seed, tuple(x.shape)) < 0.5
+    opposed = (breaks.share < 0.5) | ((breaks.share == 0.5) & coin)
+    return torch.where(opposed, 1 - x, x)
+
+
+def weighted_random(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
+    """The value of one of the qubits, drawn."""
+    return torch.where(uniforms(seed, tuple(x.shape)) >= breaks.share, 1 - x, x)
+
+
+def minimize_energy(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
+    """Unit by unit whatever lowers the energy of the problem as it was handed in, given the others."""
+    x = x.clone()
+    bias = problem.bias.expand(x.shape)
+    for i in torch.nonzero(breaks.broken.any(0)).flatten():
+        field = bias[:, i] + x @ problem.coupling[i]
+        x[:, i] = torch.where(breaks.broken[:, i], (field > 0).float(), x[:, i])
+    return x
+
+
+REPAIRS = {
+    "majority_vote": majority_vote,
+    "weighted_random": weighted_random,
+    "minimize_energy": minimize_energy,
+}
+
+
+def misread(x: Tensor, probability: float, seed: int) -> Tensor:
+    """Each unit flips with this probability."""
+    return torch.where(uniforms(seed, tuple(x.shape)) < probability, 1 - x, x)

@@ -1,0 +1,93 @@
+"""Any sampler that speaks dimod: simulated annealing, tabu search, a real annealer."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import dimod
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.devices.sampler import walks
+from neurobench.devices.sampler.protocol import Reads
+from neurobench.devices.sampler.specs import DimodSampler
+from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import conditional, transposed
+from neurobench.problems.bqm import to_bqm
+from neurobench.problems.rbm import RBM
+
+SEED_BITS = 31  # the most that every sampler takes
+
+
+class WrappedSampler(dimod.Sampler):
+    """Passes a machine on as a binary quadratic model, and turns the answer into states. `seed`, the identity of an
+    emulated chip, makes no difference."""
+
+    def __init__(self, spec: DimodSampler, seed: int, device: torch.device):
+        self.spec = spec
+        inner: Any = _class(spec.sampler)(**spec.options)
+        for name in spec.composites:
+            inner = _class(name)(inner)
+        if not isinstance(inner, dimod.Sampler):
+            raise UserError(f"{spec.sampler} is not a dimod.Sampler: it cannot serve as a sampler.")
+        self.inner = inner
+        for name in spec.parameters:
+            if name not in inner.parameters:
+                known = sorted(inner.parameters)
+                raise UserError(
+                    f"{spec.sampler} has no parameter {name}; it has {', '.join(known)}.{did_you_mean(name, known)}"
+                )
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return self.inner.properties
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.inner.parameters
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, **kwargs: Any) -> dimod.SampleSet:
+        """As the wrapped sampler does, with the parameters of the spec where the call sets no others."""
+        return self.inner.sample(bqm, **{**self.spec.parameters, **kwargs})
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """Where the sampler returns fewer states than `num_reads`, they are repeated in turn.
+
+        Chains with given hidden states start there and at v ~ p(v|h).
+        """
+        walks.check_call(num_reads, seed, initial_hidden)
+        visible, hidden = rbm.W.shape
+        call: dict[str, Any] = {}
+        if "num_reads" in self.parameters:
+            call["num_reads"] = num_reads
+        if "seed" in self.parameters:
+            call["seed"] = derive(seed, 0) % 2**SEED_BITS
+        if initial_hidden is not None:
+            call |= self._start(rbm, initial_hidden, derive(seed, 1))
+        answer = self.sample(to_bqm(rbm), **call)
+        order = [answer.variables.index(n) for n in range(visible + hidden)]
+        states = np.repeat(answer.record.sample[:, order], answer.record.num_occurrences, axis=0)
+        x = torch.from_numpy(np.resize(states, (num_reads, visible + hidden)).astype(np.float32)).to(rbm.W.device)
+        return Reads(x[:, :visible], x[:, visible:], {"reads": float(num_reads)}, {"answered": float(len(states))})
+
+    def _start(self, rbm: RBM, h: Tensor, seed: int) -> dict[str, Any]:
+        if "initial_states" not in self.parameters:
+            raise UserError(
+                f"{self.spec.sampler} takes no initial_states, so it cannot go on from given states, which "
+                "negative=cd and negative=pcd ask for. Set model.negative=device."
+            )
+        v = conditional(h, transposed(rbm.W), rbm.a, seed).state
+        x = torch.cat([v, h], dim=1).cpu().numpy().astype(np.int8)
+        return {"initial_states": (x, list(range(x.shape[1]))), "initial_states_generator": "none"}
+
+
+def _class(path: str) -> Any:
+    package, _, name = path.rpartition(".")
+    module = importlib.import_module(package)
+    if not hasattr(module, name):
+        known = [key for key in vars(module) if not key.startswith("_")]
+        raise UserError(f"{path}: there is no {name} in {package}.{did_you_mean(name, known)}")
+    return getattr(module, name)

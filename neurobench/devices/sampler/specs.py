@@ -1,0 +1,249 @@
+"""What a backend says of a sampler: software, any package that speaks dimod, or an emulated machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from neurobench.config.bounds import Bound, Fault, fault_of
+from neurobench.config.errors import not_installed
+from neurobench.config.targets import is_installed, outside_fault
+from neurobench.devices.sampler.topology import CHIPS
+from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.metrics.energy import Energy
+
+SAMPLERS = tuple(
+    f"dwave.samplers.{name}"
+    for name in (
+        "SimulatedAnnealingSampler",
+        "TabuSampler",
+        "SteepestDescentSampler",
+        "PathIntegralAnnealingSampler",
+        "RandomSampler",
+    )
+)
+
+Count = Annotated[int, Bound(1)]
+Positive = Annotated[float, Bound(0, above=True)]
+Probability = Annotated[float, Bound(0, 0.5)]
+Spread = Annotated[float, Bound(0, 1)]  # of a programmed coefficient, where the largest coupling is 1
+Range = tuple[float, ...]  # [lowest, highest]
+Microseconds = Annotated[float, Bound(0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockGibbs(DeviceSpec):
+    """Draws from p(x) ~ exp(-beta E(x)) by updating all units of a layer at once.
+
+    A sweep updates the hidden and then the visible layer. Chains with given hidden states begin with the visible
+    layer, so that one step from there is the "CD-1" of contrastive divergence.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.sim_gibbs.GibbsSampler"
+
+    sweeps: Count
+    steps: Count
+    beta: Positive  # 1/energy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annealer(DeviceSpec):
+    """Block Gibbs from hot to cold, then downhill: an optimiser, not a sampler at any one temperature.
+
+    The inverse temperature grows by a constant factor from sweep to sweep. On a machine trained for an epoch on MNIST
+    a chain at 0.05 is still quite random; from 0.5 on it reaches lower energies in less time.
+
+    Chains with given hidden states are to be continued, not optimised: they take one sweep at inverse temperature 1,
+    as block Gibbs does. (Greedy sweeps from the data's own states, tried as negative phase, ended at 17 % of MNIST.)
+    To train on annealed states set model.negative=device.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.sim_annealer.AnnealingSampler"
+
+    sweeps: Count
+    beta_start: Positive  # 1/energy
+    beta_end: Positive
+    descents: Count
+
+    def conflicts(self) -> list[Fault]:
+        if self.beta_start < self.beta_end:
+            return []
+        return [("beta_start", f"={self.beta_start:g} is not below beta_end={self.beta_end:g}")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DimodSampler(DeviceSpec):
+    """A class that is a `dimod.Sampler`, what it is made with, and what each of its calls is given.
+
+    Of dwave-samplers (an optional extra) some are allowed as they are; for others see `neurobench.config.targets`. A
+    real annealer, where each unit needs a chain of qubits, is a class with a composite around it:
+
+        sampler: dwave.system.DWaveSampler
+        composites: [dwave.system.EmbeddingComposite]
+
+    Note: SimulatedAnnealingSampler takes 31 bits of seed, TabuSampler's timeout is in milliseconds and makes its
+    answer depend on the speed of the machine unless num_restarts ends the search first.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.sim_dimod.WrappedSampler"
+
+    sampler: str  # dotted name of the class
+    options: Mapping[str, Any]  # what the class is made with
+    parameters: Mapping[str, Any]  # what each call of its `sample` is given
+    composites: tuple[str, ...]  # dotted names of classes put around it, innermost first
+
+    def conflicts(self) -> list[Fault]:
+        classes = [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
+        faults = [(field, fault) for field, name in classes if (fault := _class_fault(name))]
+        parameters = ((name, _parameter_fault(name, value)) for name, value in self.parameters.items())
+        return [*faults, *((f"parameters.{name}", fault) for name, fault in parameters if fault)]
+
+
+# Of samplers' own parameters those whose meaning is known: a bad value is refused before anything runs.
+KNOWN: dict[str, Any] = {
+    "num_sweeps": Count,
+    "num_sweeps_per_beta": Count,
+    "num_restarts": Annotated[int, Bound(0)],
+    "tenure": Annotated[int, Bound(0)],
+    "timeout": Positive,
+    "time_limit": Positive,
+    "beta_range": tuple[Positive, ...],
+    "annealing_time": Positive,
+}
+GIVEN = {
+    "num_reads": "the model says how many reads it needs",
+    "seed": "it follows from the seed of the run",
+    "initial_states": "the model says where chains start",
+}
+
+
+def _class_fault(path: str) -> str | None:
+    fault, module = outside_fault(path, SAMPLERS), path.rpartition(".")[0]
+    if fault or is_installed(module):
+        return fault
+    if path in SAMPLERS:
+        return not_installed(f"={path}", module, "annealing")
+    return f"={path} needs {module}, which is not installed: pip install the package that it belongs to"
+
+
+def _parameter_fault(name: str, value: Any) -> str | None:
+    if name in GIVEN:
+        return f"={value!r} cannot be set: {GIVEN[name]}"
+    if name not in KNOWN or value is None:
+        return None
+    if fault := fault_of(value, KNOWN[name]):
+        return fault + (" (in milliseconds)" if name == "timeout" else "")
+    if name == "beta_range" and not (len(value) == 2 and value[0] <= value[1]):
+        return f"={value!r} is not [hottest, coldest], an ascending pair"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynex(DeviceSpec):
+    """Relaxes a problem for a while, many times over, and returns the best read alone.
+
+    Units of any number and couplings of any shape fit. Coefficients are scaled down to at most 9 and rounded to
+    1e-7. A read starts at random; in each of `annealing_time` steps every unit, in turn, takes its lower-energy
+    state with probability `minimum_stepsize`: their product is how often a unit has moved when the read stops, 0.5
+    here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed. These dynamics are an assumption, the real
+    ones being unpublished in detail; they are judged by one figure: on untrained weights N(0, 0.001), 784x300, the
+    tutorial's device stopped at an energy of -3.0914, 46 % of the optimum. On a trained machine, whose biases put a
+    random state high up, it stops far from the optimum too.
+
+    Sources: the tutorial (14 Sep 2023); parameters, their limits and defaults are those of the Dynex SDK 1.4.7.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.mock_dynex.DynexSampler"
+    energy: ClassVar[str] = "none is published for a Dynex job, and a prediction asks for none"
+
+    annealing_time: Annotated[int, Bound(1, 10_000)]
+    minimum_stepsize: Annotated[float, Bound(0, 1, above=True)]
+    clones: Annotated[int, Bound(1, 128)]
+    precision: Annotated[float, Bound(0, 1)]
+    largest: Positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnealingQPU(DeviceSpec):
+    """Programs a problem with errors, and draws from what it has become: p(s) ~ exp(-beta E(s)).
+
+    The problem is scaled into the chip's ranges: multiplied by `prefactor`, then (auto_scale) divided by
+    c = max(1, the most that any range is exceeded by). In units of the model the chip draws at
+    beta * prefactor / c. Errors act on units as if each were one qubit.
+
+    Ranges, times, errors and their sources: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the
+    end of the anneal; those of spreads were measured on the 2X generation), its h-scale and DAC figures included.
+    beta = 6.35: D-Wave's example that draws at unit temperature divides a model by 6.35 (Advantage2). That flux noise
+    is a draw a call: its slow part, which outlasts a call, is the fixed offset, since a device keeps no random state.
+    No figure is published of offset_h, offset_j (half of the spreads) and chain_break: these are estimates.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.mock_qpu.AnnealingChip"
+    energy: ClassVar[Energy | str] = Energy(
+        "D-Wave, in IEEE Spectrum, 'How much power will quantum computing need?', 2015: slightly less than 25 kW, "
+        "refrigerator and servers included, and about that for generations to come; times the access time",
+        power=25e3,
+    )
+
+    chip: Literal[
+        "Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2", "Advantage2_system4"
+    ]
+    chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
+    too_big: Literal["error", "block"]
+    rounds: Count
+
+    annealing_time: Annotated[float, Bound(0.5, 2000)]  # us
+    sweeps_per_us: Positive
+    beta: Positive
+    prefactor: Positive
+    auto_scale: bool
+    h_range: Range
+    j_range: Range
+    coupling_range: Range
+
+    h_dac: tuple[Spread, ...]  # [at the lowest, at the highest value]
+    j_dac: tuple[Spread, ...]
+    sigma_h: Spread
+    sigma_j: Spread
+    offset_h: Spread
+    offset_j: Spread
+    flux: Spread
+    h_scale_spread: Spread
+    susceptibility: Annotated[float, Bound(-1, 0)]  # chi: a field leaks to its neighbours as chi J h
+
+    chain_break: Probability
+    repair: Literal["majority_vote", "weighted_random", "minimize_energy", "discard"]
+    readout: Probability
+
+    programming_time: Microseconds
+    readout_time: Microseconds  # of a read, as the next; D-Wave's lie between 17 and 235 by the number of qubits
+    delay_time: Microseconds
+
+    def conflicts(self) -> list[Fault]:
+        ranges = {name: list(getattr(self, name)) for name in ("h_range", "j_range", "coupling_range")}
+        dacs = {name: list(getattr(self, name)) for name in ("h_dac", "j_dac")}
+        return [
+            (name, f"={value} is not [lowest, highest] with 0 between them")
+            for name, value in ranges.items()
+            if not (len(value) == 2 and value[0] < 0 < value[1])
+        ] + [(name, f"={v} is not [at the lowest, at the highest value]") for name, v in dacs.items() if len(v) != 2]
+
+    @property
+    def sweeps(self) -> int:
+        return max(1, round(self.annealing_time * self.sweeps_per_us))
+
+    def refuse(self, demand: Demand) -> str | None:
+        """Machines of two layers that are too large, unless they are drawn in tiles."""
+        misfit = CHIPS[self.chip].misfit(*demand.layers)
+        if misfit is None or self.too_big == "block":
+            return None
+        return (
+            f"{misfit}. Set backend.sampler.too_big=block to draw tiles that fit in turn, or make the model smaller: "
+            "13x13 = 169 pixels and 128 hidden units fit (model.downsample=13 model.n_hidden=128)."
+        )

@@ -1,0 +1,250 @@
+"""The way back through a layer of current-based neurons: one scan over time, and the weights' gradient.
+
+    gv[t] = dL/ds[t] peak exp(-|v[t] - centre| / tau)
+    ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1],    dL/dz[t] = eu[t],    dL/dW = sum x[t] eu[t]'
+
+linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.cuba.product import multiply
+from neurobench.kernels.cuba.spike_lists import Spikes
+
+_LOG2_E = np.float32(1.4426950408889634)
+_ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
+_ROUNDER_BITS = np.int32(np.float32(_ROUNDER).view(np.int32))
+_TILE = 8  # steps taken together: their rows stay in the innermost cache from loop to loop
+_LEAST = np.float32(-125.0)  # as a power of two: below it lies what a float32 cannot tell from 0 here
+_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+# 2^f on [-1/2, 1/2]: the Taylor series (f ln 2)^n / n!, cut after n = 6 (relative error 1.3e-7)
+_C1, _C2, _C3, _C4, _C5, _C6 = (
+    np.float32(np.log(2.0) ** n / f) for n, f in ((1, 1), (2, 2), (3, 6), (4, 24), (5, 120), (6, 720))
+)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def exponential(x):
+    """e^x, x <= 0, float32, relative error below 1e-6: 2^n 2^f with 2^n written into the exponent bits."""
+    t = max(x * _LOG2_E, _LEAST)
+    z = t + _ROUNDER
+    f = t - (z - _ROUNDER)
+    n = np.int32(np.float32(z).view(np.int32) - _ROUNDER_BITS)
+    p = _ONE + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
+    return np.int32(np.float32(p).view(np.int32) + np.int32(n << np.int32(23))).view(np.float32)
+
+
+class Surrogate(NamedTuple):
+    """Constants of the way back, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
+
+    lsb: np.float32  # what one of v is worth in units of the weights
+    centre: np.float32
+    rate: np.float32  # -1 / tau
+    peak: np.float32
+    ku: np.float32  # what a step leaves of the current
+    kv: np.float32  # and of the voltage
+
+
+class Pass(NamedTuple):
+    """What a forward pass left of a layer."""
+
+    inputs: Spikes
+    v: np.ndarray  # (N, T, C) int32 or float32 before the reset
+    threshold: np.number  # of v
+    delay: np.ndarray  # (C,) int32
+    mask: np.ndarray  # (N, C) uint8, 0 where dropout took a neuron's spikes
+    keep: np.float32  # share of the neurons that dropout left
+    out: np.ndarray  # (N, T, C) uint16 spikes as they arrived
+    count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
+
+
+class Gradients(NamedTuple):
+    """A part each chunk, added to."""
+
+    dW: np.ndarray  # (chunks, I, C) float32, of inputs 0 or 1
+    dD: np.ndarray  # (chunks, 3) float64, sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v
+    delay: np.ndarray  # (chunks, C) float64
+
+
+class Voltages(NamedTuple):
+    v: np.ndarray  # (T, C) of one sample
+    threshold: np.number
+    rest: np.ndarray  # (C,) zeros like v
+
+
+class Routes(NamedTuple):
+    """From a spike to where it arrived."""
+
+    late: np.ndarray  # (L,) uint64 neurons whose spikes take more than a step
+    arrives: np.ndarray  # (C,) uint64 places from the beginning of the spike's own row
+    gain: np.ndarray  # (C,) float32 mask / keep
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def backward(g, layer, surrogate, with_decays, panels, eu, below, gradients):
+    """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass; a chunk of samples for each part of `gradients`.
+
+    panels: of W', see `product`, none where dL/dx is not wanted. Written: eu (chunks, T, C) float32, scratch; below
+    (N, T, I) float32, dL/dx.
+    """
+    inputs, v, threshold, delay, mask, keep, out, out_count = layer
+    index, begin, count, _ = inputs
+    dW, dD, dd = gradients
+    samples, _, width = g.shape
+    chunks = dW.shape[0]
+    late = np.nonzero(delay)[0].astype(np.uint64)
+    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
+    for c in prange(chunks):
+        gain = np.empty(width, np.float32)
+        ev, rest = np.empty((_TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            for j in range(width):
+                gain[j] = mask[n, j] / keep
+            voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
+            _scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
+            _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
+            scatter(index, begin[n], count[n], eu[c], dW[c])
+            if panels.shape[0]:
+                multiply(eu[c], panels, below[n])
+
+
+@njit(cache=True, error_model="numpy")
+def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
+    """One sample, by tiles of steps. ev (a tile's steps and the one after them, C): scratch.
+
+    Each loop over a tile does one thing to a few long rows, which is what compilers turn into vector instructions.
+    """
+    v, threshold, rest = voltages
+    steps = v.shape[0]
+    ku, kv = surrogate.ku, surrogate.kv
+    end, ev[0] = steps, 0
+    while end > 0:
+        first = max(0, end - _TILE)
+        rows = end - first
+        ev[rows] = ev[0]  # the step after this tile was the first of the last one
+        for k in range(rows):
+            _arriving(g, first + k, routes, ev[k])
+        _times_derivative(v[first:end].reshape(-1), surrogate, ev[:rows].reshape(-1))
+        for k in range(rows - 1, -1, -1):
+            if first + k + 1 < steps:
+                _filtered(ev[k + 1], eu[first + k + 1], ku, kv, ev[k], eu[first + k])
+            else:
+                eu[first + k] = ev[k]
+        if with_decays:
+            last, begun = min(end, steps - 1), max(first, 1)  # nothing follows the last step
+            if first == 0 and last > 0:
+                _decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, dD)
+            if begun < last:
+                now, before = v[begun:last].reshape(-1), v[begun - 1 : last - 1].reshape(-1)
+                e1 = ev[begun - first + 1 : last - first + 1].reshape(-1)
+                _decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, dD)
+        end = first
+
+
+@njit(cache=True, error_model="numpy")
+def _arriving(g, t, routes, coming):
+    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step.
+
+    First as if there were no delays, then again for the neurons that have one.
+    """
+    if t + 1 == g.shape[0]:
+        coming[:] = 0
+        return
+    late, arrives, gain = routes
+    row, ahead = g[t + 1], g[t:].reshape(-1)
+    for j in range(row.shape[0]):
+        coming[j] = row[j] * gain[j]
+    for j in late:
+        coming[j] = ahead[arrives[j]] * gain[j] if arrives[j] < np.uint64(ahead.shape[0]) else _ZERO
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _times_derivative(v, surrogate, g):
+    """g becomes g ds/dv."""
+    lsb, centre, rate, peak, _, _ = surrogate
+    for k in range(v.shape[0]):
+        g[k] *= peak * exponential(abs(np.float32(v[k]) * lsb - centre) * rate)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _filtered(e1, f1, ku, kv, e, f):
+    """ev and eu of a step, e and f, from those of the step after it; e holds gv."""
+    for j in range(e.shape[0]):
+        e[j] += kv * e1[j]
+        f[j] = e[j] + ku * f1[j]
+
+
+@njit(cache=True, inline="always")
+def _decayed(x, k):
+    """A voltage x after a step in float32, cut to whole numbers where it was kept as one."""
+    y = np.float32(x) * k
+    return np.trunc(y) if isinstance(x, np.int32) else y
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _decay_sums(v, before, e1, f1, threshold, kv, dD):
+    """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
+
+    u[t] = v[t] - (decayed w[t-1]) need not be kept.
+    """
+    i, w, p = _ZERO, _ZERO, _ZERO
+    for k in range(v.shape[0]):
+        now = np.float32(v[k])
+        left = _decayed(before[k], kv) if before[k] <= threshold else _ZERO
+        i += f1[k] * (now - left)
+        w += e1[k] * (now if v[k] <= threshold else _ZERO)
+        p += e1[k] * now
+    dD[0] += i
+    dD[1] += w
+    dD[2] += p
+
+
+@njit(cache=True, error_model="numpy")
+def _delay_gradient(g, out, count, keep, dd):
+    """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes as they arrived, each 1 / keep high."""
+    steps = g.shape[0]
+    for t in range(steps):
+        for k in range(count[t]):
+            j = out[t, k]
+            later = g[t + 1, j] if t + 1 < steps else np.float32(0.0)
+            dd[j] += (later - g[t, j]) / keep
+
+
+@njit(cache=True, error_model="numpy")
+def scatter(index, begin, count, eu, dW):
+    """dL/dW = sum x[t] eu[t]': to dW[i] is added eu[t] of each step t where input i is active.   eu (T, C), dW (I, C).
+
+    The lists are turned around first, from inputs by step to steps by input: each row of dW is then touched once.
+    """
+    inputs, width = dW.shape
+    head = np.zeros(inputs + 1, np.int32)
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            head[index[k] + 1] += 1
+    for i in range(inputs):
+        head[i + 1] += head[i]
+    when = np.empty(head[inputs], np.int32)
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            i = index[k]
+            when[head[i]] = t
+            head[i] += 1
+    k = 0
+    for i in range(inputs):
+        last = head[i]  # each head has moved on to the next one's beginning
+        if k == last:
+            continue
+        row = dW[i]
+        while k + 4 <= last:
+            e0, e1, e2, e3 = eu[when[k]], eu[when[k + 1]], eu[when[k + 2]], eu[when[k + 3]]
+            for j in range(width):
+                row[j] += (e0[j] + e1[j]) + (e2[j] + e3[j])
+            k += 4
+        while k < last:
+            e0 = eu[when[k]]
+            for j in range(width):
+                row[j] += e0[j]
+            k += 1

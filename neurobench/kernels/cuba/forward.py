@@ -1,0 +1,117 @@
+"""Layers of current-based neurons over all time steps, from the list of active inputs of each step.
+
+A sample is a row of work that no other one touches, so results do not depend on the number of threads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.cuba.step import (
+    State,
+    decayed,
+    emit,
+    gather_fixed,
+    gather_float,
+    step_fixed,
+    step_float,
+)
+
+# What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
+TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
+COUNTS = 5
+_STATE = np.int64(2**23)  # the first size that 24 bits do not hold
+_Z = np.int32(128)
+
+
+class Layer(NamedTuple):
+    W: np.ndarray  # (I, C) int8, half the mantissas, or float32
+    delay: np.ndarray  # (C,) int32 steps beyond the one that every spike takes
+
+
+class Dropout(NamedTuple):
+    """For a whole sample."""
+
+    keep_inputs: float  # share of a layer's inputs that is left of it
+    mask: np.ndarray  # (N, C) uint8, 0 where all spikes of a neuron are dropped
+
+
+class Activity(NamedTuple):
+    """What a pass writes."""
+
+    v: np.ndarray  # (N, T, C) int32 or float32 before the reset; where it is not kept, (chunks, 1, C) scratch
+    out: np.ndarray  # (N, T, C) uint16 spikes as they arrive; of each step the first `count`
+    count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
+    fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
+    tally: np.ndarray  # (chunks, 8) int64: see TALLY; beyond spikes and operations only where it is counted
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def forward_fixed(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
+    """Fixed point; the equations stand at `step_fixed`. inputs: Spikes; neuron: FixedNeuron."""
+    (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
+    v, out, out_count, spikes, tally = activity
+    samples, steps = begin.shape
+    width = W.shape[1]
+    for c in prange(chunks):
+        part, a = np.empty(width, np.int16), np.empty(width, np.int32)
+        u, w = np.empty(width, np.int32), np.empty(width, np.int32)
+        fired = np.zeros((width + 7) // 8 * 8, np.uint8)
+        tally[c, :] = 0
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            u[:] = 0
+            w[:] = 0
+            state = State(u, w)  # behind the zeros: numba drops writes to an array that only a tuple still holds
+            out_count[n, :] = 0
+            spikes[n, :] = 0
+            for t in range(steps):
+                gather_fixed(index, begin[n, t], count[n, t], W, part, a)
+                if counted:
+                    _tally(a, keep, neuron, state, tally[c])
+                step_fixed(a, keep, neuron, state, v[n, t] if keep_v else v[c, 0], fired)
+                tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
+                tally[c, 1] += np.int64(count[n, t]) * width
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def forward_float(inputs, layer, neuron, dropout, chunks, keep_v, activity):
+    """As `forward_fixed`, with a FloatNeuron, W and v float32."""
+    (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
+    v, out, out_count, spikes, tally = activity
+    samples, steps = begin.shape
+    width = W.shape[1]
+    for c in prange(chunks):
+        a = np.empty(width, np.float32)
+        u, w = np.empty(width, np.float32), np.empty(width, np.float32)
+        fired = np.zeros((width + 7) // 8 * 8, np.uint8)
+        tally[c, :] = 0
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            u[:] = 0
+            w[:] = 0
+            state = State(u, w)  # behind the zeros: numba drops writes to an array that only a tuple still holds
+            out_count[n, :] = 0
+            spikes[n, :] = 0
+            for t in range(steps):
+                gather_float(index, begin[n, t], count[n, t], W, a)
+                step_float(a, keep, neuron, state, v[n, t] if keep_v else v[c, 0], fired)
+                tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
+                tally[c, 1] += np.int64(count[n, t]) * width
+
+
+@njit(cache=True, error_model="numpy")
+def _tally(a, keep, neuron, state, tally):
+    """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it."""
+    ku, kv, _, u_limit, v_limit = neuron
+    u, w = state
+    for j in range(a.shape[0]):
+        x = np.int64(decayed(u[j], ku)) + np.int64(np.float64(np.int32(a[j] * _Z)) / keep)
+        wraps = x > u_limit or x <= -u_limit
+        kept = x - 2 * np.int64(u_limit) if x > u_limit else (x + 2 * np.int64(u_limit) if x <= -u_limit else x)
+        y = np.int64(decayed(w[j], kv)) + kept
+        tally[2] += wraps
+        tally[3] += abs(y) > v_limit
+        tally[4] += abs(x) >= _STATE or abs(y) >= _STATE
+        tally[5] = max(tally[5], 2 * abs(np.int64(a[j])))
+        tally[6] = max(tally[6], abs(x))
+        tally[7] = max(tally[7], abs(y))

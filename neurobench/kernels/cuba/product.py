@@ -1,0 +1,115 @@
+"""A product of two small float32 matrices inside a compiled kernel, for one thread: where the library's own product
+would make all threads wait for each other, and send what comes out through memory.
+
+Rows times panels of 16 columns, of which a tile of 6 rows is held in registers over the whole inner sum, as BLIS does
+it: Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality" (2015).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ROWS, LANES, COLUMNS = 6, 8, 16  # of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers
+_STRIP = 96  # rows of a that meet every panel while they are in the second cache
+_INDEX, _FLOAT = ir.IntType(64), ir.FloatType()
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_FUSED = ("contract",)  # a product and a sum may be one instruction
+
+
+@njit(cache=True, error_model="numpy")
+def pack_transposed(w, panels):
+    """w (J, K) as panels (P, K, 16) of w': panels[p, k, i] = w[first(p) + i, k]; the last panel ends with the last row.
+
+    With fewer than 16 rows, zeros follow them.
+    """
+    rows, inner = w.shape
+    for p in range(panels.shape[0]):
+        first = max(0, min(COLUMNS * p, rows - COLUMNS))
+        for i in range(COLUMNS):
+            for k in range(inner):
+                panels[p, k, i] = w[first + i, k] if first + i < rows else np.float32(0.0)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def multiply(a, panels, out):
+    """out (T, J) = a (T, K) b, panels of b (K, J) as `pack_transposed` writes them of b'. All contiguous."""
+    steps, width = out.shape
+    if steps < ROWS or width < COLUMNS:
+        _multiply_few(a, panels, out)
+        return
+    for first in range(0, steps, _STRIP):
+        last = min(first + _STRIP, steps)
+        for p in range(panels.shape[0]):
+            column = min(COLUMNS * p, width - COLUMNS)
+            for row in range(first, last, ROWS):
+                _tile(a, min(row, steps - ROWS), panels, p, out, column)
+
+
+@njit(cache=True, error_model="numpy")
+def _multiply_few(a, panels, out):
+    for p in range(panels.shape[0]):
+        column = max(0, min(COLUMNS * p, out.shape[1] - COLUMNS))
+        for t in range(a.shape[0]):
+            for i in range(min(COLUMNS, out.shape[1])):
+                total = np.float32(0.0)
+                for k in range(a.shape[1]):
+                    total += a[t, k] * panels[p, k, i]
+                out[t, column + i] = total
+
+
+@intrinsic
+def _tile(typingctx: Any, a: Any, row: Any, panels: Any, p: Any, out: Any, column: Any) -> Any:
+    """out[row : row + 6, column : column + 16] = a[row : row + 6] panels[p]."""
+    return types.void(a, types.int64, panels, types.int64, out, types.int64), _tile_code
+
+
+def _tile_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+    a, panels, out = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 4))
+    row, p, column = args[1], args[3], args[5]
+    inner, width = (cgutils.unpack_tuple(builder, each.shape)[1] for each in (a, out))
+    numbers = [ir.Constant(_INDEX, number) for number in range(max(ROWS, COLUMNS) + 1)]
+    rows = [builder.gep(a.data, [builder.mul(builder.add(row, numbers[r]), inner)]) for r in range(ROWS)]
+    panel = builder.gep(panels.data, [builder.mul(builder.mul(p, inner), numbers[COLUMNS])])
+    halves = range(0, COLUMNS, LANES)
+
+    entry, body, done = builder.block, builder.append_basic_block("sum"), builder.append_basic_block("summed")
+    builder.branch(body)
+    builder.position_at_end(body)
+    k = builder.phi(_INDEX)
+    sums = [[builder.phi(_VECTOR) for _ in halves] for _ in range(ROWS)]
+    at = builder.gep(panel, [builder.mul(k, numbers[COLUMNS])])
+    b = [_vector(builder, builder.gep(at, [numbers[half]])) for half in halves]
+    following = builder.add(k, numbers[1])
+    k.add_incoming(numbers[0], entry)
+    k.add_incoming(following, body)
+    after = []
+    for r in range(ROWS):
+        factor = _spread(builder, builder.load(builder.gep(rows[r], [k])))
+        for total, other in zip(sums[r], b, strict=True):
+            after.append(builder.fadd(total, builder.fmul(factor, other, _FUSED), _FUSED))
+            total.add_incoming(ir.Constant(_VECTOR, [0.0] * LANES), entry)
+            total.add_incoming(after[-1], body)
+    builder.cbranch(builder.icmp_signed("<", following, inner), body, done)
+
+    builder.position_at_end(done)
+    for n, total in enumerate(after):
+        r, half = divmod(n, len(halves))
+        place = builder.mul(builder.add(row, numbers[r]), width)
+        place = builder.add(place, builder.add(column, numbers[half * LANES]))
+        builder.store(total, builder.bitcast(builder.gep(out.data, [place]), _VECTOR.as_pointer()), align=4)
+    return context.get_dummy_value()
+
+
+def _vector(builder: ir.IRBuilder, pointer: Any) -> Any:
+    return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), align=4)
+
+
+def _spread(builder: ir.IRBuilder, number: Any) -> Any:
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))

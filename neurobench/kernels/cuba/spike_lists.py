@@ -1,0 +1,91 @@
+"""Spikes as lists, one a sample and time step: from a camera's events, and to a dense array."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+
+class Spikes(NamedTuple):
+    """Active at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
+
+    neurons: np.ndarray  # (E,) uint16
+    begin: np.ndarray  # (N, T) int64
+    counts: np.ndarray  # (N, T) int32
+    width: int  # neurons
+
+
+class Recordings(NamedTuple):
+    """Sample n owns events start[n] to start[n + 1], sorted by time."""
+
+    t: np.ndarray  # (E,) int32 microseconds
+    x: np.ndarray  # (E,) uint8 column
+    y: np.ndarray  # (E,) uint8 row
+    p: np.ndarray  # (E,) uint8 polarity
+    start: np.ndarray  # (N + 1,) int64
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def bin_events(recordings, motion, sheared, period, shape, chunks, spikes):
+    """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
+
+    motion (N, 4) float64: dx, dy, cos, sin of what each sample is moved by, about the middle of the sensor;
+    `sheared`: as lava-dl does it, about the origin and with the column already moved when the row is. period:
+    microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor or the T steps is dropped.
+    """
+    (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
+    samples, steps = begin.shape
+    _, rows, columns = shape
+    for c in prange(chunks):
+        seen = np.empty(shape[0] * rows * columns, np.int32)  # the last step at which an input was active
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            seen[:] = -1
+            count[n, :] = 0
+            still = motion[n, 0] == 0 and motion[n, 1] == 0 and motion[n, 3] == 0
+            place = start[n]
+            now = -1
+            for k in range(start[n], start[n + 1]):
+                step = int(np.rint(t[k] / period))
+                if step >= steps:
+                    break
+                while now < step:
+                    now += 1
+                    begin[n, now] = place
+                column, row = int(x[k]), int(y[k])
+                if not still:
+                    column, row = _moved(x[k], y[k], motion[n], sheared, (rows - 1) / 2, (columns - 1) / 2)
+                    if column < 0 or column >= columns or row < 0 or row >= rows:
+                        continue
+                i = (int(p[k]) * rows + row) * columns + column
+                if seen[i] != step:
+                    seen[i] = step
+                    index[place] = i
+                    count[n, step] += 1
+                    place += 1
+            while now < steps - 1:
+                now += 1
+                begin[n, now] = place
+
+
+@njit(cache=True, error_model="numpy")
+def _moved(x, y, motion, sheared, middle_y, middle_x):
+    """Column and row of a pixel after the motion, see `bin_events`."""
+    dx, dy, cos, sin = motion
+    if sheared:
+        moved = x * cos - y * sin + dx
+        return int(np.rint(moved)), int(np.rint(moved * sin + y * cos + dy))
+    right, down = x - middle_x, y - middle_y
+    column = int(np.rint(middle_x + right * cos - down * sin + dx))
+    return column, int(np.rint(middle_y + right * sin + down * cos + dy))
+
+
+@njit(parallel=True, cache=True)
+def dense(out, count, chunks, y):
+    """Lists of spikes, out (N, T, C) uint16 and count (N, T) int32, as y (N, T, C) float32 in {0, 1}."""
+    samples, steps = count.shape
+    for c in prange(chunks):
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            y[n] = 0
+            for t in range(steps):
+                for k in range(count[n, t]):
+                    y[n, t, out[n, t, k]] = 1

@@ -1,0 +1,108 @@
+"""Weights of a layer from their direction and length, onto the core's grid, and one step of Adam back.
+
+    w = g v / |v|  for each output neuron,    m / 2 = clamp(rint(32 w), -128, 127)
+
+Kept as (inputs, outputs), so that an active input is a row. Rows are shared out in chunks; what is summed over rows
+is summed by chunk first and then in the chunks' order, so that a number of threads always gives the same bits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+LOW, HIGH = np.float32(-128), np.float32(127)  # of m / 2
+_GRID = np.float32(32.0)
+
+
+class AdamStep(NamedTuple):
+    """Of update k, from 1. All float32."""
+
+    beta1: np.float32
+    beta2: np.float32
+    lr: np.float32  # lr / (1 - beta1^k)
+    correction: np.float32  # 1 / sqrt(1 - beta2^k)
+    eps: np.float32
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def squares(v, chunks):
+    """|v|^2 of each output neuron, (C,) float64.   v (I, C) float32."""
+    inputs, width = v.shape
+    parts = np.zeros((chunks, width))
+    for c in prange(chunks):
+        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
+            for j in range(width):
+                parts[c, j] += np.float64(v[i, j]) * v[i, j]
+    return _in_order(parts)
+
+
+@njit(cache=True)
+def _in_order(parts):
+    total = np.zeros(parts.shape[1])
+    for c in range(parts.shape[0]):
+        total += parts[c]
+    return total
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def to_grid(v, scale, chunks, W, w):
+    """W (I, C) int8 = m / 2 of the weights v scale, w (I, C) float32 = m / 64.   scale (C,) float32 = g / |v|."""
+    inputs, width = v.shape
+    for c in prange(chunks):
+        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
+            for j in range(width):
+                half = min(max(np.rint(v[i, j] * scale[j] * _GRID), LOW), HIGH)
+                W[i, j] = np.int8(half)
+                w[i, j] = half / _GRID
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def gradient_of_weights(parts, factor, v, scale, gridded, chunks):
+    """Add up parts (P, I, C) of dL/dw into parts[0], times `factor`; 0 where `gridded` and the grid cuts w off.
+
+    The straight-through gradient passes at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
+    """
+    pieces, inputs, width = parts.shape
+    dots = np.zeros((chunks, width))
+    for c in prange(chunks):
+        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
+            total, row = parts[0, i], v[i]
+            for k in range(1, pieces):
+                other = parts[k, i]
+                for j in range(width):
+                    total[j] += other[j]
+            for j in range(width):
+                total[j] *= factor
+            if gridded:
+                for j in range(width):
+                    half = np.rint(row[j] * scale[j] * _GRID)
+                    total[j] = total[j] if half >= LOW and half <= HIGH else np.float32(0.0)
+            for j in range(width):
+                dots[c, j] += np.float64(total[j] * row[j])
+    return _in_order(dots)
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def descend(dw, scale, pull, adam, chunks, v, first, second):
+    """One step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
+
+    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep.
+    Returns |v|^2 afterwards, (C,) float64.
+    """
+    beta1, beta2, lr, correction, eps = adam
+    one = np.float32(1.0)
+    inputs, width = v.shape
+    parts = np.zeros((chunks, width))
+    for c in prange(chunks):
+        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
+            row, slope, m, s = v[i], dw[i], first[i], second[i]
+            for j in range(width):
+                d = scale[j] * slope[j] - pull[j] * row[j]
+                m[j] = beta1 * m[j] + (one - beta1) * d
+                s[j] = beta2 * s[j] + (one - beta2) * d * d
+                row[j] -= lr * m[j] / (np.sqrt(s[j]) * correction + eps)
+                slope[j] = d
+            for j in range(width):
+                parts[c, j] += np.float64(row[j]) * row[j]
+    return _in_order(parts)

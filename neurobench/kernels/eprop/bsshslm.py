@@ -1,0 +1,176 @@
+"""E-prop of Bellec et al. 2020 as NEST's `*_bsshslm_2020` models have it: one gradient a sample, each from rest.
+
+As `eprop.batch`: the filters run backward over the learning signals, so a gradient costs a pass over the neurons.
+Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020` and `eprop_synapse_bsshslm_2020`;
+Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.eprop.batch import errors
+from neurobench.kernels.eprop.forward import copy
+from neurobench.kernels.eprop.neuron import surrogate
+from neurobench.kernels.eprop.rows import add_rows
+
+
+class Rule(NamedTuple):
+    """What the neurons have beside `Constants`, in the kernel's precision."""
+
+    alpha: np.floating
+    alpha_out: np.floating
+    gain: np.floating  # of a spike that reaches a recurrent neuron: 1, or 1 - alpha
+    gain_out: np.floating  # of one that reaches a readout: 1, or 1 - alpha_out
+    v_th: np.floating
+    v_min: np.floating
+    kappa: np.floating
+    rest: np.floating  # 1 - kappa
+    c_reg: np.floating
+    f_target: np.floating
+    softmax: bool = False  # the error is softmax(y) - onehot, else y - onehot
+
+
+class Sample(NamedTuple):
+    """What a sample's pass forward leaves for the pass back, and scratch."""
+
+    x: np.ndarray  # (M,) input of a step
+    v: np.ndarray  # (M,)
+    left: np.ndarray  # (N,) int64 steps in which the neuron is still refractory
+    psi: np.ndarray  # (T, M)
+    fired: np.ndarray  # (T, N) int64 the neurons that fired
+    n_fired: np.ndarray  # (T,) int64
+    r: np.ndarray  # (N,) the readouts' trace of each neuron's spikes
+    trace: np.ndarray  # (W, N) r in the window
+    E: np.ndarray  # (W, K) errors
+    regular: np.ndarray  # (M,) what the firing rate adds to every step's learning signal
+    lam: np.ndarray  # (M,)
+    mu: np.ndarray  # (M,)
+
+
+@njit(cache=True, error_model="numpy")
+def _new_sample(c, net):
+    T, N, W, M, like = c.T, c.N, c.W, net.w_in.shape[1], net.w_in.dtype
+    rows = np.zeros((5, M), like)  # unpacked, they would lose their layout
+    left, psi, fired = np.zeros(N, np.int64), np.zeros((T, M), like), np.zeros((T, N), np.int64)
+    r, trace, E = np.zeros(N, like), np.zeros((W, N), like), np.zeros((W, c.K), like)
+    return Sample(
+        rows[0], rows[1], left, psi, fired, np.zeros(T, np.int64), r, trace, E, rows[2], rows[3], rows[4]
+    )  # fmt: skip
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def learn(c, a, net, samples, distinct, results):
+    """The gradient and the readouts of G samples. Spikes of their steps 0 and T reach nobody. distinct: the same
+    samples without a source's repeats within a step, which reach the neurons and leave no trace."""
+    for chunk in prange(len(results.w_in)):
+        _learn_chunk(c, a, net, samples, distinct, results, chunk)
+
+
+@njit(cache=True, error_model="numpy")
+def _learn_chunk(c, a, net, samples, distinct, results, chunk):
+    G, chunks, one = len(samples.labels), len(results.w_in), _new_sample(c, net)
+    for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
+        label, counts = samples.labels[g], results.counts[g]
+        _forward(c, a, net, samples, g * (c.T + 1), one, counts)
+        _readouts(c, one.trace, net.w_out, results.window[g])
+        if label >= 0:
+            errors(results.window[g], label, a.softmax, one.E, 0.0)
+            _add_readout_gradient(one.trace, one.E, results.w_out[chunk])
+            for j in range(c.N):
+                one.regular[j] = a.c_reg * (counts[j] / c.T - a.f_target)
+            _backward(c, a, net, distinct, g * (c.T + 1), one, results.w_in[chunk], results.w_rec[chunk, 0])
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _forward(c, a, net, samples, first, one, counts):
+    """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
+    psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
+    one.v[:], one.r[:], one.left[:] = 0, 0, 0
+    for t in range(c.T):
+        _advance(c, a, net, samples, first, one, t)
+        n = 0
+        for j in range(c.N):
+            v = max(one.v[j], a.v_min)
+            one.left[j] -= one.left[j] > 0
+            one.r[j] *= a.alpha_out
+            free = one.left[j] == 0
+            one.psi[t, j] = surrogate(c.surrogate, float(v - a.v_th), c.height, c.width) if free else 0.0
+            if free and v >= a.v_th:
+                one.fired[t, n] = j
+                n += 1
+                counts[j] += 1
+                one.r[j] += a.gain_out
+                one.left[j] = c.refractory
+            one.v[j] = v
+        one.n_fired[t] = n
+        if t >= c.T - c.W:
+            copy(one.r, one.trace[t - c.T + c.W])
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _advance(c, a, net, samples, first, one, t):
+    """v decays, gains the input of step t, and is reset where the neuron fired in the step before."""
+    x, v, n = one.x, one.v, one.n_fired[t - 1] if t > 0 else 0
+    x[:] = 0
+    if t > 0:
+        add_rows(net.w_in, samples.source, samples.start[first + t], samples.start[first + t + 1], x)
+    for s in range(n):
+        i = one.fired[t - 1, s]
+        for p in range(net.start[i], net.start[i + 1]):
+            x[net.target[p]] += net.w_rec[0, p]
+    for j in range(c.N):
+        v[j] = a.alpha * v[j] + a.gain * x[j]
+    for s in range(n):
+        v[one.fired[t - 1, s]] -= a.v_th
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _readouts(c, trace, w_out, y):
+    """y (W, K) = trace (W, N) w_out: a spike of step t is in y of step t, which a readout has a step later."""
+    y[:] = 0
+    for t in range(c.W):
+        for i in range(c.N):
+            for k in range(c.K):
+                y[t, k] += trace[t, i] * w_out[i, k]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _add_readout_gradient(trace, E, g):
+    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
+    for t in range(len(E)):
+        for i in range(trace.shape[1]):
+            for k in range(E.shape[1]):
+                g[i, k] += trace[t, i] * E[t, k]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _backward(c, a, net, distinct, first, one, g_in, g_rec):
+    """Spikes that arrive in step t gain mu(t).
+
+    lambda(t) = kappa lambda(t + 1) + (1 - kappa) sum_k B_k E_k(t)
+    mu(t)     = alpha mu(t + 1) + gain psi(t) (lambda(t) + c_reg (f - f_target)),   f: the sample's spikes a step
+    """
+    lam, mu = one.lam, one.mu
+    lam[:], mu[:] = 0, 0
+    for t in range(c.T - 1, 0, -1):
+        for j in range(c.N):
+            lam[j] *= a.kappa
+        if t >= c.T - c.W:
+            for k in range(c.K):
+                error = a.rest * one.E[t - c.T + c.W, k]
+                for j in range(c.N):
+                    lam[j] += net.B[k, j] * error
+        for j in range(c.N):
+            mu[j] = a.alpha * mu[j] + a.gain * one.psi[t, j] * (lam[j] + one.regular[j])
+        for e in range(distinct.start[first + t], distinct.start[first + t + 1]):
+            row = g_in[distinct.source[e]]
+            for j in range(c.N):
+                row[j] += mu[j]
+        for s in range(one.n_fired[t - 1]):
+            i = one.fired[t - 1, s]
+            for p in range(net.start[i], net.start[i + 1]):
+                g_rec[p] += mu[net.target[p]]

@@ -1,0 +1,180 @@
+"""E-prop as NEST 3.10 computes it, in its order of operations: the same bits, spike by spike.
+
+Weights change when a source's spike arrives: each synapse replays the steps since the source's last arrival,
+updates, and delivers its new weight. Nothing here may be reordered or contracted. Source: NEST's models `eprop_iaf*`,
+`eprop_readout` and `eprop_synapse`; Bellec et al., Nature Communications 11:3625 (2020).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Constants, Neurons, Past, Sources, Synapses
+from neurobench.kernels.eprop.replay import replay
+from neurobench.kernels.eprop.stream import clear, deliver, readout_step, record_step
+from neurobench.kernels.eprop.variants import replay_variant, update
+
+NONE = -1
+
+
+class Network(NamedTuple):
+    c: Constants
+    syn: Synapses
+    src: Sources
+    s: Neurons
+    past: Past
+    B: np.ndarray  # (N, K) float64 feedback weights
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def run(net, learning, steps, window, counts, rec):
+    """Steps of the stream (`stream.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
+    to k0 + G - 1, rec the recorded steps."""
+    c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
+    for n in range(steps.n0, steps.n1):
+        row = n - _base(c, n)
+        _learning_signal(s.error, net.B, past, row - 2)
+        clear(x)
+        clear(y)
+        _arrivals(net, learning, steps, n, x, y)
+        _neuron_steps(c, s, past.psi_reg[row], x)
+        sample = (n - 2) // c.T - steps.k0
+        if sample >= 0:
+            for j in range(c.N):
+                counts[sample, j] += s.z[j]
+        past.erring[row] = readout_step(c, s, y, n, steps, window)
+        for k in range(c.K):
+            past.E[row, k] = s.error[k]
+        if n < rec.until:
+            record_step(s, past.psi_reg[row, :, 0], past.L[row - 2], rec, n - steps.n0)
+        if (n + 1) % c.T == 0:
+            if not learning.frozen:
+                _catch_up(net, learning, n)
+            _shift(past, c.T)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _base(c, n):
+    """The step of row 0 of `Past`."""
+    return n // c.T * c.T - 2
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _learning_signal(error, B, past, row):
+    """L_j = sum_k B_jk E_k, k ascending. The error of step n - 1 is credited to step n - 2."""
+    N, K = B.shape
+    nonzero = False
+    for k in range(K):
+        nonzero |= error[k] != 0.0
+    past.taught[row] = nonzero
+    for j in range(N):
+        signal = 0.0
+        if nonzero:
+            for k in range(K):
+                signal += B[j, k] * error[k]
+        past.L[row, j] = signal
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _arrivals(net, learning, steps, n, x, y):
+    """The spikes of inputs, then of recurrent neurons, that arrive in step n."""
+    c, syn = net.c, net.syn
+    for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
+        if not learning.frozen:
+            _arrive(net, learning, steps.source[e], n)
+        deliver(syn, steps.source[e], x)
+    for j in range(c.N):
+        if net.s.z[j]:
+            if not learning.frozen:
+                _arrive(net, learning, c.inputs + j, n)
+            deliver(syn, c.inputs + j, x)
+            for k in range(c.K):
+                if syn.mask_out[j, k]:
+                    y[k] += syn.w_out[j, k]
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _neuron_steps(c, s, psi_reg, x):
+    for j in range(c.N):
+        psi_reg[j, 0] = neuron_step(c, j, x[j], s)
+        s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+        psi_reg[j, 1] = c.c_reg * (s.f[j] - c.f_target)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _arrive(net, learning, i, n):
+    """A spike of source i arrives in step n: replay, update, decay over what lies beyond the cutoff."""
+    c, src = net.c, net.src
+    last = src.last[i]
+    if last == n:
+        return  # the same source twice in one step: its trace counts one
+    if last == NONE:
+        src.eta[i] = learning.eta_first
+    else:
+        _replay_to(net, learning, i, n)
+        replayed = min(n - last, c.cutoff)
+        update(c, net.syn, src, i, n - 1, learning.eta)
+        if n - last > replayed:
+            _decay(c, net.syn, src, i, float(n - last - replayed))
+        if replayed > 0:
+            src.carry[i] = 1.0 if replayed == 1 else 0.0
+    src.last[i] = n
+    src.done[i] = n - 1
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _replay_to(net, learning, i, n):
+    """Replay source i's steps up to n - 2, or to the cutoff."""
+    src, base = net.src, _base(net.c, n)
+    end = min(n - 2, src.last[i] - 2 + net.c.cutoff) + 1
+    begin = src.done[i]
+    if begin < end:
+        if learning.plain:
+            replay(net, i, begin, end, base)
+        else:
+            replay_variant(net, i, begin, end, base, learning.eta)
+        src.done[i] = end
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _decay(c, syn, src, i, steps):
+    src.z_bar[i, 0] *= math.pow(c.alpha, steps)
+    src.z_bar[i, 1] *= math.pow(c.alpha_out, steps)
+    kappa, kappa_reg, rho = math.pow(c.kappa, steps), math.pow(c.kappa_reg, steps), math.pow(c.rho, steps)
+    for p in range(syn.start[i], syn.start[i + 1]):
+        syn.e_bar[p] *= kappa
+        syn.e_reg[p] *= kappa_reg
+        syn.eps[p] *= rho
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _catch_up(net, learning, n):
+    """Replay every source up to step n - 2, so that older steps need not be kept. The sums go on in their order."""
+    for i in range(len(net.src.last)):
+        if net.src.last[i] != NONE:
+            _replay_to(net, learning, i, n)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _shift(past, T):
+    """The last two steps of a block become the first two of the next."""
+    for row in range(2):
+        for j in range(past.L.shape[1]):
+            past.psi_reg[row, j, 0] = past.psi_reg[row + T, j, 0]
+            past.psi_reg[row, j, 1] = past.psi_reg[row + T, j, 1]
+            past.L[row, j] = past.L[row + T, j]
+        past.taught[row] = past.taught[row + T]
+        for k in range(past.E.shape[1]):
+            past.E[row, k] = past.E[row + T, k]
+        past.erring[row] = past.erring[row + T]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def flush(net, learning, n):
+    """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
+    _learning_signal(net.s.error, net.B, net.past, 0)
+    for i in range(len(net.src.last)):
+        _arrive(net, learning, i, n)

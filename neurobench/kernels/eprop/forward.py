@@ -1,0 +1,240 @@
+"""The pass forward of `eprop.batch`: samples from rest, weights that stay as they are; and what predictions cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.records import Neurons
+from neurobench.kernels.eprop.rows import add_rows, list_set
+
+FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
+
+
+class Matrices(NamedTuple):
+    """Weights, or the gradient of them. M and Q are N and K, filled up to whole vectors."""
+
+    w_in: np.ndarray  # (I, M)
+    w_rec: np.ndarray  # (1, P) of the P recurrent synapses alone, by source: few of N^2 exist
+    w_out: np.ndarray  # (N, Q)
+
+
+class Recurrent(NamedTuple):
+    """Where the P recurrent synapses are."""
+
+    start: np.ndarray  # (N + 1,) int64 first synapse of each source
+    target: np.ndarray  # (P,) int64
+
+
+class Network(NamedTuple):
+    """`Matrices`, `Recurrent`, feedback and state in one level, as numba's prange wants it."""
+
+    w_in: np.ndarray
+    w_rec: np.ndarray
+    w_out: np.ndarray
+    start: np.ndarray
+    target: np.ndarray
+    B: np.ndarray  # (K, M) feedback weights
+    f: np.ndarray  # (M,) filtered firing with which a sample begins
+
+
+class Samples(NamedTuple):
+    """G samples; what falls on step T belongs to no sample."""
+
+    start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each sample's steps 0 to T
+    source: np.ndarray  # (E,) int64
+    labels: np.ndarray  # (G,) -1: no target, and no gradient
+
+
+class Numbers(NamedTuple):
+    """What the fast path needs of the constants, in the kernel's precision."""
+
+    alpha: np.floating
+    alpha_out: np.floating
+    v_th: np.floating
+    height: np.floating
+    per_width: np.floating
+    kappa: np.floating
+    rest: np.floating  # 1 - kappa
+    c_reg: np.floating
+    f_target: np.floating
+    rho: np.floating
+    adapt_beta: np.floating
+    one: np.floating
+    plain: bool  # no variant of the neuron is in use
+    softmax: bool  # the error is softmax(y) - onehot, else y - onehot
+
+
+class Pass(NamedTuple):
+    """What a sample's pass forward leaves for the pass back, and scratch. X is 1, or T to keep x."""
+
+    x: np.ndarray  # (X, M) input of a step, row t % X
+    psi: np.ndarray  # (T, M), mu after the pass back
+    f: np.ndarray  # (T + 1, M) filtered firing, row t + 1
+    z: np.ndarray  # (T, M) uint8 spikes
+    fired: np.ndarray  # (T, M + 8) int32 the neurons that fired
+    n_fired: np.ndarray  # (T,) int64
+    trace: np.ndarray  # (W, M) the readouts' trace of each neuron's spikes, in the window
+    E: np.ndarray  # (T + 1, K) errors, 0 outside the window
+    neurons: np.ndarray  # (3, M) scratch
+    synapses: np.ndarray  # (P + 4,) int64 scratch
+    state: Neurons  # of the variants
+    first: np.ndarray  # (I + 2,) int64 scratch
+
+
+@njit(cache=True, error_model="numpy")
+def new_pass(c, net, X):
+    T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
+    rows = np.zeros((X, M), like), np.zeros((T, M), like), np.zeros((T + 1, M), like), np.zeros((T, M), np.uint8)
+    fired = np.zeros((T, M + 8), np.int32), np.zeros(T, np.int64)
+    readouts = np.zeros((c.W, M), like), np.zeros((T + 1, c.K), like)
+    synapses, first = np.zeros(len(net.target) + 4, np.int64), np.zeros(len(net.w_in) + 2, np.int64)
+    return Pass(*rows, *fired, *readouts, np.zeros((3, M), like), synapses, at_rest(c), first)
+
+
+@njit(cache=True, error_model="numpy")
+def at_rest(c):
+    v, adapt, kept, unused = np.zeros(c.N), np.zeros(c.N), np.zeros(c.N), np.zeros(c.N)
+    return Neurons(v, adapt, np.zeros(c.N, np.int64), kept, unused, np.zeros(c.N, np.uint8), unused, unused)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+def forward(c, a, net, samples, g, one):
+    """Sample g from rest. Spikes of step t arrive in step t + 1."""
+    T = c.T
+    v, r, state, first = one.neurons[0], one.neurons[1], one.state, g * (T + 1)
+    _reset(net.f, v, r, state, one.f[0])
+    n, rows = 0, len(one.x)
+    for t in range(T):
+        x, z = one.x[t if t < rows else 0], one.z[t]
+        x[:] = 0
+        add_rows(net.w_in, samples.source, samples.start[first + t], samples.start[first + t + 1], x)
+        if t > 0:
+            _decay_and_add(a.alpha_out, one.z[t - 1], r)
+            for s in range(list_synapses(net.start, one.fired[t - 1], n, one.synapses)):
+                p = one.synapses[s]
+                x[net.target[p]] += net.w_rec[0, p]
+        if a.plain:
+            _plain_neurons(a, x, v, one.psi[t], z, one.f[t], one.f[t + 1])
+        else:
+            for j in range(c.N):
+                one.psi[t, j] = neuron_step(c, j, float(x[j]), state)
+                z[j] = state.z[j]
+            _filter(a, one.f[t], z, one.f[t + 1])
+        z[c.N :] = 0
+        n = list_set(z, one.fired[t])
+        one.n_fired[t] = n
+        if t >= T - c.W:
+            copy(r, one.trace[t - T + c.W])
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _reset(f_begin, v, r, state, f):
+    v[:], r[:] = 0, 0
+    copy(f_begin, f)
+    for part in (state.v, state.adapt, state.kept):
+        part[:] = 0
+    state.left[:], state.z[:] = 0, 0
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def copy(row, to):
+    for j in range(len(to)):
+        to[j] = row[j]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+def _decay_and_add(alpha_out, z, r):
+    for j in range(len(r)):
+        r[j] = alpha_out * r[j] + z[j]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def list_synapses(start, fired, n, synapses):
+    """Write the synapses of the n neurons that fired; returns how many. Most neurons have at most four: unrolled to
+    avoid a mispredicted loop exit."""
+    m = 0
+    for s in range(n):
+        i = fired[s]
+        p = start[i]
+        synapses[m], synapses[m + 1], synapses[m + 2], synapses[m + 3] = p, p + 1, p + 2, p + 3
+        k = start[i + 1] - p
+        for q in range(4, k):
+            synapses[m + q] = p + q
+        m += k
+    return m
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+def _plain_neurons(a, x, v, psi, z, f_before, f):
+    """`eprop_iaf` with the piecewise linear surrogate. One loop without a branch: vector code."""
+    zero = a.one - a.one
+    for j in range(len(v)):
+        u = a.alpha * v[j] + x[j]
+        p = a.one - abs((u - a.v_th) * a.per_width)
+        psi[j] = a.height * (p if p > zero else zero)
+        now = a.one if u >= a.v_th else zero
+        v[j] = u - a.v_th * now
+        f[j] = a.kappa * f_before[j] + a.rest * now
+        z[j] = u >= a.v_th
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+def _filter(a, before, z, f):
+    for j in range(len(f)):
+        f[j] = a.kappa * before[j] + a.rest * z[j]
+
+
+class Tally(NamedTuple):
+    """Spikes of each source that arrived within their sample, and sums over all samples."""
+
+    inputs: np.ndarray  # (I,) int64
+    recurrent: np.ndarray  # (N,) int64
+    sums: np.ndarray  # (3,) int64: spikes fired, changes of membranes, changes of readouts
+
+
+@njit(cache=True, error_model="numpy")
+def count(c, a, net, samples, tally):
+    """Add what the predictions of the samples cost. A potential changes where the neuron fires, or where it differs
+    from the step before; at a sample's first step all are counted."""
+    T = c.T
+    one = new_pass(c, net, T)
+    y, y_before = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype)
+    for g in range(len(samples.labels)):
+        first = g * (T + 1)
+        for e in range(samples.start[first], samples.start[first + T]):
+            tally.inputs[samples.source[e]] += 1
+        forward(c, a, net, samples, g, one)
+        y[:] = 0
+        for t in range(T):
+            y_before[:] = y
+            y *= a.alpha_out
+            for s in range(one.n_fired[t - 1] if t else 0):
+                i = one.fired[t - 1, s]
+                tally.recurrent[i] += 1
+                y += net.w_out[i, : c.K]
+            tally.sums[0] += one.n_fired[t]
+            for k in range(c.K):
+                tally.sums[2] += t == 0 or y[k] != y_before[k]
+        tally.sums[1] += _membrane_changes(c, a, one)
+
+
+@njit(cache=True, error_model="numpy")
+def _membrane_changes(c, a, one):
+    """Of the N potentials in a sample that has been run with its whole input kept."""
+    changes, state = 0, at_rest(c)
+    v, z = np.zeros(c.N, one.x.dtype), state.z
+    for t in range(c.T):
+        for j in range(c.N):
+            if a.plain:
+                now = a.alpha * v[j] + one.x[t, j]
+                changes += t == 0 or one.z[t, j] == 1 or now != v[j]
+                v[j] = now - a.v_th * one.z[t, j]
+            else:
+                before = state.v[j]
+                neuron_step(c, j, float(one.x[t, j]), state)
+                changes += t == 0 or z[j] == 1 or state.v[j] != before
+    return changes

@@ -1,0 +1,1 @@
+"""Compiled loops of restricted Boltzmann machines: Gibbs steps, contrastive divergence, annealing walks."""

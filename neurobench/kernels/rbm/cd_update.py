@@ -1,0 +1,99 @@
+"""One step of contrastive divergence, in a single pass over the weights."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.rbm.gibbs import active, add_rows, transpose_columns
+
+_ZERO = np.float32(0.0)
+STILL = np.float32(1e-30)  # a smaller velocity is set to 0: it would only decay through the denormals, which are slow
+
+
+class Rates(NamedTuple):
+    """All float32."""
+
+    data: np.float32  # learning rate / samples of the data
+    model: np.float32  # learning rate / samples of the model
+    decay: np.float32  # learning rate x weight decay
+    momentum: np.float32
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def cd_update(data, model, rates, chunks, rbm, velocity):
+    """Weights W (I, O), biases a (I,), b (O,) of `rbm` and their velocities after one step, all changed in place.
+
+        dW = momentum dW + rate_data v'p - rate_model u'q - decay W,      W = W + dW
+        da = momentum da + rate_data sum v - rate_model sum u,            a = a + da
+        db = momentum db + rate_data sum p - rate_model sum q,            b = b + db
+
+    data: v (B, I), p (B, O), visible states and hidden probabilities; model: u (R, I), q (R, O), the same.
+    Returns a number that is finite if all of W, a and b are. A row of W depends on those samples alone in which its
+    unit is on, and on no other row: the number of threads makes no difference.
+    """
+    (v, p), (u, q), (W, a, b), (dW, da, db) = data, model, rbm, velocity
+    rate_data, rate_model, decay, momentum = rates
+    units, outputs = W.shape
+    gain, loss = scaled(p, rate_data), scaled(q, -rate_model)  # loops: prange would share out an array expression
+    totals = np.empty(units, np.float32)
+    for c in prange(chunks):
+        index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
+        step = np.empty(outputs, np.float32)
+        first, last = units * c // chunks, units * (c + 1) // chunks
+        v_of, u_of = np.empty((last - first, v.shape[0]), np.float32), np.empty((last - first, u.shape[0]), np.float32)
+        transpose_columns(v, first, last, v_of)
+        transpose_columns(u, first, last, u_of)
+        for i in range(first, last):
+            step[:] = _ZERO
+            n = active(v_of[i - first], index)
+            add_rows(v_of[i - first], index, n, gain, step)
+            drift = rate_data * total(v_of[i - first])
+            n = active(u_of[i - first], index)
+            add_rows(u_of[i - first], index, n, loss, step)
+            drift -= rate_model * total(u_of[i - first])
+            advance(W[i], dW[i], step, decay, momentum)
+            da[i] = momentum * da[i] + drift
+            a[i] += da[i]
+            totals[i] = total(W[i]) + a[i]
+    advance(b, db, column_sums(gain, loss), _ZERO, momentum)
+    return total(totals) + total(b)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def advance(w, d, step, decay, momentum):
+    """d = momentum d + step - decay w;  w = w + d."""
+    for j in range(w.shape[0]):
+        speed = momentum * d[j] + (step[j] - decay * w[j])
+        d[j] = speed if abs(speed) > STILL else _ZERO
+        w[j] += d[j]
+
+
+@njit(cache=True)
+def scaled(x, factor):
+    """x factor, for x (R, O)."""
+    out = np.empty_like(x)
+    for s in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[s, j] = factor * x[s, j]
+    return out
+
+
+@njit(cache=True)
+def column_sums(x, y):
+    """The sum of all rows of x (R, O) and y (S, O).   -> (O,)"""
+    out = np.zeros(x.shape[1], np.float32)
+    for rows in (x, y):
+        for s in range(rows.shape[0]):
+            for j in range(out.shape[0]):
+                out[j] += rows[s, j]
+    return out
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def total(x):
+    """Sum of x, in whatever order is fastest on this machine."""
+    acc = _ZERO
+    for j in range(x.shape[0]):
+        acc += x[j]
+    return acc

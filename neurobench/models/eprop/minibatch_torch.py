@@ -1,0 +1,178 @@
+"""The engine `minibatch` on a GPU: the same numbers by torch, all samples of a batch side by side, a loop over steps.
+
+Every sum is taken in a fixed order (products of matrices, bags of rows), so that a device repeats itself bit for bit.
+Weights and optimiser stay with the engine it extends: a run can go on on another device.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from neurobench.kernels.eprop.batch import Results
+from neurobench.kernels.eprop.records import SURROGATES, Constants
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.network import Response, Weights
+
+_AT_ONCE = 256  # samples: bounds memory
+
+
+class State(NamedTuple):
+    """(G, N) of G samples' neurons, letters as in `kernels.eprop.records.Neurons`."""
+
+    v: Tensor
+    adapt: Tensor
+    left: Tensor  # int64
+    kept: Tensor
+    z: Tensor
+
+
+class Forward(NamedTuple):
+    """What the pass back needs of the pass forward."""
+
+    psi: Tensor  # (T, G, N)
+    z: Tensor  # (T, G, N)
+    f: Tensor  # (T, G, N)
+    trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
+
+
+class TorchMinibatchEngine(MinibatchEngine):
+    def __init__(
+        self,
+        c: Constants,
+        weights: Weights,
+        device: torch.device,
+        dtype: Any = np.float32,
+        lr_out: float = 1.0,
+        softmax: bool = False,
+    ):
+        super().__init__(c, weights, dtype, lr_out, softmax)
+        self.device = device
+        self.feedback = self._to_device(np.ascontiguousarray(weights.feedback.T).astype(dtype))  # (K, N)
+
+    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
+        results = self._results(len(labels), chunks=1)
+        w = tuple(self._to_device(np.ascontiguousarray(part.T)) for part in self.weights())
+        for first in range(0, len(labels), _AT_ONCE):
+            self._add_chunk(w, spikes, first, labels[first : first + _AT_ONCE], results)
+        return Response(results.window, results.counts)
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _add_chunk(
+        self, w: tuple[Tensor, ...], spikes: Spikes, first: int, labels: np.ndarray, results: Results
+    ) -> None:
+        """Samples first, first + 1, ...: their rows of the results are written, the gradients gain theirs."""
+        c, G = self.c, len(labels)
+        w_in, w_rec, w_out = w  # [source, target]
+        at = spikes.start[first * (c.T + 1) : (first + G) * (c.T + 1) + 1]
+        source = self._to_device(spikes.source[at[0] : at[-1]])
+        x = embedding_bag(source, w_in, self._to_device(at[:-1] - at[0]), mode="sum")
+        passed = self._forward(x.view(G, c.T + 1, c.N), w_rec)
+        y, rows = passed.trace @ w_out, slice(first, first + G)  # y (W, G, K)
+        results.window[rows] = y.transpose(0, 1).cpu().numpy()
+        results.counts[rows] = passed.z.sum(0).round().long().cpu().numpy()
+        results.f[rows, : c.N] = passed.f[-1].cpu().numpy()
+        known = self._to_device(labels >= 0)
+        if bool(known.any()):
+            mu, E = self._backward(passed, y, self._to_device(np.maximum(labels, 0)), known)
+            self._add_gradients(mu, E, passed, source, at - at[0])
+
+    def _forward(self, x: Tensor, w_rec: Tensor) -> Forward:
+        """x (G, T + 1, N) input; of step T nothing is used."""
+        c, G = self.c, len(x)
+        zero = x.new_zeros(G, c.N)
+        s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
+        f, r = self._to_device(self.f[: c.N]).expand(G, c.N), zero
+        psis, zs, fs, traces = [], [], [], []
+        for t in range(c.T):
+            r = c.alpha_out * r + s.z
+            psi, s = _step(c, x[:, t] + s.z @ w_rec, s)
+            f = c.kappa * f + (1 - c.kappa) * s.z
+            psis.append(psi)
+            zs.append(s.z)
+            fs.append(f)
+            traces.append(r)
+        return Forward(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
+
+    def _backward(self, passed: Forward, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
+        c = self.c
+        target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
+        E = ((y.softmax(-1) if self.numbers.softmax else y) - target) * known[:, None]
+        lam = mu = b = torch.zeros_like(passed.psi[0])
+        out = torch.empty_like(passed.psi)
+        for t in range(c.T - 1, -1, -1):
+            lam = c.kappa * lam + (1 - c.kappa) * c.c_reg * (passed.f[t] - c.f_target)
+            k = t + 1 - (c.T - c.W)
+            if 0 <= k < c.W:
+                lam = lam + E[k] @ self.feedback
+            slope = passed.psi[t] * (lam + b)
+            mu = c.alpha * mu + slope
+            b = c.rho * b - c.adapt_beta * slope
+            out[t] = mu * known[:, None]
+        return out, E
+
+    def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, at: np.ndarray) -> None:
+        """Add to the gradients. at (G (T + 1) + 1,): spikes by sample and step."""
+        c, G = self.c, mu.shape[1]
+        assert self.grads is not None
+        padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T gains nothing
+        rows = torch.from_numpy(np.repeat(np.arange(G * (c.T + 1)), np.diff(at))).to(self.device)
+        order = torch.argsort(source, stable=True)
+        begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
+        flat = padded.transpose(0, 1).reshape(-1, c.N)
+        to_in = embedding_bag(rows[order], flat, begin, mode="sum")
+        to_rec = passed.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
+        to_out = torch.einsum("wgn,wgk->nk", passed.trace, E)
+        self.grads.w_in[0, :, : c.N] += to_in.cpu().numpy()
+        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[self._sources(), self.recurrent.target]
+        self.grads.w_out[0, :, : c.K] += to_out.cpu().numpy()
+
+
+def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
+    """`kernels.eprop.neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
+    left, kept, adapt = s.left, s.kept, s.adapt
+    free = left == 0
+    v = c.alpha * s.v + x
+    if c.hard_reset:
+        if c.refractory_input:
+            v = v + kept
+            kept = torch.where(free, 0.0, kept + x * torch.exp(-left.to(x.dtype) / c.tau_m))
+        v = torch.where(free, v.clamp(min=c.v_min), s.v)
+        left = (left - 1).clamp(min=0)
+        adapt = torch.where(free, c.rho * adapt + s.z, adapt)
+    else:
+        v = v.clamp(min=c.v_min)
+        adapt = c.rho * adapt + s.z
+    theta = c.v_th + c.adapt_beta * adapt
+    psi = torch.where(left > 0, 0.0, _surrogate(c, v - theta))
+    fires = v >= theta
+    if c.hard_reset:
+        v = torch.where(fires, c.v_reset, v)
+        left = torch.where(fires, c.refractory, left)
+    else:
+        fires &= free
+        v = torch.where(fires, v - c.v_th, v)
+        left = (torch.where(fires, c.refractory, left) - 1).clamp(min=0)
+    return psi, State(v, adapt, left, kept, fires.to(x.dtype))
+
+
+def _surrogate(c: Constants, distance: Tensor) -> Tensor:
+    """As `kernels.eprop.neuron.surrogate`."""
+    u = (distance / c.width).abs()
+    kind = SURROGATES[c.surrogate]
+    if kind == "piecewise_linear":
+        return c.height * (1 - u).clamp(min=0)
+    if kind == "exponential":
+        return c.height * torch.exp(-u)
+    if kind == "fast_sigmoid_derivative":
+        return c.height / (1 + u).square()
+    assert kind == "arctan"
+    return c.height / (1 + u.square())

@@ -1,0 +1,175 @@
+"""The network in numbers, its initial weights, and what every engine that trains it takes and returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.kernels.eprop.records import SURROGATES, Constants
+from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
+
+NO_TARGET = -1  # label of a sample without a target
+
+Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]  # W_in (N, I), W_rec (N, N), W_out (K, N): [target, source]
+
+
+def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
+    """NEST's propagators, exp(-dt / tau) with dt = 1 ms. The order of operations of c_reg is the tutorial's."""
+    adapts = spec.neuron.endswith("_adapt")
+    return Constants(
+        T=spec.steps,
+        W=spec.window,
+        inputs=inputs,
+        N=spec.hidden,
+        K=classes,
+        alpha=math.exp(-1.0 / spec.tau_m),
+        alpha_out=math.exp(-1.0 / spec.tau_out),
+        v_th=float(spec.v_th),
+        v_min=-math.inf if spec.v_min is None else float(spec.v_min),
+        refractory=spec.t_ref,
+        hard_reset=spec.neuron.startswith("psc_delta"),
+        v_reset=float(spec.v_reset),
+        refractory_input=spec.refractory_input,
+        tau_m=float(spec.tau_m),
+        adapt_beta=float(spec.adapt_beta) if adapts else 0.0,
+        rho=math.exp(-1.0 / spec.adapt_tau) if adapts else 0.0,
+        surrogate=SURROGATES.index(spec.surrogate),
+        height=float(spec.surrogate_height),
+        width=float(spec.surrogate_width),
+        kappa=float(spec.kappa),
+        kappa_reg=float(spec.kappa_reg),
+        c_reg=spec.c_reg / spec.steps / trace_scale(spec) ** 2,
+        f_target=spec.f_target / 1000.0,
+        cutoff=spec.cutoff,
+        w_min=float(spec.w_min),
+        w_max=float(spec.w_max),
+        each_step=spec.each_step,
+        adam=spec.optimizer == "adam",
+        beta_1=float(spec.beta_1),
+        beta_2=float(spec.beta_2),
+        epsilon=float(spec.epsilon),
+        batch=spec.batch,
+    )
+
+
+def trace_scale(spec: EpropRSNN) -> float:
+    """The factor (1 - kappa) that NEST's traces lack, in floating point: 0.010000000000000009, not 0.01. Those of
+    iaf_bsshslm_2020 have it."""
+    return 1.0 if spec.neuron == BSSHSLM else 1.0 - spec.kappa
+
+
+def learning_rate(spec: EpropRSNN) -> float:
+    return spec.lr * trace_scale(spec) ** 2 if spec.optimizer == "gradient_descent" else float(spec.lr)
+
+
+class Weights(NamedTuple):
+    """[target, source], float64, pA. A synapse exists where its mask is 1."""
+
+    w_in: np.ndarray  # (N, I)
+    w_rec: np.ndarray  # (N, N)
+    w_out: np.ndarray  # (K, N)
+    feedback: np.ndarray  # (N, K), fixed
+    mask_in: np.ndarray  # (N, I) bool
+    mask_rec: np.ndarray
+    mask_out: np.ndarray
+
+
+def draw(seed: int, I: int, N: int, K: int, scale: float, sparsity: tuple[float, ...]) -> Weights:
+    """As the tutorial's script after `np.random.seed(seed)`, by numpy's legacy generator. `scale` is 1 - kappa;
+    `sparsity` of in, rec, out.
+
+    W_in ~ N(0, 1 / I), W_rec ~ N(0, 1 / N) without self-connections, W_out uniform (Glorot) times `scale`,
+    B ~ N(0, 1) / scale. Masked weights keep the sign of their zero, as in the script.
+    """
+    numpy = np.random.RandomState(seed)
+    w_in = numpy.randn(I, N).T / np.sqrt(I)
+    w_rec = numpy.randn(N, N).T / np.sqrt(N)
+    np.fill_diagonal(w_rec, 0.0)
+    limit = np.sqrt(3.0 * (1.0 / max(1.0, (N + K) / 2.0)))
+    w_out = numpy.uniform(low=-limit, high=limit, size=(N, K)).T * scale
+    feedback = numpy.randn(N, K) / scale
+    w_in, w_rec, w_out = (
+        w * numpy.choice([0, 1], w.shape, p=[zeros, 1 - zeros])
+        for w, zeros in zip((w_in, w_rec, w_out), sparsity, strict=True)
+    )
+    return from_matrices(w_in, w_rec, w_out, feedback)
+
+
+def from_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedback: np.ndarray) -> Weights:
+    """A synapse for each weight that is not 0."""
+    return Weights(w_in, w_rec, w_out, feedback, w_in != 0, w_rec != 0, w_out != 0)
+
+
+class Recording(NamedTuple):
+    """Scratch rows of a step, and the steps that are recorded: those before `until`, row n - (first step)."""
+
+    x: np.ndarray  # (N + 1,) float64
+    y: np.ndarray  # (K,) float64
+    signal: np.ndarray  # (N,) float64
+    until: int
+    v: np.ndarray  # (R, N) float64
+    z: np.ndarray  # (R, N) uint8
+    psi: np.ndarray  # (R, N) float64
+    L: np.ndarray  # (R, N) float64, row n holds L of n - 2
+    out: np.ndarray  # (R, K) float64
+    error: np.ndarray  # (R, K) float64
+
+
+def recording(c: Constants, n0: int, steps: int) -> Recording:
+    """Of `steps` steps from n0 on, all 0."""
+    scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N)
+    neurons = np.zeros((steps, c.N)), np.zeros((steps, c.N), np.uint8), np.zeros((steps, c.N)), np.zeros((steps, c.N))
+    return Recording(*scratch, n0 + steps, *neurons, np.zeros((steps, c.K)), np.zeros((steps, c.K)))
+
+
+class Response(NamedTuple):
+    """Of G samples."""
+
+    window: np.ndarray  # (G, W, K) readout in each sample's window
+    counts: np.ndarray  # (G, N) int64 spikes of each recurrent neuron
+
+
+class Engine(Protocol):
+    """Trains the network on batches of samples, and predicts."""
+
+    c: Constants
+    ascending: bool  # spikes of a step must come sorted by source
+
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
+        """Update k; the response is that while learning. Raises Divergence."""
+        ...
+
+    def predict(self, spikes: Spikes, n: int) -> Response:
+        """Of n samples, without learning; the engine stays as it is."""
+        ...
+
+    def weights(self) -> Matrices: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError where the state is of another network."""
+        ...
+
+
+def copied(record: Any) -> Any:
+    return type(record)(*(part.copy() for part in record))
+
+
+def stored(record: Any) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(part.copy()) for name, part in record._asdict().items()}
+
+
+def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:
+    """The record with the values that were stored. Raises UserError where they are of another network."""
+    shapes = {name: part.shape for name, part in record._asdict().items()}
+    theirs = {name: tuple(part.shape) for name, part in (state or {}).items()}
+    if state is None or shapes != theirs:
+        raise UserError(f"the checkpoint does not fit: {theirs} there, {shapes} here. Use its settings, or train anew.")
+    return type(record)(*(state[name].numpy().astype(part.dtype) for name, part in record._asdict().items()))

@@ -1,0 +1,141 @@
+"""What the learners of this room share: images become visible units, these become features, a readout classifies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurobench.data.dataset import Batch, DataError, Split
+from neurobench.models.common.readout import Readout, Search, choose, scores
+from neurobench.models.learner import Seeds, Sums, Task
+from neurobench.problems import rbm as equations
+from neurobench.problems.rbm import RBM
+
+
+def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tensor:
+    """(B, ...) in [0, 1] -> (B, V): 1 where a pixel is brighter than the threshold; as it is where that is None.
+
+    With `side`, images (B, C, H, W) are first downsampled to so many pixels each way.
+    """
+    flat = (x if side is None else averaged(x, side)).flatten(1)
+    return flat if threshold is None else torch.gt(flat, threshold, out=torch.empty_like(flat))
+
+
+def averaged(x: Tensor, side: int) -> Tensor:
+    """Each of side x side pixels is the mean over its area of the image, parts of pixels counted as such.
+
+    (B, C, H, W) -> (B, C, side, side)
+    """
+    down, across = (overlaps(pixels, side).to(x) for pixels in x.shape[-2:])
+    return down.t() @ x @ across
+
+
+def overlaps(pixels: int, side: int) -> Tensor:
+    """Part of pixel p in the mean over the s-th of `side` equal stretches.   (pixels, side), columns sum to 1"""
+    edges = torch.arange(side + 1, dtype=torch.float64) * pixels / side
+    p = torch.arange(pixels, dtype=torch.float64)[:, None]
+    overlap = (torch.minimum(edges[1:], p + 1) - torch.maximum(edges[:-1], p)).clamp(min=0)
+    return overlap * side / pixels
+
+
+def require_images(x: Any) -> None:
+    """Raises DataError for pixels that are not probabilities, and for images that are all alike."""
+    assert isinstance(x, Tensor)  # layouts "image" and "vector" are
+    if not len(x):
+        raise DataError("the training split is empty: there is nothing to learn from")
+    low, high = (float(bound) for bound in torch.aminmax(x))
+    if not (low >= 0 and high <= 1):  # also where either is NaN
+        scale = " (0 to 255? divide by 255)" if high > 1 else ""
+        raise DataError(f"training pixels span [{low:g}, {high:g}]; they must be finite and in [0, 1]{scale}")
+    if low == high:
+        raise DataError(f"every training pixel is {low:g}: a constant image set has nothing to learn")
+
+
+class Classifier:
+    """Base of the learners: logistic regression on `features`, fitted once after training."""
+
+    spec: Any  # with `threshold` and the readout's settings
+
+    def __init__(self, spec: Any, task: Task, seeds: Seeds, device: torch.device):
+        self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
+        self.readout: Readout | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        return self.spec.threshold
+
+    def pixels(self, x: Any) -> Tensor:
+        """Visible units (B, V) of images."""
+        return visible(x, self.threshold).to(self.device)
+
+    def features_of(self, v: Tensor) -> Tensor:
+        """What the readout sees of visible units: (B, V) -> (B, F)."""
+        return v
+
+    def features(self, x: Any) -> Tensor:
+        return self.features_of(self.pixels(x))
+
+    def fit_readout(self, features: Tensor, train: Split, validation: Split) -> Mapping[str, float]:
+        """Of training features (N, F): l2 chosen on the validation split, weights fitted on both."""
+        spec, y, held_out = self.spec, train.y.to(self.device), validation.y.to(self.device)
+        search = Search(spec.l2, spec.l2_candidates, spec.readout_iterations, self.seeds.training)
+        self.readout, figures = choose(features, y, self.features(validation.x), held_out, self.task.n_classes, search)
+        return figures
+
+    def predict(self, x: Any) -> Tensor:
+        return scores(self.fitted, self.features(x))
+
+    @property
+    def fitted(self) -> Readout:
+        if self.readout is None:
+            raise RuntimeError("predict before finalize: the readout is not fitted yet")
+        return self.readout
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"readout": None if self.readout is None else dict(self.readout._asdict())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        stored = state["readout"]
+        self.readout = None if stored is None else Readout(**copied(stored, self.device))
+
+
+class MachineClassifier(Classifier):
+    """Base of those that train a machine, whose hidden units are the features."""
+
+    rbm: RBM
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image as the machine sees it."""
+        return self.task.shape
+
+    def features_of(self, v: Tensor) -> Tensor:
+        return equations.p_hidden(self.rbm, v)
+
+    def measure(self, batch: Batch) -> Sums:
+        """The mean-field reconstruction error."""
+        v = self.pixels(batch.x)
+        return error_sums(float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum()))
+
+    def reconstruct(self, x: Any) -> Tensor:
+        """Mean-field reconstruction (B, V) of images in [0, 1]."""
+        return equations.reconstruct(self.rbm, self.pixels(x))
+
+
+def error_sums(error: float) -> Sums:
+    """Of a reconstruction error that is summed over a batch. Contrastive divergence minimises no loss."""
+    return Sums(extra={"reconstruction_mse": error})
+
+
+def random_rbm(layers: tuple[int, ...], sd: float, seed: int, device: torch.device) -> RBM:
+    """W ~ N(0, sd), a = b = 0."""
+    W = torch.randn(layers, generator=torch.Generator().manual_seed(seed)) * sd
+    return RBM(W.to(device), *(torch.zeros(units, device=device) for units in layers))
+
+
+def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Copies: a stored state stays as it was whatever is learned afterwards."""
+    return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}

@@ -1,0 +1,146 @@
+"""The readout against autograd, a closed form and counting."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from neurobench.models.common import readout
+
+TOLERANCE = 1.5e-4  # scikit-learn's 1e-4 on each derivative, and float32
+
+
+def problem(n: int = 400, features: int = 6, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    f = torch.randn(n, features, generator=draw) * torch.tensor([0.2, 1, 3, 1, 1, 0.5]) + 1
+    y = ((f - 1) @ torch.randn(features, classes, generator=draw) + torch.randn(n, classes, generator=draw)).argmax(1)
+    return f, y
+
+
+def derivatives(r: readout.Readout, f: torch.Tensor, y: torch.Tensor, l2: float) -> torch.Tensor:
+    """Of mean cross-entropy + l2 sum weight^2, by weight and bias, in float64."""
+    weight, bias = (part.double().requires_grad_() for part in (r.weight, r.bias))
+    x = (f.double() - r.mean) / r.scale
+    loss = cross_entropy(x @ weight + bias, y) + l2 * weight.square().sum()
+    loss.backward()
+    return torch.cat([weight.grad.flatten(), bias.grad])
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("classes", [2, 3, 4])
+@pytest.mark.parametrize("l2", [0.0, 1e-4, 0.03])
+def test_nothing_pulls_at_the_optimum(l2: float, classes: int, standardise: bool):
+    f, y = problem(classes=classes)
+    r = readout.fit(f, y, classes, l2, 5000, standardise=standardise)
+    assert derivatives(r, f, y, l2).abs().max() < TOLERANCE
+    assert all(part.dtype == torch.float32 for part in r)
+
+
+def test_another_strength_would_pull():
+    """The test above can tell C = 1 / (2 l2 N) from its half and its double."""
+    f, y = problem()
+    r = readout.fit(f, y, 4, 0.03, 5000)
+    assert min(float(derivatives(r, f, y, wrong).abs().max()) for wrong in (0.015, 0.06)) > 20 * TOLERANCE
+
+
+def test_without_a_penalty_one_binary_feature_has_the_log_odds_ratio():
+    f = torch.tensor([0.0] * 100 + [1.0] * 100)[:, None]
+    y = torch.tensor([0] * 80 + [1] * 20 + [0] * 30 + [1] * 70)
+    r = readout.fit(f, y, 2, 0.0, 1000, standardise=False)
+    difference = float(r.weight[0, 1] - r.weight[0, 0])
+    assert difference == pytest.approx(math.log(70 / 30) - math.log(20 / 80), abs=2e-3)
+    assert float(r.bias[1] - r.bias[0]) == pytest.approx(math.log(20 / 80), abs=2e-3)
+
+
+def test_the_bias_alone_learns_how_frequent_classes_are():
+    y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    r = readout.fit(torch.full((100, 3), 0.3), y, 3, 1e-4, 1000)
+    p = torch.softmax(readout.scores(r, torch.full((1, 3), 0.3)), 1)[0]
+    torch.testing.assert_close(p, torch.tensor([0.5, 0.3, 0.2]), atol=1e-3, rtol=0)
+
+
+def test_standardising_changes_nothing_where_nothing_is_penalised():
+    f, y = problem()
+    plain, scaled = (readout.fit(f, y, 4, 1e-6, 3000, standardise=s) for s in (False, True))
+    left, right = (torch.softmax(readout.scores(r, f), 1) for r in (plain, scaled))
+    torch.testing.assert_close(left, right, atol=0.02, rtol=0)
+
+
+def test_features_stay_as_they_were():
+    f, y = problem()
+    before = f.clone()
+    readout.fit(f, y, 4, 1e-4, 10)
+    assert torch.equal(f, before)
+
+
+def test_a_feature_that_never_moves_does_no_harm():
+    f, y = problem()
+    f = torch.cat([f, torch.full((len(f), 1), 0.3)], 1)
+    assert torch.isfinite(readout.scores(readout.fit(f, y, 4, 1e-4, 100), f)).all()
+
+
+@pytest.mark.parametrize("present", [[2], [1, 4], [0, 2, 4]])
+def test_classes_without_samples_are_never_predicted(present: list[int]):
+    f, some = problem(classes=3)
+    y = torch.tensor(present)[some % len(present)]
+    r = readout.fit(f, y, 5, 1e-3, 1000)
+    found = readout.scores(r, f)
+    assert set(found.argmax(1).tolist()) <= set(present)
+    assert torch.isfinite(cross_entropy(found, torch.zeros_like(y)))
+    fewer = torch.searchsorted(torch.tensor(present), y)
+    alone = readout.fit(f, fewer, len(present), 1e-3, 1000)
+    torch.testing.assert_close(found[:, present], readout.scores(alone, f))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_fit_that_begins_at_the_optimum_stays(classes: int):
+    f, y = problem(classes=classes)
+    first = readout.fit(f, y, classes, 1e-3, 1000)
+    again = readout.fit(f, y, classes, 1e-3, 1, start=first)
+    for one, other in zip(first, again, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_a_beginning_that_lacks_a_class_is_left_aside():
+    f, y = problem()
+    lacking = readout.fit(f[y != 3], y[y != 3], 4, 1e-3, 1000)
+    one, other = (readout.fit(f, y, 4, 1e-3, 1000, start=start) for start in (None, lacking))
+    assert torch.equal(one.weight, other.weight)
+
+
+def test_l2_is_chosen_on_held_out_samples_and_taken_as_given_without_them():
+    f, y = problem()
+    search = readout.Search(l2=9.0, candidates=(10.0, 1e-3), iterations=1000, seed=0)
+    chosen = readout.choose(f[:60], y[:60], f[60:], y[60:], 4, search)
+    assert chosen.figures["readout_l2"] == 1e-3
+    assert chosen.figures["readout_l2_chosen"] == 1
+    on_the_others = readout.accuracy(readout.fit(f[:60], y[:60], 4, 1e-3, 1000), f[60:], y[60:])
+    assert chosen.figures["readout_validation_accuracy"] == pytest.approx(on_the_others, abs=0.01)
+    assert derivatives(chosen.readout, f, y, 1e-3).abs().max() < TOLERANCE  # of all samples
+    given = readout.choose(f, y, f[:0], y[:0], 4, search)
+    assert given.figures["readout_l2"] == 9.0
+    assert given.figures["readout_l2_chosen"] == 0
+    assert "readout_validation_accuracy" not in given.figures
+
+
+def test_a_choice_repeats_itself_to_the_bit_also_on_a_subset(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(readout, "_SUBSET", 50)
+    f, y = problem()
+    search = readout.Search(l2=1.0, candidates=(1e-3, 10.0), iterations=1000, seed=3)
+    one, other = (readout.choose(f[:300], y[:300], f[300:], y[300:], 4, search) for _ in range(2))
+    assert one.figures == other.figures
+    assert one.figures["readout_l2"] == 1e-3
+    assert all(torch.equal(a, b) for a, b in zip(one.readout, other.readout, strict=True))
+    assert derivatives(one.readout, f, y, 1e-3).abs().max() < TOLERANCE
+
+
+def test_a_subset_holds_each_class_in_its_share():
+    y = torch.tensor([0] * 500 + [1] * 300 + [2] * 199 + [3])
+    some = readout.stratified(y, 100, seed=1)
+    assert len(set(some.tolist())) == 100
+    counts = torch.bincount(y[some], minlength=4)
+    assert (counts - torch.tensor([50, 30, 19.9, 0.1])).abs().max() <= 1
+    assert torch.equal(some, readout.stratified(y, 100, seed=1))
+    assert not torch.equal(some, readout.stratified(y, 100, seed=2))
+    assert sorted(readout.stratified(y, 5000, seed=1).tolist()) == list(range(1000))

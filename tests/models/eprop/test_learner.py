@@ -1,0 +1,231 @@
+"""What a configuration may say, and the sentences with which it is refused; what a learner says of bad data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.cli.main import main
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
+from neurobench.data.events import Events
+from neurobench.models.eprop.figures import figures
+from neurobench.models.eprop.inputs import active_pixels, one_each, pooled
+from neurobench.models.eprop.tutorial import tutorial_metrics
+from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
+from tests.models.eprop.conftest import learner, reckon
+from tests.specs import spec
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"tau_m": 0.0}, "tau_m=0.0 is not above 0"),
+    ({"tau_out": -1.0}, "tau_out=-1.0 is not above 0"),
+    ({"c_reg": -1.0}, "c_reg=-1.0 is not at least 0"),
+    ({"f_target": -1.0}, "f_target=-1.0"),
+    ({"t_ref": -1}, "t_ref=-1"),
+    ({"lr": -1.0}, "lr=-1.0"),
+    ({"cutoff": -1}, "cutoff=-1"),
+    ({"epsilon": -1.0}, "epsilon=-1.0"),
+    ({"v_min": 1.0}, "v_th=0.6 is below v_min=1.0"),
+    ({"kappa": 1.5}, "kappa=1.5"),
+    ({"surrogate": "tanh"}, "surrogate='tanh' is not one of piecewise_linear"),
+    ({"surrogate_width": 0.0}, "surrogate_width=0.0 is not above 0"),
+    ({"batch": 0}, "batch=0 is not at least 1"),
+    ({"w_min": 101.0}, "w_min=101.0 is above w_max=100.0"),
+    ({"optimizer": "sgd"}, "optimizer='sgd' is not one of gradient_descent, adam"),
+    ({"beta_1": 1.0}, "beta_1=1.0 is not in [0, 1)"),
+    ({"delay": 2}, "delay=2 is not 1"),
+    ({"window": 301}, "window=301 is more than steps=300"),
+    ({"engine": "online", "optimizer": "gradient_descent", "kappa_reg": 0.9}, "no second trace"),
+    ({"engine": "online"}, "gradient_descent"),
+    ({"neuron": "psc_delta", "v_reset": 0.7}, "v_reset=0.7 is not below v_th=0.6"),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), REFUSED)
+def test_refusals_name_key_value_and_bound(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BoundsError) as refusal:
+        spec("model/eprop_rsnn", **fields)
+    assert sentence in str(refusal.value)
+
+
+def test_initial_weights_outside_the_range_are_refused() -> None:
+    with pytest.raises(Divergence, match="outside w_min=-0.001, w_max=0.001"):
+        learner(w_min=-0.001, w_max=0.001)
+
+
+def recording(t: int = 1000, x: int = 15, y: int = 15) -> Events:
+    fields = [torch.tensor([value], dtype=torch.uint8) for value in (x, y, 1)]
+    return Events(torch.tensor([t], dtype=torch.int32), *fields, torch.tensor([0, 1]), (2, 34, 34))
+
+
+def test_events_after_the_last_step_are_refused() -> None:
+    with pytest.raises(UserError, match="336041 us, after the 336040 us"):
+        one_each((2, 34, 34)).encode(recording(336041), 300)
+
+
+@pytest.mark.parametrize(("t", "step"), [(0, 0), (560, 0), (561, 1), (336040, 300)])
+def test_steps_are_rounded(t: int, step: int) -> None:
+    """560 us are 0.49995 of a step of 1120.13 us."""
+    start, _ = one_each((2, 34, 34)).encode(recording(t), 300)
+    assert np.flatnonzero(np.diff(start)).tolist() == [step]
+
+
+def test_active_pixels_are_those_of_nests_block_list() -> None:
+    pixels = active_pixels()
+    assert (len(pixels), int(pixels.sum())) == (1196, 1434283)
+    assert (pixels < 1156).sum() == 577
+
+
+def test_pooled_cells() -> None:
+    """Polarities merged into 16x16; kept apart in 11x11x2. Repeats within a step count once."""
+    square, split = pooled((2, 34, 34), "16x16"), pooled((2, 34, 34), "11x11x2")
+    assert (square.size, split.size) == (256, 242)
+    assert square.source_of[1156 + 34 * 15 + 15] == 16 * (16 * 15 // 34) + 16 * 15 // 34
+    assert split.source_of[1156 + 34 * 33 + 33] == 241
+    one = recording()
+    parts = (torch.cat([part, part]) for part in (one.t, one.x, one.y, one.p))
+    twice = Events(*parts, torch.tensor([0, 2]), (2, 34, 34))
+    assert len(square.encode(twice, 300).source) == 1
+    assert len(one_each((2, 34, 34)).encode(twice, 300).source) == 2
+
+
+@pytest.mark.parametrize(
+    ("core", "model", "classes", "sentence"),
+    [
+        ({"pool": "none"}, {}, 10, "1196 inputs do not fit 256"),
+        ({}, {"hidden": 300}, 10, "model.hidden=300 neurons do not fit 256"),
+        ({}, {}, 40, "the chip is too small: 40 readouts, one a class, do not fit 16. Take a smaller network or"),
+        ({}, {"hidden": 300}, 17, "300 neurons do not fit 256; 17 readouts, one a class, do not fit 16"),
+    ],
+)
+def test_a_network_that_does_not_fit_a_chip_is_refused_with_its_numbers(
+    core: dict[str, Any], model: dict[str, Any], classes: int, sentence: str
+) -> None:
+    demand = spec("model/eprop_rsnn", **model).demand(Task("events", (2, 34, 34), classes))
+    assert sentence in str(spec("backend/mock", "learning_core", **core).refuse(demand))
+    assert spec("backend/sim", "learning_core").refuse(demand) is None
+
+
+def test_the_largest_network_fits_a_chip() -> None:
+    demand = spec("model/eprop_rsnn", hidden=256).demand(Task("events", (2, 34, 34), 16))
+    assert spec("backend/mock", "learning_core").refuse(demand) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["model.engine=exact", "model.optimizer=gradient_descent"], "model.engine=exact is NEST's floating point"),
+        (["model.neuron=psc_delta"], "model.neuron=psc_delta with t_ref=0 is not what the chip has: iaf, t_ref=0"),
+        (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not what the chip has"),
+    ],
+)
+def test_the_check_names_what_a_chip_does_not_have(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "model=eprop_rsnn", "backend=mock", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert main(["validate", "model=eprop_rsnn", "backend=sim", *words]) == 0
+
+
+def test_a_device_that_an_engine_leaves_idle_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU alone"):
+        learner(device=torch.device("meta"), engine="exact", optimizer="gradient_descent")
+
+
+def test_pooling_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="1196 pixels are pooled into 256 inputs"):
+        learner(core=reckon())
+
+
+def test_a_silent_network_is_warned_of_once(recordings: Any) -> None:
+    made = learner(v_th=1e6)
+    with pytest.warns(UserWarning, match="no recurrent neuron fired"):
+        loss = made.learn(recordings.train.batch(slice(0, 5)), Step(0, 2, 0)).loss
+    assert loss is not None
+    assert loss / 5 == pytest.approx(0.5)  # as the specification says of a dead net
+
+
+def test_a_learning_rate_without_bounds_diverges(recordings: Any) -> None:
+    made = learner(optimizer="gradient_descent", lr=1e300, w_min=-1e300, w_max=1e300)
+    batch = recordings.train.batch(slice(0, 5))
+    with pytest.raises(Divergence, match="diverged at update 0"), np.errstate(all="ignore"):
+        made.learn(batch, Step(0, 2, 0))  # in float32 the rate itself is infinite
+
+
+ENGINES: list[dict[str, Any]] = [
+    {"engine": "exact", "optimizer": "gradient_descent", "lr": 5e-3},
+    {"engine": "online", "optimizer": "gradient_descent", "lr": 5e-3},
+    {"engine": "minibatch", "shift": 2},
+    {"engine": "minibatch", "neuron": "iaf_bsshslm_2020", "lr_out": 1.0},
+    {"core": reckon()},
+]
+
+
+@pytest.mark.filterwarnings("ignore:1196 pixels")
+@pytest.mark.parametrize("fields", ENGINES, ids=["exact", "online", "minibatch", "bsshslm", "chip"])
+def test_a_resumed_training_repeats_an_undisturbed_one(fields: dict[str, Any], recordings: Any, tmp_path: Any) -> None:
+    whole, broken, resumed = (learner(**fields) for _ in range(3))
+    wanted = [whole.learn(recordings.train.batch(slice(5 * k, 5 * k + 5)), Step(k, 4, 0)) for k in range(4)]
+    for k in range(2):
+        broken.learn(recordings.train.batch(slice(5 * k, 5 * k + 5)), Step(k, 4, 0))
+    torch.save(broken.state_dict(), tmp_path / "state.pt")
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for k in range(2, 4):
+        resumed.measure(recordings.test.batch(slice(0, 3)))  # looking does not disturb
+        assert resumed.learn(recordings.train.batch(slice(5 * k, 5 * k + 5)), Step(k, 4, 0)) == wanted[k]
+    for ours, theirs in zip(resumed.engine.weights(), whole.engine.weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert any((w != w0).any() for w, w0 in zip(whole.engine.weights(), whole.initial[:3], strict=True))
+
+
+def test_the_state_of_another_network_is_refused() -> None:
+    small = learner(hidden=20)
+    for other in (learner(hidden=30), learner(hidden=20, engine="exact")):
+        with pytest.raises(UserError, match="the checkpoint does not fit"):
+            small.load_state_dict(other.state_dict())
+
+
+def recorded(made: Any, recordings: Any, updates: int) -> TrainingRecord:
+    """As the loop keeps it."""
+    record = TrainingRecord()
+    for k in range(updates):
+        at = Step(k, updates, 0)
+        loss, correct, extra = made.learn(recordings.train.batch(slice(5 * k, 5 * k + 5)), at)
+        means = {"loss": loss / 5, "accuracy": correct / 5, "hidden_spikes": extra["hidden_spikes"] / 5}
+        for name, value in means.items():
+            record.updates.setdefault(name, []).append(value)
+        record.snapshots |= {label: made.snapshot(label) for label in made.spec.snapshots(at)}
+    return record
+
+
+def test_figures_show_what_is_recorded(recordings: Any) -> None:
+    made = learner(record=("v", "spikes"), record_weights=3)
+    record = recorded(made, recordings, 2)
+    drawn = figures(made, recordings.test, record)
+    assert len(drawn["dynamic_variables_after_training"].axes) == 2  # type: ignore[union-attr]
+    assert {"learning_performance", "weight_matrices", "weight_time_courses"} < set(drawn)
+    assert list(record.snapshots) == ["weights/1", "weights/2"]
+    assert {kind: len(weights) for kind, weights in record.snapshots["weights/2"].items()} == dict.fromkeys(
+        ("in", "rec", "out"), 3
+    )
+
+
+def test_weights_are_recorded_some_500_times_over_a_training_or_never() -> None:
+    for n, wanted in ((1, 1), (499, 499), (1200, 600), (10_000, 500)):
+        assert sum(len(spec("model/eprop_rsnn").snapshots(Step(k, n, 0))) for k in range(n)) == wanted
+    assert not spec("model/eprop_rsnn", record_weights=0).snapshots(Step(0, 10, 0))
+
+
+def test_the_tutorials_figures_are_those_of_its_iterations_and_its_test_phase(recordings: Any) -> None:
+    made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3)
+    record = recorded(made, recordings, 6)
+    figures_of_run = made.finalize(recordings.train, recordings.validation, record)
+    assert figures_of_run["hidden_rate"] == record.updates["hidden_spikes"][-1] / 300 * 1000.0 > 0
+    metrics = tutorial_metrics(made, recordings, record)
+    iterations = {f"{name}_iteration_{k}" for name in ("loss", "error") for k in (1, 2, 3, 4, 5)}
+    assert set(metrics) == {*iterations, "nest_test_loss", "nest_test_error"}
+    assert metrics["loss_iteration_5"] == record.updates["loss"][4]
+    assert metrics["error_iteration_2"] == 1.0 - record.updates["accuracy"][1]
