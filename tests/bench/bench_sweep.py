@@ -52,8 +52,8 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     from rich.console import Console
 
     from neurobench.experiment.execute import execute
-    from neurobench.sweep.plan import plan
-    from neurobench.sweep.runner import Way, drive
+    from neurobench.sweep.plan import jobs_of
+    from neurobench.sweep.runner import Settings, run_jobs
     from neurobench.sweep.work import warm
 
     warm(os.getppid())
@@ -62,13 +62,15 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     ratios, direct_s = [], []
     for turn in range(-1, turns):  # the first warms both sides
         words = [*JOB, f"seed=range({jobs})"]
-        planned = plan([*words, f"outputs={folder}/direct{turn}"])
+        planned = jobs_of([*words, f"outputs={folder}/direct{turn}"])
         begun = time.perf_counter()
         for job in planned:
-            execute(job.config, quiet)
+            execute(job.plan, quiet)
         direct = time.perf_counter() - begun
         begun = time.perf_counter()
-        drive(plan([*words, f"outputs={folder}/sweep{turn}"]), Way(workers=1), folder / f"sweep{turn}", quiet)
+        run_jobs(
+            jobs_of([*words, f"outputs={folder}/sweep{turn}"]), Settings(workers=1), folder / f"sweep{turn}", quiet
+        )
         swept = time.perf_counter() - begun
         if turn >= 0:
             ratios.append(swept / direct - 1)

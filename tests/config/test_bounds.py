@@ -48,7 +48,7 @@ def test_all_fields_out_of_bounds_are_named_at_once() -> None:
         "sweeps": "=0 is not at least 1",
         "beta": "=-1.0 is not above 0",
         "order": "='other' is not one of random, fixed",
-        "seeds": "=(1, 10) is not in [0, 9]",
+        "seeds": "=[1, 10] is not in [0, 9]",
         "reset": "=2.0 is not a number in [-1, 1] or null",
     }
 

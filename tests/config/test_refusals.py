@@ -35,14 +35,15 @@ FAULTY = {
     "a sweep without -m": (["seed=0,1"], "seed=0,1 gives seed several values: add -m"),
     "no override at all": (["what is this"], "'what is this' is not an override: write key=value."),
     "a callable of Python": (["model._target_=builtins.open"], "model._target_=builtins.open is not allowed"),
-    "a way round through our own imports": (["model._target_=neurobench.cli.main.os.system"], "there is no module"),
+    "a way round through our own imports": (["model._target_=neurobench.cli.main.os.system"], "is no model"),
+    "a way round through a model's imports": (["model._target_=neurobench.models.learner.load"], "offers no model"),
     "a function of our own": (
         ["model._target_=neurobench.runs.store.find_run"],
-        "find_run: neurobench.runs.store offers",
+        "find_run is no model: neurobench's own are found below neurobench.models",
     ),
     "a class that we only import": (
-        ["model._target_=neurobench.runs.store.Path"],
-        "neurobench.runs.store offers no class",
+        ["model._target_=neurobench.models.learner.Spec"],
+        "neurobench.models.learner offers no model",
     ),
     "a class with a slip": (["dataset._target_=neurobench.data.specs.MNST"], "Did you mean MNIST?"),
     "a target that is no name": (["model._target_=3"], "_target_=3 is not the dotted name of a class"),
@@ -55,7 +56,7 @@ FAULTY = {
         ["model=toy", "dataset=yin_yang", "encoder=rate"],
         "encoder=rate yields events; the model reads vector. Leave out encoder=... for the default.",
     ),
-    "a device that is not offered": (["model=toy", "model.needs=${backend.abacus}"], "needs a 'abacus'; backend=sim"),
+    "a device that is not offered": (["model.sampler=${backend.abacus}"], "needs a 'abacus'; backend=sim"),
 }
 
 

@@ -80,9 +80,9 @@ def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
         loaded(write(tmp_path / "endless.bqm", endless), 5, 3)
 
 
-@pytest.mark.parametrize("model", ["qrbm", "qrbm_tutorial"])
-def test_both_machines_can_be_written(task: Task, sampler: Any, model: str):
-    learner = spec(f"model/{model}", n_hidden=4).build(task, SEEDS, {"sampler": sampler}, CPU)
+@pytest.mark.parametrize("section", [("model/qrbm", None), ("experiment/dynex_qrbm", "model")])
+def test_both_machines_can_be_written(task: Task, sampler: Any, section: tuple[str, str | None]):
+    learner = spec(*section, n_hidden=4).build(task, SEEDS, {"sampler": sampler}, CPU)
     assert set(exports(learner)) == {"bqm", "json"}
 
 

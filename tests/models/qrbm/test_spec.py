@@ -54,7 +54,7 @@ def test_a_bad_value_is_refused_with_its_sentence(bad: dict[str, Any], sentence:
 )
 def test_so_is_one_of_the_tutorials(bad: dict[str, Any], sentence: str):
     with pytest.raises(BoundsError) as error:
-        spec("model/qrbm_tutorial", **bad)
+        spec("experiment/dynex_qrbm", "model", **bad)
     assert sentence in str(error.value)
 
 

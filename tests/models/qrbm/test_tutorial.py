@@ -20,7 +20,8 @@ from tests.specs import spec
 
 def build(task: Task, sampler: Any, **parameters: Any) -> TutorialLearner:
     defaults: dict[str, Any] = {"n_hidden": 10, "num_reads": 8, "steps_per_epoch": 3}
-    learner = spec("model/qrbm_tutorial", **{**defaults, **parameters}).build(task, SEEDS, {"sampler": sampler}, CPU)
+    made = spec("experiment/dynex_qrbm", "model", **{**defaults, **parameters})
+    learner = made.build(task, SEEDS, {"sampler": sampler}, CPU)
     assert isinstance(learner, TutorialLearner)
     return learner
 
