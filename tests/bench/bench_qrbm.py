@@ -14,8 +14,10 @@ one thread.
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--threads", type=int, default=1)
@@ -27,15 +29,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two thread pools that spi
 
 import numba  # noqa: E402
 import torch  # noqa: E402
-from neurobench.devices.sampler.gibbs import BlockGibbs  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
-from neurobench.data.specs import MNIST  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from neurobench.models.common import readout  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
-from neurobench.models.qrbm import pixels  # noqa: E402
+from neurobench.models.qrbm.classifier import visible  # noqa: E402
 from neurobench.models.qrbm.learner import QRBMLearner  # noqa: E402
-from neurobench.models.qrbm.spec import QRBM  # noqa: E402
+from tests.specs import spec  # noqa: E402
 
 BATCH, HIDDEN, CPU = 100, 300, torch.device("cpu")
 torch.set_num_threads(options.threads)
@@ -49,17 +51,18 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    splits = MNIST(digits=tuple(range(10)), validation=0).load(seed=0)
+    splits = spec("dataset/mnist", validation=0).load(seed=0)
     train, test = splits.train, splits.test
     assert isinstance(train.x, torch.Tensor)
     assert isinstance(test.x, torch.Tensor)
-    x, x_test = (pixels.visible(split.x, 128 / 255) for split in (train, test))
+    x, x_test = (visible(split.x, 128 / 255) for split in (train, test))
     updates = len(train) // BATCH
 
     def ours(seed: int) -> QRBMLearner:
-        recipe = QRBM(n_hidden=HIDDEN, sampler=BlockGibbs().open(0, CPU))
-        learner = QRBMLearner(recipe, Task("image", (1, 28, 28), 10), Seeds(seed, seed, seed, seed), CPU)
-        learner.start(train)
+        sampler = spec("backend/sim", "sampler").open(0, CPU)
+        task, seeds = Task("image", (1, 28, 28), 10), Seeds(seed, seed, seed, seed)
+        learner = QRBMLearner(spec("model/qrbm", n_hidden=HIDDEN), task, seeds, {"sampler": sampler}, CPU)
+        learner.start(train, None)
         return learner
 
     def epoch(learner: QRBMLearner, seed: int) -> None:

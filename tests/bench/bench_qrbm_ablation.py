@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Mapping
 from itertools import pairwise
@@ -25,33 +26,32 @@ from typing import Any, NamedTuple
 import numba
 import torch
 from matplotlib.figure import Figure
-from neurobench.devices.sampler.annealer import Annealer
-from neurobench.devices.sampler.annealing_qpu import AnnealingQPU
-from neurobench.devices.sampler.dynex import Dynex
-from neurobench.devices.sampler.gibbs import BlockGibbs
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from neurobench.data.dataset import Splits
-from neurobench.data.specs import MNIST
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.loop import epoch_order
 from neurobench.experiment.plan import spawn
-from neurobench.models.learner import Step, Task
+from neurobench.models.learner import Step, Task, TrainingRecord
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.models.qrbm.likelihood import log_likelihood
-from neurobench.models.qrbm.spec import QRBM
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 BATCH, STEPS = 20, (1, 4, 16)
 UNIT = 1 / 6.35  # prefactor at which the emulated chip draws at the machine's own temperature
 
+SIM = spec("backend/sim", "sampler")
+
 STARTS: Mapping[str, tuple[str, DeviceSpec]] = {
-    "cd": ("cd", BlockGibbs()),
-    "pcd": ("pcd", BlockGibbs()),
-    "random": ("random", BlockGibbs()),
-    "device: block Gibbs, 100 sweeps": ("device", BlockGibbs()),
-    "device: annealer": ("device", Annealer()),
-    "device: mock Dynex": ("device", Dynex()),
-    "device: mock QPU": ("device", AnnealingQPU(prefactor=UNIT)),
+    "cd": ("cd", SIM),
+    "pcd": ("pcd", SIM),
+    "random": ("random", SIM),
+    "device: block Gibbs, 100 sweeps": ("device", SIM),
+    "device: annealer": ("device", spec("backend/sim_annealer", "sampler")),
+    "device: mock Dynex": ("device", spec("backend/mock", "sampler")),
+    "device: mock QPU": ("device", spec("backend/mock_qpu", "sampler", prefactor=UNIT)),
 }
 
 FAULTLESS: Mapping[str, Any] = {
@@ -86,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     asked.to.mkdir(parents=True, exist_ok=True)
-    splits = MNIST(digits=tuple(range(10)), validation=0).load(seed=0)
+    splits = spec("dataset/mnist", validation=0).load(seed=0)
     seeds = range(asked.seeds)
     print(f"seeds 0 to {asked.seeds - 1}, 1 thread; mean ± sd")
     if asked.only != "noise":
@@ -95,39 +95,40 @@ def main() -> None:
         noise(splits, seeds, asked.to)
 
 
-def train(splits: Splits, seed: int, recipe: DeviceSpec, negative: str, gibbs_steps: int = 1) -> Outcome:
+def train(splits: Splits, seed: int, sampler: DeviceSpec, negative: str, gibbs_steps: int = 1) -> Outcome:
     seeds = spawn(seed)
-    model = QRBM(
+    model = spec(
+        "model/qrbm",
         downsample=13,
         n_hidden=128,
         lr=0.1,
         momentum=0.0,
-        negative=negative,  # type: ignore[arg-type]
+        negative=negative,
         gibbs_steps=gibbs_steps,
         chains=BATCH,
         features="probability",
-        sampler=recipe.open(seeds.device, CPU),
     )
-    learner = QRBMLearner(model, Task("image", (1, 28, 28), 10), seeds, CPU)
-    learner.start(splits.train)
+    devices = {"sampler": sampler.open(seeds.device, CPU)}
+    learner = QRBMLearner(model, Task("image", (1, 28, 28), 10), seeds, devices, CPU)
+    learner.start(splits.train, None)
     order = epoch_order(len(splits.train), seeds.data, 0).split(BATCH)
     for k, index in enumerate(order):
         learner.learn(splits.train.batch(index), Step(k, len(order), 0))
-    learner.settle(splits.train, splits.train.head(0))
+    learner.finalize(splits.train, splits.train.head(0), TrainingRecord())
     test = splits.test.batch(slice(None))
     correct = (learner.predict(test.x).argmax(1) == test.y).double().mean()
-    mse = learner.measure(test)["reconstruction_mse"] / len(test.y)
-    v = learner._pixels(test.x)
+    mse = learner.measure(test).extra["reconstruction_mse"] / len(test.y)
+    v = learner.pixels(test.x)
     return Outcome(100 * float(correct), mse, log_likelihood(learner.rbm, v, seed))
 
 
 def starts(splits: Splits, seeds: range, folder: Path) -> None:
     print(f"{'start':33} {'Gibbs steps':>11}  {'accuracy, %':14} {'test MSE':16} {'log-likelihood':15} {'s':>5}")
     found: dict[str, list[list[Outcome]]] = {}
-    for name, (negative, recipe) in STARTS.items():
+    for name, (negative, sampler) in STARTS.items():
         for steps in STEPS:
             begun = time.perf_counter()
-            outcomes = [train(splits, seed, recipe, negative, steps) for seed in seeds]
+            outcomes = [train(splits, seed, sampler, negative, steps) for seed in seeds]
             found.setdefault(name, []).append(outcomes)
             print_row(f"{name:33} {steps:11}", outcomes, time.perf_counter() - begun)
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -169,9 +170,9 @@ def noise(splits: Splits, seeds: range, folder: Path) -> None:
     save(figure, folder / "qrbm_noise.png")
 
 
-def faulty(name: str, value: float) -> AnnealingQPU:
+def faulty(name: str, value: float) -> DeviceSpec:
     fields = {"error": ("sigma_h", "sigma_j"), "inverse": ("beta",), "probability": ("readout",)}[name.split()[0]]
-    return AnnealingQPU(**{**FAULTLESS, **dict.fromkeys(fields, value)})
+    return spec("backend/mock_qpu", "sampler", **{**FAULTLESS, **dict.fromkeys(fields, value)})
 
 
 def judge(values: tuple[float, ...], rows: list[list[Outcome]]) -> None:

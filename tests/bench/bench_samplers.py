@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,17 +20,14 @@ import dimod
 import numba
 import torch
 from dwave.samplers import SimulatedAnnealingSampler, SteepestDescentSampler, TabuSampler
-from neurobench.devices.sampler.annealer import Annealer
-from neurobench.devices.sampler.dynex import Dynex
-from neurobench.devices.sampler.gibbs import BlockGibbs
-from neurobench.models.qrbm.rbm import energy
 from torch import Tensor
 
-from neurobench.data.specs import MNIST
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from neurobench.models.learner import Seeds, Step, Task
-from neurobench.models.qrbm.spec import QRBM
 from neurobench.problems.bqm import to_bqm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
+from tests.specs import spec
 
 CPU = torch.device("cpu")
 OURS, THEIRS = "annealer", "simulated annealing"
@@ -67,11 +65,12 @@ def loaded(path: Path) -> RBM:
 
 
 def trained() -> RBM:
-    """One epoch of the default recipe."""
-    train = MNIST(digits=tuple(range(10)), validation=5000).load(0).train
-    recipe = QRBM(sampler=BlockGibbs().open(0, CPU))
-    learner = recipe.build(Task("image", (1, 28, 28), 10), Seeds(data=0, init=1, training=2, device=3), CPU)
-    learner.start(train)
+    """One epoch at the defaults."""
+    train = spec("dataset/mnist", validation=5000).load(0).train
+    devices = {"sampler": spec("backend/sim", "sampler").open(0, CPU)}
+    task, seeds = Task("image", (1, 28, 28), 10), Seeds(data=0, init=1, training=2, device=3)
+    learner = spec("model/qrbm").build(task, seeds, devices, CPU)
+    learner.start(train, None)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).split(100)
     for k, index in enumerate(order):
         learner.learn(train.batch(index), Step(k, len(order), 0))
@@ -81,8 +80,8 @@ def trained() -> RBM:
 def entries(rbm: RBM) -> list[Entry]:
     bqm = to_bqm(rbm)
 
-    def ours(recipe: Annealer | BlockGibbs | Dynex) -> Call:
-        device = recipe.open(0, CPU)
+    def ours(backend: str, **changes: float) -> Call:
+        device = spec(f"backend/{backend}", "sampler", **changes).open(0, CPU)
 
         def call(reads: int, seed: int) -> Tensor:
             answer = device.sample_rbm(rbm, reads, seed)
@@ -100,7 +99,7 @@ def entries(rbm: RBM) -> list[Entry]:
     annealing = SimulatedAnnealingSampler()
     return [
         *(
-            Entry(OURS, f"{sweeps} sweeps, beta {hot:g} to 5", ours(Annealer(sweeps, hot)))
+            Entry(OURS, f"{sweeps} sweeps, beta {hot:g} to 5", ours("sim_annealer", sweeps=sweeps, beta_start=hot))
             for sweeps, hot in ((100, 0.05), (100, 0.5), (1000, 0.5), (5000, 0.5))
         ),
         *(
@@ -117,8 +116,8 @@ def entries(rbm: RBM) -> list[Entry]:
             "its own defaults, timeout 100 ms",
             theirs(TabuSampler(), timeout=100),
         ),
-        Entry("block Gibbs", "100 sweeps at beta 1", ours(BlockGibbs())),
-        Entry("mock Dynex", "best read alone", ours(Dynex())),
+        Entry("block Gibbs", "100 sweeps at beta 1", ours("sim")),
+        Entry("mock Dynex", "best read alone", ours("mock")),
     ]
 
 
