@@ -6,14 +6,12 @@ instead of one for each sample, and then contracted with the samples' product st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, rotation, transfer
-from neurobench.devices.circuit.readout import on_bits
+from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, on_bits, rotation, transfer
 from neurobench.devices.circuit.sim_torch import kron, slot_angle
 from neurobench.problems.circuit import Angles, Gate, Program
 
@@ -24,7 +22,7 @@ _CZ = transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.complex128)))
 
 
 class Channel(NamedTuple):
-    """A transfer matrix on one or two wires; of two, the first is the slower index."""
+    """A transfer matrix on one or two wires, the first the slower index."""
 
     wires: tuple[int, ...]
     matrix: Tensor  # (..., 4^k, 4^k)
@@ -116,7 +114,7 @@ class _Builder:
 
 
 def _from_ground(matrix: Tensor) -> Tensor:
-    """(..., 4, 4) -> (..., 4), what it makes of |0>, (I + Z) / 2."""
+    """(..., 4, 4) -> (..., 4), its image of |0>, (I + Z) / 2."""
     return matrix[..., 0] + matrix[..., 3]
 
 
@@ -183,12 +181,5 @@ def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
     """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10)."""
     e10, e01 = float(matrix[1, 0]), float(matrix[0, 1])
     z = kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01])
-    one = kind.new_tensor([1.0, 0, 0, 0])
-    return torch.stack([_string(wires, z, one, program.n) for wires in program.observables])
-
-
-def _string(wires: Sequence[int], z: Tensor, one: Tensor, n: int) -> Tensor:
-    vector = z.new_ones(1)
-    for wire in range(n):
-        vector = torch.kron(vector, z if wire in wires else one)
-    return vector
+    one, n = kind.new_tensor([1.0, 0, 0, 0]), program.n
+    return torch.stack([product([z if wire in wires else one for wire in range(n)]) for wires in program.observables])

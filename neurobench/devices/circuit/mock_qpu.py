@@ -11,21 +11,20 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.circuit import mock_density, mock_trajectories
-from neurobench.devices.circuit.mock_noise import Noise, duration
+from neurobench.devices.circuit.mock_noise import Noise, confusion, duration, mitigated, on_bits
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
-from neurobench.devices.circuit.readout import confusion, draw_counts, mitigated, on_bits, require_shots, sign_table
-from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice, draw_counts, require_shots, sign_table
 from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
 
-_AT_ONCE = 2**22  # numbers of state vectors or density matrices: bounds memory
+_AT_ONCE = 2**22  # numbers of density matrices: bounds memory
 LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
 
 
 class QPUDevice:
-    """See `neurobench.devices.circuit.protocol.CircuitDevice`. `...`: the leading axes of the angles, broadcast."""
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
         """Errors are a profile's: `seed`, the identity of an emulated chip, makes no difference. `misreads`: whether
@@ -36,21 +35,20 @@ class QPUDevice:
         self.confusion = confusion(self.qubit.p1_given_0, self.qubit.p0_given_1) if misreads else confusion(0.0, 0.0)
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Of many shots: with mitigation, the read-out's errors are gone. With trajectories, the mean of random runs,
-        the same for each call."""
+        """Of many shots; mitigation removes the read-out's errors. Of trajectories, the mean of the same runs in each
+        call."""
         self._require(program, angles)
-        values = self._expectation(program, angles, confusion(0.0, 0.0) if self.spec.mitigation else self.confusion)
-        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
-
-    def _expectation(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
+        matrix, rows = confusion(0.0, 0.0) if self.spec.mitigation else self.confusion, angles.rows
         if self._random(program):
-            return self._mean_of_runs(program, angles, matrix)
-        rows = angles.rows
-        evolution = mock_density.evolution(program, angles, self.noise)
-        observables = mock_density.observed(program, matrix, angles.sample)
-        if evolution.shared and len(rows) > 0:
-            return mock_density.backwards(evolution, observables, rows)
-        return mock_density.final(evolution, rows) @ observables.t()
+            values = self._mean_of_runs(program, angles, matrix)
+        else:
+            evolution = mock_density.evolution(program, angles, self.noise)
+            observables = mock_density.observed(program, matrix, angles.sample)
+            if evolution.shared and rows:
+                values = mock_density.backwards(evolution, observables, rows)
+            else:
+                values = mock_density.final(evolution, rows) @ observables.t()
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n) of what is read, by density matrices."""
@@ -87,13 +85,11 @@ class QPUDevice:
         return StatevectorDevice(self.device)
 
     def variants(self) -> CircuitVariants:
-        plain, undone = replace(self.spec, mitigation=False), self.spec
-        if self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1:
-            undone = replace(self.spec, mitigation=True)
+        plain, mitigable = replace(self.spec, mitigation=False), self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1
         readout = {
             "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
             "raw": QPUDevice(plain, 0, self.device),
-            "mitigated": QPUDevice(undone, 0, self.device),
+            "mitigated": QPUDevice(replace(self.spec, mitigation=True) if mitigable else self.spec, 0, self.device),
         }
         noise = {level: QPUDevice(replace(plain, scale=level * plain.scale), 0, self.device) for level in LEVELS}
         return CircuitVariants(readout, noise)
@@ -102,8 +98,7 @@ class QPUDevice:
         return self.spec.method == "trajectories" or (self.spec.method == "auto" and program.n > MOST_DENSITY)
 
     def _require(self, program: Program, angles: Angles) -> None:
-        refused = self.spec.refuse(Demand(qubits=program.n))
-        if refused:
+        if refused := self.spec.refuse(Demand(qubits=program.n)):
             raise ProgramError(refused)
         require_angles(program, angles)
 
@@ -114,7 +109,7 @@ class QPUDevice:
         return reduce(torch.add, values) / self.spec.trajectories
 
     def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
-        """Shots are shared out over the runs as evenly as they go."""
+        """Shots are divided among the runs as evenly as possible."""
         runs = min(shots, self.spec.trajectories)
         counts = []
         for number in range(runs):

@@ -23,20 +23,16 @@ def run(program: Program, angles: Angles, noise: Noise, generator: torch.Generat
     psi[..., 0] = 1
     for step in fused(program):
         if isinstance(step, Fused):
-            psi = _on_wire(psi, step, program, angles)
+            U = one_wire(step.gates[0], program, angles)
+            for gate in step.gates[1:]:
+                U = one_wire(gate, program, angles) @ U
+            psi = (U[..., None, :, :] @ psi.unflatten(-1, (2**step.wire, 2, -1))).flatten(-3)
             for _ in range(step.pulses):
                 psi = _hit(psi, draw_single(noise, rows, generator), (step.wire,), program.n)
         else:
             psi = two_wires(psi, step, program.n)
             psi = _hit(psi, draw_pair(noise, rows, generator), step.wires, program.n)
     return psi.real.square() + psi.imag.square()
-
-
-def _on_wire(psi: Tensor, step: Fused, program: Program, angles: Angles) -> Tensor:
-    U = one_wire(step.gates[0], program, angles)
-    for gate in step.gates[1:]:
-        U = one_wire(gate, program, angles) @ U
-    return (U[..., None, :, :] @ psi.unflatten(-1, (2**step.wire, 2, -1))).flatten(-3)
 
 
 def twirled(noise: Noise, time: float) -> list[float]:

@@ -6,6 +6,8 @@ of the register, so that a layer is two matrix products.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from neurobench.problems.circuit import Angles, Gate, Program
 
 
 def probabilities(program: Program, angles: Angles) -> Tensor:
-    """(..., 2^n), of all basis states."""
+    """(..., 2^n) of all basis states."""
     psi = state(program, angles)
     return (psi.real.square() + psi.imag.square()).expand(*angles.rows, 2**program.n)
 
@@ -24,13 +26,11 @@ def state(program: Program, angles: Angles) -> Tensor:
     psi[0] = 1
     waiting: dict[int, Tensor] = {}  # wire -> product of its gates so far, (..., 2, 2)
     for gate in program.gates:
-        if len(gate.wires) == 1:
-            (wire,) = gate.wires
-            U = one_wire(gate, program, angles)
-            waiting[wire] = U @ waiting[wire] if wire in waiting else U
+        if len(gate.wires) == 2:
+            psi, waiting = two_wires(_all_wires(psi, waiting, program.n), gate, program.n), {}
             continue
-        psi, waiting = _all_wires(psi, waiting, program.n), {}
-        psi = two_wires(psi, gate, program.n)
+        (wire,), U = gate.wires, one_wire(gate, program, angles)
+        waiting[wire] = U @ waiting[wire] if wire in waiting else U
     return _all_wires(psi, waiting, program.n)
 
 
@@ -65,20 +65,10 @@ def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
     one = torch.eye(2, dtype=psi.dtype, device=psi.device)
     matrices = [gates.get(wire, one) for wire in range(n)]
     half = (n + 1) // 2
-    left, right = _kron_all(matrices[:half]), _kron_all(matrices[half:])
-    square = psi.unflatten(-1, (2**half, -1))
-    square = left @ square
+    square = reduce(kron, matrices[:half]) @ psi.unflatten(-1, (2**half, -1))
     if n > 1:
-        square = square @ right.transpose(-1, -2)
+        square = square @ reduce(kron, matrices[half:]).transpose(-1, -2)
     return square.flatten(-2)
-
-
-def _kron_all(matrices: list[Tensor]) -> Tensor:
-    """(..., 2, 2) of some wires -> (..., 2^k, 2^k)."""
-    total = matrices[0] if matrices else torch.ones(1, 1)
-    for matrix in matrices[1:]:
-        total = kron(total, matrix)
-    return total
 
 
 def kron(a: Tensor, b: Tensor) -> Tensor:

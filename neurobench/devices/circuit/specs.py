@@ -1,4 +1,4 @@
-"""What a configuration says of a quantum processor, and what is known of real ones."""
+"""Parameters of circuit devices, and published medians of real processors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.devices.spec import Demand, DeviceSpec
 
 MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density matrices
-_EVALUATED = 1000  # samples that are evaluated at once
+_EVALUATED = 1000  # samples evaluated at once
 
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
@@ -98,8 +98,7 @@ class QPU(DeviceSpec):
     job: Annotated[int, Bound(1)]
 
     def conflicts(self) -> list[Fault]:
-        faults = []
-        qubit = self.properties()
+        faults, qubit = [], self.properties()
         if qubit.t2 > 2 * qubit.t1:
             faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; no qubit does that"))
         misread = qubit.p1_given_0 + qubit.p0_given_1
@@ -111,7 +110,7 @@ class QPU(DeviceSpec):
         return faults
 
     def properties(self) -> Profile:
-        """The profile with what is set here, scaled."""
+        """The profile with the values set here, scaled."""
         names = ("error_1q", "error_2q", "p1_given_0", "p0_given_1", "t1", "t2")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         profile = replace(PROFILES[self.profile], **given)
@@ -139,7 +138,7 @@ def too_many_for_states(n: int) -> str | None:
 
 
 def memory(numbers: int) -> str:
-    """Of so many complex64 numbers ("8.2 GB")."""
+    """Size of complex64 numbers ("8.2 GB")."""
     size = 8.0 * numbers
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:

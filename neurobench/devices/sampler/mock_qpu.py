@@ -1,4 +1,4 @@
-"""An emulated quantum annealer. A machine that is too big for the chip is drawn in tiles that fit, in turn."""
+"""An emulated quantum annealer. A machine too big for the chip is drawn in tiles that fit, in turn."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler import mock_qpu_errors as errors
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
-from neurobench.devices.sampler.specs import AnnealingQPU
-from neurobench.devices.sampler.topology import CHIPS
+from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.specs import CHIPS, AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.qubo import (
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.problems.bqm import (
     Units,
     ising_of_units,
     rbm_of_units,
@@ -39,8 +37,6 @@ Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule,
 
 
 class Answer(NamedTuple):
-    """Reads of one programmed problem."""
-
     x: Tensor  # (R, N) in {0, 1}
     reads: int  # that it took: more than R where some were discarded
     breaks: float  # fraction of chains that were broken
@@ -73,27 +69,25 @@ class AnnealingChip(dimod.Sampler):
     def sample(
         self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
     ) -> dimod.SampleSet:
-        """Energies are those of the model as it was handed in, not of what the chip made of it."""
+        """Energies are those of the given model, not of what the chip made of it."""
         self.remove_unknown_kwargs(**kwargs)
-        walks.check_call(num_reads, seed, most=MOST_READS)
+        check_call(num_reads, seed, most=MOST_READS)
         problem = units_of_bqm(bqm)
-        misfit = self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions)
-        if misfit:
+        if misfit := self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions):
             raise UserError(misfit + ".")
-        x = walks.coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
+        x = coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
         length = self.chip.clique_chain_length(len(problem.bias))
-        answer = self._anneal(problem, walks.units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
+        answer = self._anneal(problem, anneal_units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
         return sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """`initial_hidden` stands for reverse annealing: each read starts there, and is a programming of its own."""
-        walks.check_call(num_reads, seed, initial_hidden, MOST_READS)
-        misfit = self.spec.refuse(Demand(layers=tuple(rbm.W.shape)))
-        if misfit:
+        """`initial_hidden` stands for reverse annealing: each read starts there, and is programmed anew."""
+        check_call(num_reads, seed, initial_hidden, MOST_READS)
+        if misfit := self.spec.refuse(Demand(layers=tuple(rbm.W.shape))):
             raise UserError(misfit)
         device, rbm = rbm.W.device, RBM(*(part.cpu() for part in rbm))
-        h = walks.coins(derive(seed, _HIDDEN), (num_reads, rbm.W.shape[1]))
-        v = walks.coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
+        h = coins(derive(seed, _HIDDEN), (num_reads, rbm.W.shape[1]))
+        v = coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
         if initial_hidden is not None:
             h = initial_hidden.cpu().clone()
             v = conditional(h, transposed(rbm.W), rbm.a, derive(seed, _VISIBLE)).state
@@ -123,12 +117,11 @@ class AnnealingChip(dimod.Sampler):
         return answers
 
     def _two_layers(self, rbm: RBM, v: Tensor, h: Tensor, seed: int, number: int) -> Answer:
-        """A machine that fits, from v."""
         visible = len(rbm.W)
 
         def walk(problem: Units, betas: list[float], draw: int, x: Tensor) -> Tensor:
             part = rbm_of_units(problem, visible)
-            return torch.cat(walks.layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
+            return torch.cat(anneal_layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
 
         length = self.chip.chain_length(*rbm.W.shape)
         x = torch.cat([v, h], dim=1)
@@ -179,24 +172,18 @@ class AnnealingChip(dimod.Sampler):
 
 
 def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Those of a quantity that every read has its own of; all reads share any other."""
+    """Rows of a quantity (R, N) that differs by read; one (N,) is shared by all reads."""
     return x[rows] if x.ndim == 2 else x
 
 
 def tiles(shape: tuple[int, ...], most: int) -> list[tuple[slice, slice]]:
     """Visible and hidden units of each tile: as few tiles as can be, nearly alike, every pair of units in one."""
-    visible, hidden = (_cuts(size, most) for size in shape)
-    return [(rows, columns) for columns in hidden for rows in visible]
-
-
-def _cuts(size: int, most: int) -> list[slice]:
-    parts = -(-size // most)
-    edges = [size * n // parts for n in range(parts + 1)]
-    return [slice(lo, hi) for lo, hi in pairwise(edges)]
+    visible, hidden = ([size * n // -(-size // most) for n in range(-(-size // most) + 1)] for size in shape)  # edges
+    return [(slice(*rows), slice(*columns)) for columns in pairwise(hidden) for rows in pairwise(visible)]
 
 
 def conditioned(rbm: RBM, v: Tensor, h: Tensor, rows: slice, columns: slice) -> RBM:
-    """The tile's own machine given the other units, whose pull is part of its biases: (R, rows), (R, columns).
+    """The tile's machine given the other units, whose pull is part of its biases: (R, rows), (R, columns).
 
     a'_i = a_i + sum over j outside of W_ij h_j,    b'_j = b_j + sum over i outside of v_i W_ij
     """

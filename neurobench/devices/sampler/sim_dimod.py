@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
+from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
 
-SEED_BITS = 31  # the most that every sampler takes
+SEED_BITS = 31  # every sampler takes so many
 
 
 class WrappedSampler(dimod.Sampler):
@@ -58,7 +57,7 @@ class WrappedSampler(dimod.Sampler):
 
         Chains with given hidden states start there and at v ~ p(v|h).
         """
-        walks.check_call(num_reads, seed, initial_hidden)
+        check_call(num_reads, seed, initial_hidden)
         visible, hidden = rbm.W.shape
         call: dict[str, Any] = {}
         if "num_reads" in self.parameters:

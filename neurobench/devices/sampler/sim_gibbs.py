@@ -1,8 +1,5 @@
-"""Block Gibbs in software: on the two layers of a machine, and on any other model one colour at a time.
-
-Units of one colour do not touch, so they can be updated together. A two-layered model takes two colours: then this
-is block Gibbs.
-"""
+"""Software samplers by Gibbs steps: at one temperature, and annealed. Both are ideal: `seed`, the identity of an
+emulated chip, makes no difference."""
 
 from __future__ import annotations
 
@@ -10,20 +7,20 @@ from collections import deque
 from typing import Any, ClassVar
 
 import dimod
+import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
-from neurobench.devices.sampler.specs import BlockGibbs
+from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.specs import Annealer, BlockGibbs
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.qubo import sampleset, units_of_bqm
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.problems.bqm import sampleset, units_of_bqm
 from neurobench.problems.rbm import RBM
 
 
 class GibbsSampler(dimod.Sampler):
-    """See BlockGibbs. It is ideal: `seed`, the identity of an emulated chip, makes no difference."""
+    """See BlockGibbs. Any other model than a machine is updated one colour at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
     parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": [], "sweeps": []}
@@ -36,11 +33,11 @@ class GibbsSampler(dimod.Sampler):
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
-        walks.check_call(num_reads, seed, initial_hidden)
+        check_call(num_reads, seed, initial_hidden)
         upward, downward, beta = rbm.W, transposed(rbm.W), self.spec.beta
         if initial_hidden is None:
             sweeps = self.spec.sweeps
-            v = walks.coins(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device)
+            v = coins(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device)
             h = conditional(v, upward, rbm.b, derive(seed, 1), beta).state
         else:
             sweeps, h = self.spec.steps, initial_hidden
@@ -51,20 +48,48 @@ class GibbsSampler(dimod.Sampler):
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 
     def sample(
-        self,
-        bqm: dimod.BinaryQuadraticModel,
-        num_reads: int = 1,
-        seed: int = 0,
-        sweeps: int | None = None,
-        **kwargs: Any,
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
     ) -> dimod.SampleSet:
-        """`num_reads` states of any binary quadratic model, with the energies of the model as it was handed in."""
+        """`num_reads` states of any binary quadratic model. `sweeps` may differ from the spec's."""
+        sweeps = kwargs.pop("sweeps", None)
         self.remove_unknown_kwargs(**kwargs)
         sweeps = self.spec.sweeps if sweeps is None else sweeps
-        walks.check_call(num_reads, seed)
+        check_call(num_reads, seed)
         if sweeps < 1:
             raise ValueError(f"sweeps={sweeps} is not at least 1")
         return sampleset(sweep_bqm(bqm, num_reads, seed, sweeps, self.spec.beta), bqm)
+
+
+class AnnealingSampler(dimod.Sampler):
+    """See Annealer: a machine is annealed a layer at a time, any other model a unit at a time."""
+
+    properties: ClassVar[dict[str, Any]] = {}
+    parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": []}
+
+    def __init__(self, spec: Annealer, seed: int, device: torch.device):
+        cooling = np.geomspace(spec.beta_start, spec.beta_end, spec.sweeps)
+        self.schedule = [*cooling.tolist(), *[np.inf] * spec.descents]
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """Low-energy states; from `initial_hidden` v ~ p(v|h) alone."""
+        check_call(num_reads, seed, initial_hidden)
+        betas = self.schedule if initial_hidden is None else [1.0]
+        v = coins(derive(seed, 0), (num_reads, rbm.W.shape[0]), rbm.W.device)
+        h = initial_hidden
+        if h is None:
+            h = coins(derive(seed, 1), (num_reads, rbm.W.shape[1]), rbm.W.device)
+        v, h = anneal_layers(rbm, betas, derive(seed, 2), v, h, initial_hidden is not None)
+        return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
+
+    def sample(
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
+    ) -> dimod.SampleSet:
+        """Low-energy states of any binary quadratic model."""
+        self.remove_unknown_kwargs(**kwargs)
+        check_call(num_reads, seed)
+        problem = units_of_bqm(bqm)
+        x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
+        return sampleset(anneal_units(problem, self.schedule, derive(seed, 1), x), bqm)
 
 
 def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps: int, beta: float) -> Tensor:
@@ -73,7 +98,7 @@ def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps
     Of unit i with the others as they are:  p(x_i = 1) = s(beta (bias_i + sum_j C_ij x_j)).
     """
     problem = units_of_bqm(bqm)
-    x = walks.coins(derive(seed, 0), (num_reads, len(problem.bias)))
+    x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
     blocks = [(units, problem.coupling[:, units].contiguous(), problem.bias[units]) for units in colours(bqm)]
     for sweep in range(sweeps):
         for colour, (units, weights, bias) in enumerate(blocks):
@@ -81,11 +106,9 @@ def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps
     return x
 
 
-def colours(bqm: dimod.BinaryQuadraticModel) -> list[torch.Tensor]:
-    """Classes of units that share no coupling: the smallest free colour, breadth first.
-
-    Breadth first, every neighbour that has a colour lies one layer nearer, so two layers take two colours.
-    """
+def colours(bqm: dimod.BinaryQuadraticModel) -> list[Tensor]:
+    """Classes of units that share no coupling, so that they can be updated together: the smallest free colour, breadth
+    first. Every neighbour that has a colour then lies one layer nearer, so two layers take two colours."""
     place = {variable: n for n, variable in enumerate(bqm.variables)}
     colour: dict[int, int] = {}
     for start in bqm.variables:
@@ -98,7 +121,5 @@ def colours(bqm: dimod.BinaryQuadraticModel) -> list[torch.Tensor]:
             taken = {colour.get(place[other]) for other in neighbours}
             colour[place[unit]] = next(c for c in range(len(taken) + 1) if c not in taken)
             queue.extend(other for other in neighbours if place[other] not in colour)
-    members: list[list[int]] = [[] for _ in range(max(colour.values(), default=-1) + 1)]
-    for unit, c in sorted(colour.items()):
-        members[c].append(unit)
-    return [torch.tensor(units) for units in members]
+    used = range(max(colour.values(), default=-1) + 1)
+    return [torch.tensor([unit for unit in sorted(colour) if colour[unit] == c]) for c in used]

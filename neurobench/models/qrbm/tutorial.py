@@ -1,14 +1,15 @@
-"""The QRBM of the tutorial, to the letter: what it printed can be computed again, and compared with a sound figure."""
+"""The QRBM of the tutorial, to the letter: its printed figures, reproduced beside sound ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.data.dataset import Batch, Split, Splits
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive, kernel_key
 from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, transposed, warm_up
@@ -20,9 +21,6 @@ from neurobench.models.qrbm.spec import TutorialQRBM
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split, Splits
-
 # Purposes of a draw
 DEVICE, GIBBS, VISIBLE, UPDATES, FEATURES, PARTICLES = range(6)
 _N_PARTICLES = 10  # the tutorial's num_particles
@@ -30,7 +28,7 @@ _FITTED = 150  # test images on which the tutorial fits its classifier and score
 
 
 class TutorialLearner(classifier.MachineClassifier):
-    """See `neurobench.models.learner.Learner`. Computes on the CPU: an update an image leaves a GPU nothing to do."""
+    """See `neurobench.models.learner.Learner`. Computes on the CPU: single-image updates leave a GPU nothing to do."""
 
     spec: TutorialQRBM
 
@@ -41,14 +39,14 @@ class TutorialLearner(classifier.MachineClassifier):
         self.sampler = devices["sampler"]
         self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, self.device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
-        self.errors, self.updates = 0.0, 0  # sum of every update's reconstruction error, and how many
+        self.errors, self.updates = 0.0, 0  # summed reconstruction errors of all updates, and their number
         self.device_energy = float("nan")  # of the state that update 0 started from
         warm_up()
         self._descend(torch.zeros(0, len(self.rbm.a)), 0)
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Update 0: all images against the reconstruction of one device state."""
-        classifier.require_images(train.x)
+        super().start(train, initial)
         v = self.pixels(train.x)
         p = equations.p_hidden(self.rbm, v)
         self.errors = float(equations.reconstruction_error(v, equations.p_visible(self.rbm, p)).double().mean())
@@ -73,7 +71,7 @@ class TutorialLearner(classifier.MachineClassifier):
         self.updates += len(v)
         if not all(bool(torch.isfinite(part).all()) for part in self.rbm):
             raise Divergence(f"diverged at update {at.k}: the weights are no longer finite; try a smaller lr")
-        return classifier.error_sums(error)
+        return Sums(extra={"reconstruction_mse": error})
 
     def _descend(self, v: Tensor, k: int) -> float:
         """An update for each of v (B, V). Returns the sum of their errors."""

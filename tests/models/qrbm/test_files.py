@@ -13,7 +13,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Initial, Task
 from neurobench.models.qrbm.classifier import random_rbm
-from neurobench.models.qrbm.exports import exports, initial_rbm
+from neurobench.models.qrbm.learner import exports, initial_rbm
 from neurobench.problems import bqm
 from neurobench.problems.rbm import RBM, energy
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
