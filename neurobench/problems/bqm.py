@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import NamedTuple
 
 import dimod
@@ -42,8 +40,8 @@ def units_of_bqm(bqm: dimod.BinaryQuadraticModel) -> Units:
 
 def units_of_rbm(rbm: RBM) -> Units:
     """x = (v, h): C = [0 W; W' 0], bias = (a, b)."""
-    visible, hidden = rbm.W.shape
-    coupling = torch.zeros(visible + hidden, visible + hidden)
+    visible, n = len(rbm.W), sum(rbm.W.shape)
+    coupling = torch.zeros(n, n)
     coupling[:visible, visible:] = rbm.W
     coupling[visible:, :visible] = rbm.W.t()
     return Units(coupling, torch.cat([rbm.a, rbm.b], dim=-1).cpu())
@@ -107,11 +105,6 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
     W[top, bottom - visible] = -weight
     a, b = np.split(-np.asarray(linear, np.float32), [visible])
     return RBM(torch.from_numpy(W), torch.from_numpy(a.copy()), torch.from_numpy(b.copy()))
-
-
-def files(rbm: RBM) -> Mapping[str, Callable[[], bytes]]:
-    """Format -> what makes the file's bytes."""
-    return {"bqm": partial(bqm_file, rbm), "json": partial(json_file, rbm)}
 
 
 def bqm_file(rbm: RBM) -> bytes:

@@ -41,7 +41,7 @@ class Angles(NamedTuple):
 
 
 class ProgramError(ValueError):
-    """A circuit that means nothing."""
+    """A circuit or angles that mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Program:
         if self.n < 1:
             raise ProgramError(f"a circuit of {self.n} wires cannot be run; give at least 1")
         for gate in self.gates:
-            _check(gate, self.n)
+            _require_gate(gate, self.n)
         used = sorted(gate.slot for gate in self.gates if gate.slot is not None)
         if used != list(range(self.n_sample + self.n_shared)):
             raise ProgramError(f"slots used are {used}; each of 0..{self.n_sample + self.n_shared - 1} once is wanted")
@@ -68,7 +68,7 @@ class Program:
                 raise ProgramError(f"observable {wires} does not name different wires below {self.n}")
 
 
-def _check(gate: Gate, n: int) -> None:
+def _require_gate(gate: Gate, n: int) -> None:
     if gate.name not in GATES:
         guess = did_you_mean(gate.name, GATES)
         raise ProgramError(f"gate {gate.name!r} is unknown; there is {', '.join(GATES)}.{guess}")
@@ -90,9 +90,3 @@ def require_angles(program: Program, angles: Angles) -> None:
             raise ProgramError(f"{name} angles are not all finite; training has diverged, try a smaller learning rate")
     if 0 in angles.sample.shape[:-1]:
         raise ProgramError("an empty batch has no circuit to run")
-
-
-def signs(program: Program) -> list[list[int]]:
-    """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
-    states, last = range(2**program.n), program.n - 1
-    return [[(-1) ** sum(s >> (last - wire) & 1 for wire in wires) for s in states] for wires in program.observables]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, on_bits, rotation, transfer
-from neurobench.devices.circuit.sim_torch import kron, slot_angle
+from neurobench.devices.circuit.sim_statevector import kron, slot_angle
 from neurobench.problems.circuit import Angles, Gate, Program
 
 _WIDE = 2  # wires: with fewer behind a channel, moving its axes to the end is faster than many narrow products
@@ -100,8 +100,8 @@ class _Builder:
             if len(wires) == 2:
                 matrix = kron(matrix, self.identity) if wires[0] == wire else kron(self.identity, matrix)
             self.channels[place] = Channel(wires, matrix @ before)
-        ground = _from_ground(self.identity)
-        return Evolution([self.start.get(i, ground) for i in range(self.program.n)], self.channels, self.shared)
+        start = [self.start.get(wire, _from_ground(self.identity)) for wire in range(self.program.n)]
+        return Evolution(start, self.channels, self.shared)
 
     def _emit(self, wires: tuple[int, ...], matrix: Tensor) -> None:
         self.last |= dict.fromkeys(wires, len(self.channels))
@@ -120,9 +120,8 @@ def _from_ground(matrix: Tensor) -> Tensor:
 
 def final(evolution: Evolution, rows: tuple[int, ...]) -> Tensor:
     """(..., 4^n), r_P = Tr(P rho) behind all channels."""
-    vector = product(evolution.start)
-    vector = vector.expand(*rows, vector.shape[-1])
     n = len(evolution.start)
+    vector = product(evolution.start).expand(*rows, 4**n)
     for channel in evolution.channels:
         vector = _apply(vector, channel, n)
     return vector
@@ -144,14 +143,10 @@ def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -
     if behind >= _WIDE and channel.wires == tuple(range(first, first + size)):
         spread = vector.unflatten(-1, (4**first, 4**size, 4**behind))
         return (matrix[..., None, :, :] @ spread).flatten(-3)
-    lead = vector.ndim - 1
-    axes = [lead + wire for wire in channel.wires]
-    ends = list(range(-len(axes), 0))
-    spread = vector.unflatten(-1, (4,) * n).movedim(axes, ends)
-    rest = spread.shape[lead : lead + n - len(axes)]
-    flat = spread.reshape(*spread.shape[:lead], -1, 4 ** len(axes))
-    flat = flat @ matrix.transpose(-1, -2)
-    spread = flat.reshape(*flat.shape[:-2], *rest, *(4,) * len(axes))
+    lead, ends = vector.ndim - 1, list(range(-size, 0))
+    spread = vector.unflatten(-1, (4,) * n).movedim([lead + wire for wire in channel.wires], ends)
+    flat = spread.reshape(*spread.shape[:lead], -1, 4**size) @ matrix.transpose(-1, -2)
+    spread = flat.reshape(*flat.shape[:-2], *(4,) * n)
     lead = flat.ndim - 2  # a group axis of the matrix may have been added
     return spread.movedim(ends, [lead + wire for wire in channel.wires]).flatten(lead)
 

@@ -31,8 +31,7 @@ def transfer(U: Tensor) -> Tensor:
 
 def rotation(name: str, angle: Tensor) -> Tensor:
     """ry or rz by angles (...) -> (..., 4, 4)."""
-    c, s = angle.cos(), angle.sin()
-    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     if name == "ry":  # turns Z into X
         rows = [one, zero, zero, zero, zero, c, zero, s, zero, zero, one, zero, zero, -s, zero, c]
     else:  # turns X into Y
@@ -94,9 +93,7 @@ class Fused(NamedTuple):
     @property
     def pulses(self) -> int:
         """As RZ-SX-RZ-SX-RZ, where RZ costs nothing and a lone H or X is one pulse."""
-        if any(gate.name == "ry" for gate in self.gates):
-            return 2
-        return min(2, sum(gate.name in ONE_WIRE for gate in self.gates))
+        return min(2, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
 
 
 def fused(program: Program) -> Iterator[Fused | Gate]:

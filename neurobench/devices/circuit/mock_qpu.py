@@ -1,4 +1,8 @@
-"""An emulated gate-based quantum processor."""
+"""An emulated gate-based quantum processor: density matrices, or random Pauli errors in state vectors for more qubits.
+
+Depolarization is a mixture of Paulis; relaxation is twirled into one: X and Y each with (1 - exp(-t/T1))/4, Z with
+(1 - exp(-t/T2))/2 - that. Twirling drops the drift towards |0>, so <Z> of a state near |1> is too negative.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,9 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit import mock_density, mock_trajectories
-from neurobench.devices.circuit.mock_noise import Noise, confusion, duration, mitigated, on_bits
+from neurobench.devices.circuit import mock_density
+from neurobench.devices.circuit import sim_statevector as vectors
+from neurobench.devices.circuit.mock_noise import Fused, Noise, confusion, duration, fused, mitigated, on_bits
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice, draw_counts, require_shots, sign_table
 from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
@@ -65,9 +70,9 @@ class QPUDevice:
             else:
                 parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
                 counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
-        circuits = math.prod(angles.rows)
-        seconds = self.seconds(program, circuits, shots)
-        return Counts(counts, {"circuits": circuits, "shots": circuits * shots, "device_seconds": seconds})
+        n = math.prod(angles.rows)
+        cost = {"circuits": n, "shots": n * shots, "device_seconds": self.seconds(program, n, shots)}
+        return Counts(counts, cost)
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
@@ -110,8 +115,7 @@ class QPUDevice:
 
     def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
         """Shots are divided among the runs as evenly as possible."""
-        runs = min(shots, self.spec.trajectories)
-        counts = []
+        runs, counts = min(shots, self.spec.trajectories), []
         for number in range(runs):
             p = self._run(program, angles, derive(seed, 0, number)).to(torch.float64)
             share = shots // runs + (number < shots % runs)
@@ -119,11 +123,71 @@ class QPUDevice:
         return reduce(torch.add, counts)
 
     def _run(self, program: Program, angles: Angles, seed: int) -> Tensor:
-        return mock_trajectories.run(program, angles, self.noise, torch.Generator().manual_seed(seed))
+        return random_run(program, angles, self.noise, torch.Generator().manual_seed(seed))
+
+
+def random_run(program: Program, angles: Angles, noise: Noise, generator: torch.Generator) -> Tensor:
+    """(..., 2^n) probabilities of one random run for each row of the angles, nothing averaged."""
+    rows = angles.rows
+    psi = torch.zeros(*rows, 2**program.n, dtype=vectors.complex_of(angles.sample), device=angles.sample.device)
+    psi[..., 0] = 1
+    single, pair = noise.strengths
+    after_pulse = [1 - 0.75 * single, *[single / 4] * 3], twirled(noise, noise.qubit.time_1q / 1000)  # of each source
+    after_pair, relaxed = [1 - 15 / 16 * pair, *[pair / 16] * 15], twirled(noise, noise.qubit.time_2q / 1000)
+    for step in fused(program):
+        if isinstance(step, Fused):
+            U = vectors.one_wire(step.gates[0], program, angles)
+            for gate in step.gates[1:]:
+                U = vectors.one_wire(gate, program, angles) @ U
+            psi = (U[..., None, :, :] @ psi.unflatten(-1, (2**step.wire, 2, -1))).flatten(-3)
+            for _ in range(step.pulses):
+                psi = _hit(psi, [_choice(p, rows, generator) for p in after_pulse], (step.wire,), program.n)
+        else:
+            psi = vectors.two_wires(psi, step, program.n)
+            both = _choice(after_pair, rows, generator)
+            hits = [torch.stack([both // 4, both % 4], -1), _choice(relaxed, (*rows, 2), generator)]
+            psi = _hit(psi, hits, step.wires, program.n)
+    return psi.real.square() + psi.imag.square()
+
+
+def twirled(noise: Noise, time: float) -> list[float]:
+    """Probabilities of I, X, Y, Z under relaxation for `time` us."""
+    if not noise.relaxing:
+        return [1.0, 0.0, 0.0, 0.0]
+    flip = (1 - math.exp(-time / noise.qubit.t1)) / 4
+    phase = (1 - math.exp(-time / noise.qubit.t2)) / 2 - flip
+    return [1 - 2 * flip - phase, flip, flip, phase]
+
+
+def _choice(chances: list[float], rows: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """(...) int64: which of the Paulis I, X, Y, Z, or of their pairs, hits each row."""
+    edges = torch.tensor(chances, dtype=torch.float64).cumsum(0)[:-1]
+    return torch.bucketize(torch.rand(rows, generator=generator, dtype=torch.float64), edges, right=True)
+
+
+def _hit(psi: Tensor, sources: list[Tensor], wires: tuple[int, ...], n: int) -> Tensor:
+    """Paulis up to a phase: X flips a bit of the state's number, Z changes a sign, Y does both. `sources`: (...) or, on
+    two wires, (..., 2)."""
+    flips = psi.new_zeros(psi.shape[:-1], dtype=torch.int64)
+    phases = flips.clone()
+    for hits in sources:
+        for position, wire in enumerate(wires):
+            pauli = (hits[..., position] if len(wires) > 1 else hits).to(psi.device)
+            flips = flips ^ (((pauli == 1) | (pauli == 2)).long() << (n - 1 - wire))
+            phases = phases ^ ((pauli >= 2).long() << (n - 1 - wire))
+    if not (flips.any() or phases.any()):
+        return psi
+    states = torch.arange(2**n, device=psi.device)
+    moved = psi.gather(-1, states ^ flips[..., None])
+    both = states & phases[..., None]
+    odd = torch.zeros_like(both)
+    for wire in wires:
+        odd = odd ^ (both >> (n - 1 - wire) & 1)
+    return moved * (1 - 2 * odd)
 
 
 def _parts(angles: Angles, most: int) -> Iterator[Angles]:
-    """The same rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
+    """The rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
     rows = angles.rows
     sample = angles.sample.expand(*rows, -1).reshape(-1, angles.sample.shape[-1])
     common = all(size == 1 for size in angles.shared.shape[:-1])

@@ -29,27 +29,21 @@ class CircuitDevice(Protocol):
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
         """Exact and differentiable: noise and read-out errors are averaged."""
-        ...
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         """`shots` of each circuit."""
-        ...
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
-        ...
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float | None:
         """Modelled device time of `circuits` with `shots` each; None where nothing is modelled."""
-        ...
 
     def ideal(self) -> CircuitDevice:
         """The same without noise. An ideal device returns itself."""
-        ...
 
     def variants(self) -> CircuitVariants:
         """Devices that differ from this one in a single respect, to separate the effects of its imperfections."""
-        ...
 
 
 class CircuitVariants(NamedTuple):

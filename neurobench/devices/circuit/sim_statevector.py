@@ -1,20 +1,23 @@
-"""Exact simulation of quantum circuits by state vectors, and shots drawn from their probabilities."""
+"""Exact simulation by state vectors: in compiled loops on a CPU, in torch on any device; and shots drawn from it.
+
+In torch, neighbouring gates on one wire become one 2x2 matrix; the matrices of all wires, one Kronecker product for
+each half of the register, so that a layer is two matrix products.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit import sim_torch
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
 from neurobench.devices.circuit.specs import MOST_QUBITS, Statevector, too_many_for_states
 from neurobench.kernels.circuit import statevector as kernel
 from neurobench.kernels.circuit.statevector import LANES, Amplitudes, HalfAngles
-from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles, signs
+from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles
 
 ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
 
@@ -41,7 +44,7 @@ class StatevectorDevice:
         elif self.compiled:
             values = _Adjoint.apply(*_grouped(angles), _compiled(program), table).reshape(*angles.rows, -1)
         else:
-            values = sim_torch.probabilities(program, angles) @ table.t()
+            values = probabilities(program, angles) @ table.t()
         return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
@@ -51,7 +54,7 @@ class StatevectorDevice:
             one = (1 + angles.sample.sin()) / 2
             return torch.cat([1 - one, one], -1)
         if not self.compiled:
-            return sim_torch.probabilities(program, angles)
+            return probabilities(program, angles)
         sample, shared = _grouped(Angles(angles.sample.detach(), angles.shared.detach()))
         re, im, _, _ = _final_states(sample, shared, _compiled(program))
         return _ungrouped(re.square_().add_(im.square_()), sample.shape[1]).reshape(*angles.rows, -1)
@@ -83,7 +86,9 @@ class StatevectorDevice:
 @lru_cache(maxsize=16)
 def sign_table(program: Program, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
-    return torch.tensor(signs(program), dtype=dtype, device=device)
+    states, last = range(2**program.n), program.n - 1
+    rows = [[(-1) ** sum(s >> (last - wire) & 1 for wire in wires) for s in states] for wires in program.observables]
+    return torch.tensor(rows, dtype=dtype, device=device)
 
 
 def draw_counts(probabilities: Tensor, shots: int, seed: int) -> Tensor:
@@ -107,6 +112,73 @@ def draw_counts(probabilities: Tensor, shots: int, seed: int) -> Tensor:
 def require_shots(shots: object) -> None:
     if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
         raise ProgramError(f"shots={shots!r} is not an integer at least 1")
+
+
+def probabilities(program: Program, angles: Angles) -> Tensor:
+    """(..., 2^n) of all basis states, by torch alone."""
+    psi = torch.zeros(2**program.n, dtype=complex_of(angles.sample), device=angles.sample.device)
+    psi[0] = 1
+    waiting: dict[int, Tensor] = {}  # wire -> product of its gates so far, (..., 2, 2)
+    for gate in program.gates:
+        if len(gate.wires) == 2:
+            psi, waiting = two_wires(_all_wires(psi, waiting, program.n), gate, program.n), {}
+            continue
+        (wire,), U = gate.wires, one_wire(gate, program, angles)
+        waiting[wire] = U @ waiting[wire] if wire in waiting else U
+    psi = _all_wires(psi, waiting, program.n)
+    return (psi.real.square() + psi.imag.square()).expand(*angles.rows, 2**program.n)
+
+
+def complex_of(angles: Tensor) -> torch.dtype:
+    return torch.complex128 if angles.dtype == torch.float64 else torch.complex64
+
+
+def one_wire(gate: Gate, program: Program, angles: Angles) -> Tensor:
+    """(..., 2, 2) complex."""
+    kind, device = complex_of(angles.sample), angles.sample.device
+    if gate.slot is None:
+        entries = [[1, 1], [1, -1]] if gate.name == "h" else [[0, 1], [1, 0]]
+        return torch.tensor(entries, dtype=kind, device=device) * (2**-0.5 if gate.name == "h" else 1)
+    half = slot_angle(program, angles, gate.slot) / 2
+    c, s = half.cos(), half.sin()
+    if gate.name == "ry":
+        return torch.stack([c, -s, s, c], -1).unflatten(-1, (2, 2)).to(kind)
+    zero = torch.zeros_like(c)
+    diagonal = [torch.complex(c, -s), torch.complex(zero, zero), torch.complex(zero, zero), torch.complex(c, s)]
+    return torch.stack(diagonal, -1).unflatten(-1, (2, 2))
+
+
+def slot_angle(program: Program, angles: Angles, slot: int) -> Tensor:
+    if slot < program.n_sample:
+        return angles.sample[..., slot]
+    return angles.shared[..., slot - program.n_sample]
+
+
+def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
+    if not gates:
+        return psi
+    one = torch.eye(2, dtype=psi.dtype, device=psi.device)
+    matrices = [gates.get(wire, one) for wire in range(n)]
+    half = (n + 1) // 2
+    square = reduce(kron, matrices[:half]) @ psi.unflatten(-1, (2**half, -1))
+    if n > 1:
+        square = square @ reduce(kron, matrices[half:]).transpose(-1, -2)
+    return square.flatten(-2)
+
+
+def kron(a: Tensor, b: Tensor) -> Tensor:
+    """(..., p, p), (..., q, q) -> (..., pq, pq)"""
+    product = a[..., :, None, :, None] * b[..., None, :, None, :]
+    return product.flatten(-4, -3).flatten(-2, -1)
+
+
+def two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
+    """cz or cx on (..., 2^n)."""
+    first, second = (n - 1 - wire for wire in gate.wires)
+    states = torch.arange(2**n, device=psi.device)
+    if gate.name == "cx":
+        return psi[..., states ^ ((states >> first & 1) << second)]
+    return psi * (1 - 2 * (states >> first & states >> second & 1))
 
 
 _compiled = lru_cache(maxsize=16)(kernel.compile_program)

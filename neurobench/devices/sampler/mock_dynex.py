@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import dimod
 import numpy as np
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
 from neurobench.devices.sampler.protocol import Reads, check_call
@@ -21,7 +21,7 @@ _START, _WALK = range(2)  # purposes of a draw
 _SET_BY_CALL = ("annealing_time", "minimum_stepsize", "clones")
 
 
-class DynexSampler(dimod.Sampler):
+class DynexSampler(Sampler):
     """See Dynex. No two devices differ: `seed`, the identity of an emulated chip, makes no difference."""
 
     properties: ClassVar[dict[str, Any]] = {}
@@ -30,9 +30,7 @@ class DynexSampler(dimod.Sampler):
     def __init__(self, spec: Dynex, seed: int, device: torch.device):
         self.spec = spec
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 32, seed: int = 0, **kwargs: Any
-    ) -> dimod.SampleSet:
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 32, seed: int = 0, **kwargs: Any) -> SampleSet:
         """One row, whatever the number of reads. `annealing_time`, `minimum_stepsize`, `clones` may replace the
         spec's."""
         given = {name: kwargs.pop(name) for name in _SET_BY_CALL if name in kwargs}
@@ -66,8 +64,7 @@ class DynexSampler(dimod.Sampler):
 
 def quantized(spec: Dynex, problem: Units) -> Units:
     """The problem as the device stores it: scaled down to its largest coefficient, rounded to its precision."""
-    parts = [part for part in problem if part.numel()]
-    most = max((float(part.abs().max()) for part in parts), default=0.0)
+    most = max((float(part.abs().max()) for part in problem if part.numel()), default=0.0)
     scale = max(1.0, most / spec.largest)
     if spec.precision == 0:
         return Units(*(part / scale for part in problem))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import dimod
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
 from neurobench.config.errors import UserError
@@ -17,22 +17,13 @@ from neurobench.devices.sampler.specs import CHIPS, AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
-from neurobench.problems.bqm import (
-    Units,
-    ising_of_units,
-    rbm_of_units,
-    sampleset,
-    units_of_bqm,
-    units_of_ising,
-    units_of_rbm,
-)
+from neurobench.problems import bqm as forms
+from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
 MOST_READS = 10_000  # a call
 
-# Purposes of a draw
-_CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)
-
+_CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)  # purposes of a draw
 Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule, seed, states -> states
 
 
@@ -43,8 +34,10 @@ class Answer(NamedTuple):
     beta: float  # inverse temperature in units of the model
 
 
-class AnnealingChip(dimod.Sampler):
+class AnnealingChip(Sampler):
     """See AnnealingQPU. `chip_seed`, not the run's `seed`, is the identity of the chip."""
+
+    parameters: ClassVar[dict[str, Any]] = {"num_reads": ["num_reads_range"], "seed": []}
 
     def __init__(self, spec: AnnealingQPU, seed: int, device: torch.device):
         self.spec, self.chip = spec, CHIPS[spec.chip]
@@ -52,33 +45,21 @@ class AnnealingChip(dimod.Sampler):
 
     @property
     def properties(self) -> dict[str, Any]:
-        return {
-            "chip_id": self.spec.chip,
-            "topology": self.chip.topology,
-            "num_qubits": self.chip.qubits,
-            "num_couplers": self.chip.couplers,
-            "num_reads_range": [1, MOST_READS],
-            "h_range": list(self.spec.h_range),
-            "j_range": list(self.spec.j_range),
-        }
+        sizes = {"num_qubits": self.chip.qubits, "num_couplers": self.chip.couplers, "num_reads_range": [1, MOST_READS]}
+        ranges = {"h_range": list(self.spec.h_range), "j_range": list(self.spec.j_range)}
+        return {"chip_id": self.spec.chip, "topology": self.chip.topology, **sizes, **ranges}
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"num_reads": ["num_reads_range"], "seed": []}
-
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
-    ) -> dimod.SampleSet:
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
         """Energies are those of the given model, not of what the chip made of it."""
         self.remove_unknown_kwargs(**kwargs)
         check_call(num_reads, seed, most=MOST_READS)
-        problem = units_of_bqm(bqm)
+        problem = forms.units_of_bqm(bqm)
         if misfit := self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions):
             raise UserError(misfit + ".")
         x = coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
         length = self.chip.clique_chain_length(len(problem.bias))
         answer = self._anneal(problem, anneal_units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
-        return sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
+        return forms.sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """`initial_hidden` stands for reverse annealing: each read starts there, and is programmed anew."""
@@ -94,11 +75,8 @@ class AnnealingChip(dimod.Sampler):
         answers = self._tile_by_tile(rbm, v, h, seed, afresh=initial_hidden is None)
         reads = sum(answer.reads for answer in answers)
         programmings = 1 if len(answers) == 1 and initial_hidden is None else reads
-        cost = {
-            "reads": float(reads),
-            "programmings": float(programmings),
-            "device_seconds": self._timing(programmings, reads)["qpu_access_time"] * 1e-6,
-        }
+        seconds = self._timing(programmings, reads)["qpu_access_time"] * 1e-6
+        cost = {"reads": float(reads), "programmings": float(programmings), "device_seconds": seconds}
         means = {"chain_breaks": [a.breaks for a in answers], "beta": [a.beta for a in answers]}
         info = {name: sum(values) / len(answers) for name, values in means.items()}
         return Reads(v.to(device), h.to(device), cost, info)
@@ -120,27 +98,26 @@ class AnnealingChip(dimod.Sampler):
         visible = len(rbm.W)
 
         def walk(problem: Units, betas: list[float], draw: int, x: Tensor) -> Tensor:
-            part = rbm_of_units(problem, visible)
+            part = forms.rbm_of_units(problem, visible)
             return torch.cat(anneal_layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
 
-        length = self.chip.chain_length(*rbm.W.shape)
-        x = torch.cat([v, h], dim=1)
-        return self._anneal(units_of_rbm(rbm), walk, length, x, derive(seed, _CALL), derive(seed, _PROGRAM, number))
+        length, draw = self.chip.chain_length(*rbm.W.shape), derive(seed, _PROGRAM, number)
+        problem, x = forms.units_of_rbm(rbm), torch.cat([v, h], dim=1)
+        return self._anneal(problem, walk, length, x, derive(seed, _CALL), draw)
 
     def _anneal(self, ideal: Units, walk: Walk, length: int, x: Tensor, call_seed: int, seed: int) -> Answer:
         """Program once, read until every row of x has an answer."""
-        holds, scale = errors.program(self.spec, self.fixed, ising_of_units(ideal), length, call_seed, seed)
+        holds, scale = errors.program(self.spec, self.fixed, forms.ising_of_units(ideal), length, call_seed, seed)
         out, broken, reads = torch.empty_like(x), 0.0, 0
         waiting, attempt = torch.arange(len(x)), 0
         while len(waiting):
             if reads + len(waiting) > MOST_READS:
                 raise UserError(
                     f"repair=discard: {len(x) - len(waiting)} of {len(x)} reads came back whole out of {reads:,}, and "
-                    f"a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or choose another "
-                    "repair."
+                    f"a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or change repair."
                 )
             draw = derive(seed, _READ, attempt)
-            held = units_of_ising(holds._replace(h=_rows(holds.h, waiting)))
+            held = forms.units_of_ising(holds._replace(h=_rows(holds.h, waiting)))
             y = walk(held, [self.spec.beta] * self.spec.sweeps, derive(draw, _WALK), x[waiting])
             y, breaks = self._read(y, Units(ideal.coupling, _rows(ideal.bias, waiting)), length, draw)
             whole = ~breaks.any(1) if self.spec.repair == "discard" else torch.ones(len(y), dtype=torch.bool)

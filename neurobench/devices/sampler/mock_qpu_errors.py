@@ -13,8 +13,7 @@ from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.kernels.random import derive, uniforms
 from neurobench.problems.bqm import Ising, Units
 
-# Purposes of a draw
-_OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)
+_OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)  # purposes of a draw
 
 
 class Programmed(NamedTuple):
@@ -112,9 +111,7 @@ def mirrored(x: Tensor) -> Tensor:
 
 
 class Breaks(NamedTuple):
-    """Of every unit in every read."""
-
-    broken: Tensor  # (R, N) bool
+    broken: Tensor  # (R, N) bool, of every unit in every read
     share: Tensor  # (R, N) of the chain's qubits that still hold the unit's value; 1 where it is whole
 
 

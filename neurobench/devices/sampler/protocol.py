@@ -27,7 +27,6 @@ class Sampler(Protocol):
 
         Raises ValueError for numbers out of bounds, UserError for a machine that the device cannot take.
         """
-        ...
 
 
 def check_call(num_reads: int, seed: int, initial_hidden: Tensor | None = None, most: float = inf) -> None:

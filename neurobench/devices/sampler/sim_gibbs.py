@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
-import dimod
 import numpy as np
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
 from neurobench.devices.sampler.protocol import Reads, check_call
@@ -19,7 +19,7 @@ from neurobench.problems.bqm import sampleset, units_of_bqm
 from neurobench.problems.rbm import RBM
 
 
-class GibbsSampler(dimod.Sampler):
+class GibbsSampler(Sampler):
     """See BlockGibbs. Any other model than a machine is updated one colour at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
@@ -47,9 +47,7 @@ class GibbsSampler(dimod.Sampler):
             v = conditional(h, downward, rbm.a, derive(seed, 2, sweep), beta).state
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
-    ) -> dimod.SampleSet:
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
         """`num_reads` states of any binary quadratic model. `sweeps` may differ from the spec's."""
         sweeps = kwargs.pop("sweeps", None)
         self.remove_unknown_kwargs(**kwargs)
@@ -57,10 +55,16 @@ class GibbsSampler(dimod.Sampler):
         check_call(num_reads, seed)
         if sweeps < 1:
             raise ValueError(f"sweeps={sweeps} is not at least 1")
-        return sampleset(sweep_bqm(bqm, num_reads, seed, sweeps, self.spec.beta), bqm)
+        problem = units_of_bqm(bqm)
+        x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
+        blocks = [(units, problem.coupling[:, units].contiguous(), problem.bias[units]) for units in colours(bqm)]
+        for sweep in range(sweeps):
+            for colour, (units, weights, bias) in enumerate(blocks):  # p(x_i = 1) = s(beta (bias_i + sum_j C_ij x_j))
+                x[:, units] = conditional(x, weights, bias, derive(seed, 1, sweep, colour), self.spec.beta).state
+        return sampleset(x, bqm)
 
 
-class AnnealingSampler(dimod.Sampler):
+class AnnealingSampler(Sampler):
     """See Annealer: a machine is annealed a layer at a time, any other model a unit at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
@@ -81,9 +85,7 @@ class AnnealingSampler(dimod.Sampler):
         v, h = anneal_layers(rbm, betas, derive(seed, 2), v, h, initial_hidden is not None)
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
-    ) -> dimod.SampleSet:
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
         """Low-energy states of any binary quadratic model."""
         self.remove_unknown_kwargs(**kwargs)
         check_call(num_reads, seed)
@@ -92,21 +94,7 @@ class AnnealingSampler(dimod.Sampler):
         return sampleset(anneal_units(problem, self.schedule, derive(seed, 1), x), bqm)
 
 
-def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps: int, beta: float) -> Tensor:
-    """States (num_reads, N) in {0, 1} after `sweeps` updates of every unit, from a random start.
-
-    Of unit i with the others as they are:  p(x_i = 1) = s(beta (bias_i + sum_j C_ij x_j)).
-    """
-    problem = units_of_bqm(bqm)
-    x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
-    blocks = [(units, problem.coupling[:, units].contiguous(), problem.bias[units]) for units in colours(bqm)]
-    for sweep in range(sweeps):
-        for colour, (units, weights, bias) in enumerate(blocks):
-            x[:, units] = conditional(x, weights, bias, derive(seed, 1, sweep, colour), beta).state
-    return x
-
-
-def colours(bqm: dimod.BinaryQuadraticModel) -> list[Tensor]:
+def colours(bqm: BinaryQuadraticModel) -> list[Tensor]:
     """Classes of units that share no coupling, so that they can be updated together: the smallest free colour, breadth
     first. Every neighbour that has a colour then lies one layer nearer, so two layers take two colours."""
     place = {variable: n for n, variable in enumerate(bqm.variables)}

@@ -48,9 +48,8 @@ class Annealer(DeviceSpec):
     The inverse temperature grows by a constant factor from sweep to sweep. On a machine trained for an epoch on MNIST
     a chain at 0.05 is still quite random; from 0.5 on it reaches lower energies in less time.
 
-    Chains with given hidden states are continued, not optimised: they take one sweep at inverse temperature 1, as in
-    block Gibbs. (Greedy sweeps from the data's states as negative phase ended at 17 % of MNIST.) To train on annealed
-    states set model.negative=device.
+    Chains with given hidden states take one sweep at inverse temperature 1, as in block Gibbs. (Greedy sweeps from the
+    data's states as negative phase ended at 17 % of MNIST.) To train on annealed states set model.negative=device.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -115,8 +114,8 @@ GIVEN = {
 
 
 def _class_fault(path: str) -> str | None:
-    fault, module = outside_fault(path, SAMPLERS), path.rpartition(".")[0]
-    if fault or is_installed(module):
+    module = path.rpartition(".")[0]
+    if (fault := outside_fault(path, SAMPLERS)) or is_installed(module):
         return fault
     if path in SAMPLERS:
         return not_installed(f"={path}", module, "annealing")
@@ -248,7 +247,6 @@ class AnnealingQPU(DeviceSpec):
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
     too_big: Literal["error", "block"]
     rounds: Count
-
     annealing_time: Annotated[float, Bound(0.5, 2000)]  # us
     sweeps_per_us: Positive
     beta: Positive
@@ -257,7 +255,6 @@ class AnnealingQPU(DeviceSpec):
     h_range: Range
     j_range: Range
     coupling_range: Range
-
     h_dac: tuple[Spread, ...]  # [at the lowest, at the highest value]
     j_dac: tuple[Spread, ...]
     sigma_h: Spread
@@ -267,11 +264,9 @@ class AnnealingQPU(DeviceSpec):
     flux: Spread
     h_scale_spread: Spread
     susceptibility: Annotated[float, Bound(-1, 0)]  # chi: a field leaks to its neighbours as chi J h
-
     chain_break: Probability
     repair: Literal["majority_vote", "weighted_random", "minimize_energy", "discard"]
     readout: Probability
-
     programming_time: Microseconds
     readout_time: Microseconds  # of a read, as the next; D-Wave's lie between 17 and 235 by the number of qubits
     delay_time: Microseconds

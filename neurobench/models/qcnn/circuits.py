@@ -58,8 +58,7 @@ def to_qasm(program: Program, sample: list[float] | None, shared: list[float]) -
     inputs = [f"x{i}" for i in range(program.n_sample)]
     angles = [*(inputs if sample is None else map(repr, sample)), *map(repr, shared)]
     lines = ["OPENQASM 3.0;", 'include "stdgates.inc";']
-    if sample is None:
-        lines += [f"input float[64] {name};" for name in inputs]
+    lines += [f"input float[64] {name};" for name in inputs] if sample is None else []
     lines += [f"qubit[{program.n}] q;", f"bit[{program.n}] c;"]
     for gate in program.gates:
         argument = "" if gate.slot is None else f"({angles[gate.slot]})"

@@ -66,7 +66,7 @@ def _shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRun
     figures = {f"accuracy_at_{n}_shots": accuracy(learner, test, replace(runner, shots=n)) for n in SHOTS}
     exact = scores(learner, test, replace(runner, shots=None))
     y = test.y.to(exact.device)
-    figures["exact_accuracy"] = _accuracy(exact, y)
+    figures["exact_accuracy"] = float((exact.argmax(1) == y).double().mean())
     figures |= likelihood(learner.main.head.probabilities(exact), y)
     if ideal is runner.device:
         return figures
@@ -103,11 +103,8 @@ def scores(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> T
 
 
 def accuracy(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> float:
-    return _accuracy(scores(learner, split, runner), split.y)
-
-
-def _accuracy(scores: Tensor, y: Tensor) -> float:
-    return float((scores.argmax(1) == y.to(scores.device)).double().mean())
+    guess = scores(learner, split, runner).argmax(1)
+    return float((guess == split.y.to(guess.device)).double().mean())
 
 
 def mean_abs_dz(learner: HybridQCNNLearner, split: Split, device: CircuitDevice, shots: int | None = None) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -92,34 +93,27 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     noise = device.variants().noise
     figure = Figure(figsize=(9.6 if noise else 5.2, 5.4), layout="constrained")
     grid = figure.subplots(2, 2 if noise else 1, sharey="row", squeeze=False)
-    for (name, one), colour in zip(devices.items(), (GREEN, BLUE), strict=False):
-        accuracies = [accuracy(learner, test, replace(runner, device=one, shots=n)) for n in SHOTS]
-        errors = [mean_abs_dz(learner, test, one, shots=n) for n in SHOTS]
-        for axes, values in zip(grid[:, 0], (accuracies, errors), strict=True):
-            axes.plot(SHOTS, values, marker="o", color=colour, label=name)
-    _label(list(grid[:, 0]), "shots of each circuit")
+
+    def plot(axes: Any, x: Sequence[float], runners: list[CircuitRunner], colours: list[str], **style: Any) -> None:
+        errors = [mean_abs_dz(learner, test, one.device, one.shots) for one in runners]
+        accuracies = [accuracy(learner, test, one) for one in runners]
+        for one, values, colour in zip(axes, (accuracies, errors), colours, strict=True):
+            one.plot(x, values, marker="o", color=colour, **style)
+
+    for (label, one), colour in zip(devices.items(), (GREEN, BLUE), strict=False):
+        plot(grid[:, 0], SHOTS, [replace(runner, device=one, shots=n) for n in SHOTS], [colour] * 2, label=label)
+    _label(grid[:, 0], "shots of each circuit")
     if noise:
-        _against_noise(learner, test, noise, list(grid[:, 1]))
+        levels = [level for level in noise if level > 0]
+        for shots, style, label in ((None, "-", "exact"), (100, "--", "100 shots"), (1, ":", "1 shot")):
+            runners = [replace(runner, device=noise[level], shots=shots) for level in levels]
+            plot(grid[:, 1], levels, runners, [BLUE, RED], linestyle=style, label=label)
+        _label(grid[:, 1], "noise, times that of the device")
     figure.suptitle(f"the first {len(test)} test images", fontsize=10)
     return figure
 
 
-def _against_noise(
-    learner: HybridQCNNLearner, test: Split, noise: Mapping[float, CircuitDevice], axes: list[Axes]
-) -> None:
-    assert learner.runner is not None
-    levels = [level for level in noise if level > 0]
-    for shots, style in ((None, "-"), (100, "--"), (1, ":")):
-        label = "exact" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"
-        runners = [replace(learner.runner, device=noise[level], shots=shots) for level in levels]
-        accuracies = [accuracy(learner, test, runner) for runner in runners]
-        errors = [mean_abs_dz(learner, test, noise[level], shots) for level in levels]
-        axes[0].plot(levels, accuracies, style, marker="o", color=BLUE, label=label)
-        axes[1].plot(levels, errors, style, marker="o", color=RED, label=label)
-    _label(axes, "noise, times that of the device")
-
-
-def _label(axes: list[Axes], x: str) -> None:
+def _label(axes: Any, x: str) -> None:
     for one, name in zip(axes, ("test accuracy", "mean |dZ|"), strict=True):
         one.set_xscale("log")
         one.set_ylabel(name)
@@ -200,11 +194,10 @@ def _draw(axes: Axes, column: int, gate: Gate, program: Program) -> None:
             label, colour = f"{label}\nw{gate.slot - program.n_sample}", LEARNED
         _box(axes, column, gate.wires[0], label, colour)
         return
-    first, second = gate.wires
     marker, size = ("o", 6) if gate.name == "cz" else ("P", 9)
-    axes.plot([column, column], [first, second], color="black", linewidth=1.2)
-    axes.plot(column, first, "o", color="black", markersize=6)
-    axes.plot(column, second, marker, color="black", markersize=size)
+    axes.plot([column, column], gate.wires, color="black", linewidth=1.2)
+    axes.plot(column, gate.wires[0], "o", color="black", markersize=6)
+    axes.plot(column, gate.wires[1], marker, color="black", markersize=size)
 
 
 def _box(axes: Axes, column: float, wire: int, label: str, colour: str) -> None:

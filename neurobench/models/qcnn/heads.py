@@ -19,7 +19,6 @@ from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.problems.circuit import Angles, Program
 
 _SMALLEST = 1e-6  # probability whose logarithm is taken
-
 Parameters = Mapping[str, Tensor]
 
 
@@ -163,18 +162,14 @@ class Trainable:
         p = self.named()
         return self.head.scores(p, self.features(p, network.trunk(p, x).z, runner, seed))
 
-    def losses(self, scores: Tensor, y: Tensor, runner: CircuitRunner | None) -> Tensor:
-        """(B,) of each sample."""
-        return self.head.losses(scores, y, runner.shots if runner else None)
-
     def learn(
         self, x: Tensor, y: Tensor, mask: Tensor | None, lr: float, runner: CircuitRunner | None, seed: int
     ) -> tuple[float, int]:
-        """One step of Adam on the mean loss. Returns the summed loss and the number of right answers."""
+        """One step of Adam on the mean loss. Returns the summed loss and the number of correct predictions."""
         flat = self.params.detach().requires_grad_()
         p = network.views(self.parts, flat)
         scores = self.head.scores(p, self.features(p, network.trunk(p, x, mask).z, runner, seed))
-        loss = self.losses(scores, y, runner).mean()
+        loss = self.head.losses(scores, y, runner.shots if runner else None).mean()
         (g,) = torch.autograd.grad(loss, flat)
         self.moments = descend([self.params], [g], self.moments, lr, weight_decay=self.weight_decay)
         return float(loss.detach()) * len(y), int((scores.detach().argmax(1) == y).sum())

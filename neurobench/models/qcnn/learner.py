@@ -47,8 +47,7 @@ class HybridQCNNLearner:
         self.main = self.networks[spec.head]
         self.runner: CircuitRunner | None = None  # of circuits, to predict
         self.learning_runner: CircuitRunner | None = None  # and to learn
-        program = self.main.head.program
-        if program is not None:
+        if (program := self.main.head.program) is not None:
             circuit, factor = devices["circuit"], 1.0 if spec.shift_without_half else 0.5
             self.runner = self.learning_runner = CircuitRunner(circuit, program, spec.shots, spec.gradient, factor)
             if spec.train_on == "ideal":
@@ -74,10 +73,8 @@ class HybridQCNNLearner:
         spec, seed = self.spec, self.seeds.training
         x, y = self.images(batch.x), batch.y.to(self.device)
         if spec.batch_one and len(y) != 1:
-            raise UserError(
-                f"batch_one=true, as in the tutorial's view(1, -1), takes one image at a time, not {len(y)}. "
-                "Set training.batch_size=1, or model.batch_one=false."
-            )
+            sentence = f"batch_one=true, as in the tutorial's view(1, -1), takes one image at a time, not {len(y)}. "
+            raise UserError(sentence + "Set training.batch_size=1, or model.batch_one=false.")
         dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
         mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
         x = moved(x, spec.jitter, derive(seed, _MOVE, at.k))
@@ -96,18 +93,16 @@ class HybridQCNNLearner:
     def measure(self, batch: Batch) -> Sums:
         """With circuits run as in learning; `predict` always runs them on the device."""
         x, y = self.images(batch.x), batch.y.to(self.device)
-        scores = {
-            head: net.scores(x, self._learning_runner_of(net), self.predict_seed(x))
-            for head, net in self.networks.items()
-        }
-        loss = float(self.main.losses(scores[self.spec.head], y, self.learning_runner).sum())
+        seed, runners = self.predict_seed(x), self._learning_runner_of
+        scores = {head: net.scores(x, runners(net), seed) for head, net in self.networks.items()}
+        shots = self.learning_runner.shots if self.learning_runner else None
+        loss = float(self.main.head.losses(scores[self.spec.head], y, shots).sum())
         return self._sums(loss, {head: int((each.argmax(1) == y).sum()) for head, each in scores.items()})
 
     def _learning_runner_of(self, net: Trainable) -> CircuitRunner | None:
         return self.learning_runner if net is self.main else None
 
     def _sums(self, loss: float, correct: Mapping[str, int]) -> Sums:
-        """`correct` by head."""
         extra = {f"{head}_accuracy": float(correct[head]) for head in self.classical}
         return Sums(loss, float(correct[self.spec.head]), extra)
 
@@ -134,7 +129,7 @@ class HybridQCNNLearner:
         theirs, ours = state["settings"], self._settings()
         differing = [f"{key}={theirs.get(key)} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
         if differing:
-            raise UserError(f"the checkpoint does not fit: {'; '.join(differing)}. Use its settings, or train anew.")
+            raise UserError(f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or retrain.")
         for head, net in self.networks.items():
             net.load_state_dict(state["members"][head])
 
@@ -148,9 +143,8 @@ class HybridQCNNLearner:
         """Raises UserError for anything but a batch of images of the task's shape."""
         if not isinstance(x, Tensor) or x.dtype != torch.float32 or tuple(x.shape[1:]) != self.task.shape or not len(x):
             seen = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-            raise UserError(
-                f"images must be float32 (B, {', '.join(map(str, self.task.shape))}) with B at least 1, not {seen}"
-            )
+            shape = ", ".join(map(str, self.task.shape))
+            raise UserError(f"images must be float32 (B, {shape}) with B at least 1, not {seen}")
         return x.to(self.device)
 
     def predict_seed(self, x: Tensor) -> int:
@@ -172,11 +166,8 @@ def exports(learner: HybridQCNNLearner) -> Mapping[str, Callable[[], bytes]]:
 
 @torch.no_grad()
 def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
-    """Operations of the network that predicts: of its classical layers.
-
-    Pixels are graded and 0 becomes -1: they are MACs, and none is saved. Activations are counted where they are
-    computed: ReLU after pooling. Rescaling by `gain` is no layer of synapses.
-    """
+    """Of the classical layers. Pixels are graded and 0 becomes -1: they are MACs, and none is saved. Activations are
+    counted where they are computed: ReLU after pooling. Rescaling by `gain` is no layer of synapses."""
     x = learner.images(x)
     head, p = learner.main.head, learner.main.named()
     act = network.trunk(p, x)

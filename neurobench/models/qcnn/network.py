@@ -24,12 +24,9 @@ class Part(NamedTuple):
 def trunk_parts(shape: tuple[int, ...], n: int) -> dict[str, Part]:
     """Of a trunk from images (C, H, W) to n numbers. Convolutions and linear layers are initialised as torch's."""
     flat = CHANNELS[1] * math.prod(((side - 4) // 2 - 4) // 2 for side in shape[1:])
-    return {
-        **affine("conv1", (CHANNELS[0], shape[0], KERNEL, KERNEL)),
-        **affine("conv2", (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)),
-        **affine("hidden", (HIDDEN, flat)),
-        **affine("z", (n, HIDDEN)),
-    }
+    conv1, conv2 = (CHANNELS[0], shape[0], KERNEL, KERNEL), (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)
+    layers = {"conv1": conv1, "conv2": conv2, "hidden": (HIDDEN, flat), "z": (n, HIDDEN)}
+    return {key: part for name, weight in layers.items() for key, part in affine(name, weight).items()}
 
 
 def affine(name: str, shape: tuple[int, ...]) -> dict[str, Part]:
@@ -97,6 +94,5 @@ def dropout_mask(batch: int, rate: float, seed: int, device: torch.device) -> Te
     """(B, 16): 0 for a dropped channel, else 1 / (1 - rate)."""
     if rate == 0:
         return None
-    generator = torch.Generator().manual_seed(seed)
-    keep = torch.rand(batch, CHANNELS[1], generator=generator) >= rate
+    keep = torch.rand(batch, CHANNELS[1], generator=torch.Generator().manual_seed(seed)) >= rate
     return (keep / (1 - rate)).to(device)

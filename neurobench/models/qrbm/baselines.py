@@ -16,15 +16,12 @@ from neurobench.kernels.random import derive
 from neurobench.models.common.readout import scores
 from neurobench.models.learner import Divergence, Seeds, Step, Sums, Task
 from neurobench.models.qrbm.classifier import Classifier, MachineClassifier
-from neurobench.models.qrbm.spec import PixelsLR, SklearnRBM
+from neurobench.models.qrbm.spec import SklearnRBM
 from neurobench.problems.rbm import RBM
 
 
 class PixelsLearner(Classifier):
     """Logistic regression on pixels: nothing is learned before it is finalized."""
-
-    def __init__(self, spec: PixelsLR, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
-        super().__init__(spec, task, seeds, device)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """The loss of weights that are still 0."""
@@ -44,7 +41,7 @@ class SklearnLearner(MachineClassifier):
     """scikit-learn's BernoulliRBM batch by batch through `partial_fit`. Computes on the CPU, in float64."""
 
     def __init__(self, spec: SklearnRBM, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
-        super().__init__(spec, task, seeds, torch.device("cpu"))
+        super().__init__(spec, task, seeds, devices, torch.device("cpu"))
         inputs = prod(task.shape)
         self.machine = BernoulliRBM(spec.n_hidden, learning_rate=spec.lr, batch_size=spec.chains)
         self.machine.n_features_in_ = inputs

@@ -54,7 +54,7 @@ def require_images(x: Any) -> None:
 class Classifier:
     """Base of the learners: logistic regression on `features`, fitted once after training."""
 
-    def __init__(self, spec: Any, task: Task, seeds: Seeds, device: torch.device):
+    def __init__(self, spec: Any, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec: Any = spec  # with `threshold` and the readout's settings
         self.task, self.seeds, self.device = task, seeds, device
         self.readout: Readout | None = None
@@ -141,11 +141,8 @@ def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Ten
 
 
 def operations(learner: Classifier, x: Any) -> Operations:
-    """Operations to classify images; the sampler is needed for learning alone.
-
-    v (B, V) -> hidden probabilities (B, H) where there is a machine -> features (B, F) -> classes. Binary pixels count
-    as spikes.
-    """
+    """v (B, V) -> hidden probabilities (B, H) of a machine -> features (B, F) -> classes; no sampler is needed. Binary
+    pixels count as spikes."""
     readout, v, spikes = learner.fitted, learner.pixels(x), learner.threshold is not None
     connections, populations = [], []
     weights: dict[str, Tensor] = {}

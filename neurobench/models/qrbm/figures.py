@@ -12,12 +12,10 @@ from neurobench.data.dataset import Split
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.qrbm.classifier import MachineClassifier
 
-COLUMNS = 10
-SHOWN = 50  # test images
+COLUMNS, SHOWN = 10, 50  # test images
 
 
 def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
-    """By file name without suffix."""
     shown = test.head(SHOWN)
     v, q = learner.pixels(shown.x).cpu(), learner.reconstruct(shown.x).cpu()
     predicted = learner.predict(shown.x).argmax(1).cpu()

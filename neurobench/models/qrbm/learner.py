@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Ta
 from neurobench.models.qrbm import classifier
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import rbm as equations
-from neurobench.problems.bqm import files, read_file
+from neurobench.problems.bqm import bqm_file, json_file, read_file
 from neurobench.problems.rbm import RBM
 
 # Purposes of a draw within one update
@@ -34,7 +35,7 @@ class QRBMLearner(classifier.MachineClassifier):
     spec: QRBM
 
     def __init__(self, spec: QRBM, task: Task, seeds: Seeds, devices: Mapping[str, Sampler], device: torch.device):
-        super().__init__(spec, task, seeds, device)
+        super().__init__(spec, task, seeds, devices, device)
         self.sampler = devices["sampler"]
         self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
@@ -69,10 +70,8 @@ class QRBMLearner(classifier.MachineClassifier):
         self.chains = after if spec.negative != "cd" else self.chains
         rate = spec.lr * FACTORS[spec.lr_schedule](at.k, at.n)
         if not ascend(rbm, self.velocity, Pair(v, p), Pair(u, q), rate, spec.weight_decay, spec.momentum):
-            raise Divergence(
-                f"diverged at update {at.k}: the weights are no longer finite (lr={spec.lr:g}, "
-                f"momentum={spec.momentum:g}); try a smaller lr"
-            )
+            rates = f"lr={spec.lr:g}, momentum={spec.momentum:g}"
+            raise Divergence(f"diverged at update {at.k}: the weights are no longer finite ({rates}); try a smaller lr")
         return Sums(extra={"reconstruction_mse": float(error.mean()) * len(v)})
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
@@ -131,12 +130,8 @@ class QRBMLearner(classifier.MachineClassifier):
         return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "rbm": dict(self.rbm._asdict()),
-            "velocity": dict(self.velocity._asdict()),
-            "chains": self.chains,
-            **super().state_dict(),
-        }
+        machine = {"rbm": dict(self.rbm._asdict()), "velocity": dict(self.velocity._asdict())}
+        return {**machine, "chains": self.chains, **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
@@ -147,7 +142,7 @@ class QRBMLearner(classifier.MachineClassifier):
 
 def exports(learner: classifier.MachineClassifier) -> Mapping[str, Callable[[], bytes]]:
     """Format -> what makes the file's bytes."""
-    return files(learner.rbm)
+    return {"bqm": partial(bqm_file, learner.rbm), "json": partial(json_file, learner.rbm)}
 
 
 def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:
