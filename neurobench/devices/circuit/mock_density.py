@@ -37,7 +37,7 @@ class Evolution(NamedTuple):
 
 
 def evolution(program: Program, angles: Angles, noise: Noise) -> Evolution:
-    """All channels of a program with its angles, in the angles' precision."""
+    """In the angles' precision."""
     builder = _Builder(program, angles, noise)
     for step in fused(program):
         if isinstance(step, Fused):

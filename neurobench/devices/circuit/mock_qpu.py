@@ -109,7 +109,7 @@ class QPUDevice:
 
     def _mean_of_runs(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
         table = sign_table(program, angles.sample.dtype, self.device).t()
-        runs = (self._run(program, angles, derive(0, number)) for number in range(self.spec.trajectories))
+        runs = (random_run(program, angles, self.noise, derive(0, number)) for number in range(self.spec.trajectories))
         values = (on_bits(p, matrix.to(table), program.n) @ table for p in runs)
         return reduce(torch.add, values) / self.spec.trajectories
 
@@ -117,21 +117,18 @@ class QPUDevice:
         """Shots are divided among the runs as evenly as possible."""
         runs, counts = min(shots, self.spec.trajectories), []
         for number in range(runs):
-            p = self._run(program, angles, derive(seed, 0, number)).to(torch.float64)
+            p = random_run(program, angles, self.noise, derive(seed, 0, number)).to(torch.float64)
             share = shots // runs + (number < shots % runs)
             counts.append(draw_counts(on_bits(p, self.confusion.to(p), program.n), share, derive(seed, 1, number)))
         return reduce(torch.add, counts)
 
-    def _run(self, program: Program, angles: Angles, seed: int) -> Tensor:
-        return random_run(program, angles, self.noise, torch.Generator().manual_seed(seed))
 
-
-def random_run(program: Program, angles: Angles, noise: Noise, generator: torch.Generator) -> Tensor:
+def random_run(program: Program, angles: Angles, noise: Noise, seed: int) -> Tensor:
     """(..., 2^n) probabilities of one random run for each row of the angles, nothing averaged."""
     rows = angles.rows
     psi = torch.zeros(*rows, 2**program.n, dtype=vectors.complex_of(angles.sample), device=angles.sample.device)
     psi[..., 0] = 1
-    single, pair = noise.strengths
+    generator, (single, pair) = torch.Generator().manual_seed(seed), noise.strengths
     after_pulse = [1 - 0.75 * single, *[single / 4] * 3], twirled(noise, noise.qubit.time_1q / 1000)  # of each source
     after_pair, relaxed = [1 - 15 / 16 * pair, *[pair / 16] * 15], twirled(noise, noise.qubit.time_2q / 1000)
     for step in fused(program):

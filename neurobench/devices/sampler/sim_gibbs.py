@@ -28,9 +28,6 @@ class GibbsSampler(Sampler):
     def __init__(self, spec: BlockGibbs, seed: int, device: torch.device):
         self.spec = spec
 
-    def __repr__(self) -> str:
-        return f"GibbsSampler({self.spec})"
-
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
         check_call(num_reads, seed, initial_hidden)
@@ -78,10 +75,8 @@ class AnnealingSampler(Sampler):
         """Low-energy states; from `initial_hidden` v ~ p(v|h) alone."""
         check_call(num_reads, seed, initial_hidden)
         betas = self.schedule if initial_hidden is None else [1.0]
-        v = coins(derive(seed, 0), (num_reads, rbm.W.shape[0]), rbm.W.device)
-        h = initial_hidden
-        if h is None:
-            h = coins(derive(seed, 1), (num_reads, rbm.W.shape[1]), rbm.W.device)
+        v, h = (coins(derive(seed, i), (num_reads, rbm.W.shape[i]), rbm.W.device) for i in range(2))
+        h = h if initial_hidden is None else initial_hidden
         v, h = anneal_layers(rbm, betas, derive(seed, 2), v, h, initial_hidden is not None)
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
 

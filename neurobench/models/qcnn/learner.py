@@ -52,6 +52,7 @@ class HybridQCNNLearner:
             self.runner = self.learning_runner = CircuitRunner(circuit, program, spec.shots, spec.gradient, factor)
             if spec.train_on == "ideal":
                 self.learning_runner = CircuitRunner(circuit.ideal(), program, None, "autograd")
+        self.learning_runners = {head: self.learning_runner if head == spec.head else None for head in self.networks}
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Warn of what an epoch would cost on the real device."""
@@ -81,7 +82,7 @@ class HybridQCNNLearner:
         assert spec.lr is not None  # `for_task` leaves nothing open
         lr = FACTORS[spec.schedule](at.k, at.n) * spec.lr
         sums = {
-            head: net.learn(x, y, mask, lr, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
+            head: net.learn(x, y, mask, lr, self.learning_runners[head], derive(seed, _LEARN, at.k))
             for head, net in self.networks.items()
         }
         for loss, _ in sums.values():
@@ -93,14 +94,11 @@ class HybridQCNNLearner:
     def measure(self, batch: Batch) -> Sums:
         """With circuits run as in learning; `predict` always runs them on the device."""
         x, y = self.images(batch.x), batch.y.to(self.device)
-        seed, runners = self.predict_seed(x), self._learning_runner_of
-        scores = {head: net.scores(x, runners(net), seed) for head, net in self.networks.items()}
+        seed, runners = self.predict_seed(x), self.learning_runners
+        scores = {head: net.scores(x, runners[head], seed) for head, net in self.networks.items()}
         shots = self.learning_runner.shots if self.learning_runner else None
         loss = float(self.main.head.losses(scores[self.spec.head], y, shots).sum())
         return self._sums(loss, {head: int((each.argmax(1) == y).sum()) for head, each in scores.items()})
-
-    def _learning_runner_of(self, net: Trainable) -> CircuitRunner | None:
-        return self.learning_runner if net is self.main else None
 
     def _sums(self, loss: float, correct: Mapping[str, int]) -> Sums:
         extra = {f"{head}_accuracy": float(correct[head]) for head in self.classical}
