@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -115,7 +116,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     remedy = CHECKPOINT_REMEDY
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError,
             TypeError, AssertionError, MemoryError) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -103,14 +103,17 @@ class RunFolder:
         return "killed" if status == "running" and not self.in_use else status
 
     def damage(self) -> list[str]:
-        """Which of its small files are damaged, and how."""
-        found = [] if self.has("run.json") else ["run.json is missing"]
-        for read in (self.record, self.result, self.metrics, self.config):
+        """Which of its text files are damaged, and how."""
+        found, read = [], {}
+        for name in ("record", "result", "metrics", "config"):
             try:
-                read()
+                read[name] = getattr(self, name)()
             except Damaged as damage:
                 found.append(damage.reason)
-        return list(dict.fromkeys(found))
+        epochs = (read.get("result") or {}).get("epochs", 0)
+        if "metrics" in read and len(read["metrics"]) < epochs:
+            found.append(f"metrics.jsonl has {len(read['metrics'])} of {epochs} epochs")
+        return found
 
     @property
     def is_finished(self) -> bool:
