@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import composer, explain
+from neurobench.config.compose import composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
 from neurobench.experiment.plan import faults_of
@@ -23,7 +23,7 @@ def main(words: list[str]) -> int:
 
 
 def _one(overrides: list[str], config_dir: str | None) -> int:
-    faults, config = explain(overrides, config_dir)
+    faults, config = explain(read(overrides, config_dir), config_dir)
     if config is not None:
         faults += faults_of(config)
     if faults:
