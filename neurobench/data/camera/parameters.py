@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict, dataclass
 from math import erf, sqrt
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED
+from neurobench.kernels.camera import SIDE, Prepared
 
 FITTED = BUNDLED / "camera.json"
-SENSOR = (2, 34, 34)  # polarities, rows, columns
-SIDE = 34
+SENSOR = (2, SIDE, SIDE)  # polarities, rows, columns
 FINE = 3  # points of the scene for each screen pixel, both ways
 MARGIN = 3  # dark screen pixels around the image
 TAPS = 5  # screen pixels that one point sees
+SHARED = Prepared._fields[Prepared._fields.index("dt") + 1 :]  # constants of all pixels, as the kernel takes them
 STEP = 2000.0  # us; the image moves by at most 0.25 pixels meanwhile
 
 Positive = Annotated[float, Bound(0, above=True)]
@@ -96,42 +97,27 @@ def as_json(camera: Camera) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-class Prepared(NamedTuple):
-    """A camera as the kernel takes it; see `neurobench.kernels.camera.emulate`."""
-
-    screen: np.ndarray  # (256,) float32
-    taps: np.ndarray  # (F, TAPS) float32
-    first: np.ndarray  # (F,) int64
-    base: np.ndarray  # (SIDE^2, 2) float32
-    path: np.ndarray  # (K, 2) float32
-    black: np.float32
-    pixel: np.ndarray  # (10,) float64
-    threshold: np.ndarray  # (2, SIDE^2) float32
-    hot: np.ndarray  # (2 SIDE^2,) float64
-
-
 def prepare(camera: Camera, seed: int) -> Prepared:
-    """`seed` draws the pixels' mismatch beside the pattern: another seed is another copy of the sensor."""
+    """`seed` draws the pixels' mismatch besides the pattern: another seed is another copy of the sensor."""
     taps, first = _optics(camera.blur)
     base, path = _geometry(camera)
     z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
     if camera.pattern:
         z += np.array(camera.pattern)
     threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(z)
-    pixel = [STEP, camera.refractory, camera.refractory_tail, camera.delay, camera.rate, camera.rate_gain]
-    pixel += [camera.threshold_noise, camera.background, camera.refractory_darker, camera.lost]
-    screen = ((np.arange(256) / 255) ** camera.gamma).astype(np.float32)
     hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
     return Prepared(
-        screen,
-        taps,
-        first,
-        base,
-        path,
-        np.float32(camera.black),
-        np.array(pixel),
-        threshold.astype(np.float32),
-        hot.cumsum() / hot.sum(),
+        screen=((np.arange(256) / 255) ** camera.gamma).astype(np.float32),
+        taps=taps,
+        first=first,
+        black=np.float32(camera.black),
+        path=path,
+        rests=(np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
+        base=base,
+        threshold=threshold.astype(np.float32),
+        hot=hot.cumsum() / hot.sum(),
+        dt=STEP,
+        **{name: float(getattr(camera, name)) for name in SHARED},
     )
 
 
