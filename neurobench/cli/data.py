@@ -98,8 +98,7 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera.figures import figures
-    from neurobench.data.camera.likeness import floors, likeness, pairs, summary
+    from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
 
     console = Console()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")

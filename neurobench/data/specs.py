@@ -163,7 +163,7 @@ class YinYang(DatasetSpec):
     split to split: no sample is in two.
     """
 
-    opens: ClassVar[str] = "neurobench.data.yin_yang_stream.load"
+    opens: ClassVar[str] = "neurobench.data.yin_yang.load"
     layout: ClassVar[Layout] = "vector"
     shape: ClassVar[tuple[int, ...]] = (4,)  # x, y, 1 - x, 1 - y
     n_classes: ClassVar[int] = 3

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, class_table, classify
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, YinYangStream, class_table, classify
 from tests.data.plain_yin_yang import class_of, plain_draw
 from tests.specs import spec
 
@@ -53,8 +52,8 @@ def test_any_seed_radius_and_pieces_give_what_the_plain_loop_gives(seed, radii, 
 
 def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
     """Small fetches, so that goals and points of one sample fall on both sides of a fetch in every way."""
-    monkeypatch.setattr("neurobench.data.yin_yang_stream.LEAST", 5)
-    monkeypatch.setattr("neurobench.data.yin_yang_stream.MOST", 7)
+    monkeypatch.setattr("neurobench.data.yin_yang.LEAST", 5)
+    monkeypatch.setattr("neurobench.data.yin_yang.MOST", 7)
     samples, labels = YinYangStream(42).draw(1000)
     assert np.array_equal(samples, PUBLISHED["seed42_samples"])
     assert np.array_equal(labels, PUBLISHED["seed42_labels"])

@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.data.aer import Recording, encode
 from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
-from neurobench.data.camera.figures import figures
+from neurobench.data.camera.likeness import figures
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events, StoredEvents, concatenate
 from neurobench.data.files import combined
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.nmnist import EMULATED_NOTE
+from neurobench.data.nmnist import EMULATED_NOTE, Recording, encode
 from neurobench.data.specs import NMNIST, NMNISTEmulated
 
 N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST

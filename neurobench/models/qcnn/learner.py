@@ -13,8 +13,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
-from neurobench.models.common.augment import moved
-from neurobench.models.common.schedules import FACTORS
+from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
 from neurobench.models.qcnn.circuits import CircuitRunner

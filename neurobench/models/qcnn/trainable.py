@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurobench.models.common.optim import Moments, at_rest, descend
+from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.qcnn import network
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.heads import HEADS, QuantumHead

@@ -12,7 +12,7 @@ from torch import Tensor
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive, uniforms
 from neurobench.kernels.rbm.layers import Pair, ascend, conditional, transposed, warm_up
-from neurobench.models.common.schedules import FACTORS
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier
 from neurobench.models.qrbm.exports import initial_rbm
