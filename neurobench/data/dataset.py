@@ -51,9 +51,7 @@ class Split:
 
     def head(self, n: int | None) -> Split:
         """The first n samples (all of them where n is None or larger)."""
-        if n is None or n >= len(self):
-            return self
-        return Split(self.x[:n], self.y[:n], self.ids[:n])
+        return self if n is None or n >= len(self) else Split(self.x[:n], self.y[:n], self.ids[:n])
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ def hold_out(n: int, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray
     import numpy as np
 
     if not 0 <= validation < n:
-        raise DataError(
-            f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
-        )
+        fault = f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
+        raise DataError(fault)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n - validation]), np.sort(order[n - validation :])

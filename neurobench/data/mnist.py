@@ -27,7 +27,8 @@ def load(spec: MNIST, seed: int) -> Splits:
     with checked_root(spec.root) as root:
         images, labels = read(root, train=True)
         test_images, test_labels = read(root, train=False)
-    chosen, tested = (_positions(each, spec.digits) for each in (labels, test_labels))
+    digits = torch.tensor(spec.digits)
+    chosen, tested = (torch.isin(each, digits).nonzero().squeeze(1) for each in (labels, test_labels))  # ascending
     if spec.train_per_class is None:
         trained, held = (chosen[part] for part in hold_out(len(chosen), spec.validation, seed))
     else:
@@ -38,13 +39,14 @@ def load(spec: MNIST, seed: int) -> Splits:
         per_class = spec.train_per_class if spec.test_slice_bug else spec.test_per_class
         first, _ = _first(tested, test_labels, per_class or spec.test_per_class)
         validation = _split(test_images, test_labels, first, spec.digits)
+    shown = f"the {len(tested)} official test images of digits {', '.join(map(str, spec.digits))}"
     return Splits(
         train=_split(images, labels, trained, spec.digits),
         validation=validation,
         test=_split(test_images, test_labels, tested, spec.digits),
         source="bundled" if spec.root is None else spec.root,
         sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
-        evaluated_on=_description(len(tested), spec.digits),
+        evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
     )
 
 
@@ -59,11 +61,6 @@ def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:
 
     stored = MNIST(root, train=train, download=False)
     return stored.data, stored.targets.long()
-
-
-def _positions(labels: Tensor, digits: Sequence[int]) -> Tensor:
-    """Where the digits are: (n,) int64, ascending."""
-    return torch.isin(labels, torch.tensor(digits)).nonzero().squeeze(1)
 
 
 def _first(ids: Tensor, labels: Tensor, per_class: int) -> tuple[Tensor, Tensor]:
@@ -83,18 +80,12 @@ def _split(images: Tensor, labels: Tensor, ids: Tensor, digits: Sequence[int]) -
     return Split(x, number[labels[ids]], ids)
 
 
-def _description(n_test: int, digits: Sequence[int]) -> str:
-    if sorted(digits) == list(range(10)):
-        return "the official test set"
-    return f"the {n_test} official test images of digits {', '.join(map(str, digits))}"
-
-
 @contextmanager
 def checked_root(root: str | None) -> Iterator[Path]:
     """A root for torchvision whose four files, unpacked under ROOT/MNIST/raw, have just been checked, bit for bit.
 
-    The user's root where its files are unpacked; otherwise the cache folder, unpacked into from the root's
-    (or, with None, the package's own) .gz files. Raises DataError.
+    The user's root where its files are unpacked; otherwise the cache folder, into which the root's .gz files (with
+    None: the package's) are unpacked. Raises DataError.
     """
     if root is None:
         packed = [files.BUNDLED / gz.name for gz in MNIST_GZ]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -27,10 +27,9 @@ from torch import as_tensor
 
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events
-from neurobench.data.files import BUNDLED, NMNIST_ZIP, REINSTALL, Declared, checked_bytes, combined
+from neurobench.data.files import BUNDLED, NMNIST_ZIP, OFFICIAL, REINSTALL, Declared, checked_bytes, combined
 from neurobench.data.specs import NMNIST, NMNISTFolds
 
-OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full set, numbered from 1
 SENSOR = (2, 34, 34)  # polarities, rows, columns
 EVENT = 5  # bytes
 SIDE = 34  # pixels, both ways
@@ -98,32 +97,28 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
 
 
 def _files(root: str | None) -> list[list[RecordingFile]]:
-    """Training and test recordings, each by number: the bundled ones, or those under ROOT/NMNIST.
-
-    Raises DataError; never downloads.
-    """
-    if root is None:
-        return [_bundled(declared) for declared in NMNIST_ZIP]
-    return [_under_root(root, split) for split in OFFICIAL]
+    """Training and test recordings, by number: bundled, or under ROOT/NMNIST. Raises DataError; never downloads."""
+    return [_bundled(each) for each in NMNIST_ZIP] if root is None else [_under_root(root, each) for each in OFFICIAL]
 
 
 def _bundled(declared: Declared) -> list[RecordingFile]:
     archive = zipfile.ZipFile(io.BytesIO(checked_bytes(BUNDLED / declared.name, declared, REINSTALL)))
     files = []
+
+    def read(member: str, name: str) -> tuple[Recording, str]:
+        raw = archive.read(member)
+        return decode(raw, name), hashlib.sha256(raw).hexdigest()
+
     for member in archive.infolist():
         label, number = _identify(member.filename)
         name = f"{declared.name}:{member.filename}"
-        read = partial(_read_member, archive, member.filename, name)
-        files.append(RecordingFile(name, number, label, member.file_size, read))
+        files.append(RecordingFile(name, number, label, member.file_size, partial(read, member.filename, name)))
     return _in_order(files)
 
 
-def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> tuple[Recording, str]:
-    raw = archive.read(member)
-    return decode(raw, name), hashlib.sha256(raw).hexdigest()
-
-
 def _under_root(root: str, split: str) -> list[RecordingFile]:
+    from tonic import datasets
+
     base = Path(root).expanduser()
     paths = sorted((base / "NMNIST" / split).glob("**/*.bin"))
     if not paths:
@@ -133,32 +128,26 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
         )
     for path in paths:
         _identify(path.as_posix())  # before tonic, which takes the label from a folder's last character
-    stored = _open_with_tonic(base, train=split == "Train")
-    files = []
-    for k, name in enumerate(stored.data):
-        label, number = _identify(Path(name).as_posix())
-        files.append(RecordingFile(name, number, label, Path(name).stat().st_size, partial(_read_file, stored, k)))
-    return _in_order(files)
-
-
-def _open_with_tonic(base: Path, train: bool) -> Any:
-    """tonic's data set over the folders as they are; tonic would otherwise download where it misses its archive."""
-    from tonic import datasets
 
     class NMNIST(datasets.NMNIST):  # tonic builds the folder's name from the class's
         def _check_exists(self) -> bool:
-            return True
+            return True  # tonic would download where it misses its archive
 
-    return NMNIST(str(base), train=train)
+    stored = NMNIST(str(base), train=split == "Train")
+    files = []
 
+    def read(k: int) -> tuple[Recording, str]:
+        """Recording k as tonic decodes it, once its bytes have passed our checks."""
+        raw = Path(stored.data[k]).read_bytes()
+        decode(raw, stored.data[k])
+        events, _ = stored[k]
+        fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
+        return Recording(*fields), hashlib.sha256(raw).hexdigest()
 
-def _read_file(stored: Any, k: int) -> tuple[Recording, str]:
-    """Recording k as tonic decodes it, once its bytes have passed our checks."""
-    raw = Path(stored.data[k]).read_bytes()
-    decode(raw, stored.data[k])
-    events, _ = stored[k]
-    fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
-    return Recording(*fields), hashlib.sha256(raw).hexdigest()
+    for k, name in enumerate(stored.data):
+        label, number = _identify(Path(name).as_posix())
+        files.append(RecordingFile(name, number, label, Path(name).stat().st_size, partial(read, k)))
+    return _in_order(files)
 
 
 def _identify(path: str) -> tuple[int, int]:

@@ -43,15 +43,9 @@ def load(spec: YinYang, seed: int) -> Splits:
         x, y = YinYangStream(split_seed, spec.r_small, spec.r_big, spec.stream).draw(n)
         digest.update(x.tobytes() + y.tobytes())
         splits.append(Split(torch.from_numpy(x), torch.from_numpy(y), first + torch.arange(n)))
+    described = f"{spec.test} samples drawn with seed {spec.test_seed}"
     train, validation, test = splits
-    return Splits(
-        train,
-        validation,
-        test,
-        source="generated",
-        sha256=digest.hexdigest(),
-        evaluated_on=f"{spec.test} samples drawn with seed {spec.test_seed}",
-    )
+    return Splits(train, validation, test, source="generated", sha256=digest.hexdigest(), evaluated_on=described)
 
 
 class Shape(NamedTuple):
@@ -90,18 +84,13 @@ def class_table(shape: Shape) -> np.ndarray:
     table = classify(shape, x + side / 2, y + side / 2)
     slack = 1e-9  # far above rounding, far below a cell
     for centre, radius in ((R, R), (1.5 * R, 0.5 * R), (0.5 * R, 0.5 * R), (1.5 * R, r), (0.5 * R, r)):
-        near, far = _distances(x - centre, y - R, side)
+        u, v = x - centre, y - R  # of the lower corner
+        near = np.hypot(np.maximum(0, np.maximum(u, -u - side)), np.maximum(0, np.maximum(v, -v - side)))
+        far = np.hypot(np.maximum(abs(u), abs(u + side)), np.maximum(abs(v), abs(v + side)))
         table[(near - slack <= radius) & (radius <= far + slack)] = BOUNDARY
     table[(y - slack <= R) & (y + side + slack >= R)] = BOUNDARY
     table.flags.writeable = False
     return table
-
-
-def _distances(x: np.ndarray, y: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
-    """From the origin to the nearest and to the farthest point of squares whose lower corners are (x, y)."""
-    near = np.hypot(np.maximum(0, np.maximum(x, -x - side)), np.maximum(0, np.maximum(y, -y - side)))
-    far = np.hypot(np.maximum(abs(x), abs(x + side)), np.maximum(abs(y), abs(y + side)))
-    return near, far
 
 
 class YinYangStream:
@@ -109,17 +98,12 @@ class YinYangStream:
 
     def __init__(self, seed: int, r_small: float = 0.1, r_big: float = 0.5, stream: Stream = "compat"):
         shape = Shape(r_small, r_big)
-        self._points: _Compat | _Fast = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
+        self.points: _Compat | _Fast = _Compat(seed, shape) if stream == "compat" else _Fast(seed, shape)
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The next n samples: (n, 4) float32 x, y, 1 - x, 1 - y, and (n,) int64 classes."""
-        points, labels = self._points.draw(n)
+        points, labels = self.points.draw(n)
         return np.concatenate([points, 1 - points], axis=1).astype(np.float32), labels
-
-    @property
-    def words(self) -> int:
-        """Raw words that the samples drawn so far took of the published sequence; 0 with "fast"."""
-        return self._points.words
 
 
 class _Compat:
@@ -137,6 +121,7 @@ class _Compat:
 
     @property
     def words(self) -> int:
+        """Of the published sequence that the samples drawn so far took."""
         return self._fetched - len(self._words) + self._at
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -207,8 +192,6 @@ class _Compat:
 class _Fast:
     """The same distribution from a newer generator, without rejection by class."""
 
-    words = 0
-
     def __init__(self, seed: int, shape: Shape):
         self._random = np.random.default_rng(seed)
         self._shape = shape
@@ -216,9 +199,7 @@ class _Fast:
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         ahead = [(self._points, self._labels)]
-        missing = n - len(self._labels)
-        for _ in range(0, missing, BLOCK):
-            ahead.append(self._block())
+        ahead += [self._block() for _ in range(0, n - len(self._labels), BLOCK)]
         points, labels = (np.concatenate(parts) for parts in zip(*ahead, strict=True))
         self._points, self._labels = points[n:], labels[n:]
         return points[:n], labels[:n]

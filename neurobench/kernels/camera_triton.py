@@ -186,12 +186,8 @@ def emulate(shown, camera, chunks, room, device) -> tuple[np.ndarray, np.ndarray
     sizes, edge = (fine, steps, room, pixels), float(np.float32(fine - 1.001))
     grid = n, triton.cdiv(pixels, WIDTH)
     simulate_pixels[grid](recordings, sensor, codes, counts, sizes, edge, width=WIDTH, **LAUNCH)
-    return _in_order(codes, counts), counts.cpu().numpy()
-
-
-def _in_order(codes: Tensor, counts: Tensor) -> np.ndarray:
-    """Each recording's codes by size, as unsigned numbers, one recording after the other."""
-    valid = torch.arange(codes.shape[1], device=codes.device) < counts[:, None]
-    owner = torch.arange(len(codes), device=codes.device)[:, None].expand(codes.shape)[valid]
+    # Each recording's codes by size, as unsigned numbers, one recording after the other.
+    valid = torch.arange(room, device=device) < counts[:, None]
+    owner = torch.arange(n, device=device)[:, None].expand(codes.shape)[valid]
     ordered = (owner << 32 | codes[valid].long() & 0xFFFFFFFF).sort().values
-    return ordered.to(torch.int32).cpu().numpy().view(np.uint32)
+    return ordered.to(torch.int32).cpu().numpy().view(np.uint32), counts.cpu().numpy()

@@ -23,7 +23,7 @@ def test_the_published_samples_come_out_bit_for_bit(seed):
     samples, labels = stream.draw(1000)
     assert np.array_equal(samples, PUBLISHED[f"seed{seed}_samples"])
     assert np.array_equal(labels, PUBLISHED[f"seed{seed}_labels"])
-    assert stream.words == PUBLISHED[f"seed{seed}_words"][-1]
+    assert stream.points.words == PUBLISHED[f"seed{seed}_words"][-1]
     assert (samples.dtype, labels.dtype) == (np.float32, np.int64)
 
 
@@ -33,7 +33,7 @@ def test_sample_by_sample_the_same_words_are_used():
         samples, labels = stream.draw(1)
         assert np.array_equal(samples[0], PUBLISHED["seed42_samples"][k])
         assert labels[0] == PUBLISHED["seed42_labels"][k]
-        assert stream.words == PUBLISHED["seed42_words"][k]
+        assert stream.points.words == PUBLISHED["seed42_words"][k]
 
 
 @settings(max_examples=15, deadline=None)

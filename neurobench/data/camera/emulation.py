@@ -119,9 +119,8 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
                 codes.tofile(file)
                 lengths.append(counts)
         np.save(staging / "length.npy", np.concatenate(lengths))
-        (staging / "made.json").write_text(
-            json.dumps({"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)})
-        )
+        record = {"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)}
+        (staging / "made.json").write_text(json.dumps(record))
         if not folder.exists():
             staging.rename(folder)
     finally:

@@ -8,11 +8,10 @@
    the same image
 4. thresholds pixel by pixel, over all pairs (`fit_sensor`); 3 and 4 once more
 
-The 100 real test recordings are not looked at. The camera that ships was fitted in these steps with another
-implementation of CMA-ES, so a new fit ends at another camera, as it does with another number of threads or another
-processor: hold it against the recordings by `neurobench data camera --of FILE.json`. What such a camera is worth on
-training recordings that it was not fitted to, `--pairs 500` shows, with
-`neurobench data camera --of FILE.json --fitted-to 500`.
+The 100 real test recordings are not looked at. The camera that ships was fitted with another implementation of CMA-ES,
+so a new fit ends at another camera, as it does with another number of threads or another processor: compare it with the
+recordings by `neurobench data camera --of FILE.json`; after `--pairs 500`, with training recordings that it was not
+fitted to by `--fitted-to 500` too.
 """
 
 from __future__ import annotations
@@ -123,9 +122,7 @@ def _cma() -> Any:
 
 def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: bool = False) -> np.ndarray:
     """(n,) where the distribution of candidates stands after so many rounds of 14, which began at 0 with sd 0.5."""
-    optimizer = import_extra("cmaes", "camera-fit", "fitting a camera").CMA(
-        mean=np.zeros(n), sigma=0.5, seed=0, population_size=14
-    )
+    optimizer = _cma()(mean=np.zeros(n), sigma=0.5, seed=0, population_size=14)
     for k in range(rounds):
         candidates = [optimizer.ask() for _ in range(optimizer.population_size)]
         losses = [loss(v) for v in candidates]
@@ -199,9 +196,8 @@ def fit_path(events: Events, images: Tensor, steps: int = 90, batch: int = 60) -
     draw = torch.Generator().manual_seed(0)
     readings = torch.tensor(READINGS)
     edges = torch.arange(BINS + 1) * BIN / 1000
-    corner = torch.stack(
-        [_interpolated(edges, readings[:, 0].contiguous(), readings[:, axis]) for axis in (1, 2)], 1
-    ).requires_grad_()
+    ms, row, column = readings.T.contiguous()
+    corner = torch.stack([_interpolated(edges, ms, axis) for axis in (row, column)], 1).requires_grad_()
     turn = torch.eye(2).requires_grad_()
     logs = torch.tensor([-0.7, -1.0, -1.6]).requires_grad_()  # blur, black, threshold
     parts = [{"params": [corner, logs], "lr": 0.05}, {"params": [turn], "lr": 0.003}]

@@ -94,13 +94,11 @@ def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
     def count(name: str, one: float, other: float, more: str = "") -> tuple[str, ...]:
         return name, f"{one:.0f}", f"{other:.0f}", f"{other / one - 1:+.1%}{more}"
 
-    def differing(one: np.ndarray, other: np.ndarray) -> str:
-        return f"{difference(one, other):.1%} of all events"
-
     each = np.abs(made.events / real.events - 1).mean()
     bits = real.curve.sum(1), made.curve.sum(1)
     curves = real.curve.sum(0), made.curve.sum(0)
     busy = _busy_bins(*curves)
+    pixels = real.pixels.sum(0), made.pixels.sum(0)
     images = real.maps.sum(1), made.maps.sum(1)
     summed = [maps.reshape(len(maps), 2, -1).sum(1) for maps in images]
     extremes = [f"{each.events.min()}, {each.events.max()}" for each in (real, made)]
@@ -110,9 +108,9 @@ def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
         ("fewest, most", *extremes, ""),
         count("brighter (bit 0)", bits[0][0], bits[1][0]),
         count("darker (bit 1)", bits[0][1], bits[1][1]),
-        ("rate curve, 10 ms bins", "", "", differing(*curves)),
+        ("rate curve, 10 ms bins", "", "", f"{difference(*curves):.1%} of all events"),
         ("  bins of over 100 events", "", "", f"{busy.mean():.1%} on average, {busy.max():.1%} at worst"),
-        ("rate map, 34 x 34 pixels", "", "", differing(real.pixels.sum(0), made.pixels.sum(0))),
+        ("rate map, 34 x 34 pixels", "", "", f"{difference(*pixels):.1%} of all events"),
         ("count maps of a recording", "", "", f"cosine {cosine(*images):.3f}"),
         ("  polarities together", "", "", f"cosine {cosine(*summed):.3f}"),
         ("maps of 10 ms", "", "", f"cosine {cosine(real.maps, made.maps):.3f}"),
@@ -175,18 +173,25 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     below = halves[1].subplots(1, 5, width_ratios=(1.5, 1.5, 0.9, 0.9, 1.1))
     top = 1.4 * max(each.curve.max() for each in (*train, *test))
     for axis, pair, name in ((below[0], train, "training"), (below[1], test, "test")):
-        _curves(axis, pair, top)
+        for bit, label, colour in BITS:
+            for one, words, style in zip(pair, ("real", "emulated"), ("-", "--"), strict=True):
+                line = {"color": colour, "linestyle": style, "linewidth": 1.2, "label": f"{label}, {words}"}
+                axis.plot((np.arange(BINS) + 0.5) * BIN / 1000, one.curve[bit], **line)
+        axis.set(xlabel="ms", xlim=(0, 320), ylim=(0, top))
+        axis.grid(alpha=0.3)
         axis.set_title(f"{len(pair[0].events)} {name} pairs", fontsize=10)
     below[0].set_ylabel("events in 10 ms, mean of a recording")
     below[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper right", handlelength=1.4, columnspacing=1.2)
     largest = np.percentile(train[0].pixels.sum(0), 99.8)  # but for a hot pixel or two
     for axis, one, name in zip(below[2:4], train, ("real", "emulated"), strict=True):
         shown = axis.imshow(one.pixels.sum(0), cmap="viridis", vmin=0, vmax=largest)
-        axis.set_xlabel(f"events a pixel,\n{name}, training")
-        axis.set_xticks([])
-        axis.set_yticks([])
+        axis.set(xlabel=f"events a pixel,\n{name}, training", xticks=[], yticks=[])
     halves[1].colorbar(shown, ax=list(below[2:4]), orientation="horizontal", location="top", shrink=0.6, aspect=25)
-    _scatter(below[4], train, test)
+    for (real, made), name, colour in ((train, "training", "#999999"), (test, "test", "#222222")):
+        below[4].plot(real.events, made.events, ".", markersize=3, color=colour, alpha=0.7, label=name)
+    below[4].axline((0, 0), slope=1, color="#d1752c", linewidth=1)
+    below[4].set(xlabel="events of a real recording", ylabel="of the emulated one of the same image")
+    below[4].legend(frameon=False, fontsize=8, markerscale=2)
     return drawn
 
 
@@ -197,26 +202,8 @@ def _recordings(drawn: Any, pair: tuple[Summary, ...]) -> None:
         for row, bins in enumerate(SACCADES):
             axis = panels[row, column]
             axis.imshow(maps[bins, 0].sum(0) - maps[bins, 1].sum(0), cmap="RdBu_r", vmin=-6, vmax=6)
-            axis.set_xticks([])
-            axis.set_yticks([])
+            axis.set(xticks=[], yticks=[])
         panels[0, column].set_title(("real", "emulated")[column % 2], fontsize=10)
     for row in range(len(SACCADES)):
         panels[row, 0].set_ylabel(f"saccade {row + 1}")
     drawn.suptitle("test recordings: brighter (red) less darker (blue) events of each saccade", fontsize=11)
-
-
-def _curves(axis: Any, pair: tuple[Summary, ...], top: float) -> None:
-    ms = (np.arange(BINS) + 0.5) * BIN / 1000
-    for bit, name, colour in BITS:
-        for one, words, style in zip(pair, ("real", "emulated"), ("-", "--"), strict=True):
-            axis.plot(ms, one.curve[bit], color=colour, linestyle=style, linewidth=1.2, label=f"{name}, {words}")
-    axis.set(xlabel="ms", xlim=(0, 320), ylim=(0, top))
-    axis.grid(alpha=0.3)
-
-
-def _scatter(axis: Any, train: tuple[Summary, ...], test: tuple[Summary, ...]) -> None:
-    for (real, made), name, colour in ((train, "training", "#999999"), (test, "test", "#222222")):
-        axis.plot(real.events, made.events, ".", markersize=3, color=colour, alpha=0.7, label=name)
-    axis.axline((0, 0), slope=1, color="#d1752c", linewidth=1)
-    axis.set(xlabel="events of a real recording", ylabel="of the emulated one of the same image")
-    axis.legend(frameon=False, fontsize=8, markerscale=2)

@@ -77,18 +77,18 @@ class Camera(Record):
 
 def read(path: str | None) -> Camera:
     """The fitted camera, or another one from a JSON file with the same keys. Raises DataError."""
+
+    def as_tuple(value: Any) -> Any:
+        return tuple(map(as_tuple, value)) if isinstance(value, list) else value
+
     file = FITTED if path is None else Path(path).expanduser()
     try:
-        return Camera(**{key: _as_tuple(value) for key, value in json.loads(file.read_text()).items()})
+        return Camera(**{key: as_tuple(value) for key, value in json.loads(file.read_text()).items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave out "
             "dataset.camera to use the one that ships."
         ) from error
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def as_json(camera: Camera) -> str:
@@ -99,45 +99,32 @@ def as_json(camera: Camera) -> str:
 
 def prepare(camera: Camera, seed: int) -> Prepared:
     """`seed` draws the pixels' mismatch besides the pattern: another seed is another copy of the sensor."""
-    taps, first = _optics(camera.blur)
-    base, path = _geometry(camera)
     z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
     if camera.pattern:
         z += np.array(camera.pattern)
-    threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(z)
     hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
+    # What each fine point sees of the screen's square pixels along one axis: their overlap with a Gaussian.
+    u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their middles
+    first = np.floor(u + 0.5).astype(np.int64) - TAPS // 2
+    edges = first[:, None] + np.arange(TAPS + 1) - 0.5 - u[:, None]
+    below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / camera.blur)
+    turn = np.array(camera.turn)
+    pixels = np.stack(np.divmod(np.arange(SIDE * SIDE), SIDE), axis=1) - 13.5
+    t = np.arange(camera.knots[-1] // STEP + 1) * STEP
+    corner = np.stack([np.interp(t, camera.knots, axis) for axis in (camera.row, camera.column)], axis=1)
     return Prepared(
         screen=((np.arange(256) / 255) ** camera.gamma).astype(np.float32),
-        taps=taps,
+        taps=np.diff(below, axis=1).astype(np.float32),
         first=first,
         black=np.float32(camera.black),
-        path=path,
+        path=(-corner @ turn.T * FINE).astype(np.float32),
         rests=(np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
-        base=base,
-        threshold=threshold.astype(np.float32),
+        base=((pixels @ turn.T + 13.5 + MARGIN + 0.5) * FINE - 0.5).astype(np.float32),
+        threshold=(np.array([[camera.brighter], [camera.darker]]) * np.exp(z)).astype(np.float32),
         hot=hot.cumsum() / hot.sum(),
         dt=STEP,
         **{name: float(getattr(camera, name)) for name in SHARED},
     )
-
-
-def _optics(blur: float) -> tuple[np.ndarray, np.ndarray]:
-    """What each fine point sees of the screen's square pixels: their overlap with a Gaussian, along one axis."""
-    u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their middles
-    first = np.floor(u + 0.5).astype(np.int64) - TAPS // 2
-    edges = first[:, None] + np.arange(TAPS + 1) - 0.5 - u[:, None]
-    below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / blur)
-    return np.diff(below, axis=1).astype(np.float32), first
-
-
-def _geometry(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Each pixel on the fine grid with the image at (0, 0), and what the path adds at each step."""
-    turn = np.array(camera.turn)
-    pixels = np.stack(np.divmod(np.arange(SIDE * SIDE), SIDE), axis=1) - 13.5
-    base = (pixels @ turn.T + 13.5 + MARGIN + 0.5) * FINE - 0.5
-    t = np.arange(camera.knots[-1] // STEP + 1) * STEP
-    corner = np.stack([np.interp(t, camera.knots, axis) for axis in (camera.row, camera.column)], axis=1)
-    return base.astype(np.float32), (-corner @ turn.T * FINE).astype(np.float32)
 
 
 def identity(camera: Camera, seed: int) -> dict[str, Any]:

@@ -30,10 +30,15 @@ def load(spec: NMNISTEmulated, seed: int) -> Splits:
     (train, labels, train_sha256), (test, test_labels, test_sha256) = _recordings(spec, n_train)
     trained, held = hold_out(len(train) - spec.leave_out, spec.validation, seed)
     first = "" if len(test) == N_TEST else f"the first {len(test)} of "
+
+    def split(events: StoredEvents, labels: Tensor, chosen: np.ndarray) -> Split:
+        ids = torch.from_numpy(chosen)
+        return Split(events.only(chosen), labels[ids], ids)
+
     return Splits(
-        train=_split(train, labels, trained + spec.leave_out),
-        validation=_split(train, labels, held + spec.leave_out),
-        test=_split(test, test_labels, np.arange(len(test))),
+        train=split(train, labels, trained + spec.leave_out),
+        validation=split(train, labels, held + spec.leave_out),
+        test=split(test, test_labels, np.arange(len(test))),
         source="emulated from the bundled MNIST",
         sha256=combined([train_sha256, test_sha256]),
         evaluated_on=f"emulated recordings of {first}the official MNIST test images",
@@ -53,11 +58,6 @@ def _recordings(spec: NMNISTEmulated, n_train: int | None) -> Iterator[tuple[Sto
             ids = range(len(images)) if train else range(N_TRAIN, N_TRAIN + len(images))
             events, sha256 = stored(camera, spec.camera_seed, images.numpy(), ids)
             yield events, labels, sha256
-
-
-def _split(events: StoredEvents, labels: Tensor, chosen: np.ndarray) -> Split:
-    ids = torch.from_numpy(chosen)
-    return Split(events.only(chosen), labels[ids], ids)
 
 
 def recorded() -> Split:
@@ -93,9 +93,8 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
                     codes, counts = emulate(camera, camera_seed, images[block], ids, device=fastest())
                     _write_block(folder / split, codes, counts, block, labels[block])
     except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror}). Make room, or give another folder."
-        ) from error
+        fault = f"{folder}: cannot be written ({error.strerror}). Make room, or give another folder."
+        raise DataError(fault) from error
     return folder, n_train + n_test
 
 

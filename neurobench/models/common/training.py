@@ -1,14 +1,14 @@
 """What trains more than one model: Adam, learning-rate schedules, moved images.
 
-Adam (Kingma and Ba 2015, algorithm 1) is torch's function; the class torch.optim.Adam imports dynamo, which takes longer
-than the tutorials' small networks take to train. A schedule is the factor on the largest rate at update k of n.
+Adam (Kingma and Ba 2015, algorithm 1) is torch's function: the class torch.optim.Adam imports dynamo, which takes
+longer than the tutorials' small networks take to train. A schedule is the factor on the largest rate at update k of n.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,25 +51,10 @@ def descend(
     weight_decay: times p, added to g; `decoupled`: times lr p, taken from p (AdamW). `fused`: one kernel for large
     parameters, which rounds otherwise.
     """
-    where = parameters[0].device if fused else None
-    adam(
-        list(parameters),
-        list(gradients),
-        moments.first,
-        moments.second,
-        [],
-        [torch.tensor(float(moments.t), device=where) for _ in parameters],
-        foreach=False,
-        fused=fused,
-        decoupled_weight_decay=decoupled,
-        amsgrad=False,
-        beta1=BETA1,
-        beta2=BETA2,
-        lr=lr,
-        weight_decay=weight_decay,
-        eps=EPSILON,
-        maximize=False,
-    )
+    steps = [torch.tensor(float(moments.t), device=parameters[0].device if fused else None) for _ in parameters]
+    options: dict[str, Any] = {"foreach": False, "fused": fused, "decoupled_weight_decay": decoupled, "amsgrad": False}
+    options |= {"beta1": BETA1, "beta2": BETA2, "eps": EPSILON, "lr": lr, "weight_decay": weight_decay}
+    adam(list(parameters), list(gradients), moments.first, moments.second, [], steps, maximize=False, **options)
     return Moments(moments.first, moments.second, moments.t + 1)
 
 

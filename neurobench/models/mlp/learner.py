@@ -5,22 +5,20 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, relu
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as products
 from neurobench.models.common.training import Moments, at_rest, descend, moved, one_cycle
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
 
 _DROP, _MOVE = range(2)  # purposes of a draw
 
@@ -91,9 +89,7 @@ class MLPLearner:
         ours = {name: tuple(part.shape) for name, part in self.params.items()}
         theirs = {name: tuple(part.shape) for name, part in state.get("params", {}).items()}
         if ours != theirs:
-            raise UserError(
-                f"the checkpoint does not fit: {theirs} there, {ours} here. Use its settings, or train anew."
-            )
+            raise UserError(f"the checkpoint does not fit: {theirs}, not {ours}. Use its settings, or train anew.")
         with torch.no_grad():
             for name, part in self.params.items():
                 part.copy_(state["params"][name])
