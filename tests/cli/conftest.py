@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from neurobench.cli.main import main
+
 PLUGIN = Path(__file__).parents[1] / "plugin"
 Neurobench = Callable[..., subprocess.CompletedProcess]
 
@@ -22,12 +24,22 @@ def command(*words: str) -> list[str]:
 
 
 @pytest.fixture
-def neurobench(tmp_path: Path) -> Neurobench:
-    """Call it with words; the process has ended when it returns."""
+def neurobench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Neurobench:
+    """Call it with words; the verb works in this process, which has imported torch already, as if typed in `tmp_path`.
+
+    What has to be a process (signals, terminals, a fresh interpreter) is started with `command`.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("NEUROBENCH_OUTPUTS", raising=False)
 
     def call(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            command(*words), cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
-        )
+        capfd.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
 
     return call

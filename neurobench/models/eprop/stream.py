@@ -48,7 +48,7 @@ class ExactEngine:
     ascending = True
 
     def __init__(self, c: Constants, weights: Weights):
-        self.c, self.B = c, np.ascontiguousarray(weights.feedback)
+        self.c, self.B = c, np.ascontiguousarray(weights.feedback, np.float64)
         self.s = _neurons(c)
         self.n, self.label, self.first = 0, NO_TARGET, -1.0  # first: learning rate ever
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
@@ -174,7 +174,7 @@ def _synapses(weights: Weights) -> Synapses:
         w.append(np.concatenate([matrix[targets, i], np.zeros(idle)]))
         start.append(start[-1] + len(target[-1]))
     P, flat = start[-1], np.concatenate(w)
-    out = np.ascontiguousarray(weights.w_out.T)
+    out = np.ascontiguousarray(weights.w_out.T, np.float64)
     return Synapses(
         start=np.array(start, np.int64),
         target=np.concatenate(target).astype(np.int64),

@@ -214,8 +214,9 @@ def test_figures_show_what_is_recorded(recordings: Any) -> None:
 
 
 def test_weights_are_recorded_some_500_times_over_a_training_or_never() -> None:
+    model = spec("model/eprop_rsnn")
     for n, wanted in ((1, 1), (499, 499), (1200, 600), (10_000, 500)):
-        assert sum(len(spec("model/eprop_rsnn").snapshots(Step(k, n, 0))) for k in range(n)) == wanted
+        assert sum(len(model.snapshots(Step(k, n, 0))) for k in range(n)) == wanted
     assert not spec("model/eprop_rsnn", record_weights=0).snapshots(Step(0, 10, 0))
 
 
