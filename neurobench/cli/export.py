@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     args = parser.parse_args(words)
-    folder = find_run(args.outputs, args.run)
+    folder = find_run(args.outputs, args.run, finished=True)
     target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")

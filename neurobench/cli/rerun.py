@@ -17,10 +17,11 @@ from neurobench.runs.store import find_run
 def main(words: list[str]) -> int:
     """Exit code 0 where every figure is the same to the bit, 1 where one is not."""
     args = verb_parser("rerun", __doc__, runs=("run",)).parse_args(words)
-    before = find_run(args.outputs, args.run)
+    before = find_run(args.outputs, args.run, finished=True)
     if before.result() is None:
-        status = before.record()["status"]
-        raise UserError(f"{before.path} is '{status}': there is nothing to compare with. Go on with it: --resume.")
+        raise UserError(
+            f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
+        )
     plan = stored_plan(before).anew(str(before.path.parent.parent))
     console = Console(highlight=False, soft_wrap=True)
     after = execute(plan, console)

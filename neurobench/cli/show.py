@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed
+from neurobench.runs.files import Damaged
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import find_run
 
@@ -25,12 +27,13 @@ def main(words: list[str]) -> int:
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
     args = parser.parse_args(words)
-    folder = find_run(args.outputs, args.run)
+    folder = find_run(args.outputs, args.run, finished=args.predict is not None)
     if args.predict is not None:
         _predict(folder, args.predict)
     elif args.json:
-        parts = {"record": folder.record(), "result": folder.result(), "epochs": folder.metrics()}
-        print(json.dumps({"folder": str(folder.path), **parts}, indent=2))
+        parts = {"record": _sound(folder.record), "result": _sound(folder.result), "epochs": _sound(folder.metrics)}
+        damage = {"damage": folder.damage()} if folder.damage() else {}
+        print(json.dumps({"folder": str(folder.path), **damage, **parts}, indent=2))
     else:
         _show(folder)
     return FINE
@@ -38,7 +41,7 @@ def main(words: list[str]) -> int:
 
 def _show(folder: RunFolder) -> None:
     console = Console(highlight=False)
-    record, status = folder.record(), folder.status
+    record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
     table = _table({"run": folder.label, "status": status})
@@ -52,10 +55,19 @@ def _show(folder: RunFolder) -> None:
     if "seeds" in record:
         table.add_row("seed", str(record["seeds"]["root"]))
     console.print(table)
-    for row in folder.metrics():
+    for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
-    if folder.has("result.json"):
+    if folder.is_finished:
         print_result(folder, console)
+    for damage in folder.damage():
+        console.print(f"damaged: {damage}", style="bold red", markup=False, soft_wrap=True)
+
+
+def _sound(read: Callable[[], Any]) -> Any:
+    """What a file of the run says, or None where it is damaged."""
+    with contextlib.suppress(Damaged):
+        return read()
+    return None
 
 
 def _table(rows: dict[str, str]) -> Table:

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def _folder(plan: Plan) -> tuple[RunFolder, bool]:
     outputs = Path(plan.run.outputs)
     if plan.run.resume:
         same = same_setting(outputs, plan.run.name, plan.config_hash)
-        unfinished = [folder for folder in same if not folder.has("result.json")]
+        unfinished = [folder for folder in same if not folder.is_finished]
         if unfinished:
             unfinished[0].acquire()
             unfinished[0].clean()
@@ -243,7 +244,7 @@ def _schedule(plan: Plan, n_train: int) -> Training:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return datetime.now().astimezone().isoformat()
 
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:

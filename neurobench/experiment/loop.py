@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,10 +23,10 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
+from neurobench.runs.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
 from neurobench.runs.folder import RunFolder
 
 TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
-FORMAT = 2  # of checkpoints
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Loop:
     def save(self) -> None:
         self.folder.save_checkpoint(
             {
-                "format": FORMAT,
+                "format": CHECKPOINT_FORMAT,
                 "position": asdict(self.position),
                 "record": _packed(self.record),
                 "costs": self.ledger.phases,
@@ -111,12 +111,12 @@ class Loop:
         if checkpoint is None:
             self.learner.start(self.train, self.initial)
         else:
-            require_format(checkpoint, str(self.folder.path))
-            self.learner.load_state_dict(checkpoint["learner"])
-            self.position = Position(**checkpoint["position"])
-            self.record = unpacked(checkpoint["record"])
-            self.ledger.phases.update(checkpoint["costs"])
-            self.best = checkpoint["best"]
+            with fitting(self.folder):
+                self.learner.load_state_dict(checkpoint["learner"])
+                self.position = Position(**checkpoint["position"])
+                self.record = unpacked(checkpoint["record"])
+                self.ledger.phases.update(checkpoint["costs"])
+                self.best = checkpoint["best"]
         self.folder.rewrite_metrics(self.record.epochs)
 
     def _epoch(self, interruption: Interruption) -> None:
@@ -216,13 +216,14 @@ def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
 
 
-def require_format(checkpoint: Mapping[str, Any], where: str) -> None:
-    """Raises UserError for a checkpoint of another version."""
-    if checkpoint.get("format") != FORMAT:
-        raise UserError(
-            f"the checkpoint of {where} was written by another version of neurobench, which this one cannot read. Run "
-            "it anew: the same command without --resume."
-        )
+@contextmanager
+def fitting(folder: RunFolder) -> Iterator[None]:
+    """Raises Damaged where what a checkpoint holds does not fit the run's own configuration."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = f"does not fit this run's configuration ({type(error).__name__}: {error!s:.200})"
+        raise Damaged(folder.path / "checkpoint.pt", reason, CHECKPOINT_REMEDY) from error
 
 
 def unpacked(state: Mapping[str, Any]) -> TrainingRecord:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.data.dataset import Splits
 from neurobench.experiment.build import build_learner, load_splits
-from neurobench.experiment.loop import require_format, unpacked
+from neurobench.experiment.loop import fitting, unpacked
 from neurobench.experiment.machine import pick_device
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.costs import Ledger
@@ -56,10 +56,11 @@ def load_learner(folder: RunFolder, device: str = "cpu") -> Loaded:
     """
     plan = stored_plan(folder)
     checkpoint = folder.load_checkpoint()
-    if checkpoint is None or not folder.has("result.json"):
-        status = folder.record()["status"]
-        raise UserError(f"{folder.path} is '{status}' and has no trained model. Go on with it: same command, --resume.")
-    require_format(checkpoint, str(folder.path))
+    if checkpoint is None or folder.result() is None:
+        raise UserError(
+            f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
+        )
     learner = build_learner(plan, pick_device(device), Ledger())
-    learner.load_state_dict(checkpoint["learner"])
-    return Loaded(learner, unpacked(checkpoint["record"]), plan)
+    with fitting(folder):
+        learner.load_state_dict(checkpoint["learner"])
+        return Loaded(learner, unpacked(checkpoint["record"]), plan)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from neurobench.config.errors import UserError
-from neurobench.experiment.loop import require_format
 from neurobench.experiment.plan import Plan
 from neurobench.models.learner import Initial
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import all_runs, find_run
+from neurobench.runs.store import find_run
 
 
 def find_initial(plan: Plan) -> Initial | None:
@@ -22,22 +20,11 @@ def find_initial(plan: Plan) -> Initial | None:
         if not Path(reference).is_file():
             raise UserError(f"model.init_from={reference}: there is no such file.")
         return Initial(reference, Path(reference), None)
-    run = _newest_finished(Path(plan.run.outputs), reference)
+    run = find_run(Path(plan.run.outputs), reference, finished=True)
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise UserError(
             f"model.init_from={reference}: {run.path} has no checkpoint to start from. Run it to its end first, or "
             "name another run: neurobench list runs"
         )
-    require_format(checkpoint, str(run.path))
     return Initial(reference, run.path, checkpoint["learner"])
-
-
-def _newest_finished(outputs: Path, reference: str) -> RunFolder:
-    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
-    run = find_run(outputs, reference)
-    if run.has("result.json"):
-        return run
-    finished = [other for other in all_runs(outputs) if other.has("result.json")]
-    matching = [other for other in finished if reference in ("latest", other.path.parent.name)]
-    return max(matching, key=lambda other: other.path.name, default=run)

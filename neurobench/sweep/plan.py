@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -17,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.config.compose import GROUPS, Composer, composer, explain
 from neurobench.config.errors import ConfigError
 from neurobench.experiment.plan import Plan, parse
+from neurobench.runs.files import Damaged
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import runs_named
 
@@ -119,16 +121,17 @@ def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
     """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
     runs: dict[str, RunFolder] = {}
     for run in runs_named(outputs, name):  # oldest first
-        key = str(run.record().get("config_hash"))
-        if key not in runs or run.has("result.json") or not runs[key].has("result.json"):
-            runs[key] = run
+        with contextlib.suppress(Damaged):  # whose run.json is lost, is nobody's run
+            key = str(run.record().get("config_hash"))
+            if key not in runs or run.is_finished or not runs[key].is_finished:
+                runs[key] = run
     return runs
 
 
 def _state(folder: RunFolder | None) -> tuple[State, Path | None]:
     if folder is None:
         return "new", None
-    if folder.has("result.json"):
+    if folder.is_finished:
         return "finished", folder.path
     if folder.in_use:
         return "running elsewhere", folder.path
