@@ -15,12 +15,13 @@ from rich.console import Console
 from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
 from neurobench.config.targets import load
+from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
-from neurobench.experiment.machine import pick_device, pin_threads
 from neurobench.experiment.plan import Plan
+from neurobench.experiment.progress import log_file, meter_for
+from neurobench.metrics.costs import Ledger
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.log import log_file
-from neurobench.runs.memory import forget_peak
+from neurobench.runs.provenance import forget_peak, provenance
 from neurobench.runs.store import same_setting
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     """
     pin_threads(plan.run.threads)
     device = pick_device(plan.run.device)
-    from neurobench.experiment.start import find_initial
+    from neurobench.experiment.reload import find_initial
 
     initial = find_initial(plan)
     folder, finished = _folder(plan)
@@ -60,9 +61,7 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
         return folder
     begun: list[Callback] = []
     try:
-        from neurobench.experiment.build import build_trackers
-
-        for callback in [*callbacks, *build_trackers(plan)]:
+        for callback in [*callbacks, *(tracker.start(plan.run.outputs) for tracker in plan.trackers)]:
             callback.begin(plan, folder)
             begun.append(callback)
         with log_file(folder.path / "run.log", console):
@@ -111,9 +110,7 @@ class _Run:
     device: torch.device
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
-        from neurobench.experiment.build import build_learner, load_splits
         from neurobench.experiment.result import Outcome, describe, result
-        from neurobench.metrics.costs import Ledger
 
         forget_peak()
         self._announce()
@@ -135,8 +132,6 @@ class _Run:
         self.folder.update(status="finished", finished=_now())
 
     def _announce(self) -> None:
-        from neurobench.runs.provenance import provenance
-
         run, plan = self.plan.run, self.plan
         self.folder.update(
             status="running",
@@ -149,9 +144,7 @@ class _Run:
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
 
     def _train(self, initial: Initial | None, callbacks: Sequence[Callback]) -> Loop:
-        from neurobench.experiment.interrupt import Interrupted
-        from neurobench.experiment.loop import Loop
-        from neurobench.experiment.progress import meter_for
+        from neurobench.experiment.loop import Interrupted, Loop
 
         loop = Loop(
             learner=self.learner,
@@ -205,7 +198,6 @@ class _Run:
             return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
-        from neurobench.experiment.build import energies
         from neurobench.experiment.evaluate import count
 
         begun = time.perf_counter()
