@@ -28,6 +28,7 @@ from neurobench.data.dataset import DataError
 BUNDLED = Path(__file__).parent / "bundled"
 FOLDERS = {"mnist": BUNDLED / "mnist", "nmnist": BUNDLED / "nmnist_1k"}
 OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full N-MNIST, numbered from 1
+LARGEST = 4 * 2**30  # bytes that an archive may unpack to: the full N-MNIST has 1.2 GB
 SILENCE = 60  # seconds without a byte after which a server counts as gone; both downloaders would wait for ever
 REINSTALL = "Reinstall the package: it ships this file."
 
@@ -76,11 +77,16 @@ def checked_bytes(path: Path, declared: Declared, way_out: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). {way_out}") from error
+    return checked(content, str(path), declared, way_out)
+
+
+def checked(content: bytes, name: str, declared: Declared, way_out: str) -> bytes:
+    """The same of bytes that have been read already."""
     digest = hashlib.sha256(content).hexdigest()
     sizes, digests = (len(content), declared.size), (digest, declared.sha256)
     for actual, expected in ((f"{n} bytes" for n in sizes), (f"sha256 {one}" for one in digests)):
         if actual != expected:
-            raise DataError(f"{path}: found {actual}, expected {expected}; the file was not used. {way_out}")
+            raise DataError(f"{name}: found {actual}, expected {expected}; the file was not used. {way_out}")
     return content
 
 
@@ -178,6 +184,8 @@ def extract(archive: Path, split: str, into: Path, n: int) -> None:
             parts = PurePosixPath(member.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in member:
                 raise DataError(f"{archive}: its member {member!r} would be written elsewhere. Nothing was unpacked.")
+        if sum(member.file_size for member in opened.infolist()) > LARGEST:
+            raise DataError(f"{archive}: would unpack to more than {LARGEST >> 30} GiB. Nothing was unpacked.")
         recordings = [member for member in members if re.fullmatch(rf"{split}/[0-9]/[0-9]{{5}}\.bin", member)]
         if len(recordings) != n:
             raise DataError(f"{archive}: holds {len(recordings)} recordings, expected {n}. Nothing was unpacked.")

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -84,6 +86,8 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
     """One fold as the test set, the others as training set. Raises DataError."""
     train, test = _files(spec.root)
     every = [*train, *(each._replace(id=each.id + len(train)) for each in test)]
+    if len(every) < spec.folds:
+        raise DataError(f"dataset.folds={spec.folds}: there are {len(every)} recordings. Take at most as many folds.")
     fold = np.random.default_rng(0).permutation(len(every)) % spec.folds
     digests: dict[str, str] = {}
     return Splits(
@@ -120,20 +124,21 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
     from tonic import datasets
 
     base = Path(root).expanduser()
-    paths = sorted((base / "NMNIST" / split).glob("**/*.bin"))
+    paths = _recordings(base / "NMNIST" / split)
     if not paths:
         raise DataError(
             f"{base / 'NMNIST' / split}: holds no recordings (*.bin). Run `neurobench data fetch nmnist {root}`, "
             "or leave out dataset.root to read the bundled ones."
         )
-    for path in paths:
-        _identify(path.as_posix())  # before tonic, which takes the label from a folder's last character
+    identified = [_identify(path.relative_to(base / "NMNIST").as_posix(), f"{base}/NMNIST/") for path in paths]
 
     class NMNIST(datasets.NMNIST):  # tonic builds the folder's name from the class's
         def _check_exists(self) -> bool:
             return True  # tonic would download where it misses its archive
 
     stored = NMNIST(str(base), train=split == "Train")
+    # tonic follows no links and takes a label from a folder's last character: it decodes what was found here.
+    stored.data, stored.targets = [str(path) for path in paths], [label for label, _ in identified]
     files = []
 
     def read(k: int) -> tuple[Recording, str]:
@@ -144,20 +149,43 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
         fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
         return Recording(*fields), hashlib.sha256(raw).hexdigest()
 
-    for k, name in enumerate(stored.data):
-        label, number = _identify(Path(name).as_posix())
-        files.append(RecordingFile(name, number, label, Path(name).stat().st_size, partial(read, k)))
+    for k, (path, (label, number)) in enumerate(zip(paths, identified, strict=True)):
+        files.append(RecordingFile(str(path), number, label, path.stat().st_size, partial(read, k)))
     return _in_order(files)
 
 
-def _identify(path: str) -> tuple[int, int]:
-    """Label and id that an official path ("Train/<digit>/<number>.bin", at its end) states. Raises DataError."""
-    match = re.search(r"(?:^|/)(Train|Test)/([0-9])/([0-9]{5})\.bin$", path)
+def _recordings(folder: Path) -> list[Path]:
+    """Every recording below a folder, links followed; what file managers and archives leave behind is passed over with
+    a word. Raises DataError for a recording that cannot be opened."""
+    found, stray = [], 0
+    for at, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__MACOSX"]
+        for name in names:
+            path = Path(at, name)
+            if not name.lower().endswith(".bin") or name.startswith("."):
+                stray += name.lower().endswith(".bin")
+                continue
+            if not path.is_file():
+                kind = "a link to nothing" if path.is_symlink() else "no regular file"
+                raise DataError(f"{path}: is {kind}. Restore or remove it.")
+            if not os.access(path, os.R_OK):
+                raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")
+            found.append(path)
+    if stray:
+        warnings.warn(f"{folder}: {stray} hidden files (._*.bin) are passed over", stacklevel=2)
+    return sorted(found)
+
+
+def _identify(path: str, folder: str = "") -> tuple[int, int]:
+    """Label and id that an official path below a folder ("Train/<digit>/<number>.bin") states. Raises DataError."""
+    match = re.fullmatch(r"(Train|Test)/(?:\1/)?([0-9])/([0-9]{5})\.bin", path, re.IGNORECASE)
     if match is None:
-        raise DataError(f"{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin")
+        raise DataError(
+            f"{folder}{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin"
+        )
     split, label, number = match[1], int(match[2]), int(match[3])
     if not 1 <= number <= OFFICIAL[split]:
-        raise DataError(f"{path}: the {split} recordings are numbered 1 to {OFFICIAL[split]}")
+        raise DataError(f"{folder}{path}: the {split} recordings are numbered 1 to {OFFICIAL[split]}")
     return label, number - 1
 
 
@@ -245,9 +273,16 @@ def _refuse(name: str, event: int, fault: str) -> NoReturn:
 
 
 def check_window(events: Recording, name: str) -> None:
-    """Refuse a recording all of whose events come after the saccades. Raises DataError."""
-    if events.t[0] >= WINDOW:
-        _refuse(name, 0, f"time {events.t[0]} us is past the {WINDOW} us of a recording, so it shows nothing")
+    """Refuse a recording all of whose events come after the saccades. Raises DataError.
+
+    The last half millisecond does not count: on a grid of 1 ms, to whose nearest step models move an event, it is past
+    the end.
+    """
+    last = WINDOW - 500
+    if events.t[0] >= last:
+        _refuse(
+            name, 0, f"time {events.t[0]} us, its first, is past the {last} us that models see, so it shows nothing"
+        )
 
 
 def check_apart(train: Mapping[str, str], test: Mapping[str, str]) -> None:
