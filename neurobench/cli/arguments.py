@@ -31,19 +31,22 @@ def verb_parser(
 
 
 def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> None:
-    parser.add_argument(
-        "--outputs",
-        type=Path if may_be_new else existing_folder,
-        default=default_outputs(),
-        metavar="FOLDER",
-        help="folder of all runs (%(default)s)",
-    )
+    kind, help_ = Path if may_be_new else existing_folder, "folder of all runs (%(default)s)"
+    parser.add_argument("--outputs", type=kind, default=default_outputs(), metavar="FOLDER", help=help_)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="PATH", help="where the run's data lie now, if they have moved")
 
 
 def add_config_dir(parser: argparse.ArgumentParser) -> None:
     """It becomes an absolute path, since Hydra takes a relative one for one of its own package."""
+
+    def absolute(text: str) -> str:
+        return str(existing_folder(text).resolve())
+
     parser.add_argument(
-        "--config-dir", "-cd", type=_absolute, metavar="FOLDER", help="a folder of YAML files of your own"
+        "--config-dir", "-cd", type=absolute, metavar="FOLDER", help="a folder of YAML files of your own"
     )
 
 
@@ -52,7 +55,3 @@ def existing_folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text}")
     return Path(text)
-
-
-def _absolute(text: str) -> str:
-    return str(existing_folder(text).resolve())

@@ -8,26 +8,30 @@ from typing import Any
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
-from neurobench.data.files import FOLDERS, bundled_folder, verify
+from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
 
 
-def main(words: list[str]) -> int:
+def data_command(words: list[str]) -> int:
     """Exit code 0, or 1 where a file is not what it should be or a fetch failed."""
     parser = _parser()
     args = parser.parse_args(words)
     if args.action == "camera" and args.fitted_to and not args.of:
         parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
     if args.action == "verify":
-        return _verify()
+        verdicts = verify()
+        for verdict in verdicts:
+            print(f"{'fine' if verdict.ok else 'BAD '}  {verdict.name}: {verdict.sentence}")
+        return FINE if all(verdict.ok for verdict in verdicts) else FAILED
     if args.action == "path":
         print(bundled_folder(args.name))
     elif args.action == "fetch":
-        from neurobench.data.fetch import fetch
-
         root = fetch(args.name, args.root)
         print(f"fetched; use it with: neurobench run dataset={args.name} dataset.root={root}")
     elif args.action == "emulate":
-        _emulate(args)
+        from neurobench.data.camera.recordings import write
+
+        folder, n = write(args.root, args.train, args.test, args.camera_seed)
+        print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={args.root}")
     else:
         _camera(args.of, args.fitted_to, args.figure)
     return FINE
@@ -39,42 +43,26 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("verify", help="check every file against its recorded size and sha256")
     path = actions.add_parser("path", help="print where a data set's bundled files lie")
     path.add_argument("name", choices=FOLDERS)
-    fetch = actions.add_parser("fetch", help="download a full set (needs a network)")
-    fetch.add_argument("name", choices=FOLDERS)
-    fetch.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
+    full = actions.add_parser("fetch", help="download a full set (needs a network)")
+    full.add_argument("name", choices=FOLDERS)
+    full.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
     _add_emulation(actions)
     return parser
 
 
 def _add_emulation(actions: Any) -> None:
-    emulate = actions.add_parser(
-        "emulate", help="write emulated N-MNIST as official .bin files (350 MB for 10,000 recordings)"
-    )
+    purpose = "write emulated N-MNIST as official .bin files (350 MB for 10,000 recordings)"
+    emulate = actions.add_parser("emulate", help=purpose)
     emulate.add_argument("root", help="folder to put it in; use it with dataset=nmnist dataset.root=FOLDER")
-    for name, most, help_ in (
-        ("--train", 60_000, "first training images; default 60000"),
-        ("--test", 10_000, "first test images; default 10000"),
-    ):
-        emulate.add_argument(name, type=_between(1, most), default=most, help=help_)
-    emulate.add_argument(
-        "--camera-seed", type=_between(0, 2**31 - 1), default=0, help="noise, and how late saccades are"
-    )
+    for name, most, images in (("--train", 60_000, "training"), ("--test", 10_000, "test")):
+        emulate.add_argument(name, type=_between(1, most), default=most, help=f"first {images} images; default {most}")
+    seed = _between(0, 2**31 - 1)
+    emulate.add_argument("--camera-seed", type=seed, default=0, help="noise, and how late saccades are")
     camera = actions.add_parser("camera", help="compare the emulated recordings with the real ones of the same images")
     camera.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
-    camera.add_argument(
-        "--fitted-to",
-        type=_between(1, 999),
-        metavar="N",
-        help="first training pairs that camera saw; the others are shown",
-    )
+    pairs = "first training pairs that camera saw; the others are shown"
+    camera.add_argument("--fitted-to", type=_between(1, 999), metavar="N", help=pairs)
     camera.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
-
-
-def _verify() -> int:
-    verdicts = verify()
-    for verdict in verdicts:
-        print(f"{'fine' if verdict.ok else 'BAD '}  {verdict.name}: {verdict.sentence}")
-    return FINE if all(verdict.ok for verdict in verdicts) else FAILED
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:
@@ -87,19 +75,11 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return integer
 
 
-def _emulate(args: argparse.Namespace) -> None:
-    from neurobench.data.camera.recordings import write
-
-    folder, n = write(args.root, args.train, args.test, args.camera_seed)
-    print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={args.root}")
-
-
 def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera.figures import figures
-    from neurobench.data.camera.likeness import floors, likeness, pairs, summary
+    from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
 
     console = Console()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")

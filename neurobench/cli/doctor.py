@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
 
 from rich.console import Console
@@ -18,68 +18,51 @@ from neurobench.config.targets import plugin_targets
 from neurobench.runs.provenance import cores
 from neurobench.runs.store import default_outputs
 
-Finding = tuple[bool, str]
+PACKAGES = ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic")
+Finding = tuple[bool, str]  # whether it is in order, and a sentence
 
 
-def main(words: list[str]) -> int:
+def doctor_command(words: list[str]) -> int:
     """Exit code 0 where all is in order, 1 where something needs fixing."""
     verb_parser("doctor", __doc__, outputs=False).parse_args(words)
     console = Console()
     healthy = True
-    for check in (_python, _name, _versions, _torch, _machine, _outputs, _plugins, _configs, _data):
-        for fine, sentence in _findings(check):
+    for check in (_installation, _machine, _outputs, _configs, _data):
+        try:
+            findings = list(check())
+        except Exception as error:  # a check that breaks is itself a finding
+            findings = [(False, f"{check.__name__.strip('_')}: {type(error).__name__}: {error}")]
+        for fine, sentence in findings:
             healthy &= fine
-            mark = "[green]fine[/]" if fine else "[bold red]fix [/]"
-            console.print(f"{mark}  ", end="")
+            console.print("[green]fine[/]  " if fine else "[bold red]fix [/]  ", end="")
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return FINE if healthy else FAILED
 
 
-def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    try:
-        yield from check()
-    except Exception as error:  # a check that breaks is itself a finding
-        yield False, f"{check.__name__.strip('_')}: {type(error).__name__}: {error}"
-
-
-def _python() -> Iterator[Finding]:
+def _installation() -> Iterator[Finding]:
     fine = sys.version_info >= (3, 11)
     yield fine, f"Python {platform.python_version()}" + ("" if fine else ": 3.11 or newer is needed")
-
-
-def _name() -> Iterator[Finding]:
-    """PyPI's `neurobench` is another tool with the same import name."""
-    owners = sorted(set(packages_distributions().get("neurobench", [])))
-    if "neurobench" in owners:
+    if "neurobench" in packages_distributions().get("neurobench", []):
         yield (
             False,
-            (
-                "the distribution 'neurobench' (another tool, with the same import name) is installed beside this one; "
-                "keep them in separate environments: pip uninstall neurobench"
-            ),
+            "the distribution 'neurobench' (another tool, with the same import name) is installed beside this one; "
+            "keep them in separate environments: pip uninstall neurobench",
         )
-
-
-def _versions() -> Iterator[Finding]:
-    for name in ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic"):
+    for name in PACKAGES:
         try:
             yield True, f"{name} {metadata(name)['Version']}"
         except PackageNotFoundError:
             yield False, f"{name} is not installed: pip install {name}"
 
 
-def _torch() -> Iterator[Finding]:
-    import torch
-
-    if torch.cuda.is_available():
-        yield True, f"device=auto takes the GPU: {torch.cuda.get_device_name()}"
-    else:
-        yield True, "device=auto takes the CPU: torch finds no CUDA device"
-
-
 def _machine() -> Iterator[Finding]:
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
     yield True, f"{cores()} cores; runs use threads=1 unless threads=N says otherwise {pinned or ''}".rstrip()
+    import torch
+
+    present = torch.cuda.is_available()
+    found = f"GPU: {torch.cuda.get_device_name()}" if present else "CPU: torch finds no CUDA device"
+    yield True, f"device=auto takes the {found}"
 
 
 def _outputs() -> Iterator[Finding]:
@@ -93,12 +76,9 @@ def _outputs() -> Iterator[Finding]:
         yield False, f"runs cannot be written to {folder.absolute()}: {error.strerror}. Set NEUROBENCH_OUTPUTS."
 
 
-def _plugins() -> Iterator[Finding]:
+def _configs() -> Iterator[Finding]:
     for target, owner in plugin_targets().items():
         yield True, f"plugin {target} from {owner}"
-
-
-def _configs() -> Iterator[Finding]:
     from neurobench.experiment.catalogue import catalogue
 
     yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in catalogue().items())

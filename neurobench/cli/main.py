@@ -26,6 +26,11 @@ VERBS = {
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",
 }
+# Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
+MODULES = {
+    "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
+    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue",
+}  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
 
 HELP = """usage: neurobench VERB [ARGUMENTS]
@@ -58,23 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] in ("-sc", "--shell-completion", "--shell_completion"):
         return _complete(words)
     if words[0] not in VERBS:
-        return _unknown(words[0])
+        hint = did_you_mean(words[0], VERBS)
+        if not hint and "=" in words[0]:
+            hint = f" Did you mean neurobench run {words[0]}?"
+        print(f"neurobench: there is no verb '{words[0]}'.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
+        return BAD_USAGE
     return _call(words[0], words[1:])
-
-
-def _unknown(verb: str) -> int:
-    hint = did_you_mean(verb, VERBS)
-    if not hint and "=" in verb:
-        hint = f" Did you mean neurobench run {verb}?"
-    print(f"neurobench: there is no verb '{verb}'.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
-    return BAD_USAGE
 
 
 def _call(verb: str, words: list[str]) -> int:
     from neurobench.data.dataset import DataError
 
     try:
-        return importlib.import_module(f"neurobench.cli.{verb}").main(words)
+        module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
+        return getattr(module, f"{verb}_command")(words)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_USAGE

@@ -20,7 +20,7 @@ from neurobench.config.compose import before_composing, composer, explain, read,
 from neurobench.config.errors import FINE, ConfigError
 
 
-def main(words: list[str]) -> int:
+def run_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
     overrides = [*read(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
@@ -33,7 +33,13 @@ def main(words: list[str]) -> int:
         else:
             _run_one(overrides, args.config_dir)
     except (HydraException, OmegaConfBaseException) as error:
-        raise _explained(overrides, args.config_dir, args.multirun, error) from None
+        from neurobench.experiment.plan import faults_of
+
+        # All the reasons why they do not compose, and what else is wrong with what does.
+        faults, config = explain(overrides, args.config_dir, args.multirun)
+        if config is not None:
+            faults += [fault for fault in faults_of(config) if fault not in faults]
+        raise ConfigError(faults or [str(error).splitlines()[0]]) from None
     return FINE
 
 
@@ -51,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
-    from neurobench.cli.show import print_result
+    from neurobench.cli.runs import print_result
     from neurobench.experiment.execute import execute
     from neurobench.experiment.plan import parse
 
@@ -79,7 +85,7 @@ def job(config: DictConfig) -> None:
     """One run of Hydra's multirun. It leaves job.json, since a launcher may put it on another machine."""
     from hydra.core.hydra_config import HydraConfig
 
-    from neurobench.cli.show import print_result
+    from neurobench.cli.runs import print_result
     from neurobench.experiment.plan import parse
     from neurobench.runs.atomic import write_json
     from neurobench.runs.folder import RunFolder
@@ -102,9 +108,9 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
+    from neurobench.sweep.launch import new_sweep_folder
     from neurobench.sweep.plan import combinations
     from neurobench.sweep.progress import exit_code, print_outcome
-    from neurobench.sweep.runner import new_sweep_folder
     from neurobench.sweep.work import LOST
 
     if not any(word.startswith("resume=") for word in overrides):
@@ -127,20 +133,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
 def _refuse_ignored(overrides: Sequence[str]) -> None:
     """Hydra takes hydra.launcher=joblib (a dot) and then ignores it."""
-    faults = []
-    for word in overrides:
-        for group in ("launcher", "sweeper"):
-            if word.lstrip("+").startswith(f"hydra.{group}="):
-                faults.append(f"{word} would be ignored: a launcher is a group. Write {word.replace('.', '/', 1)}.")
+    ignored = [word for word in overrides if word.lstrip("+").startswith(("hydra.launcher=", "hydra.sweeper="))]
+    faults = [f"{word} would be ignored: a launcher is a group. Write {word.replace('.', '/', 1)}." for word in ignored]
     if faults:
         raise ConfigError(faults)
-
-
-def _explained(overrides: Sequence[str], config_dir: str | None, several: bool, error: Exception) -> ConfigError:
-    """All the reasons why overrides do not compose, and what else is wrong with what does."""
-    from neurobench.experiment.plan import faults_of
-
-    faults, config = explain(overrides, config_dir, several)
-    if config is not None:
-        faults += [fault for fault in faults_of(config) if fault not in faults]
-    return ConfigError(faults or [str(error).splitlines()[0]])

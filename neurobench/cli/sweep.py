@@ -1,4 +1,5 @@
-"""`neurobench sweep OVERRIDES`: every combination, planned first, none twice, whatever was killed before."""
+"""Verbs that make many runs. `sweep OVERRIDES`: every combination, planned first, none twice; `tune SPACE`: better
+values, judged on held-out samples alone."""
 
 from __future__ import annotations
 
@@ -6,19 +7,23 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.arguments import verb_parser
-from neurobench.config.errors import UserError
+from neurobench.cli.arguments import add_outputs, verb_parser
+from neurobench.config.errors import FAILED, FINE, UserError, not_installed
+from neurobench.config.targets import is_installed
 from neurobench.runs.provenance import cores
-from neurobench.sweep.launch import LAUNCHERS
+from neurobench.sweep.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweep.plan import Job, jobs_of
 from neurobench.sweep.progress import StatusTable, counts, exit_code, print_outcome, styled
-from neurobench.sweep.runner import TO_RUN, Settings, run_jobs
+
+if TYPE_CHECKING:
+    from neurobench.sweep.tune import Space
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
@@ -27,22 +32,32 @@ EXAMPLES = """examples:
 """
 
 
-def main(words: list[str]) -> int:
+def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
-    args = _parser().parse_intermixed_args(words)
+    args = _sweep_parser().parse_intermixed_args(words)
     jobs = jobs_of([word for word in args.overrides if not word.startswith("resume=")], args.config_dir)
     console = Console()
     if args.dry_run:
-        print(json.dumps([_plain(job) for job in jobs], indent=2)) if args.json else _print_plan(jobs, console)
+        if args.json:
+            print(json.dumps([_plain_job(job) for job in jobs], indent=2))
+        else:
+            _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
-    settings = Settings(args.launcher, _workers(args.workers, jobs), args.fail_fast, _options(args.options))
+    if args.workers is not None and args.workers < 1:
+        raise UserError(f"--workers {args.workers}: give a number of jobs at once, at least 1")
+    threads = max((job.plan.run.threads for job in jobs if job.plan and job.state in TO_RUN), default=1)
+    workers = args.workers or max(1, cores() // threads)
+    settings = Settings(args.launcher, workers, args.fail_fast, _options(args.options))
     outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     table = run_jobs(jobs, settings, outputs, Console(stderr=True) if args.json else console)
     return _print_reports(table, console, args.json)
 
 
-def _parser() -> argparse.ArgumentParser:
-    description = f"{__doc__} Finished jobs are skipped, half-done ones go on from their checkpoint."
+def _sweep_parser() -> argparse.ArgumentParser:
+    description = (
+        "Run every combination, planned first, none twice: finished jobs are skipped, half-done ones go on from their "
+        "checkpoint."
+    )
     plan_or_outcome = "the plan (with --dry-run) or the outcome"
     parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome, config_dir=True)
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
@@ -56,17 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _workers(requested: int | None, jobs: Sequence[Job]) -> int:
-    if requested is not None and requested < 1:
-        raise UserError(f"--workers {requested}: give a number of jobs at once, at least 1")
-    threads = max((job.plan.run.threads for job in jobs if job.plan and job.state in TO_RUN), default=1)
-    return requested or max(1, cores() // threads)
-
-
 def _options(words: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE, values as YAML reads them."""
-    from omegaconf import OmegaConf
-
     for word in words:
         if "=" not in word:
             raise UserError(f"--with {word}: write KEY=VALUE")
@@ -75,7 +81,7 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _plain(job: Job) -> dict[str, Any]:
+def _plain_job(job: Job) -> dict[str, Any]:
     return {
         "job": job.number,
         "overrides": list(job.overrides),
@@ -102,7 +108,7 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
     reports = [table.report(job) for job in table.jobs]
     if as_json:
         both = zip(table.jobs, reports, strict=True)
-        print(json.dumps([{**_plain(job), **report} for job, report in both], indent=2))
+        print(json.dumps([{**_plain_job(job), **report} for job, report in both], indent=2))
     else:
         before = sum(job.state == "finished" for job in table.jobs)
         note = f" ({before} of them before)" if before else ""
@@ -113,3 +119,56 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         console.print("stopped; the same command goes on", highlight=False)
         return 130
     return exit_code(statuses)
+
+
+def tune_command(words: list[str]) -> int:
+    """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
+    trial could be judged."""
+    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials", config_dir=True)
+    parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
+    parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
+    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
+    add_outputs(parser, may_be_new=True)
+    args = parser.parse_intermixed_args(words)
+    if args.trials < 1 or args.seed < 0:
+        raise UserError("--trials is at least 1, --seed at least 0")
+    if not is_installed("optuna"):
+        raise UserError(not_installed("tune", "optuna", "tune"))
+    from neurobench.sweep import tune
+
+    space = tune.load_space(args.space, [*args.overrides, f"outputs={args.outputs}"])
+    name = f"{Path(args.space).stem}-{space.identity}"
+    file = args.outputs / ".tune" / f"{name}.db"
+    study = tune.open_study(space, name, file)
+    console = Console(stderr=args.json)
+    tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
+    trials = tune.counted(study)
+    if args.json:
+        print(json.dumps([_plain_trial(trial) for trial in trials], indent=2))
+    else:
+        _print_trials(space, trials, file, console)
+    return FINE if any(trial.state.name == "COMPLETE" for trial in trials) else FAILED
+
+
+def _plain_trial(trial: Any) -> dict[str, Any]:
+    plain = {key: getattr(trial, key) for key in ("number", "params", "value")}
+    return {**plain, "state": trial.state.name.lower(), **trial.user_attrs}
+
+
+def _print_trials(space: Space, trials: list, file: Path, console: Console) -> None:
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    complete.sort(key=lambda trial: trial.value, reverse=space.larger_wins)
+    table = Table(title=f"\nbest trials by {space.figure}", title_justify="left", box=box.SIMPLE, show_edge=False)
+    for column in (space.figure, *space.space):
+        table.add_column(column.rpartition(".")[2], justify="right")
+    for trial in complete[:10]:
+        values = (trial.params[key] for key in space.space)
+        table.add_row(f"{trial.value:.5g}", *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
+    console.print(table)
+    states = [trial.state.name for trial in trials]
+    pruned, failed = states.count("PRUNED"), states.count("FAIL")
+    console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
+    if complete:
+        words = " ".join(f"{key}={value}" for key, value in complete[0].params.items())
+        console.print(f"neurobench run {' '.join(space.overrides)} {words}", highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from neurobench.config.spec import Spec
 from neurobench.config.targets import load
-from neurobench.metrics.energy import SIMULATED, Energy
+from neurobench.metrics.costs import SIMULATED, Energy
 
 if TYPE_CHECKING:
     import torch
@@ -32,10 +32,6 @@ class Demand:
     @property
     def inputs(self) -> int:
         return self.layers[0]
-
-    @property
-    def outputs(self) -> int:
-        return self.layers[-1]
 
     @property
     def neurons(self) -> int:

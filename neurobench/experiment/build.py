@@ -1,15 +1,16 @@
-"""From a plan to the objects that it names."""
+"""From a plan to the objects that it names, and the threads and the device of the machine at hand."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
-from neurobench.experiment.callbacks import Callback
+from neurobench.data.sound import sound
 from neurobench.experiment.plan import Plan
-from neurobench.metrics.costs import Billed, Ledger
-from neurobench.metrics.energy import Energies
+from neurobench.metrics.costs import Billed, Energies, Ledger
 from neurobench.models.learner import Learner
 
 if TYPE_CHECKING:
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
 
 def load_splits(plan: Plan) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
-    splits = plan.dataset.load(plan.seeds.data)
+    splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 
 def build_learner(plan: Plan, device: torch.device, ledger: Ledger) -> Learner:
     """The model with its devices, each opened once: two fields that name one device share it."""
-    opened = {
-        name: Billed(name, spec.open(plan.seeds.device, device), ledger)
-        for name, spec in {name: plan.devices[field] for field, name in plan.wiring.items()}.items()
-    }
+    specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
+    opened = {name: Billed(name, spec.open(plan.seeds.device, device), ledger) for name, spec in specs.items()}
     devices = {field: opened[name] for field, name in plan.wiring.items()}
     return plan.model.build(plan.task, plan.seeds, devices, device)
 
@@ -37,6 +36,26 @@ def energies(plan: Plan) -> Energies:
     return {name: plan.devices[field].energy for field, name in plan.wiring.items()}
 
 
-def build_trackers(plan: Plan) -> list[Callback]:
-    """Those that `logger` switches on."""
-    return [tracker.start(plan.run.outputs) for tracker in plan.trackers]
+def pin_threads(threads: int) -> None:
+    """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    # torch and numba bring an OpenMP pool each; threads of one that spin while they wait take the other's cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import numba
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    threadpool_limits(threads)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one. Raises UserError where `cuda` is named and absent."""
+    import torch
+
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise UserError("device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto.")
+    return torch.device("cuda" if present and name != "cpu" else "cpu")

@@ -1,15 +1,21 @@
-"""What follows a run while it runs: a sweep's table, a tuner that stops hopeless trials, an experiment tracker."""
+"""What follows a run while it runs: a sweep's table, a tuner that stops hopeless trials, experiment trackers.
+
+A run that goes on after a kill is one run of the same name to a tracker: rows of earlier sessions first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import yaml
+
+from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
-from neurobench.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from neurobench.experiment.plan import Plan
+from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
+from neurobench.runs.folder import RunFolder, flat
 
 
 class Pruned(Exception):
@@ -41,3 +47,109 @@ class ObservedMeter:
         self.meter.epoch(row)
         for callback in self.callbacks:
             callback.epoch(row)
+
+
+def run_name(folder: RunFolder) -> str:
+    return f"{folder.path.parent.name}-{folder.path.name}"
+
+
+def computed(plan: Plan) -> dict[str, Any]:
+    """The configuration less what says where and how it is computed."""
+    return {key: value for key, value in plan.config.items() if key not in RUNTIME_KEYS}
+
+
+def scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    return {key: float(value) for key, value in row.items() if key != "epoch" and isinstance(value, int | float)}
+
+
+def merits(folder: RunFolder) -> dict[str, float]:
+    """Figures of merit; empty where the run did not finish."""
+    result = folder.result()
+    return scalars(result["metrics"]) if result else {}
+
+
+class TensorBoardCallback:
+    def __init__(self, spec: TensorBoard, outputs: Path):
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".tensorboard"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        rows = folder.metrics()
+        self.writer = SummaryWriter(str(self.folder / run_name(folder)), purge_step=len(rows) + 1)
+        if not rows:
+            self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```")
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        for key, value in scalars(row).items():
+            self.writer.add_scalar(key.replace("_", "/", 1), value, row["epoch"])
+        self.writer.flush()
+
+    def end(self, folder: RunFolder) -> None:
+        for key, value in merits(folder).items():
+            self.writer.add_scalar(f"result/{key}", value, 0)
+        self.writer.close()
+
+
+class MLflowCallback:
+    def __init__(self, spec: MLflow, outputs: Path):
+        outputs = outputs.absolute()
+        self.uri, self.name = spec.uri or f"sqlite:///{outputs}/.mlflow.db", spec.experiment
+        self.artifacts = outputs / ".mlflow"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        import mlflow
+
+        self.client = mlflow.MlflowClient(self.uri)
+        known = self.client.get_experiment_by_name(self.name)
+        experiment = known.experiment_id if known else self.client.create_experiment(self.name, str(self.artifacts))
+        name = run_name(folder)
+        earlier = self.client.search_runs([experiment], f"attributes.run_name = '{name}'")
+        if earlier:
+            self.id = earlier[0].info.run_id
+            self.client.update_run(self.id, "RUNNING")
+            return
+        self.id = self.client.create_run(experiment, run_name=name).info.run_id
+        for key, value in flat(computed(plan)).items():
+            self.client.log_param(self.id, key, value)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        for key, value in scalars(row).items():
+            self.client.log_metric(self.id, key, value, step=row["epoch"])
+
+    def end(self, folder: RunFolder) -> None:
+        figures = merits(folder)
+        for key, value in figures.items():
+            self.client.log_metric(self.id, key, value)
+        for name in ("config.yaml", "result.json"):
+            if folder.has(name):
+                self.client.log_artifact(self.id, str(folder.path / name))
+        self.client.set_terminated(self.id, "FINISHED" if figures else "FAILED")
+
+
+class WandBCallback:
+    def __init__(self, spec: WandB, outputs: Path):
+        self.project, self.mode = spec.project, spec.mode
+        self.folder = Path(spec.folder) if spec.folder else outputs / ".wandb"
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        import wandb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = run_name(folder)
+        options: dict[str, Any] = {"mode": self.mode, "name": name}
+        if self.mode == "online":
+            options |= {"id": name, "resume": "allow"}
+        options |= {"config": computed(plan), "settings": wandb.Settings(silent=True)}
+        self.run = wandb.init(project=self.project, dir=str(self.folder), **options)
+        if self.mode == "offline":  # an offline run cannot be continued: the new one holds all rows
+            for row in folder.metrics():
+                self.epoch(row)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.run.log(scalars(row), step=row["epoch"])
+
+    def end(self, folder: RunFolder) -> None:
+        figures = merits(folder)
+        self.run.summary.update(figures)
+        self.run.finish(exit_code=0 if figures else 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurobench.config.targets import load
 from neurobench.data.dataset import Split
-from neurobench.metrics import energy
+from neurobench.metrics.costs import Energies, joules_of_sample
 from neurobench.metrics.operations import total
 from neurobench.metrics.statistics import means, wilson_interval
 from neurobench.models.learner import Learner, ModelSpec
@@ -71,7 +71,7 @@ def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:
 
 
 def count(
-    model: ModelSpec, learner: Learner, split: Split, energies: energy.Energies
+    model: ModelSpec, learner: Learner, split: Split, energies: Energies
 ) -> tuple[dict[str, float], dict[str, str]]:
     """NeuroBench's figures per sample and per step, joules per sample, and why others are undefined."""
     if model.operations is None:
@@ -79,7 +79,7 @@ def count(
     operations = load(model.operations)
     batches = [operations(learner, split.batch(index).x) for index in torch.arange(len(split)).split(BATCH)]
     figures, undefined = total(batches)
-    joules = energy.of_sample(energies, batches)
+    joules = joules_of_sample(energies, batches)
     if isinstance(joules, str):
         return figures, {**undefined, "energy_joules": joules}
     return {**figures, "energy_joules": joules}, undefined

@@ -16,12 +16,14 @@ from rich.console import Console
 from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
 from neurobench.config.targets import load
+from neurobench.data.dataset import stamp
+from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
-from neurobench.experiment.machine import pick_device, pin_threads
 from neurobench.experiment.plan import Plan
+from neurobench.experiment.progress import log_file, meter_for
+from neurobench.metrics.costs import Ledger
 from neurobench.runs.folder import RunFolder
-from neurobench.runs.log import log_file
-from neurobench.runs.memory import forget_peak
+from neurobench.runs.provenance import forget_peak, provenance
 from neurobench.runs.store import same_setting
 
 if TYPE_CHECKING:
@@ -52,18 +54,16 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     """
     pin_threads(plan.run.threads)
     device = pick_device(plan.run.device)
-    from neurobench.experiment.start import find_initial
+    from neurobench.experiment.reload import find_initial
 
     initial = find_initial(plan)
-    folder, finished = _folder(plan)
+    folder, finished = _folder(plan, console)
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
     begun: list[Callback] = []
     try:
-        from neurobench.experiment.build import build_trackers
-
-        for callback in [*callbacks, *build_trackers(plan)]:
+        for callback in [*callbacks, *(tracker.start(plan.run.outputs) for tracker in plan.trackers)]:
             callback.begin(plan, folder)
             begun.append(callback)
         with log_file(folder.path / "run.log", console):
@@ -84,11 +84,12 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     return folder
 
 
-def _folder(plan: Plan) -> tuple[RunFolder, bool]:
+def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
     """A new folder, or with `resume` the one to go on with; and whether that is finished already."""
     outputs = Path(plan.run.outputs)
     if plan.run.resume:
-        same = same_setting(outputs, plan.run.name, plan.config_hash)
+        runs = same_setting(outputs, plan.run.name, plan.config_hash)
+        same = [folder for folder in runs if _read_the_same(plan, folder, console)]
         unfinished = [folder for folder in same if not folder.is_finished]
         if unfinished:
             unfinished[0].acquire()
@@ -102,6 +103,16 @@ def _folder(plan: Plan) -> tuple[RunFolder, bool]:
     return folder, False
 
 
+def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
+    """Whether a run read what lies at the plan's data root now. Where it did not, nothing of the two is mixed."""
+    read = folder.record().get("data", {})
+    if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
+        return True
+    line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return False
+
+
 @dataclass
 class _Run:
     """One run in its folder, phase by phase."""
@@ -112,14 +123,13 @@ class _Run:
     device: torch.device
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
-        from neurobench.experiment.build import build_learner, load_splits
         from neurobench.experiment.result import Outcome, describe, result
-        from neurobench.metrics.costs import Ledger
 
         forget_peak()
         self._announce()
         self.splits = load_splits(self.plan)
-        self.folder.update(data=describe(self.splits))
+        self._require_the_same_data()
+        self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
         self.learner = build_learner(self.plan, self.device, self.ledger)
         self.seconds: dict[str, float] = {}
@@ -135,9 +145,16 @@ class _Run:
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
 
-    def _announce(self) -> None:
-        from neurobench.runs.provenance import provenance
+    def _require_the_same_data(self) -> None:
+        """What an earlier session of this run read, a later one has to read too."""
+        before, now = self.folder.record().get("data", {}).get("sha256"), self.splits.sha256
+        if before not in (None, now):
+            raise UserError(
+                f"this run began with data of sha256 {before:.12} and would go on with {now:.12} (from "
+                f"{self.splits.source}). Restore them, or start anew without --resume."
+            )
 
+    def _announce(self) -> None:
         run, plan = self.plan.run, self.plan
         self.folder.update(
             status="running",
@@ -150,9 +167,7 @@ class _Run:
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
 
     def _train(self, initial: Initial | None, callbacks: Sequence[Callback]) -> Loop:
-        from neurobench.experiment.interrupt import Interrupted
-        from neurobench.experiment.loop import Loop
-        from neurobench.experiment.progress import meter_for
+        from neurobench.experiment.loop import Interrupted, Loop
 
         loop = Loop(
             learner=self.learner,
@@ -206,7 +221,6 @@ class _Run:
             return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
-        from neurobench.experiment.build import energies
         from neurobench.experiment.evaluate import count
 
         begun = time.perf_counter()

@@ -1,9 +1,11 @@
-"""The only loop over epochs."""
+"""The only loop over epochs, and how Ctrl-C ends it: between two updates, never inside one."""
 
 from __future__ import annotations
 
 import copy
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +19,6 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
 from neurobench.experiment.evaluate import mean_sums
-from neurobench.experiment.interrupt import Interrupted, Interruption
 from neurobench.experiment.progress import Meter
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
@@ -42,6 +43,38 @@ class Position:
     epoch_seconds: float = 0.0  # of it, in the current epoch
     best_epoch: int | None = None  # where the monitored figure was best
     stopped: bool = False  # early
+
+
+class Interrupted(Exception):
+    """The run was stopped and left a checkpoint that it can go on from."""
+
+
+@dataclass
+class Interruption:
+    """Whether the run was asked to stop."""
+
+    requested: bool = False
+
+    def request(self, *signal_and_frame: Any) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[Interruption]:
+    """Within it, the first Ctrl-C (or SIGTERM, as clusters send it) is only noted; a second one stops at once.
+
+    An update changes weights in place; a checkpoint of a half-done update could not be resumed to the same result.
+    """
+    interruption = Interruption()
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, interruption.request) for number in signals}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass
@@ -73,7 +106,7 @@ class Loop:
         self._begin()
         place = self.position
         self.meter.begin(self.schedule.epochs, self.per_epoch, place.epoch, place.batch)
-        with Interruption() as interruption, closing(self.meter), self.ledger.phase("training"):
+        with deferred_interrupts() as interruption, closing(self.meter), self.ledger.phase("training"):
             while place.epoch < self.schedule.epochs and not place.stopped:
                 self._epoch(interruption)
                 self.meter.epoch(self.record.epochs[-1])
@@ -86,11 +119,12 @@ class Loop:
         return math.ceil(len(self.train) / self.schedule.batch_size)
 
     def save(self) -> None:
+        updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.record.updates.items()}
         self.folder.save_checkpoint(
             {
                 "format": CHECKPOINT_FORMAT,
                 "position": asdict(self.position),
-                "record": _packed(self.record),
+                "record": {**vars(self.record), "updates": updates},
                 "costs": self.ledger.phases,
                 "learner": self.learner.state_dict(),
                 "best": self.best,
@@ -125,10 +159,10 @@ class Loop:
         order = epoch_order(len(self.train), self.data_seed, place.epoch) if self.schedule.shuffle else None
         while place.batch < self.per_epoch:
             self._batch(order)
-            if interruption.asked or time.monotonic() - saved > self.schedule.checkpoint_every:
+            if interruption.requested or time.monotonic() - saved > self.schedule.checkpoint_every:
                 self.save()
                 saved = time.monotonic()
-            if interruption.asked:
+            if interruption.requested:
                 raise Interrupted(f"after {place.batch} of {self.per_epoch} batches of epoch {place.epoch + 1}")
         row = self._close_epoch()
         if self.schedule.patience is not None and self._is_best():
@@ -230,8 +264,3 @@ def unpacked(state: Mapping[str, Any]) -> TrainingRecord:
     """A record out of a checkpoint."""
     updates = {name: values.tolist() for name, values in state["updates"].items()}
     return TrainingRecord(state["epochs"], state["trace"], updates, state["snapshots"])
-
-
-def _packed(record: TrainingRecord) -> dict[str, Any]:
-    updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in record.updates.items()}
-    return {"epochs": record.epochs, "trace": record.trace, "updates": updates, "snapshots": record.snapshots}

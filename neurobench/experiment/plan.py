@@ -1,12 +1,14 @@
-"""All that a run is: read once from its configuration, checked, and never read again.
+"""All that a run is: read once from its configuration, checked, and never read again; and the hash that it has.
 
 `run` and every other verb parse before anything is computed; it touches neither data nor torch.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -21,11 +23,11 @@ from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.combine import Backend, Named, combine, missing_devices
-from neurobench.experiment.identity import identity
 from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
+NOT_COMPUTED = ("checkpoint_every",)  # of the training
 ROOT = ("name", "seed", "device", "threads", "outputs", "resume")
 
 
@@ -54,6 +56,11 @@ class Plan:
     def start_from(self) -> str | None:
         """The file or run that the model says it goes on from."""
         return getattr(self.model, "init_from", None)
+
+    @property
+    def root(self) -> str | None:
+        """Where the data lie, an absolute path; None where they are bundled or generated."""
+        return getattr(self.dataset, "root", None)
 
     @property
     def label(self) -> str:
@@ -103,7 +110,8 @@ def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
         if isinstance(combination, list):
             raise ConfigError(combination)
         if setting_hash is None:
-            setting = read(resolved(_with_seed_0(config))) if follows_seed(config) else parts
+            with_seed_0 = cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))
+            setting = read(resolved(with_seed_0)) if follows_seed(config) else parts
             setting_hash = _hash(setting, combination.encoders, None)
     epochs = min(parts.training.epochs, parts.scale.epochs or parts.training.epochs)
     return Plan(
@@ -144,11 +152,12 @@ def read(plain: Plain) -> Parts:
     run = reader.record(Root, {key: plain[key] for key in ROOT if key in plain}, "")
     training = reader.record(Training, plain["training"], "training")
     scale = reader.record(Scale, plain["scale"], "scale")
-    _read_table(reader, plain.get("table"))
-    trackers = [
-        reader.spec("tracker", TrackerSpec, values, f"logger.{name}")
-        for name, values in (plain.get("logger") or {}).items()
-    ]
+    if plain.get("table") is not None:  # it is checked here and used elsewhere
+        table = reader.record(Table, plain["table"], "table")
+        for number, row in enumerate(table.rows if table else ()):
+            reader.record(Row, row, f"table.rows.{number}")
+    loggers = plain.get("logger") or {}
+    trackers = [reader.spec("tracker", TrackerSpec, values, f"logger.{name}") for name, values in loggers.items()]
     dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")  # type: ignore[type-abstract]
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
@@ -194,22 +203,33 @@ def _kind_faults(model: ModelSpec, wiring: Mapping[str, str], backend: Backend) 
     ]
 
 
-def _read_table(reader: Reader, values: Any) -> None:
-    """A declared table is checked here and used elsewhere."""
-    table = None if values is None else reader.record(Table, values, "table")
-    if table is not None:
-        for number, row in enumerate(table.rows):
-            reader.record(Row, row, f"table.rows.{number}")
-
-
 def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:
     devices = {f"device {name}": device for name, device in parts.backend.specs.items()}
     specs = {"dataset": parts.dataset.spec, "encoders": encoders, "model": parts.model.spec, **devices}
     return identity(cast(dict[str, Record | Sequence[Record]], specs), parts.training, parts.scale, seed)
 
 
-def _with_seed_0(config: DictConfig) -> DictConfig:
-    return cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))
+def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training, scale: Scale, seed: int | None) -> str:
+    """12 hex digits of what is computed, blind to where and how; without the seed the repetitions of one setting share
+    them.
+
+    One rule: of every spec that takes part, its class and its fields. A field that its class gives a default came after
+    configurations had been stored, and counts only where it differs from that default.
+    """
+    schedule = {key: value for key, value in _described(training).items() if key not in NOT_COMPUTED}
+    computed: dict[str, Any] = {"training": schedule, "scale": _described(scale)}
+    for name, part in specs.items():
+        computed[name] = _described(part) if isinstance(part, Record) else [_described(one) for one in part]
+    if seed is not None:
+        computed["seed"] = seed
+    text = json.dumps(computed, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _described(record: Record) -> dict[str, Any]:
+    values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
+    name = f"{type(record).__module__}.{type(record).__qualname__}"
+    return {"class": name, **{key: value for key, (value, default) in values.items() if value != default}}
 
 
 def _name(plain: Plain, section: str) -> str:

@@ -1,9 +1,13 @@
-"""What a person sees while training runs: a live bar on a terminal, one plain line an epoch elsewhere."""
+"""What a person sees while training runs, a live bar on a terminal or one plain line an epoch, and the run's log."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -70,17 +74,9 @@ class LiveMeter:
 
     def __init__(self, console: Console):
         self.plain = PlainMeter(console)
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            _Figures(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            refresh_per_second=5,
-        )
+        bar = (TextColumn("{task.description}"), BarColumn(bar_width=24), _Figures())
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self.progress = Progress(*bar, *times, console=console, transient=True, refresh_per_second=5)
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
         self.plain.begin(epochs, per_epoch, done_epochs, done_batches)
@@ -108,3 +104,27 @@ class LiveMeter:
 def meter_for(console: Console) -> Meter:
     """A live bar where a person looks on, plain lines where not."""
     return LiveMeter(console) if console.is_terminal else PlainMeter(console)
+
+
+@contextmanager
+def log_file(path: Path, console: Console) -> Iterator[None]:
+    """Log to run.log; a warning goes there and, as one line, to the person."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger("neurobench")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    before = warnings.showwarning
+
+    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+        log.warning("%s: %s (%s:%s)", category.__name__, message, filename, lineno)
+        console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+
+    warnings.showwarning = show
+    try:
+        log.info("command: %s", " ".join(sys.argv))
+        yield
+    finally:
+        warnings.showwarning = before
+        root.removeHandler(handler)
+        handler.close()

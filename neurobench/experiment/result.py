@@ -11,8 +11,8 @@ from neurobench.data.dataset import Split, Splits
 from neurobench.experiment.build import energies
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
-from neurobench.metrics import energy
-from neurobench.runs.memory import peak_mb
+from neurobench.metrics.costs import energy_sources, with_joules
+from neurobench.runs.provenance import peak_mb
 
 
 class Outcome(NamedTuple):
@@ -38,9 +38,9 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,
         "undefined": {**_undefined(loop.record.epochs, splits.validation), **outcome.undefined},
-        "device_costs": energy.of_run(published, loop.ledger.of_run()),
+        "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
-        "energy_source": energy.sources(published),
+        "energy_source": energy_sources(published),
         "epochs": loop.position.epoch,
         "best_epoch": loop.position.best_epoch,
         "data": describe(splits),

@@ -35,7 +35,7 @@ class TrackerSpec(Spec):
 class TensorBoard(TrackerSpec):
     """Epochs as scalars, figures of merit as hyperparameter metrics."""
 
-    opens: ClassVar[str] = "neurobench.experiment.tracking.TensorBoardCallback"
+    opens: ClassVar[str] = "neurobench.experiment.callbacks.TensorBoardCallback"
     needs: ClassVar[str] = "tensorboard"
 
     folder: str | None  # null: .tensorboard among the runs
@@ -45,7 +45,7 @@ class TensorBoard(TrackerSpec):
 class MLflow(TrackerSpec):
     """Parameters, epochs, figures of merit and the record's files."""
 
-    opens: ClassVar[str] = "neurobench.experiment.tracking.MLflowCallback"
+    opens: ClassVar[str] = "neurobench.experiment.callbacks.MLflowCallback"
     needs: ClassVar[str] = "mlflow"
 
     uri: str | None  # null: sqlite, .mlflow.db among the runs
@@ -56,7 +56,7 @@ class MLflow(TrackerSpec):
 class WandB(TrackerSpec):
     """The same for Weights & Biases, offline unless told otherwise: nothing leaves the machine by itself."""
 
-    opens: ClassVar[str] = "neurobench.experiment.tracking.WandBCallback"
+    opens: ClassVar[str] = "neurobench.experiment.callbacks.WandBCallback"
     needs: ClassVar[str] = "wandb"
 
     project: str

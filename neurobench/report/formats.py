@@ -1,25 +1,39 @@
-"""A table of results for a terminal, a paper, a spreadsheet."""
+"""A table of results for a terminal, a paper, a spreadsheet, and in somebody's own Markdown document.
+
+A document's marked place is what lies between `<!-- table NAME [row ...] -->` and `<!-- end -->`: the rows of that
+table, by their ids and in that order, or all that were measured. `<!-- table matrix -->` is a grid of models, data sets
+and backends; a cell that was not run at paper scale names its scale.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from neurobench.config.errors import UserError
+from neurobench.metrics.catalog import printed
 from neurobench.report.table import ResultRow
 
 COLUMNS = (
     "figure", "published", "measured", "95 % interval", "difference", "seeds", "band", "verdict",
     "evaluated on", "data", "configuration", "commit", "wall time", "source", "what it means",
 )  # fmt: skip
+MATRIX_COLUMNS = (
+    "cell", "accuracy", "95 % interval", "line", "verdict", "scale", "train", "in all",
+    "operations a sample", "device", "evaluated on",
+)  # fmt: skip
 COLOURS = {
     "in band": "green", "OUT": "bold red", "SMOKE": "yellow", "EMULATED": "cyan", "not run": "dim",
     "reported": "default",
 }  # fmt: skip
+_PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
 
 
 def number(value: float | None, sign: str = "") -> str:
@@ -104,3 +118,104 @@ def _tex(text: str) -> str:
 
 
 FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {"md": as_markdown, "csv": as_csv, "tex": as_latex}
+
+
+def verdict(row: ResultRow) -> str:
+    """ "held", "BELOW" the task's sanity line, or "not run". At any scale: a cell is a comparison, no result."""
+    if row.mean is None:
+        return "not run"
+    low = row.row.band[0]
+    return "BELOW" if low is not None and row.mean < low else "held"
+
+
+def matrix_cells(row: ResultRow) -> tuple[str, ...]:
+    """A model on a data set with a backend: what it reached, what it cost, whether it holds its line; in the order of
+    MATRIX_COLUMNS."""
+    low = row.row.band[0]
+    line = "-" if low is None else f"{low:.0%}"
+    if row.mean is None:
+        return (row.row.what, "-", "-", line, "not run", *["-"] * 6)
+    newest = row.runs[-1]
+    interval = "-" if row.interval is None else f"{row.interval[0]:.1%} to {row.interval[1]:.1%}"
+    training = sum(newest["seconds"].get(phase, 0.0) for phase in ("train", "settle", "finalize"))
+    times = (f"{training:.0f} s", f"{row.wall_seconds:.0f} s")
+    counts = {unit: newest["metrics"].get(f"effective_{unit.lower()}") for unit in ("MACS", "ACS")}
+    operations = ", ".join(f"{value:.3g} {unit}" for unit, value in counts.items() if value)
+    operations = operations or newest["undefined"].get("effective_macs", "-")
+    evaluated_on = ("emulated data; " if newest["data"].get("emulated") else "") + row.evaluated_on
+    return (
+        row.row.what, f"{row.mean:.1%}", interval, line, verdict(row), str(row.scale), *times, operations,
+        _device(newest), evaluated_on,
+    )  # fmt: skip
+
+
+def _device(result: dict[str, Any]) -> str:
+    """What the devices were asked for, training and tests together; joules of a prediction where published."""
+    costs = []
+    for name, entries in result.get("device_costs", {}).items():
+        figures = ", ".join(f"{value:.3g} {key.replace('_', ' ')}" for key, value in entries.items())
+        costs.append(f"{name}: {figures}")
+    joules = result["metrics"].get("energy_joules")
+    if joules is not None:
+        costs.append(f"{joules:.3g} J a prediction")
+    return "; ".join(costs) or "-"
+
+
+def tables_named(text: str) -> list[str]:
+    """Which tables the document has places for, in the order of their first one."""
+    return list(dict.fromkeys(place["name"] for place in _PLACE.finditer(text)))
+
+
+def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
+    """The document with every marked place of one of `tables` written anew; all else is left as it is.
+
+    Raises UserError for a row that its table does not have.
+    """
+
+    def rewritten(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name not in tables:
+            return place[0]
+        lines = _grid(tables[name]) if name == "matrix" else _figures(_selected(name, tables[name], place["rows"]))
+        return place[1] + "\n".join(["", *lines, ""]) + "\n" + place["end"]
+
+    return _PLACE.sub(rewritten, text)
+
+
+def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:
+    if not ids.split():
+        return [row for row in rows if row.runs]
+    by_id = {row.row.id: row for row in rows}
+    missing = [id for id in ids.split() if id not in by_id]
+    if missing:
+        raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(by_id)}")
+    return [by_id[id] for id in ids.split()]
+
+
+def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
+    yield "| figure | published | measured | seeds |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        metric, published, mean = row.row.metric, row.row.published, row.mean
+        texts = (
+            "-" if published is None else printed(metric, published),
+            "-" if mean is None else printed(metric, mean, row.sd),
+        )
+        yield f"| {row.row.what} | {' | '.join(texts)} | {len(row.runs) or '-'} |"
+
+
+def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:
+    """Mean accuracy of each cell; a model's line, a column for each data set and backend."""
+    grid: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        accuracy = "-" if row.mean is None else f"{100 * row.mean:.1f} %"
+        if row.scale not in ("paper", None):
+            accuracy += f" ({row.scale})"
+        cell = row.row
+        grid.setdefault(str(cell.model), {})[str(cell.dataset), str(cell.backend)] = accuracy
+    columns = list(dict.fromkeys(column for cells in grid.values() for column in cells))
+    columns.sort(key=lambda column: (column[0], column[1] != "sim"))
+    yield "| model | " + " | ".join(f"{dataset}, `{backend}`" for dataset, backend in columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for model, cells in grid.items():
+        yield f"| {model} | " + " | ".join(cells.get(column, "-") for column in columns) + " |"

@@ -25,7 +25,7 @@ from neurobench.experiment.plan import parse
 from neurobench.runs.atomic import write_json
 
 HASHING = (
-    "experiment/plan.py", "experiment/identity.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
+    "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
     "data/dataset.py", "data/encoders.py", "report/earlier_hashes.json",
 )  # fmt: skip
 SPEC_MODULE = re.compile(r"_target_: *neurobench\.([\w.]+)\.\w+")

@@ -75,7 +75,7 @@ def read_result(path: Path) -> dict[str, Any]:
         bounds = intervals.get(key)
         if key not in metrics or not isinstance(bounds, list) or [*map(_is_number, bounds)] != [True, True]:
             raise Damaged(path, f"has no {key} with an interval of two numbers")
-    _checked(path, result["data"], {"n_test": int, "evaluated_on": str}, {"sha256": str, "source": str}, "data.")
+    _checked(path, result["data"], {"n_test": int, "evaluated_on": str, "sha256": str}, {"source": str}, "data.")
     return result
 
 

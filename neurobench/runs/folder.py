@@ -1,4 +1,4 @@
-"""The folder that a run leaves behind: outputs/<name>/<id>/."""
+"""The folder that a run leaves behind, outputs/<name>/<id>/, and in what two of them differ."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
+from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.runs.atomic import write_bytes, write_json
 from neurobench.runs.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions")
 SCHEMA = 2  # 1: before configurations were stored resolved
 
 
@@ -136,9 +138,8 @@ class RunFolder:
             record = self.record()
         except Damaged:  # absent, or what it said is lost
             record = {"schema": SCHEMA}
-        write_json(
-            self.path / "run.json", {**record, **entries, "updated": datetime.now(UTC).isoformat("T", "seconds")}
-        )
+        updated = datetime.now(UTC).isoformat("T", "seconds")
+        write_json(self.path / "run.json", {**record, **entries, "updated": updated})
 
     def config(self) -> dict[str, Any]:
         """config.yaml as plain values."""
@@ -187,3 +188,41 @@ class RunFolder:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
         write_bytes(folder / f"{name}.png", buffer.getvalue())
+
+
+class Difference(NamedTuple):
+    key: str
+    a: Any  # None where A has no such key
+    b: Any
+
+
+def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
+    """In what two runs differ: the configuration less its runtime keys, the figures, code and machine."""
+    sections = zip(_sections(a).items(), _sections(b).values(), strict=True)
+    return {name: differing(of_a, of_b) for (name, of_a), of_b in sections}
+
+
+def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
+    """The configuration as it stands in its file: nothing in it is resolved or acted on."""
+    record, result = run.record(), run.result() or {}
+    data = {"sha256": result.get("data", {}).get("sha256")}
+    return {
+        "config": {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS},
+        "metrics": result.get("metrics", {}),
+        "provenance": {**{key: record.get(key) for key in PROVENANCE}, "data": data},
+    }
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
+    """Keys whose values are not the same, dots between levels, in A's order and then B's."""
+    flat_a, flat_b = flat(a), flat(b)
+    keys = dict.fromkeys([*flat_a, *flat_b])
+    return [Difference(key, flat_a.get(key), flat_b.get(key)) for key in keys if flat_a.get(key) != flat_b.get(key)]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return values

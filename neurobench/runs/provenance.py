@@ -1,7 +1,9 @@
-"""Where a run was computed: what another person needs to compute it again."""
+"""Where a run was computed, which another person needs to compute it again, and the most memory that it took."""
 
+import contextlib
 import os
 import platform
+import resource
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -11,17 +13,8 @@ from typing import Any
 from neurobench import __version__
 
 PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "numba",
-    "scikit-learn",
-    "dimod",
-    "hydra-core",
-    "omegaconf",
-    "tonic",
-    "matplotlib",
-)
+    "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib",
+)  # fmt: skip
 
 
 def provenance(device: str, threads: int) -> dict[str, Any]:
@@ -58,8 +51,7 @@ def _commit() -> str | None:
     """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
     folder = Path(__file__).parent
     try:
-        inside = _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
-        if not inside:
+        if not _git(folder, "ls-files", "--error-unmatch", Path(__file__).name):
             return None
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
         return _git(folder, "rev-parse", "HEAD") + ("+changes" if changed else "")
@@ -68,15 +60,28 @@ def _commit() -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def forget_peak() -> None:
+    """Begin anew, in a process that has run others before. Without Linux the peak is that of the process so far."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> int:
+    """Resident memory in MB, its highest since `forget_peak`."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -1,7 +1,7 @@
-"""Where jobs run: worker processes of this machine, a SLURM cluster, a Ray cluster.
+"""Running the jobs of a sweep: in worker processes of this machine, on a SLURM cluster, on a Ray cluster.
 
-Each launcher takes tasks and yields (task, report) as they end, in any order. All of them share the sweep's folder
-with their workers.
+Each launcher takes tasks and yields (task, report) as they end, in any order. All share the sweep's folder with their
+workers.
 """
 
 from __future__ import annotations
@@ -10,14 +10,24 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.live import Live
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import import_extra
-from neurobench.sweep.work import LOST, Report, Task, warm, work, work_locally
+from neurobench.sweep.plan import Job
+from neurobench.sweep.progress import StatusTable, print_line
+from neurobench.sweep.work import LOST, Report, Task, stop_file, warm, work, work_locally
 
 Outcome = tuple[Task, Report]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
+TO_RUN = ("new", "half-done", "failed")  # states of jobs
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -49,9 +59,8 @@ def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
     env = {name: str(threads) for name in POOLS}
-    executor = loky.get_reusable_executor(
-        max_workers=workers, timeout=600, initializer=warm, initargs=(os.getpid(),), env=env
-    )
+    start = {"initializer": warm, "initargs": (os.getpid(),), "env": env}
+    executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:
         for future in as_completed(futures):
@@ -117,3 +126,41 @@ def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str,
 
 
 LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the jobs of a sweep are run."""
+
+    launcher: str = "local"
+    workers: int = 1
+    fail_fast: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
+
+
+def new_sweep_folder(outputs: Path) -> Path:
+    """Where a sweep keeps its jobs' reports and logs; it is not made yet."""
+    return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Console) -> StatusTable:
+    """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
+    sweep = new_sweep_folder(outputs).absolute()
+    to_run = [(job.number, job.plan) for job in jobs if job.plan is not None and job.state in TO_RUN]
+    tasks = {number: Task(number, plan.config, plan.setting_hash, str(sweep)) for number, plan in to_run}
+    table = StatusTable(jobs, tasks)
+    if not tasks:
+        return table
+    sweep.mkdir(parents=True)
+    threads = max(int(task.config["threads"]) for task in tasks.values())
+    by_number = {job.number: job for job in jobs}
+    launch = LAUNCHERS[settings.launcher]
+    with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
+        for task, report in launch(list(tasks.values()), settings.workers, threads, settings.options):
+            table.reports[task.number] = report
+            if not console.is_terminal:
+                print_line(console, by_number[task.number], report, len(table.reports), len(tasks))
+            failed = report["status"] in ("failed", "refused", "lost")
+            if report["status"] == "interrupted" or (failed and settings.fail_fast):
+                stop_file(sweep).touch()
+    return table

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.config.compose import GROUPS, Composer, composer, explain, read, set_value
 from neurobench.config.errors import ConfigError
 from neurobench.config.overrides import sweep_fault, too_many, values_of
+from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
 from neurobench.runs.files import Damaged
 from neurobench.runs.folder import RunFolder
@@ -95,6 +96,7 @@ def _is_plain(override: Override) -> bool:
 
 def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     jobs: list[Job] = []
+    stamps: dict[str | None, str] = {}  # data root -> what lies there
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     for number, (words, config) in enumerate(combinations(overrides, compose)):
@@ -106,7 +108,9 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
         place = (plan.run.outputs, plan.run.name)
         if place not in recorded:
             recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
-        state, folder = _state(recorded[place].get(plan.config_hash))
+        if plan.root not in stamps:
+            stamps[plan.root] = stamp(plan.root)
+        state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
         key = (*place, plan.config_hash)
         jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder))
         planned.add(key)
@@ -124,8 +128,9 @@ def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
     return runs
 
 
-def _state(folder: RunFolder | None) -> tuple[State, Path | None]:
-    if folder is None:
+def _state(folder: RunFolder | None, stamp_now: str) -> tuple[State, Path | None]:
+    """A run whose data have changed since is not this job's; whether their content has, is seen when they are read."""
+    if folder is None or folder.record().get("data", {}).get("stamp", stamp_now) != stamp_now:
         return "new", None
     if folder.is_finished:
         return "finished", folder.path

@@ -1,29 +1,103 @@
-"""Trials of a study, one after the other, each a run like any other. Several processes may share a study."""
+"""Hyperparameter search: the space, as its YAML declares it, and trials of a study, each a run like any other. Several
+processes may share a study."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import platform
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import optuna
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
-from neurobench.config.compose import composer
-from neurobench.config.errors import UserError
+from neurobench.config.compose import choices, composer
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.targets import config_packages
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.runs.folder import RunFolder
-from neurobench.sweep.space import Space
 
+KEYS = ("overrides", "figure", "prune_on", "space")
+RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary, and by which figure of held-out samples a trial is judged."""
+
+    overrides: tuple[str, ...]  # of every trial
+    figure: str
+    prune_on: str | None  # a figure of each epoch
+    space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
+
+    @property
+    def larger_wins(self) -> bool:
+        return larger_is_better(self.figure)
+
+    @property
+    def identity(self) -> str:
+        """Eight hex digits: trials of another space do not belong to the same study."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def load_space(name: str, more: list[str]) -> Space:
+    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win."""
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(_text(name)))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(f"{name}: {str(error).splitlines()[0]}") from None
+    faults = _faults(plain)
+    if faults:
+        raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    assert isinstance(plain, dict)
+    return Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
+
+
+def _text(name: str) -> str:
+    if name.endswith(".yaml"):
+        try:
+            return Path(name).read_text()
+        except OSError as error:
+            raise UserError(f"{name}: {error.strerror}") from None
+    for package in config_packages():
+        file = files(package).joinpath("tune", f"{name}.yaml")
+        if file.is_file():
+            return file.read_text()
+    known = choices("tune")
+    raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
+
+
+def _faults(plain: Any) -> list[str]:
+    if not isinstance(plain, dict):
+        return ["it is not a section of keys"]
+    faults = [f"{key}: there is no such key; there is {', '.join(KEYS)}." for key in plain if key not in KEYS]
+    faults += [f"{key} is missing" for key in ("overrides", "figure", "space") if not plain.get(key)]
+    for key in ("figure", "prune_on"):
+        if plain.get(key) and "validation" not in str(plain[key]):
+            faults.append(f"{key}={plain[key]}: only figures of held-out samples may decide (validation_...)")
+    for key, entry in (plain.get("space") or {}).items():
+        fits = isinstance(entry, dict) and (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE)
+        if not fits:
+            faults.append(f"space.{key}: write {{low: , high: [, log: true][, step: ]}} or {{choices: [...]}}")
+        elif any(isinstance(choice, dict) for choice in entry.get("choices") or ()):
+            faults.append(f"space.{key}: a choice is a number, a text, true, false, null or a list of these")
+        elif "low" in entry and not entry["low"] < entry["high"]:
+            faults.append(f"space.{key}: low={entry['low']} is not below high={entry['high']}")
+    return faults
 
 
 class Pruner:
@@ -112,9 +186,8 @@ def judge(folder: RunFolder, figure: str) -> float:
     row = rows[(result.get("best_epoch") or len(rows)) - 1]
     if figure not in row:
         known = [key for key in (*result["metrics"], *row) if "validation" in key]
-        raise UserError(
-            f"figure={figure} is not there; this model has {', '.join(known) or 'none of held-out samples'}"
-        )
+        names = ", ".join(known) or "none of held-out samples"
+        raise UserError(f"figure={figure} is not a figure of this run; it has {names}")
     return row[figure]
 
 
@@ -140,7 +213,7 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 

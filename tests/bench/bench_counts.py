@@ -217,7 +217,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
 
 def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, Any]:
     """The settled learner of a run that is made here, and inputs that it was tested on."""
-    from neurobench.experiment.reload import load_run
+    from neurobench.experiment.reload import load_learner
     from neurobench.runs.folder import RunFolder
 
     command = [sys.executable, "-m", "neurobench", "run", *overrides, "scale=smoke", "seed=0"]
@@ -225,8 +225,8 @@ def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, 
     if done.returncode:
         raise RuntimeError(done.stderr + done.stdout)
     (result,) = into.rglob("result.json")
-    loaded = load_run(RunFolder(result.parent))
-    return loaded.learner, loaded.splits.test.batch(slice(0, samples)).x
+    loaded = load_learner(RunFolder(result.parent))
+    return loaded.learner, loaded.splits().test.batch(slice(0, samples)).x
 
 
 def of_peer(cases: Mapping[str, Case]) -> dict[str, dict[str, float]]:

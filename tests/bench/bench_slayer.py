@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.data.dataset import Split
-from neurobench.experiment.machine import pin_threads
+from neurobench.experiment.build import pin_threads
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate

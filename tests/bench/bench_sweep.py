@@ -52,8 +52,8 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     from rich.console import Console
 
     from neurobench.experiment.execute import execute
+    from neurobench.sweep.launch import Settings, run_jobs
     from neurobench.sweep.plan import jobs_of
-    from neurobench.sweep.runner import Settings, run_jobs
     from neurobench.sweep.work import warm
 
     warm(os.getppid())

@@ -23,7 +23,7 @@ def test_two_seeds_differ_in_the_seed_and_in_what_came_out(neurobench: Neurobenc
 
     again = neurobench("rerun", "a")
     assert again.returncode == 0, again.stderr
-    assert "figures came out as before, to the bit" in again.stdout
+    assert "figures are as before, to the bit" in again.stdout
     assert len(list((tmp_path / "outputs" / "a").glob("*"))) == 2
     first = min((tmp_path / "outputs" / "a").glob("*"))
     path = first / "result.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.cli.list import main
+from neurobench.cli.main import main
 from tests.cli.conftest import Neurobench
 
 
@@ -44,5 +44,5 @@ def test_a_folder_from_elsewhere_cannot_name_foreign_code(neurobench: Neurobench
 
 def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["runs", "--outputs", str(tmp_path / "typo")])
+        main(["list", "runs", "--outputs", str(tmp_path / "typo")])
     assert "there is no folder" in capsys.readouterr().err

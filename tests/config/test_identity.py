@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from neurobench.config.compose import composer
 from neurobench.config.spec import Record
-from neurobench.experiment.identity import identity
-from neurobench.experiment.plan import Plan, parse
+from neurobench.experiment.plan import Plan, identity, parse
 
 
 def plan(*words: str) -> Plan:

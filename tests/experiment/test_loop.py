@@ -13,8 +13,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Batch, Split
-from neurobench.experiment.interrupt import Interrupted
-from neurobench.experiment.loop import Loop, epoch_order
+from neurobench.experiment.loop import Interrupted, Loop, epoch_order
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Divergence, Initial, Step, Sums
 from neurobench.runs.folder import RunFolder

@@ -7,7 +7,7 @@ import pytest
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.experiment.plan import Plan, parse
-from neurobench.experiment.start import find_initial
+from neurobench.experiment.reload import find_initial
 from neurobench.models.learner import Initial
 from neurobench.runs.atomic import write_json
 from neurobench.runs.folder import RunFolder

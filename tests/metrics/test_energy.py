@@ -9,7 +9,7 @@ from neurobench.devices.learning_core.specs import ReckOn
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.experiment.build import energies
 from neurobench.experiment.plan import parse
-from neurobench.metrics.energy import SIMULATED, Energy, of_run, of_sample, sources
+from neurobench.metrics.costs import SIMULATED, Energy, energy_sources, joules_of_sample, with_joules
 from neurobench.metrics.operations import Operations, Population, linear
 
 # 2 samples of 5 steps, 3 inputs -> 2 neurons: 4 spikes meet two weights each, and one graded input that is no spike.
@@ -26,31 +26,31 @@ TOLD = Operations(
 
 def test_a_prediction_on_loihi_by_hand() -> None:
     """8 accumulations; 7 + 3 updates; 13 neuron's steps at rest. Of two samples."""
-    joules = of_sample({"core": Loihi2.energy}, [TOLD])
+    joules = joules_of_sample({"core": Loihi2.energy}, [TOLD])
     assert joules == pytest.approx((8 * 23.6e-12 + 10 * 81e-12 + 13 * 52e-12) / 2, rel=1e-12)
 
 
 def test_a_prediction_on_reckon_by_hand_whatever_the_batches() -> None:
-    assert of_sample({"learning_core": ReckOn.energy}, [TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
-    assert of_sample({"learning_core": ReckOn.energy}, [TOLD, TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
+    assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
+    assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD, TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
 
 
 def test_a_systems_power_gives_joules_of_the_run_and_none_of_a_sample() -> None:
     """0.2 s at 25 kW."""
     told = {"sampler": {"calls": 3.0, "device_seconds": 0.2}}
-    priced = of_run({"sampler": AnnealingQPU.energy}, told)
+    priced = with_joules({"sampler": AnnealingQPU.energy}, told)
     assert priced["sampler"] == {"calls": 3.0, "device_seconds": 0.2, "device_joules": pytest.approx(5000.0)}
     assert "device_joules" not in told["sampler"]
-    reason = of_sample({"sampler": AnnealingQPU.energy}, [TOLD])
+    reason = joules_of_sample({"sampler": AnnealingQPU.energy}, [TOLD])
     assert isinstance(reason, str)
     assert "device_costs" in reason
-    assert of_run({"sampler": Energy("per spike alone", accumulation=1.0)}, told) == told
+    assert with_joules({"sampler": Energy("per spike alone", accumulation=1.0)}, told) == told
 
 
 def test_what_is_not_published_has_a_reason_and_no_figure() -> None:
-    assert of_sample({"mac": "nobody says"}, [TOLD]) == "nobody says"
-    assert of_sample({}, [TOLD]) == "this model asks no device"
-    assert sources({"mac": "nobody says", "core": Loihi2.energy}).keys() == {"core"}
+    assert joules_of_sample({"mac": "nobody says"}, [TOLD]) == "nobody says"
+    assert joules_of_sample({}, [TOLD]) == "this model asks no device"
+    assert energy_sources({"mac": "nobody says", "core": Loihi2.energy}).keys() == {"core"}
 
 
 @pytest.mark.parametrize("backend", ["sim", "mock", "mock_qpu"])

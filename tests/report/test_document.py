@@ -8,7 +8,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Row
-from neurobench.report.document import refreshed, tables_named
+from neurobench.report.formats import refreshed, tables_named
 from neurobench.report.published import published_tables
 from neurobench.report.table import ResultRow, join
 

@@ -9,7 +9,7 @@ import pytest
 from neurobench.config.compose import choices, composer
 from neurobench.config.schema import Row
 from neurobench.experiment.plan import parse
-from neurobench.report.matrix import COLUMNS, cells, verdict
+from neurobench.report.formats import MATRIX_COLUMNS, matrix_cells, verdict
 from neurobench.report.table import ResultRow
 
 ROW = Row("a_b_sim", "A on B", "test_accuracy", None, "own", [0.9, None], "of B")
@@ -34,8 +34,8 @@ def test_the_line_decides_at_any_scale(accuracy: float, word: str) -> None:
 
 
 def test_a_row_tells_figure_and_costs() -> None:
-    (told,) = cells([filled(0.95)])
-    named = dict(zip(COLUMNS, told, strict=True))
+    told = matrix_cells(filled(0.95))
+    named = dict(zip(MATRIX_COLUMNS, told, strict=True))
     assert (named["accuracy"], named["95 % interval"], named["line"]) == ("95.0%", "94.0% to 96.0%", "90%")
     assert (named["train"], named["in all"], named["scale"]) == ("12 s", "13 s", "quick")
     assert named["operations a sample"] == "1.23e+04 ACS"
@@ -49,12 +49,12 @@ def test_what_is_emulated_or_undefined_or_not_run_says_so() -> None:
         metrics={"test_accuracy": 0.95},
         undefined={"effective_macs": "a circuit has none"},
     )
-    told = cells([emulated])[0]
+    told = matrix_cells(emulated)
     assert told[-1] == "emulated data; the test set"
     assert "a circuit has none" in told
     nothing = replace(filled(0.9), runs=(), scale=None)
     assert verdict(nothing) == "not run"
-    assert len(cells([nothing])[0]) == len(COLUMNS)
+    assert len(matrix_cells(nothing)) == len(MATRIX_COLUMNS)
 
 
 def test_all_thirty_cells_are_there_and_can_run() -> None:

@@ -8,8 +8,8 @@ def sound_result(accuracy: float = 0.9, **changed: Any) -> dict[str, Any]:
     plain = {
         "schema": 2, "name": "toy", "model": "toy", "dataset": "yin_yang", "backend": "sim", "scale": "paper",
         "seed": 0, "metrics": {"test_accuracy": accuracy}, "intervals": {"test_accuracy": [accuracy, accuracy]},
-        "undefined": {}, "seconds": {}, "data": {"n_test": 10, "evaluated_on": "the official test set"},
-        "config_hash": "c" * 12, "setting_hash": "s" * 12,
+        "undefined": {}, "seconds": {}, "config_hash": "c" * 12, "setting_hash": "s" * 12,
+        "data": {"n_test": 10, "evaluated_on": "the official test set", "sha256": "0" * 64},
     }  # fmt: skip
     return {**plain, **changed}
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from neurobench.config.bounds import Bound
 from neurobench.devices.core.protocol import Core, FixedCore, FloatCore
 from neurobench.devices.spec import Demand, DeviceSpec
-from neurobench.metrics.energy import Energy
+from neurobench.metrics.costs import Energy
 
 LARGEST_MANTISSA = 131071  # of a threshold: 17 bits
 UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their last bit at 2^24

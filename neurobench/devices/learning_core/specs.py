@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from neurobench.config.bounds import Bound
 from neurobench.devices.spec import Demand, DeviceSpec
-from neurobench.metrics.energy import Energy
+from neurobench.metrics.costs import Energy
 
 INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # of ReckOn
 

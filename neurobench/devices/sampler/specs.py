@@ -11,7 +11,7 @@ from neurobench.config.bounds import Bound, Fault, fault_of
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
 from neurobench.devices.spec import Demand, DeviceSpec
-from neurobench.metrics.energy import Energy
+from neurobench.metrics.costs import Energy
 
 SAMPLERS = tuple(
     f"dwave.samplers.{name}Sampler"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from neurobench.models.common.optim import Moments, at_rest, descend
+from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.qcnn import circuits, network
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.network import Part, affine

@@ -15,7 +15,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
-from neurobench.models.common.schedules import FACTORS
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier
 from neurobench.models.qrbm.spec import QRBM, seen_shape

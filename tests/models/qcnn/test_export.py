@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.cli.export import SUFFIX
+from neurobench.cli.runs import SUFFIX
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.models.qcnn.circuits import layered, to_qasm
 from neurobench.models.qcnn.learner import exports

@@ -1,4 +1,5 @@
-"""`neurobench list`: what can be chosen, what runs with what, and past runs."""
+"""Verbs on what there is. `list`: what can be chosen, what runs with what, and past runs; `validate`: whether a
+configuration can run."""
 
 from __future__ import annotations
 
@@ -11,14 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import composer
-from neurobench.config.errors import FINE
+from neurobench.config.compose import composer, explain, read
+from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
+from neurobench.experiment.plan import faults_of
 from neurobench.runs.store import Entry, read_index
 
 
-def main(words: list[str]) -> int:
-    parser = verb_parser("list", __doc__, json="the same", config_dir=True)
+def list_command(words: list[str]) -> int:
+    """What can be chosen, what runs with what, and past runs."""
+    parser = verb_parser("list", list_command.__doc__, json="the same", config_dir=True)
     parser.add_argument("what", nargs="?", choices=["all", "runs"], default="all")
     args = parser.parse_args(words)
     if args.what == "runs":
@@ -36,23 +39,16 @@ def main(words: list[str]) -> int:
 
 
 def _plain(cell: Cell) -> dict[str, Any]:
-    return {
-        "model": cell.model,
-        "dataset": cell.dataset,
-        "backend": cell.backend,
-        "encoders": cell.encoders,
-        "runs": not cell.faults,
-        "why_not": " ".join(cell.faults) or None,
-    }
+    plain = {key: getattr(cell, key) for key in ("model", "dataset", "backend", "encoders")}
+    return {**plain, "runs": not cell.faults, "why_not": " ".join(cell.faults) or None}
 
 
 def _print(choices: dict[str, list[str]], cells: list[Cell]) -> None:
     console = Console()
     for group, names in choices.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
-    table = Table(title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("model", "dataset", "encoder", "backends"):
-        table.add_column(column)
+    columns = ("model", "dataset", "encoder", "backends")
+    table = Table(*columns, title="what runs with what", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for model, dataset in product(choices["model"], choices["dataset"]):
         pair = [cell for cell in cells if (cell.model, cell.dataset) == (model, dataset)]
         runs = [cell.backend for cell in pair if not cell.faults]
@@ -92,3 +88,34 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
     note += "  emulated data" if result["data"].get("emulated") else ""
     figure = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
     return {**row, "seed": result["seed"], "test_accuracy": accuracy, "figure": figure}
+
+
+def validate_command(words: list[str]) -> int:
+    """Check a configuration without running it, as `run` does first; without overrides, check every experiment and
+    every model with every data set and backend. Exit code 0 where all is well, 2 where something is not."""
+    parser = verb_parser("validate", validate_command.__doc__, outputs=False, config_dir=True)
+    parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
+    args = parser.parse_intermixed_args(words)
+    if not args.overrides:
+        return _validate_everything()
+    faults, config = explain(read(args.overrides, args.config_dir), args.config_dir)
+    if config is not None:
+        faults += faults_of(config)
+    if faults:
+        raise ConfigError(faults)
+    print("fine: this configuration can run")
+    return FINE
+
+
+def _validate_everything() -> int:
+    """A model that does not fit a data set or backend is no fault of the shipped files; a broken file is."""
+    with composer() as compose:
+        choices = catalogue()
+        cells = matrix(compose, choices)
+        checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
+        faults = [f"{words}: {fault}" for words in checked for fault in faults_of(compose([words]))]
+    if faults:
+        raise ConfigError(faults)
+    runs = sum(not cell.faults for cell in cells)
+    print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
+    return FINE

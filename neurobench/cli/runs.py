@@ -1,0 +1,242 @@
+"""Verbs on past runs. `show RUN`: what a run was and what resulted; `compare A B`: in what two differ; `rerun RUN`: the
+same once more, and whether its figures are the same; `export RUN`: its model in a format of its own field."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
+from neurobench.config.targets import load
+from neurobench.experiment.progress import figures_line
+from neurobench.metrics.catalog import printed, printed_change
+from neurobench.runs.atomic import write_bytes
+from neurobench.runs.files import Damaged
+from neurobench.runs.folder import Difference, RunFolder, differences
+from neurobench.runs.store import find_run
+
+RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
+TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
+SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by another one
+
+
+def show_command(words: list[str]) -> int:
+    """What a run was and what resulted; `--predict` uses its checkpoint."""
+    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="configuration hash, record and result")
+    parser.add_argument(
+        "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
+    )
+    add_data(parser)
+    args = parser.parse_args(words)
+    folder = find_run(args.outputs, args.run, finished=args.predict is not None)
+    if args.predict is not None:
+        _predict(folder, args.predict, args.data)
+    elif args.json:
+        parts = {"record": _sound(folder.record), "result": _sound(folder.result), "epochs": _sound(folder.metrics)}
+        damage = {"damage": folder.damage()} if folder.damage() else {}
+        print(json.dumps({"folder": str(folder.path), **damage, **parts}, indent=2))
+    else:
+        _show(folder)
+    return FINE
+
+
+def _show(folder: RunFolder) -> None:
+    console = Console(highlight=False)
+    record, status = _sound(folder.record) or {}, folder.status
+    if status == "killed":
+        status += " (go on with the same command and --resume)"
+    table = _table({"run": folder.label, "status": status})
+    for key in RECORDED:
+        if record.get(key) is not None:
+            table.add_row(key.replace("_", " "), str(record[key]))
+    if "data" in record:
+        data = record["data"]
+        sizes = f"{data['n_train']} train, {data['n_validation']} validation, {data['n_test']} test"
+        table.add_row("data", f"{data['source']}, {sizes}, sha256 {data['sha256'][:16]}...")
+    if "seeds" in record:
+        table.add_row("seed", str(record["seeds"]["root"]))
+    console.print(table)
+    for row in _sound(folder.metrics) or ():
+        console.print(figures_line(row), soft_wrap=True)
+    if folder.is_finished:
+        print_result(folder, console)
+    for damage in folder.damage():
+        console.print(f"damaged: {damage}", style="bold red", markup=False, soft_wrap=True)
+
+
+def _sound(read: Callable[[], Any]) -> Any:
+    """What a file of the run says, or None where it is damaged."""
+    with contextlib.suppress(Damaged):
+        return read()
+    return None
+
+
+def _table(rows: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _predict(folder: RunFolder, n: int, root: str | None) -> None:
+    """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
+    if n < 1:
+        raise UserError(f"--predict {n}: give a number of test samples, at least 1")
+    from neurobench.experiment.reload import load_learner
+
+    loaded = load_learner(folder, root=root)
+    test = loaded.splits().test.head(n)
+    predicted = loaded.learner.predict(test.x).argmax(1)
+    print("target    ", *test.y.tolist())
+    print("predicted ", *predicted.tolist())
+    print(f"{int((predicted == test.y).sum())} of {len(test)} right")
+    if loaded.plan.model.figures is not None:
+        for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
+            folder.save_figure(f"predict_{name}", figure)
+            print(folder.path / "figures" / f"predict_{name}.png")
+
+
+def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
+    """A finished run on one screen: accuracy with its interval, every other figure, seconds, and where the files
+    are. `brief`: the accuracy alone."""
+    result = folder.result()
+    assert result is not None
+    metrics, data = result["metrics"], result["data"]
+    low, high = result["intervals"]["test_accuracy"]
+    figure = f"{metrics['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
+    line = f"test accuracy {figure} on {data['evaluated_on']}, {data['n_test']} samples{note}"
+    console.print(line, style="bold", highlight=False, soft_wrap=True)
+    if brief:
+        return
+    rows = {}
+    for name, value in metrics.items():
+        # Without time a sample is one step, and a figure per step says nothing new.
+        repeats = name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step"))
+        if name != "test_accuracy" and not repeats:
+            rows[name.replace("_", " ")] = printed(name, value, digits=6)
+    console.print(_table(rows))
+    for line in _remarks(result):
+        console.print(line, highlight=False, soft_wrap=True)
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
+    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
+    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
+
+
+def _remarks(result: dict[str, Any]) -> Iterator[str]:
+    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
+    for name, costs in result.get("device_costs", {}).items():
+        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
+        yield f"device {name}: {figures}"
+    for name, source in result.get("energy_source", {}).items():
+        yield f"joules of {name}: {source}"
+    for name, reason in result["undefined"].items():
+        yield f"no {name.replace('_', ' ')}: {reason}"
+
+
+def compare_command(words: list[str]) -> int:
+    """In what two runs differ, and in what their figures do."""
+    parser = verb_parser("compare", compare_command.__doc__, runs=("a", "b"), json="the differences")
+    args = parser.parse_args(words)
+    a, b = (find_run(args.outputs, reference) for reference in (args.a, args.b))
+    sections = differences(a, b)
+    if args.json:
+        plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}
+        print(json.dumps({"a": str(a.path), "b": str(b.path), **plain}, indent=2))
+        return FINE
+    console = Console()
+    for letter, run in (("A", a), ("B", b)):
+        console.print(f"{letter}  {run.label}", highlight=False)
+    for section, entries in sections.items():
+        if entries:
+            console.print()
+            console.print(_difference_table(section, entries))
+        else:
+            console.print(f"\n{TITLES[section]}: the same", highlight=False)
+    return FINE
+
+
+def _difference_table(section: str, entries: list[Difference]) -> Table:
+    table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
+    table.add_column("")
+    for column in ("A", "B", *(("B - A",) if section == "metrics" else ())):
+        table.add_column(column, justify="right", overflow="fold")
+    for key, *values in entries:
+        if section != "metrics":
+            cells = ["-" if value is None else str(value) for value in values]
+        else:
+            cells = ["-" if value is None else printed(key, value, digits=6) for value in values]
+            cells.append("" if None in values else printed_change(key, values[1] - values[0]))
+        table.add_row(*map(Text, [key, *cells]))
+    return table
+
+
+def rerun_command(words: list[str]) -> int:
+    """The same configuration in a new folder, and whether its figures are the same. Exit code 0 where every figure is
+    the same to the bit, 1 where one is not."""
+    from neurobench.experiment.execute import execute
+    from neurobench.experiment.reload import stored_plan
+
+    parser = verb_parser("rerun", rerun_command.__doc__, runs=("run",))
+    add_data(parser)
+    args = parser.parse_args(words)
+    before = find_run(args.outputs, args.run, finished=True)
+    if before.result() is None:
+        raise UserError(
+            f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
+        )
+    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
+    console = Console(highlight=False, soft_wrap=True)
+    after = execute(plan, console)
+    print_result(after, console, brief=True)
+    sections = differences(before, after)
+    console.print(f"new run {after.path}")
+    result = after.result()
+    if result and not sections["metrics"]:
+        console.print(f"the same: all {len(result['metrics'])} figures are as before, to the bit")
+        return FINE
+    console.print(f"NOT the same: {len(sections['metrics'])} figures differ", style="bold red")
+    for key, a, b in sections["metrics"]:
+        console.print(f"  {key}: {a} before, {b} now")
+    if sections["provenance"]:
+        console.print("what else is not as it was:")
+        for key, a, b in sections["provenance"]:
+            console.print(f"  {key}: {a} before, {b} now")
+    return FAILED
+
+
+def export_command(words: list[str]) -> int:
+    """A finished run's model in a format of its own field."""
+    parser = verb_parser("export", export_command.__doc__, runs=("run",))
+    formats_known = (
+        "the QRBM knows bqm (dimod's own) and json, hybrid_qcnn qasm3, slayer_snn netx (HDF5 for lava), nir and "
+        "pt (lava-dl)"
+    )
+    parser.add_argument("--format", required=True, help=formats_known)
+    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
+    args = parser.parse_args(words)
+    folder = find_run(args.outputs, args.run, finished=True)
+    target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
+    if not target.parent.is_dir():
+        raise UserError(f"--to {target}: there is no folder {target.parent}")
+    from neurobench.experiment.reload import load_learner
+
+    loaded = load_learner(folder)
+    formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
+    if args.format not in formats:
+        known = f"it knows {', '.join(formats)}" if formats else "it knows none"
+        hint = did_you_mean(args.format, formats)
+        raise UserError(f"model={loaded.plan.model_name} has no format {args.format}; {known}.{hint}")
+    write_bytes(target, formats[args.format]())
+    print(target)
+    return FINE

@@ -1,0 +1,122 @@
+"""Verbs on finished runs together. `table NAME`: published next to measured, and whether it lies in its band; `matrix`:
+every model on every data set on both backends; `report`: all of it in one HTML page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from neurobench.cli.arguments import verb_parser
+from neurobench.config.compose import choices
+from neurobench.config.errors import FINE, OUT_OF_BAND, UserError
+from neurobench.report.formats import (
+    FORMATS,
+    MATRIX_COLUMNS,
+    matrix_cells,
+    print_table,
+    refreshed,
+    tables_named,
+    verdict,
+)
+from neurobench.report.published import published_tables
+from neurobench.report.table import ResultRow, join
+from neurobench.runs.atomic import write_bytes
+from neurobench.runs.store import read_index
+
+
+def table_command(words: list[str]) -> int:
+    """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
+    outside its band."""
+    tables = published_tables()
+    parser = verb_parser("table", table_command.__doc__)
+    parser.add_argument("name", choices=[*tables, "all"], help="which tutorial's table")
+    parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
+    into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
+    parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
+    args = parser.parse_args(words)
+    names = list(tables) if args.name == "all" else [args.name]
+    runs = read_index(args.outputs)
+    results = {name: join(tables[name], args.outputs, runs) for name in names}
+    rows = [row for name in names for row in results[name]]
+    if args.into:
+        _write_into(args.into, results)
+    elif args.format == "json":
+        print(json.dumps([row.as_dict() for row in rows], indent=2))
+    elif args.format:
+        print(FORMATS[args.format](rows))
+    else:
+        print_table(rows, ", ".join(names), Console())
+    return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _write_into(document: Path, results: dict[str, list[ResultRow]]) -> None:
+    try:
+        text = document.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--into {document}: {error}") from error
+    places = tables_named(text)
+    if not set(places) & set(results):
+        raise UserError(
+            f"--into {document}: it has no place for {', '.join(results)} (places for: {', '.join(places) or 'none'}); "
+            "put <!-- table NAME --> and <!-- end --> on lines of their own where a table is wanted"
+        )
+    write_bytes(document, refreshed(text, results).encode())
+    print(f"{document}: {', '.join(name for name in places if name in results)}")
+
+
+def matrix_command(words: list[str]) -> int:
+    """Every model on every data set on both backends, from the runs of `make table-matrix`. Exit code 0, or 3 where a
+    cell lies below its sanity line."""
+    parser = verb_parser("matrix", matrix_command.__doc__)
+    parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
+    parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
+    args = parser.parse_args(words)
+    results = join(published_tables()["matrix"], args.outputs, scale=args.scale)
+    rows = [matrix_cells(result) for result in results]
+    if args.format == "csv":
+        csv.writer(sys.stdout).writerows([MATRIX_COLUMNS, *rows])
+    elif args.format == "md":
+        for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
+            print("| " + " | ".join(row) + " |")
+    else:
+        _print_matrix(rows)
+    return OUT_OF_BAND if any(verdict(result) == "BELOW" for result in results) else FINE
+
+
+def _print_matrix(rows: list[tuple[str, ...]]) -> None:
+    """A line with the figure, one with what it cost: for a terminal of any width."""
+    console = Console(highlight=False)
+    for cell, accuracy, interval, line, verdict_, *costs in rows:
+        colour = {"BELOW": "bold red", "held": "green"}.get(verdict_, "dim")
+        figure = "" if accuracy == "-" else f"  {accuracy} ({interval}),"
+        console.print(f"[bold]{cell}[/bold]{figure} line {line}: [{colour}]{verdict_}[/{colour}]")
+        details = [f"{name}: {value}" for name, value in zip(MATRIX_COLUMNS[5:], costs, strict=True) if value != "-"]
+        if details:
+            console.print(f"  {', '.join(details)}", style="dim")
+
+
+def report_command(words: list[str]) -> int:
+    """Every run, table and figure in one HTML page, for a browser, a mail, a web server."""
+    from neurobench.report.html import page
+
+    parser = verb_parser("report", report_command.__doc__)
+    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (report.html among the runs)")
+    details = "newest runs with configuration and curves (%(default)s)"
+    parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
+    weight = "most that their figures may weigh (%(default)s)"
+    parser.add_argument("--figures-mb", type=float, default=24, metavar="MB", help=weight)
+    args = parser.parse_args(words)
+    target = args.to or args.outputs / "report.html"
+    if not target.parent.is_dir():
+        raise UserError(f"{target}: there is no folder {target.parent}")
+    if args.details < 0 or args.figures_mb < 0:
+        raise UserError("--details and --figures-mb are at least 0")
+    entries = read_index(args.outputs)
+    text = page(published_tables(), args.outputs, entries, args.details, round(args.figures_mb * 2**20)).encode()
+    write_bytes(target, text)
+    print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
+    return FINE
