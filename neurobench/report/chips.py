@@ -10,13 +10,11 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
 from neurobench.runs.atomic import write_bytes
-from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import all_runs, default_outputs
 
 STAGES = {
@@ -43,8 +41,7 @@ def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
     lowest = min(metrics[name] for _, metrics in runs for name in stages if name in metrics)
     axes.set_ylim(max(0.0, lowest - 0.03), 1.0)
     axes.set_xticks(range(len(runs)), [f"chip {chip}" for chip, _ in runs])
-    axes.set_ylabel("test accuracy")
-    axes.set_title(title)
+    axes.set(ylabel="test accuracy", title=title)
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
@@ -56,18 +53,15 @@ def newest_of_each_chip(outputs: Path, name: str) -> list[tuple[str, Mapping[str
     for run in all_runs(outputs):
         result = run.result()
         if result and result["name"] == name and result["scale"] == "paper":
-            by_chip[_chip(run, result)] = result["metrics"]
+            checkpoint = run.load_checkpoint() or {"learner": {}}
+            chip = checkpoint["learner"].get("chip", {}).get("chip_seed", result["seed"])
+            by_chip[chip] = result["metrics"]
     if not by_chip:
         raise UserError(
             f"there is no finished run of {name} below {outputs}. "
             f"Start some: neurobench run -m experiment={name} seed=0,1,2,3,4"
         )
     return [(str(chip), by_chip[chip]) for chip in sorted(by_chip)]
-
-
-def _chip(run: RunFolder, result: Mapping[str, Any]) -> int:
-    checkpoint = run.load_checkpoint() or {"learner": {}}
-    return checkpoint["learner"].get("chip", {}).get("chip_seed", result["seed"])
 
 
 def main(names: Sequence[str]) -> None:

@@ -96,14 +96,25 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
 
 def read_index(outputs: Path) -> list[Entry]:
     """Every run below `outputs`, oldest first within a name."""
-    cached, entries, changed = _load(outputs), {}, False
-    for path, stamp in _stamps(outputs):
+    try:
+        index = json.loads((outputs / ".index.json").read_bytes())
+        cached = index["runs"] if index["schema"] == INDEX_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        cached = {}
+    entries, changed = {}, False
+    for path in (f"{name}/{stem}" for name in _folders(outputs) for stem in _folders(f"{outputs}/{name}")):
+        stamp = _stamp(f"{outputs}/{path}/run.json")
+        if not stamp:
+            continue
+        stamp += _stamp(f"{outputs}/{path}/result.json")
         entry = cached.get(path)
         if entry is None or entry[0] != stamp:
-            content = _read(outputs / path)
-            if content is None:
+            run = RunFolder(outputs / path)
+            try:
+                record, result = run.record(), run.result()
+            except FileNotFoundError:  # it has gone since it was listed
                 continue
-            entry, changed = [stamp, *content], True
+            entry, changed = [stamp, {key: record[key] for key in INDEXED if key in record}, result], True
         entries[path] = entry
     if changed or len(entries) != len(cached):
         # a folder that cannot be written is read anew each time
@@ -113,34 +124,8 @@ def read_index(outputs: Path) -> list[Entry]:
     return [Entry(path, record, result) for path, (_, record, result) in entries.items()]
 
 
-def _load(outputs: Path) -> dict[str, list[Any]]:
-    try:
-        index = json.loads((outputs / ".index.json").read_bytes())
-        return index["runs"] if index["schema"] == INDEX_SCHEMA else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
-    """None where the folder has gone since it was listed."""
-    run = RunFolder(folder)
-    try:
-        record = run.record()
-        return {key: record[key] for key in INDEXED if key in record}, run.result()
-    except FileNotFoundError:
-        return None
-
-
-def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
-    """name/id and the size and time of its two files, in order."""
-    for name in _folders(outputs):
-        for stem in _folders(f"{outputs}/{name}"):
-            stamp = _stamp(f"{outputs}/{name}/{stem}/run.json")
-            if stamp:
-                yield f"{name}/{stem}", stamp + _stamp(f"{outputs}/{name}/{stem}/result.json")
-
-
 def _stamp(path: str) -> list[int]:
+    """Size and time of a file; empty where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 - Path.stat on thousands costs a second
         return [status.st_size, status.st_mtime_ns]
