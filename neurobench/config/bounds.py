@@ -61,13 +61,6 @@ def field_faults(record: Any) -> list[Fault]:
     return [(name, sentence) for name, sentence in sentences.items() if sentence]
 
 
-def enforce(record: Any) -> None:
-    """Raise BoundsError naming every field that breaks its annotation."""
-    faults = field_faults(record)
-    if faults:
-        raise BoundsError(type(record).__name__, faults)
-
-
 def fault_of(value: Any, hint: Any) -> str | None:
     """What is wrong with a value under an annotation ("=0 is not at least 1"), or None.
 

@@ -6,6 +6,7 @@ import dataclasses
 import typing
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
 from typing import Any, TypeVar
 
 from neurobench.config.bounds import BoundsError
@@ -34,12 +35,10 @@ class Reader:
             return None
         prefix = f"{owner}." if owner else ""
         fields = {field.name: field for field in dataclasses.fields(kind)}
-        self.faults += [
-            unknown_key(f"{prefix}{key}", owner, str(key), list(fields), self.config)
-            for key in values
-            if key not in fields
-        ]
-        missing = [name for name, field in fields.items() if name not in values and _is_required(field)]
+        for key in (key for key in values if key not in fields):
+            self.faults.append(unknown_key(f"{prefix}{key}", owner, str(key), list(fields), self.config))
+        required = [name for name, field in fields.items() if field.default is field.default_factory is MISSING]
+        missing = [name for name in required if name not in values]
         self.faults += [f"{prefix}{name} is missing" for name in missing]
         if missing:
             return None
@@ -109,16 +108,12 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: M
 
 
 def _paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found = []
+    paths = []
     for name, value in config.items():
-        found.append(f"{prefix}{name}")
+        paths.append(f"{prefix}{name}")
         if isinstance(value, Mapping):
-            found += _paths(value, f"{prefix}{name}.")
-    return found
-
-
-def _is_required(field: dataclasses.Field) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            paths += _paths(value, f"{prefix}{name}.")
+    return paths
 
 
 def quiet() -> warnings.catch_warnings:

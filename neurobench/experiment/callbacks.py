@@ -27,13 +27,9 @@ class Callback(Protocol):
 
     def begin(self, plan: Plan, folder: RunFolder) -> None: ...
 
-    def epoch(self, row: Mapping[str, Any]) -> None:
-        """A row of metrics.jsonl. May raise Pruned."""
-        ...
+    def epoch(self, row: Mapping[str, Any]) -> None: ...  # a row of metrics.jsonl; may raise Pruned
 
-    def end(self, folder: RunFolder) -> None:
-        """Whatever became of the run: result.json is there where it finished."""
-        ...
+    def end(self, folder: RunFolder) -> None: ...  # whatever became of it: a finished run has its result.json
 
 
 class ObservedMeter:
@@ -47,10 +43,6 @@ class ObservedMeter:
         self.meter.epoch(row)
         for callback in self.callbacks:
             callback.epoch(row)
-
-
-def run_name(folder: RunFolder) -> str:
-    return f"{folder.path.parent.name}-{folder.path.name}"
 
 
 def computed(plan: Plan) -> dict[str, Any]:
@@ -76,7 +68,7 @@ class TensorBoardCallback:
         from torch.utils.tensorboard import SummaryWriter
 
         rows = folder.metrics()
-        self.writer = SummaryWriter(str(self.folder / run_name(folder)), purge_step=len(rows) + 1)
+        self.writer = SummaryWriter(str(self.folder / folder.label.replace("/", "-")), purge_step=len(rows) + 1)
         if not rows:
             self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```")
 
@@ -103,7 +95,7 @@ class MLflowCallback:
         self.client = mlflow.MlflowClient(self.uri)
         known = self.client.get_experiment_by_name(self.name)
         experiment = known.experiment_id if known else self.client.create_experiment(self.name, str(self.artifacts))
-        name = run_name(folder)
+        name = folder.label.replace("/", "-")
         earlier = self.client.search_runs([experiment], f"attributes.run_name = '{name}'")
         if earlier:
             self.id = earlier[0].info.run_id
@@ -136,7 +128,7 @@ class WandBCallback:
         import wandb
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = run_name(folder)
+        name = folder.label.replace("/", "-")
         options: dict[str, Any] = {"mode": self.mode, "name": name}
         if self.mode == "online":
             options |= {"id": name, "resume": "allow"}

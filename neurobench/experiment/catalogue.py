@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 from neurobench.config.compose import GROUPS, Composer, choices
 from neurobench.config.errors import ConfigError
-from neurobench.config.resolve import Plain, resolved
+from neurobench.config.resolve import resolved
 from neurobench.config.sections import quiet
-from neurobench.experiment.combine import combine
-from neurobench.experiment.plan import Parts, read
+from neurobench.experiment.combine import Combination, combine
+from neurobench.experiment.plan import read
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,18 @@ def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
     cells = []
     for model, dataset, backend in product(names["model"], names["dataset"], names["backend"]):
         sections = {"dataset": others["dataset"][dataset], "backend": others["backend"][backend]}
-        encoders, faults = _judged({**models[model], **sections})
+        encoders: tuple[str, ...] = ()
+        combination: Combination | list[str]
+        try:
+            with quiet():
+                combination = combine(read({**models[model], **sections}))
+        except ConfigError as error:
+            combination = error.faults
+        faults = tuple(combination) if isinstance(combination, list) else ()
+        if isinstance(combination, Combination):
+            encoders = tuple(type(step).__name__ for step in combination.encoders)
         cells.append(Cell(model, dataset, backend, encoders, faults))
     return cells
-
-
-def _judged(plain: Plain) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the encoders between data and model, and faults."""
-    with quiet():
-        try:
-            parts: Parts = read(plain)
-        except ConfigError as error:
-            return (), tuple(error.faults)
-        combination = combine(parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend)
-    if isinstance(combination, list):
-        return (), tuple(combination)
-    return tuple(type(step).__name__ for step in combination.encoders), ()
 
 
 def _composed_apart(compose: Composer, names: dict[str, list[str]]) -> dict[str, dict[str, Any]]:

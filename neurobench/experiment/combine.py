@@ -11,11 +11,13 @@ from typing import Generic, TypeVar
 import yaml
 
 from neurobench.config.errors import UserError
+from neurobench.config.schema import Root, Scale, Training
 from neurobench.config.spec import Spec
 from neurobench.config.targets import config_packages
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import Auto, EncoderSpec, chain
 from neurobench.devices.spec import DeviceSpec
+from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Task
 
 T = TypeVar("T", bound=Spec)
@@ -39,6 +41,21 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The sections of a configuration without faults, each by itself."""
+
+    run: Root
+    training: Training
+    scale: Scale
+    model: Named[ModelSpec]
+    wiring: Mapping[str, str]  # field of the model -> name of its device in the backend
+    dataset: Named[DatasetSpec]
+    encoder: Named[EncoderSpec]
+    backend: Backend
+    trackers: tuple[TrackerSpec, ...]
+
+
+@dataclass(frozen=True)
 class Combination:
     """Parts that go together."""
 
@@ -47,14 +64,9 @@ class Combination:
     devices: Mapping[str, DeviceSpec]  # field of the model -> device
 
 
-def combine(
-    model: Named[ModelSpec],
-    wiring: Mapping[str, str],
-    dataset: Named[DatasetSpec],
-    encoder: Named[EncoderSpec],
-    backend: Backend,
-) -> Combination | list[str]:
-    """The parts together; or what keeps them apart, as sentences. `wiring`: field of the model -> device."""
+def combine(parts: Parts) -> Combination | list[str]:
+    """The parts together; or what keeps them apart, as sentences."""
+    model, wiring, dataset, encoder, backend = parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend
     faults = missing_devices(model.name, wiring, backend)
     shape, layout = dataset.spec.shape, dataset.spec.layout
     steps = chain(encoder.spec, layout, shape, model.spec.reads)
@@ -72,9 +84,8 @@ def combine(
     except UserError as error:
         return [f"model={model.name}, dataset={dataset.name}: {error}"]
     refusals = [refused for device in devices.values() if (refused := device.refuse(demand))]
-    if refusals:
-        return [f"model={model.name}, backend={backend.name}: {refused}" for refused in refusals]
-    return Combination(tuple(steps), task, devices)
+    faults = [f"model={model.name}, backend={backend.name}: {refused}" for refused in refusals]
+    return faults or Combination(tuple(steps), task, devices)
 
 
 def missing_devices(model: str, wiring: Mapping[str, str], backend: Backend) -> list[str]:
@@ -94,10 +105,9 @@ def backends() -> dict[str, tuple[str, ...]]:
     offers: dict[str, tuple[str, ...]] = {}
     for package in config_packages():
         folder = files(package).joinpath("backend")
-        if folder.is_dir():
-            for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if file.name.endswith(".yaml"):
-                    keys = yaml.safe_load(file.read_text())
-                    names = tuple(str(key) for key in keys if key not in ("name", "defaults"))
-                    offers[file.name.removesuffix(".yaml")] = names
+        for file in sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else ():
+            if file.name.endswith(".yaml"):
+                keys = yaml.safe_load(file.read_text())
+                names = tuple(str(key) for key in keys if key not in ("name", "defaults"))
+                offers[file.name.removesuffix(".yaml")] = names
     return offers

@@ -16,24 +16,17 @@ from neurobench.models.learner import Learner, ModelSpec
 
 BATCH = 1000  # samples predicted at once: bounds memory, changes no figure
 COUNTED = (
-    "parameter_count",
-    "footprint_bytes",
-    "connection_sparsity",
-    "activation_sparsity",
-    "effective_macs",
-    "effective_acs",
-    "dense_operations",
-    "membrane_updates",
-)
+    "parameter_count", "footprint_bytes", "connection_sparsity", "activation_sparsity",
+    "effective_macs", "effective_acs", "dense_operations", "membrane_updates",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures, and the predictions that they come from."""
+    """Figures of a test set."""
 
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]  # 95 %, for the proportions among the metrics
-    predicted: Tensor  # (N,) int64
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
 
 
@@ -56,13 +49,10 @@ def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
         predicted.append(scores.argmax(1))
     classes = torch.cat(predicted)
     correct = int((classes == test.y).sum())
-    measured = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
-    return Evaluation(
-        metrics={**measured, "test_accuracy": correct / len(test)},
-        intervals={"test_accuracy": wilson_interval(correct, len(test))},
-        predicted=classes,
-        confusion=confusion_matrix(test.y, classes, n_classes),
-    )
+    metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
+    metrics["test_accuracy"] = correct / len(test)
+    intervals = {"test_accuracy": wilson_interval(correct, len(test))}
+    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes))
 
 
 def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:

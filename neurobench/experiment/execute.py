@@ -135,13 +135,12 @@ class _Run:
         self.seconds: dict[str, float] = {}
         loop = self._train(initial, callbacks)
         figures = self._finalize(loop)
-        evaluation, others = self._test()
+        evaluation = self._test()
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
-        metrics = {**figures, **evaluation.metrics, **{n: e[0] for n, e in others.items()}, **tutorial, **counted}
         self._draw(loop, evaluation)
-        intervals = {**evaluation.intervals, **{name: entry[1] for name, entry in others.items()}}
-        outcome = Outcome(metrics, intervals, undefined, self.seconds)
+        metrics = {**figures, **evaluation.metrics, **tutorial, **counted}
+        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
 
@@ -156,12 +155,9 @@ class _Run:
 
     def _announce(self) -> None:
         run, plan = self.plan.run, self.plan
-        self.folder.update(
-            status="running",
-            **provenance(str(self.device), run.threads),
-            seeds={"root": run.seed, **asdict(plan.seeds)},
-            started=_now(),
-        )
+        seeds = {"root": run.seed, **asdict(plan.seeds)}
+        where = provenance(str(self.device), run.threads)
+        self.folder.update(status="running", **where, seeds=seeds, started=_now())
         threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
         self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
@@ -173,7 +169,7 @@ class _Run:
             learner=self.learner,
             train=self.splits.train,
             validation=self.splits.validation,
-            schedule=_schedule(self.plan, len(self.splits.train)),
+            schedule=self._schedule(),
             data_seed=self.plan.seeds.data,
             folder=self.folder,
             meter=ObservedMeter(meter_for(self.console), callbacks),
@@ -188,6 +184,13 @@ class _Run:
         self.seconds["train"] = loop.position.seconds
         return loop
 
+    def _schedule(self) -> Training:
+        """The training, its batches cut to the samples that a scale leaves."""
+        training, n_train = self.plan.training, len(self.splits.train)
+        if training.batch_size > n_train and self.plan.scale.train is None:
+            raise UserError(f"training.batch_size={training.batch_size} is more than the {n_train} training samples.")
+        return replace(training, batch_size=min(training.batch_size, n_train))
+
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""
         begun = time.perf_counter()
@@ -198,21 +201,20 @@ class _Run:
         loop.save()
         return figures
 
-    def _test(self) -> tuple[Evaluation, dict[str, tuple[float, tuple[float, float]]]]:
-        """On the test set, and accuracies with intervals on the other test sets that the data have."""
+    def _test(self) -> Evaluation:
+        """On the test set; and of each other test set that the data have, the accuracy with its interval."""
         from neurobench.experiment.evaluate import evaluate
 
         n_classes = self.plan.task.n_classes
-        others = {}
         with self.ledger.phase("test"):
             begun = time.perf_counter()
             evaluation = evaluate(self.learner, self.splits.test, n_classes)
             self.seconds["test"] = time.perf_counter() - begun
             for name, split in self.splits.others.items():
                 tested = evaluate(self.learner, split, n_classes)
-                accuracy, interval = tested.metrics["test_accuracy"], tested.intervals["test_accuracy"]
-                others[f"{name}_accuracy"] = (accuracy, interval)
-        return evaluation, others
+                evaluation.metrics[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
+                evaluation.intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
+        return evaluation
 
     def _tutorial_metrics(self, loop: Loop) -> dict[str, float]:
         if self.plan.model.tutorial_metrics is None:
@@ -233,28 +235,17 @@ class _Run:
         from neurobench.experiment.plots import confusion, learning_curve
 
         title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
+        figures = {"confusion": confusion(evaluation.confusion, title)}
         curve = learning_curve(loop.record.epochs, loop.record.trace)
         if curve is not None:
-            self.folder.save_figure("learning_curve", curve)
-        self.folder.save_figure("confusion", confusion(evaluation.confusion, title))
-        with self.ledger.phase("figures"):
-            if self.plan.model.figures is not None:
-                drawn = load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
-                for name, figure in drawn.items():
-                    self.folder.save_figure(name, figure)
+            figures["learning_curve"] = curve
+        if self.plan.model.figures is not None:
+            with self.ledger.phase("figures"):
+                figures |= load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
         if self.splits.figures is not None:
-            for name, figure in self.splits.figures().items():
-                self.folder.save_figure(name, figure)
-
-
-def _schedule(plan: Plan, n_train: int) -> Training:
-    """The training, its batches cut to the samples that a scale leaves."""
-    batch = plan.training.batch_size
-    if batch <= n_train:
-        return plan.training
-    if plan.scale.train is None:
-        raise UserError(f"training.batch_size={batch} is more than the {n_train} training samples.")
-    return replace(plan.training, batch_size=n_train)
+            figures |= self.splits.figures()
+        for name, figure in figures.items():
+            self.folder.save_figure(name, figure)
 
 
 def _now() -> str:

@@ -82,7 +82,7 @@ class Loop:
     """Trains a learner for `schedule.epochs`, from the folder's checkpoint where it has one.
 
     With `schedule.patience` it stops once the monitored figure has not improved for so many epochs, and goes back to
-    the state that was best. With `schedule.goal` it stops once that figure is as good as the goal.
+    the state that was best; with `schedule.goal`, once that figure is as good as the goal.
     """
 
     learner: Learner
@@ -102,7 +102,7 @@ class Loop:
 
     def run(self) -> None:
         """Raises Divergence, UserError, and Interrupted after Ctrl-C."""
-        self._require_monitored()
+        self.sign = 1 if larger_is_better(self.schedule.monitor) else -1
         self._begin()
         place = self.position
         self.meter.begin(self.schedule.epochs, self.per_epoch, place.epoch, place.batch)
@@ -131,7 +131,7 @@ class Loop:
             }
         )
 
-    def _require_monitored(self) -> None:
+    def _begin(self) -> None:
         schedule = self.schedule
         stops = schedule.patience is not None or schedule.goal is not None
         if stops and schedule.monitor.startswith("validation_") and not len(self.validation):
@@ -139,8 +139,6 @@ class Loop:
                 f"training.monitor={schedule.monitor} decides when to stop, and dataset.validation holds no sample "
                 "out. Hold some out (dataset.validation=100), or monitor a train_ figure."
             )
-
-    def _begin(self) -> None:
         checkpoint = self.folder.load_checkpoint()
         if checkpoint is None:
             self.learner.start(self.train, self.initial)
@@ -168,7 +166,7 @@ class Loop:
         if self.schedule.patience is not None and self._is_best():
             self.best = copy.deepcopy(self.learner.state_dict())
         if self.schedule.goal is not None:
-            place.stopped |= self._score(row) >= self._sign * self.schedule.goal
+            place.stopped |= self._score(row) >= self.sign * self.schedule.goal
         self.folder.append_metrics(row)
         self.save()
 
@@ -237,11 +235,7 @@ class Loop:
         if self.schedule.monitor not in row:
             names = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
             raise UserError(f"training.monitor={self.schedule.monitor} is not a figure of an epoch; there is {names}")
-        return self._sign * float(row[self.schedule.monitor])
-
-    @property
-    def _sign(self) -> int:
-        return 1 if larger_is_better(self.schedule.monitor) else -1
+        return self.sign * float(row[self.schedule.monitor])
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, cast
@@ -22,7 +22,7 @@ from neurobench.config.spec import Record
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
-from neurobench.experiment.combine import Backend, Named, combine, missing_devices
+from neurobench.experiment.combine import Backend, Named, Parts, combine, missing_devices
 from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
@@ -83,21 +83,6 @@ class Plan:
         return replace(self, run=replace(self.run, **changes), config={**self.config, **changes})
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The sections of a configuration without faults, each by itself."""
-
-    run: Root
-    training: Training
-    scale: Scale
-    model: Named[ModelSpec]
-    wiring: Mapping[str, str]
-    dataset: Named[DatasetSpec]
-    encoder: Named[EncoderSpec]
-    backend: Backend
-    trackers: tuple[TrackerSpec, ...]
-
-
 def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
     """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
 
@@ -106,7 +91,7 @@ def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
     plain = resolved(config)
     with quiet():
         parts = read(plain)
-        combination = combine(parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend)
+        combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
         if setting_hash is None:
@@ -162,45 +147,42 @@ def read(plain: Plain) -> Parts:
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
     wiring = reader.wiring  # also of a model with faults: the devices that it names are checked with it
-    backend = read_backend(reader, plain, wiring.values())
-    if model is not None:
-        reader.faults += _kind_faults(model, wiring, backend)
-    if reader.faults:
-        raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
-    return Parts(
-        run=cast(Root, run),
-        training=cast(Training, training),
-        scale=cast(Scale, scale),
-        model=Named(_name(plain, "model"), cast(ModelSpec, model)),
-        wiring=wiring,
-        dataset=Named(_name(plain, "dataset"), cast(DatasetSpec, dataset)),
-        encoder=Named(_name(plain, "encoder"), cast(EncoderSpec, encoder)),
-        backend=backend,
-        trackers=tuple(cast(list[TrackerSpec], trackers)),
-    )
-
-
-def read_backend(reader: Reader, plain: Plain, names: Iterable[str]) -> Backend:
-    """What a backend offers, and the specs of these devices of it."""
     section = plain["backend"]
     offers = tuple(key for key in section if key != "name")
-    made = {
+    devices = {
         name: reader.spec("device", DeviceSpec, section[name], f"backend.{name}")
-        for name in sorted(set(names))
+        for name in sorted(set(wiring.values()))
         if name in offers
     }
-    specs = {name: device for name, device in made.items() if device is not None}
-    return Backend(_name(plain, "backend"), offers, specs)
-
-
-def _kind_faults(model: ModelSpec, wiring: Mapping[str, str], backend: Backend) -> list[str]:
-    """Fields of the model that are given a device of another kind."""
-    kinds = uses(type(model))
-    return [
-        f"model.{field} takes a {kinds[field]}; backend.{name} is a {backend.specs[name].kind}"
-        for field, name in wiring.items()
-        if name in backend.specs and backend.specs[name].kind != kinds[field]
-    ]
+    specs = {name: device for name, device in devices.items() if device is not None}
+    backend = Backend(_name(plain, "backend"), offers, specs)
+    if model is not None:
+        kinds = uses(type(model))
+        reader.faults += [
+            f"model.{field} takes a {kinds[field]}; backend.{name} is a {specs[name].kind}"
+            for field, name in wiring.items()
+            if name in specs and specs[name].kind != kinds[field]
+        ]
+    if reader.faults:
+        raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
+    # Without faults none of them is None.
+    assert run is not None
+    assert training is not None
+    assert scale is not None
+    assert model is not None
+    assert dataset is not None
+    assert encoder is not None
+    return Parts(
+        run=run,
+        training=training,
+        scale=scale,
+        model=Named(_name(plain, "model"), model),
+        wiring=wiring,
+        dataset=Named(_name(plain, "dataset"), dataset),
+        encoder=Named(_name(plain, "encoder"), encoder),
+        backend=backend,
+        trackers=tuple(tracker for tracker in trackers if tracker),
+    )
 
 
 def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:

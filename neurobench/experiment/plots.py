@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -16,7 +15,9 @@ TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers a
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
     """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over
     parts of epochs, "epoch" being where each part ends."""
-    names = sorted({_bare(key) for row in history for key in row if key.startswith(("train_", "validation_"))})
+    names = sorted(
+        {key.partition("_")[2] for row in history for key in row if key.startswith(("train_", "validation_"))}
+    )
     if not names:
         return None
     figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
@@ -26,26 +27,16 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
         if parts:
             axis.plot(*zip(*parts, strict=True), color=TRAIN, linewidth=0.8, alpha=0.5, label="train, within epochs")
         for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
-            _curve(axis, history, f"{split}_{name}", split, colour)
-        axis.set_xlabel("epochs")
-        axis.set_ylabel(name.replace("_", " "))
+            points = [(row["epoch"], row[f"{split}_{name}"]) for row in history if f"{split}_{name}" in row]
+            if points:
+                axis.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=split)
+        axis.set(xlabel="epochs", ylabel=name.replace("_", " "))
         axis.set_xlim(left=0)
         if len(history) > 4:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     return figure
-
-
-def _bare(key: str) -> str:
-    return key.partition("_")[2]
-
-
-def _curve(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str) -> None:
-    points = [(row["epoch"], row[key]) for row in history if key in row]
-    if points:
-        epochs, values = zip(*points, strict=True)
-        axis.plot(epochs, values, marker="o", markersize=4, color=colour, label=label)
 
 
 def confusion(matrix: Tensor, title: str) -> Figure:
@@ -62,9 +53,6 @@ def confusion(matrix: Tensor, title: str) -> Figure:
                 colour = "white" if share[row, column] > 0.4 else "black"
                 text = str(int(matrix[row, column]))
                 axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(n))
-    axis.set_yticks(range(n))
-    axis.set_xlabel("predicted class")
-    axis.set_ylabel("true class")
+    axis.set(xticks=range(n), yticks=range(n), xlabel="predicted class", ylabel="true class")
     axis.set_title(title, fontsize=10)
     return figure

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from neurobench.metrics.statistics import means
 
@@ -24,9 +23,8 @@ class Meter(Protocol):
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None: ...
 
-    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
-        """After each batch: samples seen in this epoch, figures summed over them, seconds spent on them."""
-        ...
+    # samples seen in this epoch, figures summed over them, seconds spent on them
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None: ...
 
     def epoch(self, row: Mapping[str, Any]) -> None: ...
 
@@ -44,8 +42,7 @@ class PlainMeter:
     """One line an epoch: for logs, pipes and machines."""
 
     def __init__(self, console: Console):
-        self.console = console
-        self.epochs = 0
+        self.console, self.epochs = console, 0
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
         self.epochs = epochs
@@ -64,17 +61,16 @@ class PlainMeter:
         pass
 
 
-class _Figures(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(task.fields["figures"])
-
-
 class LiveMeter:
     """A bar with epoch, the learner's figures (loss, accuracy), samples/s and time left."""
 
     def __init__(self, console: Console):
         self.plain = PlainMeter(console)
-        bar = (TextColumn("{task.description}"), BarColumn(bar_width=24), _Figures())
+        bar = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}", markup=False),
+        )
         times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         self.progress = Progress(*bar, *times, console=console, transient=True, refresh_per_second=5)
 

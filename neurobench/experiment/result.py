@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 
-from neurobench.data.dataset import Split, Splits
+from neurobench.data.dataset import Splits
 from neurobench.experiment.build import energies
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
@@ -28,6 +28,15 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     """Device costs are those of training, validation and tests; what tutorial metrics, counts and figures asked for
     stands beside them by phase."""
     published = energies(plan)
+    undefined = {}
+    if not len(splits.validation):
+        undefined["validation_accuracy"] = "nothing was held out for validation"
+    elif not any("validation_accuracy" in row for row in loop.record.epochs):
+        reason = "this model predicts no classes until it is finalized, after the last epoch"
+        undefined["validation_accuracy"] = reason
+    # Samples a second: learned over all sessions, and predicted.
+    samples = {"train": loop.position.epoch * len(splits.train), "test": len(splits.test)}
+    speeds = {name: n / outcome.seconds[name] for name, n in samples.items() if n and outcome.seconds[name] > 0}
     return {
         "name": plan.run.name,
         "model": plan.model_name,
@@ -37,7 +46,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "seed": plan.run.seed,
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,
-        "undefined": {**_undefined(loop.record.epochs, splits.validation), **outcome.undefined},
+        "undefined": {**undefined, **outcome.undefined},
         "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
         "energy_source": energy_sources(published),
@@ -47,7 +56,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "config_hash": plan.config_hash,
         "setting_hash": plan.setting_hash,
         "seconds": {name: round(value, 3) for name, value in outcome.seconds.items()},
-        "samples_per_s": _speed(splits, loop.position.epoch, outcome.seconds),
+        "samples_per_s": {name: round(speed, 1) for name, speed in speeds.items()},
         "peak_rss_mb": peak_mb(),
         **({} if device.type == "cpu" else {"peak_device_mb": round(torch.cuda.max_memory_allocated(device) / 2**20)}),
     }
@@ -65,18 +74,3 @@ def describe(splits: Splits) -> dict[str, Any]:
         "emulated": splits.emulated,
         **{f"n_{name}": len(split) for name, split in splits.others.items()},
     }
-
-
-def _undefined(epochs: Sequence[Mapping[str, Any]], validation: Split) -> dict[str, str]:
-    """Figures that a reader may look for and that this run does not have."""
-    if any("validation_accuracy" in row for row in epochs):
-        return {}
-    if not len(validation):
-        return {"validation_accuracy": "nothing was held out for validation"}
-    return {"validation_accuracy": "this model predicts no classes until it is finalized, after the last epoch"}
-
-
-def _speed(splits: Splits, epochs: int, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Samples a second: learned over all sessions, and predicted."""
-    samples = {"train": epochs * len(splits.train), "test": len(splits.test)}
-    return {name: round(n / seconds[name], 1) for name, n in samples.items() if n and seconds[name] > 0}

@@ -82,31 +82,29 @@ def linear(name: str, weight: Tensor, x: Tensor, *, spikes: bool) -> Connection:
 
 def synapses(name: str, weight: Tensor, arrived: Tensor, presented: int, *, spikes: bool) -> Connection:
     """The same where a kernel has counted the inputs already: weight (O, I), arrived (I,)."""
-    there = weight != 0
+    nonzero = weight != 0
     full = torch.full((weight.shape[1],), weight.shape[0], dtype=torch.int64)
     counted = arrived.detach().cpu().to(torch.int64)
-    return Connection(name, spikes, counted, presented, there.sum(0).cpu(), full, weight.numel(), int(there.sum()))
+    return Connection(name, spikes, counted, presented, nonzero.sum(0).cpu(), full, weight.numel(), int(nonzero.sum()))
 
 
 def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: int = 1, padding: int = 0) -> Connection:
     """weight (O, C, h, w), x (..., C, H, W). An input meets each weight once for every place where the kernel covers
     it; padding is no input."""
     images = x.reshape(-1, *x.shape[-3:])
-    there = (weight != 0).cpu()
-    out = [(size + 2 * padding - there.shape[2 + axis]) // stride + 1 for axis, size in enumerate(images.shape[2:])]
-    spare = [
-        (size + 2 * padding - there.shape[2 + axis]) % stride for axis, size in enumerate(images.shape[2:])
-    ]  # rows at the end that no stride reaches
+    nonzero = (weight != 0).cpu()
+    room = [size + 2 * padding - nonzero.shape[2 + axis] for axis, size in enumerate(images.shape[2:])]
+    out = [size // stride + 1 for size in room]
+    spare = [size % stride for size in room]  # rows at the end that no stride reaches
 
-    def met(kernel: Tensor) -> Tensor:
+    def fanout(kernel: Tensor) -> Tensor:
         places = torch.ones(1, len(kernel), *out, dtype=torch.float64)
         cover = conv_transpose2d(places, kernel.double(), stride=stride, padding=padding, output_padding=spare)
         return cover[0].round().long().flatten()
 
     arrived = (images != 0).sum(0).flatten().cpu()
-    return Connection(
-        name, spikes, arrived, len(images), met(there), met(torch.ones_like(there)), weight.numel(), int(there.sum())
-    )
+    fanouts = fanout(nonzero), fanout(torch.ones_like(nonzero))
+    return Connection(name, spikes, arrived, len(images), *fanouts, weight.numel(), int(nonzero.sum()))
 
 
 def population(name: str, outputs: Tensor, updates: int | None = None) -> Population:
@@ -128,11 +126,10 @@ def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, st
     """Figures over all batches, and why others are undefined."""
     first = batches[0]
     samples, steps = sum(b.samples for b in batches), sum(b.steps for b in batches)
+    stored = (*first.parameters.values(), *first.buffers.values())
     figures: dict[str, float] = {
         "parameter_count": sum(p.numel() for p in first.parameters.values()),
-        "footprint_bytes": sum(
-            p.numel() * p.element_size() for p in (*first.parameters.values(), *first.buffers.values())
-        ),
+        "footprint_bytes": sum(p.numel() * p.element_size() for p in stored),
     }
     undefined: dict[str, str] = {}
     weights = sum(c.weights for c in first.connections)
@@ -156,10 +153,8 @@ def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, st
         figures[name] = value / samples
         figures[f"{name}_per_step"] = value / steps
     undefined |= first.undefined
-    for name in undefined:
-        figures.pop(name, None)
-        figures.pop(f"{name}_per_step", None)
-    return figures, undefined
+    unknown = {*undefined, *(f"{name}_per_step" for name in undefined)}
+    return {name: value for name, value in figures.items() if name not in unknown}, undefined
 
 
 def _sparsity(batches: Sequence[Operations], figures: dict[str, float], undefined: dict[str, str]) -> None:

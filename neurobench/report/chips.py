@@ -10,13 +10,11 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
 from neurobench.runs.atomic import write_bytes
-from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import default_outputs, read_index
 
 STAGES = {
@@ -56,18 +54,15 @@ def newest_of_each_chip(outputs: Path, name: str) -> list[tuple[str, Mapping[str
     for entry in read_index(outputs):
         result = entry.result
         if result and result["name"] == name and result["scale"] == "paper":
-            by_chip[_chip(entry.folder(outputs), result)] = result["metrics"]
+            checkpoint = entry.folder(outputs).load_checkpoint() or {"learner": {}}
+            chip = checkpoint["learner"].get("chip", {}).get("chip_seed", result["seed"])
+            by_chip[chip] = result["metrics"]
     if not by_chip:
         raise UserError(
             f"there is no finished run of {name} below {outputs}. "
             f"Start some: neurobench run -m experiment={name} seed=0,1,2,3,4"
         )
     return [(str(chip), by_chip[chip]) for chip in sorted(by_chip)]
-
-
-def _chip(run: RunFolder, result: Mapping[str, Any]) -> int:
-    checkpoint = run.load_checkpoint() or {"learner": {}}
-    return checkpoint["learner"].get("chip", {}).get("chip_seed", result["seed"])
 
 
 def main(names: Sequence[str]) -> None:

@@ -33,6 +33,9 @@ COLOURS = {
     "in band": "green", "OUT": "bold red", "SMOKE": "yellow", "EMULATED": "cyan", "not run": "dim",
     "reported": "default",
 }  # fmt: skip
+TEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", **{c: f"\\{c}" for c in "%&_#"}}
+)
 _PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -102,19 +105,10 @@ def as_csv(rows: Sequence[ResultRow]) -> str:
 def as_latex(rows: Sequence[ResultRow]) -> str:
     """A tabular for the booktabs package: the figures, without the words on their meaning."""
     columns = COLUMNS[: COLUMNS.index("evaluated on")]
-    head, *body = (
-        " & ".join(map(_tex, texts)) + r" \\"
-        for texts in (columns, *([cells(row)[column] for column in columns] for row in rows))
-    )
-    return "\n".join(
-        [r"\begin{tabular}{lrrrrrll}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    )
-
-
-def _tex(text: str) -> str:
-    for plain, escaped in (("\\", r"\textbackslash{}"), ("%", r"\%"), ("&", r"\&"), ("_", r"\_"), ("#", r"\#")):
-        text = text.replace(plain, escaped)
-    return text.replace("±", r"$\pm$").replace("≥", r"$\geq$").replace("≤", r"$\leq$")
+    texts = [columns, *([cells(row)[column] for column in columns] for row in rows)]
+    head, *body = (" & ".join(text.translate(TEX) for text in line) + r" \\" for line in texts)
+    rules = [r"\begin{tabular}{lrrrrrll}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(rules)
 
 
 FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {"md": as_markdown, "csv": as_csv, "tex": as_latex}

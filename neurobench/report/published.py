@@ -55,7 +55,10 @@ def published_tables() -> Tables:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp:
-            return {name: [_restored(entry) for entry in entries] for name, entries in record["tables"].items()}
+            for entries in record["tables"].values():
+                for entry in entries:
+                    entry["rows"] = tuple(Row(**row) for row in entry["rows"])
+            return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer() as compose:
         tables = compose_tables(compose)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
@@ -65,21 +68,16 @@ def published_tables() -> Tables:
     return tables
 
 
-def _restored(entry: dict[str, Any]) -> Published:
-    return Published(**{**entry, "rows": tuple(Row(**row) for row in entry["rows"])})
-
-
 def _stamp() -> str:
     """Of everything that decides which rows are published and how a setting is hashed: the YAML files, what reads
-    them, and the specs that they name."""
-    digest = hashlib.sha256(__version__.encode())
-    for package in config_packages():
-        for path, text in sorted(_yaml_files(files(package), package)):
-            digest.update(f"{path}\0{text}\0".encode())
+    them, and the modules of the specs that they name."""
+    texts = dict(entry for package in config_packages() for entry in sorted(_yaml_files(files(package), package)))
+    specs = {module for text in texts.values() for module in SPEC_MODULE.findall(text)}
     room = files("neurobench")
-    for path in sorted(_hashing_modules()):
-        digest.update(f"{path}\0{room.joinpath(path).read_text()}\0".encode())
-    return digest.hexdigest()
+    readers = {f"config/{entry.name}" for entry in room.joinpath("config").iterdir() if entry.name.endswith(".py")}
+    for path in sorted({*HASHING, *readers, *(f"{module.replace('.', '/')}.py" for module in specs)}):
+        texts[path] = room.joinpath(path).read_text()
+    return hashlib.sha256(json.dumps([__version__, texts]).encode()).hexdigest()
 
 
 def _yaml_files(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
@@ -90,14 +88,6 @@ def _yaml_files(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}/{entry.name}", entry.read_text()
 
 
-def _hashing_modules() -> set[str]:
-    """Files of this package, relative to it, that read a configuration, or that hold a spec or what it derives from."""
-    texts = [text for package in config_packages() for _, text in _yaml_files(files(package), package)]
-    named = {module for text in texts for module in SPEC_MODULE.findall(text)}
-    config = {f"config/{entry.name}" for entry in files("neurobench.config").iterdir() if entry.name.endswith(".py")}
-    return {*HASHING, *config, *(f"{module.replace('.', '/')}.py" for module in named)}
-
-
 def compose_tables(compose: Composer) -> Tables:
     """The same, composed afresh."""
     tables: Tables = {}
@@ -105,7 +95,10 @@ def compose_tables(compose: Composer) -> Tables:
     earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
     for experiment in choices("experiment"):
         for selection, config in _settings(compose, experiment):
-            hashes = {name: _setting_hash(config, scale) for name, scale in scales.items()}
+            hashes = {}
+            for name, scale in scales.items():
+                config.scale = scale
+                hashes[name] = parse(config).setting_hash
             plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
             rows = tuple(Row(**row) for row in plain)
             entry = Published(selection, config.name, hashes, rows, earlier.get(config.name, {}))
@@ -126,8 +119,3 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
         words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
         as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))
         yield " ".join([experiment, *words]), config if as_composed else compose([f"experiment={experiment}", *words])
-
-
-def _setting_hash(config: DictConfig, scale: DictConfig) -> str:
-    config.scale = scale
-    return parse(config).setting_hash

@@ -90,11 +90,7 @@ def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Call
         return {"status": status, "error": str(error)}
     result = folder.result()
     assert result is not None
-    return {
-        "status": "finished",
-        "folder": str(folder.path),
-        "test_accuracy": result["metrics"].get("test_accuracy"),
-    }
+    return {"status": "finished", "folder": str(folder.path), "test_accuracy": result["metrics"].get("test_accuracy")}
 
 
 def work(task: Task) -> Report:
@@ -112,11 +108,8 @@ def work(task: Task) -> Report:
     reporter = Reporter(task)
     begun = time.perf_counter()
     with task.log.open("a") as file:
-        report = attempt(
-            lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(),
-            Console(file=file, width=120),
-            [reporter],
-        )
+        console = Console(file=file, width=120)
+        report = attempt(lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
     return reporter.report
 
@@ -135,7 +128,15 @@ def warm(parent: int) -> None:
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
     """
-    threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
+
+    def stop_with_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)  # a run that is under way notes it and ends after its batch
+        time.sleep(30)
+        os._exit(1)
+
+    threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         import matplotlib.figure  # noqa: F401
         import numba
@@ -147,11 +148,3 @@ def warm(parent: int) -> None:
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-
-
-def _stop_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)  # a run that is under way notes it and ends after its batch
-    time.sleep(30)
-    os._exit(1)

@@ -6,19 +6,17 @@ from typing import Annotated, Literal
 
 import pytest
 
-from neurobench.config.bounds import Bound, BoundsError, enforce, fault_of
+from neurobench.config.bounds import Bound, BoundsError, fault_of
+from neurobench.config.spec import Record
 
 
 @dataclass(frozen=True)
-class Gibbs:
+class Gibbs(Record):
     sweeps: Annotated[int, Bound(1)] = 100
     beta: Annotated[float, Bound(0, above=True)] = 1.0
     order: Literal["random", "fixed"] = "fixed"
     seeds: Annotated[tuple[int, ...], Bound(0, 9)] = (1, 2)
     reset: Annotated[float, Bound(-1, 1)] | None = None
-
-    def __post_init__(self) -> None:
-        enforce(self)
 
 
 @pytest.mark.parametrize(
