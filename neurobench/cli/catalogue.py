@@ -16,6 +16,7 @@ from neurobench.config.compose import composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
+from neurobench.runs.files import printable
 from neurobench.runs.store import Entry, read_index
 
 
@@ -44,7 +45,7 @@ def _plain(cell: Cell) -> dict[str, Any]:
 
 
 def _print(choices: dict[str, list[str]], cells: list[Cell]) -> None:
-    console = Console()
+    console = Console(markup=False)
     for group, names in choices.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     columns = ("model", "dataset", "encoder", "backends")
@@ -67,7 +68,9 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
         print(f"no runs below {outputs}; start one with: neurobench run")
     else:
         # Plain columns: a rich table of thousands of rows takes longer than reading them.
-        texts = [(row["run"], row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows]
+        texts = [
+            (printable(row["run"]), row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows
+        ]
         lines = [("run", "status", "seed", "test accuracy"), *texts]
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         for line in lines:

@@ -25,8 +25,11 @@ class Root(Record):
     resume: bool  # go on with the newest unfinished run of the same configuration
 
     def conflicts(self) -> list[Fault]:
-        unsafe = set(self.name) & set("/\\\0") or self.name.startswith(".") or not self.name.strip()
-        return [("name", f"={self.name!r} is not a plain folder name")] if unsafe else []
+        name = self.name
+        if set(name) & set("/\\") or name.startswith(".") or name.strip() != name or not name.isprintable() or not name:
+            return [("name", f"={name!r} is not a plain folder name")]
+        size = len(name.encode())
+        return [("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200")] if size > 200 else []
 
 
 @dataclass(frozen=True)
