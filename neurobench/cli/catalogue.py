@@ -4,6 +4,7 @@ configuration can run."""
 from __future__ import annotations
 
 import json
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import composer, explain, read
+from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
@@ -101,11 +102,15 @@ def validate_command(words: list[str]) -> int:
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything()
-    faults, config = explain(read(args.overrides, args.config_dir), args.config_dir)
+    overrides = read(args.overrides, args.config_dir)
+    faults, config = explain(overrides, args.config_dir)
     if config is not None:
         faults += faults_of(config)
+    other = altered(overrides, args.config_dir)
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError([other, faults[0]] if other else faults)
+    if other:
+        print(f"note: {other}", file=sys.stderr)
     print("fine: this configuration can run")
     return FINE
 

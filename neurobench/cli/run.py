@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import before_composing, composer, explain, read, searchpath
+from neurobench.config.compose import altered, before_composing, composer, explain, read, searchpath
 from neurobench.config.errors import FINE, ConfigError
 
 
@@ -65,7 +65,14 @@ def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
         swept = [word for word in overrides if OverridesParser.create().parse_override(word).is_sweep_override()]
         if swept:
             raise HydraException(f"{swept[0]} has several values")
-        plan = parse(compose(overrides))
+        composed = compose(overrides)
+    other = altered(overrides, config_dir)
+    try:
+        plan = parse(composed)
+    except ConfigError as error:
+        raise ConfigError([other, error.faults[0]] if other else error.faults) from None
+    if other:
+        print(f"note: {other}", file=sys.stderr)
     console = Console(markup=False)
     print_result(execute(plan, console), console)
 

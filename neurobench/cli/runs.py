@@ -140,6 +140,7 @@ def _remarks(result: dict[str, Any]) -> Iterator[str]:
         yield f"device {name}: {figures}"
     for name, source in result.get("energy_source", {}).items():
         yield f"joules of {name}: {source}"
+    yield from result.get("warnings", ())
     for name, reason in result["undefined"].items():
         yield f"no {name.replace('_', ' ')}: {reason}"
 

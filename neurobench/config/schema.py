@@ -44,6 +44,13 @@ class Training(Record):
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
 
+    def conflicts(self) -> list[Fault]:
+        split, _, figure = self.monitor.partition("_")
+        if split in ("train", "validation") and figure:
+            return []
+        offered = "train_loss, train_accuracy, validation_loss, validation_accuracy or another one of metrics.jsonl"
+        return [("monitor", f"={self.monitor!r} is not a figure of an epoch; there is {offered}")]
+
 
 @dataclass(frozen=True)
 class Scale(Record):

@@ -263,6 +263,8 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     from neurobench.models.learner import Divergence
 
     kind = type(error).__name__
+    if "LinAlgError" in kind or isinstance(error, FloatingPointError):
+        error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
     folder.update(status="failed", error=f"{kind}: {error}")
     with (folder.path / "run.log").open("a") as file:
         file.write("".join(traceback.format_exception(error)))
