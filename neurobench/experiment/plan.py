@@ -160,7 +160,13 @@ def read(plain: Plain) -> Parts:
         ]
     if reader.faults:
         raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
-    assert run and training and scale and model and dataset and encoder
+    # Without faults there is none that was not made.
+    assert run is not None
+    assert training is not None
+    assert scale is not None
+    assert model is not None
+    assert dataset is not None
+    assert encoder is not None
     return Parts(
         run=run,
         training=training,
