@@ -15,6 +15,7 @@ import yaml
 
 from neurobench.cli.main import main
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
+from tests.runs.sound import sound_result
 from tests.specs import values
 
 SECTION = "only a section's own _target_ may name a class"
@@ -226,8 +227,7 @@ def sent_run(marker: Path, change: Any = None, config: str | None = None, checkp
     (folder / "config.yaml").write_text(text.replace("MARKER", str(marker)))
     record = {"schema": 2, "status": "finished", "config_hash": "abcdef", "neurobench": "?", "started": ""}
     (folder / "run.json").write_text(json.dumps(record))
-    result = {"metrics": {"test_accuracy": 1.0}, "intervals": {"test_accuracy": [1, 1]}, "seed": 0, "scale": "paper"}
-    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "result.json").write_text(json.dumps(sound_result(1.0)))
     if checkpoint is not None:
         (folder / "checkpoint.pt").write_bytes(checkpoint)
     return str(folder)
@@ -286,5 +286,5 @@ def test_a_sent_checkpoint_is_read_as_data(
         "empty": b"",
     }
     folder = sent_run(marker, checkpoint=written[kind])
-    refused([verb[0], folder, *verb[1:]], "checkpoint.pt is no checkpoint that can be read safely", capsys)
+    refused([verb[0], folder, *verb[1:]], "checkpoint.pt cannot be read as plain data", capsys)
     assert not marker.exists()

@@ -35,6 +35,10 @@ def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> No
     parser.add_argument("--outputs", type=kind, default=default_outputs(), metavar="FOLDER", help=help_)
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="PATH", help="where the run's data lie now, if they have moved")
+
+
 def add_config_dir(parser: argparse.ArgumentParser) -> None:
     """It becomes an absolute path, since Hydra takes a relative one for one of its own package."""
 

@@ -67,7 +67,7 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
         print(f"no runs below {outputs}; start one with: neurobench run")
     else:
         # Plain columns: a rich table of thousands of rows takes longer than reading them.
-        texts = [(row["run"], row["status"], str(row["seed"]), row["figure"]) for row in rows]
+        texts = [(row["run"], row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows]
         lines = [("run", "status", "seed", "test accuracy"), *texts]
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         for line in lines:
@@ -79,7 +79,7 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
     row = {"run": entry.path, "status": entry.status(outputs)}
     result = entry.result
     if result is None:
-        error = " ".join(entry.record.get("error", "").split())
+        error = " ".join(str(entry.damage or entry.record.get("error", "")).split())
         seed = entry.record.get("seeds", {}).get("root")
         return {**row, "seed": seed, "test_accuracy": None, "figure": error[:100]}
     accuracy = result["metrics"]["test_accuracy"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
-from neurobench.data.files import FOLDERS, bundled_folder, verify
+from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
 
 
 def data_command(words: list[str]) -> int:
@@ -25,8 +25,6 @@ def data_command(words: list[str]) -> int:
     if args.action == "path":
         print(bundled_folder(args.name))
     elif args.action == "fetch":
-        from neurobench.data.fetch import fetch
-
         root = fetch(args.name, args.root)
         print(f"fetched; use it with: neurobench run dataset={args.name} dataset.root={root}")
     elif args.action == "emulate":
@@ -45,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("verify", help="check every file against its recorded size and sha256")
     path = actions.add_parser("path", help="print where a data set's bundled files lie")
     path.add_argument("name", choices=FOLDERS)
-    fetch = actions.add_parser("fetch", help="download a full set (needs a network)")
-    fetch.add_argument("name", choices=FOLDERS)
-    fetch.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
+    full = actions.add_parser("fetch", help="download a full set (needs a network)")
+    full.add_argument("name", choices=FOLDERS)
+    full.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
     _add_emulation(actions)
     return parser
 
@@ -81,8 +79,7 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera.figures import figures
-    from neurobench.data.camera.likeness import floors, likeness, pairs, summary
+    from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
 
     console = Console()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")

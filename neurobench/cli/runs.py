@@ -3,8 +3,9 @@ same once more, and whether its figures are the same; `export RUN`: its model in
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.cli.arguments import verb_parser
+from neurobench.cli.arguments import add_data, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.runs.atomic import write_bytes
+from neurobench.runs.files import Damaged
 from neurobench.runs.folder import Difference, RunFolder, differences
 from neurobench.runs.store import find_run
 
@@ -33,13 +35,15 @@ def show_command(words: list[str]) -> int:
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
+    add_data(parser)
     args = parser.parse_args(words)
-    folder = find_run(args.outputs, args.run)
+    folder = find_run(args.outputs, args.run, finished=args.predict is not None)
     if args.predict is not None:
-        _predict(folder, args.predict)
+        _predict(folder, args.predict, args.data)
     elif args.json:
-        parts = {"record": folder.record(), "result": folder.result(), "epochs": folder.metrics()}
-        print(json.dumps({"folder": str(folder.path), **parts}, indent=2))
+        parts = {"record": _sound(folder.record), "result": _sound(folder.result), "epochs": _sound(folder.metrics)}
+        damage = {"damage": folder.damage()} if folder.damage() else {}
+        print(json.dumps({"folder": str(folder.path), **damage, **parts}, indent=2))
     else:
         _show(folder)
     return FINE
@@ -47,7 +51,7 @@ def show_command(words: list[str]) -> int:
 
 def _show(folder: RunFolder) -> None:
     console = Console(highlight=False)
-    record, status = folder.record(), folder.status
+    record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
     table = _table({"run": folder.label, "status": status})
@@ -61,10 +65,19 @@ def _show(folder: RunFolder) -> None:
     if "seeds" in record:
         table.add_row("seed", str(record["seeds"]["root"]))
     console.print(table)
-    for row in folder.metrics():
+    for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
-    if folder.has("result.json"):
+    if folder.is_finished:
         print_result(folder, console)
+    for damage in folder.damage():
+        console.print(f"damaged: {damage}", style="bold red", markup=False, soft_wrap=True)
+
+
+def _sound(read: Callable[[], Any]) -> Any:
+    """What a file of the run says, or None where it is damaged."""
+    with contextlib.suppress(Damaged):
+        return read()
+    return None
 
 
 def _table(rows: dict[str, str]) -> Table:
@@ -74,13 +87,13 @@ def _table(rows: dict[str, str]) -> Table:
     return table
 
 
-def _predict(folder: RunFolder, n: int) -> None:
+def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
     from neurobench.experiment.reload import load_learner
 
-    loaded = load_learner(folder)
+    loaded = load_learner(folder, root=root)
     test = loaded.splits().test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     print("target    ", *test.y.tolist())
@@ -174,12 +187,15 @@ def rerun_command(words: list[str]) -> int:
     from neurobench.experiment.execute import execute
     from neurobench.experiment.reload import stored_plan
 
-    args = verb_parser("rerun", rerun_command.__doc__, runs=("run",)).parse_args(words)
-    before = find_run(args.outputs, args.run)
+    parser = verb_parser("rerun", rerun_command.__doc__, runs=("run",))
+    add_data(parser)
+    args = parser.parse_args(words)
+    before = find_run(args.outputs, args.run, finished=True)
     if before.result() is None:
-        status = before.record()["status"]
-        raise UserError(f"{before.path} is '{status}': there is nothing to compare with. Go on with it: --resume.")
-    plan = stored_plan(before).anew(str(before.path.parent.parent))
+        raise UserError(
+            f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
+        )
+    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Console(highlight=False, soft_wrap=True)
     after = execute(plan, console)
     print_result(after, console, brief=True)
@@ -209,7 +225,7 @@ def export_command(words: list[str]) -> int:
     parser.add_argument("--format", required=True, help=formats_known)
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     args = parser.parse_args(words)
-    folder = find_run(args.outputs, args.run)
+    folder = find_run(args.outputs, args.run, finished=True)
     target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -45,6 +46,9 @@ def resolved(config: DictConfig) -> Plain:
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"
+    root = plain["dataset"].get("root")
+    if isinstance(root, str):  # a run means the same whatever folder it is repeated from
+        plain["dataset"]["root"] = str(Path(root).expanduser().absolute())
     return cast(Plain, plain)
 
 

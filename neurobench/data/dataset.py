@@ -5,9 +5,13 @@ A data set's spec names files and seeds; it imports nothing heavy, so that a con
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from neurobench.config.spec import Spec
@@ -51,9 +55,7 @@ class Split:
 
     def head(self, n: int | None) -> Split:
         """The first n samples (all of them where n is None or larger)."""
-        if n is None or n >= len(self):
-            return self
-        return Split(self.x[:n], self.y[:n], self.ids[:n])
+        return self if n is None or n >= len(self) else Split(self.x[:n], self.y[:n], self.ids[:n])
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Splits:
     sha256: str  # of the bytes that were read, or of the generated arrays
     evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
     emulated: bool = False  # emulated data never stand in for recorded data in a table
+    validation_is_tested: bool = False  # the slip of a tutorial that validates on its test set
     others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; of each, NAME_accuracy is measured
     figures: Callable[[], Mapping[str, Figure]] | None = None  # of the data themselves, for a run's record
 
@@ -105,6 +108,20 @@ class DatasetSpec(Spec):
         return load(self.opens)(self, seed)
 
 
+def stamp(root: str | None) -> str:
+    """What lies at a data root, by names, sizes and times: while it stays the same, so do the data. Reading them all
+    again to be sure would take longer than many a run. "" where there is no root."""
+    if root is None:
+        return ""
+    files = [root] if Path(root).is_file() else [f"{at}/{name}" for at, _, names in os.walk(root) for name in names]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with contextlib.suppress(OSError):  # a dangling link
+            status = os.stat(file)  # noqa: PTH116 - Path.stat on 70,000 files costs seconds
+            digest.update(os.fsencode(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0"))
+    return digest.hexdigest()
+
+
 def hold_out(n: int, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (n - validation,) to train on and (validation,) to hold out, int64, each ascending.
 
@@ -114,8 +131,7 @@ def hold_out(n: int, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray
     import numpy as np
 
     if not 0 <= validation < n:
-        raise DataError(
-            f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
-        )
+        fault = f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
+        raise DataError(fault)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n - validation]), np.sort(order[n - validation :])

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.data.camera.emulation import stored
-from neurobench.data.camera.parameters import read
 from neurobench.data.encoders import Counts, EmulatedCamera, Flat, Latency, Raster, Rate
 from neurobench.data.events import Events, StoredEvents, concatenate
+from neurobench.kernels.random import derive, uniforms
 
 # Samples at a time: bounds memory, changes no result.
 LATENCY_BLOCK, RATE_BLOCK, COUNTS_BLOCK = 1000, 100, 500
@@ -33,8 +32,6 @@ def latency(spec: Latency, x: Tensor, ids: Tensor) -> Events:
 
 def rate(spec: Rate, x: Tensor, ids: Tensor) -> Events:
     """Poisson trains: Bernoulli draws in steps of 1 ms, the event anywhere within its step."""
-    from neurobench.kernels.random import derive, uniforms
-
     steps = int(spec.duration)
     parts = []
     for block, numbers in zip(x.split(RATE_BLOCK), ids.split(RATE_BLOCK), strict=True):
@@ -78,6 +75,9 @@ def _in_order(t: Tensor, owner: Tensor, cells: list[Tensor], shape: torch.Size) 
 
 def camera(spec: EmulatedCamera, x: Tensor, ids: Tensor) -> StoredEvents:
     """Images (N, 1, 28, 28) as the fitted camera records them; kept in the cache."""
+    from neurobench.data.camera.emulation import stored
+    from neurobench.data.camera.parameters import read
+
     images = (x[:, 0] * 255).round().to(torch.uint8).numpy()
     return stored(read(None), spec.camera_seed, images, ids.tolist()).events
 

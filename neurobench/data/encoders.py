@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Milliseconds = Annotated[float, Bound(0, 300, above=True)]  # a recording of N-MNIST has about 300
-Cells = Annotated[int, Bound(1, 64)]
-Fraction = Annotated[float, Bound(0, 1)]
 Seed = Annotated[int, Bound(0, 2**31 - 1)]
 
 
@@ -53,50 +51,50 @@ class Auto(EncoderSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image", "events")
 
 
-@dataclass(frozen=True)
-class Latency(EncoderSpec):
-    """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times.
+@dataclass(frozen=True, kw_only=True)
+class Spikes(EncoderSpec):
+    """Values as spikes of cells.
 
-    A vector's value is first encoded by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002),
-    one row of the sensor a value. An image's pixel is one cell, its channel the polarity.
+    A vector's value is encoded by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002), one row
+    of the sensor a value. An image's pixel is one cell, its channel the polarity.
     """
 
-    opens: ClassVar[str] = "neurobench.data.encode.latency"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
+
+    cells: Annotated[int, Bound(1, 64)]
+    dimmest: Annotated[float, Bound(0, 1)]  # activity of a cell that sends anything
+
+    def misfit(self, shape: Shape) -> str | None:
+        return f"a sensor has at most 256 rows and columns, not {shape}" if max(shape) > 256 else None
+
+    def shape(self, shape: Shape) -> Shape:
+        return (1, shape[0], self.cells) if len(shape) == 1 else shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency(Spikes):
+    """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times."""
+
+    opens: ClassVar[str] = "neurobench.data.encode.latency"
 
     window: Milliseconds
     repeats: Annotated[int, Bound(1, 300)]
-    cells: Cells
-    dimmest: Fraction
 
     def misfit(self, shape: Shape) -> str | None:
         fault = f"window={self.window:g} ms {self.repeats} times is longer than the 300 ms of a recording"
-        return _too_wide(shape) or (fault if self.window * self.repeats > 300 else None)
-
-    def shape(self, shape: Shape) -> Shape:
-        return _sensor(shape, self.cells)
+        return super().misfit(shape) or (fault if self.window * self.repeats > 300 else None)
 
 
-@dataclass(frozen=True)
-class Rate(EncoderSpec):
-    """A Poisson train a value, `rate` spikes a second where it is 1. Cells and pixels as in Latency."""
+@dataclass(frozen=True, kw_only=True)
+class Rate(Spikes):
+    """A Poisson train a value, `rate` spikes a second where it is 1."""
 
     opens: ClassVar[str] = "neurobench.data.encode.rate"
-    reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
-    yields: ClassVar[Layout] = "events"
 
     duration: Milliseconds
     rate: Annotated[float, Bound(0, 1000, above=True)]  # 1 / s
-    cells: Cells
-    dimmest: Fraction
     noise_seed: Seed
-
-    def misfit(self, shape: Shape) -> str | None:
-        return _too_wide(shape)
-
-    def shape(self, shape: Shape) -> Shape:
-        return _sensor(shape, self.cells)
 
 
 @dataclass(frozen=True)
@@ -203,28 +201,23 @@ def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[La
 
 def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
     """All splits through the encoders, in order."""
+
+    def through(split: Split, offset: int = 0) -> Split:
+        """`offset` separates the noise of a test sample from that of the training sample with the same id."""
+        return replace(split, x=step.encode(split.x, split.ids + offset))
+
     for step in steps:
         splits = replace(
             splits,
-            train=_encoded(step, splits.train),
-            validation=_encoded(step, splits.validation),
-            test=_encoded(step, splits.test, 1 << 20),
-            others={name: _encoded(step, split, 1 << 21) for name, split in splits.others.items()},
-            emulated=splits.emulated or step.emulates,
-            source=f"{splits.source}, emulated recordings of it" if step.emulates else splits.source,
-            evaluated_on=f"emulated recordings of {splits.evaluated_on}" if step.emulates else splits.evaluated_on,
+            train=through(splits.train),
+            validation=through(splits.validation),
+            test=through(splits.test, 1 << 20),
+            others={name: through(split, 1 << 21) for name, split in splits.others.items()},
         )
+        if step.emulates:
+            source, words = (
+                f"{splits.source}, emulated recordings of it",
+                f"emulated recordings of {splits.evaluated_on}",
+            )
+            splits = replace(splits, emulated=True, source=source, evaluated_on=words)
     return splits
-
-
-def _encoded(step: EncoderSpec, split: Split, offset: int = 0) -> Split:
-    """`offset` separates the noise of a test sample from that of the training sample with the same id."""
-    return replace(split, x=step.encode(split.x, split.ids + offset))
-
-
-def _sensor(shape: Shape, cells: int) -> Shape:
-    return (1, shape[0], cells) if len(shape) == 1 else shape
-
-
-def _too_wide(shape: Shape) -> str | None:
-    return f"a sensor has at most 256 rows and columns, not {shape}" if max(shape) > 256 else None

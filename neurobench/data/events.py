@@ -51,7 +51,7 @@ def concatenate(parts: Sequence[Events]) -> Events:
 
 @dataclass(frozen=True)
 class StoredEvents:
-    """N recordings; recording k has the codes from begin[k], length[k] of them. See `neurobench.kernels.camera.put`."""
+    """N recordings; recording k has the codes from begin[k], length[k] of them. See `neurobench.kernels.camera`."""
 
     codes: np.ndarray  # (E,) uint32, possibly mapped from a file: time << 13 | row << 7 | column << 1 | polarity
     begin: np.ndarray  # (N,) int64
@@ -72,12 +72,12 @@ class StoredEvents:
 
     def __getitem__(self, index: Tensor | slice) -> Events:
         """The recordings at `index` ((B,) int64 or a slice), decoded."""
-        from neurobench.kernels.camera import gather
+        from neurobench.kernels.camera import decode
 
         chosen = np.arange(len(self))[index if isinstance(index, slice) else index.numpy()]
         start = np.concatenate([[0], self.length[chosen].cumsum()])
         t = np.empty(start[-1], np.int32)
         x, y, p = (np.empty(start[-1], np.uint8) for _ in range(3))
-        gather(self.codes, self.begin[chosen], start, t, x, y, p)
+        decode(self.codes, self.begin[chosen], start, t, x, y, p)
         t_, x_, y_, p_, start_ = (torch.from_numpy(field) for field in (t, x, y, p, start))
         return Events(t_, x_, y_, p_, start_, self.sensor)

@@ -1,15 +1,24 @@
-"""Data files known by name, size and hash: where they are, and reading them checked.
+"""Data files known by name, size and hash: where they are, reading them checked, downloading the official sets.
 
-A file that is not, bit for bit, what is declared is refused with a sentence and never used.
+A file that is not, bit for bit, what is declared is refused with a sentence and never used. The downloaders are those
+of torchvision and tonic; what they leave half-written never reaches the place where it would be read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple, NoReturn
+import re
+import shutil
+import socket
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import platformdirs
 
@@ -18,6 +27,9 @@ from neurobench.data.dataset import DataError
 
 BUNDLED = Path(__file__).parent / "bundled"
 FOLDERS = {"mnist": BUNDLED / "mnist", "nmnist": BUNDLED / "nmnist_1k"}
+OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full N-MNIST, numbered from 1
+LARGEST = 4 * 2**30  # bytes that an archive may unpack to: the full N-MNIST has 1.2 GB
+SILENCE = 60  # seconds without a byte after which a server counts as gone; both downloaders would wait for ever
 REINSTALL = "Reinstall the package: it ships this file."
 
 
@@ -65,15 +77,17 @@ def checked_bytes(path: Path, declared: Declared, way_out: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). {way_out}") from error
-    if len(content) != declared.size:
-        _refuse(path, f"{len(content)} bytes", f"{declared.size} bytes", way_out)
-    if (digest := hashlib.sha256(content).hexdigest()) != declared.sha256:
-        _refuse(path, f"sha256 {digest}", f"sha256 {declared.sha256}", way_out)
+    return checked(content, str(path), declared, way_out)
+
+
+def checked(content: bytes, name: str, declared: Declared, way_out: str) -> bytes:
+    """The same of bytes that have been read already."""
+    digest = hashlib.sha256(content).hexdigest()
+    sizes, digests = (len(content), declared.size), (digest, declared.sha256)
+    for actual, expected in ((f"{n} bytes" for n in sizes), (f"sha256 {one}" for one in digests)):
+        if actual != expected:
+            raise DataError(f"{name}: found {actual}, expected {expected}; the file was not used. {way_out}")
     return content
-
-
-def _refuse(path: Path, actual: str, expected: str, way_out: str) -> NoReturn:
-    raise DataError(f"{path}: found {actual}, expected {expected}; the file was not used. {way_out}")
 
 
 def combined(digests: Iterable[str]) -> str:
@@ -111,3 +125,102 @@ def bundled_folder(name: str) -> Path:
         hint = did_you_mean(name, FOLDERS)
         raise DataError(f"no data files are known as {name!r}. There are {', '.join(FOLDERS)}.{hint}")
     return FOLDERS[name]
+
+
+def fetch(name: str, root: str) -> Path:
+    """Download the full, official set into `root`, to be read with dataset.root=ROOT. Raises DataError."""
+    bundled_folder(name)  # refuses unknown names
+    folder = Path(root).expanduser()
+    {"mnist": _fetch_mnist, "nmnist": _fetch_nmnist}[name](folder)
+    return folder
+
+
+def _fetch_mnist(root: Path) -> None:
+    """The four files, unpacked, under ROOT/MNIST/raw."""
+    from torchvision.datasets import MNIST
+
+    with _staging(root) as staging:
+        with _readable_errors(MNIST.mirrors[0]):
+            MNIST(staging, download=True)
+        for raw in MNIST_RAW:
+            checked_bytes(staging / raw.name, raw, "Fetch again.")
+        for raw in MNIST_RAW:
+            (root / raw.name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / raw.name).replace(root / raw.name)
+
+
+def _fetch_nmnist(root: Path) -> None:
+    """60,000 and 10,000 recordings under ROOT/NMNIST/Train and ROOT/NMNIST/Test; 1.2 GB and some patience."""
+    from tonic.datasets import NMNIST
+    from tonic.download_utils import download_url
+
+    sources = {"Train": (NMNIST.train_url, NMNIST.train_md5), "Test": (NMNIST.test_url, NMNIST.test_md5)}
+    for split, (url, md5) in sources.items():
+        final = root / "NMNIST" / split
+        if final.exists():
+            if (n := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
+                continue
+            raise DataError(f"{final}: is there with {n} of {OFFICIAL[split]} recordings. Remove it to fetch anew.")
+        with _staging(root) as staging:
+            with _readable_errors(url):
+                download_url(url, str(staging), f"{split}.zip", md5)
+            extract(staging / f"{split}.zip", split, staging, OFFICIAL[split])
+            final.parent.mkdir(parents=True, exist_ok=True)
+            (staging / split).replace(final)
+
+
+def extract(archive: Path, split: str, into: Path, n: int) -> None:
+    """Unpack SPLIT/<digit>/<number>.bin, n of them, and nothing else. Raises DataError.
+
+    A member whose path would leave the folder condemns the archive; nothing of it is unpacked.
+    """
+    try:
+        opened = zipfile.ZipFile(archive)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: is not a zip archive, or was cut ({error}). Fetch again.") from error
+    with opened:
+        members = opened.namelist()
+        for member in members:
+            parts = PurePosixPath(member.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in member:
+                raise DataError(f"{archive}: its member {member!r} would be written elsewhere. Nothing was unpacked.")
+        if sum(member.file_size for member in opened.infolist()) > LARGEST:
+            raise DataError(f"{archive}: would unpack to more than {LARGEST >> 30} GiB. Nothing was unpacked.")
+        recordings = [member for member in members if re.fullmatch(rf"{split}/[0-9]/[0-9]{{5}}\.bin", member)]
+        if len(recordings) != n:
+            raise DataError(f"{archive}: holds {len(recordings)} recordings, expected {n}. Nothing was unpacked.")
+        try:
+            opened.extractall(into, recordings)  # checks each member's CRC
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+            raise DataError(f"{archive}: could not be unpacked ({error}). Fetch again.") from error
+
+
+@contextlib.contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """A folder on the same disk as `root`, gone afterwards, from which whole results are moved by renaming."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror}). Give a folder that can.") from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _readable_errors(url: str) -> Iterator[None]:
+    """Turn what a downloader raises into a sentence, and do not wait for a silent server."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE)
+    try:
+        yield
+    except (OSError, RuntimeError, EOFError, HTTPException) as error:  # URLError is an OSError
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"the download from {url} failed: {reason} Nothing was kept. Check the network and try again; the bundled "
+            "files need none."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)

@@ -5,11 +5,15 @@ LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +21,7 @@ from torch import Tensor
 
 from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
-from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked_bytes
+from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checked_bytes
 from neurobench.data.specs import MNIST
 from neurobench.runs.atomic import write_bytes
 
@@ -27,7 +31,8 @@ def load(spec: MNIST, seed: int) -> Splits:
     with checked_root(spec.root) as root:
         images, labels = read(root, train=True)
         test_images, test_labels = read(root, train=False)
-    chosen, tested = (_positions(each, spec.digits) for each in (labels, test_labels))
+    digits = torch.tensor(spec.digits)
+    chosen, tested = (torch.isin(each, digits).nonzero().squeeze(1) for each in (labels, test_labels))  # ascending
     if spec.train_per_class is None:
         trained, held = (chosen[part] for part in hold_out(len(chosen), spec.validation, seed))
     else:
@@ -38,13 +43,15 @@ def load(spec: MNIST, seed: int) -> Splits:
         per_class = spec.train_per_class if spec.test_slice_bug else spec.test_per_class
         first, _ = _first(tested, test_labels, per_class or spec.test_per_class)
         validation = _split(test_images, test_labels, first, spec.digits)
+    shown = f"the {len(tested)} official test images of digits {', '.join(map(str, spec.digits))}"
     return Splits(
         train=_split(images, labels, trained, spec.digits),
         validation=validation,
         test=_split(test_images, test_labels, tested, spec.digits),
         source="bundled" if spec.root is None else spec.root,
         sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
-        evaluated_on=_description(len(tested), spec.digits),
+        validation_is_tested=spec.test_as_validation,
+        evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
     )
 
 
@@ -59,11 +66,6 @@ def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:
 
     stored = MNIST(root, train=train, download=False)
     return stored.data, stored.targets.long()
-
-
-def _positions(labels: Tensor, digits: Sequence[int]) -> Tensor:
-    """Where the digits are: (n,) int64, ascending."""
-    return torch.isin(labels, torch.tensor(digits)).nonzero().squeeze(1)
 
 
 def _first(ids: Tensor, labels: Tensor, per_class: int) -> tuple[Tensor, Tensor]:
@@ -83,56 +85,75 @@ def _split(images: Tensor, labels: Tensor, ids: Tensor, digits: Sequence[int]) -
     return Split(x, number[labels[ids]], ids)
 
 
-def _description(n_test: int, digits: Sequence[int]) -> str:
-    if sorted(digits) == list(range(10)):
-        return "the official test set"
-    return f"the {n_test} official test images of digits {', '.join(map(str, digits))}"
-
-
 @contextmanager
 def checked_root(root: str | None) -> Iterator[Path]:
     """A root for torchvision whose four files, unpacked under ROOT/MNIST/raw, have just been checked, bit for bit.
 
-    The user's root where its files are unpacked; otherwise the cache folder, unpacked into from the root's
-    (or, with None, the package's own) .gz files. Raises DataError.
+    The user's root where its files are unpacked; otherwise the cache folder, into which the root's .gz files (with
+    None: the package's) are unpacked. Raises DataError.
     """
     if root is None:
-        packed = [files.BUNDLED / gz.name for gz in MNIST_GZ]
-        way_out = files.REINSTALL
+        content = [partial(_bundled, gz, raw) for gz, raw in zip(MNIST_GZ, MNIST_RAW, strict=True)]
     else:
         folder = Path(root).expanduser()
         way_out = f"Run `neurobench data fetch mnist {root}`, or leave out dataset.root to read the bundled files."
-        unpacked = [folder / raw.name for raw in MNIST_RAW]
-        if all(path.is_file() for path in unpacked):
-            for path, raw in zip(unpacked, MNIST_RAW, strict=True):
-                checked_bytes(path, raw, way_out)
+        if all((folder / raw.name).is_file() for raw in MNIST_RAW):
+            for raw in MNIST_RAW:
+                checked_bytes(folder / raw.name, raw, way_out)
             yield folder
             return
-        packed = [path.with_name(path.name + ".gz") for path in unpacked]
-    for path, gz in zip(packed, MNIST_GZ, strict=True):
-        checked_bytes(path, gz, way_out)  # even where an unpacked copy stands: it must not hide what is wrong here
+        content = [partial(_of_root, folder / raw.name, raw, way_out) for raw in MNIST_RAW]
+    # All are read before one is written, even where a copy stands in the cache: it must not hide what is wrong here.
+    unpack = [read_checked() for read_checked in content]
     with _writable_cache() as cache:
-        for path, gz, raw in zip(packed, MNIST_GZ, MNIST_RAW, strict=True):
-            _unpack(path, gz, cache / raw.name, raw, way_out)
+        for unpacked, raw in zip(unpack, MNIST_RAW, strict=True):
+            _write(unpacked, cache / raw.name, raw)
         yield cache
 
 
-def _unpack(packed: Path, gz: Declared, target: Path, raw: Declared, way_out: str) -> None:
-    """Make sure that `target` holds what `raw` declares; where it does not, make it anew from `packed`."""
-    if target.exists():
-        try:
-            checked_bytes(target, raw, way_out)
-            return
-        except DataError:
-            pass  # an altered or cut copy is replaced, whatever happened to it
-    content = gzip.decompress(checked_bytes(packed, gz, way_out))
+def _bundled(gz: Declared, raw: Declared) -> Callable[[], bytes]:
+    path = files.BUNDLED / gz.name
+    packed = checked_bytes(path, gz, files.REINSTALL)
+    return lambda: checked(_decompressed(packed, path, raw, files.REINSTALL), str(path), raw, files.REINSTALL)
+
+
+def _of_root(path: Path, raw: Declared, way_out: str) -> Callable[[], bytes]:
+    """A file of a user's root, unpacked or as .gz of whatever packer: what is in it is checked."""
+    if path.is_file():
+        content = checked_bytes(path, raw, way_out)
+        return lambda: content
+    packed = path.with_name(path.name + ".gz")
+    if not packed.is_file():
+        raise DataError(f"{path}: is missing, and so is {packed.name}. {way_out}")
+    try:
+        compressed = packed.read_bytes()
+    except OSError as error:
+        raise DataError(f"{packed}: cannot be read ({error.strerror}). {way_out}") from error
+    unpacked = checked(_decompressed(compressed, packed, raw, way_out), str(packed), raw, way_out)
+    return lambda: unpacked
+
+
+def _decompressed(packed: bytes, path: Path, raw: Declared, way_out: str) -> bytes:
+    """At most one byte more than declared: an archive may unpack to any size."""
+    try:
+        with gzip.open(io.BytesIO(packed)) as file:
+            return file.read(raw.size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}). {way_out}") from error
+
+
+def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
+    """Make sure that `target` holds this; an altered or cut copy is replaced, whatever happened to it."""
+    way_out = "Make room, or set NEUROBENCH_DATA to another folder."
+    with contextlib.suppress(DataError):
+        checked_bytes(target, raw, way_out)
+        return
+    content = unpacked()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, content)
     except OSError as error:
-        raise DataError(
-            f"{target}: cannot be written ({error.strerror}). Make room, or set NEUROBENCH_DATA to another folder."
-        ) from error
+        raise DataError(f"{target}: cannot be written ({error.strerror}). {way_out}") from error
     checked_bytes(target, raw, way_out)
 
 

@@ -4,33 +4,49 @@ Orchard, Jayawant, Cohen, Thakor, "Converting Static Image Datasets to Spiking N
 Saccades", Frontiers in Neuroscience 9:437 (2015); CC BY-SA 4.0. The package ships the first 1000 training and the
 first 100 test recordings, read straight from their archives; the full set (60,000 and 10,000, 1.2 GB) is read by
 tonic from a root. tonic checks neither ranges nor order, so each file is checked first.
+
+One event is five bytes: column, row, then 24 bits of which the first is the polarity and the rest the time in
+microseconds, big-endian.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
 from torch import as_tensor
 
-from neurobench.data.aer import EVENT, Recording, check_apart, check_window, decode
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events
-from neurobench.data.files import BUNDLED, NMNIST_ZIP, REINSTALL, Declared, checked_bytes, combined
+from neurobench.data.files import BUNDLED, NMNIST_ZIP, OFFICIAL, REINSTALL, Declared, checked_bytes, combined
 from neurobench.data.specs import NMNIST, NMNISTFolds
 
-OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full set, numbered from 1
 SENSOR = (2, 34, 34)  # polarities, rows, columns
+EVENT = 5  # bytes
+SIDE = 34  # pixels, both ways
+WINDOW = 300_000  # microseconds of a recording, three saccades of 100 ms
+OVERFLOW_ROW = 240  # in which the ATIS camera writes that its clock went round, not a pixel
 EMULATED_NOTE = "EMULATED.txt"  # lies beside recordings that `neurobench data emulate` wrote
+
+
+class Recording(NamedTuple):
+    """E events in the order of their times."""
+
+    t: np.ndarray  # (E,) int32 microseconds; 23 bits, so below 8.4 s by the format itself
+    x: np.ndarray  # (E,) uint8 column
+    y: np.ndarray  # (E,) uint8 row
+    p: np.ndarray  # (E,) uint8 polarity bit
 
 
 class RecordingFile(NamedTuple):
@@ -70,6 +86,8 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
     """One fold as the test set, the others as training set. Raises DataError."""
     train, test = _files(spec.root)
     every = [*train, *(each._replace(id=each.id + len(train)) for each in test)]
+    if len(every) < spec.folds:
+        raise DataError(f"dataset.folds={spec.folds}: there are {len(every)} recordings. Take at most as many folds.")
     fold = np.random.default_rng(0).permutation(len(every)) % spec.folds
     digests: dict[str, str] = {}
     return Splits(
@@ -83,77 +101,91 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
 
 
 def _files(root: str | None) -> list[list[RecordingFile]]:
-    """Training and test recordings, each by number: the bundled ones, or those under ROOT/NMNIST.
-
-    Raises DataError; never downloads.
-    """
-    if root is None:
-        return [_bundled(declared) for declared in NMNIST_ZIP]
-    return [_under_root(root, split) for split in OFFICIAL]
+    """Training and test recordings, by number: bundled, or under ROOT/NMNIST. Raises DataError; never downloads."""
+    return [_bundled(each) for each in NMNIST_ZIP] if root is None else [_under_root(root, each) for each in OFFICIAL]
 
 
 def _bundled(declared: Declared) -> list[RecordingFile]:
     archive = zipfile.ZipFile(io.BytesIO(checked_bytes(BUNDLED / declared.name, declared, REINSTALL)))
     files = []
+
+    def read(member: str, name: str) -> tuple[Recording, str]:
+        raw = archive.read(member)
+        return decode(raw, name), hashlib.sha256(raw).hexdigest()
+
     for member in archive.infolist():
         label, number = _identify(member.filename)
         name = f"{declared.name}:{member.filename}"
-        read = partial(_read_member, archive, member.filename, name)
-        files.append(RecordingFile(name, number, label, member.file_size, read))
+        files.append(RecordingFile(name, number, label, member.file_size, partial(read, member.filename, name)))
     return _in_order(files)
 
 
-def _read_member(archive: zipfile.ZipFile, member: str, name: str) -> tuple[Recording, str]:
-    raw = archive.read(member)
-    return decode(raw, name), hashlib.sha256(raw).hexdigest()
-
-
 def _under_root(root: str, split: str) -> list[RecordingFile]:
+    from tonic import datasets
+
     base = Path(root).expanduser()
-    paths = sorted((base / "NMNIST" / split).glob("**/*.bin"))
+    paths = _recordings(base / "NMNIST" / split)
     if not paths:
         raise DataError(
             f"{base / 'NMNIST' / split}: holds no recordings (*.bin). Run `neurobench data fetch nmnist {root}`, "
             "or leave out dataset.root to read the bundled ones."
         )
-    for path in paths:
-        _identify(path.as_posix())  # before tonic, which takes the label from a folder's last character
-    stored = _open_with_tonic(base, train=split == "Train")
-    files = []
-    for k, name in enumerate(stored.data):
-        label, number = _identify(Path(name).as_posix())
-        files.append(RecordingFile(name, number, label, Path(name).stat().st_size, partial(_read_file, stored, k)))
-    return _in_order(files)
-
-
-def _open_with_tonic(base: Path, train: bool) -> Any:
-    """tonic's data set over the folders as they are; tonic would otherwise download where it misses its archive."""
-    from tonic import datasets
+    identified = [_identify(path.relative_to(base / "NMNIST").as_posix(), f"{base}/NMNIST/") for path in paths]
 
     class NMNIST(datasets.NMNIST):  # tonic builds the folder's name from the class's
         def _check_exists(self) -> bool:
-            return True
+            return True  # tonic would download where it misses its archive
 
-    return NMNIST(str(base), train=train)
+    stored = NMNIST(str(base), train=split == "Train")
+    # tonic follows no links and takes a label from a folder's last character: it decodes what was found here.
+    stored.data, stored.targets = [str(path) for path in paths], [label for label, _ in identified]
+    files = []
+
+    def read(k: int) -> tuple[Recording, str]:
+        """Recording k as tonic decodes it, once its bytes have passed our checks."""
+        raw = Path(stored.data[k]).read_bytes()
+        decode(raw, stored.data[k])
+        events, _ = stored[k]
+        fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
+        return Recording(*fields), hashlib.sha256(raw).hexdigest()
+
+    for k, (path, (label, number)) in enumerate(zip(paths, identified, strict=True)):
+        files.append(RecordingFile(str(path), number, label, path.stat().st_size, partial(read, k)))
+    return _in_order(files)
 
 
-def _read_file(stored: Any, k: int) -> tuple[Recording, str]:
-    """Recording k as tonic decodes it, once its bytes have passed our checks."""
-    raw = Path(stored.data[k]).read_bytes()
-    decode(raw, stored.data[k])
-    events, _ = stored[k]
-    fields = (events["t"].astype(np.int32), *(events[key].astype(np.uint8) for key in "xyp"))
-    return Recording(*fields), hashlib.sha256(raw).hexdigest()
+def _recordings(folder: Path) -> list[Path]:
+    """Every recording below a folder, links followed; what file managers and archives leave behind is passed over with
+    a word. Raises DataError for a recording that cannot be opened."""
+    found, stray = [], 0
+    for at, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__MACOSX"]
+        for name in names:
+            path = Path(at, name)
+            if not name.lower().endswith(".bin") or name.startswith("."):
+                stray += name.lower().endswith(".bin")
+                continue
+            if not path.is_file():
+                kind = "a link to nothing" if path.is_symlink() else "no regular file"
+                raise DataError(f"{path}: is {kind}. Restore or remove it.")
+            if not os.access(path, os.R_OK):
+                raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")
+            found.append(path)
+    if stray:
+        warnings.warn(f"{folder}: {stray} hidden files (._*.bin) are passed over", stacklevel=2)
+    return sorted(found)
 
 
-def _identify(path: str) -> tuple[int, int]:
-    """Label and id that an official path ("Train/<digit>/<number>.bin", at its end) states. Raises DataError."""
-    match = re.search(r"(?:^|/)(Train|Test)/([0-9])/([0-9]{5})\.bin$", path)
+def _identify(path: str, folder: str = "") -> tuple[int, int]:
+    """Label and id that an official path below a folder ("Train/<digit>/<number>.bin") states. Raises DataError."""
+    match = re.fullmatch(r"(Train|Test)/(?:\1/)?([0-9])/([0-9]{5})\.bin", path, re.IGNORECASE)
     if match is None:
-        raise DataError(f"{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin")
+        raise DataError(
+            f"{folder}{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin"
+        )
     split, label, number = match[1], int(match[2]), int(match[3])
     if not 1 <= number <= OFFICIAL[split]:
-        raise DataError(f"{path}: the {split} recordings are numbered 1 to {OFFICIAL[split]}")
+        raise DataError(f"{folder}{path}: the {split} recordings are numbered 1 to {OFFICIAL[split]}")
     return label, number - 1
 
 
@@ -194,3 +226,71 @@ def _description(test: Sequence[RecordingFile]) -> str:
         return "the official test set"
     first = "the first " if test[-1].id == n - 1 else ""
     return f"{first}{n} of the {full:,} official test recordings"
+
+
+def decode(raw: bytes, name: str) -> Recording:
+    """The events in the bytes of a file. Raises DataError with the file's name and the offset of the fault."""
+    if not raw:
+        raise DataError(f"{name}: is empty; a recording has at least one event. Replace the file.")
+    if len(raw) % EVENT:
+        whole = len(raw) - len(raw) % EVENT
+        raise DataError(
+            f"{name}: ends within an event that starts at byte {whole} ({len(raw)} bytes are no multiple of {EVENT}). "
+            "The file was cut; replace it."
+        )
+    byte = np.frombuffer(raw, np.uint8).reshape(-1, EVENT)
+    stamp = byte[:, 2].astype(np.int32) << 16 | byte[:, 3].astype(np.int32) << 8 | byte[:, 4]
+    events = Recording(t=stamp & 0x7FFFFF, x=byte[:, 0], y=byte[:, 1], p=(stamp >> 23).astype(np.uint8))
+    _check(events, name)
+    return events
+
+
+def encode(events: Recording) -> bytes:
+    """The bytes of a file with these events."""
+    byte = np.empty((len(events.t), EVENT), np.uint8)
+    stamp = events.t.astype(np.int32) | events.p.astype(np.int32) << 23
+    byte[:, 0], byte[:, 1] = events.x, events.y
+    byte[:, 2], byte[:, 3], byte[:, 4] = stamp >> 16, stamp >> 8 & 0xFF, stamp & 0xFF
+    return byte.tobytes()
+
+
+def _check(events: Recording, name: str) -> None:
+    """Refuse pixels that the sensor does not have and times that run backwards."""
+    for column_or_row, axis in ((events.x, "x"), (events.y, "y")):
+        if column_or_row.max() >= SIDE:
+            k = int(np.argmax(column_or_row >= SIDE))
+            mark = axis == "y" and column_or_row[k] == OVERFLOW_ROW
+            why = "; row 240 is where the camera notes that its clock went round" if mark else ""
+            _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {SIDE - 1}{why}")
+    backwards = events.t[1:] < events.t[:-1]
+    if backwards.any():
+        k = int(np.argmax(backwards)) + 1
+        _refuse(name, k, f"time {events.t[k]} us comes after {events.t[k - 1]} us; times must not run backwards")
+
+
+def _refuse(name: str, event: int, fault: str) -> NoReturn:
+    raise DataError(f"{name}: the event at byte {event * EVENT}: {fault}. The file is damaged; replace it.")
+
+
+def check_window(events: Recording, name: str) -> None:
+    """Refuse a recording all of whose events come after the saccades. Raises DataError.
+
+    The last half millisecond does not count: on a grid of 1 ms, to whose nearest step models move an event, it is past
+    the end.
+    """
+    last = WINDOW - 500
+    if events.t[0] >= last:
+        _refuse(
+            name, 0, f"time {events.t[0]} us, its first, is past the {last} us that models see, so it shows nothing"
+        )
+
+
+def check_apart(train: Mapping[str, str], test: Mapping[str, str]) -> None:
+    """Refuse a recording that is in both sets. Each: name of a recording -> sha256 of its bytes. Raises DataError."""
+    known = {digest: name for name, digest in train.items()}
+    for name, digest in test.items():
+        if digest in known:
+            raise DataError(
+                f"{name}: from byte 0 to its end the same as {known[digest]}; no recording may be in both the training "
+                "and the test set. Replace one of them."
+            )

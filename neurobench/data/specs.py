@@ -50,21 +50,10 @@ class MNIST(DatasetSpec):
     def conflicts(self) -> list[Fault]:
         faults = []
         if len(self.digits) < 2:
-            faults.append(
-                ("digits", f"={list(self.digits)} names fewer than two classes; there is nothing to tell apart")
-            )
+            fault = f"={list(self.digits)} names fewer than two classes; there is nothing to tell apart"
+            faults.append(("digits", fault))
         if len(set(self.digits)) < len(self.digits):
             faults.append(("digits", f"={list(self.digits)} names a class twice; give each digit once"))
-        faults += self._subset_faults()
-        spare = sum(TRAIN_COUNTS[digit] - (self.train_per_class or 0) for digit in self.digits)
-        if not faults and self.validation and self.validation >= spare:
-            faults.append(
-                ("validation", f"={self.validation} is not below {spare}, the number of training images left")
-            )
-        return faults
-
-    def _subset_faults(self) -> list[Fault]:
-        faults = []
         for name, counts in (("train_per_class", TRAIN_COUNTS), ("test_per_class", TEST_COUNTS)):
             rarest = min(self.digits, key=lambda digit: counts[digit], default=0)
             n = getattr(self, name)
@@ -74,17 +63,27 @@ class MNIST(DatasetSpec):
             faults.append(("validation", f"={self.validation} with test_as_validation=true; set validation=0"))
         if self.test_slice_bug and self.train_per_class is None:
             faults.append(("test_slice_bug", "=True takes train_per_class of each digit; set train_per_class"))
+        spare = sum(TRAIN_COUNTS[digit] - (self.train_per_class or 0) for digit in self.digits)
+        if not faults and self.validation and self.validation >= spare:
+            fault = f"={self.validation} is not below {spare}, the number of training images left"
+            faults.append(("validation", fault))
         return faults
 
 
-@dataclass(frozen=True, kw_only=True)
-class NMNIST(DatasetSpec):
-    """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
+@dataclass(frozen=True)
+class Recordings(DatasetSpec):
+    """Of N-MNIST's camera."""
 
-    opens: ClassVar[str] = "neurobench.data.nmnist.load"
     layout: ClassVar[Layout] = "events"
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
     n_classes: ClassVar[int] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class NMNIST(Recordings):
+    """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
+
+    opens: ClassVar[str] = "neurobench.data.nmnist.load"
 
     validation: Annotated[int, Bound(0)] | None
     root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it
@@ -97,7 +96,7 @@ class NMNIST(DatasetSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMNISTFolds(DatasetSpec):
+class NMNISTFolds(Recordings):
     """Cross-validation: every recording is tested once, by a network that was not trained on it.
 
     All recordings, training and test, are dealt into `folds` parts; part `fold` is the test set, nothing is held out.
@@ -106,22 +105,18 @@ class NMNISTFolds(DatasetSpec):
     """
 
     opens: ClassVar[str] = "neurobench.data.nmnist.load_fold"
-    layout: ClassVar[Layout] = "events"
-    shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
-    n_classes: ClassVar[int] = 10
 
     fold: Annotated[int, Bound(0)]
     folds: Annotated[int, Bound(2, 1000)]
     root: str | None = None  # tonic's folder, with NMNIST/Train and NMNIST/Test in it
 
     def conflicts(self) -> list[Fault]:
-        if self.fold < self.folds:
-            return []
-        return [("fold", f"={self.fold} is not below {self.folds}, the number of folds")]
+        fault = f"={self.fold} is not below {self.folds}, the number of folds"
+        return [("fold", fault)] if self.fold >= self.folds else []
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMNISTEmulated(DatasetSpec):
+class NMNISTEmulated(Recordings):
     """N-MNIST at full size by emulation. Ids are those of the MNIST image that is shown, in the same split.
 
     The emulation is judged on real recordings: with `recorded`, a network that was trained on emulated ones is tested
@@ -129,9 +124,6 @@ class NMNISTEmulated(DatasetSpec):
     """
 
     opens: ClassVar[str] = "neurobench.data.camera.recordings.load"
-    layout: ClassVar[Layout] = "events"
-    shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
-    n_classes: ClassVar[int] = 10
 
     validation: Annotated[int, Bound(0)]
     leave_out: Annotated[int, Bound(0, 59_000)]
@@ -163,7 +155,7 @@ class YinYang(DatasetSpec):
     split to split: no sample is in two.
     """
 
-    opens: ClassVar[str] = "neurobench.data.yin_yang_stream.load"
+    opens: ClassVar[str] = "neurobench.data.yin_yang.load"
     layout: ClassVar[Layout] = "vector"
     shape: ClassVar[tuple[int, ...]] = (4,)  # x, y, 1 - x, 1 - y
     n_classes: ClassVar[int] = 3

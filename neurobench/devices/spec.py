@@ -34,10 +34,6 @@ class Demand:
         return self.layers[0]
 
     @property
-    def outputs(self) -> int:
-        return self.layers[-1]
-
-    @property
     def neurons(self) -> int:
         """All units but inputs."""
         return sum(self.layers[1:])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
+from neurobench.data.sound import sound
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import Billed, Energies, Ledger
 from neurobench.models.learner import Learner
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def load_splits(plan: Plan) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
-    splits = plan.dataset.load(plan.seeds.data)
+    splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from neurobench.config.errors import FAILED, UserError
 from neurobench.config.schema import Training
 from neurobench.config.targets import load
+from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
@@ -55,7 +57,7 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     from neurobench.experiment.reload import find_initial
 
     initial = find_initial(plan)
-    folder, finished = _folder(plan)
+    folder, finished = _folder(plan, console)
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
@@ -82,12 +84,13 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     return folder
 
 
-def _folder(plan: Plan) -> tuple[RunFolder, bool]:
+def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
     """A new folder, or with `resume` the one to go on with; and whether that is finished already."""
     outputs = Path(plan.run.outputs)
     if plan.run.resume:
-        same = same_setting(outputs, plan.run.name, plan.config_hash)
-        unfinished = [folder for folder in same if not folder.has("result.json")]
+        runs = same_setting(outputs, plan.run.name, plan.config_hash)
+        same = [folder for folder in runs if _read_the_same(plan, folder, console)]
+        unfinished = [folder for folder in same if not folder.is_finished]
         if unfinished:
             unfinished[0].acquire()
             unfinished[0].clean()
@@ -98,6 +101,16 @@ def _folder(plan: Plan) -> tuple[RunFolder, bool]:
     folder = RunFolder.create(outputs, plan.run.name, plan.config_hash, text)
     folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
     return folder, False
+
+
+def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
+    """Whether a run read what lies at the plan's data root now. Where it did not, nothing of the two is mixed."""
+    read = folder.record().get("data", {})
+    if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
+        return True
+    line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return False
 
 
 @dataclass
@@ -115,7 +128,8 @@ class _Run:
         forget_peak()
         self._announce()
         self.splits = load_splits(self.plan)
-        self.folder.update(data=describe(self.splits))
+        self._require_the_same_data()
+        self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
         self.learner = build_learner(self.plan, self.device, self.ledger)
         self.seconds: dict[str, float] = {}
@@ -129,6 +143,15 @@ class _Run:
         outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
+
+    def _require_the_same_data(self) -> None:
+        """What an earlier session of this run read, a later one has to read too."""
+        before, now = self.folder.record().get("data", {}).get("sha256"), self.splits.sha256
+        if before not in (None, now):
+            raise UserError(
+                f"this run began with data of sha256 {before:.12} and would go on with {now:.12} (from "
+                f"{self.splits.source}). Restore them, or start anew without --resume."
+            )
 
     def _announce(self) -> None:
         run, plan = self.plan.run, self.plan
@@ -226,7 +249,7 @@ class _Run:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return datetime.now().astimezone().isoformat()
 
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:

@@ -24,10 +24,10 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
+from neurobench.runs.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
 from neurobench.runs.folder import RunFolder
 
 TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
-FORMAT = 2  # of checkpoints
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Loop:
         updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.record.updates.items()}
         self.folder.save_checkpoint(
             {
-                "format": FORMAT,
+                "format": CHECKPOINT_FORMAT,
                 "position": asdict(self.position),
                 "record": {**vars(self.record), "updates": updates},
                 "costs": self.ledger.phases,
@@ -143,12 +143,12 @@ class Loop:
         if checkpoint is None:
             self.learner.start(self.train, self.initial)
         else:
-            require_format(checkpoint, str(self.folder.path))
-            self.learner.load_state_dict(checkpoint["learner"])
-            self.position = Position(**checkpoint["position"])
-            self.record = unpacked(checkpoint["record"])
-            self.ledger.phases.update(checkpoint["costs"])
-            self.best = checkpoint["best"]
+            with fitting(self.folder):
+                self.learner.load_state_dict(checkpoint["learner"])
+                self.position = Position(**checkpoint["position"])
+                self.record = unpacked(checkpoint["record"])
+                self.ledger.phases.update(checkpoint["costs"])
+                self.best = checkpoint["best"]
         self.folder.rewrite_metrics(self.record.epochs)
 
     def _epoch(self, interruption: Interruption) -> None:
@@ -244,13 +244,14 @@ def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
 
 
-def require_format(checkpoint: Mapping[str, Any], where: str) -> None:
-    """Raises UserError for a checkpoint of another version."""
-    if checkpoint.get("format") != FORMAT:
-        raise UserError(
-            f"the checkpoint of {where} was written by another version of neurobench, which this one cannot read. Run "
-            "it anew: the same command without --resume."
-        )
+@contextmanager
+def fitting(folder: RunFolder) -> Iterator[None]:
+    """Raises Damaged where what a checkpoint holds does not fit the run's own configuration."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = f"does not fit this run's configuration ({type(error).__name__}: {error!s:.200})"
+        raise Damaged(folder.path / "checkpoint.pt", reason, CHECKPOINT_REMEDY) from error
 
 
 def unpacked(state: Mapping[str, Any]) -> TrainingRecord:

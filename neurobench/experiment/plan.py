@@ -58,6 +58,11 @@ class Plan:
         return getattr(self.model, "init_from", None)
 
     @property
+    def root(self) -> str | None:
+        """Where the data lie, an absolute path; None where they are bundled or generated."""
+        return getattr(self.dataset, "root", None)
+
+    @property
     def label(self) -> str:
         return f"{self.model_name} on {self.dataset_name}, backend {self.backend_name}, scale {self.scale.name}"
 
@@ -160,23 +165,16 @@ def read(plain: Plain) -> Parts:
         ]
     if reader.faults:
         raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
-    # Without faults there is none that was not made.
-    assert run is not None
-    assert training is not None
-    assert scale is not None
-    assert model is not None
-    assert dataset is not None
-    assert encoder is not None
     return Parts(
-        run=run,
-        training=training,
-        scale=scale,
-        model=Named(_name(plain, "model"), model),
+        run=cast(Root, run),
+        training=cast(Training, training),
+        scale=cast(Scale, scale),
+        model=Named(_name(plain, "model"), cast(ModelSpec, model)),
         wiring=wiring,
-        dataset=Named(_name(plain, "dataset"), dataset),
-        encoder=Named(_name(plain, "encoder"), encoder),
+        dataset=Named(_name(plain, "dataset"), cast(DatasetSpec, dataset)),
+        encoder=Named(_name(plain, "encoder"), cast(EncoderSpec, encoder)),
         backend=backend,
-        trackers=tuple(tracker for tracker in trackers if tracker),
+        trackers=tuple(cast(list[TrackerSpec], trackers)),
     )
 
 

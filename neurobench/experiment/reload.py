@@ -8,14 +8,14 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from neurobench.config.errors import ConfigError, UserError
-from neurobench.data.dataset import Splits
+from neurobench.data.dataset import DataError, Splits
 from neurobench.experiment.build import build_learner, load_splits, pick_device
-from neurobench.experiment.loop import require_format, unpacked
+from neurobench.experiment.loop import fitting, unpacked
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.costs import Ledger
 from neurobench.models.learner import Initial, Learner, TrainingRecord
 from neurobench.runs.folder import SCHEMA, RunFolder
-from neurobench.runs.store import all_runs, find_run
+from neurobench.runs.store import find_run
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,35 @@ class Loaded:
     learner: Learner
     record: TrainingRecord
     plan: Plan
+    sha256: str  # of the data
 
     def splits(self) -> Splits:
-        """The data that it was trained and tested on. Raises DataError where they cannot be read."""
-        return load_splits(self.plan)
+        """The data that it was trained and tested on. Raises DataError where they cannot be read, and UserError where
+        they are others by now."""
+        try:
+            splits = load_splits(self.plan)
+        except DataError as error:
+            if self.plan.root is None:
+                raise
+            raise UserError(f"{error} If they have moved, say where they lie with --data PATH.") from None
+        if splits.sha256 != self.sha256:
+            raise UserError(
+                f"the run read data of sha256 {self.sha256:.12}, and {splits.source} has {splits.sha256:.12} now: "
+                "these are other samples. Restore them, or name where they lie with --data PATH."
+            )
+        return splits
 
 
-def stored_plan(folder: RunFolder) -> Plan:
+def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
     """The plan that a run was made by, checked like any other: a folder from elsewhere cannot name foreign code.
+    `root`: where its data lie now, if they have moved.
 
     Raises ConfigError, and UserError for a run of an earlier version.
     """
-    config = OmegaConf.create(folder.config())
+    plain = folder.config()
+    if root is not None:
+        plain["dataset"]["root"] = root
+    config = OmegaConf.create(plain)
     record = folder.record()
     try:
         return parse(config, record.get("setting_hash"))
@@ -50,20 +67,22 @@ def stored_plan(folder: RunFolder) -> Plan:
         ) from None
 
 
-def load_learner(folder: RunFolder, device: str = "cpu") -> Loaded:
+def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None) -> Loaded:
     """The finalized learner of a finished run, without its data; its checkpoint is read with `weights_only=True`.
 
     Raises UserError where the run did not finish.
     """
-    plan = stored_plan(folder)
+    plan = stored_plan(folder, root)
     checkpoint = folder.load_checkpoint()
-    if checkpoint is None or not folder.has("result.json"):
-        status = folder.record()["status"]
-        raise UserError(f"{folder.path} is '{status}' and has no trained model. Go on with it: same command, --resume.")
-    require_format(checkpoint, str(folder.path))
+    result = folder.result()
+    if checkpoint is None or result is None:
+        raise UserError(
+            f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
+        )
     learner = build_learner(plan, pick_device(device), Ledger())
-    learner.load_state_dict(checkpoint["learner"])
-    return Loaded(learner, unpacked(checkpoint["record"]), plan)
+    with fitting(folder):
+        learner.load_state_dict(checkpoint["learner"])
+        return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])
 
 
 def find_initial(plan: Plan) -> Initial | None:
@@ -76,22 +95,11 @@ def find_initial(plan: Plan) -> Initial | None:
         if not Path(reference).is_file():
             raise UserError(f"model.init_from={reference}: there is no such file.")
         return Initial(reference, Path(reference), None)
-    run = _newest_finished(Path(plan.run.outputs), reference)
+    run = find_run(Path(plan.run.outputs), reference, finished=True)
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise UserError(
             f"model.init_from={reference}: {run.path} has no checkpoint to start from. Run it to its end first, or "
             "name another run: neurobench list runs"
         )
-    require_format(checkpoint, str(run.path))
     return Initial(reference, run.path, checkpoint["learner"])
-
-
-def _newest_finished(outputs: Path, reference: str) -> RunFolder:
-    """A name and `latest` mean the newest run that finished: the run that asks may bear the same name."""
-    run = find_run(outputs, reference)
-    if run.has("result.json"):
-        return run
-    finished = [other for other in all_runs(outputs) if other.has("result.json")]
-    matching = [other for other in finished if reference in ("latest", other.path.parent.name)]
-    return max(matching, key=lambda other: other.path.name, default=run)

@@ -4,6 +4,8 @@ Samples are independent and their random numbers are functions of key and counte
 number of threads. No fast-math: the same numbers give the same bytes.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, prange, uint32
 
@@ -12,64 +14,102 @@ from neurobench.kernels.logistic import uniform
 SIDE = 34  # pixels of the camera, both ways
 T_SHIFT, Y_SHIFT, X_SHIFT = 13, 7, 1  # of a coded event: 19 bits time in us, 6 row, 6 column, 1 polarity
 LAST = (1 << 19) - 1  # us
-_NOISE = 1 << 30  # where the counters of background draws begin; pixels have theirs below
-_LATE = 1 << 31  # and those of what a saccade is late
-REST = 1e-4  # log luminance: how close to the dark counts as dark
+_BACKGROUND = 1 << 30  # where the counters of background draws begin; pixels have theirs below
+_LATENESS = 1 << 31  # and those of how late a saccade is
+NEAR_DARK = 1e-4  # log luminance: how close to the dark counts as dark
+
+
+class Prepared(NamedTuple):
+    """A camera. Row f of its fine grid is sum_j taps[f, j] * screen row first[f] + j; columns alike."""
+
+    screen: np.ndarray  # (256,) float32 luminance of a grey level
+    taps: np.ndarray  # (F, T) float32
+    first: np.ndarray  # (F,) int64
+    black: np.float32  # luminance of black
+    path: np.ndarray  # (K, 2) float32, points of the fine grid: what is added to a pixel's position at step k
+    rests: np.ndarray  # (S, 2) float32, steps between which the view rests before each saccade but the first
+    base: np.ndarray  # (SIDE^2, 2) float32 row and column of each pixel on the fine grid, the camera at 0
+    threshold: np.ndarray  # (2, SIDE^2) float32 log luminance, [0] brighter, [1] darker
+    hot: np.ndarray  # (2 SIDE^2,) float64 cumulated share of background events, bit 0 first
+    # What all pixels share, float64; `neurobench.data.camera.parameters` says what each is.
+    dt: float  # us a step
+    refractory: float
+    refractory_tail: float
+    delay: float
+    rate: float
+    rate_gain: float
+    threshold_noise: float
+    background: float
+    refractory_darker: float
+    lost: float
+
+
+class Shown(NamedTuple):
+    """What each recording shows, and when."""
+
+    images: np.ndarray  # (B, 28, 28) uint8
+    keys: np.ndarray  # (B, 2) uint32, of its random numbers
+    late: np.ndarray  # (B, S) float32 steps by which the saccades after the first are late
+
+
+class PixelState(NamedTuple):
+    """Of one recording, (SIDE^2,) float32 each."""
+
+    signal: np.ndarray  # filtered log luminance
+    reference: np.ndarray  # log luminance of the last event
+    blind: np.ndarray  # us, the end of the refractory time
+    resting: np.ndarray  # 1 where the signal has come to rest in the dark
+    up: np.ndarray  # threshold of the next event for brighter
+    down: np.ndarray
+    fired: np.ndarray  # uint32 events so far
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def emulate(
-    images, screen, taps, first, base, path, eps, pixel, threshold, hot, keys, late, rests, chunks, codes, counts
-):
-    """Coded events of each picture, by time.
+def emulate(shown, camera, chunks, codes, counts):
+    """Coded events of each recording, by time, into codes (B, capacity) uint32 and counts (B,) int64.
 
-    images (B, 28, 28) uint8; screen (256,) float32: luminance of a grey level; taps (F, T) float32 and first (F,)
-    int64: row f of the fine grid is sum_j taps[f, j] * screen row first[f] + j; base (SIDE^2, 2) float32: row and
-    column on the fine grid of each pixel, the camera at 0; path (K, 2) float32: what is added at step k; eps:
-    luminance of black. pixel (10,) float64: in the order of `neurobench.data.camera.prepare`; threshold (2, SIDE^2)
-    float32: in log luminance, [0] brighter, [1] darker; hot (2 SIDE^2,) float64: cumulated share of background events,
-    bit 0 first; keys (B, 2) uint32; late (B, S) float32: steps by which the saccades after the first are late, rests
-    (S, 2) float32: between which steps the view rests before each; codes (B, capacity) uint32 and counts (B,) int64
-    are written. A count above the capacity says that events were lost: call again with more.
+    A count above the capacity says that events were lost: call again with more.
     """
+    images, keys, late = shown
     for c in prange(chunks):
-        fine = taps.shape[0]
+        fine, pixels = camera.taps.shape[0], camera.base.shape[0]
         scene = np.empty((fine, fine), np.float32)
         partial = np.empty((fine, images.shape[2]), np.float32)
-        state = np.empty((6, base.shape[0]), np.float32)
-        fired = np.empty(base.shape[0], np.uint32)
-        own = np.empty_like(path)
+        s = np.empty((6, pixels), np.float32)
+        state = PixelState(s[0], s[1], s[2], s[3], s[4], s[5], np.empty(pixels, np.uint32))
+        jittered = np.empty_like(camera.path)
         for b in range(images.shape[0] * c // chunks, images.shape[0] * (c + 1) // chunks):
-            look(images[b], screen, taps, first, eps, partial, scene)
-            hesitate(path, late[b], rests, own)
-            n = watch(scene, base, own, pixel, threshold, keys[b, 0], keys[b, 1], state, fired, codes[b])
-            n = disturb(path.shape[0], pixel, hot, keys[b, 0], keys[b, 1], codes[b], n)
+            key = keys[b, 0], keys[b, 1]
+            render(images[b], camera, partial, scene)
+            jitter_path(camera, late[b], jittered)
+            n = simulate_pixels(scene, jittered, camera, key, state, codes[b])
+            n = add_background(camera, key, codes[b], n)
             counts[b] = n
             if n <= codes.shape[1]:
                 codes[b, :n] = np.sort(codes[b, :n])
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def stage(
-    images, screen, taps, first, path, eps, pixel, hot, keys, late, rests, chunks, scenes, boxes, paths, codes, counts
-):
-    """All of `emulate` but the pixels, for a kernel that has them elsewhere: `neurobench.kernels.camera_triton`.
+def prepare_gpu(shown, camera, chunks, scenes, bounds, paths, codes, counts):
+    """All of `emulate` but the pixels, for `neurobench.kernels.camera_triton`.
 
-    scenes (B, F, F) float32, boxes (B, 4) float32 (see `lit`) and paths (B, K, 2) float32 are written, and the
-    background into codes (B, capacity) and counts (B,).
+    Written: scenes (B, F, F) float32, bounds (B, 4) float32 (see `lit_bounds`), paths (B, K, 2) float32; codes and
+    counts, of the background.
     """
+    images, keys, late = shown
     for c in prange(chunks):
-        partial = np.empty((taps.shape[0], images.shape[2]), np.float32)
+        partial = np.empty((camera.taps.shape[0], images.shape[2]), np.float32)
         for b in range(images.shape[0] * c // chunks, images.shape[0] * (c + 1) // chunks):
-            look(images[b], screen, taps, first, eps, partial, scenes[b])
-            boxes[b, 0], boxes[b, 1], boxes[b, 2], boxes[b, 3] = lit(scenes[b], scenes[b, 0, 0])
-            hesitate(path, late[b], rests, paths[b])
-            counts[b] = disturb(path.shape[0], pixel, hot, keys[b, 0], keys[b, 1], codes[b], 0)
+            render(images[b], camera, partial, scenes[b])
+            bounds[b, 0], bounds[b, 1], bounds[b, 2], bounds[b, 3] = lit_bounds(scenes[b], scenes[b, 0, 0])
+            jitter_path(camera, late[b], paths[b])
+            counts[b] = add_background(camera, (keys[b, 0], keys[b, 1]), codes[b], 0)
 
 
 @njit(cache=True, error_model="numpy")
-def look(image, screen, taps, first, eps, partial, scene):
-    """scene (F, F) = log(luminance + eps) on the fine grid: optics blur the screen's square pixels, both ways alike."""
+def render(image, camera, partial, scene):
+    """scene (F, F) = log(luminance + black) on the fine grid: optics blur the screen's square pixels."""
+    screen, taps, first = camera.screen, camera.taps, camera.first
     for f in range(taps.shape[0]):
         partial[f] = 0
         for j in range(taps.shape[1]):
@@ -79,7 +119,7 @@ def look(image, screen, taps, first, eps, partial, scene):
                     partial[f, x] += taps[f, j] * screen[image[row, x]]
     for f in range(taps.shape[0]):
         for g in range(taps.shape[0]):
-            total = np.float32(eps)
+            total = np.float32(camera.black)
             for j in range(taps.shape[1]):
                 column = first[g] + j
                 if 0 <= column < image.shape[1]:
@@ -89,17 +129,18 @@ def look(image, screen, taps, first, eps, partial, scene):
 
 @njit(cache=True, error_model="numpy")
 def lateness(keys, sd):
-    """What each recording's saccades after the first are late: normal of mean 0.   keys (B, 2), sd (S,) -> (B, S)"""
+    """How late each recording's saccades after the first are: normal of mean 0.   keys (B, 2), sd (S,) -> (B, S)"""
     late = np.empty((keys.shape[0], sd.shape[0]), np.float32)
     for b in range(keys.shape[0]):
         for s in range(sd.shape[0]):
-            late[b, s] = sd[s] * normal(uint32(_LATE + 2 * s), keys[b, 0], keys[b, 1])
+            late[b, s] = sd[s] * normal(uint32(_LATENESS + 2 * s), keys[b, 0], keys[b, 1])
     return late
 
 
 @njit(cache=True, error_model="numpy")
-def hesitate(path, late, rests, own):
-    """own (K, 2) = path at k - D(k): D is 0 at first and late[s] once rest s is over; in a rest it changes evenly."""
+def jitter_path(camera, late, jittered):
+    """jittered (K, 2) = path at k - D(k): D is 0 at first, late[s] once rest s is over, and linear within a rest."""
+    path, rests = camera.path, camera.rests
     last = path.shape[0] - 1
     for k in range(path.shape[0]):
         by = np.float32(0)
@@ -109,11 +150,11 @@ def hesitate(path, late, rests, own):
         at = min(max(np.float32(k) - by, np.float32(0)), np.float32(last))
         left = min(int(at), last - 1)
         for axis in range(2):
-            own[k, axis] = path[left, axis] + (at - np.float32(left)) * (path[left + 1, axis] - path[left, axis])
+            jittered[k, axis] = path[left, axis] + (at - np.float32(left)) * (path[left + 1, axis] - path[left, axis])
 
 
 @njit(cache=True)
-def lit(scene, dark):
+def lit_bounds(scene, dark):
     """First and last row, first and last column between which anything differs from the dark, one point more each."""
     size = scene.shape[0]
     low, high, left, right = size, -1, size, -1
@@ -125,28 +166,27 @@ def lit(scene, dark):
 
 
 @njit(cache=True, error_model="numpy")
-def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):
+def simulate_pixels(scene, path, camera, key, state, codes):
     """Events of all pixels, step by step; returns how many there are.
 
     A pixel sees log luminance through a low-pass whose rate grows with it. Between steps its signal is a straight
-    line, so the time of a crossing is exact. An event moves the reference by the threshold; then the pixel is blind
-    for a while. Of what its signal moved meanwhile a share is lost, the rest it catches up on. Pixels that have come to
-    rest in the dark are passed over.
+    line, so the time of a crossing is exact. Pixels that have come to rest in the dark are passed over.
     """
-    dt, spread, jitter = pixel[0], pixel[2], pixel[3]
-    rate, gain, event_noise, lost = pixel[4], pixel[5], pixel[6], np.float32(pixel[9])
-    signal, reference, blind, rests, up, down = state[0], state[1], state[2], state[3], state[4], state[5]
+    base, threshold = camera.base, camera.threshold
+    signal, reference, blind, resting, up, down, fired = state  # a field read in the loop would cost a reference count
+    dt, rate, gain = np.float32(camera.dt), camera.rate, camera.rate_gain
     dark = np.float32(scene[0, 0])
-    low, high, left, right = lit(scene, dark)
-    n = 0
+    low, high, left, right = lit_bounds(scene, dark)
     edge = np.float32(scene.shape[0] - 1.001)
+    n = 0
     for k in range(path.shape[0]):
-        t0 = np.float32((k - 1) * dt)
+        t0 = np.float32((k - 1) * camera.dt)
+        t1 = t0 + dt
         for i in range(base.shape[0]):
             u = min(max(base[i, 0] + path[k, 0], np.float32(0)), edge)
             v = min(max(base[i, 1] + path[k, 1], np.float32(0)), edge)
             outside = u < low or u > high or v < left or v > right
-            if outside and k > 0 and rests[i] == 1:
+            if outside and k > 0 and resting[i] == 1:
                 continue
             a, b = int(u), int(v)
             fu, fv = u - np.float32(a), v - np.float32(b)
@@ -154,73 +194,85 @@ def watch(scene, base, path, pixel, threshold, k0, k1, state, fired, codes):
             bottom = scene[a + 1, b] + fv * (scene[a + 1, b + 1] - scene[a + 1, b])
             seen = top + fu * (bottom - top)
             if k == 0:
-                signal[i], fired[i], blind[i], rests[i] = seen, 0, -1, 0
+                signal[i], fired[i], blind[i], resting[i] = seen, 0, -1, 0
                 up[i], down[i] = threshold[0, i], threshold[1, i]
-                offset = np.float32(uniform(uint32(i), k0, k1))
+                offset = np.float32(uniform(uint32(i), key[0], key[1]))
                 reference[i] = seen - up[i] + offset * (up[i] + down[i])
                 continue
             before = signal[i]
-            speed = np.float32(dt) * np.float32(rate + gain * (seen - dark))
+            speed = dt * np.float32(rate + gain * (seen - dark))
             now = before + (seen - before) * (speed / (1 + speed))
-            if outside and abs(now - dark) < REST:
+            if outside and abs(now - dark) < NEAR_DARK:
                 now = dark
-            signal[i] = now
-            slope = (now - before) / np.float32(dt)
-            t1 = t0 + np.float32(dt)
-            rests[i] = 0
-            while blind[i] < t1:
-                t = max(blind[i], t0)
-                level = before + slope * (t - t0)
-                if blind[i] >= t0:  # it opens its eye within this step
-                    reference[i] += lost * (level - reference[i])
+            at_rest = outside and now == dark
+            signal[i], resting[i] = now, 0
+            if blind[i] < t0:
                 above, below = reference[i] + up[i], reference[i] - down[i]
-                if below < level < above:
-                    if now >= above:
-                        t += (above - level) / slope
-                    elif now <= below:
-                        t += (below - level) / slope
-                    else:
-                        if outside and now == dark:
-                            rests[i] = 1
-                        break
-                    darker = now <= below
-                else:
-                    darker = level <= below
-                reference[i] = below if darker else above
-                counter = uint32(uint32(i + 1) * uint32(2048) + fired[i] * uint32(4))
-                fired[i] += uint32(1)
-                late = -jitter * np.log(1 - uniform(counter, k0, k1))
-                tail = -spread * np.log(1 - uniform(uint32(counter + uint32(1)), k0, k1))
-                rest = tail + (pixel[8] if darker else pixel[1])
-                blind[i] = max(t + np.float32(rest), np.float32(t + 1))
-                if event_noise > 0:
-                    z = np.float32(1 + event_noise * normal(uint32(counter + uint32(2)), k0, k1))
-                    z = max(z, np.float32(0.1))
-                    up[i], down[i] = threshold[0, i] * z, threshold[1, i] * z
-                n = put(codes, n, t + late, i, darker)
+                if below < before < above and below < now < above:  # most often: no event
+                    resting[i] = at_rest
+                    continue
+            if blind[i] < t1:
+                segment = before, now, (now - before) / dt, t0, t1, at_rest
+                n = _add_events(i, segment, camera, key, state, codes, n)
     return n
 
 
 @njit(cache=True, error_model="numpy")
-def disturb(steps, pixel, hot, k0, k1, codes, n):
-    """Background activity: a Poisson process over time, where `hot` says. Returns the new count."""
-    per_us = pixel[7]
-    if per_us <= 0:
+def _add_events(i, segment, camera, key, state, codes, n):
+    """Events of pixel i within a step, from t0 to t1 in us, while its signal is a straight line. Returns the new count.
+
+    An event moves the reference by the threshold; then the pixel is blind for a while. Of what its signal moved
+    meanwhile a share is lost, the rest it catches up on.
+    """
+    (before, now, slope, t0, t1, at_rest), (k0, k1) = segment, key
+    reference, blind, up, down, fired = state.reference, state.blind, state.up, state.down, state.fired
+    while blind[i] < t1:
+        begin = max(blind[i], t0)
+        level = before + slope * (begin - t0)
+        if blind[i] >= t0:  # the refractory time ends within this step
+            reference[i] += np.float32(camera.lost) * (level - reference[i])
+        above, below = reference[i] + up[i], reference[i] - down[i]
+        t, darker = np.float64(begin), level <= below
+        if below < level < above:
+            if below < now < above:
+                state.resting[i] = at_rest
+                break
+            darker = now <= below
+            t += ((below if darker else above) - level) / slope
+        reference[i] = below if darker else above
+        counter = uint32(uint32(i + 1) * uint32(2048) + fired[i] * uint32(4))
+        fired[i] += uint32(1)
+        delay = -camera.delay * np.log(1 - uniform(counter, k0, k1))
+        tail = -camera.refractory_tail * np.log(1 - uniform(uint32(counter + uint32(1)), k0, k1))
+        refractory = tail + (camera.refractory_darker if darker else camera.refractory)
+        blind[i] = max(t + np.float32(refractory), np.float32(t + 1))
+        if camera.threshold_noise > 0:
+            z = np.float32(1 + camera.threshold_noise * normal(uint32(counter + uint32(2)), k0, k1))
+            z = max(z, np.float32(0.1))
+            up[i], down[i] = camera.threshold[0, i] * z, camera.threshold[1, i] * z
+        n = append_event(codes, n, t + delay, i, darker)
+    return n
+
+
+@njit(cache=True, error_model="numpy")
+def add_background(camera, key, codes, n):
+    """Background activity: a Poisson process over time, distributed as `hot` says. Returns the new count."""
+    hot, (k0, k1) = camera.hot, key
+    if camera.background <= 0:
         return n
-    end = (steps - 1) * pixel[0]
-    counter = uint32(_NOISE)
+    counter = uint32(_BACKGROUND)
     t = 0.0
     while True:
-        t -= np.log(1 - uniform(counter, k0, k1)) / per_us
-        if t >= end:
+        t -= np.log(1 - uniform(counter, k0, k1)) / camera.background
+        if t >= (camera.path.shape[0] - 1) * camera.dt:
             return n
         where = min(np.searchsorted(hot, uniform(uint32(counter + uint32(1)), k0, k1), "right"), hot.shape[0] - 1)
-        n = put(codes, n, t, where % (SIDE * SIDE), where >= SIDE * SIDE)
+        n = append_event(codes, n, t, where % (SIDE * SIDE), where >= SIDE * SIDE)
         counter = uint32(counter + uint32(2))
 
 
 @njit(cache=True)
-def put(codes, n, t, i, darker):
+def append_event(codes, n, t, i, darker):
     """Write event n if there is room. Returns n + 1."""
     if n < codes.shape[0]:
         us = min(max(int(t), 0), LAST)
@@ -237,8 +289,8 @@ def normal(counter, k0, k1):
 
 
 @njit(cache=True)
-def gather(codes, begin, start, t, x, y, p):
-    """Decode recordings that begin at `begin` (B,) of codes into start[k] to start[k + 1] of t int32, x, y, p uint8."""
+def decode(codes, begin, start, t, x, y, p):
+    """Recordings that begin at `begin` (B,) of codes, into start[k] to start[k + 1] of t int32, x, y, p uint8."""
     for k in range(begin.shape[0]):
         for e in range(start[k], start[k + 1]):
             code = codes[begin[k] + e - start[k]]

@@ -1,10 +1,9 @@
-"""The camera's pixels on a GPU: `neurobench.kernels.camera.watch`, one program for 32 pixels of one recording.
+"""The camera's pixels on a GPU: `camera.simulate_pixels`, one program for 32 pixels of one recording.
 
-What comes before the pixels and costs little (the blurred picture, its float32 logarithm, the recording's path, the
-background) is computed by the functions of `neurobench.kernels.camera` on the CPU, so that it is the same. Each value
-here is a float32 or a float64 where it is one there, and no product is fused with a sum. What is left to differ is the
-last bit of a float64 logarithm or cosine: see `neurobench.data.camera_store.emulate`. Checked with Triton's interpreter
-and compiled for GPUs, where its instructions are looked at; never run on a GPU by the authors.
+What comes before the pixels and costs little is computed by `prepare_gpu` on the CPU, so that it is the same. Each
+value here is a float32 or a float64 where it is one on the CPU, and no product is fused with a sum. What may differ is
+the last bit of a float64 logarithm or cosine: see `neurobench.data.camera.emulation.emulate`. Checked with Triton's
+interpreter and compiled for GPUs, where its instructions are looked at; never run on a GPU by the authors.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _S2, _M2 = (tl.constexpr(number) for number in ROUNDS[2])
 _S3 = tl.constexpr(LAST_SHIFT)
 _STEP = tl.constexpr(2.0**-24)
 _TURN = tl.constexpr(2 * math.pi)
-_REST = tl.constexpr(cpu.REST)
+_NEAR_DARK = tl.constexpr(cpu.NEAR_DARK)
 _SIDE = tl.constexpr(cpu.SIDE)
 _T_SHIFT, _Y_SHIFT, _X_SHIFT = tl.constexpr(cpu.T_SHIFT), tl.constexpr(cpu.Y_SHIFT), tl.constexpr(cpu.X_SHIFT)
 _LAST = tl.constexpr(cpu.LAST)
@@ -61,52 +60,56 @@ def _normal(counter, k0, k1):
 
 
 @triton.jit
-def _view(scene, at, row, column, there, edge, fine):
-    """What each pixel sees of the scene (F, F), the camera moved to at (2,), by straight lines; and where that is."""
+def _view(scene, at, row, column, valid, edge, fine):
+    """What each pixel sees of the scene (F, F), the camera moved to at (2,), bilinear; and where that is."""
     u = tl.minimum(tl.maximum(row + tl.load(at), 0.0), edge)
     v = tl.minimum(tl.maximum(column + tl.load(at + 1), 0.0), edge)
     a, b = u.to(tl.int32), v.to(tl.int32)
     fu, fv = u - a.to(tl.float32), v - b.to(tl.float32)
     corner = scene + a * fine + b
-    one, two = tl.load(corner, mask=there, other=0), tl.load(corner + 1, mask=there, other=0)
-    three, four = tl.load(corner + fine, mask=there, other=0), tl.load(corner + fine + 1, mask=there, other=0)
+    one, two = tl.load(corner, mask=valid, other=0), tl.load(corner + 1, mask=valid, other=0)
+    three, four = tl.load(corner + fine, mask=valid, other=0), tl.load(corner + fine + 1, mask=valid, other=0)
     top = one + fv * (two - one)
     bottom = three + fv * (four - three)
     return top + fu * (bottom - top), u, v
 
 
 @triton.jit
-def watch(
-    scenes, boxes, paths, keys, base, pixel, threshold, codes, counts,
-    edge, fine, steps, room, pixels, programs, width: tl.constexpr,
-):  # fmt: skip
-    """Events of `width` pixels of one recording behind those that its row of codes holds.
+def simulate_pixels(recordings, camera, codes, counts, sizes, edge, width: tl.constexpr):
+    """Events of `width` pixels of one recording behind those that its row of codes holds, in any order.
 
-    scenes (B, F, F) float32, boxes (B, 4) float32, paths (B, K, 2) float32, codes (B, room) int32 and counts (B,)
-    int64: `neurobench.kernels.camera.stage`; keys (B, 2) int32; base, pixel, threshold: `neurobench.kernels.camera.
-    emulate`; edge: as there; programs: for each recording. The order of the events is any.
+    recordings: scenes, bounds, paths of `prepare_gpu`, keys (B, 2) int32; codes (B, room) int32, counts (B,) int64;
+    camera: base, threshold, (10,) float64 dt and what follows it in `Prepared`; sizes: F, K, room, SIDE^2; edge: the
+    last point of the grid that has a neighbour. The grid is (B, programs for a recording).
 
     A pixel that has come to rest in the dark needs no passing over: it sees the dark again and stays where it is.
     """
-    recording = (tl.program_id(0) // programs).to(tl.int64)
-    i = tl.program_id(0) % programs * width + tl.arange(0, width)
-    there = i < pixels
-    scene, path = scenes + recording * fine * fine, paths + recording * steps * 2
+    scenes, boxes, paths, keys = recordings
+    base, threshold, pixel = camera
+    fine, steps, room, pixels = sizes
+    recording = tl.program_id(0).to(tl.int64)
+    i = tl.program_id(1) * width + tl.arange(0, width)
+    valid = i < pixels
+    scene, path, bounds = scenes + recording * fine * fine, paths + recording * steps * 2, boxes + recording * 4
     k0 = tl.load(keys + recording * 2).to(tl.uint32, bitcast=True)
     k1 = tl.load(keys + recording * 2 + 1).to(tl.uint32, bitcast=True)
-    low, high = tl.load(boxes + recording * 4), tl.load(boxes + recording * 4 + 1)
-    left, right = tl.load(boxes + recording * 4 + 2), tl.load(boxes + recording * 4 + 3)
-    dt, blind_brighter, spread, jitter = tl.load(pixel), tl.load(pixel + 1), tl.load(pixel + 2), tl.load(pixel + 3)
-    rate, gain, event_noise = tl.load(pixel + 4), tl.load(pixel + 5), tl.load(pixel + 6)
-    blind_darker, lost = tl.load(pixel + 8), tl.load(pixel + 9).to(tl.float32)
+    low, high, left, right = tl.load(bounds), tl.load(bounds + 1), tl.load(bounds + 2), tl.load(bounds + 3)
+    dt, refractory_brighter, refractory_tail, delay = (
+        tl.load(pixel),
+        tl.load(pixel + 1),
+        tl.load(pixel + 2),
+        tl.load(pixel + 3),
+    )
+    rate, gain, threshold_noise = tl.load(pixel + 4), tl.load(pixel + 5), tl.load(pixel + 6)
+    refractory_darker, lost = tl.load(pixel + 8), tl.load(pixel + 9).to(tl.float32)
     step = dt.to(tl.float32)
     dark = tl.load(scene)
-    row = tl.load(base + 2 * i, mask=there, other=0)
-    column = tl.load(base + 2 * i + 1, mask=there, other=0)
-    brighter = tl.load(threshold + i, mask=there, other=0)
-    darker = tl.load(threshold + pixels + i, mask=there, other=0)
+    row = tl.load(base + 2 * i, mask=valid, other=0)
+    column = tl.load(base + 2 * i + 1, mask=valid, other=0)
+    brighter = tl.load(threshold + i, mask=valid, other=0)
+    darker = tl.load(threshold + pixels + i, mask=valid, other=0)
 
-    signal, _, _ = _view(scene, path, row, column, there, edge, fine)
+    signal, _, _ = _view(scene, path, row, column, valid, edge, fine)
     up, down = brighter, darker
     reference = signal - up + _uniform(i.to(tl.uint32), k0, k1) * (up + down)
     blind = tl.full((width,), -1.0, tl.float32)  # us; until then it sends nothing
@@ -115,15 +118,15 @@ def watch(
     for k in range(1, steps):
         t0 = ((k - 1) * dt).to(tl.float32)
         t1 = t0 + step
-        seen, u, v = _view(scene, path + 2 * k, row, column, there, edge, fine)
+        seen, u, v = _view(scene, path + 2 * k, row, column, valid, edge, fine)
         outside = (u < low) | (u > high) | (v < left) | (v > right)
         before = signal
         speed = step * (rate + gain * (seen - dark).to(tl.float64)).to(tl.float32)
         now = before + (seen - before) * (speed / (1 + speed.to(tl.float64)))
-        now = tl.where(outside & (tl.abs(now - dark) < _REST), dark.to(tl.float64), now)
+        now = tl.where(outside & (tl.abs(now - dark) < _NEAR_DARK), dark.to(tl.float64), now)
         signal = now.to(tl.float32)
         slope = (now - before) / step.to(tl.float64)
-        active = there & (blind < t1)
+        active = valid & (blind < t1)
         while tl.max(active.to(tl.int32), 0) > 0:
             begin = tl.maximum(blind, t0)
             level = before + slope * (begin - t0)
@@ -141,16 +144,16 @@ def watch(
                 reference = tl.where(active, tl.where(dims, below, above), reference)
                 counter = (i + 1).to(tl.uint32) * 2048 + fired * 4
                 fired += active.to(tl.uint32)
-                tail = -spread * _log1m(counter + 1, k0, k1)
-                rest = tail + tl.where(dims, blind_darker, blind_brighter)
-                until = tl.maximum(t + rest.to(tl.float32), (t + 1).to(tl.float32)).to(tl.float32)
+                tail = -refractory_tail * _log1m(counter + 1, k0, k1)
+                refractory = tail + tl.where(dims, refractory_darker, refractory_brighter)
+                until = tl.maximum(t + refractory.to(tl.float32), (t + 1).to(tl.float32)).to(tl.float32)
                 blind = tl.where(active, until, blind)
-                if event_noise > 0:
-                    z = (1 + event_noise * _normal(counter + 2, k0, k1)).to(tl.float32)
+                if threshold_noise > 0:
+                    z = (1 + threshold_noise * _normal(counter + 2, k0, k1)).to(tl.float32)
                     z = tl.maximum(z, 0.1)
                     up = tl.where(active, brighter * z, up)
                     down = tl.where(active, darker * z, down)
-                us = (t + -jitter * _log1m(counter, k0, k1)).to(tl.int64)
+                us = (t + -delay * _log1m(counter, k0, k1)).to(tl.int64)
                 us = tl.minimum(tl.maximum(us, 0), _LAST)
                 code = us << _T_SHIFT | (i // _SIDE) << _Y_SHIFT | (i % _SIDE) << _X_SHIFT | dims.to(tl.int32)
                 taken = tl.atomic_add(counts + recording, n.to(tl.int64), sem="relaxed")
@@ -159,38 +162,32 @@ def watch(
                 active = active & (blind < t1)
 
 
-def emulate(
-    device, room, images, screen, taps, first, base, path, eps, pixel, threshold, hot, keys, late, rests, chunks
-) -> tuple[np.ndarray, np.ndarray]:
+def emulate(shown, camera, chunks, room, device) -> tuple[np.ndarray, np.ndarray]:
     """Codes (all,) uint32 of the recordings, one after the other, and their numbers (B,) int64.
 
     device: torch's name of where the pixels are; room: for each recording's codes; the others are those of
     `neurobench.kernels.camera.emulate`. A number above the room says that events were lost: call again with more.
     """
-    n, fine, steps = len(images), len(taps), len(path)
-    scenes = np.empty((n, fine, fine), np.float32)
-    boxes, paths = np.empty((n, 4), np.float32), np.empty((n, steps, 2), np.float32)
-    background, counts = np.empty((n, room), np.uint32), np.zeros(n, np.int64)
-    made = (scenes, boxes, paths, background, counts)
-    cpu.stage(images, screen, taps, first, path, eps, pixel, hot, keys, late, rests, chunks, *made)
 
-    def there(array: np.ndarray) -> Tensor:
+    def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-    most = min(room, int(counts.max(initial=0)))
+    n, fine, steps, pixels = len(shown.images), len(camera.taps), len(camera.path), len(camera.base)
+    prepared = [np.empty((n, *shape), np.float32) for shape in ((fine, fine), (4,), (steps, 2))]
+    background, background_counts = np.empty((n, room), np.uint32), np.zeros(n, np.int64)
+    cpu.prepare_gpu(shown, camera, chunks, *prepared, background, background_counts)
+    most = min(room, int(background_counts.max(initial=0)))
     codes = torch.empty((n, room), dtype=torch.int32, device=device)
-    codes[:, :most] = there(background[:, :most].view(np.int32))
-    held = there(counts)
-    given = (scenes, boxes, paths, keys.view(np.int32), base, pixel, threshold)
-    programs = triton.cdiv(len(base), WIDTH)
-    sizes = (float(np.float32(fine - 1.001)), fine, steps, room, len(base), programs)
-    watch[(n * programs,)](*map(there, given), codes, held, *sizes, width=WIDTH, **LAUNCH)
-    return _in_order(codes, held), held.cpu().numpy()
-
-
-def _in_order(codes: Tensor, counts: Tensor) -> np.ndarray:
-    """Each recording's codes by size, as unsigned numbers, one recording after the other."""
-    valid = torch.arange(codes.shape[1], device=codes.device) < counts[:, None]
-    owner = torch.arange(len(codes), device=codes.device)[:, None].expand(codes.shape)[valid]
+    codes[:, :most] = on_device(background[:, :most].view(np.int32))
+    counts = on_device(background_counts)
+    constants = np.array(camera[camera._fields.index("dt") :])
+    recordings = tuple(map(on_device, (*prepared, shown.keys.view(np.int32))))
+    sensor = tuple(map(on_device, (camera.base, camera.threshold, constants)))
+    sizes, edge = (fine, steps, room, pixels), float(np.float32(fine - 1.001))
+    grid = n, triton.cdiv(pixels, WIDTH)
+    simulate_pixels[grid](recordings, sensor, codes, counts, sizes, edge, width=WIDTH, **LAUNCH)
+    # Each recording's codes by size, as unsigned numbers, one recording after the other.
+    valid = torch.arange(room, device=device) < counts[:, None]
+    owner = torch.arange(n, device=device)[:, None].expand(codes.shape)[valid]
     ordered = (owner << 32 | codes[valid].long() & 0xFFFFFFFF).sort().values
-    return ordered.to(torch.int32).cpu().numpy().view(np.uint32)
+    return ordered.to(torch.int32).cpu().numpy().view(np.uint32), counts.cpu().numpy()

@@ -7,6 +7,7 @@ resumed run repeats an undisturbed one, and the same numbers come out of numba a
 from __future__ import annotations
 
 import zlib
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,21 +63,12 @@ def uniforms(seed: int, shape: tuple[int, ...], device: torch.device | str = "cp
     import torch
 
     k0, k1 = key_of(seed)
-    n = 1
-    for size in shape:
-        n *= size
-    x = torch.arange(n, dtype=torch.int64, device=device) ^ k0
+    x = torch.arange(prod(shape), dtype=torch.int64, device=device) ^ k0
     for turn, (shift, factor) in enumerate(ROUNDS):
         x = x ^ (x >> shift)
-        x = _times32(x, factor)
+        low, high = x * (factor & 0xFFFF), x * (factor >> 16)  # by halves, so that 64 bits do not overflow
+        x = (low + ((high & 0xFFFF) << 16)) & 0xFFFFFFFF
         if turn == 0:
             x = (x + k1) & 0xFFFFFFFF
     x = x ^ (x >> LAST_SHIFT)
     return ((x >> 8).to(torch.float32) * 2.0**-24).reshape(shape)
-
-
-def _times32(x: Tensor, factor: int) -> Tensor:
-    """x * factor modulo 2^32, by halves so that 64 bits do not overflow."""
-    low = x * (factor & 0xFFFF)
-    high = (x * (factor >> 16)) & 0xFFFF
-    return (low + (high << 16)) & 0xFFFFFFFF

@@ -1,18 +1,80 @@
-"""A machine as a binary quadratic model of the same energy, as annealers take it; and its files."""
+"""One problem in the forms that samplers take, all of the same energy: a two-layered machine, a dimod model, units in
+{0, 1}, spins in {-1, 1}; and its files."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import dimod
 import numpy as np
 import torch
+from torch import Tensor
 
 from neurobench.problems.rbm import RBM
+
+
+class Units(NamedTuple):
+    """E(x) = -bias.x - x'Cx / 2 over x in {0, 1}^N."""
+
+    coupling: Tensor  # (N, N) float32, C: symmetric with an empty diagonal
+    bias: Tensor  # (N,) float32, or (R, N) where every read has its own
+
+
+class Ising(NamedTuple):
+    """E(s) = h.s + s'Js / 2 over s in {-1, 1}^N; a constant apart it is the energy of the units x = (s + 1) / 2."""
+
+    J: Tensor  # (N, N) symmetric with an empty diagonal: each pair is counted once
+    h: Tensor  # (N,), or (R, N) where every read has its own
+
+
+def units_of_bqm(bqm: dimod.BinaryQuadraticModel) -> Units:
+    """In the order of `bqm.variables`, without the constant of the energy."""
+    binary = bqm.change_vartype(dimod.BINARY, inplace=False)
+    linear, (row, column, bias), _ = binary.to_numpy_vectors(list(bqm.variables))
+    coupling = torch.zeros(len(linear), len(linear))
+    coupling[row, column] = coupling[column, row] = -torch.from_numpy(np.asarray(bias, np.float32))
+    return Units(coupling, -torch.from_numpy(np.asarray(linear, np.float32)))
+
+
+def units_of_rbm(rbm: RBM) -> Units:
+    """x = (v, h): C = [0 W; W' 0], bias = (a, b)."""
+    visible, n = len(rbm.W), sum(rbm.W.shape)
+    coupling = torch.zeros(n, n)
+    coupling[:visible, visible:] = rbm.W
+    coupling[visible:, :visible] = rbm.W.t()
+    return Units(coupling, torch.cat([rbm.a, rbm.b], dim=-1).cpu())
+
+
+def rbm_of_units(units: Units, visible: int) -> RBM:
+    """The machine of units whose first `visible` do not touch each other, nor do the others."""
+    W, a, b = units.coupling[:visible, visible:], units.bias[..., :visible], units.bias[..., visible:]
+    return RBM(W.contiguous(), a.contiguous(), b.contiguous())
+
+
+def ising_of_units(units: Units) -> Ising:
+    """J = -C/4,  h_i = -(bias_i / 2 + sum_j C_ij / 4)"""
+    C = units.coupling.double()
+    return Ising(-C / 4, -(units.bias.double() / 2 + C.sum(1) / 4))
+
+
+def units_of_ising(ising: Ising) -> Units:
+    """C = -4J,  bias_i = 2 sum_j J_ij - 2 h_i"""
+    return Units((-4 * ising.J).float(), (2 * ising.J.sum(1) - 2 * ising.h).float())
+
+
+def energies(units: Units, x: Tensor) -> Tensor:
+    """E(x) = -bias.x - x'Cx / 2.   (R, N) -> (R,)"""
+    return -(x * (units.bias + x @ units.coupling / 2)).sum(-1)
+
+
+def sampleset(x: Tensor, bqm: dimod.BinaryQuadraticModel, **info: object) -> dimod.SampleSet:
+    """States (R, N) in {0, 1}, in the order of `bqm.variables`, with the energies of the model as it was handed in."""
+    states = x.numpy().astype(np.int8)
+    if bqm.vartype is dimod.SPIN:
+        states = 2 * states - 1
+    return dimod.SampleSet.from_samples_bqm((states, list(bqm.variables)), bqm, info=dict(info))
 
 
 def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:
@@ -45,11 +107,6 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
     return RBM(torch.from_numpy(W), torch.from_numpy(a.copy()), torch.from_numpy(b.copy()))
 
 
-def files(rbm: RBM) -> Mapping[str, Callable[[], bytes]]:
-    """Format -> what makes the file's bytes."""
-    return {"bqm": partial(bqm_file, rbm), "json": partial(json_file, rbm)}
-
-
 def bqm_file(rbm: RBM) -> bytes:
     """dimod's own file format; `dimod.BinaryQuadraticModel.from_file` reads it."""
     with to_bqm(rbm).to_file() as file:
@@ -57,7 +114,7 @@ def bqm_file(rbm: RBM) -> bytes:
 
 
 def json_file(rbm: RBM) -> bytes:
-    """{"n_visible", "n_hidden", "energy", "W" (rows of visible units), "a", "b"}: for every other program."""
+    """For every other program; the rows of "W" are visible units."""
     W, a, b = (part.detach().cpu().tolist() for part in rbm)
     energy = "E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}"
     record = {"format": "rbm", "energy": energy, "n_visible": len(a), "n_hidden": len(b), "W": W, "a": a, "b": b}
@@ -66,12 +123,9 @@ def json_file(rbm: RBM) -> bytes:
 
 def read_file(data: bytes, visible: int) -> RBM:
     """What `bqm_file` or `json_file` wrote. Raises ValueError for anything else."""
-    if data.startswith(b"{"):
-        return _from_json(json.loads(data))
-    return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
-
-
-def _from_json(record: dict[str, Any]) -> RBM:
+    if not data.startswith(b"{"):
+        return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
+    record = json.loads(data)
     if record.get("format") != "rbm":
         raise ValueError(f'its "format" is {record.get("format")!r}, not "rbm"')
     return RBM(*(torch.tensor(record[name], dtype=torch.float32) for name in ("W", "a", "b")))

@@ -5,14 +5,13 @@ Wire 0 is the most significant bit of a basis state's number: X on wire 0 of two
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from neurobench.config.errors import did_you_mean
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ONE_WIRE, ROTATIONS, TWO_WIRES = ("h", "x"), ("ry", "rz"), ("cz", "cx")
 GATES = (*ONE_WIRE, *ROTATIONS, *TWO_WIRES)
@@ -37,20 +36,18 @@ class Angles(NamedTuple):
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """The leading axes, broadcast: one circuit each."""
-        import torch
-
+        """The leading axes, broadcast; one circuit each."""
         return tuple(torch.broadcast_shapes(self.sample.shape[:-1], self.shared.shape[:-1]))
 
 
 class ProgramError(ValueError):
-    """A circuit that means nothing."""
+    """A circuit or angles that mean nothing."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Gates in order, then a measurement of all wires. Each slot is used by exactly one gate, so that a shift of its
-    angle is the shift of a gate."""
+    """Gates in order, then a measurement of all wires. Each slot belongs to one gate: a shift of its angle shifts that
+    gate alone."""
 
     n: int  # wires
     n_sample: int  # S
@@ -62,7 +59,7 @@ class Program:
         if self.n < 1:
             raise ProgramError(f"a circuit of {self.n} wires cannot be run; give at least 1")
         for gate in self.gates:
-            _check(gate, self.n)
+            _require_gate(gate, self.n)
         used = sorted(gate.slot for gate in self.gates if gate.slot is not None)
         if used != list(range(self.n_sample + self.n_shared)):
             raise ProgramError(f"slots used are {used}; each of 0..{self.n_sample + self.n_shared - 1} once is wanted")
@@ -71,11 +68,10 @@ class Program:
                 raise ProgramError(f"observable {wires} does not name different wires below {self.n}")
 
 
-def _check(gate: Gate, n: int) -> None:
+def _require_gate(gate: Gate, n: int) -> None:
     if gate.name not in GATES:
-        raise ProgramError(
-            f"gate {gate.name!r} is unknown; there is {', '.join(GATES)}.{did_you_mean(gate.name, GATES)}"
-        )
+        guess = did_you_mean(gate.name, GATES)
+        raise ProgramError(f"gate {gate.name!r} is unknown; there is {', '.join(GATES)}.{guess}")
     size = 2 if gate.name in TWO_WIRES else 1
     if len(gate.wires) != size or len(set(gate.wires)) < size or not set(gate.wires) <= set(range(n)):
         raise ProgramError(f"gate {gate.name} acts on {size} different wire(s) below {n}, not on {gate.wires}")
@@ -85,8 +81,6 @@ def _check(gate: Gate, n: int) -> None:
 
 def require_angles(program: Program, angles: Angles) -> None:
     """Raise ProgramError where angles do not fit the program, are not finite, or are of an empty batch."""
-    import torch
-
     for name, want, part in (("sample", program.n_sample, angles.sample), ("shared", program.n_shared, angles.shared)):
         if part.ndim == 0 or part.shape[-1] != want:
             raise ProgramError(f"{name} angles have shape {tuple(part.shape)}; the last axis must be {want}")
@@ -96,13 +90,3 @@ def require_angles(program: Program, angles: Angles) -> None:
             raise ProgramError(f"{name} angles are not all finite; training has diverged, try a smaller learning rate")
     if 0 in angles.sample.shape[:-1]:
         raise ProgramError("an empty batch has no circuit to run")
-
-
-def signs(program: Program) -> list[list[int]]:
-    """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
-    states = range(2**program.n)
-    return [[_sign(state, wires, program.n) for state in states] for wires in program.observables]
-
-
-def _sign(state: int, wires: Sequence[int], n: int) -> int:
-    return (-1) ** sum(state >> (n - 1 - wire) & 1 for wire in wires)

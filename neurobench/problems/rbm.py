@@ -1,4 +1,4 @@
-"""A restricted Boltzmann machine, and its equations, one function each.
+"""A restricted Boltzmann machine and its equations.
 
     E(v, h) = -a.v - b.h - v'Wh        v in {0, 1}^V, h in {0, 1}^H
 
@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 
 
 class RBM(NamedTuple):
-    """What samplers are handed. Compiled kernels take the same record of numpy arrays."""
+    """Compiled kernels take the same record of numpy arrays."""
 
     W: Tensor  # (V, H) float32
     a: Tensor  # (V,) float32 visible bias

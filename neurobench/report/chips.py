@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
 from neurobench.runs.atomic import write_bytes
-from neurobench.runs.store import all_runs, default_outputs
+from neurobench.runs.store import default_outputs, read_index
 
 STAGES = {
     "host_accuracy": ("host's model", "#b8c9dc"),
@@ -50,10 +50,10 @@ def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
 def newest_of_each_chip(outputs: Path, name: str) -> list[tuple[str, Mapping[str, float]]]:
     """Finished paper-scale runs of a name, by chip. Raises UserError where there are none."""
     by_chip: dict[int, Mapping[str, float]] = {}
-    for run in all_runs(outputs):
-        result = run.result()
+    for entry in read_index(outputs):
+        result = entry.result
         if result and result["name"] == name and result["scale"] == "paper":
-            checkpoint = run.load_checkpoint() or {"learner": {}}
+            checkpoint = entry.folder(outputs).load_checkpoint() or {"learner": {}}
             chip = checkpoint["learner"].get("chip", {}).get("chip_seed", result["seed"])
             by_chip[chip] = result["metrics"]
     if not by_chip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -10,16 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from neurobench import __version__
 from neurobench.metrics.catalog import metric
 from neurobench.report.published import Tables
 from neurobench.report.table import join
+from neurobench.runs.files import Damaged
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import Entry
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure one takes seconds for some hundred files
 RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
 MIME = {".png": "image/png", ".gif": "image/gif"}
 SHOWN = (
@@ -34,7 +33,7 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
     Every run is listed with its figures of merit. The `detailed` newest bring configuration and curves too, and
     their figures for as long as these stay below `figure_bytes`.
     """
-    newest = sorted(entries, key=lambda entry: entry.path.rpartition("/")[2], reverse=True)
+    newest = sorted(entries, key=lambda entry: entry.moment, reverse=True)
     details, left = {}, figure_bytes
     for entry in newest[:detailed]:
         details[entry.path], spent = _details(entry.folder(outputs), left)
@@ -73,11 +72,13 @@ def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
 
 
 def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
-    """Configuration, curves and figures, and the bytes of the figures."""
-    details: dict[str, Any] = {"history": run.metrics()}
-    if run.has("config.yaml"):
-        text = (run.path / "config.yaml").read_text()
-        details |= {"config": text, "config_tree": yaml.load(text, Loader=_LOADER)}
+    """Configuration, curves and figures, and the bytes of the figures. What is damaged is left out."""
+    details: dict[str, Any] = {"history": []}
+    with contextlib.suppress(Damaged):
+        details["history"] = run.metrics()
+    with contextlib.suppress(Damaged):
+        tree = run.config()
+        details |= {"config": (run.path / "config.yaml").read_text(), "config_tree": tree}
     spent, figures = 0, []
     for path in sorted((run.path / "figures").glob("[!.]*")):
         size = path.stat().st_size

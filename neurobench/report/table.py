@@ -143,9 +143,9 @@ def _newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tupl
     for scale in scales:
         hashes = (setting.setting_hashes[scale], setting.earlier_hashes.get(scale))
         by_seed = {
-            result["seed"]: {**result, "commit": record.get("commit")}
-            for _, record, result in runs
-            if result and result["setting_hash"] in hashes
+            entry.result["seed"]: {**entry.result, "commit": entry.record.get("commit")}
+            for entry in runs
+            if entry.result and entry.result["setting_hash"] in hashes
         }
         if by_seed:
             return scale, [by_seed[seed] for seed in sorted(by_seed)]

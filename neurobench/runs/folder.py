@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.runs.atomic import write_bytes, write_json
+from neurobench.runs.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,8 +36,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, outputs: Path, name: str, config_hash: str, config_yaml: str) -> RunFolder:
-        """A new folder, locked. Its id is the time and the first digits of the config hash."""
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{config_hash[:6]}"
+        """A new folder, locked. Its id is the time (UTC) and the first digits of the config hash."""
+        now = datetime.now(UTC)
+        stem = f"{now:%Y%m%d-%H%M%S}-{config_hash[:6]}"
         for attempt in range(1, 10_000):
             path = outputs / name / (stem if attempt == 1 else f"{stem}-{attempt}")
             try:
@@ -50,6 +50,7 @@ class RunFolder:
             folder = cls(path)
             folder.acquire()
             write_bytes(path / "config.yaml", config_yaml.encode())
+            folder.update(status="running", created=now.isoformat())
             return folder
         raise UserError(f"cannot make a new run folder below {outputs / name}")
 
@@ -62,7 +63,10 @@ class RunFolder:
         try:
             self._lock.acquire()
         except Timeout:
-            writer = self.record().get("pid", "?") if self.has("run.json") else "?"
+            try:
+                writer = self.record().get("pid", "?")
+            except Damaged:
+                writer = "?"
             raise UserError(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
 
     def clean(self) -> None:
@@ -88,37 +92,62 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """As run.json has it, but "killed" where a run that was under way has no writer any more."""
-        status = self.record()["status"]
+        """As run.json has it, but "killed" where a run that was under way has no writer any more, and "damaged: " with
+        the reason where a file that says so is not what it was."""
+        try:
+            status = self.record()["status"]
+            if self.has("result.json"):
+                self.result()
+            elif status == "finished":
+                return "damaged: result.json is missing"
+        except Damaged as damage:
+            return f"damaged: {damage.reason}"
         return "killed" if status == "running" and not self.in_use else status
+
+    def damage(self) -> list[str]:
+        """Which of its text files are damaged, and how."""
+        found, read = [], {}
+        for name in ("record", "result", "metrics", "config"):
+            try:
+                read[name] = getattr(self, name)()
+            except Damaged as damage:
+                found.append(damage.reason)
+        epochs = (read.get("result") or {}).get("epochs", 0)
+        if "metrics" in read and len(read["metrics"]) < epochs:
+            found.append(f"metrics.jsonl has {len(read['metrics'])} of {epochs} epochs")
+        return found
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a result that can be read."""
+        try:
+            return self.result() is not None
+        except Damaged:
+            return False
 
     def has(self, file: str) -> bool:
         return (self.path / file).is_file()
 
     def record(self) -> dict[str, Any]:
-        """run.json: status, versions, host, seeds and hashes."""
-        return json.loads((self.path / "run.json").read_text())
+        """run.json: status, versions, host, seeds and hashes. This and the other files raise `Damaged`."""
+        return read_record(self.path / "run.json")
 
     def update(self, **entries: Any) -> None:
         """Set entries of run.json."""
-        record = self.record() if self.has("run.json") else {"schema": SCHEMA}
+        try:
+            record = self.record()
+        except Damaged:  # absent, or what it said is lost
+            record = {"schema": SCHEMA}
         updated = datetime.now(UTC).isoformat("T", "seconds")
         write_json(self.path / "run.json", {**record, **entries, "updated": updated})
 
     def config(self) -> dict[str, Any]:
-        """config.yaml as plain values: nothing in it is resolved or acted on. Raises UserError where it is none."""
-        path = self.path / "config.yaml"
-        try:
-            plain = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-        if not isinstance(plain, dict):
-            raise UserError(f"{path} is not a configuration: it has no sections")
-        return {str(key): value for key, value in plain.items()}
+        """config.yaml as plain values."""
+        return read_config(self.path / "config.yaml")
 
     def result(self) -> dict[str, Any] | None:
         """result.json, or None where the run did not finish."""
-        return json.loads((self.path / "result.json").read_text()) if self.has("result.json") else None
+        return read_result(self.path / "result.json") if self.has("result.json") else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         write_json(self.path / "result.json", {"schema": SCHEMA, **result})
@@ -135,9 +164,8 @@ class RunFolder:
         write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def metrics(self) -> list[dict[str, Any]]:
-        if not self.has("metrics.jsonl"):
-            return []
-        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+        """metrics.jsonl: a row an epoch."""
+        return read_metrics(self.path / "metrics.jsonl") if self.has("metrics.jsonl") else []
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         import torch
@@ -147,23 +175,8 @@ class RunFolder:
         write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """None where there is none. It is read as plain data. Raises UserError for what is not such a checkpoint."""
-        import torch
-
-        path = self.path / "checkpoint.pt"
-        if not path.is_file():
-            return None
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"{path} is no checkpoint that can be read safely ({reason}). Delete it to train anew, or "
-                "run the same command without --resume."
-            ) from None
-        if not isinstance(state, dict):
-            raise UserError(f"{path} holds no state of a run. Delete it to train anew.")
-        return state
+        """checkpoint.pt, or None where there is none."""
+        return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
     def save_figure(self, name: str, figure: Figure | bytes) -> None:
         """A PNG; or, of bytes, the GIF that they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.compose import GROUPS, Composer, composer, explain
 from neurobench.config.errors import ConfigError
+from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
+from neurobench.runs.files import Damaged
 from neurobench.runs.folder import RunFolder
 from neurobench.runs.store import runs_named
 
@@ -97,6 +100,7 @@ def _is_plain(override: Override) -> bool:
 
 def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     jobs: list[Job] = []
+    stamps: dict[str | None, str] = {}  # data root -> what lies there
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     for number, (words, config) in enumerate(combinations(overrides, compose)):
@@ -108,7 +112,9 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
         place = (plan.run.outputs, plan.run.name)
         if place not in recorded:
             recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
-        state, folder = _state(recorded[place].get(plan.config_hash))
+        if plan.root not in stamps:
+            stamps[plan.root] = stamp(plan.root)
+        state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
         key = (*place, plan.config_hash)
         jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder))
         planned.add(key)
@@ -119,16 +125,18 @@ def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
     """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
     runs: dict[str, RunFolder] = {}
     for run in runs_named(outputs, name):  # oldest first
-        key = str(run.record().get("config_hash"))
-        if key not in runs or run.has("result.json") or not runs[key].has("result.json"):
-            runs[key] = run
+        with contextlib.suppress(Damaged):  # whose run.json is lost, is nobody's run
+            key = str(run.record().get("config_hash"))
+            if key not in runs or run.is_finished or not runs[key].is_finished:
+                runs[key] = run
     return runs
 
 
-def _state(folder: RunFolder | None) -> tuple[State, Path | None]:
-    if folder is None:
+def _state(folder: RunFolder | None, stamp_now: str) -> tuple[State, Path | None]:
+    """A run whose data have changed since is not this job's; whether their content has, is seen when they are read."""
+    if folder is None or folder.record().get("data", {}).get("stamp", stamp_now) != stamp_now:
         return "new", None
-    if folder.has("result.json"):
+    if folder.is_finished:
         return "finished", folder.path
     if folder.in_use:
         return "running elsewhere", folder.path

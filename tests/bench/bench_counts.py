@@ -178,7 +178,7 @@ def qrbm(learner: Any, x: Tensor) -> Case:
 
 def qcnn(learner: Any, x: Tensor) -> Case:
     """With its classical twin for a head, a sigmoid."""
-    from neurobench.models.qcnn.operations import operations
+    from neurobench.models.qcnn.learner import operations
 
     p = learner.main.named()
     layers: Layers = [{"kind": "affine", "name": "pixels", "factor": 2.0, "offset": -1.0}]

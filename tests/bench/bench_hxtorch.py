@@ -24,7 +24,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from neurobench.data.dataset import Batch
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import YinYangStream
 from neurobench.experiment.plan import spawn
 from neurobench.models.hxtorch.layers import initial_layer
 from neurobench.models.learner import Step, Task

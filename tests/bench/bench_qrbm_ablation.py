@@ -35,7 +35,7 @@ from neurobench.experiment.loop import epoch_order
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task, TrainingRecord
 from neurobench.models.qrbm.learner import QRBMLearner
-from neurobench.models.qrbm.likelihood import log_likelihood
+from tests.models.qrbm.likelihood import log_likelihood
 from tests.specs import spec
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ[
 
 import numpy as np
 
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import YinYangStream
 
 REPEATS = 7
 r, R = 0.1, 0.5

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurobench.data.aer import decode
 from neurobench.data.dataset import DataError
+from neurobench.data.nmnist import decode
 
 
 def encode(t: int, x: int, y: int, p: int) -> bytes:

@@ -194,11 +194,7 @@ def test_recordings_are_made_where_it_is_fastest_and_say_where(cache, monkeypatc
     images = np.random.default_rng(3).integers(0, 256, (2, 28, 28), np.uint8)
     camera, launched = read(None), []
     monkeypatch.setattr(emulation, "fastest", lambda: "cuda")
-    monkeypatch.setattr(
-        emulation,
-        "_launched",
-        lambda told, room, device: launched.append(device) or emulation._compiled(told, room),
-    )
+    monkeypatch.setattr(emulation, "emulate", lambda *args, device: launched.append(device) or emulate(*args))
     kept = stored(camera, 0, images, range(2))
     assert launched == ["cuda"]
     assert kept.events.length.tolist() == emulate(camera, 0, images, range(2))[1].tolist()

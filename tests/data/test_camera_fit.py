@@ -10,9 +10,12 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.data.camera.fit import (
     BENDS,
+    BIN,
+    BINS,
     VARIED,
     Pairs,
     fit,
+    fit_path,
     minimise,
     moved,
     rounded,
@@ -20,7 +23,6 @@ from neurobench.data.camera.fit import (
     sooner,
     unlikeness,
 )
-from neurobench.data.camera.fit_path import BIN, BINS, fit_path
 from neurobench.data.camera.fit_sensor import background, lateness, pattern
 from neurobench.data.camera.likeness import pairs, summary
 from neurobench.data.camera.parameters import Camera, read

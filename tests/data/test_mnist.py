@@ -126,7 +126,7 @@ def test_an_altered_file_of_a_root_is_refused(raw_root):
 
 def test_a_root_without_files_says_what_is_missing_and_what_to_do(tmp_path, splits):
     # `splits` filled the cache: its copies must not stand in for the root's own files.
-    with pytest.raises(DataError, match=r"raw/.*ubyte.gz: cannot be read .* data fetch mnist"):
+    with pytest.raises(DataError, match=r"raw/train-images-idx3-ubyte: is missing, .* data fetch mnist"):
         spec("dataset/mnist", root=str(tmp_path)).load(0)
 
 

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from neurobench.data.aer import WINDOW, check_apart, check_window, decode
 from neurobench.data.dataset import DataError
+from neurobench.data.nmnist import WINDOW, check_apart, check_window, decode
 from tests.specs import spec
 
 

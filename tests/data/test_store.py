@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.data import fetch, files
+from neurobench.data import files
 from neurobench.data.dataset import DataError
 from neurobench.data.files import ALL_BUNDLED, MNIST_RAW
 from neurobench.data.mnist import checked_root
@@ -57,18 +57,18 @@ def test_paths_are_folders_with_the_files_and_other_names_are_refused():
     with pytest.raises(DataError, match="no data files are known as 'nmist'.* Did you mean nmnist"):
         files.bundled_folder("nmist")
     with pytest.raises(DataError, match="no data files are known as 'yin_yang'"):
-        fetch.fetch("yin_yang", "/nowhere")
+        files.fetch("yin_yang", "/nowhere")
 
 
 @pytest.mark.parametrize("name", ["mnist", "nmnist"])
 def test_without_a_network_a_fetch_says_so_and_leaves_nothing(name, offline, tmp_path):
     with pytest.raises(DataError, match=r"the download from http.* failed: .*Name or service not known.*try again"):
-        fetch.fetch(name, str(tmp_path / "root"))
+        files.fetch(name, str(tmp_path / "root"))
     assert list((tmp_path / "root").rglob("*")) == []
 
 
 def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "OFFICIAL", {"Train": 12, "Test": 2})
+    monkeypatch.setattr(files, "OFFICIAL", {"Train": 12, "Test": 2})
     sizes = iter([12, 2])
 
     def download(url, folder, filename, md5):
@@ -77,14 +77,14 @@ def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
         archive(f"{folder}/{filename}", {f"{split}/{k % 10}/{k:05d}.bin": recording for k in range(1, next(sizes) + 1)})
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
-    root = fetch.fetch("nmnist", str(tmp_path / "root"))
+    root = files.fetch("nmnist", str(tmp_path / "root"))
     splits = spec("dataset/nmnist", root=str(root)).load(0)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (11, 1, 2)
     assert sorted(path.name for path in (root / "NMNIST").iterdir()) == ["Test", "Train"]
-    fetch.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up
+    files.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up
     next((root / "NMNIST").glob("Test/*/*.bin")).unlink()
     with pytest.raises(DataError, match="Test: is there with 1 of 2 recordings"):
-        fetch.fetch("nmnist", str(root))
+        files.fetch("nmnist", str(root))
 
 
 def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
     with pytest.raises(DataError, match="Train.zip: is not a zip archive"):
-        fetch.fetch("nmnist", str(tmp_path))
+        files.fetch("nmnist", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,15 +102,15 @@ def test_an_archive_that_would_write_elsewhere_is_refused_whole(tmp_path, name):
     (tmp_path / "in").mkdir()
     made = archive(tmp_path / "bad.zip", {"Train/1/00001.bin": RECORDING, name: RECORDING})
     with pytest.raises(DataError, match="would be written elsewhere. Nothing was unpacked"):
-        fetch.extract(made, "Train", tmp_path / "in", 1)
+        files.extract(made, "Train", tmp_path / "in", 1)
     assert list((tmp_path / "in").iterdir()) == []
 
 
 def test_an_archive_with_too_few_recordings_or_a_damaged_member_is_refused(tmp_path):
     made = archive(tmp_path / "few.zip", {"Train/1/00001.bin": RECORDING, "Train/readme.txt": b""})
     with pytest.raises(DataError, match="holds 1 recordings, expected 2"):
-        fetch.extract(made, "Train", tmp_path, 2)
+        files.extract(made, "Train", tmp_path, 2)
     raw = made.read_bytes()
     made.write_bytes(raw.replace(RECORDING, RECORDING[::-1]))
     with pytest.raises(DataError, match="could not be unpacked"):
-        fetch.extract(made, "Train", tmp_path, 1)
+        files.extract(made, "Train", tmp_path, 1)

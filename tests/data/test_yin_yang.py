@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.bounds import BoundsError
-from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, class_table, classify
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, YinYangStream, class_table, classify
 from tests.data.plain_yin_yang import class_of, plain_draw
 from tests.specs import spec
 
@@ -24,7 +23,7 @@ def test_the_published_samples_come_out_bit_for_bit(seed):
     samples, labels = stream.draw(1000)
     assert np.array_equal(samples, PUBLISHED[f"seed{seed}_samples"])
     assert np.array_equal(labels, PUBLISHED[f"seed{seed}_labels"])
-    assert stream.words == PUBLISHED[f"seed{seed}_words"][-1]
+    assert stream.points.words == PUBLISHED[f"seed{seed}_words"][-1]
     assert (samples.dtype, labels.dtype) == (np.float32, np.int64)
 
 
@@ -34,7 +33,7 @@ def test_sample_by_sample_the_same_words_are_used():
         samples, labels = stream.draw(1)
         assert np.array_equal(samples[0], PUBLISHED["seed42_samples"][k])
         assert labels[0] == PUBLISHED["seed42_labels"][k]
-        assert stream.words == PUBLISHED["seed42_words"][k]
+        assert stream.points.words == PUBLISHED["seed42_words"][k]
 
 
 @settings(max_examples=15, deadline=None)
@@ -53,8 +52,8 @@ def test_any_seed_radius_and_pieces_give_what_the_plain_loop_gives(seed, radii, 
 
 def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
     """Small fetches, so that goals and points of one sample fall on both sides of a fetch in every way."""
-    monkeypatch.setattr("neurobench.data.yin_yang_stream.LEAST", 5)
-    monkeypatch.setattr("neurobench.data.yin_yang_stream.MOST", 7)
+    monkeypatch.setattr("neurobench.data.yin_yang.LEAST", 5)
+    monkeypatch.setattr("neurobench.data.yin_yang.MOST", 7)
     samples, labels = YinYangStream(42).draw(1000)
     assert np.array_equal(samples, PUBLISHED["seed42_samples"])
     assert np.array_equal(labels, PUBLISHED["seed42_labels"])

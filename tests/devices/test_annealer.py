@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.sampler import walks
-from neurobench.problems.bqm import to_bqm
-from neurobench.problems.qubo import Units, energies, units_of_bqm, units_of_rbm
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_layers_torch, anneal_units, coins
+from neurobench.problems.bqm import Units, energies, to_bqm, units_of_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM, energy
 from tests.specs import spec
 
@@ -41,7 +40,7 @@ def surprise(problem: Units, x: torch.Tensor, beta: float) -> float:
 @pytest.mark.parametrize("beta", [1.0, 0.4])
 def test_a_walk_by_layers_at_one_temperature_draws_from_boltzmann(beta: float) -> None:
     rbm, n = machine(4, 3), 60_000
-    v, h = walks.layers(rbm, [beta] * 40, 5, walks.coins(1, (n, 4)), walks.coins(2, (n, 3)))
+    v, h = anneal_layers(rbm, [beta] * 40, 5, coins(1, (n, 4)), coins(2, (n, 3)))
     assert surprise(units_of_rbm(rbm), torch.cat([v, h], 1), beta) < 5
 
 
@@ -50,8 +49,8 @@ def test_every_read_may_have_biases_of_its_own() -> None:
     other = machine(3, 2, seed=9)
     a = torch.stack([rbm.a, other.a]).repeat(n, 1)
     b = torch.stack([rbm.b, other.b]).repeat(n, 1)
-    start = walks.coins(1, (2 * n, 3)), walks.coins(2, (2 * n, 2))
-    x = torch.cat(walks.layers(RBM(rbm.W, a, b), [1.0] * 40, 5, *start), 1)
+    start = coins(1, (2 * n, 3)), coins(2, (2 * n, 2))
+    x = torch.cat(anneal_layers(RBM(rbm.W, a, b), [1.0] * 40, 5, *start), 1)
     assert surprise(units_of_rbm(rbm), x[0::2], 1.0) < 5
     assert surprise(units_of_rbm(RBM(rbm.W, other.a, other.b)), x[1::2], 1.0) < 5
 
@@ -62,17 +61,17 @@ def test_a_walk_by_units_draws_from_boltzmann_whatever_share_moves(share: float)
         {0: 0.3, 1: -0.8, 2: 0.2, 3: 0.0}, {(0, 1): 1.0, (1, 2): -1.2, (0, 2): 0.7, (2, 3): 0.9}, 0.0, "SPIN"
     )
     problem, n = units_of_bqm(bqm), 60_000
-    x = walks.units(problem, [0.7] * 200, 3, walks.coins(1, (n, 4)), share)
+    x = anneal_units(problem, [0.7] * 200, 3, coins(1, (n, 4)), share)
     assert surprise(problem, x, 0.7) < 5
 
 
 def test_the_torch_walk_draws_from_the_same_distribution() -> None:
     rbm, n = machine(4, 3), 30_000
-    start = walks.coins(1, (n, 4)), walks.coins(2, (n, 3))
-    v, h = walks._layers_torch(rbm, [1.0] * 30, 5, *start, False)
+    start = coins(1, (n, 4)), coins(2, (n, 3))
+    v, h = anneal_layers_torch(rbm, [1.0] * 30, 5, *start, False)
     assert surprise(units_of_rbm(rbm), torch.cat([v, h], 1), 1.0) < 5
     given = torch.tensor([1.0, 0.0, 1.0]).repeat(10, 1)
-    v, h = walks._layers_torch(rbm, [np.inf], 5, start[0][:10], given, True)
+    v, h = anneal_layers_torch(rbm, [np.inf], 5, start[0][:10], given, True)
     assert torch.equal(h, given)
     assert torch.equal(v, (rbm.a + given @ rbm.W.t() > 0).float())
 
@@ -80,7 +79,7 @@ def test_the_torch_walk_draws_from_the_same_distribution() -> None:
 def test_a_hidden_layer_that_is_given_is_kept_for_the_first_half_step() -> None:
     rbm, n = machine(4, 3), 40_000
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(n, 1)
-    v, after = walks.layers(rbm, [1.0], 5, walks.coins(1, (n, 4)), h, hidden_given=True)
+    v, after = anneal_layers(rbm, [1.0], 5, coins(1, (n, 4)), h, hidden_given=True)
     assert torch.equal(after, h)
     assert (v.mean(0) - torch.sigmoid(rbm.a + h[0] @ rbm.W.t())).abs().max() < 5 * 0.5 / n**0.5
 
@@ -136,7 +135,7 @@ def test_a_call_is_a_function_of_its_seed_whatever_the_threads() -> None:
 def test_reads_of_a_call_are_independent() -> None:
     """At infinite temperature pairs of reads agree in half of their units, neighbours as well as others."""
     flat = RBM(torch.zeros(500, 300), torch.zeros(500), torch.zeros(300))
-    v, _ = walks.layers(flat, [1.0], 3, walks.coins(1, (200, 500)), walks.coins(2, (200, 300)))
+    v, _ = anneal_layers(flat, [1.0], 3, coins(1, (200, 500)), coins(2, (200, 300)))
     for lag in (1, 2, 64):
         assert float((v[lag:] == v[:-lag]).float().mean()) == pytest.approx(0.5, abs=0.01)
 

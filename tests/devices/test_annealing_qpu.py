@@ -14,7 +14,7 @@ from neurobench.devices.sampler import mock_qpu_errors as errors
 from neurobench.devices.sampler.mock_qpu import conditioned, tiles
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.devices.spec import Demand
-from neurobench.problems.qubo import Ising, Units, energies, ising_of_units, units_of_rbm
+from neurobench.problems.bqm import Ising, Units, energies, ising_of_units, units_of_rbm
 from neurobench.problems.rbm import RBM, energy
 from tests.specs import spec
 

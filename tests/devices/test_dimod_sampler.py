@@ -12,7 +12,7 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler import specs
 from neurobench.devices.sampler.specs import DimodSampler
-from neurobench.problems.qubo import energies, units_of_rbm
+from neurobench.problems.bqm import energies, units_of_rbm
 from neurobench.problems.rbm import RBM, energy
 
 CPU = torch.device("cpu")

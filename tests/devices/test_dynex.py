@@ -8,8 +8,7 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.devices.sampler.mock_dynex import quantized
-from neurobench.problems.bqm import to_bqm
-from neurobench.problems.qubo import Units, units_of_rbm
+from neurobench.problems.bqm import Units, to_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM, energy
 from tests.specs import spec
 

@@ -14,11 +14,12 @@ from neurobench.devices.circuit.mock_noise import (
     Noise,
     depolarizing,
     duration,
+    mitigated,
     native,
+    on_bits,
     relaxation,
     strength,
 )
-from neurobench.devices.circuit.readout import mitigated, on_bits
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.devices.circuit.specs import PROFILES, QPU
 from neurobench.devices.spec import Demand

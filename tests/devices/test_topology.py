@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurobench.devices.sampler.topology import CHIPS, Chip
+from neurobench.devices.sampler.specs import CHIPS, Chip
 
 P16, Z12, Z6 = CHIPS["Advantage_system4"], CHIPS["Advantage2_system1"], CHIPS["Advantage2_system4"]
 

@@ -6,11 +6,12 @@ import pytest
 
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
-from neurobench.experiment.loop import FORMAT
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.reload import find_initial
 from neurobench.models.learner import Initial
+from neurobench.runs.atomic import write_json
 from neurobench.runs.folder import RunFolder
+from tests.runs.sound import sound_checkpoint, sound_result
 
 
 def plan(outputs: Path, reference: str) -> Plan:
@@ -27,11 +28,11 @@ def found(outputs: Path, reference: str) -> Initial:
 def run(outputs: Path, name: str, id: str, weights: str | None, finished: bool) -> None:
     path = outputs / name / id
     path.mkdir(parents=True)
-    (path / "run.json").write_text("{}")
+    write_json(path / "run.json", {"status": "finished" if finished else "interrupted"})
     if weights:
-        RunFolder(path).save_checkpoint({"format": FORMAT, "learner": {"weights": weights}})
+        RunFolder(path).save_checkpoint(sound_checkpoint(weights=weights))
     if finished:
-        (path / "result.json").write_text("{}")
+        write_json(path / "result.json", sound_result())
 
 
 def test_a_name_means_its_newest_finished_run_below_the_outputs_of_this_run(tmp_path: Path) -> None:

@@ -12,15 +12,12 @@ import torch
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
-    **dict.fromkeys(("scenes", "boxes", "paths"), "*fp32"),
-    "keys": "*i32",
-    "base": "*fp32",
-    "pixel": "*fp64",
-    "threshold": "*fp32",
+    "recordings": ("*fp32", "*fp32", "*fp32", "*i32"),
+    "camera": ("*fp32", "*fp32", "*fp64"),
     "codes": "*i32",
     "counts": "*i64",
+    "sizes": ("i32",) * 4,
     "edge": "fp32",
-    **dict.fromkeys(("fine", "steps", "room", "pixels", "programs"), "i32"),
     "width": "constexpr",
 }
 
@@ -40,10 +37,10 @@ def test_a_gpus_machine_code_rounds_each_float32_as_the_cpu_does(capability, tmp
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from neurobench.kernels.camera_triton import LAUNCH, WIDTH, watch
+    from neurobench.kernels.camera_triton import LAUNCH, WIDTH, simulate_pixels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    source = ASTSource(watch, signature=ARGUMENTS, constexprs={"width": WIDTH})
+    source = ASTSource(simulate_pixels, signature=ARGUMENTS, constexprs={"width": WIDTH})
     code = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=dict(LAUNCH)).asm["ptx"]
     used = set(re.findall(r"\b(?:add|sub|mul|div|fma|mad|sqrt|rcp|lg2|ex2|cos|sin)\.\S*f(?:32|64)\b", code))
     single = {name for name in used if name.endswith("f32")}

@@ -45,7 +45,7 @@ def leave(outputs: Path, seed: int, accuracy: float, lr: float) -> None:
     }  # fmt: skip
     write_json(folder / "result.json", result)
     write_json(folder / "run.json", {"status": "finished", "started": f"2026-01-01T00:0{seed}:00", "commit": "c" * 40})
-    (folder / "config.yaml").write_text(f"seed: {seed}\nmodel:\n  lr: {lr}\n")
+    (folder / "config.yaml").write_text(f"seed: {seed}\nmodel:\n  lr: {lr}\ndataset: {{}}\n")
     rows = [{"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e} for e in (1, 2, 3)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -9,6 +9,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.experiment.plan import parse
 from neurobench.runs.folder import RunFolder
 from neurobench.sweep.plan import Job, jobs_of
+from tests.runs.sound import sound_result
 
 
 def test_jobs_are_those_of_hydra_in_its_order_with_its_configurations(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def leave(job: Job, status: str, result: bool = False) -> RunFolder:
     folder = RunFolder.create(Path(job.plan.run.outputs), job.plan.run.name, job.hash, "")
     folder.update(status=status, config_hash=job.hash)
     if result:
-        folder.write_result({})
+        folder.write_result(sound_result())
     folder.release()
     return folder
 

@@ -10,14 +10,18 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numba
 import numpy as np
+import torch
 
 from neurobench.data.camera.parameters import SENSOR, STEP, Camera, identity, prepare
 from neurobench.data.dataset import DataError
 from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
+from neurobench.kernels import camera as kernel
+from neurobench.kernels.random import derive, key_of
 from neurobench.runs.provenance import cores
 
 BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
@@ -49,48 +53,27 @@ def emulate(
     to float32 hides such a bit but in one case of 2^29: of the 290 million events of 70,000 recordings that is about
     one, after which its pixel's later events may differ.
     """
-    import numba
-
-    from neurobench.kernels import camera as kernel
-    from neurobench.kernels.random import derive, key_of
-
-    prepared = prepare(camera, seed)
     keys = np.array([key_of(derive(seed, number)) for number in ids], np.uint32).reshape(-1, 2)
     if late is None:
         late = kernel.lateness(keys, np.array(camera.late, np.float64))
-    steps = (
-        (np.asarray(late) / STEP).astype(np.float32),
-        (np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
-    )
-    chunks = min(len(images), 4 * numba.get_num_threads())
-    told = (np.ascontiguousarray(images), *prepared, keys, *steps, chunks)
-    room = ROOM
+    shown = kernel.Shown(np.ascontiguousarray(images), keys, (np.asarray(late) / STEP).astype(np.float32))
+    prepared, chunks, room = prepare(camera, seed), min(len(images), 4 * numba.get_num_threads()), ROOM
     while True:
-        codes, counts = _compiled(told, room) if device == "cpu" else _launched(told, room, device)
+        if device == "cpu":
+            codes, counts = np.empty((len(images), room), np.uint32), np.zeros(len(images), np.int64)
+            kernel.emulate(shown, prepared, chunks, codes, counts)
+            codes = codes[np.arange(room) < counts[:, None]]
+        else:
+            from neurobench.kernels import camera_triton
+
+            codes, counts = camera_triton.emulate(shown, prepared, chunks, room, device)
         if counts.max(initial=0) <= room:
             return codes, counts
         room = int(counts.max())
 
 
-def _compiled(told: tuple[Any, ...], room: int) -> tuple[np.ndarray, np.ndarray]:
-    from neurobench.kernels.camera import emulate as run
-
-    counts = np.zeros(len(told[0]), np.int64)
-    codes = np.empty((len(counts), room), np.uint32)
-    run(*told, codes, counts)
-    return codes[np.arange(room) < counts[:, None]], counts
-
-
-def _launched(told: tuple[Any, ...], room: int, device: str) -> tuple[np.ndarray, np.ndarray]:
-    from neurobench.kernels.camera_triton import emulate as run
-
-    return run(device, room, *told)
-
-
 def fastest() -> str:
     """Where to emulate: on "cuda" where torch has a GPU, Triton is there and the C compiler that it calls; or "cpu"."""
-    import torch
-
     compiler = os.environ.get("CC") or shutil.which("clang") or shutil.which("gcc")
     return "cuda" if torch.cuda.is_available() and find_spec("triton") and compiler else "cpu"
 
@@ -122,8 +105,6 @@ def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) ->
 
 def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> None:
     """On a GPU where there is one, and on all cores, into a temporary folder, which is renamed when it is whole."""
-    import numba
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     threads, device = numba.get_num_threads(), fastest()
@@ -138,9 +119,8 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
                 codes.tofile(file)
                 lengths.append(counts)
         np.save(staging / "length.npy", np.concatenate(lengths))
-        (staging / "made.json").write_text(
-            json.dumps({"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)})
-        )
+        record = {"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)}
+        (staging / "made.json").write_text(json.dumps(record))
         if not folder.exists():
             staging.rename(folder)
     finally:

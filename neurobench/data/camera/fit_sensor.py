@@ -79,7 +79,8 @@ def lateness(real: Events, made: Events) -> np.ndarray:
 def _lag(real: np.ndarray, made: np.ndarray, first: int, last: int) -> float:
     """Bins by which `made` (bins, cells) is moved to look most like `real` from first to last: the cosine's peak."""
     active = np.flatnonzero(real[first:last].any(0) & made[first:last].any(0))
-    one, other = (_smooth(maps[:, active]) for maps in (real, made))
+    wide = (np.pad(maps[:, active], ((1, 1), (0, 0))) for maps in (real, made))
+    one, other = (maps[:-2] + maps[1:-1] + maps[2:] for maps in wide)  # each bin with its two neighbours
     other = np.pad(other, ((REACH, REACH), (0, 0)))
     cosines = np.empty(2 * REACH + 1)
     for k in range(2 * REACH + 1):
@@ -89,9 +90,3 @@ def _lag(real: np.ndarray, made: np.ndarray, first: int, last: int) -> float:
     left, top, right = cosines[k - 1 : k + 2]
     bend = left + right - 2 * top
     return k - REACH + (min(max((left - right) / (2 * bend), -0.5), 0.5) if bend < 0 else 0.0)
-
-
-def _smooth(maps: np.ndarray) -> np.ndarray:
-    """Each bin with its two neighbours."""
-    wide = np.pad(maps, ((1, 1), (0, 0)))
-    return wide[:-2] + wide[1:-1] + wide[2:]

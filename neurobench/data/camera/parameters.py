@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict, dataclass
 from math import erf, sqrt
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED
+from neurobench.kernels.camera import SIDE, Prepared
 
 FITTED = BUNDLED / "camera.json"
-SENSOR = (2, 34, 34)  # polarities, rows, columns
-SIDE = 34
+SENSOR = (2, SIDE, SIDE)  # polarities, rows, columns
 FINE = 3  # points of the scene for each screen pixel, both ways
 MARGIN = 3  # dark screen pixels around the image
 TAPS = 5  # screen pixels that one point sees
+SHARED = Prepared._fields[Prepared._fields.index("dt") + 1 :]  # constants of all pixels, as the kernel takes them
 STEP = 2000.0  # us; the image moves by at most 0.25 pixels meanwhile
 
 Positive = Annotated[float, Bound(0, above=True)]
@@ -76,18 +77,18 @@ class Camera(Record):
 
 def read(path: str | None) -> Camera:
     """The fitted camera, or another one from a JSON file with the same keys. Raises DataError."""
+
+    def as_tuple(value: Any) -> Any:
+        return tuple(map(as_tuple, value)) if isinstance(value, list) else value
+
     file = FITTED if path is None else Path(path).expanduser()
     try:
-        return Camera(**{key: _as_tuple(value) for key, value in json.loads(file.read_text()).items()})
+        return Camera(**{key: as_tuple(value) for key, value in json.loads(file.read_text()).items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave out "
             "dataset.camera to use the one that ships."
         ) from error
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def as_json(camera: Camera) -> str:
@@ -96,62 +97,34 @@ def as_json(camera: Camera) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-class Prepared(NamedTuple):
-    """A camera as the kernel takes it; see `neurobench.kernels.camera.emulate`."""
-
-    screen: np.ndarray  # (256,) float32
-    taps: np.ndarray  # (F, TAPS) float32
-    first: np.ndarray  # (F,) int64
-    base: np.ndarray  # (SIDE^2, 2) float32
-    path: np.ndarray  # (K, 2) float32
-    black: np.float32
-    pixel: np.ndarray  # (10,) float64
-    threshold: np.ndarray  # (2, SIDE^2) float32
-    hot: np.ndarray  # (2 SIDE^2,) float64
-
-
 def prepare(camera: Camera, seed: int) -> Prepared:
-    """`seed` draws the pixels' mismatch beside the pattern: another seed is another copy of the sensor."""
-    taps, first = _optics(camera.blur)
-    base, path = _geometry(camera)
+    """`seed` draws the pixels' mismatch besides the pattern: another seed is another copy of the sensor."""
     z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
     if camera.pattern:
         z += np.array(camera.pattern)
-    threshold = np.array([[camera.brighter], [camera.darker]]) * np.exp(z)
-    pixel = [STEP, camera.refractory, camera.refractory_tail, camera.delay, camera.rate, camera.rate_gain]
-    pixel += [camera.threshold_noise, camera.background, camera.refractory_darker, camera.lost]
-    screen = ((np.arange(256) / 255) ** camera.gamma).astype(np.float32)
     hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
-    return Prepared(
-        screen,
-        taps,
-        first,
-        base,
-        path,
-        np.float32(camera.black),
-        np.array(pixel),
-        threshold.astype(np.float32),
-        hot.cumsum() / hot.sum(),
-    )
-
-
-def _optics(blur: float) -> tuple[np.ndarray, np.ndarray]:
-    """What each fine point sees of the screen's square pixels: their overlap with a Gaussian, along one axis."""
+    # What each fine point sees of the screen's square pixels along one axis: their overlap with a Gaussian.
     u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their middles
     first = np.floor(u + 0.5).astype(np.int64) - TAPS // 2
     edges = first[:, None] + np.arange(TAPS + 1) - 0.5 - u[:, None]
-    below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / blur)
-    return np.diff(below, axis=1).astype(np.float32), first
-
-
-def _geometry(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Each pixel on the fine grid with the image at (0, 0), and what the path adds at each step."""
+    below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / camera.blur)
     turn = np.array(camera.turn)
     pixels = np.stack(np.divmod(np.arange(SIDE * SIDE), SIDE), axis=1) - 13.5
-    base = (pixels @ turn.T + 13.5 + MARGIN + 0.5) * FINE - 0.5
     t = np.arange(camera.knots[-1] // STEP + 1) * STEP
     corner = np.stack([np.interp(t, camera.knots, axis) for axis in (camera.row, camera.column)], axis=1)
-    return base.astype(np.float32), (-corner @ turn.T * FINE).astype(np.float32)
+    return Prepared(
+        screen=((np.arange(256) / 255) ** camera.gamma).astype(np.float32),
+        taps=np.diff(below, axis=1).astype(np.float32),
+        first=first,
+        black=np.float32(camera.black),
+        path=(-corner @ turn.T * FINE).astype(np.float32),
+        rests=(np.array(camera.rests).reshape(-1, 2) / STEP).astype(np.float32),
+        base=((pixels @ turn.T + 13.5 + MARGIN + 0.5) * FINE - 0.5).astype(np.float32),
+        threshold=(np.array([[camera.brighter], [camera.darker]]) * np.exp(z)).astype(np.float32),
+        hot=hot.cumsum() / hot.sum(),
+        dt=STEP,
+        **{name: float(getattr(camera, name)) for name in SHARED},
+    )
 
 
 def identity(camera: Camera, seed: int) -> dict[str, Any]:

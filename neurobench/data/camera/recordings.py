@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.data.aer import Recording, encode
 from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
-from neurobench.data.camera.figures import figures
+from neurobench.data.camera.likeness import figures
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events, StoredEvents, concatenate
 from neurobench.data.files import combined
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.nmnist import EMULATED_NOTE
+from neurobench.data.nmnist import EMULATED_NOTE, Recording, encode
 from neurobench.data.specs import NMNIST, NMNISTEmulated
 
 N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST
@@ -31,10 +30,15 @@ def load(spec: NMNISTEmulated, seed: int) -> Splits:
     (train, labels, train_sha256), (test, test_labels, test_sha256) = _recordings(spec, n_train)
     trained, held = hold_out(len(train) - spec.leave_out, spec.validation, seed)
     first = "" if len(test) == N_TEST else f"the first {len(test)} of "
+
+    def split(events: StoredEvents, labels: Tensor, chosen: np.ndarray) -> Split:
+        ids = torch.from_numpy(chosen)
+        return Split(events.only(chosen), labels[ids], ids)
+
     return Splits(
-        train=_split(train, labels, trained + spec.leave_out),
-        validation=_split(train, labels, held + spec.leave_out),
-        test=_split(test, test_labels, np.arange(len(test))),
+        train=split(train, labels, trained + spec.leave_out),
+        validation=split(train, labels, held + spec.leave_out),
+        test=split(test, test_labels, np.arange(len(test))),
         source="emulated from the bundled MNIST",
         sha256=combined([train_sha256, test_sha256]),
         evaluated_on=f"emulated recordings of {first}the official MNIST test images",
@@ -54,11 +58,6 @@ def _recordings(spec: NMNISTEmulated, n_train: int | None) -> Iterator[tuple[Sto
             ids = range(len(images)) if train else range(N_TRAIN, N_TRAIN + len(images))
             events, sha256 = stored(camera, spec.camera_seed, images.numpy(), ids)
             yield events, labels, sha256
-
-
-def _split(events: StoredEvents, labels: Tensor, chosen: np.ndarray) -> Split:
-    ids = torch.from_numpy(chosen)
-    return Split(events.only(chosen), labels[ids], ids)
 
 
 def recorded() -> Split:
@@ -94,9 +93,8 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
                     codes, counts = emulate(camera, camera_seed, images[block], ids, device=fastest())
                     _write_block(folder / split, codes, counts, block, labels[block])
     except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror}). Make room, or give another folder."
-        ) from error
+        fault = f"{folder}: cannot be written ({error.strerror}). Make room, or give another folder."
+        raise DataError(fault) from error
     return folder, n_train + n_test
 
 

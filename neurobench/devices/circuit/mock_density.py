@@ -6,15 +6,13 @@ instead of one for each sample, and then contracted with the samples' product st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, rotation, transfer
-from neurobench.devices.circuit.readout import on_bits
-from neurobench.devices.circuit.sim_torch import kron, slot_angle
+from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, on_bits, rotation, transfer
+from neurobench.devices.circuit.sim_statevector import kron, slot_angle
 from neurobench.problems.circuit import Angles, Gate, Program
 
 _WIDE = 2  # wires: with fewer behind a channel, moving its axes to the end is faster than many narrow products
@@ -24,7 +22,7 @@ _CZ = transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.complex128)))
 
 
 class Channel(NamedTuple):
-    """A transfer matrix on one or two wires; of two, the first is the slower index."""
+    """A transfer matrix on one or two wires, the first the slower index."""
 
     wires: tuple[int, ...]
     matrix: Tensor  # (..., 4^k, 4^k)
@@ -39,7 +37,7 @@ class Evolution(NamedTuple):
 
 
 def evolution(program: Program, angles: Angles, noise: Noise) -> Evolution:
-    """All channels of a program with its angles, in the angles' precision."""
+    """In the angles' precision."""
     builder = _Builder(program, angles, noise)
     for step in fused(program):
         if isinstance(step, Fused):
@@ -102,8 +100,8 @@ class _Builder:
             if len(wires) == 2:
                 matrix = kron(matrix, self.identity) if wires[0] == wire else kron(self.identity, matrix)
             self.channels[place] = Channel(wires, matrix @ before)
-        ground = _from_ground(self.identity)
-        return Evolution([self.start.get(i, ground) for i in range(self.program.n)], self.channels, self.shared)
+        start = [self.start.get(wire, _from_ground(self.identity)) for wire in range(self.program.n)]
+        return Evolution(start, self.channels, self.shared)
 
     def _emit(self, wires: tuple[int, ...], matrix: Tensor) -> None:
         self.last |= dict.fromkeys(wires, len(self.channels))
@@ -116,15 +114,14 @@ class _Builder:
 
 
 def _from_ground(matrix: Tensor) -> Tensor:
-    """(..., 4, 4) -> (..., 4), what it makes of |0>, (I + Z) / 2."""
+    """(..., 4, 4) -> (..., 4), its image of |0>, (I + Z) / 2."""
     return matrix[..., 0] + matrix[..., 3]
 
 
 def final(evolution: Evolution, rows: tuple[int, ...]) -> Tensor:
     """(..., 4^n), r_P = Tr(P rho) behind all channels."""
-    vector = product(evolution.start)
-    vector = vector.expand(*rows, vector.shape[-1])
     n = len(evolution.start)
+    vector = product(evolution.start).expand(*rows, 4**n)
     for channel in evolution.channels:
         vector = _apply(vector, channel, n)
     return vector
@@ -146,14 +143,10 @@ def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -
     if behind >= _WIDE and channel.wires == tuple(range(first, first + size)):
         spread = vector.unflatten(-1, (4**first, 4**size, 4**behind))
         return (matrix[..., None, :, :] @ spread).flatten(-3)
-    lead = vector.ndim - 1
-    axes = [lead + wire for wire in channel.wires]
-    ends = list(range(-len(axes), 0))
-    spread = vector.unflatten(-1, (4,) * n).movedim(axes, ends)
-    rest = spread.shape[lead : lead + n - len(axes)]
-    flat = spread.reshape(*spread.shape[:lead], -1, 4 ** len(axes))
-    flat = flat @ matrix.transpose(-1, -2)
-    spread = flat.reshape(*flat.shape[:-2], *rest, *(4,) * len(axes))
+    lead, ends = vector.ndim - 1, list(range(-size, 0))
+    spread = vector.unflatten(-1, (4,) * n).movedim([lead + wire for wire in channel.wires], ends)
+    flat = spread.reshape(*spread.shape[:lead], -1, 4**size) @ matrix.transpose(-1, -2)
+    spread = flat.reshape(*flat.shape[:-2], *(4,) * n)
     lead = flat.ndim - 2  # a group axis of the matrix may have been added
     return spread.movedim(ends, [lead + wire for wire in channel.wires]).flatten(lead)
 
@@ -183,12 +176,5 @@ def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
     """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10)."""
     e10, e01 = float(matrix[1, 0]), float(matrix[0, 1])
     z = kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01])
-    one = kind.new_tensor([1.0, 0, 0, 0])
-    return torch.stack([_string(wires, z, one, program.n) for wires in program.observables])
-
-
-def _string(wires: Sequence[int], z: Tensor, one: Tensor, n: int) -> Tensor:
-    vector = z.new_ones(1)
-    for wire in range(n):
-        vector = torch.kron(vector, z if wire in wires else one)
-    return vector
+    one, n = kind.new_tensor([1.0, 0, 0, 0]), program.n
+    return torch.stack([product([z if wire in wires else one for wire in range(n)]) for wires in program.observables])

@@ -1,4 +1,4 @@
-"""What an emulated processor runs: its gates, and the noise that follows them.
+"""Native gates of an emulated processor, the noise that follows them, and errors of the read-out.
 
 Gates and noise are Pauli transfer matrices: R_ij = Tr(P_i E(P_j)) / d, real, acting on vectors r_j = Tr(P_j rho).
 Paulis are ordered I, X, Y, Z; of two wires, the first wire's is the slower index. A product of channels is the
@@ -31,8 +31,7 @@ def transfer(U: Tensor) -> Tensor:
 
 def rotation(name: str, angle: Tensor) -> Tensor:
     """ry or rz by angles (...) -> (..., 4, 4)."""
-    c, s = angle.cos(), angle.sin()
-    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     if name == "ry":  # turns Z into X
         rows = [one, zero, zero, zero, zero, c, zero, s, zero, zero, one, zero, zero, -s, zero, c]
     else:  # turns X into Y
@@ -62,23 +61,17 @@ class Noise:
     def __init__(self, qubit: Profile, mode: str):
         """`mode`: residual, depol or added, see the spec."""
         self.qubit, self.relaxing = qubit, mode != "depol"
-        times = qubit.time_1q / 1000, qubit.time_2q / 1000  # us
-        self.strengths = tuple(
-            strength(error, wires, time, qubit.t1, qubit.t2, mode)
-            for wires, error, time in ((1, qubit.error_1q, times[0]), (2, qubit.error_2q, times[1]))
-        )
-        alone, paired = (self._relaxation(time) for time in times)
+        t1, t2, times = qubit.t1, qubit.t2, (qubit.time_1q / 1000, qubit.time_2q / 1000)  # us
+        errors = (qubit.error_1q, qubit.error_2q)
+        self.strengths = [strength(errors[i], i + 1, times[i], t1, t2, mode) for i in range(2)]
+        still = torch.eye(4, dtype=torch.float64)
+        alone, paired = (relaxation(time, t1, t2) if self.relaxing else still for time in times)
         self.pulse = alone @ depolarizing(self.strengths[0], 1)
         self.pair = torch.kron(paired, paired) @ depolarizing(self.strengths[1], 2)
 
-    def _relaxation(self, time: float) -> Tensor:
-        if not self.relaxing:
-            return torch.eye(4, dtype=torch.float64)
-        return relaxation(time, self.qubit.t1, self.qubit.t2)
-
 
 def strength(error: float, wires: int, time: float, t1: float, t2: float, mode: str) -> float:
-    """Depolarizing strength that gives the average infidelity `error`; of `residual`, together with relaxation.
+    """Depolarizing strength that gives the average infidelity `error`; in mode residual, together with relaxation.
 
     Alone: error d / (d - 1). With relaxation of average fidelity A, and the fidelities of both multiplying apart from
     the part that is lost to 1/d: (error - (1 - A)) / (A - 1/d). `time`, t1, t2 in us.
@@ -99,10 +92,8 @@ class Fused(NamedTuple):
 
     @property
     def pulses(self) -> int:
-        """Of an RZ-SX-RZ-SX-RZ decomposition, where RZ costs nothing and a lone H or X is one pulse."""
-        if any(gate.name == "ry" for gate in self.gates):
-            return 2
-        return min(2, sum(gate.name in ONE_WIRE for gate in self.gates))
+        """As RZ-SX-RZ-SX-RZ, where RZ costs nothing and a lone H or X is one pulse."""
+        return min(2, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
 
 
 def fused(program: Program) -> Iterator[Fused | Gate]:
@@ -121,22 +112,36 @@ def native(program: Program) -> list[Gate]:
     """cx = H on the target, cz, H: the processor has no cx."""
     gates: list[Gate] = []
     for gate in program.gates:
-        if gate.name == "cx":
-            flip = Gate("h", gate.wires[1:])
-            gates += [flip, Gate("cz", gate.wires), flip]
-        else:
-            gates.append(gate)
+        flip = Gate("h", gate.wires[1:])
+        gates += [flip, Gate("cz", gate.wires), flip] if gate.name == "cx" else [gate]
     return gates
 
 
 def duration(program: Program, qubit: Profile) -> float:
     """ns until the last wire is done, each gate as soon as its wires are free."""
-    free = [0.0] * program.n
+    free = dict.fromkeys(range(program.n), 0.0)
     for step in fused(program):
         if isinstance(step, Fused):
             free[step.wire] += step.pulses * qubit.time_1q
-            continue
-        done = max(free[wire] for wire in step.wires) + qubit.time_2q
-        for wire in step.wires:
-            free[wire] = done
-    return max(free)
+        else:
+            free |= dict.fromkeys(step.wires, max(free[wire] for wire in step.wires) + qubit.time_2q)
+    return max(free.values())
+
+
+def confusion(p1_given_0: float, p0_given_1: float) -> Tensor:
+    """(2, 2) float64, row: bit read, column: true bit."""
+    return torch.tensor([[1 - p1_given_0, p0_given_1], [p1_given_0, 1 - p0_given_1]], dtype=torch.float64)
+
+
+def on_bits(distribution: Tensor, matrix: Tensor, n: int) -> Tensor:
+    """A (2, 2) matrix on each of the n bits of (..., 2^n)."""
+    by_bit = distribution.unflatten(-1, (2,) * n)
+    for axis in range(-n, 0):
+        by_bit = (by_bit.movedim(axis, -1) @ matrix.t()).movedim(-1, axis)
+    return by_bit.flatten(-n)
+
+
+def mitigated(frequencies: Tensor, matrix: Tensor, n: int) -> Tensor:
+    """Quasi-probabilities (..., 2^n) before the confusion. They may be negative, and stay so: <Z> is linear in them,
+    and cutting them would bias it. Variance grows about as 1 / (1 - p1_given_0 - p0_given_1)^2 a wire."""
+    return on_bits(frequencies, torch.linalg.inv(matrix), n)

@@ -1,4 +1,8 @@
-"""An emulated gate-based quantum processor."""
+"""An emulated gate-based quantum processor: density matrices, or random Pauli errors in state vectors for more qubits.
+
+Depolarization is a mixture of Paulis; relaxation is twirled into one: X and Y each with (1 - exp(-t/T1))/4, Z with
+(1 - exp(-t/T2))/2 - that. Twirling drops the drift towards |0>, so <Z> of a state near |1> is too negative.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,22 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit import mock_density, mock_trajectories
-from neurobench.devices.circuit.mock_noise import Noise, duration
+from neurobench.devices.circuit import mock_density
+from neurobench.devices.circuit import sim_statevector as vectors
+from neurobench.devices.circuit.mock_noise import Fused, Noise, confusion, duration, fused, mitigated, on_bits
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
-from neurobench.devices.circuit.readout import confusion, draw_counts, mitigated, on_bits, require_shots, sign_table
-from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice, draw_counts, require_shots, sign_table
 from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
 
-_AT_ONCE = 2**22  # numbers of state vectors or density matrices: bounds memory
+_AT_ONCE = 2**22  # numbers of density matrices: bounds memory
 LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
 
 
 class QPUDevice:
-    """See `neurobench.devices.circuit.protocol.CircuitDevice`. `...`: the leading axes of the angles, broadcast."""
+    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
         """Errors are a profile's: `seed`, the identity of an emulated chip, makes no difference. `misreads`: whether
@@ -36,21 +40,20 @@ class QPUDevice:
         self.confusion = confusion(self.qubit.p1_given_0, self.qubit.p0_given_1) if misreads else confusion(0.0, 0.0)
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Of many shots: with mitigation, the read-out's errors are gone. With trajectories, the mean of random runs,
-        the same for each call."""
+        """Of many shots; mitigation removes the read-out's errors. Of trajectories, the mean of the same runs in each
+        call."""
         self._require(program, angles)
-        values = self._expectation(program, angles, confusion(0.0, 0.0) if self.spec.mitigation else self.confusion)
-        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
-
-    def _expectation(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
+        matrix, rows = confusion(0.0, 0.0) if self.spec.mitigation else self.confusion, angles.rows
         if self._random(program):
-            return self._mean_of_runs(program, angles, matrix)
-        rows = angles.rows
-        evolution = mock_density.evolution(program, angles, self.noise)
-        observables = mock_density.observed(program, matrix, angles.sample)
-        if evolution.shared and len(rows) > 0:
-            return mock_density.backwards(evolution, observables, rows)
-        return mock_density.final(evolution, rows) @ observables.t()
+            values = self._mean_of_runs(program, angles, matrix)
+        else:
+            evolution = mock_density.evolution(program, angles, self.noise)
+            observables = mock_density.observed(program, matrix, angles.sample)
+            if evolution.shared and rows:
+                values = mock_density.backwards(evolution, observables, rows)
+            else:
+                values = mock_density.final(evolution, rows) @ observables.t()
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n) of what is read, by density matrices."""
@@ -67,9 +70,9 @@ class QPUDevice:
             else:
                 parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
                 counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
-        circuits = math.prod(angles.rows)
-        seconds = self.seconds(program, circuits, shots)
-        return Counts(counts, {"circuits": circuits, "shots": circuits * shots, "device_seconds": seconds})
+        n = math.prod(angles.rows)
+        cost = {"circuits": n, "shots": n * shots, "device_seconds": self.seconds(program, n, shots)}
+        return Counts(counts, cost)
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
@@ -87,13 +90,11 @@ class QPUDevice:
         return StatevectorDevice(self.device)
 
     def variants(self) -> CircuitVariants:
-        plain, undone = replace(self.spec, mitigation=False), self.spec
-        if self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1:
-            undone = replace(self.spec, mitigation=True)
+        plain, mitigable = replace(self.spec, mitigation=False), self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1
         readout = {
             "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
             "raw": QPUDevice(plain, 0, self.device),
-            "mitigated": QPUDevice(undone, 0, self.device),
+            "mitigated": QPUDevice(replace(self.spec, mitigation=True) if mitigable else self.spec, 0, self.device),
         }
         noise = {level: QPUDevice(replace(plain, scale=level * plain.scale), 0, self.device) for level in LEVELS}
         return CircuitVariants(readout, noise)
@@ -102,33 +103,88 @@ class QPUDevice:
         return self.spec.method == "trajectories" or (self.spec.method == "auto" and program.n > MOST_DENSITY)
 
     def _require(self, program: Program, angles: Angles) -> None:
-        refused = self.spec.refuse(Demand(qubits=program.n))
-        if refused:
+        if refused := self.spec.refuse(Demand(qubits=program.n)):
             raise ProgramError(refused)
         require_angles(program, angles)
 
     def _mean_of_runs(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
         table = sign_table(program, angles.sample.dtype, self.device).t()
-        runs = (self._run(program, angles, derive(0, number)) for number in range(self.spec.trajectories))
+        runs = (random_run(program, angles, self.noise, derive(0, number)) for number in range(self.spec.trajectories))
         values = (on_bits(p, matrix.to(table), program.n) @ table for p in runs)
         return reduce(torch.add, values) / self.spec.trajectories
 
     def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
-        """Shots are shared out over the runs as evenly as they go."""
-        runs = min(shots, self.spec.trajectories)
-        counts = []
+        """Shots are divided among the runs as evenly as possible."""
+        runs, counts = min(shots, self.spec.trajectories), []
         for number in range(runs):
-            p = self._run(program, angles, derive(seed, 0, number)).to(torch.float64)
+            p = random_run(program, angles, self.noise, derive(seed, 0, number)).to(torch.float64)
             share = shots // runs + (number < shots % runs)
             counts.append(draw_counts(on_bits(p, self.confusion.to(p), program.n), share, derive(seed, 1, number)))
         return reduce(torch.add, counts)
 
-    def _run(self, program: Program, angles: Angles, seed: int) -> Tensor:
-        return mock_trajectories.run(program, angles, self.noise, torch.Generator().manual_seed(seed))
+
+def random_run(program: Program, angles: Angles, noise: Noise, seed: int) -> Tensor:
+    """(..., 2^n) probabilities of one random run for each row of the angles, nothing averaged."""
+    rows = angles.rows
+    psi = torch.zeros(*rows, 2**program.n, dtype=vectors.complex_of(angles.sample), device=angles.sample.device)
+    psi[..., 0] = 1
+    generator, (single, pair) = torch.Generator().manual_seed(seed), noise.strengths
+    after_pulse = [1 - 0.75 * single, *[single / 4] * 3], twirled(noise, noise.qubit.time_1q / 1000)  # of each source
+    after_pair, relaxed = [1 - 15 / 16 * pair, *[pair / 16] * 15], twirled(noise, noise.qubit.time_2q / 1000)
+    for step in fused(program):
+        if isinstance(step, Fused):
+            U = vectors.one_wire(step.gates[0], program, angles)
+            for gate in step.gates[1:]:
+                U = vectors.one_wire(gate, program, angles) @ U
+            psi = (U[..., None, :, :] @ psi.unflatten(-1, (2**step.wire, 2, -1))).flatten(-3)
+            for _ in range(step.pulses):
+                psi = _hit(psi, [_choice(p, rows, generator) for p in after_pulse], (step.wire,), program.n)
+        else:
+            psi = vectors.two_wires(psi, step, program.n)
+            both = _choice(after_pair, rows, generator)
+            hits = [torch.stack([both // 4, both % 4], -1), _choice(relaxed, (*rows, 2), generator)]
+            psi = _hit(psi, hits, step.wires, program.n)
+    return psi.real.square() + psi.imag.square()
+
+
+def twirled(noise: Noise, time: float) -> list[float]:
+    """Probabilities of I, X, Y, Z under relaxation for `time` us."""
+    if not noise.relaxing:
+        return [1.0, 0.0, 0.0, 0.0]
+    flip = (1 - math.exp(-time / noise.qubit.t1)) / 4
+    phase = (1 - math.exp(-time / noise.qubit.t2)) / 2 - flip
+    return [1 - 2 * flip - phase, flip, flip, phase]
+
+
+def _choice(chances: list[float], rows: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """(...) int64: which of the Paulis I, X, Y, Z, or of their pairs, hits each row."""
+    edges = torch.tensor(chances, dtype=torch.float64).cumsum(0)[:-1]
+    return torch.bucketize(torch.rand(rows, generator=generator, dtype=torch.float64), edges, right=True)
+
+
+def _hit(psi: Tensor, sources: list[Tensor], wires: tuple[int, ...], n: int) -> Tensor:
+    """Paulis up to a phase: X flips a bit of the state's number, Z changes a sign, Y does both. `sources`: (...) or, on
+    two wires, (..., 2)."""
+    flips = psi.new_zeros(psi.shape[:-1], dtype=torch.int64)
+    phases = flips.clone()
+    for hits in sources:
+        for position, wire in enumerate(wires):
+            pauli = (hits[..., position] if len(wires) > 1 else hits).to(psi.device)
+            flips = flips ^ (((pauli == 1) | (pauli == 2)).long() << (n - 1 - wire))
+            phases = phases ^ ((pauli >= 2).long() << (n - 1 - wire))
+    if not (flips.any() or phases.any()):
+        return psi
+    states = torch.arange(2**n, device=psi.device)
+    moved = psi.gather(-1, states ^ flips[..., None])
+    both = states & phases[..., None]
+    odd = torch.zeros_like(both)
+    for wire in wires:
+        odd = odd ^ (both >> (n - 1 - wire) & 1)
+    return moved * (1 - 2 * odd)
 
 
 def _parts(angles: Angles, most: int) -> Iterator[Angles]:
-    """The same rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
+    """The rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
     rows = angles.rows
     sample = angles.sample.expand(*rows, -1).reshape(-1, angles.sample.shape[-1])
     common = all(size == 1 for size in angles.shared.shape[:-1])

@@ -1,21 +1,20 @@
-"""What a quantum processor does."""
+"""The protocol of circuit devices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
 
 from neurobench.problems.circuit import Angles, Program
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 class Expectations(NamedTuple):
-    """`...` stands for the leading axes of the angles, broadcast, here and below."""
+    """`...`: the leading axes of the angles, broadcast, here and below."""
 
     values: Tensor  # (..., n_obs) in [-1, 1]
-    cost: Mapping[str, float]  # circuits; exact values take no shots, and no time that a processor would know
+    cost: Mapping[str, float]  # circuits; exact values take no shots and no device time
 
 
 class Counts(NamedTuple):
@@ -29,32 +28,26 @@ class CircuitDevice(Protocol):
     """Runs batches of bound circuits."""
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Exact and differentiable: noise and errors of the read-out averaged."""
-        ...
+        """Exact and differentiable: noise and read-out errors are averaged."""
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         """`shots` of each circuit."""
-        ...
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
-        ...
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float | None:
-        """Modelled device time of so many circuits with so many shots each; None where nothing is modelled."""
-        ...
+        """Modelled device time of `circuits` with `shots` each; None where nothing is modelled."""
 
     def ideal(self) -> CircuitDevice:
-        """The same without noise: what host software can compute. An ideal device is its own."""
-        ...
+        """The same without noise. An ideal device returns itself."""
 
     def variants(self) -> CircuitVariants:
-        """Devices that differ from this one in a single respect, to tell what its imperfections do."""
-        ...
+        """Devices that differ from this one in a single respect, to separate the effects of its imperfections."""
 
 
 class CircuitVariants(NamedTuple):
     """Empty of an ideal device."""
 
-    readout: Mapping[str, CircuitDevice]  # "gates_only", "raw", "mitigated": what is done about the read-out's errors
+    readout: Mapping[str, CircuitDevice]  # by treatment of read-out errors: "gates_only", "raw", "mitigated"
     noise: Mapping[float, CircuitDevice]  # factor on the errors of gates and read-out -> device

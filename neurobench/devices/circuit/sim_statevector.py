@@ -1,18 +1,22 @@
-"""Exact simulation of quantum circuits by state vectors."""
+"""Exact simulation by state vectors: in compiled loops on a CPU, in torch on any device; and shots drawn from it.
+
+In torch, neighbouring gates on one wire become one 2x2 matrix; the matrices of all wires, one Kronecker product for
+each half of the register, so that a layer is two matrix products.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit import sim_torch
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
-from neurobench.devices.circuit.readout import draw_counts, sign_table
 from neurobench.devices.circuit.specs import MOST_QUBITS, Statevector, too_many_for_states
+from neurobench.kernels.circuit import statevector as kernel
+from neurobench.kernels.circuit.statevector import LANES, Amplitudes, HalfAngles
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles
 
 ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
@@ -33,30 +37,27 @@ class StatevectorDevice:
     def expectation(self, program: Program, angles: Angles) -> Expectations:
         """sum_k |psi_k|^2 (+-1)_k. One qubit as in the tutorial: <Z> = -sin(angle)."""
         self._require(program, angles)
-        values = self._expectation(program, angles)
-        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
-
-    def _expectation(self, program: Program, angles: Angles) -> Tensor:
+        table = sign_table(program, angles.sample.dtype, self.device)
         if program.gates == ONE_QUBIT:
             z = -angles.sample.sin()
-            return z.expand(*z.shape[:-1], len(program.observables))
-        table = sign_table(program, angles.sample.dtype, self.device)
-        if self.compiled:
-            return _Adjoint.apply(*_grouped(angles), _compiled_ops(program), table).reshape(*angles.rows, -1)
-        return sim_torch.probabilities(program, angles) @ table.t()
+            values = z.expand(*z.shape[:-1], len(program.observables))
+        elif self.compiled:
+            values = _Adjoint.apply(*_grouped(angles), _compiled(program), table).reshape(*angles.rows, -1)
+        else:
+            values = probabilities(program, angles) @ table.t()
+        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
-        """(..., 2^n), of all basis states; without derivatives where the loop is compiled."""
+        """(..., 2^n) of all basis states; without derivatives where the loop is compiled."""
         self._require(program, angles)
         if program.gates == ONE_QUBIT:
             one = (1 + angles.sample.sin()) / 2
             return torch.cat([1 - one, one], -1)
         if not self.compiled:
-            return sim_torch.probabilities(program, angles)
+            return probabilities(program, angles)
         sample, shared = _grouped(Angles(angles.sample.detach(), angles.shared.detach()))
-        re, im, _, _ = _final_states(sample, shared, _compiled_ops(program))
-        p = re.square_().add_(im.square_())
-        return _ungrouped(p, sample.shape[1]).reshape(*angles.rows, -1)
+        re, im, _, _ = _final_states(sample, shared, _compiled(program))
+        return _ungrouped(re.square_().add_(im.square_()), sample.shape[1]).reshape(*angles.rows, -1)
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         counts = draw_counts(self.probabilities(program, angles), shots, seed)
@@ -83,17 +84,110 @@ class StatevectorDevice:
 
 
 @lru_cache(maxsize=16)
-def _compiled_ops(program: Program) -> Any:
-    from neurobench.kernels.circuit.statevector import compile_program
+def sign_table(program: Program, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
+    states, last = range(2**program.n), program.n - 1
+    rows = [[(-1) ** sum(s >> (last - wire) & 1 for wire in wires) for s in states] for wires in program.observables]
+    return torch.tensor(rows, dtype=dtype, device=device)
 
-    return compile_program(program)
+
+def draw_counts(probabilities: Tensor, shots: int, seed: int) -> Tensor:
+    """(..., 2^n) -> (..., 2^n) int64, one multinomial draw of `shots` for each row.
+
+    Wire by wire: of the shots that read so far, those that read 1 on the next wire are binomial. That is the joint
+    distribution, with 2^n - 1 draws instead of `shots`. In float64: of many shots float32 would lose some.
+    """
+    require_shots(shots)
+    p = probabilities.detach().to(torch.float64).clamp(min=0)
+    generator = torch.Generator(p.device).manual_seed(seed)
+    counts = torch.full((*p.shape[:-1], 1), float(shots), dtype=torch.float64, device=p.device)
+    while counts.shape[-1] < p.shape[-1]:
+        halves = p.unflatten(-1, (counts.shape[-1], 2, -1)).sum(-1)
+        p_one = (halves[..., 1] / halves.sum(-1).clamp(min=1e-300)).clamp(max=1)
+        ones = torch.binomial(counts, p_one, generator=generator)
+        counts = torch.stack([counts - ones, ones], -1).flatten(-2)
+    return counts.to(torch.int64)
+
+
+def require_shots(shots: object) -> None:
+    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
+        raise ProgramError(f"shots={shots!r} is not an integer at least 1")
+
+
+def probabilities(program: Program, angles: Angles) -> Tensor:
+    """(..., 2^n) of all basis states, by torch alone."""
+    psi = torch.zeros(2**program.n, dtype=complex_of(angles.sample), device=angles.sample.device)
+    psi[0] = 1
+    waiting: dict[int, Tensor] = {}  # wire -> product of its gates so far, (..., 2, 2)
+    for gate in program.gates:
+        if len(gate.wires) == 2:
+            psi, waiting = two_wires(_all_wires(psi, waiting, program.n), gate, program.n), {}
+            continue
+        (wire,), U = gate.wires, one_wire(gate, program, angles)
+        waiting[wire] = U @ waiting[wire] if wire in waiting else U
+    psi = _all_wires(psi, waiting, program.n)
+    return (psi.real.square() + psi.imag.square()).expand(*angles.rows, 2**program.n)
+
+
+def complex_of(angles: Tensor) -> torch.dtype:
+    return torch.complex128 if angles.dtype == torch.float64 else torch.complex64
+
+
+def one_wire(gate: Gate, program: Program, angles: Angles) -> Tensor:
+    """(..., 2, 2) complex."""
+    kind, device = complex_of(angles.sample), angles.sample.device
+    if gate.slot is None:
+        entries = [[1, 1], [1, -1]] if gate.name == "h" else [[0, 1], [1, 0]]
+        return torch.tensor(entries, dtype=kind, device=device) * (2**-0.5 if gate.name == "h" else 1)
+    half = slot_angle(program, angles, gate.slot) / 2
+    c, s = half.cos(), half.sin()
+    if gate.name == "ry":
+        return torch.stack([c, -s, s, c], -1).unflatten(-1, (2, 2)).to(kind)
+    zero = torch.zeros_like(c)
+    diagonal = [torch.complex(c, -s), torch.complex(zero, zero), torch.complex(zero, zero), torch.complex(c, s)]
+    return torch.stack(diagonal, -1).unflatten(-1, (2, 2))
+
+
+def slot_angle(program: Program, angles: Angles, slot: int) -> Tensor:
+    if slot < program.n_sample:
+        return angles.sample[..., slot]
+    return angles.shared[..., slot - program.n_sample]
+
+
+def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
+    if not gates:
+        return psi
+    one = torch.eye(2, dtype=psi.dtype, device=psi.device)
+    matrices = [gates.get(wire, one) for wire in range(n)]
+    half = (n + 1) // 2
+    square = reduce(kron, matrices[:half]) @ psi.unflatten(-1, (2**half, -1))
+    if n > 1:
+        square = square @ reduce(kron, matrices[half:]).transpose(-1, -2)
+    return square.flatten(-2)
+
+
+def kron(a: Tensor, b: Tensor) -> Tensor:
+    """(..., p, p), (..., q, q) -> (..., pq, pq)"""
+    product = a[..., :, None, :, None] * b[..., None, :, None, :]
+    return product.flatten(-4, -3).flatten(-2, -1)
+
+
+def two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
+    """cz or cx on (..., 2^n)."""
+    first, second = (n - 1 - wire for wire in gate.wires)
+    states = torch.arange(2**n, device=psi.device)
+    if gate.name == "cx":
+        return psi[..., states ^ ((states >> first & 1) << second)]
+    return psi * (1 - 2 * (states >> first & states >> second & 1))
+
+
+_compiled = lru_cache(maxsize=16)(kernel.compile_program)
 
 
 def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
     """(G, B, S) and (G, W): samples that have their shared angles in common."""
-    rows = angles.rows
+    rows, lead = angles.rows, angles.shared.shape[:-1]
     every = math.prod(rows)
-    lead = angles.shared.shape[:-1]
     if all(size == 1 for size in lead):
         groups = 1
     else:  # one for each row, unless the last axis has them in common
@@ -107,26 +201,22 @@ def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
 
 def _final_states(sample: Tensor, shared: Tensor, gates: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(G, B, S), (G, W) -> amplitudes' parts (blocks, 2^n, LANES), and cosines and sines (blocks, slots, LANES)."""
-    from neurobench.kernels.circuit.statevector import LANES as lanes
-    from neurobench.kernels.circuit.statevector import Amplitudes, HalfAngles, run_gates
-
     groups, batch, _ = sample.shape
-    blocks = -(-batch // lanes)
-    padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * lanes - batch))
-    own = padded.unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1)
-    common = shared[:, None, :, None].expand(groups, blocks, -1, lanes).flatten(0, 1)
+    blocks = -(-batch // LANES)
+    padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * LANES - batch))
+    own = padded.unflatten(1, (blocks, LANES)).transpose(2, 3).flatten(0, 1)
+    common = shared[:, None, :, None].expand(groups, blocks, -1, LANES).flatten(0, 1)
     half = torch.cat([own, common], 1) / 2
     c, s = half.cos(), half.sin()
-    re = torch.empty(len(half), gates.signs.shape[1], lanes, dtype=half.dtype)
+    re = torch.empty(len(half), gates.signs.shape[1], LANES, dtype=half.dtype)
     im = torch.empty_like(re)
-    run_gates(gates, HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy()))
+    kernel.run_gates(gates, HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy()))
     return re, im, c, s
 
 
 def _ungrouped(blocks: Tensor, batch: int) -> Tensor:
     """(G * blocks, K, LANES) -> (G, B, K)"""
-    lanes = blocks.shape[-1]
-    return blocks.unflatten(0, (-1, -(-batch // lanes))).transpose(2, 3).flatten(1, 2)[:, :batch]
+    return blocks.unflatten(0, (-1, -(-batch // LANES))).transpose(2, 3).flatten(1, 2)[:, :batch]
 
 
 class _Adjoint(torch.autograd.Function):
@@ -143,16 +233,13 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        from neurobench.kernels.circuit.statevector import LANES as lanes
-        from neurobench.kernels.circuit.statevector import Amplitudes, HalfAngles, adjoint_gradient
-
         re, im, c, s, table = ctx.saved_tensors
         groups, batch, own = ctx.shape
-        blocks = -(-batch // lanes)
-        padded = torch.nn.functional.pad(grad, (0, 0, 0, blocks * lanes - batch))
-        weight = (padded @ table).unflatten(1, (blocks, lanes)).transpose(2, 3).flatten(0, 1).contiguous()
+        blocks = -(-batch // LANES)
+        padded = torch.nn.functional.pad(grad, (0, 0, 0, blocks * LANES - batch))
+        weight = (padded @ table).unflatten(1, (blocks, LANES)).transpose(2, 3).flatten(0, 1).contiguous()
         out = torch.zeros_like(c)
         angles, final = HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy())
-        adjoint_gradient(ctx.gates, angles, final, weight.numpy(), out.numpy())
+        kernel.adjoint_gradient(ctx.gates, angles, final, weight.numpy(), out.numpy())
         shared = out[:, own:].sum(-1).unflatten(0, (groups, blocks)).sum(1)
         return _ungrouped(out[:, :own], batch), shared, None, None

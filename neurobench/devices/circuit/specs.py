@@ -1,4 +1,4 @@
-"""What a configuration says of a quantum processor, and what is known of real ones."""
+"""Parameters of circuit devices, and published medians of real processors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.devices.spec import Demand, DeviceSpec
 
 MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density matrices
-_EVALUATED = 1000  # samples that are evaluated at once
-
+_EVALUATED = 1000  # samples evaluated at once
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
 
@@ -44,15 +43,10 @@ class Profile:
 
     def scaled(self, factor: float) -> Profile:
         """Errors and the rates 1/T times `factor`. A scaled chance stays one."""
-        return replace(
-            self,
-            error_1q=min(0.5, self.error_1q * factor),
-            error_2q=min(0.75, self.error_2q * factor),
-            p1_given_0=min(0.5, self.p1_given_0 * factor),
-            p0_given_1=min(0.5, self.p0_given_1 * factor),
-            t1=self.t1 / factor if factor else float("inf"),
-            t2=self.t2 / factor if factor else float("inf"),
-        )
+        most = {"error_1q": 0.5, "error_2q": 0.75, "p1_given_0": 0.5, "p0_given_1": 0.5}
+        errors = {name: min(bound, getattr(self, name) * factor) for name, bound in most.items()}
+        times = {name: getattr(self, name) / factor if factor else float("inf") for name in ("t1", "t2")}
+        return replace(self, **errors, **times)
 
 
 # IBM: fake backends in qiskit-ibm-runtime, calibration stamp 2025-02-26, errors of 0.5 and more left out. IonQ: the
@@ -72,9 +66,8 @@ PROFILES = {
 
 @dataclass(frozen=True, kw_only=True)
 class QPU(DeviceSpec):
-    """An emulated gate-based processor. Every gate is followed by depolarization, then relaxation, of its own qubits;
-    idle ones do nothing. Bits are misread one by one. RZ is free; a gate fused from several, RY among them, takes two
-    pulses, H or X alone one.
+    """An emulated gate-based processor. Every gate is followed by depolarization, then relaxation, of its qubits; idle
+    ones do nothing. Bits are misread independently. RZ is free; gates fused with RY take two pulses, H or X alone one.
     """
 
     kind: ClassVar[str] = "circuit"
@@ -98,34 +91,32 @@ class QPU(DeviceSpec):
     job: Annotated[int, Bound(1)]
 
     def conflicts(self) -> list[Fault]:
-        faults = []
-        qubit = self.properties()
+        faults, qubit = [], self.properties()
         if qubit.t2 > 2 * qubit.t1:
             faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; no qubit does that"))
         misread = qubit.p1_given_0 + qubit.p0_given_1
         if self.mitigation and misread >= 1:
             faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
-        for name, most in (("error_1q", 0.5), ("error_2q", 0.75)):
-            if getattr(qubit, name) > most:
-                faults.append((name, f"={getattr(qubit, name):g} is more than {most:g}, of a fully random output"))
+        for name, error, most in (("error_1q", qubit.error_1q, 0.5), ("error_2q", qubit.error_2q, 0.75)):
+            if error > most:
+                faults.append((name, f"={error:g} is more than {most:g}, of a fully random output"))
         return faults
 
     def properties(self) -> Profile:
-        """The profile with what is set here, scaled."""
+        """The profile with the values set here, scaled."""
         names = ("error_1q", "error_2q", "p1_given_0", "p0_given_1", "t1", "t2")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         profile = replace(PROFILES[self.profile], **given)
         return profile if self.scale == 1 else profile.scaled(self.scale)
 
     def refuse(self, demand: Demand) -> str | None:
-        n_qubits = demand.qubits
-        if self.method == "density" and n_qubits > MOST_DENSITY:
-            size = memory(4**n_qubits * _EVALUATED // 2)
-            return (
-                f"n_qubits={n_qubits} needs density matrices of 4^{n_qubits} numbers, {size} for {_EVALUATED} samples; "
-                f"at most {MOST_DENSITY} qubits are emulated so. Set backend.circuit.method=trajectories"
-            )
-        return too_many_for_states(n_qubits)
+        n = demand.qubits
+        if self.method != "density" or n <= MOST_DENSITY:
+            return too_many_for_states(n)
+        return (
+            f"n_qubits={n} needs density matrices of 4^{n} numbers, {memory(4**n * _EVALUATED // 2)} for {_EVALUATED} "
+            f"samples; at most {MOST_DENSITY} qubits are emulated so. Set backend.circuit.method=trajectories"
+        )
 
 
 def too_many_for_states(n: int) -> str | None:
@@ -139,10 +130,8 @@ def too_many_for_states(n: int) -> str | None:
 
 
 def memory(numbers: int) -> str:
-    """Of so many complex64 numbers ("8.2 GB")."""
-    size = 8.0 * numbers
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
+    """Size of complex64 numbers ("8.2 GB")."""
+    size, units = 8.0 * numbers, ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"

@@ -5,62 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import dimod
 import numpy as np
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
+from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import Dynex
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.qubo import Units, energies, sampleset, units_of_bqm, units_of_rbm
+from neurobench.kernels.rbm.layers import anneal_units, coins, conditional, transposed
+from neurobench.problems.bqm import Units, energies, sampleset, units_of_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM
 
-# Purposes of a draw
-_START, _WALK = range(2)
+_START, _WALK = range(2)  # purposes of a draw
+_SET_BY_CALL = ("annealing_time", "minimum_stepsize", "clones")
 
 
-class DynexSampler(dimod.Sampler):
+class DynexSampler(Sampler):
     """See Dynex. No two devices differ: `seed`, the identity of an emulated chip, makes no difference."""
 
     properties: ClassVar[dict[str, Any]] = {}
-    parameters: ClassVar[dict[str, Any]] = {
-        name: [] for name in ("num_reads", "seed", "annealing_time", "minimum_stepsize", "clones")
-    }
+    parameters: ClassVar[dict[str, Any]] = {name: [] for name in ("num_reads", "seed", *_SET_BY_CALL)}
 
     def __init__(self, spec: Dynex, seed: int, device: torch.device):
         self.spec = spec
 
-    def sample(
-        self,
-        bqm: dimod.BinaryQuadraticModel,
-        num_reads: int = 32,
-        seed: int = 0,
-        annealing_time: int | None = None,
-        minimum_stepsize: float | None = None,
-        clones: int | None = None,
-        **kwargs: Any,
-    ) -> dimod.SampleSet:
-        """One row, whatever the number of reads; its energy is that of the model as it was handed in."""
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 32, seed: int = 0, **kwargs: Any) -> SampleSet:
+        """One row, whatever the number of reads. `annealing_time`, `minimum_stepsize`, `clones` may replace the
+        spec's."""
+        given = {name: kwargs.pop(name) for name in _SET_BY_CALL if name in kwargs}
         self.remove_unknown_kwargs(**kwargs)
-        walks.check_call(num_reads, seed)
-        given: dict[str, Any] = {
-            "annealing_time": annealing_time,
-            "minimum_stepsize": minimum_stepsize,
-            "clones": clones,
-        }
+        check_call(num_reads, seed)
         spec = replace(self.spec, **{name: value for name, value in given.items() if value is not None})
         return sampleset(_best(spec, quantized(spec, units_of_bqm(bqm)), num_reads, seed), bqm)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """One job, whose best read is the state of all `num_reads` rows.
 
-        With `initial_hidden` each row is a job of its own, a single read that relaxes from there and v ~ p(v|h): from
-        one job for all of them a learner would get one state for all its chains.
+        With `initial_hidden` each row is a job of its own, a single read that relaxes from there and v ~ p(v|h): one
+        job for all would give all chains of a learner the same state.
         """
-        walks.check_call(num_reads, seed, initial_hidden)
+        check_call(num_reads, seed, initial_hidden)
         device, visible = rbm.W.device, len(rbm.W)
         rbm = RBM(*(part.cpu() for part in rbm))
         problem = quantized(self.spec, units_of_rbm(rbm))
@@ -79,8 +64,7 @@ class DynexSampler(dimod.Sampler):
 
 def quantized(spec: Dynex, problem: Units) -> Units:
     """The problem as the device stores it: scaled down to its largest coefficient, rounded to its precision."""
-    parts = [part for part in problem if part.numel()]
-    most = max((float(part.abs().max()) for part in parts), default=0.0)
+    most = max((float(part.abs().max()) for part in problem if part.numel()), default=0.0)
     scale = max(1.0, most / spec.largest)
     if spec.precision == 0:
         return Units(*(part / scale for part in problem))
@@ -89,13 +73,13 @@ def quantized(spec: Dynex, problem: Units) -> Units:
 
 
 def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
-    """The lowest of all reads in the device's own energy.   -> (1, N)"""
+    """The lowest of all reads by the device's energy.   -> (1, N)"""
     best, lowest = torch.zeros(1, len(problem.bias)), np.inf
     for clone in range(spec.clones):
         for block, begin in enumerate(range(0, num_reads, 1000)):  # the states of all reads need not fit memory
             rows = min(1000, num_reads - begin)
             draw = derive(seed, clone, block)
-            x = _relaxed(spec, problem, walks.coins(derive(draw, _START), (rows, len(problem.bias))), draw)
+            x = _relaxed(spec, problem, coins(derive(draw, _START), (rows, len(problem.bias))), draw)
             energy = energies(problem, x)
             n = int(energy.argmin())
             if float(energy[n]) < lowest:
@@ -105,5 +89,4 @@ def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
 
 def _relaxed(spec: Dynex, problem: Units, x: Tensor, seed: int) -> Tensor:
     """Downhill for `annealing_time` steps, in each of which a unit moves with probability `minimum_stepsize`."""
-    descent = [np.inf] * spec.annealing_time
-    return walks.units(problem, descent, derive(seed, _WALK), x, share=spec.minimum_stepsize)
+    return anneal_units(problem, [np.inf] * spec.annealing_time, derive(seed, _WALK), x, spec.minimum_stepsize)

@@ -1,54 +1,43 @@
-"""An emulated quantum annealer. A machine that is too big for the chip is drawn in tiles that fit, in turn."""
+"""An emulated quantum annealer. A machine too big for the chip is drawn in tiles that fit, in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import dimod
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler import mock_qpu_errors as errors
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
-from neurobench.devices.sampler.specs import AnnealingQPU
-from neurobench.devices.sampler.topology import CHIPS
+from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.specs import CHIPS, AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.qubo import (
-    Units,
-    ising_of_units,
-    rbm_of_units,
-    sampleset,
-    units_of_bqm,
-    units_of_ising,
-    units_of_rbm,
-)
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.problems import bqm as forms
+from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
 MOST_READS = 10_000  # a call
 
-# Purposes of a draw
-_CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)
-
+_CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)  # purposes of a draw
 Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule, seed, states -> states
 
 
 class Answer(NamedTuple):
-    """Reads of one programmed problem."""
-
     x: Tensor  # (R, N) in {0, 1}
     reads: int  # that it took: more than R where some were discarded
     breaks: float  # fraction of chains that were broken
     beta: float  # inverse temperature in units of the model
 
 
-class AnnealingChip(dimod.Sampler):
+class AnnealingChip(Sampler):
     """See AnnealingQPU. `chip_seed`, not the run's `seed`, is the identity of the chip."""
+
+    parameters: ClassVar[dict[str, Any]] = {"num_reads": ["num_reads_range"], "seed": []}
 
     def __init__(self, spec: AnnealingQPU, seed: int, device: torch.device):
         self.spec, self.chip = spec, CHIPS[spec.chip]
@@ -56,55 +45,38 @@ class AnnealingChip(dimod.Sampler):
 
     @property
     def properties(self) -> dict[str, Any]:
-        return {
-            "chip_id": self.spec.chip,
-            "topology": self.chip.topology,
-            "num_qubits": self.chip.qubits,
-            "num_couplers": self.chip.couplers,
-            "num_reads_range": [1, MOST_READS],
-            "h_range": list(self.spec.h_range),
-            "j_range": list(self.spec.j_range),
-        }
+        sizes = {"num_qubits": self.chip.qubits, "num_couplers": self.chip.couplers, "num_reads_range": [1, MOST_READS]}
+        ranges = {"h_range": list(self.spec.h_range), "j_range": list(self.spec.j_range)}
+        return {"chip_id": self.spec.chip, "topology": self.chip.topology, **sizes, **ranges}
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"num_reads": ["num_reads_range"], "seed": []}
-
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any
-    ) -> dimod.SampleSet:
-        """Energies are those of the model as it was handed in, not of what the chip made of it."""
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
+        """Energies are those of the given model, not of what the chip made of it."""
         self.remove_unknown_kwargs(**kwargs)
-        walks.check_call(num_reads, seed, most=MOST_READS)
-        problem = units_of_bqm(bqm)
-        misfit = self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions)
-        if misfit:
+        check_call(num_reads, seed, most=MOST_READS)
+        problem = forms.units_of_bqm(bqm)
+        if misfit := self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions):
             raise UserError(misfit + ".")
-        x = walks.coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
+        x = coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
         length = self.chip.clique_chain_length(len(problem.bias))
-        answer = self._anneal(problem, walks.units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
-        return sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
+        answer = self._anneal(problem, anneal_units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
+        return forms.sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """`initial_hidden` stands for reverse annealing: each read starts there, and is a programming of its own."""
-        walks.check_call(num_reads, seed, initial_hidden, MOST_READS)
-        misfit = self.spec.refuse(Demand(layers=tuple(rbm.W.shape)))
-        if misfit:
+        """`initial_hidden` stands for reverse annealing: each read starts there, and is programmed anew."""
+        check_call(num_reads, seed, initial_hidden, MOST_READS)
+        if misfit := self.spec.refuse(Demand(layers=tuple(rbm.W.shape))):
             raise UserError(misfit)
         device, rbm = rbm.W.device, RBM(*(part.cpu() for part in rbm))
-        h = walks.coins(derive(seed, _HIDDEN), (num_reads, rbm.W.shape[1]))
-        v = walks.coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
+        h = coins(derive(seed, _HIDDEN), (num_reads, rbm.W.shape[1]))
+        v = coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
         if initial_hidden is not None:
             h = initial_hidden.cpu().clone()
             v = conditional(h, transposed(rbm.W), rbm.a, derive(seed, _VISIBLE)).state
         answers = self._tile_by_tile(rbm, v, h, seed, afresh=initial_hidden is None)
         reads = sum(answer.reads for answer in answers)
         programmings = 1 if len(answers) == 1 and initial_hidden is None else reads
-        cost = {
-            "reads": float(reads),
-            "programmings": float(programmings),
-            "device_seconds": self._timing(programmings, reads)["qpu_access_time"] * 1e-6,
-        }
+        seconds = self._timing(programmings, reads)["qpu_access_time"] * 1e-6
+        cost = {"reads": float(reads), "programmings": float(programmings), "device_seconds": seconds}
         means = {"chain_breaks": [a.breaks for a in answers], "beta": [a.beta for a in answers]}
         info = {name: sum(values) / len(answers) for name, values in means.items()}
         return Reads(v.to(device), h.to(device), cost, info)
@@ -123,31 +95,29 @@ class AnnealingChip(dimod.Sampler):
         return answers
 
     def _two_layers(self, rbm: RBM, v: Tensor, h: Tensor, seed: int, number: int) -> Answer:
-        """A machine that fits, from v."""
         visible = len(rbm.W)
 
         def walk(problem: Units, betas: list[float], draw: int, x: Tensor) -> Tensor:
-            part = rbm_of_units(problem, visible)
-            return torch.cat(walks.layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
+            part = forms.rbm_of_units(problem, visible)
+            return torch.cat(anneal_layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
 
-        length = self.chip.chain_length(*rbm.W.shape)
-        x = torch.cat([v, h], dim=1)
-        return self._anneal(units_of_rbm(rbm), walk, length, x, derive(seed, _CALL), derive(seed, _PROGRAM, number))
+        length, draw = self.chip.chain_length(*rbm.W.shape), derive(seed, _PROGRAM, number)
+        problem, x = forms.units_of_rbm(rbm), torch.cat([v, h], dim=1)
+        return self._anneal(problem, walk, length, x, derive(seed, _CALL), draw)
 
     def _anneal(self, ideal: Units, walk: Walk, length: int, x: Tensor, call_seed: int, seed: int) -> Answer:
         """Program once, read until every row of x has an answer."""
-        holds, scale = errors.program(self.spec, self.fixed, ising_of_units(ideal), length, call_seed, seed)
+        holds, scale = errors.program(self.spec, self.fixed, forms.ising_of_units(ideal), length, call_seed, seed)
         out, broken, reads = torch.empty_like(x), 0.0, 0
         waiting, attempt = torch.arange(len(x)), 0
         while len(waiting):
             if reads + len(waiting) > MOST_READS:
                 raise UserError(
                     f"repair=discard: {len(x) - len(waiting)} of {len(x)} reads came back whole out of {reads:,}, and "
-                    f"a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or choose another "
-                    "repair."
+                    f"a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or change repair."
                 )
             draw = derive(seed, _READ, attempt)
-            held = units_of_ising(holds._replace(h=_rows(holds.h, waiting)))
+            held = forms.units_of_ising(holds._replace(h=_rows(holds.h, waiting)))
             y = walk(held, [self.spec.beta] * self.spec.sweeps, derive(draw, _WALK), x[waiting])
             y, breaks = self._read(y, Units(ideal.coupling, _rows(ideal.bias, waiting)), length, draw)
             whole = ~breaks.any(1) if self.spec.repair == "discard" else torch.ones(len(y), dtype=torch.bool)
@@ -179,24 +149,18 @@ class AnnealingChip(dimod.Sampler):
 
 
 def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Those of a quantity that every read has its own of; all reads share any other."""
+    """Rows of a quantity (R, N) that differs by read; one (N,) is shared by all reads."""
     return x[rows] if x.ndim == 2 else x
 
 
 def tiles(shape: tuple[int, ...], most: int) -> list[tuple[slice, slice]]:
     """Visible and hidden units of each tile: as few tiles as can be, nearly alike, every pair of units in one."""
-    visible, hidden = (_cuts(size, most) for size in shape)
-    return [(rows, columns) for columns in hidden for rows in visible]
-
-
-def _cuts(size: int, most: int) -> list[slice]:
-    parts = -(-size // most)
-    edges = [size * n // parts for n in range(parts + 1)]
-    return [slice(lo, hi) for lo, hi in pairwise(edges)]
+    visible, hidden = ([size * n // -(-size // most) for n in range(-(-size // most) + 1)] for size in shape)  # edges
+    return [(slice(*rows), slice(*columns)) for columns in pairwise(hidden) for rows in pairwise(visible)]
 
 
 def conditioned(rbm: RBM, v: Tensor, h: Tensor, rows: slice, columns: slice) -> RBM:
-    """The tile's own machine given the other units, whose pull is part of its biases: (R, rows), (R, columns).
+    """The tile's machine given the other units, whose pull is part of its biases: (R, rows), (R, columns).
 
     a'_i = a_i + sum over j outside of W_ij h_j,    b'_j = b_j + sum over i outside of v_i W_ij
     """

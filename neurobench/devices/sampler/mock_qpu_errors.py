@@ -1,5 +1,5 @@
-"""What goes wrong on an annealing chip: when a problem is programmed (scaling, rounding, errors), and when it is read
-(chains that broke and their repair, units that are misread)."""
+"""Errors of an annealing chip: of programming (scaling, rounding, noise) and of reading (broken chains and their
+repair, misread units)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.kernels.random import derive, uniforms
-from neurobench.problems.qubo import Ising, Units
+from neurobench.problems.bqm import Ising, Units
 
-# Purposes of a draw
-_OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)
+_OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)  # purposes of a draw
 
 
 class Programmed(NamedTuple):
-    """What the chip holds."""
-
     problem: Ising  # in the chip's own units
     scale: float  # the problem's coefficients were divided by it
 
 
 class FixedErrors(NamedTuple):
-    """The chip's own, from its seed."""
+    """They follow from the chip's seed."""
 
     gain_h: Tensor  # (N,) factor of a field
     offset_h: Tensor  # (N,)
@@ -33,7 +30,6 @@ class FixedErrors(NamedTuple):
 
 
 def fixed_errors(spec: AnnealingQPU, n: int) -> FixedErrors:
-    """Of the first n places of the chip."""
     seed = spec.chip_seed
     return FixedErrors(
         gain_h=1 + spec.h_scale_spread * normal((n,), derive(seed, _GAIN_H)),
@@ -51,13 +47,14 @@ def program(
         J_ij <- J_ij + offset_ij + N(0, sigma_j),   where there is a coupling
 
     A coupler joins one qubit of each of two chains, which holds 1/L of its chain's field: L is the chain length.
-    `call_seed` is the same for all programmings of a call, `seed` is this one's own.
+    `call_seed` is the same for all programmings of a call, `seed` is not.
     """
     scaled = Ising(ideal.J * spec.prefactor, ideal.h * spec.prefactor)
-    excess = _excess(spec, scaled, chain_length)
-    over = max(excess.values())
+    parts = {"h_range": scaled.h, "j_range": scaled.J, "coupling_range": scaled.J.sum(1) / chain_length}
+    excess = {name: _filled(part, getattr(spec, name)) for name, part in parts.items()}
+    name = max(excess, key=lambda key: excess[key])
+    over = excess[name]
     if over > 1 and not spec.auto_scale:
-        name = max(excess, key=lambda key: excess[key])
         raise UserError(
             f"the problem exceeds {name}={list(getattr(spec, name))} {over:.4g} times and auto_scale is off: set "
             f"backend.sampler.auto_scale=true, or a prefactor of at most {spec.prefactor / over:.4g}."
@@ -75,17 +72,8 @@ def program(
     return Programmed(Ising(J, h), c / spec.prefactor)
 
 
-def _excess(spec: AnnealingQPU, problem: Ising, chain_length: int) -> dict[str, float]:
-    """How many times the problem fills each range; above 1 it does not fit in."""
-    parts = {
-        "h_range": problem.h,
-        "j_range": problem.J,
-        "coupling_range": problem.J.sum(1) / chain_length,
-    }
-    return {name: _filled(part, getattr(spec, name)) for name, part in parts.items()}
-
-
 def _filled(x: Tensor, span: tuple[float, ...]) -> float:
+    """How many times x fills its range; above 1 it does not fit in."""
     return max(float((x / bound).max()) for bound in span) if x.numel() else 0.0
 
 
@@ -123,9 +111,7 @@ def mirrored(x: Tensor) -> Tensor:
 
 
 class Breaks(NamedTuple):
-    """Of every unit in every read."""
-
-    broken: Tensor  # (R, N) bool
+    broken: Tensor  # (R, N) bool, of every unit in every read
     share: Tensor  # (R, N) of the chain's qubits that still hold the unit's value; 1 where it is whole
 
 
@@ -160,11 +146,7 @@ def minimize_energy(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Ten
     return x
 
 
-REPAIRS = {
-    "majority_vote": majority_vote,
-    "weighted_random": weighted_random,
-    "minimize_energy": minimize_energy,
-}
+REPAIRS = {"majority_vote": majority_vote, "weighted_random": weighted_random, "minimize_energy": minimize_energy}
 
 
 def misread(x: Tensor, probability: float, seed: int) -> Tensor:

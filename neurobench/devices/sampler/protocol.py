@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from math import inf
+from typing import Annotated, NamedTuple, Protocol
 
+from torch import Tensor
+
+from neurobench.config.bounds import Bound, fault_of
 from neurobench.problems.rbm import RBM
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Reads(NamedTuple):
-    """What a sampler answered."""
-
     v: Tensor  # (R, V) float32 in {0, 1}
     h: Tensor  # (R, H) float32 in {0, 1}
-    cost: Mapping[str, float]  # what adds up over calls: reads, sweeps of all reads, jobs, programmings, device_seconds
-    info: Mapping[str, float] = {}  # what does not: an inverse temperature, a share of broken chains
+    cost: Mapping[str, float]  # adds up over calls: reads, sweeps of all reads, jobs, programmings, device_seconds
+    info: Mapping[str, float] = {}  # does not: an inverse temperature, a share of broken chains
 
 
 class Sampler(Protocol):
@@ -28,4 +27,16 @@ class Sampler(Protocol):
 
         Raises ValueError for numbers out of bounds, UserError for a machine that the device cannot take.
         """
-        ...
+
+
+def check_call(num_reads: int, seed: int, initial_hidden: Tensor | None = None, most: float = inf) -> None:
+    """Raise ValueError with a sentence for each number of a call that is out of bounds."""
+    faults = [
+        f"{name}{fault}"
+        for name, value, bound in (("num_reads", num_reads, Bound(1, most)), ("seed", seed, Bound(0)))
+        if (fault := fault_of(int(value), Annotated[int, bound]))
+    ]
+    if initial_hidden is not None and len(initial_hidden) != num_reads:
+        faults.append(f"num_reads={num_reads}, but initial_hidden holds {len(initial_hidden)} chains")
+    if faults:
+        raise ValueError("; ".join(faults))

@@ -11,20 +11,18 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
+from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import conditional, transposed
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
 
-SEED_BITS = 31  # the most that every sampler takes
+SEED_BITS = 31  # every sampler takes so many
 
 
 class WrappedSampler(dimod.Sampler):
-    """Passes a machine on as a binary quadratic model, and turns the answer into states. `seed`, the identity of an
-    emulated chip, makes no difference."""
+    """See DimodSampler. `seed`, the identity of an emulated chip, makes no difference."""
 
     def __init__(self, spec: DimodSampler, seed: int, device: torch.device):
         self.spec = spec
@@ -34,12 +32,10 @@ class WrappedSampler(dimod.Sampler):
         if not isinstance(inner, dimod.Sampler):
             raise UserError(f"{spec.sampler} is not a dimod.Sampler: it cannot serve as a sampler.")
         self.inner = inner
-        for name in spec.parameters:
-            if name not in inner.parameters:
-                known = sorted(inner.parameters)
-                raise UserError(
-                    f"{spec.sampler} has no parameter {name}; it has {', '.join(known)}.{did_you_mean(name, known)}"
-                )
+        known = sorted(inner.parameters)
+        if unknown := [name for name in spec.parameters if name not in known]:
+            guess = did_you_mean(unknown[0], known)
+            raise UserError(f"{spec.sampler} has no parameter {unknown[0]}; it has {', '.join(known)}.{guess}")
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -58,13 +54,10 @@ class WrappedSampler(dimod.Sampler):
 
         Chains with given hidden states start there and at v ~ p(v|h).
         """
-        walks.check_call(num_reads, seed, initial_hidden)
+        check_call(num_reads, seed, initial_hidden)
         visible, hidden = rbm.W.shape
-        call: dict[str, Any] = {}
-        if "num_reads" in self.parameters:
-            call["num_reads"] = num_reads
-        if "seed" in self.parameters:
-            call["seed"] = derive(seed, 0) % 2**SEED_BITS
+        given = {"num_reads": num_reads, "seed": derive(seed, 0) % 2**SEED_BITS}
+        call: dict[str, Any] = {name: value for name, value in given.items() if name in self.parameters}
         if initial_hidden is not None:
             call |= self._start(rbm, initial_hidden, derive(seed, 1))
         answer = self.sample(to_bqm(rbm), **call)

@@ -1,29 +1,26 @@
-"""Block Gibbs in software: on the two layers of a machine, and on any other model one colour at a time.
-
-Units of one colour do not touch, so they can be updated together. A two-layered model takes two colours: then this
-is block Gibbs.
-"""
+"""Software samplers by Gibbs steps: at one temperature, and annealed. Both are ideal: `seed`, the identity of an
+emulated chip, makes no difference."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Any, ClassVar
 
-import dimod
+import numpy as np
 import torch
+from dimod import BinaryQuadraticModel, Sampler, SampleSet
 from torch import Tensor
 
-from neurobench.devices.sampler import walks
-from neurobench.devices.sampler.protocol import Reads
-from neurobench.devices.sampler.specs import BlockGibbs
+from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.specs import Annealer, BlockGibbs
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.qubo import sampleset, units_of_bqm
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.problems.bqm import sampleset, units_of_bqm
 from neurobench.problems.rbm import RBM
 
 
-class GibbsSampler(dimod.Sampler):
-    """See BlockGibbs. It is ideal: `seed`, the identity of an emulated chip, makes no difference."""
+class GibbsSampler(Sampler):
+    """See BlockGibbs. Any other model than a machine is updated one colour at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
     parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": [], "sweeps": []}
@@ -31,16 +28,13 @@ class GibbsSampler(dimod.Sampler):
     def __init__(self, spec: BlockGibbs, seed: int, device: torch.device):
         self.spec = spec
 
-    def __repr__(self) -> str:
-        return f"GibbsSampler({self.spec})"
-
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
-        walks.check_call(num_reads, seed, initial_hidden)
+        check_call(num_reads, seed, initial_hidden)
         upward, downward, beta = rbm.W, transposed(rbm.W), self.spec.beta
         if initial_hidden is None:
             sweeps = self.spec.sweeps
-            v = walks.coins(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device)
+            v = coins(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device)
             h = conditional(v, upward, rbm.b, derive(seed, 1), beta).state
         else:
             sweeps, h = self.spec.steps, initial_hidden
@@ -50,42 +44,54 @@ class GibbsSampler(dimod.Sampler):
             v = conditional(h, downward, rbm.a, derive(seed, 2, sweep), beta).state
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 
-    def sample(
-        self,
-        bqm: dimod.BinaryQuadraticModel,
-        num_reads: int = 1,
-        seed: int = 0,
-        sweeps: int | None = None,
-        **kwargs: Any,
-    ) -> dimod.SampleSet:
-        """`num_reads` states of any binary quadratic model, with the energies of the model as it was handed in."""
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
+        """`num_reads` states of any binary quadratic model. `sweeps` may differ from the spec's."""
+        sweeps = kwargs.pop("sweeps", None)
         self.remove_unknown_kwargs(**kwargs)
         sweeps = self.spec.sweeps if sweeps is None else sweeps
-        walks.check_call(num_reads, seed)
+        check_call(num_reads, seed)
         if sweeps < 1:
             raise ValueError(f"sweeps={sweeps} is not at least 1")
-        return sampleset(sweep_bqm(bqm, num_reads, seed, sweeps, self.spec.beta), bqm)
+        problem = units_of_bqm(bqm)
+        x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
+        blocks = [(units, problem.coupling[:, units].contiguous(), problem.bias[units]) for units in colours(bqm)]
+        for sweep in range(sweeps):
+            for colour, (units, weights, bias) in enumerate(blocks):  # p(x_i = 1) = s(beta (bias_i + sum_j C_ij x_j))
+                x[:, units] = conditional(x, weights, bias, derive(seed, 1, sweep, colour), self.spec.beta).state
+        return sampleset(x, bqm)
 
 
-def sweep_bqm(bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int, sweeps: int, beta: float) -> Tensor:
-    """States (num_reads, N) in {0, 1} after `sweeps` updates of every unit, from a random start.
+class AnnealingSampler(Sampler):
+    """See Annealer: a machine is annealed a layer at a time, any other model a unit at a time."""
 
-    Of unit i with the others as they are:  p(x_i = 1) = s(beta (bias_i + sum_j C_ij x_j)).
-    """
-    problem = units_of_bqm(bqm)
-    x = walks.coins(derive(seed, 0), (num_reads, len(problem.bias)))
-    blocks = [(units, problem.coupling[:, units].contiguous(), problem.bias[units]) for units in colours(bqm)]
-    for sweep in range(sweeps):
-        for colour, (units, weights, bias) in enumerate(blocks):
-            x[:, units] = conditional(x, weights, bias, derive(seed, 1, sweep, colour), beta).state
-    return x
+    properties: ClassVar[dict[str, Any]] = {}
+    parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": []}
+
+    def __init__(self, spec: Annealer, seed: int, device: torch.device):
+        cooling = np.geomspace(spec.beta_start, spec.beta_end, spec.sweeps)
+        self.schedule = [*cooling.tolist(), *[np.inf] * spec.descents]
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """Low-energy states; from `initial_hidden` v ~ p(v|h) alone."""
+        check_call(num_reads, seed, initial_hidden)
+        betas = self.schedule if initial_hidden is None else [1.0]
+        v, h = (coins(derive(seed, i), (num_reads, rbm.W.shape[i]), rbm.W.device) for i in range(2))
+        h = h if initial_hidden is None else initial_hidden
+        v, h = anneal_layers(rbm, betas, derive(seed, 2), v, h, initial_hidden is not None)
+        return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
+
+    def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
+        """Low-energy states of any binary quadratic model."""
+        self.remove_unknown_kwargs(**kwargs)
+        check_call(num_reads, seed)
+        problem = units_of_bqm(bqm)
+        x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
+        return sampleset(anneal_units(problem, self.schedule, derive(seed, 1), x), bqm)
 
 
-def colours(bqm: dimod.BinaryQuadraticModel) -> list[torch.Tensor]:
-    """Classes of units that share no coupling: the smallest free colour, breadth first.
-
-    Breadth first, every neighbour that has a colour lies one layer nearer, so two layers take two colours.
-    """
+def colours(bqm: BinaryQuadraticModel) -> list[Tensor]:
+    """Classes of units that share no coupling, so that they can be updated together: the smallest free colour, breadth
+    first. Every neighbour that has a colour then lies one layer nearer, so two layers take two colours."""
     place = {variable: n for n, variable in enumerate(bqm.variables)}
     colour: dict[int, int] = {}
     for start in bqm.variables:
@@ -98,7 +104,5 @@ def colours(bqm: dimod.BinaryQuadraticModel) -> list[torch.Tensor]:
             taken = {colour.get(place[other]) for other in neighbours}
             colour[place[unit]] = next(c for c in range(len(taken) + 1) if c not in taken)
             queue.extend(other for other in neighbours if place[other] not in colour)
-    members: list[list[int]] = [[] for _ in range(max(colour.values(), default=-1) + 1)]
-    for unit, c in sorted(colour.items()):
-        members[c].append(unit)
-    return [torch.tensor(units) for units in members]
+    used = range(max(colour.values(), default=-1) + 1)
+    return [torch.tensor([unit for unit in sorted(colour) if colour[unit] == c]) for c in used]

@@ -1,27 +1,21 @@
-"""What a backend says of a sampler: software, any package that speaks dimod, or an emulated machine."""
+"""Parameters of samplers: software, any package that speaks dimod, or an emulated machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault, fault_of
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
-from neurobench.devices.sampler.topology import CHIPS
 from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
 SAMPLERS = tuple(
-    f"dwave.samplers.{name}"
-    for name in (
-        "SimulatedAnnealingSampler",
-        "TabuSampler",
-        "SteepestDescentSampler",
-        "PathIntegralAnnealingSampler",
-        "RandomSampler",
-    )
+    f"dwave.samplers.{name}Sampler"
+    for name in ("SimulatedAnnealing", "Tabu", "SteepestDescent", "PathIntegralAnnealing", "Random")
 )
 
 Count = Annotated[int, Bound(1)]
@@ -34,10 +28,9 @@ Microseconds = Annotated[float, Bound(0)]
 
 @dataclass(frozen=True, kw_only=True)
 class BlockGibbs(DeviceSpec):
-    """Draws from p(x) ~ exp(-beta E(x)) by updating all units of a layer at once.
+    """Draws from p(x) ~ exp(-beta E(x)); a sweep updates the hidden and then the visible layer at once.
 
-    A sweep updates the hidden and then the visible layer. Chains with given hidden states begin with the visible
-    layer, so that one step from there is the "CD-1" of contrastive divergence.
+    Chains with given hidden states begin with the visible layer, so that one step from there is "CD-1".
     """
 
     kind: ClassVar[str] = "sampler"
@@ -55,13 +48,12 @@ class Annealer(DeviceSpec):
     The inverse temperature grows by a constant factor from sweep to sweep. On a machine trained for an epoch on MNIST
     a chain at 0.05 is still quite random; from 0.5 on it reaches lower energies in less time.
 
-    Chains with given hidden states are to be continued, not optimised: they take one sweep at inverse temperature 1,
-    as block Gibbs does. (Greedy sweeps from the data's own states, tried as negative phase, ended at 17 % of MNIST.)
-    To train on annealed states set model.negative=device.
+    Chains with given hidden states take one sweep at inverse temperature 1, as in block Gibbs. (Greedy sweeps from the
+    data's states as negative phase ended at 17 % of MNIST.) To train on annealed states set model.negative=device.
     """
 
     kind: ClassVar[str] = "sampler"
-    opens: ClassVar[str] = "neurobench.devices.sampler.sim_annealer.AnnealingSampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.sim_gibbs.AnnealingSampler"
 
     sweeps: Count
     beta_start: Positive  # 1/energy
@@ -78,7 +70,7 @@ class Annealer(DeviceSpec):
 class DimodSampler(DeviceSpec):
     """A class that is a `dimod.Sampler`, what it is made with, and what each of its calls is given.
 
-    Of dwave-samplers (an optional extra) some are allowed as they are; for others see `neurobench.config.targets`. A
+    Some of dwave-samplers (an optional extra) are allowed as they are; for others see `neurobench.config.targets`. A
     real annealer, where each unit needs a chain of qubits, is a class with a composite around it:
 
         sampler: dwave.system.DWaveSampler
@@ -103,7 +95,7 @@ class DimodSampler(DeviceSpec):
         return [*faults, *((f"parameters.{name}", fault) for name, fault in parameters if fault)]
 
 
-# Of samplers' own parameters those whose meaning is known: a bad value is refused before anything runs.
+# Samplers' parameters whose meaning is known: a bad value is refused before anything runs.
 KNOWN: dict[str, Any] = {
     "num_sweeps": Count,
     "num_sweeps_per_beta": Count,
@@ -122,8 +114,8 @@ GIVEN = {
 
 
 def _class_fault(path: str) -> str | None:
-    fault, module = outside_fault(path, SAMPLERS), path.rpartition(".")[0]
-    if fault or is_installed(module):
+    module = path.rpartition(".")[0]
+    if (fault := outside_fault(path, SAMPLERS)) or is_installed(module):
         return fault
     if path in SAMPLERS:
         return not_installed(f"={path}", module, "annealing")
@@ -144,15 +136,14 @@ def _parameter_fault(name: str, value: Any) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Dynex(DeviceSpec):
-    """Relaxes a problem for a while, many times over, and returns the best read alone.
+    """Relaxes a problem for a while, many times over, and returns the best read alone. Every problem fits.
 
-    Units of any number and couplings of any shape fit. Coefficients are scaled down to at most 9 and rounded to
-    1e-7. A read starts at random; in each of `annealing_time` steps every unit, in turn, takes its lower-energy
-    state with probability `minimum_stepsize`: their product is how often a unit has moved when the read stops, 0.5
-    here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed. These dynamics are an assumption, the real
-    ones being unpublished in detail; they are judged by one figure: on untrained weights N(0, 0.001), 784x300, the
-    tutorial's device stopped at an energy of -3.0914, 46 % of the optimum. On a trained machine, whose biases put a
-    random state high up, it stops far from the optimum too.
+    Coefficients are scaled down to at most 9 and rounded to 1e-7. A read starts at random; in each of `annealing_time`
+    steps every unit, in turn, takes its lower-energy state with probability `minimum_stepsize`: their product is how
+    often a unit has moved when the read stops, 0.5 here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed.
+    These dynamics are an assumption, the real ones being unpublished in detail, judged by one figure: on untrained
+    weights N(0, 0.001), 784x300, the tutorial's device stopped at an energy of -3.0914, 46 % of the optimum. On a
+    trained machine, whose biases put a random state high up, it stops far from the optimum too.
 
     Sources: the tutorial (14 Sep 2023); parameters, their limits and defaults are those of the Dynex SDK 1.4.7.
     """
@@ -168,6 +159,65 @@ class Dynex(DeviceSpec):
     largest: Positive
 
 
+@dataclass(frozen=True)
+class Chip:
+    """A chip as published, and the largest problems that fit. A unit with more neighbours than a qubit has couplers
+    becomes a chain of qubits.
+
+    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The largest problems were found with
+    minorminer's busclique on graphs without a broken qubit (176 + 176 units fail on P16), so a real chip takes a little
+    less. Chain lengths are those of the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64.
+    """
+
+    name: str
+    topology: str
+    qubits: int  # that work
+    couplers: int  # that work
+    clique: int  # units that all touch each other
+    layer: int  # units in each of two fully connected layers
+    crossings: int  # chains of the other layer that a qubit can meet
+
+    def chain_length(self, n_visible: int, n_hidden: int) -> int:
+        """Qubits per unit of two layers."""
+        return ceil(max(n_visible, n_hidden) / self.crossings)
+
+    def clique_chain_length(self, n: int) -> int:
+        """Qubits per unit of n units that may all touch each other."""
+        return 1 if n <= 1 else ceil(n / self.crossings) + 1
+
+    def misfit(self, n_visible: int, n_hidden: int) -> str | None:
+        """Why two fully connected layers do not fit, or None."""
+        if max(n_visible, n_hidden) <= self.layer:
+            return None
+        return (
+            f"{n_visible}x{n_hidden} units do not fit on {self.name} ({self.topology}): {n_visible * n_hidden:,} "
+            f"couplers are needed, {self.couplers:,} are present, and the largest two layers that fit are "
+            f"{self.layer}x{self.layer}"
+        )
+
+    def clique_misfit(self, n: int, couplings: int) -> str | None:
+        """Why a problem of another shape does not fit, or None; judged as if all its units touched."""
+        if n <= self.clique:
+            return None
+        return (
+            f"{n} units that are not two layers of at most {self.layer} do not fit on {self.name} ({self.topology}): "
+            f"{couplings:,} couplers are needed, {self.couplers:,} are present, and at most {self.clique} units that "
+            "may all touch each other fit"
+        )
+
+
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("Advantage_system4", "Pegasus P16", 5627, 40279, clique=180, layer=172, crossings=12),
+        Chip("Advantage_system6", "Pegasus P16", 5612, 40088, clique=180, layer=172, crossings=12),
+        Chip("Advantage2_system1", "Zephyr Z12", 4577, 41515, clique=184, layer=184, crossings=16),
+        Chip("Advantage2_system2", "Zephyr Z12", 4514, 40409, clique=184, layer=184, crossings=16),
+        Chip("Advantage2_system4", "Zephyr Z6", 1202, 10537, clique=88, layer=88, crossings=16),
+    )
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnnealingQPU(DeviceSpec):
     """Programs a problem with errors, and draws from what it has become: p(s) ~ exp(-beta E(s)).
@@ -176,11 +226,11 @@ class AnnealingQPU(DeviceSpec):
     c = max(1, the most that any range is exceeded by). In units of the model the chip draws at
     beta * prefactor / c. Errors act on units as if each were one qubit.
 
-    Ranges, times, errors and their sources: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the
-    end of the anneal; those of spreads were measured on the 2X generation), its h-scale and DAC figures included.
-    beta = 6.35: D-Wave's example that draws at unit temperature divides a model by 6.35 (Advantage2). That flux noise
-    is a draw a call: its slow part, which outlasts a call, is the fixed offset, since a device keeps no random state.
-    No figure is published of offset_h, offset_j (half of the spreads) and chain_break: these are estimates.
+    Sources of ranges, times and errors: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the end of
+    the anneal; spreads were measured on the 2X generation), h-scale and DAC figures included. beta = 6.35: D-Wave's
+    example that draws at unit temperature divides a model by 6.35 (Advantage2). Flux noise is drawn once a call: its
+    slow part is the fixed offset, since a device keeps no random state. offset_h, offset_j (half of the spreads) and
+    chain_break are estimates; no figures are published.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -197,7 +247,6 @@ class AnnealingQPU(DeviceSpec):
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
     too_big: Literal["error", "block"]
     rounds: Count
-
     annealing_time: Annotated[float, Bound(0.5, 2000)]  # us
     sweeps_per_us: Positive
     beta: Positive
@@ -206,7 +255,6 @@ class AnnealingQPU(DeviceSpec):
     h_range: Range
     j_range: Range
     coupling_range: Range
-
     h_dac: tuple[Spread, ...]  # [at the lowest, at the highest value]
     j_dac: tuple[Spread, ...]
     sigma_h: Spread
@@ -216,30 +264,29 @@ class AnnealingQPU(DeviceSpec):
     flux: Spread
     h_scale_spread: Spread
     susceptibility: Annotated[float, Bound(-1, 0)]  # chi: a field leaks to its neighbours as chi J h
-
     chain_break: Probability
     repair: Literal["majority_vote", "weighted_random", "minimize_energy", "discard"]
     readout: Probability
-
     programming_time: Microseconds
     readout_time: Microseconds  # of a read, as the next; D-Wave's lie between 17 and 235 by the number of qubits
     delay_time: Microseconds
 
     def conflicts(self) -> list[Fault]:
-        ranges = {name: list(getattr(self, name)) for name in ("h_range", "j_range", "coupling_range")}
-        dacs = {name: list(getattr(self, name)) for name in ("h_dac", "j_dac")}
-        return [
-            (name, f"={value} is not [lowest, highest] with 0 between them")
-            for name, value in ranges.items()
-            if not (len(value) == 2 and value[0] < 0 < value[1])
-        ] + [(name, f"={v} is not [at the lowest, at the highest value]") for name, v in dacs.items() if len(v) != 2]
+        faults = []
+        for name in ("h_range", "j_range", "coupling_range", "h_dac", "j_dac"):
+            value = list(getattr(self, name))
+            if name.endswith("_dac") and len(value) != 2:
+                faults.append((name, f"={value} is not [at the lowest, at the highest value]"))
+            elif name.endswith("_range") and not (len(value) == 2 and value[0] < 0 < value[1]):
+                faults.append((name, f"={value} is not [lowest, highest] with 0 between them"))
+        return faults
 
     @property
     def sweeps(self) -> int:
         return max(1, round(self.annealing_time * self.sweeps_per_us))
 
     def refuse(self, demand: Demand) -> str | None:
-        """Machines of two layers that are too large, unless they are drawn in tiles."""
+        """Machines that are too large, unless they are drawn in tiles."""
         misfit = CHIPS[self.chip].misfit(*demand.layers)
         if misfit is None or self.too_big == "block":
             return None

@@ -7,13 +7,12 @@ Amplitudes are kept as real and imaginary parts, samples innermost, so that each
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-if TYPE_CHECKING:
-    from neurobench.problems.circuit import Program
+from neurobench.problems.circuit import Program
 
 LANES = 16  # samples side by side: two vectors of the widest registers in float32
 H, X, RY, RZ, CX, SIGN = range(6)
@@ -28,9 +27,7 @@ class Gates(NamedTuple):
 
 
 class HalfAngles(NamedTuple):
-    """Of every rotation."""
-
-    cos: np.ndarray  # (blocks, n_slots, LANES)
+    cos: np.ndarray  # (blocks, n_slots, LANES), of every rotation
     sin: np.ndarray  # (blocks, n_slots, LANES)
 
 

@@ -1,11 +1,12 @@
-"""The two inner steps of a restricted Boltzmann machine on tensors.
+"""A restricted Boltzmann machine on tensors: Gibbs steps, annealing walks and the step up the likelihood.
 
-On a CPU they run as compiled kernels over the active units; on any other device as the plain torch that stands
-beside each of them. Both draw the same uniforms, so they differ by the rounding of a sum at most.
+On a CPU they run as compiled kernels over the active units, on any other device as the plain torch below each of
+them. One Gibbs step draws the same uniforms in both, so these differ by the rounding of a sum at most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numba
@@ -13,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.random import kernel_key, uniforms
+from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, transpose
+from neurobench.kernels.rbm.walks import walk_layers, walk_units
+from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
 
@@ -55,6 +58,50 @@ def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0
 def conditional_torch(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
     p = torch.sigmoid(beta * (bias + x @ W))
     return Drawn(p, (uniforms(seed, tuple(p.shape), p.device) < p).float())
+
+
+def coins(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
+    """Float32, 0 or 1 with equal probability."""
+    return (uniforms(seed, shape, device) < 0.5).float()
+
+
+def anneal_layers(
+    rbm: RBM, betas: Sequence[float], seed: int, v: Tensor, h: Tensor, hidden_given: bool = False
+) -> tuple[Tensor, Tensor]:
+    """For each beta h ~ p(h|v), then v ~ p(v|h), greedily where it is infinite; with `hidden_given` the first h stays.
+
+    v (R, V), h (R, H) -> where the walk ends. Biases may be shared by all reads or one row a read: (R, V), (R, H).
+    """
+    if rbm.W.device.type != "cpu":
+        return anneal_layers_torch(rbm, betas, seed, v, h, hidden_given)
+    v, h, W = v.clone(), h.clone(), rbm.W.contiguous()
+    walked = as_arrays(RBM(W, torch.atleast_2d(rbm.a), torch.atleast_2d(rbm.b)))
+    downward, schedule, chunks = transposed(W).numpy(), np.asarray(betas, np.float32), numba.get_num_threads()
+    walk_layers(walked, downward, schedule, hidden_given, kernel_key(seed), chunks, v.numpy(), h.numpy())
+    return v, h
+
+
+def anneal_layers_torch(
+    rbm: RBM, betas: Sequence[float], seed: int, v: Tensor, h: Tensor, hidden_given: bool
+) -> tuple[Tensor, Tensor]:
+    """The same distribution from other draws."""
+
+    def redrawn(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
+        return (bias + x @ W > 0).float() if beta == np.inf else conditional_torch(x, W, bias, draw, beta).state
+
+    for s, beta in enumerate(betas):
+        if s > 0 or not hidden_given:
+            h = redrawn(v, rbm.W, rbm.b, beta, derive(seed, s, 0))
+        v = redrawn(h, rbm.W.t(), rbm.a, beta, derive(seed, s, 1))
+    return v, h
+
+
+def anneal_units(problem: Units, betas: Sequence[float], seed: int, x: Tensor, probability: float = 1.0) -> Tensor:
+    """One unit after the other for each beta; in a sweep each takes its turn with this probability.   (R, N)"""
+    x = x.clone()
+    schedule, chunks = np.asarray(betas, np.float32), numba.get_num_threads()
+    walk_units(as_arrays(problem), schedule, np.float32(probability), kernel_key(seed), chunks, x.numpy())
+    return x
 
 
 def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:

@@ -109,29 +109,22 @@ def choose(f: Tensor, y: Tensor, held_f: Tensor, held_y: Tensor, n_classes: int,
     Candidates are tried from the largest to the smallest, and every fit begins at the weights of one before. Where
     nothing is held out, `search.l2` is used as given and `readout_l2_chosen` is 0.
     """
-    l2, figures, start = search.l2, {"readout_l2_chosen": 0.0}, None
+    l2, figures = search.l2, {"readout_l2_chosen": 0.0}
+    start: Readout | None = None
     if len(held_y):
-        l2, start = _best(f, y, held_f, held_y, n_classes, search)
-        start = fit(f, y, n_classes, l2, search.iterations, start=start)
+        some = stratified(y, _SUBSET, search.seed)
+        f_some, y_some = f[some], y[some]
+        share = len(some) / len(y)  # N l2, which stands for the prior of the weights, is that of the fit of all samples
+        tried: dict[float, Readout] = {}
+        for candidate in sorted(search.candidates, reverse=True):
+            start = next(reversed(tried.values()), None)
+            tried[candidate] = fit(f_some, y_some, n_classes, candidate / share, search.iterations, start=start)
+        l2 = max(tried, key=lambda c: accuracy(tried[c], held_f, held_y))  # of equals the largest
+        start = fit(f, y, n_classes, l2, search.iterations, start=tried[l2])
         figures = {"readout_l2_chosen": 1.0, "readout_validation_accuracy": accuracy(start, held_f, held_y)}
         f, y = torch.cat([f, held_f]), torch.cat([y, held_y])
     readout = fit(f, y, n_classes, l2, search.iterations, start=start)
     return Chosen(readout, {**figures, "readout_l2": l2, "readout_train_accuracy": accuracy(readout, f, y)})
-
-
-def _best(
-    f: Tensor, y: Tensor, held_f: Tensor, held_y: Tensor, n_classes: int, search: Search
-) -> tuple[float, Readout]:
-    """The best candidate, and its readout of the subset. Of equals the largest."""
-    some = stratified(y, _SUBSET, search.seed)
-    f_some, y_some = f[some], y[some]
-    share = len(some) / len(y)  # N l2, which stands for the prior of the weights, is that of the fit of all samples
-    tried: dict[float, Readout] = {}
-    for l2 in sorted(search.candidates, reverse=True):
-        start = next(reversed(tried.values()), None)
-        tried[l2] = fit(f_some, y_some, n_classes, l2 / share, search.iterations, start=start)
-    l2 = max(tried, key=lambda c: accuracy(tried[c], held_f, held_y))
-    return l2, tried[l2]
 
 
 def stratified(y: Tensor, size: int, seed: int) -> Tensor:

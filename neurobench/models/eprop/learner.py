@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurobench.devices.learning_core.protocol import LearningCore
 from neurobench.kernels.random import derive
-from neurobench.models.common.schedules import FACTORS
+from neurobench.models.common.training import FACTORS
 from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes, input_map

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
-from neurobench.models.common.optim import Moments, at_rest, descend
+from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.hxtorch import checkpoint, network
 from neurobench.models.hxtorch.layers import softmax_gradient
 from neurobench.models.hxtorch.network import Activity, Network

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import did_you_mean
 from neurobench.config.spec import Record
-from neurobench.models.common import schedules
 from neurobench.models.learner import Step
 
 
@@ -57,9 +56,11 @@ def position(phases: Mapping[str, Phase], at: Step) -> Position:
 
 def learning_rate(phase: Phase, at: Position) -> float:
     """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
+    from neurobench.models.common import training  # torch with it, which a spec must not import
+
     if phase.schedule == "cosine":
-        return phase.lr * schedules.cosine(at.j, at.length)
-    return phase.lr * schedules.exponential(at.j, at.length, phase.gamma, phase.steps)
+        return phase.lr * training.cosine(at.j, at.length)
+    return phase.lr * training.exponential(at.j, at.length, phase.gamma, phase.steps)
 
 
 def phase_faults(phases: Any) -> list[Fault]:

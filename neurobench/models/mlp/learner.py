@@ -1,26 +1,24 @@
-"""The plain network learns."""
+"""The plain network learns; what a prediction of it costs."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, relu
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
-from neurobench.models.common.augment import moved
-from neurobench.models.common.optim import Moments, at_rest, descend
-from neurobench.models.common.schedules import one_cycle
+from neurobench.metrics.operations import Operations, population
+from neurobench.metrics.operations import linear as products
+from neurobench.models.common.training import Moments, at_rest, descend, moved, one_cycle
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
 
 _DROP, _MOVE = range(2)  # purposes of a draw
 
@@ -91,9 +89,7 @@ class MLPLearner:
         ours = {name: tuple(part.shape) for name, part in self.params.items()}
         theirs = {name: tuple(part.shape) for name, part in state.get("params", {}).items()}
         if ours != theirs:
-            raise UserError(
-                f"the checkpoint does not fit: {theirs} there, {ours} here. Use its settings, or train anew."
-            )
+            raise UserError(f"the checkpoint does not fit: {theirs}, not {ours}. Use its settings, or train anew.")
         with torch.no_grad():
             for name, part in self.params.items():
                 part.copy_(state["params"][name])
@@ -108,3 +104,14 @@ def dropout(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:
         return x
     survives = torch.rand(x.shape, generator=draw) >= rate
     return x * (survives.to(x) / (1 - rate)).to(x.device)
+
+
+@torch.no_grad()
+def operations(learner: MLPLearner, x: Any) -> Operations:
+    """Pixels are graded: all products are MACs."""
+    hidden, params = learner.hidden(x), learner.params
+    connections = [
+        products("hidden", params["hidden.weight"].detach(), learner.images(x).flatten(1), spikes=False),
+        products("out", params["out.weight"].detach(), hidden, spikes=False),
+    ]
+    return Operations(len(x), len(x), connections, [population("hidden", hidden)], parameters=params)

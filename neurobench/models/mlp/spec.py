@@ -16,7 +16,7 @@ class MLP(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.mlp.learner.MLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
-    operations: ClassVar[str] = "neurobench.models.mlp.operations.operations"
+    operations: ClassVar[str] = "neurobench.models.mlp.learner.operations"
 
     hidden: Annotated[int, Bound(1, 100_000)]
     dropout: Annotated[float, Bound(0, 1, below=True)]

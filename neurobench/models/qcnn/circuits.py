@@ -1,8 +1,7 @@
-"""Circuits of the hybrid network, run so that their outcome can be learned from, also where only counts are read."""
+"""Circuits of the hybrid network: their gates, their text in OpenQASM, and their gradients, also from counts alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import pi
 from typing import Any, Literal
@@ -50,6 +49,24 @@ def ring(n: int) -> list[tuple[int, int]]:
     return [(i, (i + 1) % n) for i in range(n)]
 
 
+def to_qasm(program: Program, sample: list[float] | None, shared: list[float]) -> str:
+    """The program in OpenQASM 3, with the gates of its standard library; wire i is q[i] and is read into c[i].
+
+    `sample`: the angles of one sample; None leaves them open, as inputs x0, x1, ... in radians.
+    Source: openqasm.com/versions/3.0.
+    """
+    inputs = [f"x{i}" for i in range(program.n_sample)]
+    angles = [*(inputs if sample is None else map(repr, sample)), *map(repr, shared)]
+    lines = ["OPENQASM 3.0;", 'include "stdgates.inc";']
+    lines += [f"input float[64] {name};" for name in inputs] if sample is None else []
+    lines += [f"qubit[{program.n}] q;", f"bit[{program.n}] c;"]
+    for gate in program.gates:
+        argument = "" if gate.slot is None else f"({angles[gate.slot]})"
+        lines.append(f"{gate.name}{argument} {', '.join(f'q[{wire}]' for wire in gate.wires)};")
+    lines += [f"c[{wire}] = measure q[{wire}];" for wire in range(program.n)]
+    return "\n".join(lines) + "\n"
+
+
 @dataclass(frozen=True)
 class CircuitRunner:
     """A circuit on a device, and how it is differentiated."""
@@ -69,8 +86,7 @@ class CircuitRunner:
         if self.gradient == "straight_through":
             exact = self.device.expectation(self.program, angles).values
             return exact + (self.measure(angles, derive(seed, 0)) - exact).detach()
-        rule = _ParameterShift if self.gradient == "param_shift" else _Spsa
-        return rule.apply(angles.sample, angles.shared, self, seed)
+        return _Measured.apply(angles.sample, angles.shared, self, seed)
 
     @torch.no_grad()
     def measure(self, angles: Angles, seed: int) -> Tensor:
@@ -87,9 +103,8 @@ class CircuitRunner:
         return 1 + {"param_shift": shifted, "spsa": 2}.get(self.gradient, 0)
 
 
-class _ParameterShift(torch.autograd.Function):
-    """d f / d angle = [f(angle + pi/2) - f(angle - pi/2)] / 2, exact for every gate exp(-i angle P/2), with noise
-    after the gate too. Source: Schuld et al., arXiv:1811.11184."""
+class _Measured(torch.autograd.Function):
+    """What was measured, differentiated by measuring again at other angles."""
 
     @staticmethod
     def forward(ctx: Any, sample: Tensor, shared: Tensor, runner: CircuitRunner, seed: int) -> Tensor:
@@ -100,46 +115,34 @@ class _ParameterShift(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        sample, shared = ctx.saved_tensors
-        shifted = _shifted(ctx.runner, Angles(sample, shared), ctx.seed)
-        slopes = torch.cat([ctx.runner.factor * ((plus - minus) * grad).sum(-1) for plus, minus in shifted])  # (S+W, B)
-        return slopes[: sample.shape[-1]].t(), slopes[sample.shape[-1] :].sum(1), None, None
+        rule = _parameter_shift if ctx.runner.gradient == "param_shift" else _spsa
+        return *rule(ctx.runner, Angles(*ctx.saved_tensors), ctx.seed, grad), None, None
 
 
-def _shifted(runner: CircuitRunner, angles: Angles, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of (slots, B, n_obs) with angles shifted by +-pi/2, some slots at a time, in order."""
+def _parameter_shift(runner: CircuitRunner, angles: Angles, seed: int, grad: Tensor) -> Angles:
+    """d f / d angle = [f(angle + pi/2) - f(angle - pi/2)] / 2, exact for every gate exp(-i angle P/2), with noise
+    after the gate too. Source: Schuld et al., arXiv:1811.11184."""
     n_sample, n_shared = runner.program.n_sample, runner.program.n_shared
     shifts = (pi / 2) * torch.eye(n_sample + n_shared, dtype=angles.sample.dtype, device=angles.sample.device)
     slots = max(1, _AT_ONCE // (2 * len(angles.sample) * 2**runner.program.n))
+    slopes = []  # of some slots at a time, in order, (slots, B)
     for number, part in enumerate(shifts.split(slots)):
         both = torch.cat([part, -part])[:, None]  # (2 slots, 1, S + W)
         stacked = Angles(angles.sample + both[..., :n_sample], angles.shared + both[..., n_sample:])
-        values = runner.measure(stacked, derive(seed, 1, number))
-        yield values[: len(part)], values[len(part) :]
+        plus, minus = runner.measure(stacked, derive(seed, 1, number)).split(len(part))  # (slots, B, n_obs)
+        slopes.append(runner.factor * ((plus - minus) * grad).sum(-1))
+    slope = torch.cat(slopes)
+    return Angles(slope[:n_sample].t(), slope[n_sample:].sum(1))
 
 
-class _Spsa(torch.autograd.Function):
+def _spsa(runner: CircuitRunner, angles: Angles, seed: int, grad: Tensor) -> Angles:
     """All angles nudged at once by +-c: slope_i = sign_i [f(+c signs) - f(-c signs)] / 2c, right on average.
 
     Source: Spall, IEEE Trans. Automatic Control 37 (1992) 332.
     """
-
-    @staticmethod
-    def forward(ctx: Any, sample: Tensor, shared: Tensor, runner: CircuitRunner, seed: int) -> Tensor:
-        ctx.save_for_backward(sample, shared)
-        ctx.runner, ctx.seed = runner, seed
-        return runner.measure(Angles(sample, shared), derive(seed, 0))
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        sample, shared = ctx.saved_tensors
-        generator = torch.Generator(sample.device).manual_seed(derive(ctx.seed, 2))
-        signs = [
-            torch.randint(2, part.shape, generator=generator, device=part.device).to(part.dtype) * 2 - 1
-            for part in (sample, shared)
-        ]
-        nudged = [Angles(sample + c * signs[0], shared + c * signs[1]) for c in (_NUDGE, -_NUDGE)]
-        plus, minus = (ctx.runner.measure(angles, derive(ctx.seed, 1, k)) for k, angles in enumerate(nudged))
-        slope = ((plus - minus) * grad).sum(-1) / (2 * _NUDGE)  # (B,)
-        return slope[:, None] * signs[0], slope.sum() * signs[1], None, None
+    generator = torch.Generator(angles.sample.device).manual_seed(derive(seed, 2))
+    signs = [torch.randint(2, x.shape, generator=generator, device=x.device).to(x.dtype) * 2 - 1 for x in angles]
+    nudged = [Angles(*(x + c * s for x, s in zip(angles, signs, strict=True))) for c in (_NUDGE, -_NUDGE)]
+    plus, minus = (runner.measure(part, derive(seed, 1, k)) for k, part in enumerate(nudged))
+    slope = ((plus - minus) * grad).sum(-1) / (2 * _NUDGE)  # (B,)
+    return Angles(slope[:, None] * signs[0], slope.sum() * signs[1])

@@ -1,23 +1,20 @@
-"""Figures beside the test accuracy: the first epochs as the tutorial prints them, classical twins, other devices."""
+"""Metrics besides test accuracy: the first epochs as the tutorial prints them, classical twins, other devices."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from neurobench.data.dataset import Split, Splits
+from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive
+from neurobench.models.learner import TrainingRecord
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.heads import QuantumHead
+from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Split, Splits
-    from neurobench.devices.circuit.protocol import CircuitDevice
-    from neurobench.models.learner import TrainingRecord
-    from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 FIRST_EPOCHS = 3  # whose figures the tutorial printed
 SHOTS = (1, 10, 100, 1024)
@@ -30,9 +27,7 @@ _SCORES, _DZ = 8, 9  # purposes of a draw
 @torch.no_grad()
 def tutorial_metrics(learner: HybridQCNNLearner, splits: Splits, record: TrainingRecord) -> dict[str, float]:
     figures = {**_first_epochs(record), **_classical(learner, splits)}
-    if learner.runner is not None:
-        figures |= _shots_and_noise(learner, splits.test, learner.runner)
-    return figures
+    return figures | _shots_and_noise(learner, splits.test, learner.runner) if learner.runner else figures
 
 
 def _first_epochs(record: TrainingRecord) -> dict[str, float]:
@@ -45,7 +40,7 @@ def _first_epochs(record: TrainingRecord) -> dict[str, float]:
 
 
 def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
-    """Test accuracy of the twin that is best on validation, and by how much the hybrid network exceeds it."""
+    """Test accuracy of the twin best on validation, and the hybrid network's gain over it."""
     if not learner.classical:
         return {}
     best = learner.classical[0]
@@ -53,33 +48,31 @@ def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
         measured = _accuracies(learner, splits.validation)
         best = max(learner.classical, key=lambda head: measured[head])
     measured = _accuracies(learner, splits.test)
-    hybrid, classical = measured[learner.spec.head], measured[best]
-    return {"classical_accuracy": classical, "gain_over_classical": hybrid - classical}
+    return {"classical_accuracy": measured[best], "gain_over_classical": measured[learner.spec.head] - measured[best]}
 
 
 def _accuracies(learner: HybridQCNNLearner, split: Split) -> dict[str, float]:
-    """Of each network, by head."""
+    """By head."""
     batches = [learner.measure(split.batch(index)).named() for index in torch.arange(len(split)).split(_BLOCK)]
-    names: dict[str, str] = {head: f"{head}_accuracy" for head in learner.classical}
-    names[learner.spec.head] = "correct"
+    names = {learner.spec.head: "correct"} | {head: f"{head}_accuracy" for head in learner.classical}
     return {head: sum(sums[name] for sums in batches) / len(split) for head, name in names.items()}
 
 
 def _shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> dict[str, float]:
-    """The same parameters with fewer shots, and where the device is noisy, what that changes on SAMPLED images."""
+    """The same parameters with fewer shots; of a noisy device, also without noise, on SAMPLED images."""
     ideal = runner.device.ideal()
     if ideal is not runner.device:
         test = test.head(SAMPLED)
     figures = {f"accuracy_at_{n}_shots": accuracy(learner, test, replace(runner, shots=n)) for n in SHOTS}
     exact = scores(learner, test, replace(runner, shots=None))
     y = test.y.to(exact.device)
-    figures["exact_accuracy"] = _accuracy(exact, y)
+    figures["exact_accuracy"] = float((exact.argmax(1) == y).double().mean())
     figures |= likelihood(learner.main.head.probabilities(exact), y)
     if ideal is runner.device:
         return figures
     figures["ideal_accuracy"] = accuracy(learner, test, replace(runner, device=ideal, shots=None))
-    figures["accuracy_lost_at_1024_shots"] = figures["ideal_accuracy"] - figures["accuracy_at_1024_shots"]
-    figures["accuracy_lost_at_100_shots"] = figures["ideal_accuracy"] - figures["accuracy_at_100_shots"]
+    for n in (1024, 100):
+        figures[f"accuracy_lost_at_{n}_shots"] = figures["ideal_accuracy"] - figures[f"accuracy_at_{n}_shots"]
     for name, device in runner.device.variants().readout.items():
         figures[f"mean_abs_dz_{name}"] = mean_abs_dz(learner, test, device)
     return figures
@@ -101,7 +94,7 @@ def likelihood(probabilities: Tensor, y: Tensor) -> dict[str, float]:
 
 
 def scores(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> Tensor:
-    """(N, classes) of the hybrid network with its circuit run in this way."""
+    """(N, classes) of the hybrid network with this runner."""
     blocks = []
     for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
         seed = derive(learner.seeds.training, _SCORES, runner.shots or 0, number)
@@ -110,11 +103,8 @@ def scores(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> T
 
 
 def accuracy(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> float:
-    return _accuracy(scores(learner, split, runner), split.y)
-
-
-def _accuracy(scores: Tensor, y: Tensor) -> float:
-    return float((scores.argmax(1) == y.to(scores.device)).double().mean())
+    guess = scores(learner, split, runner).argmax(1)
+    return float((guess == split.y.to(guess.device)).double().mean())
 
 
 def mean_abs_dz(learner: HybridQCNNLearner, split: Split, device: CircuitDevice, shots: int | None = None) -> float:

@@ -1,10 +1,10 @@
-"""All figures of a run: images, training, and where there is one, the circuit and what its device makes of it."""
+"""Figures of a run: images, training, and of a circuit its gates and its accuracy under shots and noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -12,22 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
+from neurobench.data.dataset import Split
+from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.models.learner import TrainingRecord
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.comparisons import accuracy, mean_abs_dz
+from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
 from neurobench.problems.circuit import Angles, Gate, Program
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Split
-    from neurobench.devices.circuit.protocol import CircuitDevice
-    from neurobench.models.learner import TrainingRecord
-    from neurobench.models.qcnn.learner import HybridQCNNLearner
 
 BLUE, RED, GREEN, ORANGE, PURPLE = "#1f4e79", "#b2182b", "#7aa6a1", "#d1752c", "#8c6bb1"
 FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # gates
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)
 _SHOWN = 6  # images
-_SEARCHED = 1000  # test images among which mistakes are looked for
+_SEARCHED = 1000  # test images searched for mistakes
 _IMAGES = 500  # of the test set, for the figures of devices
 _WIDEST = 40  # columns of a diagram; a longer circuit is cut
 
@@ -67,7 +65,7 @@ def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
 
 
 def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
-    """Training loss and error an epoch, running means while the networks change."""
+    """Training loss and error by epoch, running means while the networks change."""
     epochs = range(1, len(record.epochs) + 1)
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -95,42 +93,34 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     noise = device.variants().noise
     figure = Figure(figsize=(9.6 if noise else 5.2, 5.4), layout="constrained")
     grid = figure.subplots(2, 2 if noise else 1, sharey="row", squeeze=False)
-    for (name, one), colour in zip(devices.items(), (GREEN, BLUE), strict=False):
-        accuracies = [accuracy(learner, test, replace(runner, device=one, shots=n)) for n in SHOTS]
-        errors = [mean_abs_dz(learner, test, one, shots=n) for n in SHOTS]
-        grid[0, 0].plot(SHOTS, accuracies, marker="o", color=colour, label=name)
-        grid[1, 0].plot(SHOTS, errors, marker="o", color=colour, label=name)
-    _label(list(grid[:, 0]), "shots of each circuit")
-    grid[1, 0].legend(frameon=False)
+
+    def plot(axes: Any, x: Sequence[float], runners: list[CircuitRunner], colours: list[str], **style: Any) -> None:
+        errors = [mean_abs_dz(learner, test, one.device, one.shots) for one in runners]
+        accuracies = [accuracy(learner, test, one) for one in runners]
+        for one, values, colour in zip(axes, (accuracies, errors), colours, strict=True):
+            one.plot(x, values, marker="o", color=colour, **style)
+
+    for (label, one), colour in zip(devices.items(), (GREEN, BLUE), strict=False):
+        plot(grid[:, 0], SHOTS, [replace(runner, device=one, shots=n) for n in SHOTS], [colour] * 2, label=label)
+    _label(grid[:, 0], "shots of each circuit")
     if noise:
-        _against_noise(learner, test, noise, list(grid[:, 1]))
+        levels = [level for level in noise if level > 0]
+        for shots, style, label in ((None, "-", "exact"), (100, "--", "100 shots"), (1, ":", "1 shot")):
+            runners = [replace(runner, device=noise[level], shots=shots) for level in levels]
+            plot(grid[:, 1], levels, runners, [BLUE, RED], linestyle=style, label=label)
+        _label(grid[:, 1], "noise, times that of the device")
     figure.suptitle(f"the first {len(test)} test images", fontsize=10)
     return figure
 
 
-def _against_noise(
-    learner: HybridQCNNLearner, test: Split, noise: Mapping[float, CircuitDevice], axes: list[Axes]
-) -> None:
-    assert learner.runner is not None
-    levels = [level for level in noise if level > 0]
-    for shots, style in ((None, "-"), (100, "--"), (1, ":")):
-        label = "exact" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"
-        runners = [replace(learner.runner, device=noise[level], shots=shots) for level in levels]
-        accuracies = [accuracy(learner, test, runner) for runner in runners]
-        errors = [mean_abs_dz(learner, test, noise[level], shots) for level in levels]
-        axes[0].plot(levels, accuracies, style, marker="o", color=BLUE, label=label)
-        axes[1].plot(levels, errors, style, marker="o", color=RED, label=label)
-    _label(axes, "noise, times that of the device")
-    axes[1].legend(frameon=False)
-
-
-def _label(axes: list[Axes], x: str) -> None:
+def _label(axes: Any, x: str) -> None:
     for one, name in zip(axes, ("test accuracy", "mean |dZ|"), strict=True):
         one.set_xscale("log")
         one.set_ylabel(name)
         one.grid(alpha=0.3)
     axes[1].set_yscale("log")
     axes[1].set_xlabel(x)
+    axes[1].legend(frameon=False)
 
 
 def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
@@ -154,20 +144,24 @@ def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) ->
     above.plot(theta[::6, 0].cpu(), p_one, ".", color=RED, markersize=5, label="device, 100 shots")
     above.axhline(0.5, color="gray", linewidth=0.8, linestyle=":")
     above.set_ylabel("P(1), the score of class 0")
-    above.legend(frameon=False, fontsize=8)
     for digit, colour in ((0, BLUE), (1, ORANGE)):
         below.hist(z[test.y == digit, 0].cpu(), bins=60, color=colour, alpha=0.7, label=f"class {digit}")
-    below.legend(frameon=False, fontsize=8)
     below.set_ylabel("test images")
     below.set_xlabel("angle z (rad)")
     for axes in (above, below):
+        axes.legend(frameon=False, fontsize=8)
         axes.grid(alpha=0.3)
     return figure
 
 
 def diagram(program: Program) -> Figure:
     """Wires from left to right, gates in the first column that is free."""
-    placed = _placed(program.gates, program.n)
+    placed, free = [], [0] * program.n  # a gate of two wires takes all wires between them too
+    for gate in program.gates:
+        span = slice(min(gate.wires), max(gate.wires) + 1)
+        column = max(free[span])
+        free[span] = [column + 1] * len(free[span])
+        placed.append((column, gate))
     last = max((column for column, _ in placed), default=0)
     width = min(last, _WIDEST) + 3
     figure = Figure(figsize=(1.2 + 0.62 * width, 0.9 + 0.55 * program.n), layout="constrained")
@@ -191,19 +185,6 @@ def diagram(program: Program) -> Figure:
     return figure
 
 
-def _placed(gates: tuple[Gate, ...], n: int) -> list[tuple[int, Gate]]:
-    """Each gate with its column. A gate of two wires takes all wires between them too."""
-    free = [0] * n
-    placed = []
-    for gate in gates:
-        span = range(min(gate.wires), max(gate.wires) + 1)
-        column = max(free[wire] for wire in span)
-        for wire in span:
-            free[wire] = column + 1
-        placed.append((column, gate))
-    return placed
-
-
 def _draw(axes: Axes, column: int, gate: Gate, program: Program) -> None:
     if len(gate.wires) == 1:
         label, colour = gate.name.upper(), FIXED
@@ -213,16 +194,13 @@ def _draw(axes: Axes, column: int, gate: Gate, program: Program) -> None:
             label, colour = f"{label}\nw{gate.slot - program.n_sample}", LEARNED
         _box(axes, column, gate.wires[0], label, colour)
         return
-    first, second = gate.wires
     marker, size = ("o", 6) if gate.name == "cz" else ("P", 9)
-    axes.plot([column, column], [first, second], color="black", linewidth=1.2)
-    axes.plot(column, first, "o", color="black", markersize=6)
-    axes.plot(column, second, marker, color="black", markersize=size)
+    axes.plot([column, column], gate.wires, color="black", linewidth=1.2)
+    axes.plot(column, gate.wires[0], "o", color="black", markersize=6)
+    axes.plot(column, gate.wires[1], marker, color="black", markersize=size)
 
 
 def _box(axes: Axes, column: float, wire: int, label: str, colour: str) -> None:
-    shape = FancyBboxPatch(
-        (column - 0.36, wire - 0.36), 0.72, 0.72, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="black"
-    )
-    axes.add_patch(shape)
+    corner, style = (column - 0.36, wire - 0.36), "round,pad=0.02"
+    axes.add_patch(FancyBboxPatch(corner, 0.72, 0.72, boxstyle=style, facecolor=colour, edgecolor="black"))
     axes.text(column, wire, label, ha="center", va="center", fontsize=7, linespacing=0.95)

@@ -1,21 +1,24 @@
-"""Heads: from the trunk's numbers z (B, n) to scores of the classes, by a circuit or by its classical twin."""
+"""Heads, from the trunk's numbers z (B, n) to scores of the classes by a circuit or its classical twin; and a trunk
+with a head, in training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import pi
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from neurobench.models.qcnn import circuits
+from neurobench.models.common.training import Moments, at_rest, descend
+from neurobench.models.qcnn import circuits, network
+from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.network import Part, affine
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.problems.circuit import Angles, Program
 
 _SMALLEST = 1e-6  # probability whose logarithm is taken
-
 Parameters = Mapping[str, Tensor]
 
 
@@ -66,7 +69,7 @@ class Sigmoid(TwoClass):
 
 
 class Readout:
-    """Features (B, F) in [-1, 1] times a gain that is learned, linear to logits of any number of classes."""
+    """Features (B, F) in [-1, 1] times a learned gain, linear to logits of any number of classes."""
 
     program: Program | None = None
 
@@ -101,10 +104,8 @@ class Layered(Readout):
         self.n_features = len(self.program.observables)
 
     def parts(self) -> dict[str, Part]:
-        weights = {"w": Part((self.depth, self.n, 2), "normal", 0.1)}
-        if self.reupload:
-            weights["s"] = Part((self.depth, self.n), "equal", 1.0)
-        return {**weights, **super().parts()}
+        again = {"s": Part((self.depth, self.n), "equal", 1.0)} if self.reupload else {}
+        return {"w": Part((self.depth, self.n, 2), "normal", 0.1), **again, **super().parts()}
 
     def angles(self, p: Parameters, z: Tensor) -> Angles:
         x = torch.tanh(z) * (pi / 2)
@@ -132,3 +133,52 @@ class MLP(Readout):
 QuantumHead = Binary | Layered
 Head = QuantumHead | Sigmoid | Tanh | MLP
 HEADS: dict[str, type[Head]] = {"binary": Binary, "sigmoid": Sigmoid, "linear": Layered, "tanh": Tanh, "mlp": MLP}
+
+
+class Trainable:
+    """A trunk and a head: parameters and their optimiser. Images x are (B, C, H, W); `runner` is for a head with a
+    circuit, `seed` decides its draws."""
+
+    def __init__(self, spec: HybridQCNN, head: str, shape: tuple[int, ...], classes: int, seed: int, device: Any):
+        self.head = HEADS[head](spec, classes)
+        self.weight_decay = spec.weight_decay or 0.0
+        self.parts = {**network.trunk_parts(shape, spec.n_qubits or 1), **self.head.parts()}
+        self.params = network.initial(self.parts, seed).to(device)  # (P,)
+        self.moments = at_rest([self.params])
+
+    def named(self) -> dict[str, Tensor]:
+        """The parameters by name, as views."""
+        return network.views(self.parts, self.params)
+
+    def features(self, p: Mapping[str, Tensor], z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
+        """(B, n) -> (B, features) in [-1, 1]: the circuit's observables, or a classical head's units."""
+        if isinstance(self.head, QuantumHead):
+            assert runner is not None
+            return runner.run(self.head.angles(p, z), seed)
+        return self.head.features(p, z)
+
+    def scores(self, x: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
+        """(B, classes) without dropout."""
+        p = self.named()
+        return self.head.scores(p, self.features(p, network.trunk(p, x).z, runner, seed))
+
+    def learn(
+        self, x: Tensor, y: Tensor, mask: Tensor | None, lr: float, runner: CircuitRunner | None, seed: int
+    ) -> tuple[float, int]:
+        """One step of Adam on the mean loss. Returns the summed loss and the number of correct predictions."""
+        flat = self.params.detach().requires_grad_()
+        p = network.views(self.parts, flat)
+        scores = self.head.scores(p, self.features(p, network.trunk(p, x, mask).z, runner, seed))
+        loss = self.head.losses(scores, y, runner.shots if runner else None).mean()
+        (g,) = torch.autograd.grad(loss, flat)
+        self.moments = descend([self.params], [g], self.moments, lr, weight_decay=self.weight_decay)
+        return float(loss.detach()) * len(y), int((scores.detach().argmax(1) == y).sum())
+
+    def state_dict(self) -> dict[str, Any]:
+        (m,), (v,), t = self.moments
+        return {"params": self.params.clone(), "m": m.clone(), "v": v.clone(), "t": t}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.params.copy_(state["params"])
+        m, v = (state[name].to(self.params.device, copy=True) for name in ("m", "v"))
+        self.moments = Moments([m], [v], state["t"])

@@ -1,32 +1,33 @@
-"""The hybrid network learns, and its classical twins beside it on the same batches."""
+"""The hybrid network learns, with its classical twins on the same batches; its file and its operations."""
 
 from __future__ import annotations
 
 import math
 import warnings
-import zlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.kernels.random import derive
-from neurobench.models.common.augment import moved
-from neurobench.models.common.schedules import FACTORS
+from neurobench.data.dataset import Batch, Split
+from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.kernels.random import derive, fingerprint
+from neurobench.metrics.operations import Operations, convolution, linear, population
+from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
-from neurobench.models.qcnn.circuits import CircuitRunner
+from neurobench.models.qcnn.circuits import CircuitRunner, to_qasm
+from neurobench.models.qcnn.heads import Readout, Sigmoid, Trainable
 from neurobench.models.qcnn.spec import HybridQCNN
-from neurobench.models.qcnn.trainable import Trainable
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
-    from neurobench.devices.circuit.protocol import CircuitDevice
 
 _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
+CIRCUIT = (
+    "a gate is no product of an input and a weight: effective_macs and dense_operations are those of the classical "
+    "layers; circuits, shots and modelled seconds stand in device_costs"
+)
 
 
 class HybridQCNNLearner:
@@ -45,20 +46,19 @@ class HybridQCNNLearner:
         self.main = self.networks[spec.head]
         self.runner: CircuitRunner | None = None  # of circuits, to predict
         self.learning_runner: CircuitRunner | None = None  # and to learn
-        program = self.main.head.program
-        if program is not None:
+        if (program := self.main.head.program) is not None:
             circuit, factor = devices["circuit"], 1.0 if spec.shift_without_half else 0.5
             self.runner = self.learning_runner = CircuitRunner(circuit, program, spec.shots, spec.gradient, factor)
             if spec.train_on == "ideal":
                 self.learning_runner = CircuitRunner(circuit.ideal(), program, None, "autograd")
+        self.learning_runners = {head: self.learning_runner if head == spec.head else None for head in self.networks}
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Warn what an epoch would cost on the device, before any of it is spent."""
+        """Warn of what an epoch would cost on the real device."""
         cost = self._epoch_cost(len(train))
-        if cost.get("qpu_seconds"):
+        if hours := cost.get("qpu_seconds", 0) / 3600:
             work = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
-            hours = f"{cost['qpu_seconds'] / 3600:.3g} h"
-            warnings.warn(f"an epoch of training would take {hours} on the real processor: {work}", stacklevel=2)
+            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {work}", stacklevel=2)
 
     def _epoch_cost(self, samples: int) -> dict[str, float]:
         if (runner := self.learning_runner) is None:
@@ -69,21 +69,19 @@ class HybridQCNNLearner:
         return {"circuits": circuits, **modelled}
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam of each network, with the same images dropped in the same places."""
+        """One step of Adam of each network, with the same dropout and jitter."""
         spec, seed = self.spec, self.seeds.training
         x, y = self.images(batch.x), batch.y.to(self.device)
         if spec.batch_one and len(y) != 1:
-            raise UserError(
-                f"batch_one=true, as in the tutorial's view(1, -1), takes one image at a time, not {len(y)}. "
-                "Set training.batch_size=1, or model.batch_one=false."
-            )
+            sentence = f"batch_one=true, as in the tutorial's view(1, -1), takes one image at a time, not {len(y)}. "
+            raise UserError(sentence + "Set training.batch_size=1, or model.batch_one=false.")
         dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
         mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
         x = moved(x, spec.jitter, derive(seed, _MOVE, at.k))
         assert spec.lr is not None  # `for_task` leaves nothing open
         lr = FACTORS[spec.schedule](at.k, at.n) * spec.lr
         sums = {
-            head: net.learn(x, y, mask, lr, self._learning_runner_of(net), derive(seed, _LEARN, at.k))
+            head: net.learn(x, y, mask, lr, self.learning_runners[head], derive(seed, _LEARN, at.k))
             for head, net in self.networks.items()
         }
         for loss, _ in sums.values():
@@ -93,30 +91,23 @@ class HybridQCNNLearner:
 
     @torch.no_grad()
     def measure(self, batch: Batch) -> Sums:
-        """With circuits run as they are to learn; `predict` runs them on the device in any case."""
+        """With circuits run as in learning; `predict` always runs them on the device."""
         x, y = self.images(batch.x), batch.y.to(self.device)
-        scores = {
-            head: net.scores(x, self._learning_runner_of(net), self.predict_seed(x))
-            for head, net in self.networks.items()
-        }
-        loss = float(self.main.losses(scores[self.spec.head], y, self.learning_runner).sum())
+        seed, runners = self.predict_seed(x), self.learning_runners
+        scores = {head: net.scores(x, runners[head], seed) for head, net in self.networks.items()}
+        shots = self.learning_runner.shots if self.learning_runner else None
+        loss = float(self.main.head.losses(scores[self.spec.head], y, shots).sum())
         return self._sums(loss, {head: int((each.argmax(1) == y).sum()) for head, each in scores.items()})
 
-    def _learning_runner_of(self, net: Trainable) -> CircuitRunner | None:
-        return self.learning_runner if net is self.main else None
-
     def _sums(self, loss: float, correct: Mapping[str, int]) -> Sums:
-        """`correct` by head."""
         extra = {f"{head}_accuracy": float(correct[head]) for head in self.classical}
         return Sums(loss, float(correct[self.spec.head]), extra)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn. For the record: parameters, and what training would cost on the device."""
-        figures = {"parameters": float(len(self.main.params))}
-        for head in self.classical:
-            figures[f"{head}_parameters"] = float(len(self.networks[head].params))
-        cost, epochs = self._epoch_cost(len(train)), len(record.epochs)
-        return figures | {f"training_{name}": value * epochs for name, value in cost.items()}
+        """Numbers of parameters, and what training would cost on the device."""
+        sizes = {f"{head}_parameters": float(len(self.networks[head].params)) for head in self.classical}
+        cost = {f"training_{name}": each * len(record.epochs) for name, each in self._epoch_cost(len(train)).items()}
+        return {"parameters": float(len(self.main.params)), **sizes, **cost}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
@@ -125,44 +116,75 @@ class HybridQCNNLearner:
         return self.main.scores(x, self.runner, self.predict_seed(x))
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "settings": self._settings(),
-            "members": {head: net.state_dict() for head, net in self.networks.items()},
-        }
+        members = {head: net.state_dict() for head, net in self.networks.items()}
+        return {"format": FORMAT, "settings": self._settings(), "members": members}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
         if state.get("format") != FORMAT or "members" not in state:
-            raise UserError(
-                f"the checkpoint is not one of hybrid_qcnn in format {FORMAT}; train one with this version."
-            )
+            raise UserError(f"this is no checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
         theirs, ours = state["settings"], self._settings()
         differing = [f"{key}={theirs.get(key)} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
         if differing:
-            raise UserError(
-                f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or train anew."
-            )
+            raise UserError(f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or retrain.")
         for head, net in self.networks.items():
             net.load_state_dict(state["members"][head])
 
     def _settings(self) -> dict[str, Any]:
-        """All that the parameters' shapes and meaning depend on."""
+        """What the parameters' shapes and meaning depend on."""
         settings = {name: getattr(self.spec, name) for name in ("head", "n_qubits", "depth", "reupload", "zz")}
         task = {"classes": self.task.n_classes, "shape": list(self.task.shape)}
         return {**settings, "classical": list(self.classical), **task}
 
     def images(self, x: Any) -> Tensor:
-        """Raises UserError for what is no batch of images like those that the network was built for."""
+        """Raises UserError for anything but a batch of images of the task's shape."""
         if not isinstance(x, Tensor) or x.dtype != torch.float32 or tuple(x.shape[1:]) != self.task.shape or not len(x):
             seen = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-            raise UserError(
-                f"images must be float32 (B, {', '.join(map(str, self.task.shape))}) with B at least 1, not {seen}"
-            )
+            shape = ", ".join(map(str, self.task.shape))
+            raise UserError(f"images must be float32 (B, {shape}) with B at least 1, not {seen}")
         return x.to(self.device)
 
     def predict_seed(self, x: Tensor) -> int:
         """The same images meet the same draws."""
         if self.spec.shots is None:
             return 0
-        return derive(self.seeds.training, _PREDICT, zlib.crc32(x.cpu().contiguous().numpy().tobytes()))
+        return derive(self.seeds.training, _PREDICT, fingerprint(x))
+
+
+def exports(learner: HybridQCNNLearner) -> Mapping[str, Callable[[], bytes]]:
+    """The circuit with its learned weights; the angles that the trunk makes of an image stay open. Nothing of a
+    classical head."""
+    if (runner := learner.runner) is None:
+        return {}
+    weights = learner.main.named().get("w")
+    shared = [] if weights is None else weights.flatten().double().tolist()
+    return {"qasm3": lambda: to_qasm(runner.program, None, shared).encode()}
+
+
+@torch.no_grad()
+def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
+    """Of the classical layers. Pixels are graded and 0 becomes -1: they are MACs, and none is saved. Activations are
+    counted where they are computed: ReLU after pooling. Rescaling by `gain` is no layer of synapses."""
+    x = learner.images(x)
+    head, p = learner.main.head, learner.main.named()
+    act = network.trunk(p, x)
+    features = learner.main.features(p, act.z, learner.runner, learner.predict_seed(x))
+    activations = {"conv1": act.first, "conv2": act.second, "hidden": act.hidden}
+    if isinstance(head, Sigmoid):
+        activations["probability"] = (1 - features) / 2
+    if isinstance(head, Readout):
+        activations["tanh"] = torch.tanh(act.z)
+    connections = [
+        convolution("conv1", p["conv1.weight"], act.x, spikes=False),
+        convolution("conv2", p["conv2.weight"], act.first, spikes=False),
+        linear("hidden", p["hidden.weight"], act.second.flatten(1), spikes=False),
+        linear("z", p["z.weight"], act.hidden, spikes=False),
+    ]
+    if "mix" in p:
+        connections.append(linear("mix", p["mix"], activations["tanh"], spikes=False))
+        activations["mix"] = features
+    if "out.weight" in p:
+        connections.append(linear("out", p["out.weight"], p["gain"] * features, spikes=False))
+    populations = [population(name, outputs) for name, outputs in activations.items()]
+    undefined = {"circuit_operations": CIRCUIT} if head.program else {}
+    return Operations(len(x), len(x), connections, populations, parameters=p, undefined=undefined)

@@ -1,4 +1,4 @@
-"""The network's parameters, all in one flat vector, and the trunk that they make."""
+"""The network's parameters in one flat vector, and its trunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHANNELS, HIDDEN, KERNEL = (6, 16), 64, 5
 
 
 class Part(NamedTuple):
-    """A parameter's shape, and how it begins: uniform in +-spread, normal with sd spread, or all equal to it."""
+    """A parameter's shape and initial values: uniform in +-spread, normal with sd spread, or all equal to it."""
 
     shape: tuple[int, ...]
     begin: str
@@ -22,14 +22,11 @@ class Part(NamedTuple):
 
 
 def trunk_parts(shape: tuple[int, ...], n: int) -> dict[str, Part]:
-    """Of a trunk from images (C, H, W) to n numbers. Convolutions and linear layers begin as torch's."""
+    """Of a trunk from images (C, H, W) to n numbers. Convolutions and linear layers are initialised as torch's."""
     flat = CHANNELS[1] * math.prod(((side - 4) // 2 - 4) // 2 for side in shape[1:])
-    return {
-        **affine("conv1", (CHANNELS[0], shape[0], KERNEL, KERNEL)),
-        **affine("conv2", (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)),
-        **affine("hidden", (HIDDEN, flat)),
-        **affine("z", (n, HIDDEN)),
-    }
+    conv1, conv2 = (CHANNELS[0], shape[0], KERNEL, KERNEL), (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)
+    layers = {"conv1": conv1, "conv2": conv2, "hidden": (HIDDEN, flat), "z": (n, HIDDEN)}
+    return {key: part for name, weight in layers.items() for key, part in affine(name, weight).items()}
 
 
 def affine(name: str, shape: tuple[int, ...]) -> dict[str, Part]:
@@ -44,12 +41,12 @@ def initial(parts: Mapping[str, Part], seed: int) -> Tensor:
     values = []
     for part in parts.values():
         size = math.prod(part.shape)
-        if part.begin == "uniform":
-            values.append((2 * torch.rand(size, generator=generator) - 1) * part.spread)
+        if part.begin == "equal":
+            values.append(torch.full((size,), part.spread))
         elif part.begin == "normal":
             values.append(torch.randn(size, generator=generator) * part.spread)
         else:
-            values.append(torch.full((size,), part.spread))
+            values.append((2 * torch.rand(size, generator=generator) - 1) * part.spread)
     return torch.cat(values)
 
 
@@ -60,7 +57,7 @@ def views(parts: Mapping[str, Part], flat: Tensor) -> dict[str, Tensor]:
 
 
 class Activity(NamedTuple):
-    """What enters each layer of the trunk, and what leaves the last."""
+    """The input of each layer of the trunk, and the output of the last."""
 
     x: Tensor  # (B, C, H, W) in [-1, 1]
     first: Tensor  # (B, 6, ...) pooled, after ReLU
@@ -97,6 +94,5 @@ def dropout_mask(batch: int, rate: float, seed: int, device: torch.device) -> Te
     """(B, 16): 0 for a dropped channel, else 1 / (1 - rate)."""
     if rate == 0:
         return None
-    generator = torch.Generator().manual_seed(seed)
-    keep = torch.rand(batch, CHANNELS[1], generator=generator) >= rate
+    keep = torch.rand(batch, CHANNELS[1], generator=torch.Generator().manual_seed(seed)) >= rate
     return (keep / (1 - rate)).to(device)

@@ -1,4 +1,4 @@
-"""What a configuration says about the hybrid network: parameters, their bounds, and nothing heavy."""
+"""Parameters of the hybrid network and their bounds; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class HybridQCNN(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.qcnn.learner.HybridQCNNLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     figures: ClassVar[str] = "neurobench.models.qcnn.figures.all_figures"
-    exports: ClassVar[str] = "neurobench.models.qcnn.exports.exports"
-    operations: ClassVar[str] = "neurobench.models.qcnn.operations.operations"
+    exports: ClassVar[str] = "neurobench.models.qcnn.learner.exports"
+    operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
@@ -56,10 +56,8 @@ class HybridQCNN(ModelSpec):
     circuit: Annotated[str, Uses("circuit")]
 
     def for_task(self, task: Task) -> HybridQCNN:
-        """The same with nothing left open. Raises UserError where it is not for this task."""
-        head = self.head
-        if head == "auto":
-            head = "binary" if task.n_classes == 2 else "linear"
+        """The same with nothing left open. Raises UserError where it does not fit the task."""
+        head = ("binary" if task.n_classes == 2 else "linear") if self.head == "auto" else self.head
         chosen = {name: value for name, value in _defaults(head).items() if getattr(self, name) in (None, "auto")}
         try:
             spec = replace(self, head=head, **chosen)
@@ -72,9 +70,7 @@ class HybridQCNN(ModelSpec):
                 "digits: dataset.digits=[0,1]"
             )
         if min(task.shape[1:]) < SMALLEST_SIDE:
-            raise UserError(
-                f"images of {task.shape[1:]} pixels are too small; at least {SMALLEST_SIDE} a side are wanted"
-            )
+            raise UserError(f"images of {task.shape[1:]} pixels are too small; each side needs {SMALLEST_SIDE} or more")
         return spec
 
     def demand(self, task: Task) -> Demand:
@@ -82,9 +78,6 @@ class HybridQCNN(ModelSpec):
         return Demand(qubits=(spec.n_qubits or 1) if spec.head in QUANTUM else 1)
 
     def conflicts(self) -> list[Fault]:
-        return [*self._head_faults(), *self._gradient_faults()]
-
-    def _head_faults(self) -> list[Fault]:
         faults = []
         n, classical = self.n_qubits or 1, self.classical or ()
         if self.head in TWO_CLASS and n != 1:
@@ -97,25 +90,16 @@ class HybridQCNN(ModelSpec):
             faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
         if "sigmoid" in classical and n != 1:
             faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
-        return faults
-
-    def _gradient_faults(self) -> list[Fault]:
-        faults = []
         if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
-            faults.append(
-                (
-                    "gradient",
-                    f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
-                    "gradient=param_shift, or shots=null, or train_on=ideal",
-                )
-            )
+            sentence = f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
+            faults.append(("gradient", sentence + "gradient=param_shift, or shots=null, or train_on=ideal"))
         if self.shift_without_half and self.gradient != "param_shift":
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
 
 
 def _defaults(head: str) -> dict[str, Any]:
-    """What a head takes where the configuration leaves it open. conf/model/hybrid_qcnn.yaml tells how it was found."""
+    """A head's values where the configuration leaves them open. Source: conf/model/hybrid_qcnn.yaml."""
     if head in TWO_CLASS:
         rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
         return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}

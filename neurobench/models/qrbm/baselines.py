@@ -1,4 +1,4 @@
-"""What a QRBM has to be measured against: no machine at all, and scikit-learn's machine."""
+"""Baselines of the QRBM: no machine at all, and scikit-learn's machine."""
 
 from __future__ import annotations
 
@@ -11,23 +11,17 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 from torch.nn.functional import cross_entropy
 
-from neurobench.data.dataset import Batch, Split
+from neurobench.data.dataset import Batch
 from neurobench.kernels.random import derive
 from neurobench.models.common.readout import scores
-from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
-from neurobench.models.qrbm.classifier import Classifier, MachineClassifier, require_images
-from neurobench.models.qrbm.spec import PixelsLR, SklearnRBM
+from neurobench.models.learner import Divergence, Seeds, Step, Sums, Task
+from neurobench.models.qrbm.classifier import Classifier, MachineClassifier
+from neurobench.models.qrbm.spec import SklearnRBM
 from neurobench.problems.rbm import RBM
 
 
 class PixelsLearner(Classifier):
     """Logistic regression on pixels: nothing is learned before it is finalized."""
-
-    def __init__(self, spec: PixelsLR, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
-        super().__init__(spec, task, seeds, device)
-
-    def start(self, train: Split, initial: Initial | None) -> None:
-        require_images(train.x)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """The loss of weights that are still 0."""
@@ -38,12 +32,8 @@ class PixelsLearner(Classifier):
         logits = scores(self.readout, f) if self.readout else f.new_zeros(len(f), self.task.n_classes)
         return Sums(float(cross_entropy(logits, y, reduction="sum")))
 
-    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout."""
-        return self.fit_readout(self.features(train.x), train, validation)
 
-
-# All that `partial_fit` keeps from batch to batch but its random state, which is made anew for every update
+# The state of `partial_fit` between batches, save its random state, which is new at every update
 STATE = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
 
 
@@ -51,7 +41,7 @@ class SklearnLearner(MachineClassifier):
     """scikit-learn's BernoulliRBM batch by batch through `partial_fit`. Computes on the CPU, in float64."""
 
     def __init__(self, spec: SklearnRBM, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
-        super().__init__(spec, task, seeds, torch.device("cpu"))
+        super().__init__(spec, task, seeds, devices, torch.device("cpu"))
         inputs = prod(task.shape)
         self.machine = BernoulliRBM(spec.n_hidden, learning_rate=spec.lr, batch_size=spec.chains)
         self.machine.n_features_in_ = inputs
@@ -60,9 +50,6 @@ class SklearnLearner(MachineClassifier):
         self.machine.intercept_hidden_ = np.zeros(spec.n_hidden)
         self.machine.intercept_visible_ = np.zeros(inputs)
         self.machine.h_samples_ = np.zeros((spec.chains, spec.n_hidden))
-
-    def start(self, train: Split, initial: Initial | None) -> None:
-        require_images(train.x)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One call of `partial_fit`; the error is that of the machine before it."""
@@ -78,10 +65,6 @@ class SklearnLearner(MachineClassifier):
         """A copy of the machine in float32."""
         parts = (self.machine.components_.T, self.machine.intercept_visible_, self.machine.intercept_hidden_)
         return RBM(*(torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts))
-
-    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout as the QRBM does."""
-        return self.fit_readout(self.features(train.x), train, validation)
 
     def state_dict(self) -> dict[str, Any]:
         machine = {name: torch.from_numpy(getattr(self.machine, name).copy()) for name in STATE}

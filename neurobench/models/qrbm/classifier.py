@@ -1,4 +1,4 @@
-"""What the learners of this room share: images become visible units, these become features, a readout classifies."""
+"""What all QRBM learners share: images become visible units, these become features, a readout classifies."""
 
 from __future__ import annotations
 
@@ -9,40 +9,37 @@ import torch
 from torch import Tensor
 
 from neurobench.data.dataset import Batch, DataError, Split
+from neurobench.metrics.operations import Operations, linear, population
 from neurobench.models.common.readout import Readout, Search, choose, scores
-from neurobench.models.learner import Seeds, Sums, Task
+from neurobench.models.learner import Initial, Seeds, Sums, Task, TrainingRecord
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 
 
 def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tensor:
-    """(B, ...) in [0, 1] -> (B, V): 1 where a pixel is brighter than the threshold; as it is where that is None.
+    """(B, ...) in [0, 1] -> (B, V): 1 where a pixel is brighter than the threshold; unchanged where that is None.
 
-    With `side`, images (B, C, H, W) are first downsampled to so many pixels each way.
+    With `side`, images (B, C, H, W) are first downsampled to side x side pixels.
     """
     flat = (x if side is None else averaged(x, side)).flatten(1)
     return flat if threshold is None else torch.gt(flat, threshold, out=torch.empty_like(flat))
 
 
 def averaged(x: Tensor, side: int) -> Tensor:
-    """Each of side x side pixels is the mean over its area of the image, parts of pixels counted as such.
+    """Each of side x side pixels is the mean over its area, fractions of pixels included.   -> (B, C, side, side)"""
 
-    (B, C, H, W) -> (B, C, side, side)
-    """
-    down, across = (overlaps(pixels, side).to(x) for pixels in x.shape[-2:])
+    def overlaps(pixels: int) -> Tensor:
+        """Weight of pixel p in the mean over the s-th of `side` equal stretches: (pixels, side), columns sum to 1."""
+        edges = torch.arange(side + 1, dtype=torch.float64) * pixels / side
+        p = torch.arange(pixels, dtype=torch.float64)[:, None]
+        return (torch.minimum(edges[1:], p + 1) - torch.maximum(edges[:-1], p)).clamp(min=0) * side / pixels
+
+    down, across = (overlaps(pixels).to(x) for pixels in x.shape[-2:])
     return down.t() @ x @ across
 
 
-def overlaps(pixels: int, side: int) -> Tensor:
-    """Part of pixel p in the mean over the s-th of `side` equal stretches.   (pixels, side), columns sum to 1"""
-    edges = torch.arange(side + 1, dtype=torch.float64) * pixels / side
-    p = torch.arange(pixels, dtype=torch.float64)[:, None]
-    overlap = (torch.minimum(edges[1:], p + 1) - torch.maximum(edges[:-1], p)).clamp(min=0)
-    return overlap * side / pixels
-
-
 def require_images(x: Any) -> None:
-    """Raises DataError for pixels that are not probabilities, and for images that are all alike."""
+    """Raises DataError for pixels that are not probabilities, and for constant images."""
     assert isinstance(x, Tensor)  # layouts "image" and "vector" are
     if not len(x):
         raise DataError("the training split is empty: there is nothing to learn from")
@@ -57,11 +54,13 @@ def require_images(x: Any) -> None:
 class Classifier:
     """Base of the learners: logistic regression on `features`, fitted once after training."""
 
-    spec: Any  # with `threshold` and the readout's settings
-
-    def __init__(self, spec: Any, task: Task, seeds: Seeds, device: torch.device):
-        self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
+    def __init__(self, spec: Any, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        self.spec: Any = spec  # with `threshold` and the readout's settings
+        self.task, self.seeds, self.device = task, seeds, device
         self.readout: Readout | None = None
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        require_images(train.x)
 
     @property
     def threshold(self) -> float | None:
@@ -78,8 +77,12 @@ class Classifier:
     def features(self, x: Any) -> Tensor:
         return self.features_of(self.pixels(x))
 
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Fit the readout."""
+        return self.fit_readout(self.features(train.x), train, validation)
+
     def fit_readout(self, features: Tensor, train: Split, validation: Split) -> Mapping[str, float]:
-        """Of training features (N, F): l2 chosen on the validation split, weights fitted on both."""
+        """On training features (N, F): l2 chosen on the validation split, weights fitted on both."""
         spec, y, held_out = self.spec, train.y.to(self.device), validation.y.to(self.device)
         search = Search(spec.l2, spec.l2_candidates, spec.readout_iterations, self.seeds.training)
         self.readout, figures = choose(features, y, self.features(validation.x), held_out, self.task.n_classes, search)
@@ -103,31 +106,27 @@ class Classifier:
 
 
 class MachineClassifier(Classifier):
-    """Base of those that train a machine, whose hidden units are the features."""
+    """Base of the learners that train a machine, whose hidden units are the features."""
 
     rbm: RBM
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an image as the machine sees it."""
+        """Shape of an image as the machine sees it."""
         return self.task.shape
 
     def features_of(self, v: Tensor) -> Tensor:
         return equations.p_hidden(self.rbm, v)
 
     def measure(self, batch: Batch) -> Sums:
-        """The mean-field reconstruction error."""
+        """The mean-field reconstruction error: contrastive divergence minimises no loss."""
         v = self.pixels(batch.x)
-        return error_sums(float(equations.reconstruction_error(v, equations.reconstruct(self.rbm, v)).sum()))
+        error = equations.reconstruction_error(v, equations.reconstruct(self.rbm, v))
+        return Sums(extra={"reconstruction_mse": float(error.sum())})
 
     def reconstruct(self, x: Any) -> Tensor:
         """Mean-field reconstruction (B, V) of images in [0, 1]."""
         return equations.reconstruct(self.rbm, self.pixels(x))
-
-
-def error_sums(error: float) -> Sums:
-    """Of a reconstruction error that is summed over a batch. Contrastive divergence minimises no loss."""
-    return Sums(extra={"reconstruction_mse": error})
 
 
 def random_rbm(layers: tuple[int, ...], sd: float, seed: int, device: torch.device) -> RBM:
@@ -137,5 +136,26 @@ def random_rbm(layers: tuple[int, ...], sd: float, seed: int, device: torch.devi
 
 
 def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """Copies: a stored state stays as it was whatever is learned afterwards."""
+    """Copies: learning must not change a stored state."""
     return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
+
+
+def operations(learner: Classifier, x: Any) -> Operations:
+    """v (B, V) -> hidden probabilities (B, H) of a machine -> features (B, F) -> classes; no sampler is needed. Binary
+    pixels count as spikes."""
+    readout, v, spikes = learner.fitted, learner.pixels(x), learner.threshold is not None
+    connections, populations = [], []
+    weights: dict[str, Tensor] = {}
+    if isinstance(learner, MachineClassifier):
+        rbm = learner.rbm
+        connections = [linear("visible_hidden", rbm.W.t(), v, spikes=spikes)]
+        populations = [population("hidden", equations.p_hidden(rbm, v))]
+        weights, spikes = {"W": rbm.W, "b": rbm.b}, False
+    return Operations(
+        samples=len(v),
+        steps=len(v),
+        connections=[*connections, linear("readout", readout.weight.t(), learner.features_of(v), spikes=spikes)],
+        populations=populations,
+        parameters={**weights, "weight": readout.weight, "bias": readout.bias},
+        buffers={"mean": readout.mean, "scale": readout.scale},
+    )

@@ -1,32 +1,32 @@
-"""The QRBM learns: positive phase from the images, negative phase from the sampler, one gradient step a batch."""
+"""The QRBM: positive phase from the images, negative phase from the sampler, one gradient step a batch; its files."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
-from neurobench.kernels.random import derive, uniforms
-from neurobench.kernels.rbm.layers import Pair, ascend, conditional, transposed, warm_up
-from neurobench.models.common.schedules import FACTORS
+from neurobench.kernels.random import derive
+from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier
-from neurobench.models.qrbm.exports import initial_rbm
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import rbm as equations
+from neurobench.problems.bqm import bqm_file, json_file, read_file
 from neurobench.problems.rbm import RBM
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
 
 # Purposes of a draw within one update
 _POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS = range(6)
-_PROBE = 20  # the training error is taken on every 20th image: on all of them it would cost half an update
-_BLOCK = 5000  # images whose features are computed at a time: their pixels need not fit memory twice
+_PROBE = 20  # the training error is estimated from every 20th image: all of them would cost half an update
+_BLOCK = 5000  # images whose features are computed at a time: bounds memory
 
 
 class QRBMLearner(classifier.MachineClassifier):
@@ -35,7 +35,7 @@ class QRBMLearner(classifier.MachineClassifier):
     spec: QRBM
 
     def __init__(self, spec: QRBM, task: Task, seeds: Seeds, devices: Mapping[str, Sampler], device: torch.device):
-        super().__init__(spec, task, seeds, device)
+        super().__init__(spec, task, seeds, devices, device)
         self.sampler = devices["sampler"]
         self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
@@ -51,16 +51,13 @@ class QRBMLearner(classifier.MachineClassifier):
         return seen_shape(self.task.shape, self.spec.downsample)
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """a = logit of each pixel's mean, clamped to [0.01, 0.99]: the machine starts by drawing the mean image.
-
-        With `initial`, that machine.
-        """
-        classifier.require_images(train.x)
+        """The machine of `initial`, else a = logit of each pixel's mean, clamped to [0.01, 0.99]: it first draws the
+        mean image."""
+        super().start(train, initial)
         if initial is not None:
             self.rbm = RBM(*(part.to(self.device) for part in initial_rbm(initial, *self.rbm.W.shape)))
             return
-        mean = self.pixels(train.x).mean(0).clamp(0.01, 0.99)
-        self.rbm.a.copy_(torch.logit(mean))
+        self.rbm.a.copy_(torch.logit(self.pixels(train.x).mean(0).clamp(0.01, 0.99)))
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
@@ -71,15 +68,11 @@ class QRBMLearner(classifier.MachineClassifier):
         u = self._negative(h, at)
         q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
         self.chains = after if spec.negative != "cd" else self.chains
-
         rate = spec.lr * FACTORS[spec.lr_schedule](at.k, at.n)
-        data, model = Pair(v, p), Pair(u, q)
-        if not ascend(rbm, self.velocity, data, model, rate, decay=spec.weight_decay, momentum=spec.momentum):
-            raise Divergence(
-                f"diverged at update {at.k}: the weights are no longer finite (lr={spec.lr:g}, "
-                f"momentum={spec.momentum:g}); try a smaller lr"
-            )
-        return classifier.error_sums(float(error.mean()) * len(v))
+        if not ascend(rbm, self.velocity, Pair(v, p), Pair(u, q), rate, spec.weight_decay, spec.momentum):
+            rates = f"lr={spec.lr:g}, momentum={spec.momentum:g}"
+            raise Divergence(f"diverged at update {at.k}: the weights are no longer finite ({rates}); try a smaller lr")
+        return Sums(extra={"reconstruction_mse": float(error.mean()) * len(v)})
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
         """States (R, V) of the model, `gibbs_steps` steps away from where the chains begin."""
@@ -101,25 +94,24 @@ class QRBMLearner(classifier.MachineClassifier):
         return self.sampler.sample_rbm(self.rbm, spec.chains, derive(self.seeds.training, at.k, _FRESH)).h
 
     def _coins(self, *purpose: int) -> Tensor:
-        """Hidden states (R, H) by chance."""
-        draws = uniforms(derive(self.seeds.training, *purpose), (self.spec.chains, self.spec.n_hidden), self.device)
-        return (draws < 0.5).float()
+        """Random hidden states (R, H)."""
+        return coins(derive(self.seeds.training, *purpose), (self.spec.chains, self.spec.n_hidden), self.device)
 
     def _step(self, h: Tensor, at: Step, step: int) -> Tensor:
-        """v ~ p(v|h): by the device, or by the host that goes on between two fresh starts."""
+        """v ~ p(v|h): by the device, or by the host between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
         if self.spec.negative in ("device", "random"):
             return conditional(h, transposed(self.rbm.W), self.rbm.a, seed).state
         return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout."""
+        """Fit the readout; warn where most hidden units are constant."""
         features, units = self.features(train.x), self.spec.n_hidden  # their probabilities come first
         stuck = int((features[:, :units].std(0) < 1e-3).sum())
         if stuck > units / 2:
             warnings.warn(
-                f"{stuck} of {units} hidden units answer every image alike: the readout has little to "
-                "go by. A smaller lr, or images within [0, 1], may help",
+                f"{stuck} of {units} hidden units answer every image alike: the readout has little to go by. "
+                "A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
         return self.fit_readout(features, train, validation)
@@ -138,15 +130,42 @@ class QRBMLearner(classifier.MachineClassifier):
         return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "rbm": dict(self.rbm._asdict()),
-            "velocity": dict(self.velocity._asdict()),
-            "chains": self.chains,
-            **super().state_dict(),
-        }
+        machine = {"rbm": dict(self.rbm._asdict()), "velocity": dict(self.velocity._asdict())}
+        return {**machine, "chains": self.chains, **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self.rbm = RBM(**classifier.copied(state["rbm"], self.device))
         self.velocity = RBM(**classifier.copied(state["velocity"], self.device))
         self.chains = state["chains"].to(self.device, copy=True)
+
+
+def exports(learner: classifier.MachineClassifier) -> Mapping[str, Callable[[], bytes]]:
+    """Format -> what makes the file's bytes."""
+    return {"bqm": partial(bqm_file, learner.rbm), "json": partial(json_file, learner.rbm)}
+
+
+def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:
+    """The machine of a file or of another run's learner. Raises UserError where it is none, or one of other sizes."""
+    source = f"model.init_from={initial.reference}"
+    if initial.state is None:
+        try:
+            rbm = read_file(initial.path.read_bytes(), visible)
+        except (ValueError, KeyError, TypeError) as fault:
+            raise UserError(
+                f"{source} is no machine of {visible} visible units: {fault}. "
+                "`neurobench export RUN --format bqm` writes one."
+            ) from fault
+    elif (stored := initial.state.get("rbm")) is None:
+        raise UserError(f"{source}: {initial.path} holds no machine of a QRBM.")
+    else:
+        rbm = RBM(**stored)
+    shape = (len(rbm.a), len(rbm.b))
+    if shape != (visible, hidden) or rbm.W.shape != shape:
+        raise UserError(
+            f"{source} holds {shape[0]} visible and {shape[1]} hidden units; this run needs {visible} and {hidden}. "
+            "Set model.n_hidden and model.downsample as they were there."
+        )
+    if not all(bool(torch.isfinite(part).all()) for part in rbm):
+        raise UserError(f"{source} holds numbers that are not finite; choose another one.")
+    return rbm

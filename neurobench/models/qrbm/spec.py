@@ -1,4 +1,4 @@
-"""What a configuration says of the QRBM, of the tutorial's, and of the baselines beside them."""
+"""Parameters of the QRBM, of the tutorial's QRBM, and of their baselines; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NonNegative = Annotated[float, Bound(0)]
 
 
 def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
-    """Of a sample as the machine sees it: images are downsampled to `side` pixels each way, where that is given."""
+    """Shape of a sample as the machine sees it: images downsampled to side x side pixels, where that is given."""
     if side is None:
         return shape
     if len(shape) != 3:
@@ -33,7 +33,22 @@ def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QRBM(ModelSpec):
+class ChosenReadout(ModelSpec):
+    """Logistic regression, its l2 chosen on the validation split."""
+
+    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
+
+    l2: NonNegative
+    l2_candidates: tuple[NonNegative, ...]
+    readout_iterations: Count
+
+    def conflicts(self) -> list[Fault]:
+        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QRBM(ChosenReadout):
     """A restricted Boltzmann machine whose model states come from a sampler, and logistic regression on its features.
 
     Sources: the tutorial "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023) for the
@@ -42,10 +57,8 @@ class QRBM(ModelSpec):
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
-    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
-    exports: ClassVar[str] = "neurobench.models.qrbm.exports.exports"
-    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
+    exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".json")
 
     n_hidden: Count
@@ -62,9 +75,6 @@ class QRBM(ModelSpec):
     device_every: Count
     init_from: str | None
     init_sd: NonNegative
-    l2: NonNegative
-    l2_candidates: tuple[NonNegative, ...]
-    readout_iterations: Count
     features: Literal["probability", "both"]
     sampler: Annotated[str, Uses("sampler")]
 
@@ -75,10 +85,9 @@ class QRBM(ModelSpec):
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
                 stacklevel=3,
             )
-        return _candidate_faults(self.l2_candidates)
+        return super().conflicts()
 
     def demand(self, task: Task) -> Demand:
-        """Units of the two layers."""
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
 
@@ -92,9 +101,9 @@ class TutorialQRBM(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.qrbm.tutorial.TutorialLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
+    operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
-    exports: ClassVar[str] = "neurobench.models.qrbm.exports.exports"
-    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
+    exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
 
     n_hidden: Count
@@ -109,49 +118,28 @@ class TutorialQRBM(ModelSpec):
     sampler: Annotated[str, Uses("sampler")]
 
     def demand(self, task: Task) -> Demand:
-        """Units of the two layers."""
         return Demand(layers=(prod(task.shape), self.n_hidden))
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelsLR(ModelSpec):
+class PixelsLR(ChosenReadout):
     """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
 
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
-    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
-    operations: ClassVar[str] = "neurobench.models.qrbm.operations.readout_operations"
 
     threshold: Threshold | None
-    l2: NonNegative
-    l2_candidates: tuple[NonNegative, ...]
-    readout_iterations: Count
-
-    def conflicts(self) -> list[Fault]:
-        return _candidate_faults(self.l2_candidates)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SklearnRBM(ModelSpec):
+class SklearnRBM(ChosenReadout):
     """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
 
     Source: lr = 0.1 and a batch of 10 are its own defaults.
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.SklearnLearner"
-    reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
-    operations: ClassVar[str] = "neurobench.models.qrbm.operations.operations"
 
     n_hidden: Count
     threshold: Threshold
     lr: Rate
     chains: Count
-    l2: NonNegative
-    l2_candidates: tuple[NonNegative, ...]
-    readout_iterations: Count
-
-    def conflicts(self) -> list[Fault]:
-        return _candidate_faults(self.l2_candidates)
-
-
-def _candidate_faults(candidates: tuple[float, ...]) -> list[Fault]:
-    return [] if candidates else [("l2_candidates", "=[] names none")]

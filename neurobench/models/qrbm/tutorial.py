@@ -1,27 +1,25 @@
-"""The QRBM of the tutorial, to the letter: what it printed can be computed again, and compared with a sound figure."""
+"""The QRBM of the tutorial, to the letter: its printed figures, reproduced beside sound ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.data.dataset import Batch, Split, Splits
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive, kernel_key
+from neurobench.kernels.rbm.cd_update import sequential_cd
 from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, transposed, warm_up
-from neurobench.kernels.rbm.sequential_cd import sequential_cd
 from neurobench.models.common import readout
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier
 from neurobench.models.qrbm.spec import TutorialQRBM
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split, Splits
 
 # Purposes of a draw
 DEVICE, GIBBS, VISIBLE, UPDATES, FEATURES, PARTICLES = range(6)
@@ -30,25 +28,25 @@ _FITTED = 150  # test images on which the tutorial fits its classifier and score
 
 
 class TutorialLearner(classifier.MachineClassifier):
-    """See `neurobench.models.learner.Learner`. Computes on the CPU: an update an image leaves a GPU nothing to do."""
+    """See `neurobench.models.learner.Learner`. Computes on the CPU: single-image updates leave a GPU nothing to do."""
 
     spec: TutorialQRBM
 
     def __init__(
         self, spec: TutorialQRBM, task: Task, seeds: Seeds, devices: Mapping[str, Sampler], device: torch.device
     ):
-        super().__init__(spec, task, seeds, torch.device("cpu"))
+        super().__init__(spec, task, seeds, devices, torch.device("cpu"))
         self.sampler = devices["sampler"]
         self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, self.device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
-        self.errors, self.updates = 0.0, 0  # sum of every update's reconstruction error, and how many
+        self.errors, self.updates = 0.0, 0  # summed reconstruction errors of all updates, and their number
         self.device_energy = float("nan")  # of the state that update 0 started from
         warm_up()
         self._descend(torch.zeros(0, len(self.rbm.a)), 0)
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Update 0: all images against the reconstruction of one device state."""
-        classifier.require_images(train.x)
+        super().start(train, initial)
         v = self.pixels(train.x)
         p = equations.p_hidden(self.rbm, v)
         self.errors = float(equations.reconstruction_error(v, equations.p_visible(self.rbm, p)).double().mean())
@@ -67,26 +65,19 @@ class TutorialLearner(classifier.MachineClassifier):
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """An update an image, in the order of the batch; the error of each image's own reconstruction."""
-        v = self.pixels(batch.x)
-        error = self._descend(v, at.k)
+        error = self._descend(self.pixels(batch.x), at.k)
         self.errors += error
-        self.updates += len(v)
+        self.updates += len(batch.x)
         if not all(bool(torch.isfinite(part).all()) for part in self.rbm):
             raise Divergence(f"diverged at update {at.k}: the weights are no longer finite; try a smaller lr")
-        return classifier.error_sums(error)
+        return Sums(extra={"reconstruction_mse": error})
 
     def _descend(self, v: Tensor, k: int) -> float:
         """An update for each of v (B, V). Returns the sum of their errors."""
-        spec = self.spec
-        return sequential_cd(
-            v.numpy(),
-            spec.lr / spec.decay_factor**self.updates,
-            spec.decay_factor,
-            np.float32(spec.momentum),
-            kernel_key(derive(self.seeds.training, UPDATES, k)),
-            as_arrays(self.rbm),
-            as_arrays(self.velocity),
-        )
+        spec, key = self.spec, kernel_key(derive(self.seeds.training, UPDATES, k))
+        lr, momentum = spec.lr / spec.decay_factor**self.updates, np.float32(spec.momentum)
+        rbm, velocity = as_arrays(self.rbm), as_arrays(self.velocity)
+        return sequential_cd(v.numpy(), lr, spec.decay_factor, momentum, key, rbm, velocity)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn does by default."""
@@ -111,18 +102,13 @@ class TutorialLearner(classifier.MachineClassifier):
 
     def drawn_features(self, x: Any) -> Tensor:
         """The tutorial's h p(h|v), with h drawn."""
-        drawn = conditional(self.pixels(x), self.rbm.W, self.rbm.b, derive(self.seeds.training, FEATURES, len(x)))
-        return drawn.state * drawn.p
+        p, h = conditional(self.pixels(x), self.rbm.W, self.rbm.b, derive(self.seeds.training, FEATURES, len(x)))
+        return h * p
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "rbm": dict(self.rbm._asdict()),
-            "velocity": dict(self.velocity._asdict()),
-            "errors": self.errors,
-            "updates": self.updates,
-            "device_energy": self.device_energy,
-            **super().state_dict(),
-        }
+        tensors = {"rbm": dict(self.rbm._asdict()), "velocity": dict(self.velocity._asdict())}
+        figures = {"errors": self.errors, "updates": self.updates, "device_energy": self.device_energy}
+        return {**tensors, **figures, **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
@@ -132,10 +118,9 @@ class TutorialLearner(classifier.MachineClassifier):
 
 
 def tutorial_metrics(learner: TutorialLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
-    """The tutorial's own figures, computed as it computed them."""
-    error = learner.errors / learner.updates
+    """The tutorial's figures, computed as it computed them."""
+    error, train, test = learner.errors / learner.updates, splits.train, splits.test
     printed = error / learner.spec.steps_per_epoch
-    train, test = splits.train, splits.test
     f = learner.drawn_features(test.x)
     fitted = learner.fit(learner.drawn_features(train.x), train.y, learner.spec.readout_iterations)
     return {

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from neurobench.models.common.augment import moved
+from neurobench.models.common.training import moved
 
 
 def test_moved_images_are_the_images_moved() -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from neurobench.models.common.optim import at_rest, descend
+from neurobench.models.common.training import at_rest, descend
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -39,7 +39,7 @@ def test_it_is_the_authors_algorithm_and_torchs_class(decay: float, decoupled: b
 
 def test_a_step_imports_no_dynamo() -> None:
     script = (
-        "import sys, torch\nfrom neurobench.models.common.optim import at_rest, descend\n"
+        "import sys, torch\nfrom neurobench.models.common.training import at_rest, descend\n"
         "p = [torch.zeros(3)]\ndescend(p, [torch.ones(3)], at_rest(p), 0.1)\n"
         "print('torch._dynamo' in sys.modules)"
     )

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from neurobench.models.common import schedules
+from neurobench.models.common import training
 
 N = 50
 
@@ -15,11 +15,11 @@ N = 50
 @pytest.mark.parametrize(
     ("factor", "torchs"),
     [
-        (schedules.constant, lambda adam: lr_scheduler.ConstantLR(adam, factor=1.0)),
-        (schedules.linear, lambda adam: lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=N)),
-        (schedules.cosine, lambda adam: lr_scheduler.CosineAnnealingLR(adam, T_max=N)),
-        (partial(schedules.exponential, gamma=0.9, steps=N), lambda adam: lr_scheduler.ExponentialLR(adam, 0.9)),
-        (schedules.one_cycle, lambda adam: lr_scheduler.OneCycleLR(adam, 0.4, total_steps=N, cycle_momentum=False)),
+        (training.constant, lambda adam: lr_scheduler.ConstantLR(adam, factor=1.0)),
+        (training.linear, lambda adam: lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=N)),
+        (training.cosine, lambda adam: lr_scheduler.CosineAnnealingLR(adam, T_max=N)),
+        (partial(training.exponential, gamma=0.9, steps=N), lambda adam: lr_scheduler.ExponentialLR(adam, 0.9)),
+        (training.one_cycle, lambda adam: lr_scheduler.OneCycleLR(adam, 0.4, total_steps=N, cycle_momentum=False)),
     ],
 )
 def test_rates_are_those_of_torchs_schedulers(factor, torchs):
@@ -32,9 +32,9 @@ def test_rates_are_those_of_torchs_schedulers(factor, torchs):
 
 
 def test_an_exponential_stretched_over_more_updates_spans_the_same_rates():
-    assert schedules.exponential(30, 100, gamma=0.9, steps=10) == pytest.approx(0.9**3)
+    assert training.exponential(30, 100, gamma=0.9, steps=10) == pytest.approx(0.9**3)
 
 
-@pytest.mark.parametrize("name", schedules.FACTORS)
+@pytest.mark.parametrize("name", training.FACTORS)
 def test_one_update_is_a_schedule_too(name: str):
-    assert 0 < schedules.FACTORS[name](0, 1) <= 1
+    assert 0 < training.FACTORS[name](0, 1) <= 1

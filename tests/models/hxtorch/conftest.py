@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurobench.data.dataset import Split
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import YinYangStream
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.experiment.plan import spawn
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
-from neurobench.data.yin_yang_stream import YinYangStream
+from neurobench.data.yin_yang import YinYangStream
 from neurobench.devices.mac.protocol import Products
 from neurobench.models.hxtorch import network
 from neurobench.models.hxtorch.figures import figures

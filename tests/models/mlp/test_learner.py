@@ -7,8 +7,7 @@ from torch import nn
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch
 from neurobench.models.learner import Divergence, Seeds, Step, Task
-from neurobench.models.mlp.learner import MLPLearner, dropout
-from neurobench.models.mlp.operations import operations
+from neurobench.models.mlp.learner import MLPLearner, dropout, operations
 from tests.specs import spec
 
 TASK = Task("image", (2, 5, 4), 3)

@@ -9,8 +9,8 @@ import torch
 
 from neurobench.cli.runs import SUFFIX
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
-from neurobench.models.qcnn.circuits import layered
-from neurobench.models.qcnn.exports import exports, to_qasm
+from neurobench.models.qcnn.circuits import layered, to_qasm
+from neurobench.models.qcnn.learner import exports
 from neurobench.problems.circuit import Angles, Gate, Program
 from tests.devices.test_circuit import of_sample, random_angles, random_program
 from tests.models.qcnn.conftest import CPU, learner, qpu

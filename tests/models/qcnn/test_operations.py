@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from neurobench.metrics.operations import total
-from neurobench.models.qcnn.learner import HybridQCNNLearner
-from neurobench.models.qcnn.operations import operations
+from neurobench.models.qcnn.learner import HybridQCNNLearner, operations
 from tests.models.qcnn.conftest import SHAPE, bars, learner
 
 # Each output meets its kernel once: 24 x 24 places of 25 pixels onto 6 channels, 8 x 8 places of 150 onto 16.

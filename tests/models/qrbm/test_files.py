@@ -13,12 +13,14 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Initial, Task
 from neurobench.models.qrbm.classifier import random_rbm
-from neurobench.models.qrbm.exports import exports, initial_rbm
+from neurobench.models.qrbm.learner import exports, initial_rbm
 from neurobench.problems import bqm
 from neurobench.problems.rbm import RBM, energy
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.specs import spec
+
+FILES = {"bqm": bqm.bqm_file, "json": bqm.json_file}
 
 
 def write(path: Path, data: bytes) -> str:
@@ -42,7 +44,7 @@ def test_plain_dimod_reads_the_energies_of_the_machine(rbm: RBM):
 
 @pytest.mark.parametrize("suffix", ["bqm", "json"])
 def test_a_file_read_back_is_the_machine(rbm: RBM, suffix: str, tmp_path: Path):
-    path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
+    path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
     for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
         assert torch.equal(there, here)
 
@@ -56,7 +58,7 @@ def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
 
 @pytest.mark.parametrize("suffix", ["bqm", "json"])
 def test_other_sizes_are_refused_with_both_named(rbm: RBM, suffix: str, tmp_path: Path):
-    path = write(tmp_path / f"model.{suffix}", bqm.files(rbm)[suffix]())
+    path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
     with pytest.raises(UserError, match="holds 5 visible and 3 hidden units; this run needs 5 and 4"):
         loaded(path, 5, 4)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.problems import qubo
+from neurobench.problems import bqm as problems
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM, energy
 
@@ -24,13 +24,13 @@ def x() -> torch.Tensor:
 
 
 def test_machine_units_spins_and_bqm_agree_on_random_states(rbm: RBM, x: torch.Tensor) -> None:
-    units = qubo.units_of_rbm(rbm)
-    ising = qubo.ising_of_units(units)
+    units = problems.units_of_rbm(rbm)
+    ising = problems.ising_of_units(units)
     expected = energy(rbm, x[:, :9], x[:, 9:])
     s = 2 * x.double() - 1
     constant = -(units.bias.double().sum() / 2 + units.coupling.double().sum() / 8)
     spins = s @ ising.h + (s * (s @ ising.J)).sum(1) / 2 + constant
-    torch.testing.assert_close(qubo.energies(units, x), expected)
+    torch.testing.assert_close(problems.energies(units, x), expected)
     torch.testing.assert_close(spins.float(), expected)
     bqm = to_bqm(rbm)
     np.testing.assert_allclose(bqm.energies((x.numpy(), range(15))), expected.numpy(), rtol=1e-5)
@@ -41,7 +41,7 @@ def test_machine_units_spins_and_bqm_agree_on_random_states(rbm: RBM, x: torch.T
 
 def test_spins_have_the_published_coefficients(rbm: RBM) -> None:
     """J = -W/4, h_i = -(a_i/2 + sum_j W_ij/4), h_j = -(b_j/2 + sum_i W_ij/4)."""
-    J, h = qubo.ising_of_units(qubo.units_of_rbm(rbm))
+    J, h = problems.ising_of_units(problems.units_of_rbm(rbm))
     W, a, b = (part.double() for part in rbm)
     torch.testing.assert_close(J[:9, 9:], -W / 4)
     assert not J[:9, :9].any()
@@ -50,8 +50,8 @@ def test_spins_have_the_published_coefficients(rbm: RBM) -> None:
 
 
 def test_there_and_back(rbm: RBM) -> None:
-    units = qubo.units_of_rbm(rbm)
-    again = qubo.rbm_of_units(qubo.units_of_ising(qubo.ising_of_units(units)), visible=9)
+    units = problems.units_of_rbm(rbm)
+    again = problems.rbm_of_units(problems.units_of_ising(problems.ising_of_units(units)), visible=9)
     for part, kept in zip(again, rbm, strict=True):
         torch.testing.assert_close(part, kept)
 
@@ -63,14 +63,14 @@ def test_a_bqms_units_differ_from_it_by_a_constant(vartype: str) -> None:
     )
     states = np.array(list(product((0, 1), repeat=3)))
     x = torch.from_numpy(states).float()
-    ours = qubo.energies(qubo.units_of_bqm(bqm), x).numpy()
+    ours = problems.energies(problems.units_of_bqm(bqm), x).numpy()
     theirs = bqm.energies((2 * states - 1 if vartype == "SPIN" else states, list(bqm.variables)))
     assert np.ptp(theirs - ours) < 1e-5
 
 
 def test_a_sample_set_speaks_the_models_own_language() -> None:
     bqm = dimod.BinaryQuadraticModel({"p": 1.0, "q": 0.0}, {("p", "q"): -2.0}, 0.5, "SPIN")
-    found = qubo.sampleset(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), bqm, note="kept")
+    found = problems.sampleset(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), bqm, note="kept")
     assert found.record.sample.tolist() == [[1, -1], [1, 1]]
     assert found.record.energy.tolist() == [3.5, -0.5]
     assert found.info == {"note": "kept"}

@@ -1,0 +1,156 @@
+"""Splits are apart by content, and odd folders are read, passed over or refused by their own name."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurobench.data import files
+from neurobench.data.dataset import DataError, Split, Splits
+from neurobench.data.sound import sound
+from tests.data.test_aer import encode
+from tests.specs import spec
+
+
+def splits(train: list[list[float]], held: list[list[float]], test: list[list[float]]) -> Splits:
+    def split(rows: list[list[float]]) -> Split:
+        x = torch.tensor(rows).reshape(len(rows), 2)
+        return Split(x, torch.arange(len(rows)) % 2, torch.arange(len(rows)))
+
+    return Splits(split(train), split(held), split(test), source="made", sha256="", evaluated_on="")
+
+
+def test_a_sample_that_is_tested_and_trained_on_is_refused_with_both_numbers() -> None:
+    with pytest.raises(DataError, match=r"1 test samples are in the training set as well.*number 1, there number 2"):
+        sound(splits([[1, 2], [3, 4], [5, 6]], [[7, 8]], [[0, 0], [5, 6]]), 2)
+    with pytest.raises(DataError, match="in the validation set as well"):
+        sound(splits([[1, 2], [3, 4]], [[0, 0]], [[0, 0]]), 2)
+
+
+def test_a_held_out_sample_is_not_trained_on_under_another_number() -> None:
+    with pytest.warns(UserWarning, match="2 training samples are copies of held-out ones"):
+        left = sound(splits([[1, 2], [3, 4], [1, 2]], [[1, 2]], [[0, 0]]), 2)
+    # What is left has one class alone, and that one is tested: the check of classes came before.
+    assert left.train.x.tolist() == [[3, 4]]
+
+
+def test_two_labels_of_one_sample_are_told() -> None:
+    with pytest.warns(UserWarning, match="1 training samples occur under two labels"):
+        sound(splits([[1, 2], [1, 2]], [], [[0, 0]]), 2)
+
+
+def test_classes_and_sizes_are_those_that_can_be_learned() -> None:
+    with pytest.raises(DataError, match="class 1 is in the test set and nowhere among the 1 training samples"):
+        sound(splits([[1, 2]], [], [[0, 0], [9, 9]]), 2)
+    with pytest.raises(DataError, match="the test set is empty"):
+        sound(splits([[1, 2]], [], []), 2)
+    with pytest.raises(DataError, match="label 1 of the training set is none of 0 to 0"):
+        sound(splits([[1, 2], [3, 4]], [], [[0, 0]]), 1)
+
+
+def test_recordings_are_compared_by_their_events() -> None:
+    loaded = spec("dataset/nmnist").load(0)
+    assert sound(loaded, 10).train.ids.equal(loaded.train.ids)
+    with pytest.raises(DataError, match="1 test samples are in the training set"):
+        sound(replace(loaded, test=Split(loaded.train.x[7:8], loaded.train.y[7:8], torch.tensor([0]))), 10)
+
+
+@pytest.mark.parametrize("name", ["mnist", "yin_yang", "nmnist_folds"])
+def test_what_ships_is_apart(name: str) -> None:
+    made = spec(f"dataset/{name}")
+    loaded = made.load(0)
+    assert len(sound(loaded, made.n_classes).train) == len(loaded.train)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """120 training and 40 test recordings, laid out as tonic leaves the full set."""
+    for split, n in (("Train", 120), ("Test", 40)):
+        with zipfile.ZipFile(files.BUNDLED / f"nmnist_1k/{split}.zip") as archive:
+            archive.extractall(tmp_path / "NMNIST", sorted(archive.namelist(), key=lambda name: name[-9:])[:n])
+    return tmp_path
+
+
+def first(root: Path, split: str = "Train") -> Path:
+    return min((root / "NMNIST" / split).glob("?/*.bin"), key=lambda path: path.name)
+
+
+def linked_classes(root: Path) -> None:
+    for split in ("Train", "Test"):
+        shutil.move(root / "NMNIST" / split, root / split)
+        (root / "NMNIST" / split).mkdir()
+        for folder in (root / split).iterdir():
+            (root / "NMNIST" / split / folder.name).symlink_to(folder)
+
+
+def archive_folder(root: Path) -> None:
+    stray = root / "NMNIST/Train/__MACOSX/5"
+    stray.mkdir(parents=True)
+    (stray / "._00001.bin").write_bytes(b"\0\5")
+
+
+READ: dict[str, Callable[[Path], object]] = {
+    "linked class folders": linked_classes,
+    "a linked split": lambda root: (
+        shutil.move(root / "NMNIST/Train", root / "T"),
+        (root / "NMNIST/Train").symlink_to(root / "T"),
+    ),
+    "AppleDouble": lambda root: (first(root).parent / "._00001.bin").write_bytes(b"\0\5\x16\7"),
+    "__MACOSX": archive_folder,
+    "upper case": lambda root: first(root).rename(first(root).with_suffix(".BIN")),
+    "notes": lambda root: (root / "NMNIST/Train/0/README.txt").write_text("stray"),
+    "the split twice": lambda root: (
+        (root / "NMNIST/Train").rename(root / "NMNIST/T"),
+        (root / "NMNIST/Train").mkdir(),
+        (root / "NMNIST/T").rename(root / "NMNIST/Train/Train"),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*hidden files")
+@pytest.mark.parametrize("change", READ.values(), ids=list(READ))
+def test_an_odd_folder_is_read_as_the_plain_one(root: Path, change: Callable[[Path], object]) -> None:
+    plain = spec("dataset/nmnist", root=str(root)).load(0)
+    change(root)
+    odd = spec("dataset/nmnist", root=str(root)).load(0)
+    assert odd.sha256 == plain.sha256
+    assert odd.train.x.t.equal(plain.train.x.t)
+
+
+def events(t: int) -> bytes:
+    return encode(t, 3, 4, 1)
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a dangling link": (lambda root: (first(root).parent / "00999.bin").symlink_to("/none/x"), "a link to nothing"),
+    "a pipe": (lambda root: os.mkfifo(first(root).parent / "00999.bin"), "is no regular file"),
+    "late events alone": (lambda root: first(root).write_bytes(events(299_600)), "it shows nothing"),
+    "a copy": (lambda root: shutil.copy(first(root), first(root).with_name("00001 (1).bin")), "is not named as"),
+    "two splits in a path": (
+        lambda root: shutil.move(root / "NMNIST/Test", root / "NMNIST/Train/Test"),
+        "is not named as a recording is",
+    ),
+    "a class nowhere": (lambda root: shutil.rmtree(root / "NMNIST/Train/7"), "class 7 is in the test set and nowhere"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "sentence"), REFUSED.values(), ids=list(REFUSED))
+def test_what_cannot_be_meant_is_refused_by_its_name(
+    root: Path, change: Callable[[Path], object], sentence: str
+) -> None:
+    change(root)
+    with pytest.raises(DataError, match=sentence):
+        sound(spec("dataset/nmnist", root=str(root)).load(0), 10)
+
+
+def test_more_folds_than_recordings_are_refused_at_load(root: Path) -> None:
+    for split, n in (("Train", 3), ("Test", 1)):
+        for path in sorted((root / "NMNIST" / split).glob("*/*.bin"))[n:]:
+            path.unlink()
+    with pytest.raises(DataError, match=r"dataset\.folds=5: there are 4 recordings"):
+        spec("dataset/nmnist_folds", root=str(root)).load(0)
