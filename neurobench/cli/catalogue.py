@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import composer, explain
+from neurobench.config.compose import composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
@@ -98,7 +98,7 @@ def validate_command(words: list[str]) -> int:
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything()
-    faults, config = explain(args.overrides, args.config_dir)
+    faults, config = explain(read(args.overrides, args.config_dir), args.config_dir)
     if config is not None:
         faults += faults_of(config)
     if faults:

@@ -16,14 +16,14 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import before_composing, composer, explain, searchpath
+from neurobench.config.compose import before_composing, composer, explain, read, searchpath
 from neurobench.config.errors import FINE, ConfigError
 
 
 def run_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
-    overrides = [*args.overrides, *(["resume=true"] if args.resume else [])]
+    overrides = [*read(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
     _refuse_ignored(overrides)
     try:
         if args.questions:

@@ -19,9 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError, did_you_mean
 from neurobench.config.hydra_section import hydra_faults, is_hydra
-from neurobench.config.sections import unknown_key
+from neurobench.config.overrides import override_of, parse_word, read_words, sweep_fault, values_of
+from neurobench.config.sections import takes_text, unknown_key
 from neurobench.config.targets import config_packages
 
+GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
 Composer = Callable[[Sequence[str]], DictConfig]
 
@@ -88,6 +90,10 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
             config = compose("config", overrides=[*path, *words], return_hydra_config=True)
         except yaml.YAMLError as error:
             raise ConfigError([" ".join(str(error).split())]) from None
+        except (HydraException, OmegaConfBaseException):
+            raise
+        except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
+            raise HydraException(str(error) or type(error).__name__) from error
         found = OmegaConf.to_container(config.hydra, resolve=False)
         return config, cast(dict[str, Any], found)
 
@@ -100,10 +106,35 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         faults = hydra_faults(found, own[words], folders(config_dir))
         if faults:
             raise ConfigError(faults)
-        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        composed = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        for word in overrides:
+            _keep_text(composed, word)
+        return composed
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
+
+
+def set_value(config: DictConfig, word: str) -> None:
+    """Set a plain value on a composed configuration, as Hydra itself sets such values last."""
+    override = OverridesParser.create().parse_override(word)
+    OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    _keep_text(config, word)
+
+
+def _keep_text(config: DictConfig, word: str) -> None:
+    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs."""
+    override = parse_word(word)
+    if override is None or override.is_delete() or type(override.value()) not in (int, float, bool):
+        return
+    key, _, typed = word.lstrip("+").partition("=")
+    if takes_text(config, key, override.value()):
+        OmegaConf.update(config, key, typed)
+
+
+def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:
+    """The overrides of a command line, as the other functions here take them."""
+    return read_words(words, lambda group: choices(group, config_dir))
 
 
 def choices(group: str, config_dir: str | None = None) -> list[str]:
@@ -126,48 +157,40 @@ def explain(
     `several`: of a multirun, where a key may have a list of values; the first one stands for all.
     """
     faults: list[str] = []
-    good: list[str] = []
+    parsed: list[Override] = []
     with composer(config_dir) as compose_:
         for text in overrides:
-            parsed = _parse(text)
-            if parsed is None:
-                faults.append(f"'{text}' is not an override: write key=value.")
-                continue
-            fault = _choice_fault(parsed, config_dir) or (None if several else _sweep_fault(parsed))
-            if fault:
-                faults.append(fault)
-            elif _is_choice(parsed):
-                good.append(_first_value(parsed))
-        # The keys that exist depend on the groups that are chosen, so groups come first.
-        config = _try(compose_, good, faults)
-        for text in overrides:
-            override = _parse(text)
-            if config is None or override is None or _is_choice(override):
-                continue
-            if not several and override.is_sweep_override():
-                continue
-            fault = _key_fault(override, config)
-            if fault:
+            override = parse_word(text)
+            if override is None:
+                faults.append(f"{text!r} is not an override: write key=value.")
+            elif fault := _values_fault(override, several) or _choice_fault(override, config_dir):
                 faults.append(fault)
             else:
-                longer = [*good, _first_value(override)]
-                composed = _try(compose_, longer, faults)
-                if composed is not None:
-                    good, config = longer, composed
-    return faults, config
+                parsed.append(override)
+        # The keys that exist depend on the groups that are chosen, so groups come first.
+        good = [next(values_of(override)) for override in parsed if _is_choice(override)]
+        config = _try(compose_, good, faults)
+        if config is None:
+            return faults, None
+        sound = []
+        for override in parsed:
+            fault = None if _is_choice(override) else _key_fault(override, config)
+            if fault:
+                faults.append(fault)
+            elif not _is_choice(override):
+                sound.append(next(values_of(override)))
+        whole = _try(compose_, [*good, *sound], [])
+        for word in sound if whole is None else ():  # which of them does not compose?
+            composed = _try(compose_, [*good, word], faults)
+            if composed is not None:
+                good, config = [*good, word], composed
+    return faults, whole or config
 
 
 def _is_choice(override: Override) -> bool:
     """Whether it picks a file of a group, one of ours or one of Hydra's (hydra/launcher)."""
     group = override.key_or_group.split("@")[0]
     return group in GROUPS or group.startswith("hydra/")
-
-
-def _parse(text: str) -> Override | None:
-    try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException:
-        return None
 
 
 def _first_line(error: Exception) -> str:
@@ -182,24 +205,13 @@ def _try(compose_: Composer, overrides: Sequence[str], faults: list[str]) -> Dic
         return None
 
 
-def _sweep_fault(override: Override) -> str | None:
+def _values_fault(override: Override, several: bool) -> str | None:
     if not override.is_sweep_override():
         return None
-    return f"{override.input_line} gives {override.key_or_group} several values: add -m to run each of them."
-
-
-def _first_value(override: Override) -> str:
-    """The override itself, or the first of the list that it sweeps over."""
-    assert override.input_line is not None
-    if not override.is_sweep_override():
-        return override.input_line
-    return f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
-
-
-def _values(override: Override) -> list[Any]:
-    if override.is_sweep_override():
-        return list(override.sweep_iterator())
-    return [override.value()]
+    fault = sweep_fault(override)
+    if fault is None and not several:
+        fault = f"{override.input_line} gives {override.key_or_group} several values: add -m to run each of them."
+    return fault
 
 
 def _choice_fault(override: Override, config_dir: str | None) -> str | None:
@@ -211,10 +223,15 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
         known = choices(group, config_dir)
     else:
         known = sorted(GlobalHydra.instance().config_loader().get_group_options(group))
-    for value in _values(override):
-        if value is not None and str(value) not in known and not isinstance(value, list):
-            there = ", ".join(known)
-            return f"{group}={value}: there is no such {group}; there is {there}.{did_you_mean(str(value), known)}"
+    for value in list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]:
+        if isinstance(value, list) and group not in GROUPS_OF_SEVERAL:
+            return f"{group}={override_of('', value)[1:]}: a run has one {group}, not a list."
+        for name in value if isinstance(value, list) else [value]:
+            if str(name) not in known:
+                offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known)}"
+                if name is None:
+                    return f"{group}=null: a run needs a {group}; {offered}"
+                return f"{group}={name}: there is no such {group}; {offered}"
     return None
 
 

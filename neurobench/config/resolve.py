@@ -31,6 +31,9 @@ def resolved(config: DictConfig) -> Plain:
     Raises ConfigError with every key that has no value or cannot be resolved.
     """
     faults = [f"{key} is not a section of keys" for key in SECTIONS if not _is_section(config, key)]
+    faults += [
+        f"{key} is not a section of keys" for key in OPTIONAL if not (_is_none(config, key) or _is_section(config, key))
+    ]
     if faults:
         raise ConfigError(faults)
     wired = wiring(config)
@@ -83,6 +86,10 @@ def _is_section(config: DictConfig, key: str) -> bool:
         return isinstance(config.get(key), DictConfig)
     except OmegaConfBaseException:
         return False
+
+
+def _is_none(config: DictConfig, key: str) -> bool:
+    return key not in config or OmegaConf.select(config, key, throw_on_resolution_failure=False) is None
 
 
 def _fault(config: DictConfig, path: str, value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 import warnings
@@ -9,14 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any, TypeVar
 
-from neurobench.config.bounds import BoundsError
+from omegaconf import DictConfig, OmegaConf
+
+from neurobench.config.bounds import BoundsError, fault_of
 from neurobench.config.errors import did_you_mean
 from neurobench.config.resolve import DEVICE, MACHINERY
+from neurobench.config.schema import Root, Scale, Training
 from neurobench.config.spec import Record, Spec, Uses
 from neurobench.config.targets import TargetRefused, find_target
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=Spec)
+RECORDS = {"": Root, "training": Training, "scale": Scale}  # sections that are the same for every model
+KINDS = {"model": "model", "dataset": "dataset", "encoder": "encoder", "backend": "device", "logger": "tracker"}
 
 
 class Reader:
@@ -92,6 +98,19 @@ def uses(target: type[Spec]) -> Mapping[str, str]:
         for extra in getattr(hint, "__metadata__", ())
         if isinstance(extra, Uses)
     }
+
+
+def takes_text(config: DictConfig, key: str, value: Any) -> bool:
+    """Whether a key's type takes any text and not this value."""
+    owner, _, name = key.rpartition(".")
+    section = OmegaConf.select(config, owner, throw_on_missing=False) if owner else config
+    kind: type[Record] | None = RECORDS.get(owner)
+    if isinstance(section, DictConfig) and owner.partition(".")[0] in KINDS:
+        with contextlib.suppress(TargetRefused):
+            target = OmegaConf.to_container(section, resolve=False).get("_target_")  # type: ignore[union-attr]
+            kind = find_target(target, KINDS[owner.partition(".")[0]], Spec)
+    hint = typing.get_type_hints(kind, include_extras=True).get(name) if kind else None
+    return hint is not None and fault_of("text", hint) is None and fault_of(value, hint) is not None
 
 
 def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
-from neurobench.data.sound import sound
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import Billed, Energies, Ledger
 from neurobench.models.learner import Learner
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 def load_splits(plan: Plan) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
+    from neurobench.data.sound import sound  # torch with it
+
     splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 

@@ -165,16 +165,23 @@ def read(plain: Plain) -> Parts:
         ]
     if reader.faults:
         raise ConfigError([*reader.faults, *missing_devices(_name(plain, "model"), wiring, backend)])
+    # Without faults none of them is None.
+    assert run is not None
+    assert training is not None
+    assert scale is not None
+    assert model is not None
+    assert dataset is not None
+    assert encoder is not None
     return Parts(
-        run=cast(Root, run),
-        training=cast(Training, training),
-        scale=cast(Scale, scale),
-        model=Named(_name(plain, "model"), cast(ModelSpec, model)),
+        run=run,
+        training=training,
+        scale=scale,
+        model=Named(_name(plain, "model"), model),
         wiring=wiring,
-        dataset=Named(_name(plain, "dataset"), cast(DatasetSpec, dataset)),
-        encoder=Named(_name(plain, "encoder"), cast(EncoderSpec, encoder)),
+        dataset=Named(_name(plain, "dataset"), dataset),
+        encoder=Named(_name(plain, "encoder"), encoder),
         backend=backend,
-        trackers=tuple(cast(list[TrackerSpec], trackers)),
+        trackers=tuple(tracker for tracker in trackers if tracker),
     )
 
 

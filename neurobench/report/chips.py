@@ -41,7 +41,8 @@ def bars(runs: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Figure:
     lowest = min(metrics[name] for _, metrics in runs for name in stages if name in metrics)
     axes.set_ylim(max(0.0, lowest - 0.03), 1.0)
     axes.set_xticks(range(len(runs)), [f"chip {chip}" for chip, _ in runs])
-    axes.set(ylabel="test accuracy", title=title)
+    axes.set_ylabel("test accuracy")
+    axes.set_title(title)
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure

@@ -125,7 +125,12 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
 
 def read_index(outputs: Path) -> list[Entry]:
     """Every run below `outputs`, damaged ones too, oldest first within a name."""
-    cached, entries, changed = _load(outputs), {}, False
+    try:
+        index = json.loads((outputs / ".index.json").read_bytes())
+        cached = index["runs"] if index["schema"] == INDEX_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        cached = {}
+    entries, changed = {}, False
     for path, stamp in _stamps(outputs):
         entry = cached.get(path)
         if entry is None or entry[0] != stamp:
@@ -141,14 +146,6 @@ def read_index(outputs: Path) -> list[Entry]:
             write_bytes(outputs / ".index.json", text.encode())
     found = [Entry(path, *content) for path, (_, *content) in entries.items()]
     return sorted(found, key=lambda entry: (entry.path.partition("/")[0], entry.moment))
-
-
-def _load(outputs: Path) -> dict[str, list[Any]]:
-    try:
-        index = json.loads((outputs / ".index.json").read_bytes())
-        return index["runs"] if index["schema"] == INDEX_SCHEMA else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | None] | None:

@@ -15,8 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.config.compose import GROUPS, Composer, composer, explain
+from neurobench.config.compose import GROUPS, Composer, composer, explain, read, set_value
 from neurobench.config.errors import ConfigError
+from neurobench.config.overrides import sweep_fault, too_many, values_of
 from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
 from neurobench.runs.files import Damaged
@@ -48,6 +49,7 @@ class Job:
 
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
     """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
+    overrides = read(overrides, config_dir)
     try:
         with composer(config_dir) as compose:
             return _jobs(overrides, compose)
@@ -61,9 +63,13 @@ def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[
 
     Hydra composes each choice of groups once; plain values are set on a copy, as Hydra itself sets them last.
     """
-    parser = OverridesParser.create()
-    parsed = [parser.parse_override(text) for text in overrides]
-    options = [_options(override) for override in parsed]
+    parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+    for override in parsed:
+        if override.is_sweep_override() and (fault := sweep_fault(override)):
+            raise ConfigError([fault])
+    if fault := too_many(parsed):
+        raise ConfigError([fault])
+    options = [list(values_of(override)) for override in parsed]
     composed: dict[tuple[str, ...], DictConfig] = {}
     for words in product(*options):
         pairs = zip(parsed, options, words, strict=True)
@@ -73,18 +79,8 @@ def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[
         config = OmegaConf.masked_copy(composed[frame], [str(key) for key in composed[frame]])
         for word, first in zip(words, frame, strict=True):
             if word != first:
-                override = parser.parse_override(word)
-                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+                set_value(config, word)
         yield words, config
-
-
-def _options(override: Override) -> list[str]:
-    """An override for each value of a swept key; the override itself where it is not swept."""
-    if not override.is_sweep_override():
-        assert override.input_line is not None
-        return [override.input_line]
-    key = override.get_key_element()
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 def _is_plain(override: Override) -> bool:

@@ -1,0 +1,132 @@
+"""The words of a command line as Hydra's grammar takes them, read once.
+
+The grammar keeps characters for itself (`~ # = ( ) '` and all letters beyond ASCII): a value that it cannot read is the
+text that it looks like, and is quoted here. Whether its key takes a text is judged where its record is made.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString, RangeSweep
+from hydra.errors import HydraException
+
+from neurobench.config.errors import ConfigError
+
+MOST_RUNS = 100_000  # of one sweep: a plan takes some 20 KB and 20 ms
+NULLABLE = ("logger", "experiment")  # groups of which none may be chosen
+KEY = re.compile(r"^(\+\+?|~)?[A-Za-z_][\w.@/:-]*$", re.ASCII)
+
+
+def read_words(words: Sequence[str], choices: Callable[[str], Sequence[str]]) -> list[str]:
+    """Each word as an override that Hydra composes, where there is one; others as they are, for `explain` to name.
+
+    `choices`: of a group, its names, for `model=glob(qrbm*)`. Raises ConfigError where a word could be meant two ways.
+    """
+    unclear = [_unclear(word) for word in words if parse_word(word) is None and parse_word(_quoted(word)) is not None]
+    faults = [fault for fault in unclear if fault]
+    if faults:
+        raise ConfigError(faults)
+    return [_read(word, choices) for word in words]
+
+
+def parse_word(word: str) -> Override | None:
+    """None where it is no override."""
+    try:
+        return OverridesParser.create().parse_override(word)
+    except (HydraException, ValueError, RecursionError):  # the latter two: digits without end, lists in lists in lists
+        return None
+
+
+def override_of(key: str, value: Any) -> str:
+    """The override that sets a key to a plain value: `name='it\\'s'`."""
+    return f"{key}={_written(value)}"
+
+
+def n_values(override: Override) -> int:
+    """How many values it gives its key, counted without making them."""
+    value = override.value()
+    if not isinstance(value, RangeSweep):
+        return sum(1 for _ in override.sweep_iterator()) if override.is_sweep_override() else 1
+    start, stop, step = (float(getattr(value, name)) for name in ("start", "stop", "step"))
+    return max(0, math.ceil((stop - start) / step)) if step else 0
+
+
+def too_many(overrides: Sequence[Override]) -> str | None:
+    """Why a sweep over these is not planned, or None."""
+    n = math.prod(n_values(override) for override in overrides)
+    if n <= MOST_RUNS:
+        return None
+    swept = " ".join(str(override.input_line) for override in overrides if override.is_sweep_override())
+    return f"{swept} asks for {n:,} runs; at most {MOST_RUNS:,} are planned at once. Sweep over a part of them."
+
+
+def sweep_fault(override: Override) -> str | None:
+    """Why the values of a swept key cannot be enumerated, or None."""
+    if override.is_interval_sweep():
+        key = override.get_key_element()
+        return f"{override.input_line}: an interval has no list of values; write {key}=A,B,C or {key}=range(A,B,STEP)."
+    if isinstance(override.value(), Glob):
+        return f"{override.input_line}: glob(...) stands for names of a group, such as model=glob(qrbm*); none match."
+    if isinstance(override.value(), RangeSweep) and n_values(override) == 0:
+        return f"{override.input_line} is an empty range."
+    return None
+
+
+def values_of(override: Override) -> Iterator[str]:
+    """An override for each value of a swept key; the override itself where it is not swept."""
+    if not override.is_sweep_override():
+        assert override.input_line is not None
+        return iter([override.input_line])
+    return (f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator())
+
+
+def _read(word: str, choices: Callable[[str], Sequence[str]]) -> str:
+    override = parse_word(word)
+    if override is None:
+        return _quoted(word) if parse_word(_quoted(word)) is not None else word
+    value, group = override.value(), override.key_or_group.partition("@")[0]
+    if isinstance(value, Glob) and "." not in group:
+        names = value.filter(list(choices(group)))
+        return f"{override.get_key_element()}={','.join(names)}" if names else word
+    values = [] if group not in NULLABLE or override.is_delete() else [_value(each) for each in values_of(override)]
+    if "null" in values:
+        return f"{override.get_key_element()}={','.join('[]' if each == 'null' else each for each in values)}"
+    return word
+
+
+def _value(word: str) -> str:
+    return word.partition("=")[2]
+
+
+def _quoted(word: str) -> str:
+    key, sign, value = word.partition("=")
+    return override_of(key, value) if sign and KEY.match(key) else word
+
+
+def _unclear(word: str) -> str | None:
+    """A comma may part two values or belong to one."""
+    key, _, value = word.partition("=")
+    if "," not in value:
+        return None
+    several = ",".join(_text(part) for part in value.split(","))
+    return f'{word}: one text or several? Write "{key}={_text(value)}" for one, "{key}={several}" for several.'
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_written(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str):
+        bare = parse_word(f"key={value}")
+        return value if bare is not None and bare.value() == value else _text(value)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(value)
+
+
+def _text(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()
