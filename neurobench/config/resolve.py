@@ -32,7 +32,9 @@ def resolved(config: DictConfig) -> Plain:
     """
     faults = [f"{key} is not a section of keys" for key in SECTIONS if not _is_section(config, key)]
     faults += [
-        f"{key} is not a section of keys" for key in OPTIONAL if not (_is_absent(config, key) or _is_section(config, key))
+        f"{key} is not a section of keys"
+        for key in OPTIONAL
+        if not (_is_absent(config, key) or _is_section(config, key))
     ]
     if faults:
         raise ConfigError(faults)
