@@ -14,7 +14,7 @@ from rich.console import Console
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
-from neurobench.config.targets import plugin_targets
+from neurobench.config.targets import broken_plugins, load, plugin_targets
 from neurobench.runs.provenance import cores
 from neurobench.runs.store import default_outputs
 
@@ -77,8 +77,15 @@ def _outputs() -> Iterator[Finding]:
 
 
 def _configs() -> Iterator[Finding]:
+    for name, sentence in broken_plugins().items():
+        yield False, f"plugin {name}: {sentence}"
     for target, owner in plugin_targets().items():
-        yield True, f"plugin {target} from {owner}"
+        try:
+            load(target)
+        except Exception as error:  # whatever somebody else's code raises
+            yield False, f"plugin {target} from {owner}: {type(error).__name__}: {error}"
+        else:
+            yield True, f"plugin {target} from {owner}"
     from neurobench.experiment.catalogue import catalogue
 
     yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in catalogue().items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
+from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
 from neurobench.runs.provenance import cores
 from neurobench.sweep.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
@@ -137,11 +139,15 @@ def tune_command(words: list[str]) -> int:
         raise UserError(not_installed("tune", "optuna", "tune"))
     from neurobench.sweep import tune
 
-    space = tune.load_space(args.space, [*args.overrides, f"outputs={args.outputs}"])
+    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))])
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
-    study = tune.open_study(space, name, file)
     console = Console(markup=False, stderr=args.json)
+    others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
+    if others and not file.exists():
+        earlier = ", ".join(other.name for other in others)
+        console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
+    study = tune.open_study(space, name, file)
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:
@@ -170,5 +176,11 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
     console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
     if complete:
-        words = " ".join(f"{key}={value}" for key, value in complete[0].params.items())
-        console.print(f"neurobench run {' '.join(space.overrides)} {words}", highlight=False, soft_wrap=True)
+        from neurobench.sweep.tune import value_of
+
+        best = [override_of(key, value_of(space.space[key], v)) for key, v in complete[0].params.items()]
+        console.print(shlex.join(["neurobench", "run", *space.overrides, *best]), highlight=False, soft_wrap=True)
+    elif trials:
+        console.print(
+            "no trial finished: each said above why not. Widen the space, or try one by hand.", highlight=False
+        )

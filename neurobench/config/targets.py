@@ -58,8 +58,26 @@ def plugin_targets() -> dict[str, str]:
 
 @cache
 def config_packages() -> tuple[str, ...]:
-    """Packages that hold YAML files: our own first, then each plugin's."""
-    return ("neurobench.conf", *sorted(point.value for point in entry_points(group=PLUGIN_CONFIGS)))
+    """Packages that hold YAML files: our own first, then each plugin's that can be imported."""
+    broken = broken_plugins()
+    for name, sentence in broken.items():
+        print(f"plugin {name} is left out: {sentence}", file=sys.stderr)
+    points = {point.value for point in entry_points(group=PLUGIN_CONFIGS)}
+    return ("neurobench.conf", *sorted(points - set(broken)))
+
+
+@cache
+def broken_plugins() -> dict[str, str]:
+    """Package of YAML files that an installed plugin names and that cannot be imported -> why not, in words."""
+    broken = {}
+    for point in entry_points(group=PLUGIN_CONFIGS):
+        package = point.value
+        try:
+            importlib.import_module(package)
+        except Exception as error:  # whatever somebody else's code raises
+            owner = point.dist.name if point.dist else "?"
+            broken[package] = f"{type(error).__name__}: {error} (pip uninstall {owner}, or repair it)"
+    return broken
 
 
 def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
@@ -84,6 +102,9 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise TargetRefused(f"_target_={path}: there is no module {error.name}.") from None
+    except Exception as error:  # whatever somebody else's code raises
+        fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise TargetRefused(f"_target_={path}: its module cannot be imported ({fault}).") from None
     target = getattr(module, name, None)
     if not _is_defined_in(target, module_name, base):
         offered = [key for key, value in vars(module).items() if _is_defined_in(value, module_name, base)]

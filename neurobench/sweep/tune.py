@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
 from neurobench.config.compose import choices, composer
-from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.overrides import override_of
 from neurobench.config.targets import config_packages
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
@@ -50,8 +53,10 @@ class Space:
 
     @property
     def identity(self) -> str:
-        """Eight hex digits: trials of another space do not belong to the same study."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        """Eight hex digits: trials of another space do not belong to the same study. Where runs lie makes no other."""
+        computed = [word for word in self.overrides if not word.startswith("outputs=")]
+        text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def load_space(name: str, more: list[str]) -> Space:
@@ -134,13 +139,14 @@ def open_study(space: Space, name: str, file: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     file.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(
-        study_name=name,
-        storage=f"sqlite:///{file.absolute()}",
-        direction="maximize" if space.larger_wins else "minimize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-        load_if_exists=True,
-    )
+    with FileLock(f"{file}.lock"):  # two processes that make a database at once get in each other's way
+        return optuna.create_study(
+            study_name=name,
+            storage=f"sqlite:///{file.absolute()}",
+            direction="maximize" if space.larger_wins else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+            load_if_exists=True,
+        )
 
 
 def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
@@ -153,9 +159,14 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
             trial = study.ask()
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
-            words = [f"{key}={_suggest(trial, key, entry)}" for key, entry in space.space.items()]
-            plan = parse(compose([*space.overrides, *words])).resumed()
+            words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
+            try:
+                plan = parse(compose([*space.overrides, *words])).resumed()
+            except (ConfigError, HydraException, OmegaConfBaseException) as error:
+                console.print(str(error), highlight=False)  # another trial may be one that can run
+                study.tell(trial, state=TrialState.FAIL)
+                continue
             _run_trial(study, trial, space, plan, console)
 
 
@@ -171,7 +182,11 @@ def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, cons
         study.tell(trial, state=TrialState.FAIL)
         return
     trial.set_user_attr("folder", str(folder.path))
-    value = judge(folder, space.figure)
+    try:
+        value = judge(folder, space.figure)
+    except UserError:  # as of every other trial
+        study.tell(trial, state=TrialState.FAIL)
+        raise
     study.tell(trial, value)
     console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
 
@@ -195,7 +210,8 @@ def repeat_killed(study: optuna.Study) -> None:
     """Close trials whose process on this machine has gone, and queue them again with the same values."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
-        if host == platform.node() and not _alive(int(pid)):
+        is_gone = not pid or (host == platform.node() and not _alive(int(pid)))  # killed before it could say who it was
+        if is_gone:
             study.enqueue_trial(trial.params, skip_if_exists=False)
             study.tell(trial.number, state=TrialState.FAIL)
             study.set_user_attr(f"taken_up_{trial.number}", True)
@@ -217,9 +233,16 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def value_of(entry: Mapping[str, Any], stored: Any) -> Any:
+    """What a study's database stands for: it holds scalars, and of a list its text."""
+    lists = {json.dumps(choice): choice for choice in entry.get("choices", ()) if isinstance(choice, list)}
+    return lists.get(stored, stored) if isinstance(stored, str) else stored
+
+
 def _suggest(trial: Trial, key: str, entry: Mapping[str, Any]) -> Any:
     if "choices" in entry:
-        return trial.suggest_categorical(key, entry["choices"])
+        texts = [json.dumps(choice) if isinstance(choice, list) else choice for choice in entry["choices"]]
+        return value_of(entry, trial.suggest_categorical(key, texts))
     whole = all(isinstance(entry[end], int) for end in ("low", "high"))
     options = {name: entry[name] for name in ("log", "step") if name in entry}
     if whole:

@@ -1,0 +1,44 @@
+"""A study goes on beside what cannot run, whatever its choices look like and wherever it was started from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
+
+pytest.importorskip("optuna")
+TOY = "overrides: [model=toy, scale=smoke, threads=1]\nfigure: validation_accuracy\nspace: "
+
+
+def trials(done: Any) -> list[dict[str, Any]]:
+    assert "Traceback" not in done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_trial_that_cannot_run_is_a_failed_one_and_the_study_goes_on(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "odd.yaml").write_text(TOY + "{training.batch_size: {choices: [-1, 50]}}\n")
+    states = [trial["state"] for trial in trials(neurobench("tune", "odd.yaml", "--trials", "5", "--json"))]
+    assert {*states} == {"complete", "fail"}
+    again = trials(neurobench("tune", "odd.yaml", "--trials", "6", "--json", "--outputs", str(tmp_path / "outputs")))
+    assert [trial["state"] for trial in again][:5] == states, "another spelling of the folder is the same study"
+    assert len(list((tmp_path / "outputs/.tune").glob("*.db"))) == 1
+
+
+def test_when_every_trial_fails_it_is_told(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "odd.yaml").write_text(TOY + "{training.batch_size: {choices: [-1, -2]}}\n")
+    done = neurobench("tune", "odd.yaml", "--trials", "2")
+    assert done.returncode == 1
+    assert "is not at least 1" in done.stdout
+    assert "no trial finished" in done.stdout
+
+
+def test_null_and_lists_are_choices_and_folders_may_have_any_name(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "odd.yaml").write_text(TOY + "{model.explode_at: {choices: [null, 100000]}, logger: {choices: [[]]}}\n")
+    words = ("tune", "odd.yaml", "--outputs", "runs, new (2)")
+    for n in (2, 3):  # the database is read back
+        ended = trials(neurobench(*words, "--trials", str(n), "--json"))
+        assert [trial["state"] for trial in ended] == ["complete"] * n
+    (tmp_path / "odd.yaml").write_text(TOY + "{model.lr: {low: 0.1, high: 1.0}}\n")
+    assert "a new study begins" in neurobench(*words, "--trials", "1").stdout
