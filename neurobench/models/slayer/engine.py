@@ -12,7 +12,7 @@ from torch import Tensor
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step as constants
-from neurobench.kernels.cuba.forward import COUNTS, TALLY, forward_fixed, forward_float
+from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.spike_lists import Spikes, dense
 from neurobench.models.slayer.network import QuantizedLayer
@@ -92,7 +92,10 @@ class EventEngine:
             if dropout is not None and k + 1 < len(layers):
                 mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
-            _forward(layer, passes[-1], chunks, learns, counted)
+            weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
+            arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
+            neuron = _constants(layer)
+            kernel.forward(inputs, weights, neuron, arriving, chunks, learns, counted, buffers.activity)
             inputs = buffers.arrivals()
         last = passes[-1].buffers.activity
         y = torch.empty(last.out.shape)
@@ -185,16 +188,6 @@ class EventEngine:
         if k:
             pack_transposed(w.numpy(), panels)
         return panels
-
-
-def _forward(layer: QuantizedLayer, run: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
-    weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
-    dropout = kernel.Dropout(run.input_keep_prob, run.mask)
-    given = (run.inputs, weights, _constants(layer), dropout, chunks, learns)
-    if isinstance(layer.neuron, FixedNeuron):
-        forward_fixed(*given, counted, run.buffers.activity)
-    else:
-        forward_float(*given, run.buffers.activity)
 
 
 def _constants(layer: QuantizedLayer) -> constants.FixedNeuron | constants.FloatNeuron:
