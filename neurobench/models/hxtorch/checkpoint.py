@@ -17,14 +17,11 @@ TRANSFER = 0.05  # relative: a chip whose gain is further off rescales all logit
 
 def describe(net: Network, spec: HXTorchMLP, mac: AnalogMac) -> dict[str, Any]:
     """All that makes the weights mean what they mean."""
-    settings = ("hidden", "avg", "shift", "bias", "half_lsb", "exact")
+    names = ("hidden", "avg", "shift", "bias", "half_lsb", "exact")
+    sizes = {"inputs": net.first.weight.shape[1], "classes": len(net.second.weight)}
     return {
         "format": FORMAT,
-        "settings": {
-            "inputs": net.first.weight.shape[1],
-            "classes": len(net.second.weight),
-            **{name: getattr(spec, name) for name in settings},
-        },
+        "settings": {**sizes, **{name: getattr(spec, name) for name in names}},
         "num_sends": net.num_sends,
         "gain": mac.gain,
         "noise_std": mac.noise_std,

@@ -5,24 +5,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from neurobench.data.dataset import Batch, Split
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
 from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.hxtorch import checkpoint, network
-from neurobench.models.hxtorch.layers import softmax_gradient
-from neurobench.models.hxtorch.network import Activity, Network
+from neurobench.models.hxtorch.network import Activity, Network, softmax_gradient
 from neurobench.models.hxtorch.phases import Phase, learning_rate, position
 from neurobench.models.hxtorch.spec import HXTorchMLP
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
 
 LEARN, PREDICT, PASS = range(3)  # purposes of a draw
 
@@ -72,30 +69,25 @@ class HXTorchMLPLearner:
         return self.host if phase.where == "host" else self.mac
 
     def forward(self, x: Tensor, mac: AnalogMac, seed: int, net: Network | None = None) -> Activity:
-        net = self.net if net is None else net
-        if self.spec.exact:
-            return network.exact_forward(x, net, mac.gain)
-        return network.forward(x, net, mac, seed)
+        net = net or self.net
+        return network.exact_forward(x, net, mac.gain) if self.spec.exact else network.forward(x, net, mac, seed)
 
     def measure(self, batch: Batch) -> Sums:
         """On the device, whatever the phase; logits unscaled."""
         return _sums(self.predict(batch.x), batch.y.to(self.device), 1.0)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn. For the record: what the inputs allow, and what calibration measured."""
-        return {
-            **({} if self.cap is None else {"input_cap": self.cap}),
-            "gain": self.mac.gain,
-            "noise_std": self.mac.noise_std,
-            **{f"calibrated_{name}": value for name, value in self.mac.calibration.items()},
-        }
+        """What the inputs allow, and what calibration measured."""
+        cap = {} if self.cap is None else {"input_cap": self.cap}
+        calibrated = {f"calibrated_{name}": value for name, value in self.mac.calibration.items()}
+        return {**cap, "gain": self.mac.gain, "noise_std": self.mac.noise_std, **calibrated}
 
     def predict(self, x: Any) -> Tensor:
-        """Logits in LSB, computed on the device. The same x meets the same noise."""
+        """Logits in LSB, computed on the device."""
         return self.respond(x).logits
 
     def respond(self, x: Any) -> Activity:
-        """What the layers do for a prediction."""
+        """What the layers do for a prediction. The same x meets the same noise."""
         x = self.inputs(x)
         return self.forward(x, self.mac, derive(self.seeds.training, PREDICT, fingerprint(x)))
 

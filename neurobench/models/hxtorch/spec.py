@@ -29,8 +29,8 @@ class HXTorchMLP(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.hxtorch.learner.HXTorchMLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     figures: ClassVar[str] = "neurobench.models.hxtorch.figures.figures"
-    operations: ClassVar[str] = "neurobench.models.hxtorch.operations.operations"
-    tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.tutorial.tutorial_metrics"
+    operations: ClassVar[str] = "neurobench.models.hxtorch.evaluation.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.evaluation.tutorial_metrics"
 
     hidden: Annotated[int, Bound(1, 100_000)]
     avg: Annotated[int, Bound(1, 256)]

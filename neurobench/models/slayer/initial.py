@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.core.protocol import Core
+from neurobench.devices.core.specs import Core
 from neurobench.models.learner import Initial
 from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
 from neurobench.models.slayer.neuron import GRID, POINT
@@ -39,8 +39,6 @@ def require(fits: Any, sentence: str) -> None:
 
 @dataclass
 class FileLayer:
-    """One layer of a file: what a `Layer` is made of."""
-
     w: Tensor  # (I, C) in units of 1
     delay: Tensor | None  # (C,) steps
     decays: tuple[float, float]  # in 1/4096 a step
@@ -51,9 +49,9 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
     """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
-        sentence = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
-        require("layers" in initial.state, sentence)
-        copy_parameters(initial.state["layers"], layers, f"model.init_from={initial.reference}: {name}: layers")
+        source = f"model.init_from={initial.reference}: {name}"
+        require("layers" in initial.state, f"{source} holds no network of slayer_snn.")
+        copy_parameters(initial.state["layers"], layers, f"{source}: layers")
         return layers
     if suffix == ".pt":
         return read_state(name, layers)
@@ -63,7 +61,8 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
 
 
 def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
-    sizes, needed = _sizes([layer.w for layer in net]), _sizes([layer.v for layer in layers])
+    sizes = (*(len(layer.w) for layer in net[:1]), *(layer.w.shape[1] for layer in net))
+    needed = (len(layers[0].v), *(layer.v.shape[1] for layer in layers))
     require(sizes == needed, f"{name} has layers of {sizes} neurons; this run's have {needed}.")
     neuron = neuron_on(core, layers[0].D, spec.threshold)
     threshold = neuron.threshold * neuron.lsb
@@ -74,10 +73,6 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
         delays = layer.delay is not None and layer.delay.any()
         require(not delays or (spec.delay and k + 1 < len(net)), f"{name}: layer {k} has delays; {what}.")
-
-
-def _sizes(weights: list[Tensor]) -> tuple[int, ...]:
-    return (len(weights[0]), *(w.shape[1] for w in weights)) if weights else ()
 
 
 def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
@@ -170,7 +165,10 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
             net.append(FileLayer(weight, None, decays, threshold))
             weight = None
         elif isinstance(node, nir.Delay) and net and weight is None:
-            net[-1].delay = _nir_delay(node, where, dt)
+            steps = np.rint(np.asarray(node.delay) / dt)
+            sentence = f"{where}: delays go from {steps.min():g} to {steps.max():g} steps, not 1 to 63"
+            require(steps.min() >= 1 and steps.max() <= LARGEST_DELAY + 1, sentence)
+            net[-1].delay = torch.from_numpy((steps - 1).astype(np.float32))
         else:
             sentence = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
             require(isinstance(node, nir.Input | nir.Output), sentence)
@@ -210,13 +208,6 @@ def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float
     return (POINT * ai, POINT * av), float(np.ravel(node.v_threshold)[0])
 
 
-def _nir_delay(node: Any, where: str, dt: float) -> torch.Tensor:
-    steps = np.rint(np.asarray(node.delay) / dt) - 1
-    low, high = steps.min() + 1, steps.max() + 1
-    require(low >= 1 and high <= LARGEST_DELAY + 1, f"{where}: delays go from {low:g} to {high:g} steps, not 1 to 63")
-    return torch.from_numpy(steps.astype(np.float32))
-
-
 def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
     """`blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay [C], and synapse.weight_g
     [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm."""
@@ -241,10 +232,9 @@ def read_state(name: str, like: list[Layer]) -> list[Layer]:
         raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
     for key, tensor in lava_names(like).items():
         needed = tuple(tensor.shape)
-        if key not in state:
-            raise UserError(f"{name}: {key} is missing; this network has one of shape {needed}")
-        if state[key].shape != needed:
-            raise UserError(f"{name}: {key} has shape {tuple(state[key].shape)}; this network needs {needed}")
+        require(key in state, f"{name}: {key} is missing; this network has one of shape {needed}")
+        shape = tuple(state[key].shape)
+        require(shape == needed, f"{name}: {key} has shape {shape}; this network needs {needed}")
     return [_from_lava(state, f"blocks.{k}.", layer) for k, layer in enumerate(like)]
 
 

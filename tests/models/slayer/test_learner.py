@@ -13,11 +13,10 @@ from neurobench.metrics.operations import total
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.evaluation import operations, tutorial_metrics
 from neurobench.models.slayer.figures import all_figures
 from neurobench.models.slayer.network import on_grid, quantize
-from neurobench.models.slayer.operations import operations
 from neurobench.models.slayer.spikes import as_dense, binned
-from neurobench.models.slayer.tutorial import tutorial_metrics
 from neurobench.models.slayer.update import update, zero_moments
 from tests.models.slayer.conftest import CPU, SPLITS, learner, mock, sim
 from tests.models.slayer.plain import layer as plain_layer
