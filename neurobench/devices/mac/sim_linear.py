@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import as_matrices, read_out
-from neurobench.devices.mac.protocol import Products
+from neurobench.devices.mac.protocol import Products, as_matrices, read_out
 from neurobench.devices.mac.specs import LinearMac
 
 

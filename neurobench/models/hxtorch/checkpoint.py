@@ -1,7 +1,5 @@
 """What a checkpoint says of the network that it holds, and when another run may take its weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

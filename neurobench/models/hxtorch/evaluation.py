@@ -1,7 +1,5 @@
 """How a trained perceptron does on host and chip: the tutorial's accuracies, and what a prediction costs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of a run: the tutorial's own where the data are points of a plane; of the training; of the device."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,9 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.devices.mac.array import COLUMNS, ROWS, W_MAX
 from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, within
-from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.devices.mac.protocol import COLUMNS, ROWS, W_MAX, AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 from neurobench.models.learner import TrainingRecord

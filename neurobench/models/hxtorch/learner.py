@@ -1,7 +1,5 @@
 """The hxtorch perceptron learns: forward on the device or on its linear model, gradient always from the model."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from math import prod
@@ -14,11 +12,10 @@ from torch.nn.functional import cross_entropy
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
-from neurobench.models.common.training import Moments, at_rest, descend
+from neurobench.models.common.training import Moments, at_rest, cosine, descend, exponential
 from neurobench.models.hxtorch import checkpoint, network
 from neurobench.models.hxtorch.network import Activity, Network, softmax_gradient
-from neurobench.models.hxtorch.phases import Phase, learning_rate, position
-from neurobench.models.hxtorch.spec import HXTorchMLP
+from neurobench.models.hxtorch.spec import HXTorchMLP, Phase, Position, position
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 
 LEARN, PREDICT, PASS = range(3)  # purposes of a draw
@@ -125,3 +122,10 @@ class HXTorchMLPLearner:
 def _sums(logits: Tensor, y: Tensor, scale: float) -> Sums:
     loss = cross_entropy(scale * logits, y, reduction="sum")
     return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+
+
+def learning_rate(phase: Phase, at: Position) -> float:
+    """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
+    if phase.schedule == "cosine":
+        return phase.lr * cosine(at.j, at.length)
+    return phase.lr * exponential(at.j, at.length, phase.gamma, phase.steps)

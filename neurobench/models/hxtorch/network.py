@@ -10,8 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import W_MAX, X_MAX, Y_MAX, Y_MIN
-from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.devices.mac.protocol import W_MAX, X_MAX, Y_MAX, Y_MIN, AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch.spec import HXTorchMLP
 

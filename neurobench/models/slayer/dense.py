@@ -1,7 +1,5 @@
 """A network forward and back on any device: dense products, and time steps by plain torch or, on CUDA, by Triton."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

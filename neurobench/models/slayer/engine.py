@@ -1,7 +1,5 @@
 """A network's forward pass and its gradients on a CPU, from lists of spikes, by compiled kernels."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numba
@@ -138,15 +136,11 @@ class EventEngine:
                 back_kernel.backward(back, done, constants[k], with_decays, panels[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
-        return [
-            LayerGradient(
-                parts=torch.from_numpy(dW),
-                factor=1 / each.input_keep_prob,
-                dD=dD.sum(0) * layer.neuron.lsb,
-                delay=torch.from_numpy(dd.sum(0)),
-            )
-            for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True)
-        ]
+        gradients = []
+        for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True):
+            dD, delay = dD.sum(0) * layer.neuron.lsb, torch.from_numpy(dd.sum(0))
+            gradients.append(LayerGradient(torch.from_numpy(dW), 1 / each.input_keep_prob, dD, delay))
+        return gradients
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""

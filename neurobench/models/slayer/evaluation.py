@@ -1,7 +1,5 @@
 """What the tutorial prints after some of its epochs, and what a core computes for a prediction."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

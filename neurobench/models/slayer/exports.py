@@ -8,8 +8,6 @@ representation", Nature Communications 15:8122 (2024).
 pt: parameters under the keys of lava-dl's own state_dict, so that either program goes on with the other's training.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections.abc import Callable, Mapping

@@ -3,8 +3,6 @@
 A file that does not fit is refused with the place in it that does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module

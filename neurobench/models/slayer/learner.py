@@ -1,16 +1,14 @@
 """The SLAYER network learns: bin, run on the core, loss on the output spikes, scan back, Adam."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neurobench.data.dataset import Batch, Split
-from neurobench.data.events import Events
 from neurobench.devices.core.specs import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -69,17 +67,19 @@ class SlayerLearner:
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `lava_loss` is the loss as lava-dl prints it: of the batch, times its size."""
-        inputs, dropout = self._augmented_inputs(batch.x, at.k), self._dropout(len(batch.y), at.k)
-        act = self.engine.run(inputs, self.quantized, dropout, learns=True)
+        spec, motion = self.spec, None
+        if spec.augment:
+            motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
+        dropout = self._dropout(len(batch.y), at.k)
+        act = self.engine.run(self.inputs(batch.x, motion), self.quantized, dropout, learns=True)
         label = batch.y.to(self.device)
         y = act.y.detach().requires_grad_()
         total = self._loss(y, label)
         (g,) = torch.autograd.grad(total, y)
         loss = float(total.detach())
         if not math.isfinite(loss):
-            lr = self.spec.lr
-            raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {lr:g}")
-        self._update(self.engine.gradients(g.contiguous(), self.surrogate, self.spec.learn_decays), at)
+            raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {spec.lr:g}")
+        self._update(self.engine.gradients(g.contiguous(), self.surrogate, spec.learn_decays), at)
         return _sums(act, label, loss)
 
     def _update(self, gradients: list[LayerGradient], at: Step) -> None:
@@ -120,8 +120,10 @@ class SlayerLearner:
         blocks = torch.arange(len(x)).split(BLOCK)
         return torch.cat([losses.rates(self.engine.run(self.inputs(x[index]), self.quantized).y) for index in blocks])
 
-    def inputs(self, x: Any) -> Spikes:
-        return spikes.binned(self._polarities(x), self.spec.steps, self.spec.sampling_time)
+    def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
+        """Binned, and moved as `spikes.motion` draws it."""
+        spec, events = self.spec, spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
+        return spikes.binned(events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment"))
 
     def snapshot(self, label: str) -> Any:
         """flow/EPOCH: each layer's gradient at the last update; epoch/EPOCH: the network as the core holds it."""
@@ -155,14 +157,6 @@ class SlayerLearner:
 
     def _quantize(self) -> list[QuantizedLayer]:
         return [quantize(layer, self.core, self.spec) for layer in self.layers]
-
-    def _augmented_inputs(self, x: Any, k: int) -> Spikes:
-        spec, seed = self.spec, derive(self.seeds.training, k, _AUGMENT)
-        motion = spikes.motion(len(x), seed, spec.shift, spec.angle) if spec.augment else None
-        return spikes.binned(self._polarities(x), spec.steps, spec.sampling_time, motion, spec.as_lava("augment"))
-
-    def _polarities(self, x: Events) -> Events:
-        return spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
 
     def _dropout(self, n: int, k: int) -> Dropout | None:
         spec = self.spec

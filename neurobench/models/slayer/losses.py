@@ -3,8 +3,6 @@
 Each loss is a sum over the batch. Source: lava-dl `slayer.loss`, `slayer.classifier`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, log_softmax

@@ -3,8 +3,6 @@
 The reference for the compiled kernels, and what devices without them run.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

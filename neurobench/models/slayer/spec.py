@@ -1,7 +1,5 @@
 """What a configuration says about the SLAYER network: parameters, their bounds, and nothing heavy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod

@@ -1,7 +1,5 @@
 """Spikes as lists: for each sample and time step, the neurons that are active."""
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 import torch
