@@ -27,8 +27,8 @@ class Pattern(NamedTuple):
 
 
 class Chip:
-    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; what the
-    chip really is like, `pattern`, is for tests and for the report on the calibration alone."""
+    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; the true
+    `pattern` is for tests and the report on the calibration alone."""
 
     def __init__(self, spec: BSS2, seed: int, device: torch.device):
         """`spec.chip_seed`, not the run's `seed`, is the identity of the chip."""
@@ -99,11 +99,8 @@ def draw_pattern(spec: BSS2) -> Pattern:
 
 
 def laid_out(pattern: Pattern, chunks: int, outputs: int) -> Pattern:
-    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns.
-
-    It begins at row 0 and column 0. Each block of 256 columns takes its chunks of rows one after the other, and
-    they alternate between the arrays, running on from block to block.
-    """
+    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns, from row 0 and column 0. Chunks of
+    rows alternate between the arrays, running on from each block of 256 columns to the next."""
     column = torch.arange(outputs, device=pattern.gain.device)
     chunk = torch.arange(chunks, device=pattern.gain.device)
     array = (column // COLUMNS * chunks + chunk[:, None]) % ARRAYS  # (P, O)

@@ -1,6 +1,6 @@
 """Layers of current-based neurons over all time steps, from the list of active inputs of each step.
 
-A sample is a row of work that no other one touches, so results do not depend on the number of threads.
+Samples are independent, so results do not depend on the number of threads.
 """
 
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
             spikes[n, :] = 0
             for t in range(steps):
                 now = v[n, t] if keep_v else v[c, 0]
-                if isinstance(neuron.threshold, np.int32):  # of compile time
+                if isinstance(neuron.threshold, np.int32):  # decided when compiled
                     gather_fixed(index, begin[n, t], count[n, t], W, part, a)
                     if counted:
                         _tally(a, keep, neuron, state, tally[c])

@@ -29,10 +29,9 @@ class Recordings(NamedTuple):
 def bin_events(recordings, motion, sheared, period, shape, chunks, spikes):
     """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
 
-    motion (N, 4) float64: dx, dy, cos, sin of what each sample is moved by, about the middle of the sensor;
-    `sheared`: as lava-dl does it, about the origin and with the column already moved when the row is. period:
-    microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor or the T steps is dropped.
-    """
+    motion (N, 4) float64: dx, dy, cos, sin of each sample, about the middle of the sensor; `sheared`: as lava-dl, about
+    the origin and with the column already moved when the row is. period: microseconds; shape: (polarities, rows,
+    columns); spikes: written. What leaves the sensor or the T steps is dropped."""
     (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
     samples, steps = begin.shape
     _, rows, columns = shape

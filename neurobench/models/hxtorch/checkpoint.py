@@ -29,44 +29,34 @@ def describe(net: Network, spec: HXTorchMLP, mac: AnalogMac) -> dict[str, Any]:
 
 
 def require_same(state: Mapping[str, Any], net: Network, spec: HXTorchMLP, mac: AnalogMac) -> None:
-    """Raise UserError unless the state is one of this very setting."""
-    _refuse([*_settings(state, net, spec, mac), *_chip(state, mac), *_gain(state, mac, SAME_CHIP)])
+    """Raise UserError unless the state is one of this very setting, on this chip."""
+    _require(state, net, spec, mac, SAME_CHIP)
 
 
 def require_transferable(state: Mapping[str, Any], net: Network, spec: HXTorchMLP, mac: AnalogMac) -> None:
     """The same, except that what was learned on the linear model may go on on any chip of about its gain."""
-    if state.get("chip"):
-        require_same(state, net, spec, mac)
-    else:
-        _refuse([*_settings(state, net, spec, mac), *_gain(state, mac, TRANSFER)])
+    _require(state, net, spec, mac, SAME_CHIP if state.get("chip") else TRANSFER)
 
 
-def _settings(state: Mapping[str, Any], net: Network, spec: HXTorchMLP, mac: AnalogMac) -> list[str]:
+def _require(state: Mapping[str, Any], net: Network, spec: HXTorchMLP, mac: AnalogMac, tolerance: float) -> None:
     if "settings" not in state or state.get("format") != FORMAT:
         raise UserError(f"the checkpoint is not one of hxtorch_mlp in format {FORMAT}; train one with this version.")
     theirs, ours = state["settings"], describe(net, spec, mac)["settings"]
-    differences = [f"{key}={theirs[key]} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+    faults = [f"{key}={theirs[key]} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
     for number, (stored, wanted) in enumerate(zip(state["num_sends"], spec.num_sends, strict=True), start=1):
         if wanted is not None and stored != wanted:
-            differences.append(f"num_sends of layer {number}={stored} there, {wanted} here")
-    return differences
+            faults.append(f"num_sends of layer {number}={stored} there, {wanted} here")
+    if tolerance == SAME_CHIP:
+        faults += _chip_faults(state["chip"], dict(mac.identity))
+    if abs(state["gain"] / mac.gain - 1) > tolerance:
+        faults.append(f"gain={state['gain']:.5g} there, {mac.gain:.5g} here (more than {tolerance:.1%} apart)")
+    if faults:
+        raise UserError(f"the checkpoint does not fit: {'; '.join(faults)}. Use the same settings, or train anew.")
 
 
-def _chip(state: Mapping[str, Any], mac: AnalogMac) -> list[str]:
-    theirs, ours = state["chip"], dict(mac.identity)
+def _chip_faults(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     if bool(theirs) != bool(ours):
         names = ["a chip" if chip else "no chip" for chip in (theirs, ours)]
         return [f"{names[0]} there, {names[1]} here"]
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
     return [f"{key} of the chip={theirs.get(key)} there, {ours.get(key)} here" for key in keys]
-
-
-def _gain(state: Mapping[str, Any], mac: AnalogMac, tolerance: float) -> list[str]:
-    if abs(state["gain"] / mac.gain - 1) <= tolerance:
-        return []
-    return [f"gain={state['gain']:.5g} there, {mac.gain:.5g} here (more than {tolerance:.1%} apart)"]
-
-
-def _refuse(differences: list[str]) -> None:
-    if differences:
-        raise UserError(f"the checkpoint does not fit: {'; '.join(differences)}. Use the same settings, or train anew.")

@@ -53,8 +53,7 @@ def accuracy(learner: HXTorchMLPLearner, split: Split, net: Network, mac: Analog
 
 def operations(learner: HXTorchMLPLearner, x: Any) -> Operations:
     """Synapses as they lie on the array: rounded, a column for each copy that is averaged. Inputs are graded (5 bits),
-    so each product is a MAC, however often the input is sent. With `exact` nothing is rounded, nothing is copied.
-    """
+    so each product is a MAC, however often the input is sent. With `exact` nothing is rounded, nothing is copied."""
     net, act = learner.net, learner.respond(x)
     connections = []
     for name, layer, inputs in (("first", net.first, act.x), ("second", net.second, act.hidden)):

@@ -144,14 +144,12 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     _smoothed(loss, torch.tensor(updates["loss"]), begun)
-    loss.set_yscale("log")
-    loss.set_ylabel("cross-entropy of the scaled logits")
+    loss.set(yscale="log", ylabel="cross-entropy of the scaled logits")
     lowest = _smoothed(accuracy, torch.tensor(updates["accuracy"]), begun)
     if cap is not None:
         accuracy.axhline(cap, color=LIMIT, linestyle="--", label=f"limit of the rounded inputs, {cap:.2%}")
-    accuracy.set_ylim(max(0.0, lowest - 0.05), 1.005)
+    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.005), ylabel="accuracy")
     accuracy.legend(loc="lower right", frameon=False, fontsize=8)
-    accuracy.set_ylabel("accuracy")
     return figure
 
 

@@ -58,23 +58,12 @@ def position(phases: Mapping[str, Phase], at: Step) -> Position:
     raise ValueError(f"update {at.k} is not one of {at.n}")
 
 
-def phase_faults(phases: Any) -> list[Fault]:
-    """What is wrong with a section of phases: their keys, their values, or else their order."""
-    if not isinstance(phases, Mapping):
-        return [("phases", f"={phases!r} is not a section of phases")]
-    faults = [fault for name, fields in phases.items() for fault in _faults_of(f"phases.{name}", fields)]
-    return faults or _order_faults(phases)
-
-
-def _faults_of(path: str, fields: Any) -> list[Fault]:
+def _phase_faults(path: str, fields: Any) -> list[Fault]:
     if not isinstance(fields, Mapping):
         return [(path, f"={fields!r} is not a section of keys")]
     known = {field.name: field for field in dataclasses.fields(Phase)}
-    faults = [
-        (f"{path}.{key}", f": a phase has no such key.{did_you_mean(str(key), known)}")
-        for key in fields
-        if key not in known
-    ]
+    unknown = [key for key in fields if key not in known]
+    faults = [(f"{path}.{key}", f": a phase has no such key.{did_you_mean(str(key), known)}") for key in unknown]
     required = [name for name, field in known.items() if field.default is dataclasses.MISSING]
     faults += [(f"{path}.{name}", " is missing") for name in required if name not in fields]
     if faults:
@@ -83,18 +72,6 @@ def _faults_of(path: str, fields: Any) -> list[Fault]:
         Phase(**fields)
     except BoundsError as error:
         return [(f"{path}.{field}", sentence) for field, sentence in error.faults]
-    return []
-
-
-def _order_faults(phases: Mapping[str, Mapping[str, Any]]) -> list[Fault]:
-    """Weights are transferred once, from the host to the device."""
-    transferred = None
-    for name, fields in phases.items():
-        if fields["where"] == "device":
-            transferred = transferred or name
-        elif transferred:
-            sentence = f"=host comes after phase {transferred}, which is on the device; put the host's phases first"
-            return [(f"phases.{name}.where", sentence)]
     return []
 
 
@@ -124,7 +101,18 @@ class HXTorchMLP(ModelSpec):
     mac: Annotated[str, Uses("mac")]
 
     def section_faults(self) -> list[Fault]:
-        return phase_faults(self.phases)
+        """Of the phases: keys and values, or else their order: weights are transferred once, from host to device."""
+        if not isinstance(self.phases, Mapping):
+            return [("phases", f"={self.phases!r} is not a section of phases")]
+        faults = [fault for name, fields in self.phases.items() for fault in _phase_faults(f"phases.{name}", fields)]
+        transferred = None
+        for name, fields in [] if faults else self.phases.items():
+            if fields["where"] == "device":
+                transferred = transferred or name
+            elif transferred:
+                sentence = f"=host comes after phase {transferred}, which is on the device; put the host's phases first"
+                return [(f"phases.{name}.where", sentence)]
+        return faults
 
     def conflicts(self) -> list[Fault]:
         faults: list[Fault] = []

@@ -38,7 +38,7 @@ def require(fits: Any, sentence: str) -> None:
 @dataclass
 class FileLayer:
     w: Tensor  # (I, C) in units of 1
-    delay: Tensor | None  # (C,) steps
+    delay: Tensor  # (C,) steps
     decays: tuple[float, float]  # in 1/4096 a step
     threshold: float  # in units of the weights
 
@@ -69,19 +69,17 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
         sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
         require(abs(layer.threshold - threshold) <= 1e-6, sentence)
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
-        delays = layer.delay is not None and layer.delay.any()
-        require(not delays or (spec.delay and k + 1 < len(net)), f"{name}: layer {k} has delays; {what}.")
+        delayed = spec.delay and k + 1 < len(net)
+        require(delayed or not layer.delay.any(), f"{name}: layer {k} has delays; {what}.")
 
 
 def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
-    delay = None
-    if spec.delay and hidden:
-        delay = layer.delay if layer.delay is not None else torch.zeros(layer.w.shape[1])
     v = layer.w.contiguous()
     length = v.double().square().sum(0).sqrt().float()
     sentence = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
     require(not spec.weight_norm or length.all(), sentence)
-    return Layer(v, length if spec.weight_norm else None, torch.tensor(layer.decays, dtype=torch.float32), delay)
+    decays, delay = torch.tensor(layer.decays, dtype=torch.float32), layer.delay if spec.delay and hidden else None
+    return Layer(v, length if spec.weight_norm else None, decays, delay)
 
 
 def read_netx(name: str) -> list[FileLayer]:
@@ -127,10 +125,10 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
     return FileLayer(w, _netx_delay(group, path, outputs), (i, v), threshold / GRID)
 
 
-def _netx_delay(group: Any, path: str, outputs: int) -> torch.Tensor | None:
+def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
     """A delay for each neuron: of all its synapses, so of its spikes."""
     if "delay" not in group:
-        return None
+        return torch.zeros(outputs)
     delay = group["delay"][()]
     sentence = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
     require(delay.shape == (outputs,), sentence)
@@ -160,7 +158,7 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
             if weight is None:
                 raise UserError(f"{where} has no Linear node before it")
             decays, threshold = _nir_constants(node, where, dt)
-            net.append(FileLayer(weight, None, decays, threshold))
+            net.append(FileLayer(weight, torch.zeros(weight.shape[1]), decays, threshold))
             weight = None
         elif isinstance(node, nir.Delay) and net and weight is None:
             steps = np.rint(np.asarray(node.delay) / dt)

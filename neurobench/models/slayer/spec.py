@@ -104,10 +104,8 @@ class SlayerSNN(ModelSpec):
         """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
         inputs = prod(task.shape)
         if inputs > MOST_INPUTS:
-            raise UserError(
-                f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}. "
-                "Use those of a smaller sensor."
-            )
+            sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
+            raise UserError(f"{sizes}. Use those of a smaller sensor.")
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
         return Demand(layers=(inputs, *self.hidden, task.n_classes), settings=settings)
 

@@ -104,10 +104,8 @@ def update_weights_compiled(
 
 
 def through_grid(dw: Tensor, w: Tensor) -> Tensor:
-    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass.
-
-    Written out because torch.clamp's own gradient at its bounds changed between torch 2.13 and 2.15.
-    """
+    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass:
+    torch.clamp's gradient there changed between torch 2.13 and 2.15."""
     half = (32 * w).round()
     return dw * ((half >= LOW) & (half <= HIGH))
 
