@@ -13,9 +13,10 @@ MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(for
 NEST := $(filter-out nest_eprop_nmnist_emulated,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
 SCALE ?= paper
+FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-counts ablation tables report readme table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-counts fuzz ablation tables report readme table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +49,10 @@ types: .venv/installed-dev ## mypy
 	$(BIN)/mypy
 
 check: lint types test ## all of the above
+
+fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a plan or a sentence, never a traceback
+	@end=$$(($$(date +%s) + $(FUZZ_SECONDS))); seed=0; while [ $$(date +%s) -lt $$end ]; do seed=$$((seed + 1)); \
+	echo "seed $$seed"; NEUROBENCH_FUZZ=1 $(BIN)/python -m pytest -q -p no:xdist tests/config/test_fuzz.py --hypothesis-seed=$$seed || exit 1; done
 
 bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_cli.py

@@ -4,6 +4,7 @@ configuration can run."""
 from __future__ import annotations
 
 import json
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import composer, explain, read
+from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
+from neurobench.runs.files import printable
 from neurobench.runs.store import Entry, read_index
 
 
@@ -44,7 +46,7 @@ def _plain(cell: Cell) -> dict[str, Any]:
 
 
 def _print(choices: dict[str, list[str]], cells: list[Cell]) -> None:
-    console = Console()
+    console = Console(markup=False)
     for group, names in choices.items():
         console.print(f"{group + 's':12} {', '.join(names)}", highlight=False)
     columns = ("model", "dataset", "encoder", "backends")
@@ -67,7 +69,9 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
         print(f"no runs below {outputs}; start one with: neurobench run")
     else:
         # Plain columns: a rich table of thousands of rows takes longer than reading them.
-        texts = [(row["run"], row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows]
+        texts = [
+            (printable(row["run"]), row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows
+        ]
         lines = [("run", "status", "seed", "test accuracy"), *texts]
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         for line in lines:
@@ -98,11 +102,15 @@ def validate_command(words: list[str]) -> int:
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything()
-    faults, config = explain(read(args.overrides, args.config_dir), args.config_dir)
+    overrides = read(args.overrides, args.config_dir)
+    faults, config = explain(overrides, args.config_dir)
     if config is not None:
         faults += faults_of(config)
+    other = altered(overrides, args.config_dir)
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError([other, faults[0]] if other else faults)
+    if other:
+        print(f"note: {other}", file=sys.stderr)
     print("fine: this configuration can run")
     return FINE
 

@@ -81,7 +81,7 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
 
     from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
 
-    console = Console()
+    console = Console(markup=False)
     training = (True, 0, "1000 training pairs, to which the camera was fitted")
     if fitted_to:
         training = (True, fitted_to, f"training pairs {fitted_to + 1} to 1000, to which the camera was not fitted")

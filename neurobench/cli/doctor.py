@@ -25,7 +25,7 @@ Finding = tuple[bool, str]  # whether it is in order, and a sentence
 def doctor_command(words: list[str]) -> int:
     """Exit code 0 where all is in order, 1 where something needs fixing."""
     verb_parser("doctor", __doc__, outputs=False).parse_args(words)
-    console = Console()
+    console = Console(markup=False)
     healthy = True
     for check in (_installation, _machine, _outputs, _configs, _data):
         try:
@@ -34,8 +34,8 @@ def doctor_command(words: list[str]) -> int:
             findings = [(False, f"{check.__name__.strip('_')}: {type(error).__name__}: {error}")]
         for fine, sentence in findings:
             healthy &= fine
-            console.print("[green]fine[/]  " if fine else "[bold red]fix [/]  ", end="")
-            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            console.print("fine  " if fine else "fix   ", end="", style="green" if fine else "bold red")
+            console.print(sentence, highlight=False, soft_wrap=True)
     return FINE if healthy else FAILED
 
 

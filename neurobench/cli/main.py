@@ -5,6 +5,7 @@ It imports nothing but the standard library, so that help and typing mistakes ar
 
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _call(verb: str, words: list[str]) -> int:
     from neurobench.data.dataset import DataError
 
+    # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
+    os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
     try:
         module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
@@ -87,10 +90,30 @@ def _call(verb: str, words: list[str]) -> int:
         hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
         print(f"neurobench {verb}: stopped{hint}", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FINE
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"neurobench {verb}: {where}{error.strerror or error}{_story(error)}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        print(f"neurobench {verb}: {type(error).__name__}: {error}{_story(error)}", file=sys.stderr)
+        return FAILED
+
+
+def _story(error: Exception) -> str:
+    """Where the traceback of what was not foreseen can be read; nobody is shown it unasked."""
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="neurobench-", suffix=".log", delete=False) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return ""
+    return f"\nThe whole story is in {file.name}"
 
 
 def _complete(words: list[str]) -> int:

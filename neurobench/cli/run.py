@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import before_composing, composer, explain, read, searchpath
+from neurobench.config.compose import altered, before_composing, composer, explain, read, searchpath
 from neurobench.config.errors import FINE, ConfigError
 
 
@@ -65,8 +65,15 @@ def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
         swept = [word for word in overrides if OverridesParser.create().parse_override(word).is_sweep_override()]
         if swept:
             raise HydraException(f"{swept[0]} has several values")
-        plan = parse(compose(overrides))
-    console = Console()
+        composed = compose(overrides)
+    other = altered(overrides, config_dir)
+    try:
+        plan = parse(composed)
+    except ConfigError as error:
+        raise ConfigError([other, error.faults[0]] if other else error.faults) from None
+    if other:
+        print(f"note: {other}", file=sys.stderr)
+    console = Console(markup=False)
     print_result(execute(plan, console), console)
 
 
@@ -91,7 +98,7 @@ def job(config: DictConfig) -> None:
     from neurobench.runs.folder import RunFolder
     from neurobench.sweep.work import attempt
 
-    console, context = Console(), HydraConfig.get()
+    console, context = Console(markup=False), HydraConfig.get()
     overrides = list(context.overrides.task)
     report = attempt(lambda: parse(config), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
@@ -127,7 +134,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
-    print_outcome(Console(), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
+    print_outcome(Console(markup=False), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
     return exit_code([report["status"] for report in by_number])
 
 

@@ -50,7 +50,7 @@ def show_command(words: list[str]) -> int:
 
 
 def _show(folder: RunFolder) -> None:
-    console = Console(highlight=False)
+    console = Console(markup=False, highlight=False)
     record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
@@ -70,7 +70,7 @@ def _show(folder: RunFolder) -> None:
     if folder.is_finished:
         print_result(folder, console)
     for damage in folder.damage():
-        console.print(f"damaged: {damage}", style="bold red", markup=False, soft_wrap=True)
+        console.print(f"damaged: {damage}", style="bold red", soft_wrap=True)
 
 
 def _sound(read: Callable[[], Any]) -> Any:
@@ -140,6 +140,7 @@ def _remarks(result: dict[str, Any]) -> Iterator[str]:
         yield f"device {name}: {figures}"
     for name, source in result.get("energy_source", {}).items():
         yield f"joules of {name}: {source}"
+    yield from result.get("warnings", ())
     for name, reason in result["undefined"].items():
         yield f"no {name.replace('_', ' ')}: {reason}"
 
@@ -154,7 +155,7 @@ def compare_command(words: list[str]) -> int:
         plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}
         print(json.dumps({"a": str(a.path), "b": str(b.path), **plain}, indent=2))
         return FINE
-    console = Console()
+    console = Console(markup=False)
     for letter, run in (("A", a), ("B", b)):
         console.print(f"{letter}  {run.label}", highlight=False)
     for section, entries in sections.items():
@@ -196,7 +197,7 @@ def rerun_command(words: list[str]) -> int:
             f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
         )
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     after = execute(plan, console)
     print_result(after, console, brief=True)
     sections = differences(before, after)

@@ -36,7 +36,7 @@ def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
     jobs = jobs_of([word for word in args.overrides if not word.startswith("resume=")], args.config_dir)
-    console = Console()
+    console = Console(markup=False)
     if args.dry_run:
         if args.json:
             print(json.dumps([_plain_job(job) for job in jobs], indent=2))
@@ -49,7 +49,7 @@ def sweep_command(words: list[str]) -> int:
     workers = args.workers or max(1, cores() // threads)
     settings = Settings(args.launcher, workers, args.fail_fast, _options(args.options))
     outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
-    table = run_jobs(jobs, settings, outputs, Console(stderr=True) if args.json else console)
+    table = run_jobs(jobs, settings, outputs, Console(markup=False, stderr=True) if args.json else console)
     return _print_reports(table, console, args.json)
 
 
@@ -141,7 +141,7 @@ def tune_command(words: list[str]) -> int:
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     study = tune.open_study(space, name, file)
-    console = Console(stderr=args.json)
+    console = Console(markup=False, stderr=args.json)
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
@@ -49,7 +50,7 @@ def table_command(words: list[str]) -> int:
     elif args.format:
         print(FORMATS[args.format](rows))
     else:
-        print_table(rows, ", ".join(names), Console())
+        print_table(rows, ", ".join(names), Console(markup=False))
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
 
 
@@ -89,11 +90,11 @@ def matrix_command(words: list[str]) -> int:
 
 def _print_matrix(rows: list[tuple[str, ...]]) -> None:
     """A line with the figure, one with what it cost: for a terminal of any width."""
-    console = Console(highlight=False)
+    console = Console(markup=False, highlight=False)
     for cell, accuracy, interval, line, verdict_, *costs in rows:
         colour = {"BELOW": "bold red", "held": "green"}.get(verdict_, "dim")
         figure = "" if accuracy == "-" else f"  {accuracy} ({interval}),"
-        console.print(f"[bold]{cell}[/bold]{figure} line {line}: [{colour}]{verdict_}[/{colour}]")
+        console.print(Text.assemble((cell, "bold"), f"{figure} line {line}: ", (verdict_, colour)))
         details = [f"{name}: {value}" for name, value in zip(MATRIX_COLUMNS[5:], costs, strict=True) if value != "-"]
         if details:
             console.print(f"  {', '.join(details)}", style="dim")

@@ -187,6 +187,36 @@ def explain(
     return faults, whole or config
 
 
+def altered(overrides: Sequence[str], config_dir: str | None = None) -> str | None:
+    """What a person should know who chooses an experiment and replaces a part that it is made of; or None."""
+    parsed = [override for word in overrides if (override := parse_word(word))]
+    chosen = {
+        override.key_or_group: str(override.value())
+        for override in parsed
+        if _is_choice(override) and not override.is_sweep_override() and not override.is_delete()
+    }
+    name = chosen.get("experiment")
+    if (
+        name is None
+        or name not in choices("experiment", config_dir)
+        or not {"model", "dataset", "backend"} & set(chosen)
+    ):
+        return None
+    with composer(config_dir) as compose_:
+        alone = compose_([f"experiment={name}"])
+    open_groups = (alone.table or {}).get("over") or ()
+    for group in ("model", "dataset", "backend"):
+        made_of, asked = str(alone[group].name), chosen.get(group, "")
+        if asked and asked != made_of and group not in open_groups:
+            meant = f"{name}_{asked}"
+            hint = f" Did you mean experiment={meant}?" if meant in choices("experiment", config_dir) else ""
+            return (
+                f"experiment={name} has {group}={made_of}: with {group}={asked} it is another setting, which no table "
+                f"counts as that experiment.{hint}"
+            )
+    return None
+
+
 def _is_choice(override: Override) -> bool:
     """Whether it picks a file of a group, one of ours or one of Hydra's (hydra/launcher)."""
     group = override.key_or_group.split("@")[0]

@@ -32,7 +32,9 @@ def resolved(config: DictConfig) -> Plain:
     """
     faults = [f"{key} is not a section of keys" for key in SECTIONS if not _is_section(config, key)]
     faults += [
-        f"{key} is not a section of keys" for key in OPTIONAL if not (_is_none(config, key) or _is_section(config, key))
+        f"{key} is not a section of keys"
+        for key in OPTIONAL
+        if not (_is_absent(config, key) or _is_section(config, key))
     ]
     if faults:
         raise ConfigError(faults)
@@ -88,7 +90,7 @@ def _is_section(config: DictConfig, key: str) -> bool:
         return False
 
 
-def _is_none(config: DictConfig, key: str) -> bool:
+def _is_absent(config: DictConfig, key: str) -> bool:
     return key not in config or OmegaConf.select(config, key, throw_on_resolution_failure=False) is None
 
 

@@ -25,8 +25,11 @@ class Root(Record):
     resume: bool  # go on with the newest unfinished run of the same configuration
 
     def conflicts(self) -> list[Fault]:
-        unsafe = set(self.name) & set("/\\\0") or self.name.startswith(".") or not self.name.strip()
-        return [("name", f"={self.name!r} is not a plain folder name")] if unsafe else []
+        name = self.name
+        if set(name) & set("/\\") or name.startswith(".") or name.strip() != name or not name.isprintable() or not name:
+            return [("name", f"={name!r} is not a plain folder name")]
+        size = len(name.encode())
+        return [("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200")] if size > 200 else []
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class Training(Record):
     patience: Annotated[int, Bound(1)] | None  # epochs without improvement before stopping; null: never
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
+
+    def conflicts(self) -> list[Fault]:
+        split, _, figure = self.monitor.partition("_")
+        if split in ("train", "validation") and figure:
+            return []
+        offered = "train_loss, train_accuracy, validation_loss, validation_accuracy or another one of metrics.jsonl"
+        return [("monitor", f"={self.monitor!r} is not a figure of an epoch; there is {offered}")]
 
 
 @dataclass(frozen=True)

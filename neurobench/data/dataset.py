@@ -103,6 +103,10 @@ class DatasetSpec(Spec):
     def shape(self) -> tuple[int, ...]:
         """Of one sample: (D,), (C, H, W), or (polarities, rows, columns) of a sensor."""
 
+    def memory(self) -> Mapping[str, int]:
+        """Key of the configuration -> bytes of samples that it asks for, where nothing else bounds them."""
+        return {}
+
     def load(self, seed: int) -> Splits:
         """Read or generate. `seed` decides what is held out for validation and any draw. Raises DataError."""
         return load(self.opens)(self, seed)

@@ -172,6 +172,9 @@ class YinYang(DatasetSpec):
     test_seed: RandomState
     stream: Stream
 
+    def memory(self) -> dict[str, int]:
+        return {name: 64 * getattr(self, name) for name in ("train", "validation", "test")}
+
     def conflicts(self) -> list[Fault]:
         faults = []
         if 2 * self.r_small >= self.r_big:

@@ -109,7 +109,7 @@ def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
     if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
         return True
     line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(line, highlight=False, soft_wrap=True)
     return False
 
 
@@ -263,6 +263,8 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     from neurobench.models.learner import Divergence
 
     kind = type(error).__name__
+    if "LinAlgError" in kind or isinstance(error, FloatingPointError):
+        error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
     folder.update(status="failed", error=f"{kind}: {error}")
     with (folder.path / "run.log").open("a") as file:
         file.write("".join(traceback.format_exception(error)))

@@ -23,6 +23,7 @@ from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.combine import Backend, Named, Parts, combine, missing_devices
+from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
@@ -94,6 +95,8 @@ def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
         combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
+        if fault := memory_fault(parts, combination):
+            raise ConfigError([fault])
         if setting_hash is None:
             with_seed_0 = cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))
             setting = read(resolved(with_seed_0)) if follows_seed(config) else parts

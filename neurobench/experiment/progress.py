@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from neurobench.metrics.statistics import means
+from neurobench.runs.provenance import command
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def log_file(path: Path, console: Console) -> Iterator[None]:
 
     warnings.showwarning = show
     try:
-        log.info("command: %s", " ".join(sys.argv))
+        log.info("command: %s", command())
         yield
     finally:
         warnings.showwarning = before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +22,14 @@ class Outcome(NamedTuple):
     intervals: Mapping[str, tuple[float, float]]  # 95 %, of the proportions among the metrics
     undefined: Mapping[str, str]  # metric -> why this run has none
     seconds: Mapping[str, float]  # phase -> wall time
+
+
+def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a training that ended in numbers says where they grew beyond all reason."""
+    losses = [row["train_loss"] for row in epochs if "train_loss" in row]
+    if not losses or (losses[-1] < max(1e6, 100 * abs(losses[0])) and losses[-1] < 1e9):
+        return []
+    return [f"the training diverged: its loss ended at {losses[-1]:.3g}. Try a smaller learning rate."]
 
 
 def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: torch.device) -> dict[str, Any]:
@@ -47,6 +55,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,
         "undefined": {**undefined, **outcome.undefined},
+        "warnings": divergence(loop.record.epochs),
         "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
         "energy_source": energy_sources(published),

@@ -151,6 +151,11 @@ class ModelSpec(Spec):
         """What it asks of its device. Raises UserError where the task is not for this model."""
         return Demand()
 
+    def memory(self, task: Task) -> Mapping[str, int]:
+        """Key of the configuration -> bytes that it asks for, of keys that can ask for any amount, besides the weights
+        that `demand` tells of."""
+        return {}
+
     def snapshots(self, at: Step) -> Sequence[str]:
         """Labels under which the record keeps a snapshot of the learner after update `at`."""
         return ()

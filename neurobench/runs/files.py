@@ -150,7 +150,7 @@ def _text(path: Path) -> str:
 
 
 def _object(path: Path, text: str, start: int = 0) -> dict[str, Any]:
-    """A JSON object; `start`: the byte of the file that `text` begins at."""
+    """A JSON object, its texts printable; `start`: the byte of the file that `text` begins at."""
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number")
@@ -166,7 +166,7 @@ def _object(path: Path, text: str, start: int = 0) -> dict[str, Any]:
         raise Damaged(path, "is no JSON that a run writes") from None
     if not isinstance(value, dict):
         raise Damaged(path, f"holds a {type(value).__name__}, not an object")
-    return value
+    return printable(value)
 
 
 def _checked(
@@ -184,6 +184,19 @@ def _checked(
         if key in value and (not isinstance(value[key], kind) or isinstance(value[key], bool)):
             raise Damaged(path, f"has a {type(value[key]).__name__} as {prefix}{key}", *more)
     return value
+
+
+def printable(value: Any) -> Any:
+    """Control characters in what somebody else wrote are shown, never obeyed by a terminal."""
+    if isinstance(value, str):
+        return (
+            value
+            if value.isprintable()
+            else "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in value)
+        )
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_number(value: object) -> bool:

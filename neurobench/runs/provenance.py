@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -31,8 +32,13 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
         "device": device,
         "threads": threads,
         "pid": os.getpid(),
-        "command": sys.argv,
+        "command": command(),
     }
+
+
+def command() -> str:
+    """As it can be pasted into a shell."""
+    return os.environ.get("NEUROBENCH_COMMAND") or shlex.join(sys.argv)
 
 
 def cores() -> int:

@@ -105,9 +105,9 @@ def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun:
     console.print(f"\n{statuses.count('finished')} of {total} {noun} finished{note}", highlight=False)
     for label, report in outcome:
         if report["status"] not in ("finished", "twice"):
-            console.print(f"\n{report['status']}: {label}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"\n{report['status']}: {label}", highlight=False, soft_wrap=True)
             text = textwrap.indent(report.get("error", ""), "  ")
-            console.print(text, highlight=False, markup=False, soft_wrap=True, end="\n" if text else "")
+            console.print(text, highlight=False, soft_wrap=True, end="\n" if text else "")
 
 
 def exit_code(statuses: Sequence[str]) -> int:

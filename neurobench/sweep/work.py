@@ -108,7 +108,7 @@ def work(task: Task) -> Report:
     reporter = Reporter(task)
     begun = time.perf_counter()
     with task.log.open("a") as file:
-        console = Console(file=file, width=120)
+        console = Console(markup=False, file=file, width=120)
         report = attempt(lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
     return reporter.report

@@ -6,6 +6,7 @@ The suite tries a few thousand words; `make fuzz` goes on for half an hour.
 import contextlib
 import copy
 import io
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -22,6 +23,12 @@ from neurobench.config.overrides import override_of, parse_word, read_words
 from neurobench.config.resolve import leaves
 from neurobench.experiment.plan import parse
 
+# `make fuzz` draws anew each time; the suite tries the same words on every machine.
+HOW: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": "NEUROBENCH_FUZZ" not in os.environ,
+    "suppress_health_check": list(HealthCheck),
+}
 MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn")
 NASTY = (
     "nan", "inf", "-inf", "1e400", "-1e400", "0", "-1", "1e-400", "99999999999999999999", "null", "true", "''", "[]",
@@ -70,7 +77,7 @@ def none_of(group: str) -> Sequence[str]:
     return ()
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, **HOW)
 @given(st.data())
 def test_a_word_is_an_override_or_is_refused(data: st.DataObject) -> None:
     typed = data.draw(word())
@@ -83,7 +90,7 @@ def test_a_word_is_an_override_or_is_refused(data: st.DataObject) -> None:
         assert override.value() == typed.partition("=")[2], "what is quoted is what was typed"
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, **HOW)
 @given(VALUE)
 def test_a_written_value_is_read_back(text: str) -> None:
     override = parse_word(override_of("key", text))
@@ -91,7 +98,7 @@ def test_a_written_value_is_read_back(text: str) -> None:
         assert override.value() == text
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, **HOW)
 @given(st.data())
 def test_values_are_a_plan_or_sentences(data: st.DataObject) -> None:
     """Set as a sweep sets them on a composed configuration, which composes nothing anew."""
@@ -116,7 +123,7 @@ def quiet() -> Iterator[tuple[io.StringIO, io.StringIO]]:
         yield out, err
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, **HOW)
 @given(st.data())
 def test_a_command_line_is_answered(data: st.DataObject) -> None:
     words = data.draw(st.lists(word(), min_size=1, max_size=3))

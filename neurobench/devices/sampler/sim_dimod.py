@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import warnings
+from typing import Any, NoReturn
 
 import dimod
 import numpy as np
@@ -60,9 +61,10 @@ class WrappedSampler(dimod.Sampler):
         call: dict[str, Any] = {name: value for name, value in given.items() if name in self.parameters}
         if initial_hidden is not None:
             call |= self._start(rbm, initial_hidden, derive(seed, 1))
-        answer = self.sample(to_bqm(rbm), **call)
-        order = [answer.variables.index(n) for n in range(visible + hidden)]
-        states = np.repeat(answer.record.sample[:, order], answer.record.num_occurrences, axis=0)
+        if "seed" not in self.parameters:
+            unseeded = f"{self.spec.sampler} takes no seed: another run of this configuration gives other states"
+            warnings.warn(unseeded, stacklevel=2)
+        states = checked_states(self.sample(to_bqm(rbm), **call), visible + hidden, self.spec.sampler)
         x = torch.from_numpy(np.resize(states, (num_reads, visible + hidden)).astype(np.float32)).to(rbm.W.device)
         return Reads(x[:, :visible], x[:, visible:], {"reads": float(num_reads)}, {"answered": float(len(states))})
 
@@ -75,6 +77,33 @@ class WrappedSampler(dimod.Sampler):
         v = conditional(h, transposed(rbm.W), rbm.a, seed).state
         x = torch.cat([v, h], dim=1).cpu().numpy().astype(np.int8)
         return {"initial_states": (x, list(range(x.shape[1]))), "initial_states_generator": "none"}
+
+
+def checked_states(answer: Any, n: int, sampler: str) -> np.ndarray:
+    """(rows, n) in {0, 1}, each row as often as it occurred, of what a sampler returned. Spins are converted; whatever
+    else is not such a table raises UserError with the sampler's name."""
+
+    def refuse(fault: str) -> NoReturn:
+        raise UserError(f"{sampler} answered {fault}. What it returned is not used; try another sampler.")
+
+    if not isinstance(answer, dimod.SampleSet):
+        refuse(f"with a {type(answer).__name__}, not with a dimod.SampleSet")
+    record = answer.record
+    if not len(record):
+        refuse("with no sample at all")
+    if missing := set(range(n)) - set(answer.variables):
+        refuse(f"without {len(missing)} of {n} variables (first: {min(missing)})")
+    if not np.isfinite(record.energy).all():
+        refuse("with an energy that is no finite number")
+    if (record.num_occurrences < 1).any():
+        refuse("with a sample that occurred less than once")
+    states = record.sample[:, [answer.variables.index(k) for k in range(n)]]
+    values = {*np.unique(states).tolist()}
+    if values <= {-1, 1} and answer.vartype is dimod.SPIN:
+        states = (states + 1) // 2
+    elif not values <= {0, 1}:
+        refuse(f"with values {', '.join(map(str, sorted(values)[:5]))}, where there are 0 and 1")
+    return np.repeat(states, record.num_occurrences, axis=0)
 
 
 def _class(path: str) -> Any:

@@ -28,6 +28,9 @@ class GibbsSampler(Sampler):
     def __init__(self, spec: BlockGibbs, seed: int, device: torch.device):
         self.spec = spec
 
+    def __repr__(self) -> str:
+        return f"GibbsSampler({self.spec})"  # dimod's contract tests are named by it
+
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
         check_call(num_reads, seed, initial_hidden)

@@ -90,6 +90,9 @@ class QRBM(ChosenReadout):
     def demand(self, task: Task) -> Demand:
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
+    def memory(self, task: Task) -> dict[str, int]:
+        return {"chains": 4 * self.chains * sum(self.demand(task).layers)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TutorialQRBM(ModelSpec):
@@ -119,6 +122,9 @@ class TutorialQRBM(ModelSpec):
 
     def demand(self, task: Task) -> Demand:
         return Demand(layers=(prod(task.shape), self.n_hidden))
+
+    def memory(self, task: Task) -> dict[str, int]:
+        return {"num_reads": 4 * self.num_reads * sum(self.demand(task).layers)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,38 @@
+"""Whether a run fits into this machine's memory, judged from its plan before anything is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from neurobench.experiment.combine import Combination, Parts
+
+WEIGHT = 16  # bytes: float32, its gradient, and the two moments of Adam
+CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def machine_memory() -> int:
+    """Bytes that this process may use: the machine's, or what its container leaves it."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in CGROUP:
+        with contextlib.suppress(OSError, ValueError):  # absent, or "max"
+            limits.append(int(path.read_text()))
+    return min(limits)
+
+
+def memory_fault(parts: Parts, combination: Combination) -> str | None:
+    """Why it does not fit, with the keys that ask for most; or None. An estimate from below: only what a key makes
+    large without bound is counted."""
+    demand = parts.model.spec.demand(combination.task)
+    asked = {f"dataset.{key}": n for key, n in parts.dataset.spec.memory().items()}
+    asked |= {f"model.{key}": n for key, n in parts.model.spec.memory(combination.task).items()}
+    if demand.layers:
+        layers = " x ".join(f"{n:,}" for n in demand.layers)
+        asked[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.synapses
+    available = machine_memory()
+    if sum(asked.values()) <= available:
+        return None
+    largest = sorted(((n, key) for key, n in asked.items() if n > available / 10), reverse=True)
+    needs = "; ".join(f"{key} takes {n / 2**30:,.1f} GiB" for n, key in largest)
+    return f"{needs}: this machine has {available / 2**30:.1f} GiB. Make it smaller, or take a larger machine."

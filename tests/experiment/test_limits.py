@@ -1,0 +1,46 @@
+"""What cannot fit, cannot be monitored or has diverged is told, the first two before anything is computed."""
+
+from typing import Any
+
+import pytest
+
+from neurobench.config.compose import composer
+from neurobench.config.errors import ConfigError
+from neurobench.experiment import memory
+from neurobench.experiment.plan import parse
+from neurobench.experiment.result import divergence
+
+
+def plan(*words: str) -> Any:
+    with composer() as compose:
+        return parse(compose(words))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("model=qrbm", "model.n_hidden=100000000"), r"layers of 784 x 100,000,000 units takes 1,168\.3 GiB"),
+        (("model=qrbm", "model.chains=2000000000"), r"model\.chains takes 8,076\.4 GiB"),
+        (("model=mlp", "dataset=yin_yang", "dataset.train=2000000000"), r"dataset\.train takes 119\.2 GiB"),
+        (("model=mlp", "training.monitor=val_loss"), "not a figure of an epoch; there is train_loss, train_accuracy"),
+    ],
+)
+def test_it_is_refused_with_numbers(words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: 24 * 2**30)
+    with pytest.raises(ConfigError, match=sentence):
+        plan(*words)
+
+
+def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2**27 < memory.machine_memory() < 2**50
+    monkeypatch.setattr(memory, "machine_memory", lambda: 2**45)
+    assert plan("model=qrbm", "model.n_hidden=100000000")
+
+
+@pytest.mark.parametrize(
+    ("losses", "diverged"),
+    [([2.3, 1.0], False), ([], False), ([2.3, 1e10], True), ([1e5, 9e5], False), ([3.0, 400.0], False)],
+)
+def test_a_finished_run_says_that_it_diverged(losses: list[float], diverged: bool) -> None:
+    assert bool(divergence([{"train_loss": loss} for loss in losses])) == diverged
+    assert divergence([{"train_reconstruction_mse": 1e12}]) == []
