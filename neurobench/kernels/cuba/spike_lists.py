@@ -1,4 +1,4 @@
-"""Spikes as lists, one a sample and time step: from a camera's events, and to a dense array."""
+"""Spikes as lists, one a sample and time step, from a camera's events."""
 
 from typing import NamedTuple
 
@@ -76,15 +76,3 @@ def _moved(x, y, motion, sheared, middle_y, middle_x):
     right, down = x - middle_x, y - middle_y
     column = int(np.rint(middle_x + right * cos - down * sin + dx))
     return column, int(np.rint(middle_y + right * sin + down * cos + dy))
-
-
-@njit(parallel=True, cache=True)
-def dense(out, count, chunks, y):
-    """Lists of spikes, out (N, T, C) uint16 and count (N, T) int32, as y (N, T, C) float32 in {0, 1}."""
-    samples, steps = count.shape
-    for c in prange(chunks):
-        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            y[n] = 0
-            for t in range(steps):
-                for k in range(count[n, t]):
-                    y[n, t, out[n, t, k]] = 1

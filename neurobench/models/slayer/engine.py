@@ -12,9 +12,10 @@ from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
-from neurobench.kernels.cuba.spike_lists import Spikes, dense
+from neurobench.kernels.cuba.spike_lists import Spikes
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
+from neurobench.models.slayer.spikes import as_dense
 
 _BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
 
@@ -92,9 +93,7 @@ class EventEngine:
             arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
             kernel.forward(inputs, weights, _constants(layer), arriving, chunks, learns, counted, buffers.activity)
             inputs = buffers.arrivals()
-        last = passes[-1].buffers.activity
-        y = torch.empty(last.out.shape)
-        dense(last.out, last.count, chunks, y.numpy())
+        y = as_dense(passes[-1].buffers.arrivals()).transpose(0, 1).contiguous()
         self._pass = (layers, passes) if learns else None
         fired, tallies = [], []
         for each in passes:
