@@ -19,6 +19,11 @@ UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their 
 class FloatCore(NamedTuple):
     """Nothing is rounded, cut off or out of range."""
 
+    @property
+    def arithmetic(self) -> FloatCore:
+        """The record itself, whatever bills the opened device."""
+        return self
+
     def refuse(self, demand: Demand) -> None:
         return None
 
@@ -31,6 +36,10 @@ class FixedCore(NamedTuple):
     i_decay: tuple[int, int]  # lowest and highest iDecay and vDecay, in 1/4096 a step
     v_decay: tuple[int, int]
     threshold_mantissa: int  # the highest, in 1/64
+
+    @property
+    def arithmetic(self) -> FixedCore:
+        return self
 
     def refuse(self, demand: Demand) -> str | None:
         """Why the core cannot have the neuron that is asked for, every reason at once."""

@@ -42,7 +42,7 @@ class SlayerLearner:
 
     def __init__(self, spec: SlayerSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
-        self.core: Core = devices["core"]
+        self.core: Core = devices["core"].arithmetic
         self.sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
         self.engine = EventEngine() if device.type == "cpu" else DenseEngine(device)
         self._begin_with(initial_layers(self.sizes, spec, seeds.init))
