@@ -23,7 +23,7 @@ from neurobench.report.formats import (
     tables_named,
     verdict,
 )
-from neurobench.report.published import published_tables
+from neurobench.report.published import published_tables, table_names
 from neurobench.report.table import ResultRow, join
 from neurobench.runs.atomic import write_bytes
 from neurobench.runs.store import read_index
@@ -32,13 +32,13 @@ from neurobench.runs.store import read_index
 def table_command(words: list[str]) -> int:
     """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
     outside its band."""
-    tables = published_tables()
     parser = verb_parser("table", table_command.__doc__)
-    parser.add_argument("name", choices=[*tables, "all"], help="which tutorial's table")
+    parser.add_argument("name", choices=[*table_names(), "all"], help="which tutorial's table")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     args = parser.parse_args(words)
+    tables = published_tables()
     names = list(tables) if args.name == "all" else [args.name]
     runs = read_index(args.outputs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}

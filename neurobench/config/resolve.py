@@ -47,7 +47,10 @@ def resolved(config: DictConfig) -> Plain:
     OmegaConf.set_struct(values, False)
     for path in wired:
         OmegaConf.update(values, path, None)
-    plain = OmegaConf.to_container(values, resolve=True)
+    try:
+        plain = OmegaConf.to_container(values, resolve=True)
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:  # of an interpolation within a list
+        raise ConfigError([f"cannot be resolved: {(str(error) or type(error).__name__).splitlines()[0]}"]) from None
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"

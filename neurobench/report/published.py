@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from platformdirs import user_cache_path
 
@@ -43,6 +44,20 @@ class Published:
 
 
 Tables = dict[str, list[Published]]
+
+
+def table_names() -> list[str]:
+    """The tables that there are, as the YAML files name them: composing them all would take half a minute of silence
+    before a slip of the pen is answered."""
+    found = set()
+    for package in config_packages():
+        for path, text in _yaml_files(files(package), ""):
+            if path.startswith("/table/"):
+                found.add(path.rpartition("/")[2].removesuffix(".yaml"))
+            elif path.startswith("/experiment/") and "\ntable:" in text:
+                table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
+                found.update([table["name"]] if "name" in table else [])
+    return sorted(found)
 
 
 def published_tables() -> Tables:

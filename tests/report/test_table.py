@@ -173,3 +173,7 @@ def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
     run = {"metrics": {"recorded_accuracy": 0.95, "test_accuracy": 0.95}, "data": data}
     told = [ResultRow(one, "e", (run,), "paper", "h").evaluated_on for one in (row, ROW)]
     assert told == ["1100 recorded samples", "emulated recordings"]
+
+
+def test_the_names_of_tables_are_known_without_composing_them() -> None:
+    assert published.table_names() == sorted(published.published_tables())

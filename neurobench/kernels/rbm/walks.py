@@ -1,4 +1,4 @@
-"""Annealing walks through the states of a model: fields are kept, and only the units that flip change them.
+"""Annealing walks through the states of a model: its local fields are stored, and only units that flip change them.
 
 A cold chain flips few units: keeping the fields up to date costs a few rows of weights a sweep, computing them anew a
 row for every active unit. Reads are independent and each draws under a key of its own, so the result does not depend
