@@ -134,7 +134,7 @@ def snn() -> Case:
 
 def hxtorch(learner: Any, x: Tensor) -> Case:
     """The network in floats: no rounding, no copies."""
-    from neurobench.models.hxtorch.operations import operations
+    from neurobench.models.hxtorch.evaluation import operations
 
     net = learner.net
     gain, shift = learner.mac.gain, 2.0**-net.shift
@@ -149,7 +149,7 @@ def hxtorch(learner: Any, x: Tensor) -> Case:
 
 def slayer(learner: Any, x: Any) -> Case:
     """As the chip holds it: weights of a byte, delays, whole numbers."""
-    from neurobench.models.slayer.operations import operations
+    from neurobench.models.slayer.evaluation import operations
     from neurobench.models.slayer.spikes import as_dense
 
     layers: Layers = []

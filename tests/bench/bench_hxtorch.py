@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from neurobench.data.dataset import Batch
 from neurobench.data.yin_yang import YinYangStream
 from neurobench.experiment.plan import spawn
-from neurobench.models.hxtorch.layers import initial_layer
+from neurobench.models.hxtorch.network import initial_layer
 from neurobench.models.learner import Step, Task
 from tests.specs import spec, values
 

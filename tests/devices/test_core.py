@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.devices.core.protocol import FixedCore, FloatCore
+from neurobench.devices.core.specs import FixedCore, FloatCore
 from neurobench.devices.spec import Demand
 from tests.specs import CONF, spec
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import half_away
+from neurobench.devices.mac.protocol import half_away
 from neurobench.devices.mac.sim_linear import LinearModel
 from tests.specs import CONF, spec, values
 

@@ -144,7 +144,7 @@ def test_compat_has_the_bias_of_the_routine_it_repeats() -> None:
 
 
 def test_compat_gives_the_reference_values() -> None:
-    densities = calibration.scan_densities()
+    densities = calibration.SCAN
     best = calibration.best_density(torch.from_numpy(VECTORS["compat_scan_y"].astype(np.float32)))
     assert best == int(VECTORS["compat_best"])
     x = 15.5 * torch.from_numpy(VECTORS["compat_u"] < float(densities[best])).float()

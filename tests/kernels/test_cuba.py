@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from neurobench.kernels.cuba.backward import exponential, scatter
-from neurobench.kernels.cuba.forward import TALLY, Activity, Dropout, Layer, forward_fixed
-from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events, dense
+from neurobench.kernels.cuba.forward import TALLY, Activity, Dropout, Layer, forward
+from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
 from neurobench.kernels.cuba.step import FixedNeuron, emit
 from neurobench.kernels.cuba.update import squares
 
@@ -29,9 +29,10 @@ def run(chunks: int, keep_v: bool) -> tuple[np.ndarray, ...]:
     spikes, tally = np.zeros((N, C), np.int32), np.zeros((chunks, len(TALLY)), np.int64)
     neuron = FixedNeuron(*(np.int32(number) for number in (3072, 3973, 5120, 2**30, 2**30)))
     dropout, activity = Dropout(1.0, np.ones((N, C), np.uint8)), Activity(v, out, count, spikes, tally)
-    forward_fixed(lists(0), Layer(W, delay), neuron, dropout, chunks, keep_v, True, activity)
-    y = np.empty((N, T, C), np.float32)
-    dense(out, count, chunks, y)
+    forward(lists(0), Layer(W, delay), neuron, dropout, chunks, keep_v, True, activity)
+    y = np.zeros((N, T, C), np.float32)
+    for n, t in np.ndindex(N, T):
+        y[n, t, out[n, t, : count[n, t]]] = 1
     return y, spikes, tally[:, :5].sum(0), tally[:, 5:].max(0)
 
 

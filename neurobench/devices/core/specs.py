@@ -1,10 +1,14 @@
-"""Spiking cores: current-based neurons as lava-dl simulates them, and on an emulated Loihi 2."""
+"""Spiking cores: the arithmetic of current-based neurons, as lava-dl simulates them and on an emulated Loihi 2.
+
+A core is numbers alone: time loops belong to kernels, which are handed these.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from neurobench.config.bounds import Bound
-from neurobench.devices.core.protocol import Core, FixedCore, FloatCore
 from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
@@ -12,11 +16,58 @@ LARGEST_MANTISSA = 131071  # of a threshold: 17 bits
 UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their last bit at 2^24
 
 
+class FloatCore(NamedTuple):
+    """Nothing is rounded, cut off or out of range."""
+
+    @property
+    def arithmetic(self) -> FloatCore:
+        """The record itself, whatever bills the opened device."""
+        return self
+
+    def refuse(self, demand: Demand) -> None:
+        return None
+
+
+class FixedCore(NamedTuple):
+    """Integers: states are in 1/4096 of a unit of the weights, weights and thresholds in 1/64."""
+
+    u_limit: int  # the current wraps once where it leaves (-u_limit, u_limit]
+    v_limit: int  # the voltage is clipped to +-v_limit
+    i_decay: tuple[int, int]  # lowest and highest iDecay and vDecay, in 1/4096 a step
+    v_decay: tuple[int, int]
+    threshold_mantissa: int  # the highest, in 1/64
+
+    @property
+    def arithmetic(self) -> FixedCore:
+        return self
+
+    def refuse(self, demand: Demand) -> str | None:
+        """Why the core cannot have the neuron that is asked for, every reason at once."""
+        faults = []
+        for name, (low, high) in (("current_decay", self.i_decay), ("voltage_decay", self.v_decay)):
+            value = demand.settings[name]
+            decay = round(4096 * value)
+            if not low <= decay <= high:
+                faults.append(f"model.{name}={value:g} is {decay}/4096; this core's go from {low} to {high}")
+        threshold, most = demand.settings["threshold"], self.threshold_mantissa
+        if int(64 * threshold) > most:
+            faults.append(f"model.threshold={threshold:g} is more than {most}/64, the core's largest")
+        return "; ".join(faults) or None
+
+
+Core = FloatCore | FixedCore
+
+
+def open_core(spec: SimulatedCore | Loihi2, seed: int, device: Any) -> Core:
+    """The core that a spec describes. It is digital: every chip is like the other, and `seed` makes no difference."""
+    return spec.core
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulatedCore(DeviceSpec):
     """fixed: weights on the chip's grid, decays in 1/4096, states cut towards zero. float: nothing is rounded."""
 
-    opens: ClassVar[str] = "neurobench.devices.core.protocol.open_core"
+    opens: ClassVar[str] = "neurobench.devices.core.specs.open_core"
     kind: ClassVar[str] = "core"
 
     arithmetic: Literal["fixed", "float"]
@@ -40,7 +91,7 @@ class Loihi2(DeviceSpec):
     Loihi 2" (technology brief, 2021), for the capacity of one chip.
     """
 
-    opens: ClassVar[str] = "neurobench.devices.core.protocol.open_core"
+    opens: ClassVar[str] = "neurobench.devices.core.specs.open_core"
     kind: ClassVar[str] = "core"
     energy: ClassVar[Energy | str] = Energy(
         "Davies et al., Loihi, IEEE Micro 38(1), 2018, table 2: simulations of the first Loihi before it was made, "
@@ -70,4 +121,4 @@ class Loihi2(DeviceSpec):
         if demand.synapses > self.synapses:
             room = f"room for {self.synapses}. Use smaller layers"
             faults.append(f"{demand.synapses} synapses are asked for; the chip has {room}")
-        return "; ".join([*faults, *filter(None, [self.core.refuse(demand)])]) or None
+        return "; ".join(filter(None, [*faults, self.core.refuse(demand)])) or None

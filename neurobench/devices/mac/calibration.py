@@ -1,18 +1,16 @@
 """Measuring the gain and the noise of an analog matrix multiplier from what it answers."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.mac.array import COLUMNS, ROWS
-from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.devices.mac.protocol import COLUMNS, ROWS, AnalogMac
 from neurobench.kernels.random import derive
 
 WEIGHT = 21  # of every synapse, in both routines
+SCAN = 0.85 ** torch.arange(20, dtype=torch.float64)  # densities of active inputs
 
 
 class Patterns(NamedTuple):
@@ -68,14 +66,8 @@ def fit(patterns: Patterns) -> Fit:
     a = (deviation @ (m - m.mean(0))) / (deviation @ deviation)
     o = m.mean(0) - a * s.mean()
     variance = y[linear].var(1).mean()
-    return Fit(
-        gain=float(a.mean()),
-        noise_std=float((variance - 1 / 12).clamp(min=0).sqrt()),
-        gain_spread=float(a.std() / a.mean()),
-        offset_spread=float(o.std()),
-        a=a,
-        o=o,
-    )
+    noise_std = float((variance - 1 / 12).clamp(min=0).sqrt())
+    return Fit(float(a.mean()), noise_std, float(a.std() / a.mean()), float(o.std()), a, o)
 
 
 def within(patterns: Patterns) -> Tensor:
@@ -92,17 +84,11 @@ def compat(mac: AnalogMac, seed: int, device: torch.device) -> Compat:
     draw = torch.Generator().manual_seed(derive(seed, 2))
     w = torch.full((2 * ROWS, ROWS), float(WEIGHT), device=device)
     scan = torch.rand(20, 2 * ROWS, generator=draw)
-    densities = scan_densities()
-    y = mac.matmul(_active(scan, densities[:, None]).to(device), w, 1, derive(seed, 3)).y
-    density = densities[best_density(y)]
+    y = mac.matmul(_active(scan, SCAN[:, None]).to(device), w, 1, derive(seed, 3)).y
+    density = SCAN[best_density(y)]
     u = torch.rand(50, 2 * ROWS, generator=draw)
     x = _active(u, density).to(device)
     return compat_estimate(x, mac.matmul(x, w, 1, derive(seed, 4)).y)
-
-
-def scan_densities() -> Tensor:
-    """(20,) 0.85^k."""
-    return 0.85 ** torch.arange(20, dtype=torch.float64)
 
 
 def _active(u: Tensor, density: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """An emulated BrainScaleS-2 chip for matrix multiplication: its fixed pattern, and how it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
@@ -10,9 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import COLUMNS, ROWS, as_matrices, half_away, read_out
 from neurobench.devices.mac.calibration import compat, fit, fit_patterns
-from neurobench.devices.mac.protocol import Products
+from neurobench.devices.mac.protocol import COLUMNS, ROWS, Products, as_matrices, half_away, read_out
 from neurobench.devices.mac.sim_linear import LinearModel, add_noise
 from neurobench.devices.mac.specs import BSS2, LinearMac
 from neurobench.kernels.random import derive
@@ -30,8 +27,8 @@ class Pattern(NamedTuple):
 
 
 class Chip:
-    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; what the
-    chip really is like, `pattern`, is for tests and for the report on the calibration alone."""
+    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; the true
+    `pattern` is for tests and the report on the calibration alone."""
 
     def __init__(self, spec: BSS2, seed: int, device: torch.device):
         """`spec.chip_seed`, not the run's `seed`, is the identity of the chip."""
@@ -64,29 +61,20 @@ class Chip:
         return LinearModel(LinearMac(gain=self.gain, noise_std=self.noise_std), 0, self.device)
 
     def _calibrate(self) -> dict[str, float]:
-        """What the routine measures, and how far it is off: an emulator can tell, and its report does.
-
-        Column spread and offset are measured by `fit` alone.
-        """
+        """What the routine measures of the first array, and its errors; column spread and offset by `fit` alone."""
         seed = derive(self.spec.chip_seed, 1)  # the chip, not the run: two runs on a chip share its calibration
-        if self.spec.calibration == "fit":
-            estimate = fit(fit_patterns(self, seed, self.device))._asdict()
-        else:
-            estimate = compat(self, seed, self.device)._asdict()
-        truth = self._truth()
-        measured = {name: value for name, value in estimate.items() if isinstance(value, float)}
-        errors = {f"{name}_error": value / truth[name] - 1 for name, value in measured.items() if truth[name]}
-        return measured | errors
-
-    def _truth(self) -> dict[str, float]:
-        """What `fit` ought to find on the first array, which it measures."""
-        column = self.pattern.gain[0].double().mean(0)
-        return {
+        by_fit = self.spec.calibration == "fit"
+        estimate = fit(fit_patterns(self, seed, self.device)) if by_fit else compat(self, seed, self.device)
+        column, offset = self.pattern.gain[0].double().mean(0), self.pattern.offset[0].double()
+        truth = {
             "gain": float(column.mean()),
             "noise_std": self.spec.noise_std,
             "gain_spread": float(column.std() / column.mean()),
-            "offset_spread": float(self.pattern.offset[0].double().std()),
+            "offset_spread": float(offset.std()),
         }
+        measured = {name: value for name, value in estimate._asdict().items() if isinstance(value, float)}
+        errors = {f"{name}_error": value / truth[name] - 1 for name, value in measured.items() if truth[name]}
+        return measured | errors
 
 
 def draw_pattern(spec: BSS2) -> Pattern:
@@ -111,11 +99,8 @@ def draw_pattern(spec: BSS2) -> Pattern:
 
 
 def laid_out(pattern: Pattern, chunks: int, outputs: int) -> Pattern:
-    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns.
-
-    It begins at row 0 and column 0. Each block of 256 columns takes its chunks of rows one after the other, and
-    they alternate between the arrays, running on from block to block.
-    """
+    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns, from row 0 and column 0. Chunks of
+    rows alternate between the arrays, running on from each block of 256 columns to the next."""
     column = torch.arange(outputs, device=pattern.gain.device)
     chunk = torch.arange(chunks, device=pattern.gain.device)
     array = (column // COLUMNS * chunks + chunk[:, None]) % ARRAYS  # (P, O)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import as_matrices, read_out
-from neurobench.devices.mac.protocol import Products
+from neurobench.devices.mac.protocol import Products, as_matrices, read_out
 from neurobench.devices.mac.specs import LinearMac
 
 
@@ -24,12 +23,10 @@ class LinearModel:
         self._generator = torch.Generator(device)
 
     def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
-        """Rows in chunks p of 128, n_p ~ N(0, noise_std) for each sample, column and chunk:
+        """Rows in chunks p of 128, n_p ~ N(0, noise_std) for each sample, column and chunk, whatever num_sends is:
 
-            v_p = gain num_sends (X_p W_p) + n_p,   X = round(x), W = round(w), half to even
-            y   = clamp(sum_p clamp(floor(v_p)))
-
-        Noise is not scaled by num_sends, which so buys signal over noise until the read-out saturates.
+        v_p = gain num_sends (X_p W_p) + n_p,   X = round(x), W = round(w), half to even
+        y   = clamp(sum_p clamp(floor(v_p)))
         """
         X, W = as_matrices(x, w, num_sends, torch.round)
         v = (X @ W).mul_(num_sends * self.gain)

@@ -1,7 +1,5 @@
 """What a backend says of analog matrix multiplication on BrainScaleS-2: its linear model, or an emulated chip."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 

@@ -1,9 +1,9 @@
-"""The way back through a layer of current-based neurons: one scan over time, and the weights' gradient.
+"""Gradients of a layer of current-based neurons, by one scan back over time:
 
     gv[t] = dL/ds[t] peak exp(-|v[t] - centre| / tau)
     ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1],    dL/dz[t] = eu[t],    dL/dW = sum x[t] eu[t]'
 
-linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
+Linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def exponential(x):
 
 
 class Surrogate(NamedTuple):
-    """Constants of the way back, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
+    """Constants, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
 
     lsb: np.float32  # what one of v is worth in units of the weights
     centre: np.float32
@@ -113,10 +113,8 @@ def backward(g, layer, surrogate, with_decays, panels, eu, below, gradients):
 
 @njit(cache=True, error_model="numpy")
 def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
-    """One sample, by tiles of steps. ev (a tile's steps and the one after them, C): scratch.
-
-    Each loop over a tile does one thing to a few long rows, which is what compilers turn into vector instructions.
-    """
+    """One sample, by tiles of steps, with simple loops over long rows, which compilers turn into vector instructions.
+    ev (a tile's steps and the one after them, C): scratch."""
     v, threshold, rest = voltages
     steps = v.shape[0]
     ku, kv = surrogate.ku, surrogate.kv
@@ -146,10 +144,7 @@ def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
 
 @njit(cache=True, error_model="numpy")
 def _arriving(g, t, routes, coming):
-    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; none beyond the last step.
-
-    First as if there were no delays, then again for the neurons that have one.
-    """
+    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; first without delays, then for those delayed."""
     if t + 1 == g.shape[0]:
         coming[:] = 0
         return
@@ -187,9 +182,7 @@ def _decayed(x, k):
 @njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def _decay_sums(v, before, e1, f1, threshold, kv, dD):
     """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
-
-    u[t] = v[t] - (decayed w[t-1]) need not be kept.
-    """
+    The current is v[t] - (decayed w[t-1])."""
     i, w, p = _ZERO, _ZERO, _ZERO
     for k in range(v.shape[0]):
         now = np.float32(v[k])
@@ -216,9 +209,7 @@ def _delay_gradient(g, out, count, keep, dd):
 @njit(cache=True, error_model="numpy")
 def scatter(index, begin, count, eu, dW):
     """dL/dW = sum x[t] eu[t]': to dW[i] is added eu[t] of each step t where input i is active.   eu (T, C), dW (I, C).
-
-    The lists are turned around first, from inputs by step to steps by input: each row of dW is then touched once.
-    """
+    Inputs by step become steps by input first, so that each row of dW is touched once."""
     inputs, width = dW.shape
     head = np.zeros(inputs + 1, np.int32)
     for t in range(begin.shape[0]):

@@ -1,6 +1,6 @@
 """Layers of current-based neurons over all time steps, from the list of active inputs of each step.
 
-A sample is a row of work that no other one touches, so results do not depend on the number of threads.
+Samples are independent, so results do not depend on the number of threads.
 """
 
 from typing import NamedTuple
@@ -8,15 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.cuba.step import (
-    State,
-    decayed,
-    emit,
-    gather_fixed,
-    gather_float,
-    step_fixed,
-    step_float,
-)
+from neurobench.kernels.cuba.step import State, decayed, emit, gather_fixed, gather_float, step_fixed, step_float
 
 # What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
@@ -44,19 +36,19 @@ class Activity(NamedTuple):
     out: np.ndarray  # (N, T, C) uint16 spikes as they arrive; of each step the first `count`
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
     fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
-    tally: np.ndarray  # (chunks, 8) int64: see TALLY; beyond spikes and operations only where it is counted
+    tally: np.ndarray  # (chunks, 8) int64: see TALLY; beyond spikes and operations only where integers are counted
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def forward_fixed(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
-    """Fixed point; the equations stand at `step_fixed`. inputs: Spikes; neuron: FixedNeuron."""
+def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
+    """The equations stand at `step_fixed` and `step_float`. inputs: Spikes; neuron: FixedNeuron or FloatNeuron."""
     (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
     v, out, out_count, spikes, tally = activity
     samples, steps = begin.shape
     width = W.shape[1]
     for c in prange(chunks):
-        part, a = np.empty(width, np.int16), np.empty(width, np.int32)
-        u, w = np.empty(width, np.int32), np.empty(width, np.int32)
+        part, a = np.empty(width, np.int16), np.empty(width, v.dtype)
+        u, w = np.empty(width, v.dtype), np.empty(width, v.dtype)
         fired = np.zeros((width + 7) // 8 * 8, np.uint8)
         tally[c, :] = 0
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
@@ -66,35 +58,15 @@ def forward_fixed(inputs, layer, neuron, dropout, chunks, keep_v, counted, activ
             out_count[n, :] = 0
             spikes[n, :] = 0
             for t in range(steps):
-                gather_fixed(index, begin[n, t], count[n, t], W, part, a)
-                if counted:
-                    _tally(a, keep, neuron, state, tally[c])
-                step_fixed(a, keep, neuron, state, v[n, t] if keep_v else v[c, 0], fired)
-                tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
-                tally[c, 1] += np.int64(count[n, t]) * width
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def forward_float(inputs, layer, neuron, dropout, chunks, keep_v, activity):
-    """As `forward_fixed`, with a FloatNeuron, W and v float32."""
-    (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
-    v, out, out_count, spikes, tally = activity
-    samples, steps = begin.shape
-    width = W.shape[1]
-    for c in prange(chunks):
-        a = np.empty(width, np.float32)
-        u, w = np.empty(width, np.float32), np.empty(width, np.float32)
-        fired = np.zeros((width + 7) // 8 * 8, np.uint8)
-        tally[c, :] = 0
-        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            u[:] = 0
-            w[:] = 0
-            state = State(u, w)  # behind the zeros: numba drops writes to an array that only a tuple still holds
-            out_count[n, :] = 0
-            spikes[n, :] = 0
-            for t in range(steps):
-                gather_float(index, begin[n, t], count[n, t], W, a)
-                step_float(a, keep, neuron, state, v[n, t] if keep_v else v[c, 0], fired)
+                now = v[n, t] if keep_v else v[c, 0]
+                if isinstance(neuron.threshold, np.int32):  # decided when compiled
+                    gather_fixed(index, begin[n, t], count[n, t], W, part, a)
+                    if counted:
+                        _tally(a, keep, neuron, state, tally[c])
+                    step_fixed(a, keep, neuron, state, now, fired)
+                else:
+                    gather_float(index, begin[n, t], count[n, t], W, a)
+                    step_float(a, keep, neuron, state, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
 

@@ -1,11 +1,8 @@
 """All time steps of a layer of current-based neurons in one launch on a GPU, forward and back.
 
-One program has a block of (sample, neuron) pairs and keeps their states in registers while it walks through time.
-The equations are those of `neurobench.models.slayer.neuron`, whose functions these replace on CUDA. Checked with
-Triton's interpreter; never timed on a GPU by the authors.
+One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time. Equations:
+`neurobench.models.slayer.neuron`, whose functions these replace on CUDA. Never timed on a GPU by the authors.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -30,12 +27,12 @@ def _forward(
     z, s, u_out, v_out, pairs, steps, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr, width: tl.constexpr
 ):
     column = tl.program_id(0) * width + tl.arange(0, width)
-    there = column < pairs
+    valid = column < pairs
     u = tl.zeros((width,), tl.int32 if fixed else tl.float32)
     w = tl.zeros((width,), tl.int32 if fixed else tl.float32)
     at = column.to(tl.int64)
     for _ in range(steps):
-        coming = tl.load(z + at, mask=there, other=0)
+        coming = tl.load(z + at, mask=valid, other=0)
         if fixed:
             u = _decayed(u, ku) + coming
             u = tl.where(u > u_limit, u - 2 * u_limit, tl.where(u <= -u_limit, u + 2 * u_limit, u))
@@ -45,9 +42,9 @@ def _forward(
             v = kv * w + u
         fired = v > threshold
         w = tl.where(fired, tl.zeros_like(v), v)
-        tl.store(s + at, fired.to(tl.uint8), mask=there)
-        tl.store(u_out + at, u, mask=there)
-        tl.store(v_out + at, v, mask=there)
+        tl.store(s + at, fired.to(tl.uint8), mask=valid)
+        tl.store(u_out + at, u, mask=valid)
+        tl.store(v_out + at, v, mask=valid)
         at += pairs
 
 
@@ -56,7 +53,7 @@ def _backward(
     g, u_in, v_in, eu_out, sums, pairs, steps, threshold, unit, centre, rate, peak, ku, kv, width: tl.constexpr
 ):
     column = tl.program_id(0) * width + tl.arange(0, width)
-    there = column < pairs
+    valid = column < pairs
     ev = tl.zeros((width,), tl.float32)
     eu = tl.zeros((width,), tl.float32)
     by_u = tl.zeros((width,), tl.float32)
@@ -64,25 +61,25 @@ def _backward(
     by_v = tl.zeros((width,), tl.float32)
     at = column.to(tl.int64) + (tl.zeros((width,), tl.int64) + (steps - 1)) * pairs
     for _ in range(steps):
-        state = tl.load(v_in + at, mask=there, other=0)
+        state = tl.load(v_in + at, mask=valid, other=0)
         v = state.to(tl.float32) * unit
-        by_u += eu * (tl.load(u_in + at, mask=there, other=0).to(tl.float32) * unit)
+        by_u += eu * (tl.load(u_in + at, mask=valid, other=0).to(tl.float32) * unit)
         by_w += tl.where(state > threshold, 0.0, ev * v)
         by_v += ev * v
         slope = peak * tl.exp(tl.abs(v - centre) * rate)
-        ev = tl.load(g + at, mask=there, other=0.0) * slope + kv * ev
+        ev = tl.load(g + at, mask=valid, other=0.0) * slope + kv * ev
         eu = ev + ku * eu
-        tl.store(eu_out + at, eu, mask=there)
+        tl.store(eu_out + at, eu, mask=valid)
         at -= pairs
-    tl.store(sums + column, by_u, mask=there)
-    tl.store(sums + pairs + column, by_w, mask=there)
-    tl.store(sums + 2 * pairs + column, by_v, mask=there)
+    tl.store(sums + column, by_u, mask=valid)
+    tl.store(sums + pairs + column, by_w, mask=valid)
+    tl.store(sums + 2 * pairs + column, by_v, mask=valid)
 
 
 def forward(z: Tensor, p: Any, fixed: bool) -> tuple[Tensor, Tensor, Tensor]:
     """z (T, B, C) int32 or float32 -> spikes (T, B, C) bool, currents and voltages before the reset.
 
-    p: `neuron.Cuba`.
+    p: `neuron.FloatNeuron` or `FixedNeuron`.
     """
     z = z.contiguous()
     pairs, steps = z[0].numel(), len(z)
@@ -95,17 +92,14 @@ def forward(z: Tensor, p: Any, fixed: bool) -> tuple[Tensor, Tensor, Tensor]:
     return s.bool(), u, v
 
 
-def backward(g: Tensor, u: Tensor, v: Tensor, slope: Any, p: Any, unit: float) -> tuple[Tensor, Tensor]:
-    """dL/dz (T, B, C) float32 and the three sums of `neuron.Back.dD`, from g = dL/ds (T, B, C).
-
-    slope: `neuron.Slope`; p: `neuron.Cuba`.
-    """
+def backward(g: Tensor, u: Tensor, v: Tensor, surrogate: Any, p: Any, unit: float) -> tuple[Tensor, Tensor]:
+    """As `neuron.scan_back`; unit: p's lsb."""
     g = g.contiguous()
     pairs, steps = g[0].numel(), len(g)
     eu = torch.empty_like(g)
     sums = torch.empty(3, pairs, device=g.device)
     one = 1 if unit == 1 else 4096
-    numbers = (unit, slope.centre, -1 / slope.tau, slope.peak, p.ku / one, p.kv / one)
+    numbers = (unit, surrogate.centre, -1 / surrogate.tau, surrogate.peak, p.ku / one, p.kv / one)
     threshold = int(p.threshold) if unit != 1 else p.threshold
     _backward[(triton.cdiv(pairs, BLOCK),)](g, u, v, eu, sums, pairs, steps, threshold, *numbers, width=BLOCK)
     return eu, sums.double().sum(1)

@@ -1,11 +1,8 @@
-"""A product of two small float32 matrices inside a compiled kernel, for one thread: where the library's own product
-would make all threads wait for each other, and send what comes out through memory.
+"""A product of two small float32 matrices inside a compiled kernel, for one thread: a library's would make all threads
+wait for each other. Rows times panels of 16 columns, of which a tile of 6 rows is held in registers over the inner sum.
 
-Rows times panels of 16 columns, of which a tile of 6 rows is held in registers over the whole inner sum, as BLIS does
-it: Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality" (2015).
+Source: Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality" (2015).
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -84,7 +81,8 @@ def _tile_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -
     k = builder.phi(_INDEX)
     sums = [[builder.phi(_VECTOR) for _ in halves] for _ in range(ROWS)]
     at = builder.gep(panel, [builder.mul(k, numbers[COLUMNS])])
-    b = [_vector(builder, builder.gep(at, [numbers[half]])) for half in halves]
+    pointers = [builder.bitcast(builder.gep(at, [numbers[half]]), _VECTOR.as_pointer()) for half in halves]
+    b = [builder.load(pointer, align=4) for pointer in pointers]
     following = builder.add(k, numbers[1])
     k.add_incoming(numbers[0], entry)
     k.add_incoming(following, body)
@@ -104,10 +102,6 @@ def _tile_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -
         place = builder.add(place, builder.add(column, numbers[half * LANES]))
         builder.store(total, builder.bitcast(builder.gep(out.data, [place]), _VECTOR.as_pointer()), align=4)
     return context.get_dummy_value()
-
-
-def _vector(builder: ir.IRBuilder, pointer: Any) -> Any:
-    return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), align=4)
 
 
 def _spread(builder: ir.IRBuilder, number: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Spikes as lists, one a sample and time step: from a camera's events, and to a dense array."""
+"""Spikes as lists, one a sample and time step, from a camera's events."""
 
 from typing import NamedTuple
 
@@ -29,10 +29,9 @@ class Recordings(NamedTuple):
 def bin_events(recordings, motion, sheared, period, shape, chunks, spikes):
     """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
 
-    motion (N, 4) float64: dx, dy, cos, sin of what each sample is moved by, about the middle of the sensor;
-    `sheared`: as lava-dl does it, about the origin and with the column already moved when the row is. period:
-    microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor or the T steps is dropped.
-    """
+    motion (N, 4) float64: dx, dy, cos, sin of each sample, about the middle of the sensor; `sheared`: as lava-dl, about
+    the origin and with the column already moved when the row is. period: microseconds; shape: (polarities, rows,
+    columns); spikes: written. What leaves the sensor or the T steps is dropped."""
     (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
     samples, steps = begin.shape
     _, rows, columns = shape
@@ -77,15 +76,3 @@ def _moved(x, y, motion, sheared, middle_y, middle_x):
     right, down = x - middle_x, y - middle_y
     column = int(np.rint(middle_x + right * cos - down * sin + dx))
     return column, int(np.rint(middle_y + right * sin + down * cos + dy))
-
-
-@njit(parallel=True, cache=True)
-def dense(out, count, chunks, y):
-    """Lists of spikes, out (N, T, C) uint16 and count (N, T) int32, as y (N, T, C) float32 in {0, 1}."""
-    samples, steps = count.shape
-    for c in prange(chunks):
-        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            y[n] = 0
-            for t in range(steps):
-                for k in range(count[n, t]):
-                    y[n, t, out[n, t, k]] = 1

@@ -2,8 +2,8 @@
 
     w = g v / |v|  for each output neuron,    m / 2 = clamp(rint(32 w), -128, 127)
 
-Kept as (inputs, outputs), so that an active input is a row. Rows are shared out in chunks; what is summed over rows
-is summed by chunk first and then in the chunks' order, so that a number of threads always gives the same bits.
+Stored as (inputs, outputs), so that an active input is a row. Sums over rows are by chunk, then in the chunks' order:
+a number of threads always gives the same bits.
 """
 
 from typing import NamedTuple
@@ -87,8 +87,7 @@ def gradient_of_weights(parts, factor, v, scale, gridded, chunks):
 def descend(dw, scale, pull, adam, chunks, v, first, second):
     """One step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
 
-    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep.
-    Returns |v|^2 afterwards, (C,) float64.
+    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep. Returns |v|^2 afterwards, (C,) float64.
     """
     beta1, beta2, lr, correction, eps = adam
     one = np.float32(1.0)

@@ -1,7 +1,5 @@
 """Figures of a run: the tutorial's own where the data are points of a plane; of the training; of the device."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,9 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.devices.mac.array import COLUMNS, ROWS, W_MAX
 from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, within
-from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.devices.mac.protocol import COLUMNS, ROWS, W_MAX, AnalogMac
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 from neurobench.models.learner import TrainingRecord
@@ -39,27 +36,18 @@ def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> 
     """By file name without suffix; bytes are a GIF."""
     drawn: dict[str, Figure | bytes] = {}
     if learner.task.shape == (4,) and isinstance(test.x, Tensor):
-        drawn |= _plane(learner, test.x, test.y, record)
+        frames = [(label, state) for label, state in record.snapshots.items() if label.startswith("frame/")]
+        regions = [class_regions(learner, int(label.removeprefix("frame/")), state) for label, state in frames]
+        drawn["dataset"] = dataset(test.x, test.y)
+        if regions:
+            drawn["decision_regions"] = _frame(regions[-1])[0]
+            drawn["decision_regions_over_training"] = animation(regions)
     if record.updates:
         drawn["training"] = training(record.updates, learner.begun, learner.cap)
     if not learner.spec.exact:
         drawn["output_against_weight"] = output_against_weight(learner.mac, learner.device)
         drawn["columns"] = columns(learner.mac, learner.device)
         drawn["calibration"] = calibration(learner.mac, learner.device)
-    return drawn
-
-
-def _plane(learner: HXTorchMLPLearner, x: Tensor, y: Tensor, record: TrainingRecord) -> dict[str, Figure | bytes]:
-    """The test set x (N, 4), y (N,), and the regions at each frame that the record has."""
-    regions = [
-        class_regions(learner, int(label.removeprefix("frame/")), snapshot)
-        for label, snapshot in record.snapshots.items()
-        if label.startswith("frame/")
-    ]
-    drawn: dict[str, Figure | bytes] = {"dataset": dataset(x, y)}
-    if regions:
-        drawn["decision_regions"] = _frame(regions[-1])[0]
-        drawn["decision_regions_over_training"] = animation(regions)
     return drawn
 
 
@@ -77,17 +65,12 @@ def class_regions(learner: HXTorchMLPLearner, done: int, snapshot: dict[str, Any
     net, mac = learner.net.with_weights(snapshot["weights"]), learner.device_of(phase)
     maps = []
     for side in GRIDS:
-        logits = learner.forward(learner.inputs(_grid(side)), mac, done, net).logits
+        axis = torch.linspace(0, 1, side)
+        x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
+        logits = learner.forward(learner.inputs(torch.stack([x, y, 1 - x, 1 - y], 1)), mac, done, net).logits
         maps.append(torch.softmax(phase.logit_scale * logits, 1).reshape(side, side, -1).transpose(0, 1).cpu())
     where = "on the host's model" if phase.where == "host" else "on the device"
     return Regions(f"update {done}, {where}", tuple(maps))
-
-
-def _grid(side: int) -> Tensor:
-    """(side^2, 4) x, y, 1 - x, 1 - y over the unit square, x slowest."""
-    axis = torch.linspace(0, 1, side)
-    x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
-    return torch.stack([x, y, 1 - x, 1 - y], 1)
 
 
 def dataset(x: Tensor, y: Tensor) -> Figure:
@@ -161,14 +144,12 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     _smoothed(loss, torch.tensor(updates["loss"]), begun)
-    loss.set_yscale("log")
-    loss.set_ylabel("cross-entropy of the scaled logits")
+    loss.set(yscale="log", ylabel="cross-entropy of the scaled logits")
     lowest = _smoothed(accuracy, torch.tensor(updates["accuracy"]), begun)
     if cap is not None:
         accuracy.axhline(cap, color=LIMIT, linestyle="--", label=f"limit of the rounded inputs, {cap:.2%}")
-    accuracy.set_ylim(max(0.0, lowest - 0.05), 1.005)
+    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.005), ylabel="accuracy")
     accuracy.legend(loc="lower right", frameon=False, fontsize=8)
-    accuracy.set_ylabel("accuracy")
     return figure
 
 
@@ -195,9 +176,14 @@ def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
     figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     weights = torch.arange(-W_MAX, W_MAX + 1, 3)
-    x = torch.tensor([float(value) for value in INPUTS], device=device).repeat_interleave(REPEATS)
+    inputs = torch.tensor([float(value) for value in INPUTS], device=device).repeat_interleave(REPEATS)
+    x = inputs[:, None].expand(-1, ROWS)
     for axes, mac_or_model, title in zip(panels, (mac, mac.host()), ("device", "linear model of it"), strict=True):
-        y = torch.stack([_uniform_output(mac_or_model, x, int(w)) for w in weights], 1)  # (x, w, repeat and column)
+        outputs = []
+        for w in weights:
+            matrix, seed = torch.full((ROWS, COLUMNS), float(w), device=device), derive(_CURVES, int(w) + W_MAX)
+            outputs.append(mac_or_model.matmul(x, matrix, 1, seed).y.reshape(len(INPUTS), -1))
+        y = torch.stack(outputs, 1)  # (x, w, repeat and column)
         mean, sd = y.mean(2).cpu(), y.std(2).cpu()
         for number, value in enumerate(INPUTS):
             low, high = mean[number] - sd[number], mean[number] + sd[number]
@@ -208,12 +194,6 @@ def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
     panels[0].set_ylabel("output (LSB)")
     panels[1].legend(title="input", fontsize=8, frameon=False, loc="lower right", ncols=2)
     return figure
-
-
-def _uniform_output(mac: AnalogMac, x: Tensor, w: int) -> Tensor:
-    """(inputs, repeats x columns) outputs where all rows carry the same input and all synapses weigh w."""
-    matrix = torch.full((ROWS, COLUMNS), float(w), device=x.device)
-    return mac.matmul(x[:, None].expand(-1, ROWS), matrix, 1, derive(_CURVES, w + W_MAX)).y.reshape(len(INPUTS), -1)
 
 
 def columns(mac: AnalogMac, device: torch.device) -> Figure:

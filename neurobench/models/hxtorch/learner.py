@@ -1,30 +1,28 @@
 """The hxtorch perceptron learns: forward on the device or on its linear model, gradient always from the model."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
-from neurobench.models.common.training import Moments, at_rest, descend
-from neurobench.models.hxtorch import checkpoint, network
-from neurobench.models.hxtorch.layers import softmax_gradient
-from neurobench.models.hxtorch.network import Activity, Network
-from neurobench.models.hxtorch.phases import Phase, learning_rate, position
-from neurobench.models.hxtorch.spec import HXTorchMLP
+from neurobench.models.common.training import Moments, at_rest, cosine, descend, exponential
+from neurobench.models.hxtorch import network
+from neurobench.models.hxtorch.network import Activity, Network, softmax_gradient
+from neurobench.models.hxtorch.spec import HXTorchMLP, Phase, Position, position
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
-
 LEARN, PREDICT, PASS = range(3)  # purposes of a draw
+FORMAT = 1
+SAME_CHIP = 0.005  # relative: so well two calibrations of one chip agree
+TRANSFER = 0.05  # relative: a chip whose gain is further off rescales all logits, which training did not foresee
 
 
 class HXTorchMLPLearner:
@@ -50,7 +48,8 @@ class HXTorchMLPLearner:
         if initial is None:
             return
         state = initial.state or {}
-        checkpoint.require_transferable(state, self.net, self.spec, self.mac)
+        # What was learned on the linear model may go on on any chip of about its gain.
+        self._require_fit(state, SAME_CHIP if state.get("chip") else TRANSFER)
         self.net = self.net.with_weights(state["weights"], state["num_sends"])
         self.source, self.initial_weights = str(initial.path), self.net.weights()
 
@@ -72,30 +71,25 @@ class HXTorchMLPLearner:
         return self.host if phase.where == "host" else self.mac
 
     def forward(self, x: Tensor, mac: AnalogMac, seed: int, net: Network | None = None) -> Activity:
-        net = self.net if net is None else net
-        if self.spec.exact:
-            return network.exact_forward(x, net, mac.gain)
-        return network.forward(x, net, mac, seed)
+        net = net or self.net
+        return network.exact_forward(x, net, mac.gain) if self.spec.exact else network.forward(x, net, mac, seed)
 
     def measure(self, batch: Batch) -> Sums:
         """On the device, whatever the phase; logits unscaled."""
         return _sums(self.predict(batch.x), batch.y.to(self.device), 1.0)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn. For the record: what the inputs allow, and what calibration measured."""
-        return {
-            **({} if self.cap is None else {"input_cap": self.cap}),
-            "gain": self.mac.gain,
-            "noise_std": self.mac.noise_std,
-            **{f"calibrated_{name}": value for name, value in self.mac.calibration.items()},
-        }
+        """What the inputs allow, and what calibration measured."""
+        cap = {} if self.cap is None else {"input_cap": self.cap}
+        calibrated = {f"calibrated_{name}": value for name, value in self.mac.calibration.items()}
+        return {**cap, "gain": self.mac.gain, "noise_std": self.mac.noise_std, **calibrated}
 
     def predict(self, x: Any) -> Tensor:
-        """Logits in LSB, computed on the device. The same x meets the same noise."""
+        """Logits in LSB, computed on the device."""
         return self.respond(x).logits
 
     def respond(self, x: Any) -> Activity:
-        """What the layers do for a prediction."""
+        """What the layers do for a prediction. The same x meets the same noise."""
         x = self.inputs(x)
         return self.forward(x, self.mac, derive(self.seeds.training, PREDICT, fingerprint(x)))
 
@@ -107,7 +101,13 @@ class HXTorchMLPLearner:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            **checkpoint.describe(self.net, self.spec, self.mac),
+            "format": FORMAT,
+            "settings": self._settings(),
+            "num_sends": self.net.num_sends,
+            "gain": self.mac.gain,
+            "noise_std": self.mac.noise_std,
+            "chip": dict(self.mac.identity),
+            "calibration": dict(self.mac.calibration),
             "weights": self.net.weights(),
             "moments": dict(copy.deepcopy(self.moments)._asdict()),
             "begun": dict(self.begun),
@@ -118,13 +118,37 @@ class HXTorchMLPLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network or for another device."""
-        checkpoint.require_same(state, self.net, self.spec, self.mac)
+        self._require_fit(state, SAME_CHIP)
         self.net = self.net.with_weights(state["weights"], state["num_sends"])
         stored = state["moments"]
         first, second = ([m.to(self.device, copy=True) for m in stored[name]] for name in ("first", "second"))
         self.moments = Moments(first, second, stored["t"])
         self.begun, self.initial_weights = dict(state["begun"]), state["initial_weights"]
         self.cap, self.source = state["cap"], state["source"]
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("hidden", "avg", "shift", "bias", "half_lsb", "exact")
+        sizes = {"inputs": self.net.first.weight.shape[1], "classes": len(self.net.second.weight)}
+        return {**sizes, **{name: getattr(self.spec, name) for name in names}}
+
+    def _require_fit(self, state: Mapping[str, Any], tolerance: float) -> None:
+        """Raises UserError unless the state is of this network and, with SAME_CHIP, of this chip."""
+        if "settings" not in state or state.get("format") != FORMAT:
+            raise UserError(
+                f"the checkpoint is not one of hxtorch_mlp in format {FORMAT}; train one with this version."
+            )
+        theirs, ours, gain = state["settings"], self._settings(), self.mac.gain
+        faults = [f"{key}={theirs[key]} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+        for number, (stored, wanted) in enumerate(zip(state["num_sends"], self.spec.num_sends, strict=True), start=1):
+            if wanted is not None and stored != wanted:
+                faults.append(f"num_sends of layer {number}={stored} there, {wanted} here")
+        if tolerance == SAME_CHIP:
+            faults += _chip_faults(state["chip"], dict(self.mac.identity))
+        if abs(state["gain"] / gain - 1) > tolerance:
+            faults.append(f"gain={state['gain']:.5g} there, {gain:.5g} here (more than {tolerance:.1%} apart)")
+        if faults:
+            advice = "Use the same settings, or train anew."
+            raise UserError(f"the checkpoint does not fit: {'; '.join(faults)}. {advice}")
 
     def inputs(self, x: Any) -> Tensor:
         return network.to_inputs(x.to(self.device).flatten(1), self.spec.half_lsb)
@@ -133,3 +157,18 @@ class HXTorchMLPLearner:
 def _sums(logits: Tensor, y: Tensor, scale: float) -> Sums:
     loss = cross_entropy(scale * logits, y, reduction="sum")
     return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+
+
+def learning_rate(phase: Phase, at: Position) -> float:
+    """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
+    if phase.schedule == "cosine":
+        return phase.lr * cosine(at.j, at.length)
+    return phase.lr * exponential(at.j, at.length, phase.gamma, phase.steps)
+
+
+def _chip_faults(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    if bool(theirs) != bool(ours):
+        names = ["a chip" if chip else "no chip" for chip in (theirs, ours)]
+        return [f"{names[0]} there, {names[1]} here"]
+    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    return [f"{key} of the chip={theirs.get(key)} there, {ours.get(key)} here" for key in keys]

@@ -1,24 +1,110 @@
-"""Two linear layers with a converting ReLU between them: what the tutorial calls Model."""
+"""The perceptron that the tutorial calls Model: two linear layers with a converting ReLU between them, their initial
+values and gradients, in LSB. Source: hxtorch 3bfc7aa, formulas."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurobench.devices.mac.array import X_MAX
-from neurobench.devices.mac.protocol import AnalogMac
+from neurobench.devices.mac.protocol import W_MAX, X_MAX, Y_MAX, Y_MIN, AnalogMac
 from neurobench.kernels.random import derive
-from neurobench.models.hxtorch import layers
-from neurobench.models.hxtorch.layers import Layer, initial_layer
 from neurobench.models.hxtorch.spec import HXTorchMLP
+
+RELU_SHIFT = 1  # which the initialiser assumes after every layer, whatever follows
+WEIGHT_SCALE = 21  # a third of the weights' range: three standard deviations fit
+
+
+class Layer(NamedTuple):
+    """One linear layer as it is stored: weights unrounded."""
+
+    weight: Tensor  # (O, I)
+    bias: Tensor | None  # (O,)
+    num_sends: int  # how often each input is sent
+    avg: int  # columns that hold the same weights
+
+    def to(self, device: torch.device) -> Layer:
+        bias = None if self.bias is None else self.bias.to(device)
+        return self._replace(weight=self.weight.to(device), bias=bias)
+
+
+class InitialScales(NamedTuple):
+    num_sends: int
+    std: float  # of the weights, before they are truncated to their range
+    bias: float  # biases are uniform in [-bias, bias)
+
+
+def initial_scales(gain: float, fan_in: int, num_sends: int | None, relu_shift: int = RELU_SHIFT) -> InitialScales:
+    """T = 2^relu_shift sqrt(2) / gain, s = T / sqrt(fan_in); num_sends = ceil(s / 21), std = s / num_sends."""
+    s = 2**relu_shift * math.sqrt(2) / gain / math.sqrt(fan_in)
+    sends = math.ceil(s / WEIGHT_SCALE) if num_sends is None else num_sends
+    return InitialScales(sends, s / sends, s / (X_MAX / math.sqrt(3)))
+
+
+def initial_layer(
+    inputs: int, outputs: int, gain: float, generator: torch.Generator, *, num_sends: int | None, bias: bool, avg: int
+) -> Layer:
+    """Truncated normal weights and uniform biases."""
+    scales = initial_scales(gain, inputs, num_sends)
+    weight = torch.empty(outputs, inputs)
+    torch.nn.init.trunc_normal_(weight, 0.0, scales.std, -W_MAX, W_MAX, generator)
+    b = (2 * torch.rand(outputs, generator=generator) - 1) * scales.bias if bias else None
+    return Layer(weight, b, scales.num_sends, avg)
+
+
+def linear(x: Tensor, layer: Layer, mac: AnalogMac, seed: int) -> Tensor:
+    """(B, I) -> (B, O): mean over the columns that hold the same weights, then the bias.
+
+    Clamps the stored weight in place. Whole numbers with a bias, steps of 1 / avg without.
+    """
+    layer.weight.clamp_(-W_MAX, W_MAX)
+    w = layer.weight.t().repeat_interleave(layer.avg, dim=1) if layer.avg > 1 else layer.weight.t()
+    y = mac.matmul(x, w, layer.num_sends, seed).y
+    if layer.avg > 1:
+        y = y.reshape(len(y), -1, layer.avg).sum(2) / layer.avg
+    return y if layer.bias is None else add_bias(y, layer.bias)
+
+
+def add_bias(a: Tensor, b: Tensor) -> Tensor:
+    """clamp(clamp(floor(a)) + clamp(floor(b))), all to 8 bits."""
+    return (a.floor().clamp_(Y_MIN, Y_MAX) + b.floor().clamp_(Y_MIN, Y_MAX)).clamp_(Y_MIN, Y_MAX)
+
+
+def linear_gradient(g: Tensor, x: Tensor, layer: Layer, gain: float) -> Layer:
+    """dL/d weight and dL/d bias under the host's model y = gain num_sends W x + b; g (B, O), x (B, I).
+
+    Rounding, clamps and noise leave no trace in it. Averaged columns give the sum of their equal shares.
+    """
+    weight = (g.t() @ x).mul_(gain * layer.num_sends)
+    return Layer(weight, None if layer.bias is None else g.sum(0), layer.num_sends, layer.avg)
+
+
+def input_gradient(g: Tensor, layer: Layer, gain: float) -> Tensor:
+    """dL/dx (B, I) under the same model."""
+    return (g @ layer.weight).mul_(gain * layer.num_sends)
+
+
+def converting_relu(x: Tensor, shift: int) -> Tensor:
+    """8-bit read-out to 5-bit input: clamp(floor(clamp(floor(x), 0, 127) / 2^shift), 0, 31)."""
+    return x.floor().clamp_(0, Y_MAX).mul_(2.0**-shift).floor_().clamp_(0, X_MAX)
+
+
+def converting_relu_gradient(g: Tensor, x: Tensor, shift: int) -> Tensor:
+    """g (x > 0) / 2^shift, with x as it was before the floor; saturated units keep their gradient."""
+    return g * (x > 0) * 2.0**-shift
+
+
+def softmax_gradient(logits: Tensor, y: Tensor, scale: float) -> Tensor:
+    """Of the mean cross-entropy of scale * logits."""
+    p = torch.softmax(scale * logits, 1)
+    p[torch.arange(len(y), device=y.device), y] -= 1
+    return p.mul_(scale / len(y))
 
 
 class Network(NamedTuple):
-    """Everything that is learned, and how it is laid on the device."""
-
     first: Layer
     second: Layer
     shift: int
@@ -77,37 +163,35 @@ def input_cap(x: Tensor, y: Tensor) -> float:
 
 def forward(x: Tensor, net: Network, mac: AnalogMac, seed: int) -> Activity:
     """x (B, I) in [0, 31]. Both layers are computed on one device, one after the other."""
-    before = layers.linear(x, net.first, mac, derive(seed, 0))
-    hidden = layers.converting_relu(before, net.shift)
-    return Activity(x, before, hidden, layers.linear(hidden, net.second, mac, derive(seed, 1)))
+    before = linear(x, net.first, mac, derive(seed, 0))
+    hidden = converting_relu(before, net.shift)
+    return Activity(x, before, hidden, linear(hidden, net.second, mac, derive(seed, 1)))
 
 
 def backward(g: Tensor, act: Activity, net: Network, gain: float) -> list[Tensor]:
     """Gradients in the order of `net.parameters()`; g (B, C) = dL/dlogits, `gain` the host's of the device."""
-    second = layers.linear_gradient(g, act.hidden, net.second, gain)
-    g = layers.converting_relu_gradient(layers.input_gradient(g, net.second, gain), act.before, net.shift)
-    first = layers.linear_gradient(g, act.x, net.first, gain)
+    second = linear_gradient(g, act.hidden, net.second, gain)
+    g = converting_relu_gradient(input_gradient(g, net.second, gain), act.before, net.shift)
+    first = linear_gradient(g, act.x, net.first, gain)
     return Network(first, second, net.shift).parameters()
 
 
 def exact_forward(x: Tensor, net: Network, gain: float) -> Activity:
     """The same network in real numbers: no rounding, no range, no noise. `backward` is its gradient as it stands."""
-    before = _affine(x, net.first, gain)
+
+    def affine(x: Tensor, layer: Layer) -> Tensor:
+        y = gain * layer.num_sends * (x @ layer.weight.t())
+        return y if layer.bias is None else y + layer.bias
+
+    before = affine(x, net.first)
     hidden = before.clamp(min=0) * 2.0**-net.shift
-    return Activity(x, before, hidden, _affine(hidden, net.second, gain))
-
-
-def _affine(x: Tensor, layer: Layer, gain: float) -> Tensor:
-    y = gain * layer.num_sends * (x @ layer.weight.t())
-    return y if layer.bias is None else y + layer.bias
+    return Activity(x, before, hidden, affine(hidden, net.second))
 
 
 def initial(spec: HXTorchMLP, inputs: int, outputs: int, gain: float, seed: int, device: torch.device) -> Network:
     """Initial values, from the measured gain."""
     draw = torch.Generator().manual_seed(seed)
-    first, second = spec.num_sends
-    return Network(
-        initial_layer(inputs, spec.hidden, gain, draw, num_sends=first, bias=spec.bias, avg=1).to(device),
-        initial_layer(spec.hidden, outputs, gain, draw, num_sends=second, bias=spec.bias, avg=spec.avg).to(device),
-        spec.shift,
-    )
+    sends, bias = spec.num_sends, spec.bias
+    first = initial_layer(inputs, spec.hidden, gain, draw, num_sends=sends[0], bias=bias, avg=1)
+    second = initial_layer(spec.hidden, outputs, gain, draw, num_sends=sends[1], bias=bias, avg=spec.avg)
+    return Network(first.to(device), second.to(device), spec.shift)

@@ -1,22 +1,78 @@
-"""What a configuration says of the hxtorch perceptron."""
+"""What a configuration says of the hxtorch perceptron, and of the phases of its training."""
 
-from __future__ import annotations
-
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from neurobench.config.bounds import Bound, Fault
-from neurobench.config.errors import UserError
-from neurobench.config.spec import Uses
+from neurobench.config.bounds import Bound, BoundsError, Fault
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.spec import Record, Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
-from neurobench.models.hxtorch.phases import Phase, phase_faults, position
 from neurobench.models.learner import ModelSpec, Step, Task
 
 FRAMES = 48  # of the animation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase(Record):
+    """Begins with a fresh Adam.
+
+    `steps` are exact where the run has as many updates as its phases have steps; a run with more or fewer
+    (another data set, a smaller scale) stretches all phases and their schedules alike.
+    """
+
+    where: Literal["host", "device"]  # host: on the linear model that the host has of the device
+    steps: Annotated[int, Bound(0)]
+    lr: Annotated[float, Bound(0, 1000, above=True)]
+    schedule: Literal["exponential", "cosine"]
+    gamma: Annotated[float, Bound(0, 1, above=True)] = 1.0  # factor on lr a step; exponential only
+    logit_scale: Annotated[float, Bound(0, 1000, above=True)] = 1.0  # in the loss: logits reach +-128 LSB
+
+
+class Position(NamedTuple):
+    """Update j (from 0) of the `length` of a phase."""
+
+    name: str
+    j: int
+    length: int
+
+    @property
+    def ends_phase(self) -> bool:
+        return self.j == self.length - 1
+
+
+def position(phases: Mapping[str, Phase], at: Step) -> Position:
+    """Which phase update at.k of at.n belongs to. Phases share the updates in proportion to their steps."""
+    total = sum(phase.steps for phase in phases.values())
+    done, begin = 0, 0
+    for name, phase in phases.items():
+        done += phase.steps
+        end = round(at.n * done / total)
+        if at.k < end:
+            return Position(name, at.k - begin, end - begin)
+        begin = end
+    raise ValueError(f"update {at.k} is not one of {at.n}")
+
+
+def _phase_faults(path: str, fields: Any) -> list[Fault]:
+    if not isinstance(fields, Mapping):
+        return [(path, f"={fields!r} is not a section of keys")]
+    known = {field.name: field for field in dataclasses.fields(Phase)}
+    unknown = [key for key in fields if key not in known]
+    faults = [(f"{path}.{key}", f": a phase has no such key.{did_you_mean(str(key), known)}") for key in unknown]
+    required = [name for name, field in known.items() if field.default is dataclasses.MISSING]
+    faults += [(f"{path}.{name}", " is missing") for name in required if name not in fields]
+    if faults:
+        return faults
+    try:
+        Phase(**fields)
+    except BoundsError as error:
+        return [(f"{path}.{field}", sentence) for field, sentence in error.faults]
+    return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +85,8 @@ class HXTorchMLP(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.hxtorch.learner.HXTorchMLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     figures: ClassVar[str] = "neurobench.models.hxtorch.figures.figures"
-    operations: ClassVar[str] = "neurobench.models.hxtorch.operations.operations"
-    tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.tutorial.tutorial_metrics"
+    operations: ClassVar[str] = "neurobench.models.hxtorch.evaluation.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.evaluation.tutorial_metrics"
 
     hidden: Annotated[int, Bound(1, 100_000)]
     avg: Annotated[int, Bound(1, 256)]
@@ -45,7 +101,18 @@ class HXTorchMLP(ModelSpec):
     mac: Annotated[str, Uses("mac")]
 
     def section_faults(self) -> list[Fault]:
-        return phase_faults(self.phases)
+        """Of the phases: keys and values, or else their order: weights are transferred once, from host to device."""
+        if not isinstance(self.phases, Mapping):
+            return [("phases", f"={self.phases!r} is not a section of phases")]
+        faults = [fault for name, fields in self.phases.items() for fault in _phase_faults(f"phases.{name}", fields)]
+        transferred = None
+        for name, fields in [] if faults else self.phases.items():
+            if fields["where"] == "device":
+                transferred = transferred or name
+            elif transferred:
+                sentence = f"=host comes after phase {transferred}, which is on the device; put the host's phases first"
+                return [(f"phases.{name}.where", sentence)]
+        return faults
 
     def conflicts(self) -> list[Fault]:
         faults: list[Fault] = []

@@ -1,7 +1,5 @@
 """A network forward and back on any device: dense products, and time steps by plain torch or, on CUDA, by Triton."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -42,7 +40,12 @@ class DenseEngine:
         x, passes, fired, tally = as_dense(inputs, self.device), [], [], []
         keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
-            s, u, v = self._forward(_drive(x, layer, input_keep_prob), layer)
+            if isinstance(layer.neuron, FixedNeuron):
+                # exact: float32 holds every sum of mantissas, 2^24 at most; what dropout left is scaled in float64
+                sums = (x @ (2 * layer.W.float())).double() * GRID
+                s, u, v = self._forward((sums / input_keep_prob).trunc().long(), layer)
+            else:
+                s, u, v = self._forward(x @ layer.W / input_keep_prob, layer)
             mask = dropout.masks[k].to(self.device) if dropout and k + 1 < len(layers) else None
             y = delayed(s.float() if mask is None else s.float() * mask, layer.delay)
             passes.append((x, input_keep_prob, u, v, mask, y))
@@ -85,14 +88,3 @@ class DenseEngine:
 
             return backward(g, u, v, surrogate, layer.neuron, layer.neuron.lsb)
         return scan_back(g, u, v, surrogate, layer.neuron)
-
-
-def _drive(x: Tensor, layer: QuantizedLayer, keep_prob: float) -> Tensor:
-    """Inputs of the neurons (T, B, C): 64 sum m in integers of 1/4096, exact, or the float sum of weights.
-
-    A float32 product holds every sum of mantissas, 2^24 at most, exactly; what dropout left is scaled in float64.
-    """
-    if not isinstance(layer.neuron, FixedNeuron):
-        return x @ layer.W / keep_prob
-    sums = (x @ (2 * layer.W.float())).double() * GRID
-    return (sums / keep_prob).trunc().long()

@@ -1,7 +1,5 @@
 """A network's forward pass and its gradients on a CPU, from lists of spikes, by compiled kernels."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numba
@@ -11,14 +9,15 @@ from torch import Tensor
 
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
-from neurobench.kernels.cuba import step as constants
-from neurobench.kernels.cuba.forward import COUNTS, TALLY, forward_fixed, forward_float
+from neurobench.kernels.cuba import step
+from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
-from neurobench.kernels.cuba.spike_lists import Spikes, dense
+from neurobench.kernels.cuba.spike_lists import Spikes
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
+from neurobench.models.slayer.spikes import as_dense
 
-_BLOCK = 4  # samples a thread that go the way back together: what a layer hands to the one below is still in the cache
+_BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
 
 
 class Dropout(NamedTuple):
@@ -46,7 +45,7 @@ class Activity(NamedTuple):
 
 
 class _Buffers(NamedTuple):
-    """Of one layer for N samples; kept from batch to batch, because fresh memory is slow to touch."""
+    """Of one layer for N samples; reused from batch to batch, because fresh memory is slow to touch."""
 
     activity: kernel.Activity  # what a pass writes
     begin: np.ndarray  # (N, T) int64: of each step's arriving spikes
@@ -58,8 +57,6 @@ class _Buffers(NamedTuple):
 
 
 class _LayerPass(NamedTuple):
-    """What a layer was handed, and where it left what it did."""
-
     inputs: Spikes
     input_keep_prob: float  # by which the inputs have to be scaled up
     mask: np.ndarray  # (N, C) uint8
@@ -92,25 +89,31 @@ class EventEngine:
             if dropout is not None and k + 1 < len(layers):
                 mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
-            _forward(layer, passes[-1], chunks, learns, counted)
+            weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
+            arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
+            kernel.forward(inputs, weights, _constants(layer), arriving, chunks, learns, counted, buffers.activity)
             inputs = buffers.arrivals()
-        last = passes[-1].buffers.activity
-        y = torch.empty(last.out.shape)
-        dense(last.out, last.count, chunks, y.numpy())
+        y = as_dense(passes[-1].buffers.arrivals()).transpose(0, 1).contiguous()
         self._pass = (layers, passes) if learns else None
-        written = [each.buffers.activity for each in passes]
-        fired = [torch.from_numpy(each.fired.copy()) for each in written]
-        return Activity(y, fired, [_totals(each.tally) for each in written])
+        fired, tallies = [], []
+        for each in passes:
+            tally = each.buffers.activity.tally
+            totals = (*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0))  # largest values are compared, not added
+            tallies.append({name: int(value) for name, value in zip(TALLY, totals, strict=True)})
+            fired.append(torch.from_numpy(each.buffers.activity.fired.copy()))
+        return Activity(y, fired, tallies)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
-        """From g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`.
-
-        The parts stay valid until the next call.
-        """
+        """From g = dL/dy (N, T, C) float32 of the last layer, after `run(..., learns=True)`; valid to the next call."""
         layers, passes = self._pass
         chunks = numba.get_num_threads()
-        sums = [self._sums(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
+        sums = [self._zero_gradients(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
         panels = [self._panels(k, layer.w) for k, layer in enumerate(layers)]
+        constants = []
+        for neuron in (layer.neuron for layer in layers):
+            lsb, slope = neuron.lsb, (surrogate.centre, -1 / surrogate.tau, surrogate.peak)
+            numbers = (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)
+            constants.append(back_kernel.Surrogate(*map(np.float32, numbers)))
         for first in range(0, len(g), _BLOCK * chunks):
             part = slice(first, first + _BLOCK * chunks)
             back = g[part].numpy()
@@ -129,19 +132,14 @@ class EventEngine:
                     count=activity.count[part],
                 )
                 eu = self._array("eu", k, (chunks, steps, width))
-                slopes = _surrogate(layer, surrogate)
-                back_kernel.backward(back, done, slopes, with_decays, panels[k], eu, below, sums[k])
+                back_kernel.backward(back, done, constants[k], with_decays, panels[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
-        return [
-            LayerGradient(
-                parts=torch.from_numpy(dW),
-                factor=1 / each.input_keep_prob,
-                dD=dD.sum(0) * layer.neuron.lsb,
-                delay=torch.from_numpy(dd.sum(0)),
-            )
-            for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True)
-        ]
+        gradients = []
+        for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True):
+            dD, delay = dD.sum(0) * layer.neuron.lsb, torch.from_numpy(dd.sum(0))
+            gradients.append(LayerGradient(torch.from_numpy(dW), 1 / each.input_keep_prob, dD, delay))
+        return gradients
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
@@ -173,43 +171,20 @@ class EventEngine:
             self._cache[key] = np.empty(shape, np.float32)
         return self._cache[key]
 
-    def _sums(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
-        """At 0."""
+    def _zero_gradients(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
         dW = self._array("dW", k, (chunks, *shape))
         dW[:] = 0
         return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
 
     def _panels(self, k: int, w: Tensor) -> np.ndarray:
-        """Of the transpose of a layer's weights (I, C), for `product`; none for the first layer."""
+        """Of the transposed weights, for `product`; none for the first layer."""
         panels = self._array("panels", k, (-(-len(w) // COLUMNS) if k else 0, w.shape[1], COLUMNS))
         if k:
             pack_transposed(w.numpy(), panels)
         return panels
 
 
-def _forward(layer: QuantizedLayer, run: _LayerPass, chunks: int, learns: bool, counted: bool) -> None:
-    weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
-    dropout = kernel.Dropout(run.input_keep_prob, run.mask)
-    given = (run.inputs, weights, _constants(layer), dropout, chunks, learns)
+def _constants(layer: QuantizedLayer) -> step.FixedNeuron | step.FloatNeuron:
     if isinstance(layer.neuron, FixedNeuron):
-        forward_fixed(*given, counted, run.buffers.activity)
-    else:
-        forward_float(*given, run.buffers.activity)
-
-
-def _constants(layer: QuantizedLayer) -> constants.FixedNeuron | constants.FloatNeuron:
-    if isinstance(layer.neuron, FixedNeuron):
-        return constants.FixedNeuron(*map(np.int32, layer.neuron))
-    return constants.FloatNeuron(*map(np.float32, layer.neuron))
-
-
-def _surrogate(layer: QuantizedLayer, surrogate: Surrogate) -> back_kernel.Surrogate:
-    lsb, ku, kv = layer.neuron.lsb, layer.neuron.ku, layer.neuron.kv
-    numbers = (lsb, surrogate.centre, -1 / surrogate.tau, surrogate.peak, ku * lsb, kv * lsb)
-    return back_kernel.Surrogate(*map(np.float32, numbers))
-
-
-def _totals(tally: np.ndarray) -> dict[str, int]:
-    """Counts are added over the chunks, largest values compared."""
-    joined = [*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0)]
-    return {name: int(value) for name, value in zip(TALLY, joined, strict=True)}
+        return step.FixedNeuron(*map(np.int32, layer.neuron))
+    return step.FloatNeuron(*map(np.float32, layer.neuron))

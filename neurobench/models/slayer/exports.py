@@ -8,24 +8,20 @@ representation", Nature Communications 15:8122 (2024).
 pt: parameters under the keys of lava-dl's own state_dict, so that either program goes on with the other's training.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
 from neurobench.models.slayer.initial import extra, lava_names
+from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.network import Layer, QuantizedLayer
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron
-
-if TYPE_CHECKING:
-    from neurobench.models.slayer.learner import SlayerLearner
 
 
 def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
@@ -62,15 +58,15 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
         group["delay"] = layer.delay.cpu().numpy().astype(np.float32)
     neuron = group.create_group("neuron")
     neuron.create_dataset("type", data="CUBA", dtype=h5py.string_dtype())
-    numbers = {
-        "iDecay": POINT - int(layer.neuron.ku),
-        "vDecay": POINT - int(layer.neuron.kv),
-        "vThMant": int(layer.neuron.threshold) // GRID,
-        "refDelay": 1,
-    }
-    for name, value in numbers.items():
+    for name, value in {**_integers(layer), "refDelay": 1}.items():
         neuron[name] = np.int64(value)
     neuron["gradedSpike"] = False
+
+
+def _integers(layer: QuantizedLayer) -> dict[str, int]:
+    """The neuron's constants by lava's names."""
+    ku, kv, threshold = map(int, layer.neuron[:3])
+    return {"iDecay": POINT - ku, "vDecay": POINT - kv, "vThMant": threshold // GRID}
 
 
 def write_nir(layers: list[QuantizedLayer], dt: float) -> bytes:
@@ -98,26 +94,14 @@ def _nir_neuron(nir: Any, k: int, layer: QuantizedLayer, dt: float) -> Any:
     ai, av = (1 - k * neuron.lsb for k in (neuron.ku, neuron.kv))
     if ai == 0 or av == 0:
         raise UserError(f"layer {k} has a decay of 0, whose time constant is infinite: NIR has no word for it")
-    width = layer.W.shape[1]
-
-    def each(value: float) -> np.ndarray:
-        return np.full(width, value, np.float32)
-
-    metadata = {"dt": dt, "arithmetic": "float"}
-    if isinstance(layer.neuron, FixedNeuron):
-        numbers = (POINT - int(layer.neuron.ku), POINT - int(layer.neuron.kv), int(layer.neuron.threshold) // GRID)
-        metadata = dict(zip(("iDecay", "vDecay", "vThMant"), numbers, strict=True))
-        metadata |= {"dt": dt, "arithmetic": "fixed", "weight_scale": GRID, "state_scale": POINT, "eps": 0.01 / POINT}
-    return nir.CubaLIF(
-        tau_syn=each(dt / ai),
-        tau_mem=each(dt / av),
-        r=each(1 / av),
-        v_leak=each(0),
-        v_reset=each(0),
-        v_threshold=each(layer.neuron.threshold * layer.neuron.lsb),
-        w_in=each(1 / ai),
-        metadata=metadata,
-    )
+    metadata: dict[str, Any] = {"dt": dt, "arithmetic": "float"}
+    if isinstance(neuron, FixedNeuron):
+        scales = {"weight_scale": GRID, "state_scale": POINT, "eps": 0.01 / POINT}
+        metadata = {**_integers(layer), "dt": dt, "arithmetic": "fixed", **scales}
+    constants = {"tau_syn": dt / ai, "tau_mem": dt / av, "r": 1 / av, "w_in": 1 / ai, "v_leak": 0, "v_reset": 0}
+    constants["v_threshold"] = neuron.threshold * neuron.lsb
+    arrays = {name: np.full(layer.W.shape[1], value, np.float32) for name, value in constants.items()}
+    return nir.CubaLIF(**arrays, metadata=metadata)
 
 
 def write_state(layers: list[Layer]) -> bytes:

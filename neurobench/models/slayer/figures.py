@@ -1,10 +1,8 @@
 """All figures of a run: inputs and outputs as animations, spikes through the layers, learning, and what was learned."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from neurobench.data.dataset import Split
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.engine import EventEngine
+from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.neuron import GRID
 from neurobench.models.slayer.spikes import as_dense
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Split
-    from neurobench.models.slayer.learner import SlayerLearner
 
 SHOWN = 5  # test recordings that are animated, as in the tutorial
 FRAME = 5  # steps a frame
@@ -118,10 +114,8 @@ def rasters(trains: Sequence[Tensor], label: int, sampling_time: float) -> Figur
         t, c = train.nonzero(as_tuple=True)
         width = train.shape[1]
         few = width <= 20
-        style: dict[str, Any] = (
-            {"s": 40, "marker": "|", "linewidths": 1} if few else {"s": 3, "marker": ".", "linewidths": 0}
-        )
-        axis.scatter(t * sampling_time, c, color=COLOURS[k % len(COLOURS)], **style)
+        size, marker, line = (40, "|", 1) if few else (3, ".", 0)
+        axis.scatter(t * sampling_time, c, s=size, color=COLOURS[k % len(COLOURS)], marker=marker, linewidths=line)
         axis.set_ylabel(f"{name}\n{len(t) / train.numel():.2%} active", fontsize=9)
         axis.set_ylim(-0.5 - 0.02 * width, width - 0.5 + 0.02 * width)
         if few:
@@ -157,32 +151,34 @@ def gradient_flow(flow: Mapping[int, Sequence[float]]) -> Figure:
 
 
 def _by_epoch(axis: Any, name: str) -> None:
-    axis.set_xlabel("epoch, from 0")
-    axis.set_ylabel(name)
+    axis.set(xlabel="epoch, from 0", ylabel=name)
     axis.grid(alpha=0.3)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def delays(layers: Sequence[Tensor]) -> Figure:
     """Learned delays of hidden spikes, (C,) steps each; whole steps are what a core delays by."""
-    figure = Figure(figsize=(4.2 * len(layers), 3.0), layout="constrained")
-    bins = np.linspace(0, max(1.0, np.ceil(max(float(layer.max()) for layer in layers))), 41)
-    for k, (axis, layer) in enumerate(zip(np.atleast_1d(figure.subplots(1, len(layers))), layers, strict=True)):
-        axis.hist(layer.numpy(), bins=bins, color=COLOURS[(k + 1) % len(COLOURS)])
-        axis.set_xlabel(f"delay of layer {k + 1}, steps")
-        axis.set_ylabel("neurons")
-    return figure
+    edges = np.linspace(0, max(1.0, np.ceil(max(float(layer.max()) for layer in layers))), 41)
+    return _histograms([(layer.numpy(), edges) for layer in layers], "delay of layer {}, steps", "neurons")
 
 
 def weights(layers: Sequence[Tensor]) -> Figure:
     """Weights as the core holds them, (I, C) each, in units of 1/64; counts are logarithmic."""
-    figure = Figure(figsize=(3.6 * len(layers), 3.0), layout="constrained")
-    for k, (axis, layer) in enumerate(zip(np.atleast_1d(figure.subplots(1, len(layers))), layers, strict=True)):
-        m = (GRID * layer).numpy().ravel()
-        bound = max(8.0, float(np.abs(m).max()) + 2)
-        bins = np.arange(-np.ceil(bound / 2) * 2 - 1, np.ceil(bound / 2) * 2 + 2, 2)
-        axis.hist(m, bins=bins, color=COLOURS[(k + 1) % len(COLOURS)], log=True)
-        axis.set_xlabel(f"weight of layer {k + 1}, 1/64")
-        axis.set_ylabel("synapses")
+    panels = []
+    for m in ((GRID * layer).numpy().ravel() for layer in layers):
+        end = np.ceil(max(8.0, float(np.abs(m).max()) + 2) / 2) * 2
+        panels.append((m, np.arange(-end - 1, end + 2, 2)))
+    figure = _histograms(panels, "weight of layer {}, 1/64", "synapses", log=True)
+    for axis, (m, _) in zip(figure.axes, panels, strict=True):
         axis.set_title(f"{np.mean(m == 0):.0%} are 0", fontsize=9)
+    return figure
+
+
+def _histograms(panels: Sequence[tuple[np.ndarray, Any]], name: str, counted: str, log: bool = False) -> Figure:
+    """One panel a layer, of values and bin edges."""
+    figure = Figure(figsize=(3.8 * len(panels), 3.0), layout="constrained")
+    for k, (values, edges) in enumerate(panels, 1):
+        axis = figure.add_subplot(1, len(panels), k)
+        axis.hist(values, bins=edges, color=COLOURS[k % len(COLOURS)], log=log)
+        axis.set(xlabel=name.format(k), ylabel=counted)
     return figure

@@ -3,8 +3,6 @@
 A file that does not fit is refused with the place in it that does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.core.protocol import Core
+from neurobench.devices.core.specs import Core
 from neurobench.models.learner import Initial
 from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
 from neurobench.models.slayer.neuron import GRID, POINT
@@ -39,10 +37,8 @@ def require(fits: Any, sentence: str) -> None:
 
 @dataclass
 class FileLayer:
-    """One layer of a file: what a `Layer` is made of."""
-
     w: Tensor  # (I, C) in units of 1
-    delay: Tensor | None  # (C,) steps
+    delay: Tensor  # (C,) steps
     decays: tuple[float, float]  # in 1/4096 a step
     threshold: float  # in units of the weights
 
@@ -51,9 +47,9 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
     """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
-        sentence = f"model.init_from={initial.reference}: {name} holds no network of slayer_snn."
-        require("layers" in initial.state, sentence)
-        copy_parameters(initial.state["layers"], layers, f"model.init_from={initial.reference}: {name}: layers")
+        source = f"model.init_from={initial.reference}: {name}"
+        require("layers" in initial.state, f"{source} holds no network of slayer_snn.")
+        copy_parameters(initial.state["layers"], layers, f"{source}: layers")
         return layers
     if suffix == ".pt":
         return read_state(name, layers)
@@ -63,7 +59,8 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
 
 
 def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Core, name: str) -> None:
-    sizes, needed = _sizes([layer.w for layer in net]), _sizes([layer.v for layer in layers])
+    sizes = (*(len(layer.w) for layer in net[:1]), *(layer.w.shape[1] for layer in net))
+    needed = (len(layers[0].v), *(layer.v.shape[1] for layer in layers))
     require(sizes == needed, f"{name} has layers of {sizes} neurons; this run's have {needed}.")
     neuron = neuron_on(core, layers[0].D, spec.threshold)
     threshold = neuron.threshold * neuron.lsb
@@ -72,23 +69,17 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
         sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
         require(abs(layer.threshold - threshold) <= 1e-6, sentence)
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
-        delays = layer.delay is not None and layer.delay.any()
-        require(not delays or (spec.delay and k + 1 < len(net)), f"{name}: layer {k} has delays; {what}.")
-
-
-def _sizes(weights: list[Tensor]) -> tuple[int, ...]:
-    return (len(weights[0]), *(w.shape[1] for w in weights)) if weights else ()
+        delayed = spec.delay and k + 1 < len(net)
+        require(delayed or not layer.delay.any(), f"{name}: layer {k} has delays; {what}.")
 
 
 def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
-    delay = None
-    if spec.delay and hidden:
-        delay = layer.delay if layer.delay is not None else torch.zeros(layer.w.shape[1])
     v = layer.w.contiguous()
     length = v.double().square().sum(0).sqrt().float()
     sentence = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
     require(not spec.weight_norm or length.all(), sentence)
-    return Layer(v, length if spec.weight_norm else None, torch.tensor(layer.decays, dtype=torch.float32), delay)
+    decays, delay = torch.tensor(layer.decays, dtype=torch.float32), layer.delay if spec.delay and hidden else None
+    return Layer(v, length if spec.weight_norm else None, decays, delay)
 
 
 def read_netx(name: str) -> list[FileLayer]:
@@ -134,10 +125,10 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
     return FileLayer(w, _netx_delay(group, path, outputs), (i, v), threshold / GRID)
 
 
-def _netx_delay(group: Any, path: str, outputs: int) -> torch.Tensor | None:
+def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
     """A delay for each neuron: of all its synapses, so of its spikes."""
     if "delay" not in group:
-        return None
+        return torch.zeros(outputs)
     delay = group["delay"][()]
     sentence = f"{path}/delay has shape {delay.shape}; this model delays each of the {outputs} neurons' spikes"
     require(delay.shape == (outputs,), sentence)
@@ -167,10 +158,13 @@ def read_nir(name: str, dt: float) -> list[FileLayer]:
             if weight is None:
                 raise UserError(f"{where} has no Linear node before it")
             decays, threshold = _nir_constants(node, where, dt)
-            net.append(FileLayer(weight, None, decays, threshold))
+            net.append(FileLayer(weight, torch.zeros(weight.shape[1]), decays, threshold))
             weight = None
         elif isinstance(node, nir.Delay) and net and weight is None:
-            net[-1].delay = _nir_delay(node, where, dt)
+            steps = np.rint(np.asarray(node.delay) / dt)
+            sentence = f"{where}: delays go from {steps.min():g} to {steps.max():g} steps, not 1 to 63"
+            require(steps.min() >= 1 and steps.max() <= LARGEST_DELAY + 1, sentence)
+            net[-1].delay = torch.from_numpy((steps - 1).astype(np.float32))
         else:
             sentence = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
             require(isinstance(node, nir.Input | nir.Output), sentence)
@@ -210,13 +204,6 @@ def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float
     return (POINT * ai, POINT * av), float(np.ravel(node.v_threshold)[0])
 
 
-def _nir_delay(node: Any, where: str, dt: float) -> torch.Tensor:
-    steps = np.rint(np.asarray(node.delay) / dt) - 1
-    low, high = steps.min() + 1, steps.max() + 1
-    require(low >= 1 and high <= LARGEST_DELAY + 1, f"{where}: delays go from {low:g} to {high:g} steps, not 1 to 63")
-    return torch.from_numpy(steps.astype(np.float32))
-
-
 def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
     """`blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay [C], and synapse.weight_g
     [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm."""
@@ -241,10 +228,9 @@ def read_state(name: str, like: list[Layer]) -> list[Layer]:
         raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
     for key, tensor in lava_names(like).items():
         needed = tuple(tensor.shape)
-        if key not in state:
-            raise UserError(f"{name}: {key} is missing; this network has one of shape {needed}")
-        if state[key].shape != needed:
-            raise UserError(f"{name}: {key} has shape {tuple(state[key].shape)}; this network needs {needed}")
+        require(key in state, f"{name}: {key} is missing; this network has one of shape {needed}")
+        shape = tuple(state[key].shape)
+        require(shape == needed, f"{name}: {key} has shape {shape}; this network needs {needed}")
     return [_from_lava(state, f"blocks.{k}.", layer) for k, layer in enumerate(like)]
 
 

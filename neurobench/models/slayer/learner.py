@@ -1,15 +1,15 @@
 """The SLAYER network learns: bin, run on the core, loss on the output spikes, scan back, Adam."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.core.protocol import Core
+from neurobench.data.dataset import Batch, Split
+from neurobench.devices.core.specs import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
@@ -30,10 +30,6 @@ from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import Spikes
 from neurobench.models.slayer.update import copied_moments, update, zero_moments
 
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
-    from neurobench.data.events import Events
-
 _AUGMENT, _DROPOUT = range(2)  # purposes of a draw
 BLOCK = 32  # samples run at once where nothing is learned: the tutorial's batch, and it bounds memory
 REPORTED = 100  # samples on which the core reports
@@ -46,7 +42,7 @@ class SlayerLearner:
 
     def __init__(self, spec: SlayerSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
-        self.core: Core = devices["core"]
+        self.core: Core = devices["core"].arithmetic
         self.sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
         self.engine = EventEngine() if device.type == "cpu" else DenseEngine(device)
         self._begin_with(initial_layers(self.sizes, spec, seeds.init))
@@ -71,14 +67,19 @@ class SlayerLearner:
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `lava_loss` is the loss as lava-dl prints it: of the batch, times its size."""
-        inputs, dropout = self._augmented_inputs(batch.x, at.k), self._dropout(len(batch.y), at.k)
-        act = self.engine.run(inputs, self.quantized, dropout, learns=True)
+        spec, motion = self.spec, None
+        if spec.augment:
+            motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
+        dropout = self._dropout(len(batch.y), at.k)
+        act = self.engine.run(self.inputs(batch.x, motion), self.quantized, dropout, learns=True)
         label = batch.y.to(self.device)
-        loss, g = self._loss_and_gradient(act.y, label)
+        y = act.y.detach().requires_grad_()
+        total = self._loss(y, label)
+        (g,) = torch.autograd.grad(total, y)
+        loss = float(total.detach())
         if not math.isfinite(loss):
-            lr = self.spec.lr
-            raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {lr:g}")
-        self._update(self.engine.gradients(g, self.surrogate, self.spec.learn_decays), at)
+            raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {spec.lr:g}")
+        self._update(self.engine.gradients(g.contiguous(), self.surrogate, spec.learn_decays), at)
         return _sums(act, label, loss)
 
     def _update(self, gradients: list[LayerGradient], at: Step) -> None:
@@ -88,47 +89,48 @@ class SlayerLearner:
         self.flow = [update(*layer, lr, at.k, spec) for layer in layers]
         for k, size in enumerate(self.flow, 1):
             if not math.isfinite(size):
-                raise Divergence(
-                    f"diverged at update {at.k}: the gradient of layer {k} is not finite; "
-                    f"try a smaller lr than {spec.lr:g} or scale_grad than {spec.scale_grad:g}"
-                )
+                advice = f"try a smaller lr than {spec.lr:g} or scale_grad than {spec.scale_grad:g}"
+                raise Divergence(f"diverged at update {at.k}: the gradient of layer {k} is not finite; {advice}")
         self.quantized = self._quantize()
 
-    def measure(self, batch: Batch) -> Sums:
-        """The same sums without augmentation and dropout."""
-        return self.measure_on(self.quantized, batch)
-
-    def measure_on(self, layers: list[QuantizedLayer], batch: Batch) -> Sums:
-        """By blocks of 32, as the tutorial's test."""
+    def measure(self, batch: Batch, layers: list[QuantizedLayer] | None = None) -> Sums:
+        """The same sums without augmentation and dropout, of the present network or of `layers`; by blocks of 32, as
+        the tutorial's test."""
         totals: dict[str, float] = {}
         for index in torch.arange(len(batch.y)).split(BLOCK):
-            act = self.engine.run(self.inputs(batch.x[index]), layers)
+            act = self.engine.run(self.inputs(batch.x[index]), layers or self.quantized)
             label = batch.y[index].to(self.device)
             for name, value in _sums(act, label, float(self._loss(act.y, label))).named().items():
                 totals[name] = totals.get(name, 0.0) + value
         return Sums(totals.pop("loss"), totals.pop("correct"), totals)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn. What the core has to report, on held-out samples where there are any."""
-        return self._report((validation if len(validation) else train).head(REPORTED))
+        """On held-out samples where there are any: saturated weights, states at their limits, spikes, operations,
+        silence, by layer, counted from 1; spikes and operations are means over samples."""
+        split = (validation if len(validation) else train).head(REPORTED)
+        act = self.engine.run(self.inputs(split.x), self.quantized, counted=True)
+        report: dict[str, float] = {}
+        for k, (layer, quantized) in enumerate(zip(self.layers, self.quantized, strict=True)):
+            figures = _layer_report(layer, quantized, act, k, self.spec)
+            report |= {f"layer{k + 1}_{name}": float(value) for name, value in figures.items()}
+        return report
 
     def predict(self, x: Any) -> Tensor:
         """Rates of the output neurons, spikes a step."""
         blocks = torch.arange(len(x)).split(BLOCK)
         return torch.cat([losses.rates(self.engine.run(self.inputs(x[index]), self.quantized).y) for index in blocks])
 
-    def inputs(self, x: Any) -> Spikes:
-        """Binned, as they are."""
-        return spikes.binned(self._polarities(x), self.spec.steps, self.spec.sampling_time)
+    def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
+        """Binned, and moved as `spikes.motion` draws it."""
+        spec, events = self.spec, spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
+        return spikes.binned(events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment"))
 
     def snapshot(self, label: str) -> Any:
         """flow/EPOCH: each layer's gradient at the last update; epoch/EPOCH: the network as the core holds it."""
         if label.startswith("flow/"):
             return list(self.flow)
-        return [
-            {"W": layer.W.clone(), "neuron": list(layer.neuron), "delay": layer.delay.clone()}
-            for layer in self.quantized
-        ]
+        parts = ((layer.W.clone(), list(layer.neuron), layer.delay.clone()) for layer in self.quantized)
+        return [{"W": W, "neuron": neuron, "delay": delay} for W, neuron, delay in parts]
 
     def revived(self, snapshot: list[dict[str, Any]]) -> list[QuantizedLayer]:
         """The network of an `epoch/EPOCH`."""
@@ -156,17 +158,6 @@ class SlayerLearner:
     def _quantize(self) -> list[QuantizedLayer]:
         return [quantize(layer, self.core, self.spec) for layer in self.layers]
 
-    def _augmented_inputs(self, x: Any, k: int) -> Spikes:
-        spec, motion = self.spec, None
-        if spec.augment:
-            seed = derive(self.seeds.training, k, _AUGMENT)
-            motion = spikes.motion(len(x), seed, spec.shift, spec.angle)
-        sheared = spec.as_lava("augment")
-        return spikes.binned(self._polarities(x), spec.steps, spec.sampling_time, motion, sheared)
-
-    def _polarities(self, x: Events) -> Events:
-        return spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
-
     def _dropout(self, n: int, k: int) -> Dropout | None:
         spec = self.spec
         if spec.dropout == 0:
@@ -183,22 +174,6 @@ class SlayerLearner:
             return losses.spike_max(y, label, spec.max_mode, spec.window)
         desired = losses.regular_trains(label, y.shape[2], y.shape[1], spec.true_rate, spec.false_rate)
         return losses.spike_time(y, desired, spec.time_tau, spec.time_order)
-
-    def _loss_and_gradient(self, y: Tensor, label: Tensor) -> tuple[float, Tensor]:
-        y = y.detach().requires_grad_()
-        loss = self._loss(y, label)
-        (g,) = torch.autograd.grad(loss, y)
-        return float(loss.detach()), g.contiguous()
-
-    def _report(self, split: Split) -> dict[str, float]:
-        """Saturated weights, states at their limits, spikes, operations, silence: by layer, counted from 1; spikes
-        and operations are means over samples."""
-        act = self.engine.run(self.inputs(split.x), self.quantized, counted=True)
-        report: dict[str, float] = {}
-        for k, (layer, quantized) in enumerate(zip(self.layers, self.quantized, strict=True)):
-            figures = _layer_report(layer, quantized, act, k, self.spec)
-            report |= {f"layer{k + 1}_{name}": float(value) for name, value in figures.items()}
-        return report
 
 
 def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int, spec: SlayerSNN) -> dict[str, float]:

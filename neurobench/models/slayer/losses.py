@@ -3,8 +3,6 @@
 Each loss is a sum over the batch. Source: lava-dl `slayer.loss`, `slayer.classifier`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, log_softmax
@@ -28,9 +26,7 @@ def target_rates(label: Tensor, n_classes: int, true_rate: float, false_rate: fl
 def spike_rate(y: Tensor, label: Tensor, true_rate: float, false_rate: float, window: int | None = None) -> Tensor:
     """Sum of (r - target)^2 over samples and classes, and over steps where there is a window. No 1/2."""
     target = target_rates(label, y.shape[2], true_rate, false_rate)
-    if window is not None:
-        target = target[:, None, :]
-    return (rates(y, window) - target).square().sum()
+    return (rates(y, window) - (target if window is None else target[:, None, :])).square().sum()
 
 
 def spike_max(y: Tensor, label: Tensor, mode: str = "probability", window: int | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numba
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.core.protocol import Core, FloatCore
+from neurobench.devices.core.specs import Core, FloatCore
 from neurobench.kernels.cuba.update import squares, to_grid
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
 from neurobench.models.slayer.spec import SlayerSNN
@@ -35,13 +35,8 @@ class Layer:
         named = {"v": self.v, "g": self.g, "D": self.D, "delay": self.delay}
         return {name: tensor for name, tensor in named.items() if tensor is not None}
 
-    @staticmethod
-    def of(tensors: Mapping[str, Tensor]) -> Layer:
-        """The inverse of `tensors`."""
-        return Layer(tensors["v"], tensors.get("g"), tensors["D"], tensors.get("delay"))
-
     def to(self, device: torch.device) -> Layer:
-        return Layer.of({name: tensor.to(device) for name, tensor in self.tensors().items()})
+        return replace(self, **{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
 
 class QuantizedLayer(NamedTuple):
@@ -62,18 +57,11 @@ def initial_layers(sizes: tuple[int, ...], spec: SlayerSNN, seed: int) -> list[L
     generator = torch.Generator().manual_seed(seed)
     layers = []
     for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
-        # Drawn as (C, I), the layout of lava-dl's weights.
-        v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)
+        v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)  # drawn in lava-dl's layout
         v = v.t().contiguous()
-        hidden = k + 2 < len(sizes)
-        layers.append(
-            Layer(
-                v=v,
-                g=v.square().sum(0).sqrt() if spec.weight_norm else None,
-                D=torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay]),
-                delay=torch.rand(width, generator=generator) if spec.delay and hidden else None,
-            )
-        )
+        g = v.square().sum(0).sqrt() if spec.weight_norm else None
+        delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
+        layers.append(Layer(v, g, torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay]), delay))
     return layers
 
 
@@ -117,7 +105,7 @@ def neuron_on(core: Core, D: Tensor, threshold: float) -> Neuron:
 
 
 def scale_of(v: Tensor, g: Tensor | None) -> Tensor:
-    """(C,) what v (I, C) is multiplied by: g / |v| of each output neuron, 1 without weight norm (g None)."""
+    """(C,) what v (I, C) is multiplied by: g / |v| of each output neuron, 1 without weight norm."""
     if g is None:
         return torch.ones(v.shape[1], device=v.device)
     return g / v.double().square().sum(0).sqrt().float()

@@ -1,10 +1,7 @@
-"""The current-based leaky integrate-and-fire neuron: one step, all steps, and the way back. The reference.
+"""The current-based leaky integrate-and-fire neuron: one step, all steps, and their gradient. Time is axis 0.
 
-What the compiled kernels compute must agree with this file; devices without compiled kernels run it as it stands.
-Time is axis 0.
+The reference for the compiled kernels, and what devices without them run.
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
@@ -33,7 +30,7 @@ class FloatNeuron(NamedTuple):
         return 1.0
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """One step: u = ku u + z,  v = kv w + u,  s = v > threshold,  w = 0 where s, else v."""
+        """u = ku u + z,  v = kv w + u,  s = v > threshold,  w = 0 where s, else v."""
         u = self.ku * state.u + z
         v = self.kv * state.w + u
         s = v > self.threshold
@@ -41,7 +38,7 @@ class FloatNeuron(NamedTuple):
 
 
 class FixedNeuron(NamedTuple):
-    """Constants in integers, as a core holds them. States are in 1/4096 of a unit of the weights."""
+    """Constants as a core holds them. States are in 1/4096 of a unit of the weights."""
 
     ku: int  # 4096 - iDecay
     kv: int  # 4096 - vDecay
@@ -54,7 +51,7 @@ class FixedNeuron(NamedTuple):
         return 1 / POINT
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """One step in integers of 1/4096.
+        """In integers of 1/4096:
 
             u[t] = trunc(u[t-1] ku / 4096) + z[t], wrapped once into (-u_limit, u_limit]
             v[t] = trunc(w[t-1] kv / 4096) + u[t], clipped to +-v_limit
@@ -123,7 +120,7 @@ def lava_surrogate(threshold: float, tau_grad: float, scale_grad: float, epsilon
 
 
 def scan_back(g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, neuron: Neuron) -> tuple[Tensor, Tensor]:
-    """The linear way back past the reset: from g = dL/ds (T, B, C) float to eu = dL/dz (T, B, C).
+    """From g = dL/ds (T, B, C) float to eu = dL/dz (T, B, C), linear, past the reset:
 
         gv[t] = g[t] peak exp(-|v[t] - centre| / tau)
         ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1]

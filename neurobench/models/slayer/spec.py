@@ -1,7 +1,5 @@
 """What a configuration says about the SLAYER network: parameters, their bounds, and nothing heavy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -32,8 +30,8 @@ class SlayerSNN(ModelSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.slayer.exports.formats"
-    operations: ClassVar[str] = "neurobench.models.slayer.operations.operations"
-    tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.tutorial.tutorial_metrics"
+    operations: ClassVar[str] = "neurobench.models.slayer.evaluation.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]
@@ -66,7 +64,10 @@ class SlayerSNN(ModelSpec):
     core: Annotated[str, Uses("core")]
 
     def conflicts(self) -> list[Fault]:
-        return [*self._time_faults(), *self._shift_faults(), *self._compat_faults()]
+        faults = [*self._time_faults(), *self._compat_faults()]
+        if len(self.shift) != 2 or self.shift[0] > self.shift[1]:
+            faults.append(("shift", f"={list(self.shift)!r} is not [from, to]"))
+        return faults
 
     @property
     def steps(self) -> int:
@@ -83,11 +84,6 @@ class SlayerSNN(ModelSpec):
             return [("length", f"{fault}Take more than {longest + 3} steps")]
         if self.window is not None and self.window > self.steps:
             return [("window", f"={self.window} is more than the {self.steps} steps of a sample")]
-        return []
-
-    def _shift_faults(self) -> list[tuple[str, str]]:
-        if len(self.shift) != 2 or self.shift[0] > self.shift[1]:
-            return [("shift", f"={list(self.shift)!r} is not [from, to]")]
         return []
 
     def _compat_faults(self) -> list[tuple[str, str]]:
@@ -108,10 +104,8 @@ class SlayerSNN(ModelSpec):
         """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
         inputs = prod(task.shape)
         if inputs > MOST_INPUTS:
-            raise UserError(
-                f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}. "
-                "Use those of a smaller sensor."
-            )
+            sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
+            raise UserError(f"{sizes}. Use those of a smaller sensor.")
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
         return Demand(layers=(inputs, *self.hidden, task.n_classes), settings=settings)
 

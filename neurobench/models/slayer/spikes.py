@@ -1,7 +1,5 @@
 """Spikes as lists: for each sample and time step, the neurons that are active."""
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 import torch
@@ -32,15 +30,10 @@ def binned(
     polarities, rows, columns = events.sensor
     begin, count = np.empty((n, steps), np.int64), np.empty((n, steps), np.int32)
     spikes = Spikes(np.empty(max(1, len(events.t)), np.uint16), begin, count, polarities * rows * columns)
-    bin_events(
-        Recordings(*(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))),
-        np.tile([0.0, 0.0, 1.0, 0.0], (n, 1)) if moved is None else moved,
-        sheared,
-        1000.0 * sampling_time,
-        (polarities, rows, columns),
-        numba.get_num_threads(),
-        spikes,
-    )
+    recordings = Recordings(*(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start)))
+    motion = np.tile([0.0, 0.0, 1.0, 0.0], (n, 1)) if moved is None else moved
+    shape, chunks = (polarities, rows, columns), numba.get_num_threads()
+    bin_events(recordings, motion, sheared, 1000.0 * sampling_time, shape, chunks, spikes)
     return spikes
 
 

@@ -1,7 +1,5 @@
 """One update of a layer: from the gradient of its weights back through grid and norm, and Adam on every parameter."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -31,13 +29,7 @@ def copied_moments(stored: Mapping[str, Any], device: torch.device) -> Moments:
 
 
 def update(
-    layer: Layer,
-    quantized: QuantizedLayer,
-    gradient: LayerGradient,
-    moments: Moments,
-    lr: float,
-    k: int,
-    spec: SlayerSNN,
+    layer: Layer, quantized: QuantizedLayer, grad: LayerGradient, moments: Moments, lr: float, k: int, spec: SlayerSNN
 ) -> float:
     """Update number k, from 0, in place. `quantized`: what the gradient was taken on.
 
@@ -46,17 +38,20 @@ def update(
     """
     gradients = {}
     if spec.learn_decays:
-        gradients["D"] = decay_gradient(gradient.dD, spec.as_lava("decay_grad")).to(layer.D.device)
+        gradients["D"] = decay_gradient(grad.dD, spec.as_lava("decay_grad")).to(layer.D.device)
     if layer.delay is not None:
-        gradients["delay"] = gradient.delay.float()
+        gradients["delay"] = grad.delay.float()
     update_weights = update_weights_compiled if layer.v.device.type == "cpu" else update_weights_reference
-    flow = update_weights(layer, quantized, gradient, moments, lr, k)
+    size, dg = update_weights(layer, quantized, grad, moments["v"], lr, k)
+    count = layer.v.numel()
+    if dg is not None:
+        gradients["g"], size, count = dg, float(dg.norm()), dg.numel()
     for name, each in gradients.items():
         adam(layer.tensors()[name], each, moments[name], lr, k)
     layer.D.clamp_(0, POINT)
     if layer.delay is not None:
         layer.delay.clamp_(0, spec.max_delay)
-    return flow if all(bool(torch.isfinite(each).all()) for each in gradients.values()) else math.nan
+    return size / count if all(bool(torch.isfinite(each).all()) for each in gradients.values()) else math.nan
 
 
 def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
@@ -78,23 +73,20 @@ def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float,
 
 
 def update_weights_reference(
-    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: Moments, lr: float, k: int
-) -> float:
-    """v and g, on any device. Returns the gradient's size."""
+    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
+) -> tuple[float, Tensor | None]:
+    """Adam on v, on any device. Returns |dL/dv|, and dL/dg where there is weight norm."""
     dw = gradient.parts.sum(0) * gradient.factor
     if isinstance(quantized.neuron, FixedNeuron):
         dw = through_grid(dw, layer.v * quantized.scale)
     dv, dg = through_norm(dw, layer.v, layer.g)
-    adam(layer.v, dv, moments["v"], lr, k)
-    if layer.g is None or dg is None:
-        return float(dv.norm()) / dv.numel()
-    adam(layer.g, dg, moments["g"], lr, k)
-    return float(dg.norm()) / dg.numel()
+    adam(layer.v, dv, moments, lr, k)
+    return float(dv.norm()), dg
 
 
 def update_weights_compiled(
-    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: Moments, lr: float, k: int
-) -> float:
+    layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
+) -> tuple[float, Tensor | None]:
     """The same on a CPU."""
     chunks = numba.get_num_threads()
     v, parts, scale = layer.v.numpy(), gradient.parts.numpy(), quantized.scale.numpy()
@@ -106,19 +98,14 @@ def update_weights_compiled(
         dg = torch.from_numpy(dots / norm).float()
         pull = (scale * dots / norm**2).astype(np.float32)
     rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
-    first, second = moments["v"]
-    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first.numpy(), second.numpy())
-    if layer.g is None or dg is None:
-        return float(np.linalg.norm(parts[0])) / v.size
-    adam(layer.g, dg, moments["g"], lr, k)
-    return float(dg.norm()) / dg.numel()
+    first, second = (moment.numpy() for moment in moments)
+    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first, second)
+    return float(np.linalg.norm(parts[0])), dg
 
 
 def through_grid(dw: Tensor, w: Tensor) -> Tensor:
-    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass.
-
-    Written out because torch.clamp's own gradient at its bounds changed between torch 2.13 and 2.15.
-    """
+    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass:
+    torch.clamp's gradient there changed between torch 2.13 and 2.15."""
     half = (32 * w).round()
     return dw * ((half >= LOW) & (half <= HIGH))
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from neurobench.devices.mac.protocol import Products
-from neurobench.models.hxtorch import layers
-from neurobench.models.hxtorch.layers import Layer, initial_layer, initial_scales
+from neurobench.models.hxtorch import network
+from neurobench.models.hxtorch.network import Layer, initial_layer, initial_scales
 from tests.models.hxtorch.conftest import linear
 
 HERE = Path(__file__).parent
@@ -27,16 +27,16 @@ def close(found: Tensor, expected: np.ndarray) -> bool:
 def test_converting_relu_and_its_gradient_for_every_shift() -> None:
     x, g = tensor("crelu_x"), tensor("crelu_grad")
     for number, shift in enumerate(LAYERS["crelu_shift"]):
-        assert np.array_equal(layers.converting_relu(x, int(shift)).numpy(), LAYERS["crelu_y"][number])
-        assert close(layers.converting_relu_gradient(g, x, int(shift)), LAYERS["crelu_dx"][number])
+        assert np.array_equal(network.converting_relu(x, int(shift)).numpy(), LAYERS["crelu_y"][number])
+        assert close(network.converting_relu_gradient(g, x, int(shift)), LAYERS["crelu_dx"][number])
 
 
 def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_on() -> None:
     a, b, g = tensor("add_a"), tensor("add_b"), tensor("add_grad")
-    assert np.array_equal(layers.add_bias(a, b).numpy(), LAYERS["add_y"])
-    assert np.array_equal(layers.add_bias(tensor("avg_out"), tensor("avg_bias")).numpy(), LAYERS["avg_add"])
+    assert np.array_equal(network.add_bias(a, b).numpy(), LAYERS["add_y"])
+    assert np.array_equal(network.add_bias(tensor("avg_out"), tensor("avg_bias")).numpy(), LAYERS["avg_add"])
     layer = Layer(torch.zeros(6, 1), b, 1, 1)
-    assert close(layers.linear_gradient(g, torch.zeros(7, 1), layer, 1.0).bias, LAYERS["add_db"])
+    assert close(network.linear_gradient(g, torch.zeros(7, 1), layer, 1.0).bias, LAYERS["add_db"])
 
 
 class Answers:
@@ -50,7 +50,7 @@ class Answers:
 
 def test_columns_with_the_same_weights_are_averaged() -> None:
     layer = Layer(torch.zeros(3, 1), None, 1, int(LAYERS["avg_n"]))
-    assert close(layers.linear(torch.zeros(7, 1), layer, Answers(), 0), LAYERS["avg_out"])
+    assert close(network.linear(torch.zeros(7, 1), layer, Answers(), 0), LAYERS["avg_out"])
 
 
 def test_a_linear_layer_clamps_its_stored_weight_answers_and_differentiates_like_the_reference() -> None:
@@ -59,13 +59,13 @@ def test_a_linear_layer_clamps_its_stored_weight_answers_and_differentiates_like
     layer = Layer(tensor("lin_weight"), tensor("lin_bias"), sends, avg)
     assert layer.weight.abs().max() > 63
     x, g = tensor("lin_x"), tensor("lin_grad")
-    assert np.array_equal(layers.linear(x, layer, mac, 0).numpy(), LAYERS["lin_y"])
+    assert np.array_equal(network.linear(x, layer, mac, 0).numpy(), LAYERS["lin_y"])
     assert close(layer.weight, LAYERS["lin_weight_after"])
-    assert close(layers.linear(x, layer._replace(bias=None), mac, 0), LAYERS["lin_y_nobias"])
-    gradient = layers.linear_gradient(g, x, layer, gain)
+    assert close(network.linear(x, layer._replace(bias=None), mac, 0), LAYERS["lin_y_nobias"])
+    gradient = network.linear_gradient(g, x, layer, gain)
     assert close(gradient.weight, LAYERS["lin_dweight"])
     assert close(gradient.bias, LAYERS["lin_dbias"])
-    assert close(layers.input_gradient(g, layer, gain), LAYERS["lin_dx"])
+    assert close(network.input_gradient(g, layer, gain), LAYERS["lin_dx"])
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_the_gradient_of_the_device_is_that_of_the_linear_model_with_unrounded_o
     x, w, g = (torch.from_numpy(MAC[f"{case}_{part}"]) for part in ("x", "w", "grad"))
     layer = Layer(w.t().contiguous(), None, int(MAC[f"{case}_num_sends"]), 1)
     gain = float(MAC[f"{case}_gain"])
-    assert close(layers.linear_gradient(g, x, layer, gain).weight.t(), MAC[f"{case}_dw"])
-    assert close(layers.input_gradient(g, layer, gain), MAC[f"{case}_dx"])
+    assert close(network.linear_gradient(g, x, layer, gain).weight.t(), MAC[f"{case}_dw"])
+    assert close(network.input_gradient(g, layer, gain), MAC[f"{case}_dx"])
 
 
 def test_the_initialisation_scales_are_those_of_the_reference() -> None:
@@ -112,4 +112,4 @@ def test_the_loss_gradient_is_that_of_autograd() -> None:
     logits = (20 * torch.randn(6, 3, generator=torch.Generator().manual_seed(0))).requires_grad_()
     y = torch.tensor([0, 1, 2, 2, 1, 0])
     torch.nn.functional.cross_entropy(0.25 * logits, y).backward()
-    assert torch.allclose(layers.softmax_gradient(logits.detach(), y, 0.25), logits.grad, atol=1e-7)
+    assert torch.allclose(network.softmax_gradient(logits.detach(), y, 0.25), logits.grad, atol=1e-7)

@@ -11,8 +11,8 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.data.yin_yang import YinYangStream
 from neurobench.devices.mac.protocol import Products
 from neurobench.models.hxtorch import network
+from neurobench.models.hxtorch.evaluation import tutorial_metrics
 from neurobench.models.hxtorch.figures import figures
-from neurobench.models.hxtorch.tutorial import tutorial_metrics
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from tests.models.hxtorch.conftest import TUTORIAL, chip, learner, linear, phases, train, yin_yang
 from tests.specs import spec

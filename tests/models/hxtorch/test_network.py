@@ -10,9 +10,8 @@ from torch import Tensor
 from neurobench.devices.mac.protocol import Products
 from neurobench.devices.mac.sim_linear import LinearModel
 from neurobench.kernels.random import derive
-from neurobench.models.hxtorch import layers, network
-from neurobench.models.hxtorch.layers import Layer, softmax_gradient
-from neurobench.models.hxtorch.network import Network, to_inputs
+from neurobench.models.hxtorch import network
+from neurobench.models.hxtorch.network import Layer, Network, softmax_gradient, to_inputs
 from tests.models.hxtorch.conftest import CPU, linear
 from tests.specs import spec
 
@@ -35,7 +34,7 @@ def reference(bias: bool = True) -> Network:
 def test_every_layer_answers_like_the_reference() -> None:
     net, x = reference(), to_inputs(tensor("x"), half_lsb=False)
     act = network.forward(x, net, MAC, 0)
-    assert np.array_equal(layers.linear(x, net.first._replace(bias=None), MAC, 0).numpy(), NETWORK["mac1"])
+    assert np.array_equal(network.linear(x, net.first._replace(bias=None), MAC, 0).numpy(), NETWORK["mac1"])
     assert np.array_equal(act.before.numpy(), NETWORK["pre1"])
     assert np.array_equal(act.hidden.numpy(), NETWORK["hidden"])
     assert np.array_equal(act.logits.numpy(), NETWORK["logits"])

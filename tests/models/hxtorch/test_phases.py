@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from neurobench.models.hxtorch.phases import Phase, learning_rate, position
+from neurobench.models.hxtorch.learner import learning_rate
+from neurobench.models.hxtorch.spec import Phase, position
 from neurobench.models.learner import Step
 from tests.models.hxtorch.conftest import TUTORIAL
 

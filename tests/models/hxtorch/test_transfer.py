@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.models.hxtorch.layers import initial_scales
+from neurobench.models.hxtorch.evaluation import tutorial_metrics
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
-from neurobench.models.hxtorch.tutorial import tutorial_metrics
+from neurobench.models.hxtorch.network import initial_scales
 from neurobench.models.learner import Initial
 from tests.models.hxtorch.conftest import chip, learner, linear, phases, train, yin_yang
 

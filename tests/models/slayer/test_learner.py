@@ -9,15 +9,15 @@ import torch
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
+from neurobench.metrics.costs import Billed, Ledger
 from neurobench.metrics.operations import total
-from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
+from neurobench.models.learner import Divergence, Seeds, Step, Task, TrainingRecord
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.evaluation import operations, tutorial_metrics
 from neurobench.models.slayer.figures import all_figures
 from neurobench.models.slayer.network import on_grid, quantize
-from neurobench.models.slayer.operations import operations
 from neurobench.models.slayer.spikes import as_dense, binned
-from neurobench.models.slayer.tutorial import tutorial_metrics
 from neurobench.models.slayer.update import update, zero_moments
 from tests.models.slayer.conftest import CPU, SPLITS, learner, mock, sim
 from tests.models.slayer.plain import layer as plain_layer
@@ -238,3 +238,11 @@ def test_as_many_outputs_as_the_task_has_classes_and_inputs_of_16_bits() -> None
     assert one.demand(Task("events", (2, 34, 34), 40)).layers == (2312, 512, 512, 40)
     with pytest.raises(UserError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
         one.demand(Task("events", (2, 200, 200), 10))
+
+
+@pytest.mark.parametrize(("arithmetic", "kind"), [("float", torch.float32), ("fixed", torch.int8)])
+def test_a_core_whose_answers_are_billed_is_the_same_core(arithmetic: str, kind: torch.dtype) -> None:
+    devices = {"core": Billed("core", sim(arithmetic=arithmetic).open(0, CPU), Ledger())}
+    model = spec("model/slayer_snn", hidden=(4,))
+    one = model.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)
+    assert all(layer.W.dtype == kind for layer in one.quantized)

@@ -1,14 +1,14 @@
-"""What the tutorial is about, in figures: accuracy on the host, after the transfer to the chip, and in the loop."""
-
-from __future__ import annotations
+"""How a trained perceptron does on host and chip: the tutorial's accuracies, and what a prediction costs."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from neurobench.data.dataset import Split, Splits
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive
+from neurobench.metrics.operations import Operations, linear, population
 from neurobench.models.hxtorch.learner import PASS, HXTorchMLPLearner
 from neurobench.models.hxtorch.network import Network
 from neurobench.models.learner import TrainingRecord
@@ -49,3 +49,17 @@ def accuracy(learner: HXTorchMLPLearner, split: Split, net: Network, mac: Analog
             logits = learner.forward(learner.inputs(x), mac, seed, net).logits
             correct += int((logits.argmax(1) == y.to(learner.device)).sum())
     return correct / (passes * len(split))
+
+
+def operations(learner: HXTorchMLPLearner, x: Any) -> Operations:
+    """Synapses as they lie on the array: rounded, a column for each copy that is averaged. Inputs are graded (5 bits),
+    so each product is a MAC, however often the input is sent. With `exact` nothing is rounded, nothing is copied."""
+    net, act = learner.net, learner.respond(x)
+    connections = []
+    for name, layer, inputs in (("first", net.first, act.x), ("second", net.second, act.hidden)):
+        weight = layer.weight
+        if not learner.spec.exact:
+            weight, inputs = weight.round().repeat_interleave(layer.avg, dim=0), inputs.round()
+        connections.append(linear(name, weight, inputs, spikes=False))
+    parameters = {str(number): part for number, part in enumerate(net.parameters())}
+    return Operations(len(act.x), len(act.x), connections, [population("hidden", act.hidden)], parameters)
