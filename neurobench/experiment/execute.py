@@ -22,7 +22,7 @@ from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
-from neurobench.runs.folder import RunFolder
+from neurobench.runs.folder import RunFolder, choosing
 from neurobench.runs.provenance import forget_peak, provenance
 from neurobench.runs.store import same_setting
 
@@ -85,9 +85,14 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
 
 
 def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
-    """A new folder, or with `resume` the one to go on with; and whether that is finished already."""
+    """A new folder, or with `resume` the one to go on with; and whether that is finished already.
+
+    Raises InUse where another process computes the same.
+    """
+    if not plan.run.resume:
+        return _new_folder(plan), False
     outputs = Path(plan.run.outputs)
-    if plan.run.resume:
+    with choosing(outputs, plan.run.name, plan.config_hash):
         runs = same_setting(outputs, plan.run.name, plan.config_hash)
         same = [folder for folder in runs if _read_the_same(plan, folder, console)]
         unfinished = [folder for folder in same if not folder.is_finished]
@@ -95,12 +100,14 @@ def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
             unfinished[0].acquire()
             unfinished[0].clean()
             return unfinished[0], False
-        if same:
-            return same[0], True
+        return (same[0], True) if same else (_new_folder(plan), False)
+
+
+def _new_folder(plan: Plan) -> RunFolder:
     text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
-    folder = RunFolder.create(outputs, plan.run.name, plan.config_hash, text)
+    folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
     folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
-    return folder, False
+    return folder
 
 
 def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:

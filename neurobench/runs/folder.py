@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions")
 SCHEMA = 2  # 1: before configurations were stored resolved
+
+
+class InUse(UserError):
+    """Another process is computing this run."""
 
 
 class RunFolder:
@@ -67,7 +72,7 @@ class RunFolder:
                 writer = self.record().get("pid", "?")
             except Damaged:
                 writer = "?"
-            raise UserError(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
+            raise InUse(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
 
     def clean(self) -> None:
         """Remove what a kill during a write left behind: files that never got their name."""
@@ -188,6 +193,22 @@ class RunFolder:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
         write_bytes(folder / f"{name}.png", buffer.getvalue())
+
+
+@contextmanager
+def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
+    """One process at a time decides in which folder a configuration is computed, so that two do not compute it."""
+    folder = outputs / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{config_hash}.lock")
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"cannot make the run folder {folder}: {error.strerror}. Set outputs=FOLDER.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Difference(NamedTuple):

@@ -111,7 +111,7 @@ def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun:
 
 
 def exit_code(statuses: Sequence[str]) -> int:
-    """FINE where all finished, BAD_USAGE where all were refused, FAILED else."""
+    """FINE where all finished or are computed by somebody else, BAD_USAGE where all were refused, FAILED else."""
     if set(statuses) == {"refused"}:
         return BAD_USAGE
-    return FINE if set(statuses) <= {"finished", "twice"} else FAILED
+    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere"} else FAILED

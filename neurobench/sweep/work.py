@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.runs.atomic import write_json
+from neurobench.runs.folder import InUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,8 +86,9 @@ def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Call
     try:
         folder = execute(plan(), console, callbacks)
     except UserError as error:
-        refused = isinstance(error, ConfigError)
-        status = "refused" if refused else "interrupted" if error.stops_sweep else "failed"
+        status = "interrupted" if error.stops_sweep else "failed"
+        if isinstance(error, ConfigError | InUse):
+            status = "refused" if isinstance(error, ConfigError) else "running elsewhere"
         return {"status": status, "error": str(error)}
     result = folder.result()
     assert result is not None

@@ -123,3 +123,30 @@ def test_submitit_carries_jobs_to_processes_of_its_own(tmp_path: Path) -> None:
 def test_options_a_launcher_does_not_know_are_said(tmp_path: Path) -> None:
     assert "write KEY=VALUE" in sweep(tmp_path, "model=toy", "--with", "partition").stderr
     assert "at least 1" in sweep(tmp_path, "model=toy", "--workers", "0").stderr
+
+
+def test_the_same_jobs_are_computed_once_whoever_asks(tmp_path: Path) -> None:
+    words = (*JOBS[:1], "seed=0", *JOBS[2:])
+    first = start(tmp_path, *words, "--workers", "1")
+    await_running(tmp_path, first)
+    second = sweep(tmp_path, *words, "--workers", "1")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "running elsewhere" in second.stdout
+    told, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, told
+    assert sorted(results(tmp_path)) == [0]
+
+
+def test_three_that_resume_one_run_compute_it_once(tmp_path: Path) -> None:
+    run = command("run", "model=toy", "scale=smoke", "--resume")
+    three = [
+        subprocess.Popen(
+            run, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(3)
+    ]
+    told = [child.communicate(timeout=120)[0] for child in three]
+    assert len(list(tmp_path.glob("outputs/toy*/2*"))) == 1
+    for child, text in zip(three, told, strict=True):
+        assert child.returncode == 0 or "is being written by process" in text
+        assert "Traceback" not in text
