@@ -6,6 +6,7 @@ It imports nothing but the standard library, so that help and typing mistakes ar
 import importlib
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -52,6 +53,8 @@ Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        _end_in_words()
     if not words or words[0] in ("-h", "--help", "help"):
         verbs = "\n".join(f"  {verb:10} {line}" for verb, line in VERBS.items())
         print(HELP.format(verbs=verbs), end="")
@@ -70,6 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"neurobench: there is no verb '{words[0]}'.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
         return BAD_USAGE
     return _call(words[0], words[1:])
+
+
+def _end_in_words() -> None:
+    """A closed terminal or a `kill` is what Ctrl-C is: the run says where it goes on. Not where they are ignored
+    (nohup)."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _call(verb: str, words: list[str]) -> int:

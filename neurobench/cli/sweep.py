@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,11 @@ def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
     jobs = jobs_of([word for word in args.overrides if not word.startswith("resume=")], args.config_dir)
+    if args.launcher == "slurm" and not shutil.which("srun"):
+        raise UserError(
+            "--launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
+            "take --launcher local, submitit-local or ray."
+        )
     console = Console(markup=False)
     if args.dry_run:
         if args.json:

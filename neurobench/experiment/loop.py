@@ -27,6 +27,7 @@ from neurobench.models.learner import Divergence, Initial, Learner, Step, Traini
 from neurobench.runs.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
 from neurobench.runs.folder import RunFolder
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
 
 
@@ -68,7 +69,7 @@ def deferred_interrupts() -> Iterator[Interruption]:
     An update changes weights in place; a checkpoint of a half-done update could not be resumed to the same result.
     """
     interruption = Interruption()
-    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    signals = SIGNALS if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.signal(number, interruption.request) for number in signals}
     try:
         yield interruption

@@ -198,13 +198,13 @@ class RunFolder:
 @contextmanager
 def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
     """One process at a time decides in which folder a configuration is computed, so that two do not compute it."""
-    folder = outputs / name
+    folder = outputs / ".locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".{config_hash}.lock")
+        lock = FileLock(folder / f"{name}-{config_hash}")
         lock.acquire()
     except OSError as error:
-        raise UserError(f"cannot make the run folder {folder}: {error.strerror}. Set outputs=FOLDER.") from None
+        raise UserError(f"cannot make a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER.") from None
     try:
         yield
     finally:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Neurobench, command, environment
 
 SLOW = ("run", "model=toy", "training.epochs=4", "training.checkpoint_every=0", "model.pause=0.004")
@@ -215,3 +217,14 @@ def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> No
     assert not refused["runs"]
     assert refused["why_not"].startswith("model=hxtorch_mlp needs a 'mac'; backend=sim_neal offers sampler.")
     assert len(cells) == len(told["models"]) * len(told["datasets"]) * len(told["backends"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_and_a_kill_end_in_words(tmp_path: Path, number: int) -> None:
+    child, folder = start_slow(tmp_path)
+    child.send_signal(number)
+    told, _ = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert b"goes on with the same command and --resume" in told
+    assert b"Traceback" not in told
+    assert status(folder) == "interrupted"
