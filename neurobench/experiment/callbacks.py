@@ -95,8 +95,8 @@ class MLflowCallback:
         self.client = mlflow.MlflowClient(self.uri)
         known = self.client.get_experiment_by_name(self.name)
         experiment = known.experiment_id if known else self.client.create_experiment(self.name, str(self.artifacts))
-        name = folder.label.replace("/", "-")
-        earlier = self.client.search_runs([experiment], f"attributes.run_name = '{name}'")
+        name = folder.label.replace("/", "-").replace('"', "'")  # the filter's own quotes
+        earlier = self.client.search_runs([experiment], f'attributes.run_name = "{name}"')
         if earlier:
             self.id = earlier[0].info.run_id
             self.client.update_run(self.id, "RUNNING")
