@@ -9,6 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
@@ -70,7 +72,13 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
     else:
         # Plain columns: a rich table of thousands of rows takes longer than reading them.
         texts = [
-            (printable(row["run"]), row["status"].partition(":")[0], str(row["seed"]), row["figure"]) for row in rows
+            (
+                printable(row["run"]).replace("\n", "\\n"),
+                row["status"].partition(":")[0],
+                str(row["seed"]),
+                row["figure"],
+            )
+            for row in rows
         ]
         lines = [("run", "status", "seed", "test accuracy"), *texts]
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
@@ -101,7 +109,7 @@ def validate_command(words: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
-        return _validate_everything()
+        return _validate_everything(args.config_dir)
     overrides = read(args.overrides, args.config_dir)
     faults, config = explain(overrides, args.config_dir)
     if config is not None:
@@ -115,13 +123,20 @@ def validate_command(words: list[str]) -> int:
     return FINE
 
 
-def _validate_everything() -> int:
-    """A model that does not fit a data set or backend is no fault of the shipped files; a broken file is."""
-    with composer() as compose:
-        choices = catalogue()
-        cells = matrix(compose, choices)
-        checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
-        faults = [f"{words}: {fault}" for words in checked for fault in faults_of(compose([words]))]
+def _validate_everything(config_dir: str | None) -> int:
+    """A model that does not fit a data set or backend is no fault of the files that ship or lie in a user's folder; a
+    broken file is."""
+    choices = catalogue(config_dir)
+    checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
+    faults: list[str] = []
+    with composer(config_dir) as compose:
+        for words in checked:
+            try:
+                faults += [f"{words}: {fault}" for fault in faults_of(compose([words]))]
+            except (ConfigError, HydraException, OmegaConfBaseException) as error:
+                broken = error.faults if isinstance(error, ConfigError) else [str(error).splitlines()[0]]
+                faults += [f"{words}: {fault}" for fault in broken]
+        cells = [] if faults else matrix(compose, choices)
     if faults:
         raise ConfigError(faults)
     runs = sum(not cell.faults for cell in cells)

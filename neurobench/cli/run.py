@@ -16,8 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import altered, before_composing, composer, explain, read, searchpath
+from neurobench.config.compose import altered, before_composing, composer, explain, keep_texts, read, searchpath
 from neurobench.config.errors import FINE, ConfigError
+from neurobench.config.overrides import override_of, parse_word
 
 
 def run_command(words: list[str]) -> int:
@@ -100,7 +101,7 @@ def job(config: DictConfig) -> None:
 
     console, context = Console(markup=False), HydraConfig.get()
     overrides = list(context.overrides.task)
-    report = attempt(lambda: parse(config), console)
+    report = attempt(lambda: parse(keep_texts(config, overrides)), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
     if report["status"] == "finished":
         print_result(RunFolder(Path(report["folder"])), console, brief=True)
@@ -125,9 +126,9 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     # Composed here first: what a file does to Hydra's own section is refused before Hydra acts on it.
     with composer(config_dir) as compose:
         jobs = [(words, str(config.outputs)) for words, config in combinations(overrides, compose)]
-    named = [word.partition("=")[2] for word in overrides if word.startswith("hydra.sweep.dir=")]
-    folder = Path(named[0]) if named else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
-    setting = [] if named else [f"hydra.sweep.dir={json.dumps(str(folder))}"]
+    named = [override for word in overrides if word.startswith("hydra.sweep.dir=") and (override := parse_word(word))]
+    folder = Path(str(named[0].value())) if named else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
+    setting = [] if named else [override_of("hydra.sweep.dir", str(folder))]
     hydra_app([*overrides, *setting], config_dir, ["--multirun"])
     reports = {file.parent.name: json.loads(file.read_text()) for file in folder.glob("*/job.json")}
     if not any(word.startswith("hydra/sweeper=") for word in overrides):  # another one decides by itself what to run

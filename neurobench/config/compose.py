@@ -77,39 +77,45 @@ def searchpath(config_dir: str | None = None) -> list[str]:
     return [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
 
 
+def _compose(words: Sequence[str]) -> DictConfig:
+    try:
+        return compose("config", overrides=list(words), return_hydra_config=True)
+    except yaml.YAMLError as error:
+        raise ConfigError([" ".join(str(error).split())]) from None
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
+        raise HydraException(str(error) or type(error).__name__) from error
+
+
+def _hydra_section(config: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(config.hydra, resolve=False))
+
+
+@cache
+def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
+    """Hydra's own section by these overrides for it alone, without any file of a user's."""
+    return _hydra_section(_compose([*searchpath(), *words]))
+
+
 @contextmanager
 def composer(config_dir: str | None = None) -> Iterator[Composer]:
     """Within it, call it with overrides to get a composed, unresolved configuration, without Hydra's own section.
 
     A call raises ConfigError where that section is not what the command line made it.
     """
-    own: dict[tuple[str, ...], dict[str, Any]] = {}  # overrides for Hydra itself -> its section with these alone
-
-    def section(words: Sequence[str], path: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
-        try:
-            config = compose("config", overrides=[*path, *words], return_hydra_config=True)
-        except yaml.YAMLError as error:
-            raise ConfigError([" ".join(str(error).split())]) from None
-        except (HydraException, OmegaConfBaseException):
-            raise
-        except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
-            raise HydraException(str(error) or type(error).__name__) from error
-        found = OmegaConf.to_container(config.hydra, resolve=False)
-        return config, cast(dict[str, Any], found)
 
     def checked(overrides: Sequence[str]) -> DictConfig:
         before_composing(overrides)
-        config, found = section(overrides, searchpath(config_dir))
-        words = tuple(word for word in overrides if is_hydra(word))
-        if words not in own:
-            own[words] = section(words, searchpath())[1]
-        faults = hydra_faults(found, own[words], folders(config_dir))
+        config = _compose([*searchpath(config_dir), *overrides])
+        section, others = _hydra_section(config), folders(config_dir)
+        # Where no file but ours takes part, it is what the command line made it.
+        alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
+        faults = hydra_faults(section, alone, others)
         if faults:
             raise ConfigError(faults)
         composed = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        for word in overrides:
-            _keep_text(composed, word)
-        return composed
+        return keep_texts(composed, overrides)
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
@@ -119,17 +125,20 @@ def set_value(config: DictConfig, word: str) -> None:
     """Set a plain value on a composed configuration, as Hydra itself sets such values last."""
     override = OverridesParser.create().parse_override(word)
     OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-    _keep_text(config, word)
+    keep_texts(config, [word])
 
 
-def _keep_text(config: DictConfig, word: str) -> None:
-    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs."""
-    override = parse_word(word)
-    if override is None or override.is_delete() or type(override.value()) not in (int, float, bool):
-        return
-    key, _, typed = word.lstrip("+").partition("=")
-    if takes_text(config, key, override.value()):
-        OmegaConf.update(config, key, typed)
+def keep_texts(config: DictConfig, words: Sequence[str]) -> DictConfig:
+    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs.
+    Returns the configuration."""
+    for word in words:
+        override = parse_word(word)
+        if override is None or override.is_delete() or type(override.value()) not in (int, float, bool):
+            continue
+        key, _, typed = word.lstrip("+").partition("=")
+        if takes_text(config, key, override.value()):
+            OmegaConf.update(config, key, typed)
+    return config
 
 
 def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:
@@ -224,7 +233,10 @@ def _is_choice(override: Override) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") + "."
+    """Of the error, and of the one that it wraps: Hydra says which override, OmegaConf what is wrong with it."""
+    wrapped = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
+    lines = [str(each).splitlines()[0].rstrip(".") for each in (error, wrapped) if str(each or "")]
+    return ": ".join(dict.fromkeys(lines)) + "."
 
 
 def _try(compose_: Composer, overrides: Sequence[str], faults: list[str]) -> DictConfig | None:
@@ -260,7 +272,7 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
             if str(name) not in known:
                 offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known)}"
                 if name is None:
-                    return f"{group}=null: a run needs a {group}; {offered}"
+                    return f"{group}=null: no run is without {group}; {offered}"
                 return f"{group}={name}: there is no such {group}; {offered}"
     return None
 

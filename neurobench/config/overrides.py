@@ -7,6 +7,7 @@ text that it looks like, and is quoted here. Whether its key takes a text is jud
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +18,7 @@ from neurobench.config.errors import ConfigError
 
 MOST_RUNS = 100_000  # of one sweep: a plan takes some 20 KB and 20 ms
 NULLABLE = ("logger", "experiment")  # groups of which none may be chosen
+PLAIN = re.compile(r"^[\w.+/-]+(,[\w.+/-]+)+$", re.ASCII)
 KEY = re.compile(r"^(\+\+?|~)?[A-Za-z_][\w.@/:-]*$", re.ASCII)
 
 
@@ -25,19 +27,24 @@ def read_words(words: Sequence[str], choices: Callable[[str], Sequence[str]]) ->
 
     `choices`: of a group, its names, for `model=glob(qrbm*)`. Raises ConfigError where a word could be meant two ways.
     """
-    unclear = [_unclear(word) for word in words if parse_word(word) is None and parse_word(_quoted(word)) is not None]
-    faults = [fault for fault in unclear if fault]
+    faults: list[str] = []
+    read = [_read(word, choices, faults) for word in words]
     if faults:
         raise ConfigError(faults)
-    return [_read(word, choices) for word in words]
+    return read
 
 
 def parse_word(word: str) -> Override | None:
     """None where it is no override."""
     try:
-        return OverridesParser.create().parse_override(word)
+        return _parser().parse_override(word) if word.lstrip("+~").partition("=")[0] else None
     except (HydraException, ValueError, RecursionError):  # the latter two: digits without end, lists in lists in lists
         return None
+
+
+@cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
 
 
 def override_of(key: str, value: Any) -> str:
@@ -80,13 +87,18 @@ def values_of(override: Override) -> Iterator[str]:
     if not override.is_sweep_override():
         assert override.input_line is not None
         return iter([override.input_line])
-    return (f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator())
+    typed = _value(str(override.input_line))
+    if PLAIN.match(typed):  # `name=true,007`: the grammar would make them True and 7
+        values: Iterator[str] = iter(typed.split(","))
+    else:
+        values = override.sweep_string_iterator()
+    return (f"{override.get_key_element()}={value}" for value in values)
 
 
-def _read(word: str, choices: Callable[[str], Sequence[str]]) -> str:
+def _read(word: str, choices: Callable[[str], Sequence[str]], faults: list[str]) -> str:
     override = parse_word(word)
     if override is None:
-        return _quoted(word) if parse_word(_quoted(word)) is not None else word
+        return _as_text(word, faults)
     value, group = override.value(), override.key_or_group.partition("@")[0]
     if isinstance(value, Glob) and "." not in group:
         names = value.filter(list(choices(group)))
@@ -101,18 +113,16 @@ def _value(word: str) -> str:
     return word.partition("=")[2]
 
 
-def _quoted(word: str) -> str:
+def _as_text(word: str, faults: list[str]) -> str:
+    """The word with its value quoted, where that makes it an override. A comma may part two values or belong to one."""
     key, sign, value = word.partition("=")
-    return override_of(key, value) if sign and KEY.match(key) else word
-
-
-def _unclear(word: str) -> str | None:
-    """A comma may part two values or belong to one."""
-    key, _, value = word.partition("=")
-    if "," not in value:
-        return None
-    several = ",".join(_text(part) for part in value.split(","))
-    return f'{word}: one text or several? Write "{key}={_text(value)}" for one, "{key}={several}" for several.'
+    quoted = f"{key}={_text(value)}"
+    if not sign or not KEY.match(key) or parse_word(quoted) is None:
+        return word
+    if "," in value:
+        several = ",".join(_text(part) for part in value.split(","))
+        faults.append(f'{word}: one text or several? Write "{quoted}" for one, "{key}={several}" for several.')
+    return quoted
 
 
 def _written(value: Any) -> str:

@@ -119,6 +119,8 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: M
     hint = did_you_mean(part, known, prefix)
     if MACHINERY.match(part):
         hint = " Only a section that stands for a class has one."
+    elif not hint and not known:
+        hint = " It is a value, not a section of keys."
     elif not hint:
         elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
         hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."

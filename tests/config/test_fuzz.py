@@ -29,6 +29,7 @@ HOW: dict[str, Any] = {
     "derandomize": "NEUROBENCH_FUZZ" not in os.environ,
     "suppress_health_check": list(HealthCheck),
 }
+TIMES = 2 if "NEUROBENCH_FUZZ" in os.environ else 1
 MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn")
 NASTY = (
     "nan", "inf", "-inf", "1e400", "-1e400", "0", "-1", "1e-400", "99999999999999999999", "null", "true", "''", "[]",
@@ -77,7 +78,7 @@ def none_of(group: str) -> Sequence[str]:
     return ()
 
 
-@settings(max_examples=600, **HOW)
+@settings(max_examples=600 * TIMES, **HOW)
 @given(st.data())
 def test_a_word_is_an_override_or_is_refused(data: st.DataObject) -> None:
     typed = data.draw(word())
@@ -90,7 +91,7 @@ def test_a_word_is_an_override_or_is_refused(data: st.DataObject) -> None:
         assert override.value() == typed.partition("=")[2], "what is quoted is what was typed"
 
 
-@settings(max_examples=400, **HOW)
+@settings(max_examples=300 * TIMES, **HOW)
 @given(VALUE)
 def test_a_written_value_is_read_back(text: str) -> None:
     override = parse_word(override_of("key", text))
@@ -98,7 +99,7 @@ def test_a_written_value_is_read_back(text: str) -> None:
         assert override.value() == text
 
 
-@settings(max_examples=250, **HOW)
+@settings(max_examples=100 * TIMES, **HOW)
 @given(st.data())
 def test_values_are_a_plan_or_sentences(data: st.DataObject) -> None:
     """Set as a sweep sets them on a composed configuration, which composes nothing anew."""
@@ -123,7 +124,7 @@ def quiet() -> Iterator[tuple[io.StringIO, io.StringIO]]:
         yield out, err
 
 
-@settings(max_examples=12, **HOW)
+@settings(max_examples=8 * TIMES, **HOW)
 @given(st.data())
 def test_a_command_line_is_answered(data: st.DataObject) -> None:
     words = data.draw(st.lists(word(), min_size=1, max_size=3))

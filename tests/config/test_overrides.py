@@ -1,0 +1,94 @@
+"""Words of a command line, read once: what was typed is what is set."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli import catalogue as verbs
+from neurobench.cli.main import main
+from neurobench.config.compose import choices, composer, explain, keep_texts, read
+from neurobench.config.errors import BAD_USAGE, FINE, ConfigError
+from neurobench.config.overrides import override_of, parse_word, values_of
+
+BARE = ["~/data", "mäßig", "a(1)", "a#b", "a=b", "it's", "2024", "12e4567", "007", "true", "with space", "C:\\x\\"]
+
+
+@pytest.mark.parametrize("value", BARE)
+def test_a_text_is_taken_as_it_was_typed(value: str) -> None:
+    with composer() as compose:
+        assert compose(read([f"name={value}"])).name == value
+
+
+def test_swept_texts_are_taken_as_they_were_typed() -> None:
+    override = parse_word("name=true,007,12e4567")
+    assert override is not None
+    assert list(values_of(override)) == ["name=true", "name=007", "name=12e4567"]
+
+
+def test_numbers_stay_numbers() -> None:
+    with composer() as compose:
+        words = read(["seed=7", "model.lr=1e-3", "training.shuffle=false"])
+        config = keep_texts(compose(words), words)
+    assert (config.seed, config.model.lr, config.training.shuffle) == (7, 1e-3, False)
+
+
+def test_a_comma_that_can_be_meant_two_ways_is_told_both() -> None:
+    with pytest.raises(ConfigError, match="one text or several") as caught:
+        read(["name=mäßig,grün"])
+    for written in ("\"name='mäßig,grün'\"", "\"name='mäßig','grün'\""):
+        assert written in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["o, ü (t)", "it's", "\\", "a\\'b", "", "[x]", None, True, 1.5, [1, "a,b"]])
+def test_what_is_written_as_an_override_is_read_as_that_value(value: object) -> None:
+    override = parse_word(override_of("key", value))
+    assert override is not None
+    assert override.value() == value
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("name=${", "no viable alternative"),
+        ("=3", "'=3' is not an override"),
+        ("model.lr.x=3", "model.lr has no key x. It is a value"),
+        ("encoder=null", "no run is without encoder"),
+    ],
+)
+def test_each_fault_says_what_is_wrong(word: str, sentence: str) -> None:
+    assert sentence in " ".join(explain(read([word]))[0])
+
+
+def test_the_files_of_a_folder_are_validated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "tab.yaml").write_text("# @package _global_\ntraining:\n\tbatch_size: 3\n")
+    found = choices("experiment", str(tmp_path))
+    assert "tab" in found
+    few = {"model": ["mlp"], "experiment": ["tab"]}  # all that ship take 15 s
+    monkeypatch.setattr(verbs, "catalogue", lambda config_dir: few)
+    assert main(["validate", "--config-dir", str(tmp_path)]) == BAD_USAGE
+    assert "experiment=tab: while scanning for the next token found character '\\t'" in capsys.readouterr().err
+
+
+def test_a_folder_name_cannot_forge_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "x\nlatest  finished\x1b[31m" / "20260101-000000-abcdef"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    assert main(["list", "runs", "--outputs", str(tmp_path)]) == FINE
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == 2
+    assert "\x1b" not in printed
+
+
+def test_a_terminal_without_unicode_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stderr", out)
+    assert main(["validate", "model.pixels=mäßig"]) == BAD_USAGE
+    out.flush()
+    assert b"m\\xe4\\xdfig" in out.buffer.getvalue()  # type: ignore[attr-defined]
