@@ -4,6 +4,7 @@ It imports nothing but the standard library, so that help and typing mistakes ar
 """
 
 import importlib
+import io
 import os
 import shlex
 import signal
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _end_in_words()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode, a word that is not UTF-8
+            stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in ("-h", "--help", "help"):
         verbs = "\n".join(f"  {verb:10} {line}" for verb, line in VERBS.items())
         print(HELP.format(verbs=verbs), end="")
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = did_you_mean(words[0], VERBS)
         if not hint and "=" in words[0]:
             hint = f" Did you mean neurobench run {words[0]}?"
-        print(f"neurobench: there is no verb '{words[0]}'.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
+        print(f"neurobench: there is no verb {words[0]!r}.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
         return BAD_USAGE
     return _call(words[0], words[1:])
 
@@ -97,14 +101,14 @@ def _call(verb: str, words: list[str]) -> int:
         module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return BAD_USAGE
     except (UserError, DataError) as error:
-        print(f"neurobench {verb}: {error}", file=sys.stderr)
+        _say(f"neurobench {verb}: {error}")
         return error.exit_code if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
         hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
-        print(f"neurobench {verb}: stopped{hint}", file=sys.stderr)
+        _say(f"neurobench {verb}: stopped{hint}")
         return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -112,11 +116,18 @@ def _call(verb: str, words: list[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINE
         where = f"{error.filename}: " if error.filename else ""
-        print(f"neurobench {verb}: {where}{error.strerror or error}{_story(error)}", file=sys.stderr)
+        _say(f"neurobench {verb}: {where}{error.strerror or error}{_story(error)}")
         return FAILED
     except Exception as error:
-        print(f"neurobench {verb}: {type(error).__name__}: {error}{_story(error)}", file=sys.stderr)
+        _say(f"neurobench {verb}: {type(error).__name__}: {error}{_story(error)}")
         return FAILED
+
+
+def _say(sentence: object) -> None:
+    """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
+    from neurobench.runs.files import printable
+
+    print(printable(str(sentence)), file=sys.stderr)
 
 
 def _story(error: Exception) -> str:
