@@ -126,9 +126,10 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     # Composed here first: what a file does to Hydra's own section is refused before Hydra acts on it.
     with composer(config_dir) as compose:
         jobs = [(words, str(config.outputs)) for words, config in combinations(overrides, compose)]
-    named = [override for word in overrides if word.startswith("hydra.sweep.dir=") and (override := parse_word(word))]
-    folder = Path(str(named[0].value())) if named else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
-    setting = [] if named else [override_of("hydra.sweep.dir", str(folder))]
+    named = [parse_word(word) for word in overrides if word.startswith("hydra.sweep.dir=")]
+    given = str(named[0].value()) if named and named[0] else None
+    folder = Path(given) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
+    setting = [] if given else [override_of("hydra.sweep.dir", str(folder))]
     hydra_app([*overrides, *setting], config_dir, ["--multirun"])
     reports = {file.parent.name: json.loads(file.read_text()) for file in folder.glob("*/job.json")}
     if not any(word.startswith("hydra/sweeper=") for word in overrides):  # another one decides by itself what to run

@@ -103,7 +103,9 @@ def _read(word: str, choices: Callable[[str], Sequence[str]], faults: list[str])
     if isinstance(value, Glob) and "." not in group:
         names = value.filter(list(choices(group)))
         return f"{override.get_key_element()}={','.join(names)}" if names else word
-    values = [] if group not in NULLABLE or override.is_delete() else [_value(each) for each in values_of(override)]
+    if group not in NULLABLE or override.is_delete() or sweep_fault(override):
+        return word
+    values = [_value(each) for each in values_of(override)]
     if "null" in values:
         return f"{override.get_key_element()}={','.join('[]' if each == 'null' else each for each in values)}"
     return word

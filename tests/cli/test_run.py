@@ -228,3 +228,18 @@ def test_a_closed_terminal_and_a_kill_end_in_words(tmp_path: Path, number: int) 
     assert b"goes on with the same command and --resume" in told
     assert b"Traceback" not in told
     assert status(folder) == "interrupted"
+
+
+def test_folders_and_words_may_have_any_characters(
+    neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROBENCH_OUTPUTS", "runs, new (2)")
+    done = neurobench("run", "-m", "model=toy", "scale=smoke", "seed=0")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "runs, new (2)").glob("toy*/2*/result.json"))) == 1
+    refused = neurobench("validate", "name=\udcff")
+    assert refused.returncode == 2
+    assert r"name='\udcff' is not a plain folder name" in refused.stderr
+    forged = neurobench("validate", "model=\x1b[31mqrbm")
+    assert forged.returncode == 2
+    assert "\x1b" not in forged.stderr

@@ -54,6 +54,7 @@ def test_what_is_written_as_an_override_is_read_as_that_value(value: object) -> 
         ("name=${", "no viable alternative"),
         ("=3", "'=3' is not an override"),
         ("model.lr.x=3", "model.lr has no key x. It is a value"),
+        ("logger=interval(0,1)", "an interval has no list of values"),
         ("encoder=null", "no run is without encoder"),
     ],
 )

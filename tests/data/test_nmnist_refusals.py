@@ -20,9 +20,9 @@ def test_the_cameras_overflow_row_is_told_from_a_damaged_one() -> None:
 
 
 def test_a_recording_without_an_event_in_its_window() -> None:
-    check_window(decode(encode(WINDOW - 1, 0, 0, 0), "a.bin"), "a.bin")
-    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 0: time 300000 us is past"):
-        check_window(decode(encode(WINDOW, 0, 0, 0), "a.bin"), "a.bin")
+    check_window(decode(encode(WINDOW - 501, 0, 0, 0), "a.bin"), "a.bin")
+    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 0: time 299500 us, its first, is past"):
+        check_window(decode(encode(WINDOW - 500, 0, 0, 0), "a.bin"), "a.bin")
 
 
 def test_a_recording_in_both_sets() -> None:
