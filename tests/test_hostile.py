@@ -64,6 +64,8 @@ FILES = {
     "our own functions": ("model: {_target_: neurobench.models.learner.load}", "offers no model"),
     "a base class": ("model: {_target_: neurobench.models.learner.ModelSpec}", "offers no model"),
     "a base class of the data": ("dataset: {_target_: neurobench.data.dataset.DatasetSpec}", "offers no dataset"),
+    "what data sets share": ("dataset: {_target_: neurobench.data.specs.Recordings}", "specs offers MNIST, NMNIST,"),
+    "what encoders share": ("encoder: {_target_: neurobench.data.encoders.Spikes}", "encoders offers"),
     "a sampler from elsewhere": (
         "defaults:\n  - override /backend: sim_neal\nbackend: {sampler: {sampler: os.system}}",
         "=os.system is not allowed",

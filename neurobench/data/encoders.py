@@ -52,8 +52,8 @@ class Auto(EncoderSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spikes(EncoderSpec):
-    """Values as spikes of cells.
+class Spikes:
+    """What encoders share that make values the spikes of cells.
 
     A vector's value is encoded by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002), one row
     of the sensor a value. An image's pixel is one cell, its channel the polarity.
@@ -73,7 +73,7 @@ class Spikes(EncoderSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency(Spikes):
+class Latency(Spikes, EncoderSpec):
     """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times."""
 
     opens: ClassVar[str] = "neurobench.data.encode.latency"
@@ -87,7 +87,7 @@ class Latency(Spikes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate(Spikes):
+class Rate(Spikes, EncoderSpec):
     """A Poisson train a value, `rate` spikes a second where it is 1."""
 
     opens: ClassVar[str] = "neurobench.data.encode.rate"

@@ -71,8 +71,8 @@ class MNIST(DatasetSpec):
 
 
 @dataclass(frozen=True)
-class Recordings(DatasetSpec):
-    """Of N-MNIST's camera."""
+class Recordings:
+    """What data sets of N-MNIST's camera share."""
 
     layout: ClassVar[Layout] = "events"
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
@@ -80,7 +80,7 @@ class Recordings(DatasetSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMNIST(Recordings):
+class NMNIST(Recordings, DatasetSpec):
     """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
 
     opens: ClassVar[str] = "neurobench.data.nmnist.load"
@@ -96,7 +96,7 @@ class NMNIST(Recordings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMNISTFolds(Recordings):
+class NMNISTFolds(Recordings, DatasetSpec):
     """Cross-validation: every recording is tested once, by a network that was not trained on it.
 
     All recordings, training and test, are dealt into `folds` parts; part `fold` is the test set, nothing is held out.
@@ -116,7 +116,7 @@ class NMNISTFolds(Recordings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMNISTEmulated(Recordings):
+class NMNISTEmulated(Recordings, DatasetSpec):
     """N-MNIST at full size by emulation. Ids are those of the MNIST image that is shown, in the same split.
 
     The emulation is judged on real recordings: with `recorded`, a network that was trained on emulated ones is tested
