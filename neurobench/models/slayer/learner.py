@@ -108,7 +108,7 @@ class SlayerLearner:
         """On held-out samples where there are any: saturated weights, states at their limits, spikes, operations,
         silence, by layer, counted from 1; spikes and operations are means over samples."""
         split = (validation if len(validation) else train).head(REPORTED)
-        act = self.engine.run(self.inputs(split.x), self.quantized, counted=True)
+        act = self.engine.run(self.inputs(split.batch(slice(None)).x), self.quantized, counted=True)
         report: dict[str, float] = {}
         for k, (layer, quantized) in enumerate(zip(self.layers, self.quantized, strict=True)):
             figures = _layer_report(layer, quantized, act, k, self.spec)
