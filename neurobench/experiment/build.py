@@ -26,8 +26,10 @@ def load_splits(plan: Plan) -> Splits:
 
 def build_learner(plan: Plan, device: torch.device, ledger: Ledger) -> Learner:
     """The model with its devices, each opened once: two fields that name one device share it."""
+    from neurobench.devices.answers import checked  # torch with it
+
     specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
-    opened = {name: Billed(name, spec.open(plan.seeds.device, device), ledger) for name, spec in specs.items()}
+    opened = {key: Billed(key, spec.open(plan.seeds.device, device), ledger, checked) for key, spec in specs.items()}
     devices = {field: opened[name] for field, name in plan.wiring.items()}
     return plan.model.build(plan.task, plan.seeds, devices, device)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurobench.metrics.operations import Operations
 
+Check = Callable[[str, str, tuple[Any, ...], Any], Any]
 Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ... -> how many
 
 # Phases that make up the run; what else is asked (a tutorial's own metrics, figures, counts) is not part of it.
@@ -52,13 +53,14 @@ class Ledger:
 
 
 class Billed:
-    """An opened device whose answers are billed: the `cost` of each, and the call itself.
+    """An opened device whose answers are checked by `check(device, verb, arguments, answer)`, which returns them as
+    they are to be used, and billed: the `cost` of each, and the call itself.
 
     Answers without a cost (a property of the device, another device) are handed on as they are.
     """
 
-    def __init__(self, name: str, device: Any, ledger: Ledger):
-        self._name, self._device, self._ledger = name, device, ledger
+    def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):
+        self._name, self._device, self._ledger, self._check = name, device, ledger, check
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._device, name)
@@ -70,6 +72,8 @@ class Billed:
             answer = call(*args, **kwargs)
             if answer is self._device:  # an ideal device is its own model
                 return self
+            if self._check:
+                answer = self._check(self._name, call.__name__, args, answer)
             cost = getattr(answer, "cost", None)
             if isinstance(cost, Mapping):
                 self._ledger.add(self._name, {"calls": 1, **cost})

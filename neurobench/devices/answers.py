@@ -1,0 +1,127 @@
+"""What a device answers, checked where it comes in: shapes, domain and costs of each kind of answer.
+
+Whoever calls a device may then rely on what the protocols in the rooms of the kinds say, whoever wrote the device.
+What is plainly meant is converted: arrays to tensors, other number types to those of the protocol, spins to bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.problems.circuit import Program
+from neurobench.problems.rbm import RBM
+
+Refuse = Callable[[str], NoReturn]
+
+
+def checked(device: str, verb: str, asked: tuple[Any, ...], answer: Any) -> Any:
+    """The answer of a device to `verb(*asked)`, as its protocol has it. Raises UserError with the device's name."""
+
+    def refuse(fault: str) -> NoReturn:
+        raise UserError(
+            f"backend.{device} answered {verb} {fault}. What it returned is not used; mend or change the device."
+        )
+
+    if verb not in _ANSWERS:
+        return answer
+    fields = tuple(getattr(answer, "_fields", ()))
+    wanted, check = _ANSWERS[verb]
+    if missing := [name for name in (*wanted, "cost") if name not in fields]:
+        refuse(f"with a {type(answer).__name__} without {', '.join(missing)}")
+    _check_cost(answer.cost, refuse)
+    try:
+        return answer._replace(**check(refuse, answer, *asked))
+    except UserError:
+        if all(bool(torch.isfinite(x).all()) for x in _tensors(asked)):
+            raise
+        return answer  # nothing better was to be expected: the model has diverged, and the loop says so
+
+
+def _tensors(asked: tuple[Any, ...]) -> Iterator[Tensor]:
+    for value in asked:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _tensors(value)
+
+
+def _check_cost(cost: Any, refuse: Refuse) -> None:
+    if not isinstance(cost, Mapping):
+        refuse(f"with a cost that is a {type(cost).__name__}, not a mapping of names to numbers")
+    for name, value in cost.items():
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0:
+            refuse(f"with {value!r} as its cost in {name}, which is no finite number of at least 0")
+
+
+def _reads(refuse: Refuse, answer: Any, rbm: RBM, num_reads: int, *_: Any) -> dict[str, Tensor]:
+    visible, hidden = rbm.W.shape
+    return {
+        "v": _bits(refuse, "v", answer.v, (num_reads, visible), rbm.W),
+        "h": _bits(refuse, "h", answer.h, (num_reads, hidden), rbm.W),
+    }
+
+
+def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    x = _tensor(refuse, name, values, shape).to(like)
+    if bool((x * (x - 1) == 0).all()):  # false where one is NaN
+        return x
+    if not bool((x * x == 1).all()):
+        low, high = (float(bound) for bound in torch.aminmax(x))
+        refuse(f"with states {name} that span [{low:g}, {high:g}], where there are only 0 and 1")
+    return (x + 1) / 2
+
+
+def _products(refuse: Refuse, answer: Any, x: Tensor, w: Tensor, *_: Any) -> dict[str, Tensor]:
+    return {"y": _within(refuse, "y", _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1])), -math.inf, math.inf)}
+
+
+def _expectations(refuse: Refuse, answer: Any, program: Program, *_: Any) -> dict[str, Tensor]:
+    values = _tensor(refuse, "values", answer.values, (..., len(program.observables)))
+    return {"values": _within(refuse, "values", values, -1 - _ROUNDING, 1 + _ROUNDING)}
+
+
+def _counts(refuse: Refuse, answer: Any, program: Program, _angles: Any, shots: int, *_: Any) -> dict[str, Tensor]:
+    counts = _within(refuse, "counts", _tensor(refuse, "counts", answer.counts, (..., 2**program.n)), 0, shots)
+    if not bool((counts.sum(-1) == shots).all()):
+        refuse(f"with counts that do not add up to the {shots} shots of each circuit")
+    return {"counts": counts.to(torch.int64)}
+
+
+def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> Tensor:
+    """`...` at the front of a shape stands for any leading axes."""
+    if isinstance(values, np.ndarray):
+        values = torch.from_numpy(values)
+    if not isinstance(values, Tensor):
+        refuse(f"with a {type(values).__name__} as {name}, not a tensor")
+    last = shape[1:] if shape[0] is ... else shape
+    got = tuple(values.shape)
+    if got[-len(last) :] != last or (shape[0] is not ... and len(got) != len(shape)):
+        wanted = ", ".join("..." if side is ... else str(side) for side in shape)
+        refuse(f"with {name} of shape {got}, where ({wanted}) was asked")
+    return values
+
+
+def _within(refuse: Refuse, name: str, values: Tensor, low: float, high: float) -> Tensor:
+    if values.numel():
+        least, most = (float(bound) for bound in torch.aminmax(values.detach()))
+        if not (math.isfinite(least) and math.isfinite(most) and low <= least and most <= high):
+            bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else "finite"
+            refuse(f"with {name} that span [{least:g}, {most:g}]; they must be {bounds}")
+    return values
+
+
+_ROUNDING = 1e-4  # an expectation in float32 may leave [-1, 1] by that much
+_ANSWERS: Mapping[str, tuple[tuple[str, ...], Callable[..., dict[str, Tensor]]]] = {
+    "sample_rbm": (("v", "h"), _reads),
+    "matmul": (("y",), _products),
+    "expectation": (("values",), _expectations),
+    "counts": (("counts",), _counts),
+}

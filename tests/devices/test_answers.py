@@ -1,0 +1,100 @@
+"""A learner is handed what the protocol promises, whoever wrote the device; anything else is refused by its name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.devices.answers import checked
+from neurobench.devices.circuit.protocol import Counts, Expectations
+from neurobench.devices.mac.protocol import Products
+from neurobench.devices.sampler.protocol import Reads
+from neurobench.problems.circuit import Angles, Gate, Program
+from neurobench.problems.rbm import RBM
+
+MACHINE = RBM(torch.zeros(3, 2), torch.zeros(3), torch.zeros(2))
+TURN = Program(1, 1, 0, (Gate("ry", (0,), 0),), ((0,),))
+ANGLES = Angles(torch.zeros(2, 1), torch.zeros(1, 0))
+X, W = torch.ones(2, 3), torch.ones(3, 4)
+COST = {"calls": 1.0}
+
+
+class NoCost(NamedTuple):
+    v: torch.Tensor
+    h: torch.Tensor
+
+
+def reads(**changed: Any) -> Reads:
+    return Reads(torch.ones(2, 3), torch.zeros(2, 2), COST)._replace(**changed)
+
+
+def sampled(answer: Any) -> Any:
+    return checked("lazy", "sample_rbm", (MACHINE, 2, 0), answer)
+
+
+def multiplied(answer: Any, x: torch.Tensor = X) -> Any:
+    return checked("lazy", "matmul", (x, W, 1, 0), answer)
+
+
+def expected(answer: Any, angles: Angles = ANGLES) -> Any:
+    return checked("lazy", "expectation", (TURN, angles), answer)
+
+
+def counted(answer: Any) -> Any:
+    return checked("lazy", "counts", (TURN, ANGLES, 10, 0), answer)
+
+
+def counts(rows: Any, cost: Mapping[str, float] = COST) -> Counts:
+    return Counts(torch.tensor(rows), cost)
+
+
+BROKEN = [
+    (sampled, NoCost(torch.ones(2, 3), torch.zeros(2, 2)), "with a NoCost without cost"),
+    (sampled, torch.ones(2, 3), "with a Tensor without v, h, cost"),
+    (sampled, None, "with a NoneType without v, h, cost"),
+    (sampled, reads(cost=3), "with a cost that is a int"),
+    (sampled, reads(cost={"reads": float("nan")}), "with nan as its cost in reads"),
+    (sampled, reads(cost={"reads": -1}), "with -1 as its cost in reads"),
+    (sampled, reads(cost={"reads": "2"}), "with '2' as its cost in reads"),
+    (sampled, reads(v=torch.ones(1, 3)), r"with v of shape \(1, 3\), where \(2, 3\) was asked"),
+    (sampled, reads(h=torch.ones(2, 3)), r"with h of shape \(2, 3\), where \(2, 2\) was asked"),
+    (sampled, reads(h=torch.full((2, 2), 0.5)), r"with states h that span \[0.5, 0.5\]"),
+    (sampled, reads(v=torch.full((2, 3), float("nan"))), r"with states v that span \[nan, nan\]"),
+    (sampled, reads(v=[[1, 0, 1], [0, 0, 0]]), "with a list as v, not a tensor"),
+    (multiplied, Products(torch.ones(2, 3), COST), r"with y of shape \(2, 3\), where \(2, 4\) was asked"),
+    (
+        multiplied,
+        Products(torch.full((2, 4), float("inf")), COST),
+        r"with y that span \[inf, inf\]; they must be finite",
+    ),
+    (expected, Expectations(torch.full((2, 1), 1.5), COST), r"with values that span \[1.5, 1.5\]; they must be in"),
+    (expected, Expectations(torch.ones(2), COST), r"with values of shape \(2,\), where \(\.\.\., 1\) was asked"),
+    (counted, counts([[10, 0], [5, 4]]), "with counts that do not add up to the 10 shots"),
+    (counted, counts([[11, -1], [5, 5]]), r"with counts that span \[-1, 11\]"),
+]
+
+
+@pytest.mark.parametrize(("ask", "answer", "fault"), BROKEN)
+def test_what_breaks_the_protocol_is_refused(ask: Callable[[Any], Any], answer: Any, fault: str) -> None:
+    with pytest.raises(UserError, match=rf"^backend\.lazy answered \w+ {fault}"):
+        ask(answer)
+
+
+def test_what_is_plainly_meant_is_converted() -> None:
+    spins = sampled(reads(v=np.array([[1, -1, 1], [-1, -1, 1]], np.int8), h=torch.tensor([[True, False]] * 2)))
+    assert spins.v.tolist() == [[1, 0, 1], [0, 0, 1]]
+    assert spins.h.tolist() == [[1, 0], [1, 0]]
+    assert spins.v.dtype == spins.h.dtype == torch.float32
+    assert counted(counts([[10.0, 0.0], [5.0, 5.0]])).counts.dtype == torch.int64
+
+
+def test_numbers_that_a_diverged_model_asked_for_are_left_to_the_loop() -> None:
+    nan = torch.full((2, 1), float("nan"))
+    assert expected(Expectations(nan, COST), Angles(nan, ANGLES.shared)).values.isnan().all()
+
+
+def test_what_is_no_answer_is_handed_on() -> None:
+    assert checked("lazy", "host", (), "anything") == "anything"
