@@ -142,3 +142,13 @@ def _validate_everything(config_dir: str | None) -> int:
     runs = sum(not cell.faults for cell in cells)
     print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
     return FINE
+
+
+def schema_command(words: list[str]) -> int:
+    """A JSON schema of all YAML files, from their specs: keys, types, bounds, choices and explanations, for editors.
+    The files that ship look for it in the folder above theirs: neurobench schema > schema.json."""
+    from neurobench.config.json_schema import json_schema
+
+    args = verb_parser("schema", schema_command.__doc__, outputs=False).parse_args(words)
+    print(json.dumps(json_schema(args.config_dir), indent=1))
+    return FINE

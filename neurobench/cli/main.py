@@ -35,7 +35,8 @@ VERBS = {
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
     "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "cp": "new", "list": "catalogue", "validate": "catalogue",
+    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "cp": "new",
 }  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
 

@@ -106,4 +106,5 @@ def _recipe(name: str, config_dir: str | None) -> str:
 def _renamed(text: str, name: str) -> str:
     """The folder of its runs and its table: figures of a recipe that is edited belong in no table of the original."""
     text = re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
-    return re.sub(r"(?m)^(table:.*\n(?: *#.*\n)* +name: ).*$", rf"\g<1>{name}", text, count=1)
+    text = re.sub(r"(?m)^(table:.*\n) +name: .*\n", r"\g<1>", text, count=1)
+    return re.sub(r"(?m)^(table:.*\n)", rf"\g<1>  name: {name}\n", text, count=1)

@@ -120,7 +120,8 @@ def report_command(words: list[str]) -> int:
     if args.details < 0 or args.figures_mb < 0:
         raise UserError("--details and --figures-mb are at least 0")
     entries = read_index(args.outputs)
-    text = page(published_tables(args.config_dir), args.outputs, entries, args.details, round(args.figures_mb * 2**20)).encode()
+    tables, most = published_tables(args.config_dir), round(args.figures_mb * 2**20)
+    text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
     return FINE

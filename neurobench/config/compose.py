@@ -109,7 +109,8 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
     def checked(overrides: Sequence[str]) -> DictConfig:
         before_composing(overrides)
         others = folders(config_dir)
-        config = _compose([*searchpath(others), *overrides])
+        aside = [word for word in overrides if _is_folder(word, config_dir)]
+        config = _compose([*searchpath(others), *(word for word in overrides if word not in aside)])
         section = _hydra_section(config)
         # Where no file but ours takes part, it is what the command line made it.
         alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
@@ -117,10 +118,20 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         if faults:
             raise ConfigError(faults)
         composed = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        for word in aside:
+            set_value(composed, word)
         return keep_texts(composed, overrides)
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
+
+
+def _is_folder(word: str, config_dir: str | None) -> bool:
+    """Whether a user's own folder holds one of the name of the key: Hydra would take outputs=elsewhere for a choice of
+    a group wherever ./outputs lies beside model/mine.yaml."""
+    key = word.partition("=")[0]
+    places = own_folders(config_dir) if key.isidentifier() and key not in GROUPS else []
+    return any(place.joinpath(key).is_dir() for place in places)
 
 
 def set_value(config: DictConfig, word: str) -> None:

@@ -227,7 +227,8 @@ def _described(record: Record) -> dict[str, Any]:
     values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
     name = f"{type(record).__module__}.{type(record).__qualname__}"
     own = own_code([record]) if isinstance(record, Spec) else {}
-    return {"class": name, **({"code": own} if own else {}), **{key: value for key, (value, default) in values.items() if value != default}}
+    code = {"code": own} if own else {}
+    return {"class": name, **code, **{key: value for key, (value, default) in values.items() if value != default}}
 
 
 def _name(plain: Plain, section: str) -> str:

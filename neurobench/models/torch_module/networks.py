@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from math import prod
+from math import ceil, prod
 
 from torch import nn
 
@@ -23,17 +24,18 @@ class CNN(nn.Sequential):
 
     def __init__(self, shape: Sequence[int], n_classes: int, channels: Sequence[int], hidden: int, dropout: float):
         planes, (first, second) = shape[0], channels
-        rows, columns = (-(-(-(-side // 2)) // 2) for side in shape[1:])  # each maximum halves, rounding up
-        super().__init__(
-            nn.Conv2d(planes, first, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2, ceil_mode=True),
-            nn.Conv2d(first, second, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2, ceil_mode=True),
-            nn.Flatten(),
-            nn.Linear(second * rows * columns, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, n_classes),
-        )
+        rows, columns = (ceil(ceil(side / 2) / 2) for side in shape[1:])  # after both maxima
+        layers = {
+            "conv_1": nn.Conv2d(planes, first, 3, padding=1),
+            "relu_1": nn.ReLU(),
+            "pool_1": nn.MaxPool2d(2, ceil_mode=True),
+            "conv_2": nn.Conv2d(first, second, 3, padding=1),
+            "relu_2": nn.ReLU(),
+            "pool_2": nn.MaxPool2d(2, ceil_mode=True),
+            "flat": nn.Flatten(),
+            "hidden": nn.Linear(second * rows * columns, hidden),
+            "relu": nn.ReLU(),
+            "dropout": nn.Dropout(dropout),
+            "out": nn.Linear(hidden, n_classes),
+        }
+        super().__init__(OrderedDict(layers))
