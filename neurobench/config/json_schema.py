@@ -110,6 +110,8 @@ def _read(config_dir: str | None) -> tuple[dict[str, Keys], dict[str, str]]:
                 continue
             kinds[target] = kind
             said[target] = {**_below(keys, *path), **said[target]}
+            if group == "model" and not said[target][()].comment:  # the file's first lines speak of the model
+                said[target][()] = Key(keys[()].comment, None)
     return said, kinds
 
 
