@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import product
 from typing import cast
 
@@ -15,7 +16,7 @@ from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.resolve import Plain, resolved
 from neurobench.config.sections import quiet
-from neurobench.config.targets import own_folders
+from neurobench.config.targets import config_packages, own_folders
 from neurobench.experiment.combine import Combination, combine
 from neurobench.experiment.plan import read
 
@@ -98,12 +99,15 @@ def _sections(compose: Composer, chosen: Sequence[tuple[str, str]]) -> list[Plai
 
 
 def broken_files(config_dir: str | None) -> dict[str, str]:
-    """Of the YAML files in a user's own folders, those that do not compose: "model/mine.yaml" -> why not."""
+    """Of the YAML files in a user's own folders, those that do not compose or are not found: path -> why not."""
     places = [folder / group for folder in own_folders(config_dir) for group in GROUPS]
+    packages = [files(package) for package in config_packages()]
     broken = {}
     with composer(config_dir) as compose:
         for file in (file for place in places for file in sorted(place.glob("*.yaml"))):
             fault = _composed(lambda words: resolved(compose(words)), [f"{file.parent.name}={file.stem}"])
+            if any(package.joinpath(file.parent.name, file.name).is_file() for package in packages):
+                fault = f"it is never read: there is {file.parent.name}={file.stem} already. Rename it."
             if isinstance(fault, str):
                 broken[str(file)] = fault
     return broken

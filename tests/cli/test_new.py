@@ -1,4 +1,4 @@
-"""`new` writes files that run and pass their own test as they stand; `cp` copies a recipe; neither overwrites a file."""
+"""`new` writes files that run and pass their own test as they stand; `cp` copies a recipe; no file is overwritten."""
 
 import os
 import subprocess
@@ -15,25 +15,19 @@ from neurobench.experiment.plan import parse
 from tests.cli.conftest import Neurobench
 
 
-@pytest.mark.parametrize("kind", GROUPS)
-def test_what_is_written_passes_its_own_test(kind: str, neurobench: Neurobench, tmp_path: Path) -> None:
-    """Among others that it runs: each of the tests that are written runs it once, at scale=smoke."""
-    done = neurobench("new", kind, "own_thing")
-    assert done.returncode == FINE, done.stderr
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own_thing.py"]
+def test_what_is_written_runs_and_passes_its_own_tests(neurobench: Neurobench, tmp_path: Path) -> None:
+    """Each of the tests that are written runs what it is for once, at scale=smoke."""
+    for kind, group in GROUPS.items():
+        done = neurobench("new", kind, f"own_{kind}")
+        assert done.returncode == FINE, done.stderr
+        own = "--config-dir ." if kind == "experiment" else f"--plugin own_{kind}.py"
+        assert f"\nneurobench run {own} {group}=own_{kind}\n" in done.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
     bare = {name: value for name, value in os.environ.items() if name != "NEUROBENCH_ALLOW"}
     tested = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=bare)
     assert tested.returncode == 0, tested.stdout
+    assert "11 passed" in tested.stdout
     assert all(len(line) <= 120 for path in tmp_path.rglob("*.py") for line in path.read_text().splitlines())
-
-
-def test_the_command_that_it_prints_runs(neurobench: Neurobench, tmp_path: Path) -> None:
-    printed = neurobench("new", "model", "mine").stdout.splitlines()
-    command = next(line for line in printed if line.startswith("neurobench run"))
-    assert command == "neurobench run --plugin mine.py model=mine"
-    words = [sys.executable, "-m", "neurobench", *command.split()[1:], "scale=smoke", "threads=1"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == FINE, done.stderr
 
 
 def test_no_file_is_overwritten(neurobench: Neurobench, tmp_path: Path) -> None:
