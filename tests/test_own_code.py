@@ -432,7 +432,8 @@ def test_a_file_that_cannot_be_allowed(
 def test_broken_code_is_named_and_stops_nothing_else(
     own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own("broken", "import nothing_of_that_name", "model", "# @package _global_\nmodel: {name: broken, _target_: broken.Model}\n")
+    text = "# @package _global_\nmodel: {name: broken, _target_: broken.Model}\n"
+    own("broken", "import nothing_of_that_name", "model", text)
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset/cut.yaml").write_text("name: [")
     plugin = ["--plugin", "broken.py"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import product
@@ -41,21 +41,22 @@ def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
     """Every model x dataset x backend, judged as `run` judges it.
 
     Hydra composes each model once, and every data set's and backend's file once, each in a place of its own: they write
-    into their own sections alone, so the result is what it would compose for each cell.
+    into their own sections alone, so the result is what it would compose for each cell. A file that does not compose is
+    a fault of its cells alone.
     """
-    models = {name: _composed(lambda words: resolved(compose(words)), [f"model={name}"]) for name in names["model"]}
-    others = _composed_apart(compose, {group: names[group] for group in ("dataset", "backend")})
+    models = {name: _composed(compose, f"model={name}") for name in names["model"]}
+    others = {group: _composed_apart(compose, group, names[group]) for group in ("dataset", "backend")}
     cells = []
     for model, dataset, backend in product(names["model"], names["dataset"], names["backend"]):
-        parts = models[model], others["dataset"][dataset], others["backend"][backend]
         encoders: tuple[str, ...] = ()
-        combination: Combination | list[str] = [part for part in parts if isinstance(part, str)]
-        if not combination:
-            try:
-                with quiet():
-                    combination = combine(read({**models[model], "dataset": parts[1], "backend": parts[2]}))
-            except ConfigError as error:
-                combination = error.faults
+        combination: Combination | list[str]
+        try:
+            whole = _sound(models[model])
+            sections = {"dataset": _sound(others["dataset"][dataset]), "backend": _sound(others["backend"][backend])}
+            with quiet():
+                combination = combine(read({**whole, **sections}))
+        except ConfigError as error:
+            combination = error.faults
         faults = tuple(combination) if isinstance(combination, list) else ()
         if isinstance(combination, Combination):
             encoders = tuple(type(step).__name__ for step in combination.encoders)
@@ -63,38 +64,34 @@ def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
     return cells
 
 
-def _composed(compose: Callable[[Sequence[str]], Plain], words: Sequence[str]) -> Plain | str:
-    """What words compose to, or why they do not: a broken file is no reason to be silent about the others."""
+def _composed(compose: Composer, word: str) -> Plain | ConfigError:
+    """The resolved configuration, or why there is none."""
     try:
-        return compose(words)
+        return resolved(compose([word]))
     except ConfigError as error:
-        return " ".join(error.faults)
+        return error
     except (HydraException, OmegaConfBaseException) as error:
-        return f"{' '.join(words)}: {str(error).splitlines()[0]}"
+        return ConfigError([f"{word}: {str(error).splitlines()[0]}"])
 
 
-def _composed_apart(compose: Composer, names: dict[str, list[str]]) -> dict[str, dict[str, Plain | str]]:
-    """Each choice of some groups as its resolved section, or why it has none; all are composed in one go where all
-    compose."""
-    every = [(group, name) for group in names for name in names[group]]
-    found: dict[str, dict[str, Plain | str]] = {group: {} for group in names}
+def _sound(part: Plain | ConfigError) -> Plain:
+    if isinstance(part, ConfigError):
+        raise part
+    return part
+
+
+def _composed_apart(compose: Composer, group: str, names: Sequence[str]) -> dict[str, Plain | ConfigError]:
+    """Each choice of a group as its resolved section, all composed in one go where all compose."""
     try:
-        sections: list[Plain | str] = list(_sections(compose, every))
+        config = compose([f"+{group}@all_{group}.at_{number}={name}" for number, name in enumerate(names)])
     except (ConfigError, HydraException, OmegaConfBaseException):
-        sections = [_composed(lambda _, one=one: _sections(compose, [one])[0], ["=".join(one)]) for one in every]
-    for (group, name), section in zip(every, sections, strict=True):
-        found[group][name] = section
-    return found
-
-
-def _sections(compose: Composer, chosen: Sequence[tuple[str, str]]) -> list[Plain]:
-    """Of each (group, name) its resolved section, from one composition."""
-    config = compose([f"+{group}@all_{group}.at_{number}={name}" for number, (group, name) in enumerate(chosen)])
+        each = {name: _composed(compose, f"{group}={name}") for name in names}
+        return {name: one if isinstance(one, ConfigError) else one[group] for name, one in each.items()}
     OmegaConf.set_struct(config, False)
-    sections = []
-    for number, (group, _) in enumerate(chosen):
+    sections: dict[str, Plain | ConfigError] = {}
+    for number, name in enumerate(names):
         config[group] = config[f"all_{group}"][f"at_{number}"]
-        sections.append(cast(Plain, OmegaConf.to_container(config[group], resolve=True)))
+        sections[name] = cast(Plain, OmegaConf.to_container(config[group], resolve=True))
     return sections
 
 
@@ -105,9 +102,10 @@ def broken_files(config_dir: str | None) -> dict[str, str]:
     broken = {}
     with composer(config_dir) as compose:
         for file in (file for place in places for file in sorted(place.glob("*.yaml"))):
-            fault = _composed(lambda words: resolved(compose(words)), [f"{file.parent.name}={file.stem}"])
+            word = f"{file.parent.name}={file.stem}"
+            composed = _composed(compose, word)
+            if isinstance(composed, ConfigError):
+                broken[str(file)] = " ".join(composed.faults)
             if any(package.joinpath(file.parent.name, file.name).is_file() for package in packages):
-                fault = f"it is never read: there is {file.parent.name}={file.stem} already. Rename it."
-            if isinstance(fault, str):
-                broken[str(file)] = fault
+                broken[str(file)] = f"it is never read: there is {word} already. Rename it."
     return broken

@@ -76,7 +76,7 @@ def _undefined(net: nn.Module, connections: list[Connection], populations: list[
     """Weights are matrices and larger; biases and the scales of normalisation are none."""
     seen = {f"{connection.name}.weight".removeprefix(".") for connection in connections}
     others = [name for name, part in net.named_parameters() if part.dim() > 1 and name not in seen]
-    undefined = {}
+    undefined: dict[str, str] = {}
     if others:
         reason = f"weights that belong to no torch.nn.Linear or plain Conv2d that was called: {', '.join(others[:5])}"
         undefined |= dict.fromkeys(SYNAPSES, reason)
