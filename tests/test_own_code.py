@@ -440,6 +440,12 @@ def test_broken_code_is_named_and_stops_nothing_else(
     assert exit_code(["validate", *plugin, "model=qrbm"]) == FINE
     assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
     assert "_target_=broken.Model: there is no module nothing_of_that_name" in capsys.readouterr().err
+    faulty_code = {"1 / 0": "ZeroDivisionError", "def (": "SyntaxError", "raise SystemExit(0)": "SystemExit"}
+    for code, sentence in faulty_code.items():
+        Path("broken.py").write_text(code)
+        assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
+        assert f"its module cannot be imported ({sentence}: " in capsys.readouterr().err
+    Path("broken.py").write_text("import nothing_of_that_name")
     assert exit_code(["list", *plugin, "--json"]) == FINE
     cells = json.loads(capsys.readouterr().out)["matrix"]
     assert any(cell["runs"] for cell in cells if cell["model"] == "qrbm")

@@ -173,7 +173,7 @@ def import_fault(module: str) -> str | None:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         return f"there is no module {error.name}"
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         return f"its module cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})"
     return None
 
@@ -181,10 +181,11 @@ def import_fault(module: str) -> str | None:
 def allow_file(text: str) -> None:
     """Allow the module that a file holds, here and in processes that are started. Raises UserError."""
     global ALLOWED
-    path = Path(text).resolve()
+    path, before = Path(text).resolve(), list(sys.path)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # last, so that nothing in the folder can stand in for an installed package
     if fault := _file_fault(path):
+        sys.path[:] = before
         raise UserError(f"plugin {text}: {fault}")
     PLUGIN_FILES[path.stem] = path
     ALLOWED = tuple(dict.fromkeys([*ALLOWED, path.stem]))
@@ -221,9 +222,10 @@ def fingerprint(module: str) -> str | None:
     if not any(f"{module}.".startswith(f"{name}.") for name in ALLOWED):
         return None
     _search_here()
-    found = importlib.util.find_spec(module)
-    source = Path(found.origin) if found and found.origin else None
-    return hashlib.sha256(source.read_bytes()).hexdigest() if source and source.is_file() else None
+    origin = getattr(sys.modules.get(module), "__file__", None)
+    if module not in sys.modules and (found := importlib.util.find_spec(module)):
+        origin = found.origin
+    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
 
 
 def _search_here() -> None:
