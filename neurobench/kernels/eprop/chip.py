@@ -53,14 +53,6 @@ class ChipWeights(NamedTuple):
     mask_out: np.ndarray
 
 
-class Samples(NamedTuple):
-    """G samples, spikes by sample and step, T + 1 steps each."""
-
-    start: np.ndarray  # (G (T + 1) + 1,) int64
-    source: np.ndarray  # int64
-    labels: np.ndarray  # (G,)
-
-
 class Update(NamedTuple):
     learn: bool  # weights change after each sample, by what the window's steps add up to
     rate: np.float32  # mean LSB for a unit of learning signal times trace
@@ -109,7 +101,7 @@ def stairs(distance, v_th):
 
 @njit(cache=True, error_model="numpy")
 def run(c, w, B, samples, update, results):
-    """G samples, each from rest; B (N, K) float32."""
+    """G samples (`forward.Samples`), each from rest; B (N, K) float32."""
     s = _new_state(c, len(w.w_in))
     for g in range(len(samples.labels)):
         _reset(s)
@@ -129,7 +121,10 @@ def run(c, w, B, samples, update, results):
                     _gather(c, s, B, results.counts[g])
             s.z_before[:] = s.z
         if update.learn:
-            _move_all(c, w, s, update, g)
+            k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
+            _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
+            _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
+            _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)
@@ -258,14 +253,6 @@ def _filter(s, psi, c, t):
         for j in range(len(row)):
             value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * trace + other) >> shift)
             row[j] = np.int16(min(value, limit))
-
-
-@njit(cache=True)
-def _move_all(c, w, s, update, g):
-    k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
-    _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
-    _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
-    _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)

@@ -14,7 +14,7 @@ from numba import njit
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
-from neurobench.kernels.eprop.stream import clear, deliver, readout_step, record_step
+from neurobench.kernels.eprop.stream import clear, deliver, learning_signal, readout_step, record_step
 from neurobench.kernels.eprop.variants import replay_variant, update
 
 NONE = -1
@@ -36,14 +36,16 @@ def run(net, learning, steps, window, counts, rec):
     c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
     for n in range(steps.n0, steps.n1):
         row = n - _base(c, n)
-        _learning_signal(s.error, net.B, past, row - 2)
+        past.taught[row - 2] = learning_signal(s.error, net.B, past.L[row - 2])
         clear(x)
         clear(y)
         _arrivals(net, learning, steps, n, x, y)
-        _neuron_steps(c, s, past.psi_reg[row], x)
         sample = (n - 2) // c.T - steps.k0
-        if sample >= 0:
-            for j in range(c.N):
+        for j in range(c.N):
+            past.psi_reg[row, j, 0] = neuron_step(c, j, x[j], s)
+            s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+            past.psi_reg[row, j, 1] = c.c_reg * (s.f[j] - c.f_target)
+            if sample >= 0:
                 counts[sample, j] += s.z[j]
         past.erring[row] = readout_step(c, s, y, n, steps, window)
         for k in range(c.K):
@@ -63,22 +65,6 @@ def _base(c, n):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _learning_signal(error, B, past, row):
-    """L_j = sum_k B_jk E_k, k ascending. The error of step n - 1 is credited to step n - 2."""
-    N, K = B.shape
-    nonzero = False
-    for k in range(K):
-        nonzero |= error[k] != 0.0
-    past.taught[row] = nonzero
-    for j in range(N):
-        signal = 0.0
-        if nonzero:
-            for k in range(K):
-                signal += B[j, k] * error[k]
-        past.L[row, j] = signal
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrivals(net, learning, steps, n, x, y):
     """The spikes of inputs, then of recurrent neurons, that arrive in step n."""
     c, syn = net.c, net.syn
@@ -94,14 +80,6 @@ def _arrivals(net, learning, steps, n, x, y):
             for k in range(c.K):
                 if syn.mask_out[j, k]:
                     y[k] += syn.w_out[j, k]
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _neuron_steps(c, s, psi_reg, x):
-    for j in range(c.N):
-        psi_reg[j, 0] = neuron_step(c, j, x[j], s)
-        s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
-        psi_reg[j, 1] = c.c_reg * (s.f[j] - c.f_target)
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -158,23 +136,19 @@ def _catch_up(net, learning, n):
             _replay_to(net, learning, i, n)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _shift(past, T):
     """The last two steps of a block become the first two of the next."""
-    for row in range(2):
-        for j in range(past.L.shape[1]):
-            past.psi_reg[row, j, 0] = past.psi_reg[row + T, j, 0]
-            past.psi_reg[row, j, 1] = past.psi_reg[row + T, j, 1]
-            past.L[row, j] = past.L[row + T, j]
-        past.taught[row] = past.taught[row + T]
-        for k in range(past.E.shape[1]):
-            past.E[row, k] = past.E[row + T, k]
-        past.erring[row] = past.erring[row + T]
+    for part in (past.L, past.E):
+        part[:2] = part[T : T + 2]
+    for part in (past.taught, past.erring):
+        part[:2] = part[T : T + 2]
+    past.psi_reg[:2] = past.psi_reg[T : T + 2]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def flush(net, learning, n):
     """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
-    _learning_signal(net.s.error, net.B, net.past, 0)
+    net.past.taught[0] = learning_signal(net.s.error, net.B, net.past.L[0])
     for i in range(len(net.src.last)):
         _arrive(net, learning, i, n)

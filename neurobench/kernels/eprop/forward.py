@@ -123,7 +123,8 @@ def forward(c, a, net, samples, g, one):
             for j in range(c.N):
                 one.psi[t, j] = neuron_step(c, j, float(x[j]), state)
                 z[j] = state.z[j]
-            _filter(a, one.f[t], z, one.f[t + 1])
+            for j in range(len(z)):
+                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
         z[c.N :] = 0
         n = list_set(z, one.fired[t])
         one.n_fired[t] = n
@@ -180,12 +181,6 @@ def _plain_neurons(a, x, v, psi, z, f_before, f):
         v[j] = u - a.v_th * now
         f[j] = a.kappa * f_before[j] + a.rest * now
         z[j] = u >= a.v_th
-
-
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _filter(a, before, z, f):
-    for j in range(len(f)):
-        f[j] = a.kappa * before[j] + a.rest * z[j]
 
 
 class Tally(NamedTuple):

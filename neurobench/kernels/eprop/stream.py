@@ -41,6 +41,20 @@ def clear(x):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def learning_signal(error, B, L):
+    """L_j = sum_k B_jk E_k, k ascending: the error of step n - 1 is credited to n - 2. Returns whether any is not 0."""
+    nonzero = False
+    for k in range(len(error)):
+        nonzero |= error[k] != 0.0
+    clear(L)
+    if nonzero:
+        for j in range(len(B)):
+            for k in range(len(error)):
+                L[j] += B[j, k] * error[k]
+    return nonzero
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def readout_step(c, s, y, n, steps, window):
     """One step of the readouts under input y (K,), and their error, which is 0 without a label and outside the learning
     window; inside, window (G, W, K) receives y. Returns whether step n is inside."""

@@ -99,30 +99,30 @@ def descend(c, syn, src, i, index, eta):
     With a batch, g waits until index // batch has moved on, and is divided by the batch. Adam makes a step of its
     own for every batch that has passed, all but the first with a gradient of 0.
     """
-    neurons, readouts = _onto_neurons(syn, i), _onto_readouts(c, syn, i)
+    targets = _onto_neurons(syn, i), _onto_readouts(c, syn, i)
     if not c.adam and c.batch == 1:
-        _gradient_step(c, neurons.w, neurons.g, eta)
-        _gradient_step(c, readouts.w, readouts.g, eta)
+        for s in targets:
+            _gradient_step(c, s.w, s.g, eta)
         return
-    _add_to_batch(neurons)
-    _add_to_batch(readouts)
     now = 1 + index // c.batch
+    for s in targets:
+        _add_to_batch(s)
     if src.steps[i] >= now:
         return
-    _divide(neurons.pending, c.batch)
-    _divide(readouts.pending, c.batch)
-    if not c.adam:
-        _gradient_step(c, neurons.w, neurons.pending, eta)
-        _gradient_step(c, readouts.w, readouts.pending, eta)
-    else:
-        for _ in range(src.steps[i], now):
-            src.beta_power[i, 0] *= c.beta_1
-            src.beta_power[i, 1] *= c.beta_2
-            rate = eta * math.sqrt(1.0 - src.beta_power[i, 1]) / (1.0 - src.beta_power[i, 0])
-            _adam_step(c, neurons, rate)
-            _adam_step(c, readouts, rate)
-        _clip(c, neurons.w)
-        _clip(c, readouts.w)
+    for s in targets:
+        for p in range(len(s.w)):
+            s.pending[p] /= c.batch
+        if not c.adam:
+            _gradient_step(c, s.w, s.pending, eta)
+    for _ in range(src.steps[i], now if c.adam else 0):
+        src.beta_power[i, 0] *= c.beta_1
+        src.beta_power[i, 1] *= c.beta_2
+        rate = eta * math.sqrt(1.0 - src.beta_power[i, 1]) / (1.0 - src.beta_power[i, 0])
+        for s in targets:
+            _adam_step(c, s, rate)
+    if c.adam:
+        for s in targets:
+            _clip(c, s.w)
     src.steps[i] = now
 
 
@@ -138,12 +138,6 @@ def _add_to_batch(s):
     for p in range(len(s.g)):
         s.pending[p] += s.g[p]
         s.g[p] = 0.0
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _divide(g, batch):
-    for p in range(len(g)):
-        g[p] /= batch
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

@@ -47,7 +47,10 @@ class BsshslmEngine(MinibatchEngine):
         softmax: bool = False,
     ):
         super().__init__(c, weights, dtype, lr_out, softmax)
-        self.rule = _rule(c, arrival, dtype)._replace(softmax=softmax)
+        gain = 1.0 if arrival.regular else 1.0 - c.alpha
+        gain_out = 1.0 if arrival.regular_out else 1.0 - c.alpha_out
+        values = (c.alpha, c.alpha_out, gain, gain_out, c.v_th, c.v_min, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
+        self.rule = Rule(*(dtype(value) for value in values))._replace(softmax=softmax)
         self.divisor = c.W if arrival.average else 1  # of a gradient
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
@@ -58,17 +61,8 @@ class BsshslmEngine(MinibatchEngine):
         bsshslm.learn(self.c, self.rule, self.network(), Samples(*spikes, labels), distinct, results)
         return Response(results.window, results.counts)
 
-    def _update(
-        self, w: np.ndarray, g: np.ndarray, mask: np.ndarray, m: np.ndarray, v: np.ndarray, lr: float, n: int
-    ) -> float:
-        return super()._update(w, g, mask, m, v, lr, n * self.divisor)
-
-
-def _rule(c: Constants, arrival: Arrival, dtype: Any) -> Rule:
-    gain = 1.0 if arrival.regular else 1.0 - c.alpha
-    gain_out = 1.0 if arrival.regular_out else 1.0 - c.alpha_out
-    values = (c.alpha, c.alpha_out, gain, gain_out, c.v_th, c.v_min, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
-    return Rule(*(dtype(value) for value in values))
+    def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
+        return super()._update(arrays, lr, n * self.divisor)
 
 
 class Trajectory(NamedTuple):

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.learning_core.specs import FixedPoint
 from neurobench.kernels.eprop import chip
-from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
+from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Update
+from neurobench.kernels.eprop.forward import Samples
 from neurobench.kernels.eprop.records import Constants
 from neurobench.kernels.random import derive, key_of
 from neurobench.models.eprop.inputs import Spikes

@@ -95,10 +95,6 @@ def pooled(sensor: tuple[int, ...], pool: str) -> InputMap:
     return InputMap(cell.ravel().astype(np.int64), polarities * rows * columns, sensor, once=True)
 
 
-def input_map(sensor: tuple[int, ...], pool: str) -> InputMap:
-    return one_each(sensor) if pool == "none" else pooled(sensor, pool)
-
-
 def active_pixels() -> np.ndarray:
     """(N_ACTIVE,) int64 1156 p + 34 y + x, ascending."""
     active = np.zeros(SENSOR, bool)

@@ -32,14 +32,18 @@ class MinibatchEngine:
         self, c: Constants, weights: Weights, dtype: Any = np.float32, lr_out: float = 1.0, softmax: bool = False
     ):
         self.c, self.dtype, self.lr_out = c, dtype, lr_out
-        self.recurrent = _recurrent(weights.mask_rec)
+        source, target = np.nonzero(weights.mask_rec.T)
+        self.recurrent = Recurrent(np.searchsorted(source, np.arange(c.N + 1)), target)
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
         self.B = _filled(weights.feedback.T, dtype, COLUMNS)
         self.first, self.second = (forward.Matrices(*(np.zeros_like(w) for w in self.w)) for _ in range(2))
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
-        self.numbers = _numbers(c, dtype, softmax)
+        values = (c.alpha, c.alpha_out, c.v_th, c.height, 1 / c.width, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
+        numbers = [dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)]
+        plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
+        self.numbers = Numbers._make([*numbers, plain, softmax])
         self.grads: forward.Matrices | None = None
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
@@ -67,24 +71,22 @@ class MinibatchEngine:
         self.t += 1
         assert self.grads is not None
         total = 0.0
-        for w, g, mask, m, v, rate in zip(
-            self.w, self.grads, self.mask, self.first, self.second, (lr, lr, lr * self.lr_out), strict=True
-        ):
-            total += self._update(w, g, mask, m, v, rate, len(labels))
+        rates = (lr, lr, lr * self.lr_out)
+        for *arrays, rate in zip(self.w, self.grads, self.mask, self.first, self.second, rates, strict=True):
+            total += self._update(arrays, rate, len(labels))
         if not np.isfinite(total):
             raise Divergence(f"diverged at update {k}: a weight is not finite. Try a smaller model.lr.")
         return response
 
-    def _update(
-        self, w: np.ndarray, g: np.ndarray, mask: np.ndarray, m: np.ndarray, v: np.ndarray, lr: float, n: int
-    ) -> float:
+    def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
+        """arrays: the weights, their summed gradient over n samples, their mask, and Adam's two moments."""
         c, kind = self.c, self.dtype
         clip = kind(c.w_min), kind(c.w_max)
         if not c.adam:
-            return descend(w, g, mask, kind(lr / n), *clip)
+            return descend(*arrays[:3], kind(lr / n), *clip)
         lr *= np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)
         betas = kind(c.beta_1), kind(c.beta_2), kind(c.epsilon)
-        return adam(w, g, mask, m, v, AdamRule(kind(1 / n), kind(lr), *betas, *clip))
+        return adam(*arrays, AdamRule(kind(1 / n), kind(lr), *betas, *clip))
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         return self.gradients(spikes, np.full(n, NO_TARGET))
@@ -116,16 +118,3 @@ class MinibatchEngine:
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
     """Columns of 0 up to a multiple of `columns`."""
     return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))).astype(dtype))
-
-
-def _recurrent(mask: np.ndarray) -> Recurrent:
-    """mask (N, N) [target, source]."""
-    source, target = np.nonzero(mask.T)
-    return Recurrent(np.searchsorted(source, np.arange(len(mask) + 1)), target)
-
-
-def _numbers(c: Constants, dtype: Any, softmax: bool) -> Numbers:
-    values = (c.alpha, c.alpha_out, c.v_th, c.height, 1 / c.width, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
-    plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
-    numbers = [dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)]
-    return Numbers._make([*numbers, plain, softmax])

@@ -35,9 +35,9 @@ class State(NamedTuple):
 class Forward(NamedTuple):
     """What the pass back needs of the pass forward."""
 
-    psi: Tensor  # (T, G, N)
-    z: Tensor  # (T, G, N)
-    f: Tensor  # (T, G, N)
+    psi: Tensor  # (T, G, N), as z and f
+    z: Tensor
+    f: Tensor
     trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
 
 
@@ -90,15 +90,13 @@ class TorchMinibatchEngine(MinibatchEngine):
         zero = x.new_zeros(G, c.N)
         s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
         f, r = self._to_device(self.f[: c.N]).expand(G, c.N), zero
-        psis, zs, fs, traces = [], [], [], []
+        steps = []
         for t in range(c.T):
             r = c.alpha_out * r + s.z
             psi, s = _step(c, x[:, t] + s.z @ w_rec, s)
             f = c.kappa * f + (1 - c.kappa) * s.z
-            psis.append(psi)
-            zs.append(s.z)
-            fs.append(f)
-            traces.append(r)
+            steps.append((psi, s.z, f, r))
+        psis, zs, fs, traces = zip(*steps, strict=True)
         return Forward(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
 
     def _backward(self, passed: Forward, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

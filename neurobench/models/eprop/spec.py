@@ -44,8 +44,8 @@ class EpropRSNN(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
-    operations: ClassVar[str] = "neurobench.models.eprop.operations.operations"
-    tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.tutorial.tutorial_metrics"
+    operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
 
     engine: Literal["exact", "online", "minibatch"]
     hidden: Annotated[int, Bound(1, 100_000)]
@@ -137,10 +137,6 @@ class EpropRSNN(ModelSpec):
             yield "engine", f"updates at spikes, neuron={BSSHSLM} after samples: engine=minibatch"
         if self.cutoff != NO_CUTOFF:
             yield "cutoff", f"is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"
-
-    def on_cpu_alone(self, fixed_point: bool) -> bool:
-        """Streams of samples one after the other, a chip, and iaf_bsshslm_2020 do not compute on a GPU."""
-        return self.engine != "minibatch" or self.neuron == BSSHSLM or fixed_point
 
     def demand(self, task: Task) -> Demand:
         """Inputs (before pooling), recurrent neurons and readouts; the rule by which they learn."""

@@ -49,17 +49,21 @@ class ExactEngine:
 
     def __init__(self, c: Constants, weights: Weights):
         self.c, self.B = c, np.ascontiguousarray(weights.feedback, np.float64)
-        self.s = _neurons(c)
+        membranes = np.zeros(c.N), np.zeros(c.N), np.zeros(c.N, np.int64), np.zeros(c.N)
+        self.s = Neurons(*membranes, np.zeros(c.N), np.zeros(c.N, np.uint8), np.zeros(c.K), np.zeros(c.K))
         self.n, self.label, self.first = 0, NO_TARGET, -1.0  # first: learning rate ever
         self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
         self._remember(_synapses(weights))
 
     def _remember(self, synapses: Synapses) -> None:
         """What is remembered of synapses, of their sources, and of the past."""
-        c = self.c
+        c, S, rows = self.c, self.c.inputs + self.c.N, self.c.T + 4
         self.syn: Synapses | OnlineSynapses = synapses
-        self.src: Sources | OnlineSources = _sources(c)
-        self.past: Past | Sums = _past(c)
+        spikes = np.zeros((S, 2)), np.zeros(S), np.full(S, -1, np.int64), np.zeros(S, np.int64)
+        self.src: Sources | OnlineSources = Sources(*spikes, np.zeros(S), np.ones(S, np.int64), np.ones((S, 2)))
+        hidden = np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.N + 1)), np.zeros(rows, np.uint8)
+        errors = np.zeros((rows, c.K)), np.zeros(rows, np.uint8)
+        self.past: Past | Sums = Past(*hidden, *errors, np.zeros(rows))
         self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)
 
     def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False) -> Recorded:
@@ -186,21 +190,3 @@ def _synapses(weights: Weights) -> Synapses:
         **{name: np.zeros(P) for name in ("e_bar", "e_reg", "g", "eps", "pending", "m", "v")},
         **{f"{name}_out": np.zeros(out.shape) for name in ("g", "pending", "m", "v")},
     )
-
-
-def _sources(c: Constants) -> Sources:
-    S = c.inputs + c.N
-    spikes = np.zeros((S, 2)), np.zeros(S), np.full(S, -1, np.int64), np.zeros(S, np.int64)
-    return Sources(*spikes, np.zeros(S), np.ones(S, np.int64), np.ones((S, 2)))
-
-
-def _neurons(c: Constants) -> Neurons:
-    N, K = c.N, c.K
-    membranes = np.zeros(N), np.zeros(N), np.zeros(N, np.int64), np.zeros(N)
-    return Neurons(*membranes, np.zeros(N), np.zeros(N, np.uint8), np.zeros(K), np.zeros(K))
-
-
-def _past(c: Constants) -> Past:
-    rows = c.T + 4
-    hidden = np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.N + 1)), np.zeros(rows, np.uint8)
-    return Past(*hidden, np.zeros((rows, c.K)), np.zeros(rows, np.uint8), np.zeros(rows))

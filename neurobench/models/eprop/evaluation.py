@@ -1,4 +1,5 @@
-"""What a prediction costs: an accumulation for each synapse that a spike meets, a change for each moving potential.
+"""What NEST's tutorial prints of a run, and what a prediction costs: an accumulation for each synapse that a spike
+meets, a change for each moving potential.
 
 Two events of an input in one step are two spikes. A spike counts where it arrives, a step after it was fired; one of
 a sample's last step arrives nowhere, or in the next sample of a stream. Readouts have a membrane and no threshold.
@@ -14,18 +15,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.data.dataset import Splits
 from neurobench.kernels.eprop.forward import Samples, Tally, count
 from neurobench.kernels.eprop.stream import delay
 from neurobench.metrics.operations import Operations, Population, synapses
 from neurobench.models.eprop.bsshslm import BsshslmEngine, simulate
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes
-from neurobench.models.eprop.learner import EpropLearner
+from neurobench.models.eprop.learner import EpropLearner, sums
 from neurobench.models.eprop.minibatch import MinibatchEngine
-from neurobench.models.eprop.network import NO_TARGET, Engine, Matrices
+from neurobench.models.eprop.network import NO_TARGET, Engine, Matrices, Response
 from neurobench.models.eprop.stream import ExactEngine
+from neurobench.models.learner import TrainingRecord
 
+ITERATIONS = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200)  # of which the tutorial prints loss and error
 _AT_ONCE = 20  # samples of a stream that are recorded: bounds memory
+
+
+def tutorial_metrics(learner: EpropLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
+    """In the test phase the stream goes on, with targets, at learning rate 0. A source that is silent when the test
+    begins still applies its last gradient, to which errors on the test's first targets can belong."""
+    metrics = {}
+    courses = zip(record.updates.get("loss", []), record.updates.get("accuracy", []), strict=True)
+    for number, (loss, accuracy) in enumerate(courses, 1):
+        if number in ITERATIONS:
+            metrics[f"loss_iteration_{number}"] = loss
+            metrics[f"error_iteration_{number}"] = 1.0 - accuracy
+    if learner.before_pending is not None:
+        x, y = splits.test.batch(slice(None))
+        stream, labels = learner.before_pending.copy(), y.numpy()
+        tested = sums(Response(*stream.learn(learner.encode(x), labels, 0.0)[:2]), labels).named()
+        metrics["nest_test_loss"] = tested["loss"] / len(y)
+        metrics["nest_test_error"] = 1.0 - tested["correct"] / len(y)
+    return metrics
 
 
 class Traffic(NamedTuple):
@@ -54,27 +76,19 @@ def operations(learner: EpropLearner, x: Any) -> Operations:
 def of_engine(engine: Engine, spikes: Spikes, n: int) -> Operations:
     """Of n samples, predicted from the engine's state."""
     traffic, held, steps = count_traffic(engine, spikes, n), memory(engine), n * engine.c.T
-    w_in, w_rec, w_out = (torch.from_numpy(np.ascontiguousarray(w)) for w in held.weights)
-    inputs, recurrent = torch.from_numpy(traffic.inputs), torch.from_numpy(traffic.recurrent)
-    return Operations(
-        samples=n,
-        steps=steps,
-        connections=[
-            synapses("input", w_in, inputs, steps, spikes=True),
-            synapses("recurrent", w_rec, recurrent, steps, spikes=True),
-            synapses("readout", w_out, recurrent, steps, spikes=True),
-        ],
-        populations=[
-            Population("hidden", traffic.fired, steps * engine.c.N, traffic.membranes),
-            Population("readout", 0, 0, traffic.readouts),
-        ],
-        parameters=_tensors(held.parameters),
-        buffers=_tensors(held.buffers),
+    arrivals = traffic.inputs, traffic.recurrent, traffic.recurrent
+    kinds = zip(("input", "recurrent", "readout"), held.weights, arrivals, strict=True)
+    connections = [synapses(name, _tensor(w), _tensor(arrived), steps, spikes=True) for name, w, arrived in kinds]
+    hidden = Population("hidden", traffic.fired, steps * engine.c.N, traffic.membranes)
+    populations = [hidden, Population("readout", 0, 0, traffic.readouts)]
+    parameters, buffers = (
+        {name: _tensor(array) for name, array in arrays.items()} for arrays in (held.parameters, held.buffers)
     )
+    return Operations(n, steps, connections, populations, parameters, buffers)
 
 
-def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))
 
 
 @singledispatch
