@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop.neuron import neuron_step
-from neurobench.kernels.eprop.records import Constants, Neurons, Past, Sources, Synapses
+from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
+from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
-from neurobench.kernels.eprop.stream import clear, deliver, learning_signal, readout_step, record_step
+from neurobench.kernels.eprop.simd import copy
 from neurobench.kernels.eprop.variants import replay_variant, update
-
-NONE = -1
 
 
 class Network(NamedTuple):
@@ -31,14 +29,13 @@ class Network(NamedTuple):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
-    """Steps of the stream (`stream.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
+    """Steps of the stream (`records.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
     to k0 + G - 1, rec the recorded steps."""
     c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
     for n in range(steps.n0, steps.n1):
-        row = n - _base(c, n)
+        row = n % c.T + 2  # of step n in `past`
         past.taught[row - 2] = learning_signal(s.error, net.B, past.L[row - 2])
-        clear(x)
-        clear(y)
+        x[:], y[:] = 0.0, 0.0
         _arrivals(net, learning, steps, n, x, y)
         sample = (n - 2) // c.T - steps.k0
         for j in range(c.N):
@@ -53,15 +50,10 @@ def run(net, learning, steps, window, counts, rec):
         if n < rec.until:
             record_step(s, past.psi_reg[row, :, 0], past.L[row - 2], rec, n - steps.n0)
         if (n + 1) % c.T == 0:
-            if not learning.frozen:
-                _catch_up(net, learning, n)
+            for i in range(0 if learning.frozen else len(net.src.last)):
+                if net.src.last[i] != NONE:
+                    _replay_to(net, learning, i, n)
             _shift(past, c.T)
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _base(c, n):
-    """The step of row 0 of `Past`."""
-    return n // c.T * c.T - 2
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -106,7 +98,7 @@ def _arrive(net, learning, i, n):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _replay_to(net, learning, i, n):
     """Replay source i's steps up to n - 2, or to the cutoff."""
-    src, base = net.src, _base(net.c, n)
+    src, base = net.src, n // net.c.T * net.c.T - 2
     end = min(n - 2, src.last[i] - 2 + net.c.cutoff) + 1
     begin = src.done[i]
     if begin < end:
@@ -129,21 +121,14 @@ def _decay(c, syn, src, i, steps):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _catch_up(net, learning, n):
-    """Replay every source up to step n - 2, so that older steps need not be kept. The sums go on in their order."""
-    for i in range(len(net.src.last)):
-        if net.src.last[i] != NONE:
-            _replay_to(net, learning, i, n)
-
-
-@njit(cache=True, error_model="numpy")
 def _shift(past, T):
     """The last two steps of a block become the first two of the next."""
-    for part in (past.L, past.E):
-        part[:2] = part[T : T + 2]
-    for part in (past.taught, past.erring):
-        part[:2] = part[T : T + 2]
-    past.psi_reg[:2] = past.psi_reg[T : T + 2]
+    for row in range(2):
+        copy(past.L[row + T], past.L[row])
+        copy(past.E[row + T], past.E[row])
+        past.taught[row], past.erring[row] = past.taught[row + T], past.erring[row + T]
+        for j in range(past.psi_reg.shape[1]):
+            copy(past.psi_reg[row + T, j], past.psi_reg[row, j])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

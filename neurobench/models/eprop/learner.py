@@ -14,7 +14,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.learning_core.specs import LearningCore
 from neurobench.kernels.random import derive
 from neurobench.models.common.training import FACTORS
-from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine
+from neurobench.models.eprop.bsshslm import BsshslmEngine
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes, one_each, pooled
 from neurobench.models.eprop.minibatch import MinibatchEngine
@@ -47,7 +47,7 @@ class EpropLearner:
             )
         self.engine = self._open_engine(core, device)
         self.before_pending: ExactEngine | None = None  # the stream as `finalize` found it
-        nonzero = (np.nonzero(w) for w in self.initial[:3])
+        nonzero = (np.nonzero(w) for w in self.initial[:3])  # targets, sources
         self.recorded = [tuple(index[: spec.record_weights] for index in indices) for indices in nonzero]
         self.warned = False
         self._warn(core, device)
@@ -57,22 +57,15 @@ class EpropLearner:
         spec, c, weights = self.spec, self.c, self.initial
         if core.fixed_point is not None:
             return ChipEngine(c, core.fixed_point, weights, self.seeds.training)
-        if spec.engine == "exact":
-            return ExactEngine(c, weights)
-        if spec.engine == "online":
-            return OnlineEngine(c, weights)
-        softmax = spec.error == "softmax"
         if spec.neuron == BSSHSLM:
-            arrival = Arrival(spec.regular_spike_arrival, spec.regular_spike_arrival_out, spec.average_gradient)
-            return BsshslmEngine(c, weights, arrival, lr_out=spec.lr_out, softmax=softmax)
-        if device.type != "cpu":
-            return TorchMinibatchEngine(c, weights, device, lr_out=spec.lr_out, softmax=softmax)
-        return MinibatchEngine(c, weights, lr_out=spec.lr_out, softmax=softmax)
+            return BsshslmEngine(c, weights)
+        if spec.engine == "minibatch" and device.type != "cpu":
+            return TorchMinibatchEngine(c, weights, device)
+        return {"exact": ExactEngine, "online": OnlineEngine, "minibatch": MinibatchEngine}[spec.engine](c, weights)
 
     def _warn(self, core: LearningCore, device: torch.device) -> None:
         """Of what a user may not expect of this device and core."""
-        cpu_only = self.spec.engine != "minibatch" or self.spec.neuron == BSSHSLM or core.fixed_point is not None
-        if device.type != "cpu" and cpu_only:
+        if device.type != "cpu" and not isinstance(self.engine, TorchMinibatchEngine):
             warnings.warn(f"engine={self.spec.engine} of this neuron and core computes on the CPU alone", stacklevel=2)
         if core.pool != "none":
             pixels = self.spec.demand(self.task).inputs

@@ -21,20 +21,22 @@ Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]  # W_in (N, I), W_rec (N, N
 
 def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
     """NEST's propagators, exp(-dt / tau) with dt = 1 ms. The order of operations of c_reg is the tutorial's."""
+    same: dict[str, Any] = {name: getattr(spec, name) for name in ("refractory_input", "cutoff", "each_step", "batch")}
+    reals = ("v_th", "v_reset", "tau_m", "kappa", "kappa_reg", "w_min", "w_max", "beta_1", "beta_2", "epsilon")
+    same |= {name: float(getattr(spec, name)) for name in reals}
+    alpha, alpha_out = math.exp(-1.0 / spec.tau_m), math.exp(-1.0 / spec.tau_out)
     adapts = spec.neuron.endswith("_adapt")
-    alike = ("v_th", "v_reset", "tau_m", "kappa", "kappa_reg", "w_min", "w_max", "beta_1", "beta_2", "epsilon")
     return Constants(
         T=spec.steps,
         W=spec.window,
         inputs=inputs,
         N=spec.hidden,
         K=classes,
-        alpha=math.exp(-1.0 / spec.tau_m),
-        alpha_out=math.exp(-1.0 / spec.tau_out),
+        alpha=alpha,
+        alpha_out=alpha_out,
         v_min=-math.inf if spec.v_min is None else float(spec.v_min),
         refractory=spec.t_ref,
         hard_reset=spec.neuron.startswith("psc_delta"),
-        refractory_input=spec.refractory_input,
         adapt_beta=float(spec.adapt_beta) if adapts else 0.0,
         rho=math.exp(-1.0 / spec.adapt_tau) if adapts else 0.0,
         surrogate=SURROGATES.index(spec.surrogate),
@@ -42,11 +44,13 @@ def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
         width=float(spec.surrogate_width),
         c_reg=spec.c_reg / spec.steps / trace_scale(spec) ** 2,
         f_target=spec.f_target / 1000.0,
-        cutoff=spec.cutoff,
-        each_step=spec.each_step,
         adam=spec.optimizer == "adam",
-        batch=spec.batch,
-        **{name: float(getattr(spec, name)) for name in alike},
+        lr_out=float(spec.lr_out),
+        softmax=spec.error == "softmax",
+        gain=1.0 if spec.regular_spike_arrival else 1.0 - alpha,
+        gain_out=1.0 if spec.regular_spike_arrival_out else 1.0 - alpha_out,
+        average=spec.average_gradient,
+        **same,
     )
 
 
