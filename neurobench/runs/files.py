@@ -25,7 +25,7 @@ RECORD: Kinds = {"status": str}
 RECORD_MAY: Kinds = {
     "schema": int, "created": str, "started": str, "finished": str, "updated": str, "error": str, "config_hash": str,
     "setting_hash": str, "commit": (str, type(None)), "host": str, "device": str, "threads": int, "pid": int,
-    "seeds": dict, "data": dict,
+    "seeds": dict, "data": dict, "own_code": dict,
 }  # fmt: skip
 RESULT: Kinds = {
     "name": str, "scale": str, "seed": int, "metrics": dict, "intervals": dict, "undefined": dict, "seconds": dict,
