@@ -1,3 +1,3 @@
 """A declarative experiment runner for classifiers that are computed in unusual ways."""
 
-__version__ = "0.1.0"
+from neurobench.version import __version__ as __version__

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurobench.runs.store import default_outputs
+from neurobench.storage.store import default_outputs
 
 
 def verb_parser(

@@ -19,8 +19,8 @@ from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
-from neurobench.runs.files import printable
-from neurobench.runs.store import Entry, read_index
+from neurobench.storage.files import printable
+from neurobench.storage.store import Entry, read_index
 
 
 def list_command(words: list[str]) -> int:

@@ -95,9 +95,9 @@ def job(config: DictConfig) -> None:
 
     from neurobench.cli.runs import print_result
     from neurobench.experiment.plan import parse
-    from neurobench.runs.atomic import write_json
-    from neurobench.runs.folder import RunFolder
-    from neurobench.sweep.work import attempt
+    from neurobench.storage.atomic import write_json
+    from neurobench.storage.folder import RunFolder
+    from neurobench.sweeps.work import attempt
 
     console, context = Console(markup=False), HydraConfig.get()
     overrides = list(context.overrides.task)
@@ -116,10 +116,10 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
-    from neurobench.sweep.launch import new_sweep_folder
-    from neurobench.sweep.plan import combinations
-    from neurobench.sweep.progress import exit_code, print_outcome
-    from neurobench.sweep.work import LOST
+    from neurobench.sweeps.launch import new_sweep_folder
+    from neurobench.sweeps.plan import combinations
+    from neurobench.sweeps.progress import exit_code, print_outcome
+    from neurobench.sweeps.work import LOST
 
     if not any(word.startswith("resume=") for word in overrides):
         overrides = [*overrides, "resume=true"]

@@ -19,10 +19,10 @@ from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import Difference, RunFolder, differences
-from neurobench.runs.store import find_run
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.store import find_run
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
 TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}

@@ -20,13 +20,13 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
-from neurobench.runs.provenance import cores
-from neurobench.sweep.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
-from neurobench.sweep.plan import Job, jobs_of
-from neurobench.sweep.progress import StatusTable, counts, exit_code, print_outcome, styled
+from neurobench.storage.provenance import cores
+from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
+from neurobench.sweeps.plan import Job, jobs_of
+from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
 
 if TYPE_CHECKING:
-    from neurobench.sweep.tune import Space
+    from neurobench.sweeps.tune import Space
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
@@ -143,7 +143,7 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
-    from neurobench.sweep import tune
+    from neurobench.sweeps import tune
 
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))])
     name = f"{Path(args.space).stem}-{space.identity}"
@@ -182,7 +182,7 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
     console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
     if complete:
-        from neurobench.sweep.tune import value_of
+        from neurobench.sweeps.tune import value_of
 
         best = [override_of(key, value_of(space.space[key], v)) for key, v in complete[0].params.items()]
         console.print(shlex.join(["neurobench", "run", *space.overrides, *best]), highlight=False, soft_wrap=True)

@@ -22,9 +22,9 @@ from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
-from neurobench.runs.folder import RunFolder, choosing
-from neurobench.runs.provenance import forget_peak, provenance
-from neurobench.runs.store import same_setting
+from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.provenance import forget_peak, provenance
+from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch

@@ -24,8 +24,8 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
-from neurobench.runs.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
+from neurobench.storage.folder import RunFolder
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from neurobench.metrics.statistics import means
-from neurobench.runs.provenance import command
+from neurobench.storage.provenance import command
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from neurobench.experiment.build import energies
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import energy_sources, with_joules
-from neurobench.runs.provenance import peak_mb
+from neurobench.storage.provenance import peak_mb
 
 
 class Outcome(NamedTuple):

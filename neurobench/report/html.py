@@ -11,13 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from neurobench import __version__
 from neurobench.metrics.catalog import metric
 from neurobench.report.published import Tables
 from neurobench.report.table import join
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import Entry
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import Entry
+from neurobench.version import __version__
 
 RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
 MIME = {".png": "image/png", ".gif": "image/gif"}

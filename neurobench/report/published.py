@@ -18,12 +18,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from platformdirs import user_cache_path
 
-from neurobench import __version__
 from neurobench.config.compose import Composer, choices, composer
 from neurobench.config.schema import Row
 from neurobench.config.targets import config_packages
 from neurobench.experiment.plan import parse
-from neurobench.runs.atomic import write_json
+from neurobench.storage.atomic import write_json
+from neurobench.version import __version__
 
 HASHING = (
     "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",

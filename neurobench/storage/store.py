@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
 
 INDEX_SCHEMA = 2
 # Of run.json: what lists, tables and the report show. All else is read from the folder where it is wanted.

@@ -21,9 +21,9 @@ from rich.live import Live
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import import_extra
-from neurobench.sweep.plan import Job
-from neurobench.sweep.progress import StatusTable, print_line
-from neurobench.sweep.work import LOST, Report, Task, stop_file, warm, work, work_locally
+from neurobench.sweeps.plan import Job
+from neurobench.sweeps.progress import StatusTable, print_line
+from neurobench.sweeps.work import LOST, Report, Task, stop_file, warm, work, work_locally
 
 Outcome = tuple[Task, Report]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]

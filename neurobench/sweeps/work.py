@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
-from neurobench.runs.atomic import write_json
-from neurobench.runs.folder import InUse
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import InUse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from neurobench.experiment.callbacks import Callback
     from neurobench.experiment.plan import Plan
-    from neurobench.runs.folder import RunFolder
+    from neurobench.storage.folder import RunFolder
 
 LOST = "the process ended without a word (killed, or out of memory)"
 Report = dict[str, Any]  # what is known of a job: status, folder, epoch, seconds, error, ...

@@ -20,9 +20,9 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.overrides import sweep_fault, too_many, values_of
 from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import runs_named
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import runs_named
 
 State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from neurobench.sweep.plan import Job
-from neurobench.sweep.work import Report, Task
+from neurobench.sweeps.plan import Job
+from neurobench.sweeps.work import Report, Task
 
 # Status -> its colour, and its place in the live table.
 STYLES = {

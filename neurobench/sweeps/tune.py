@@ -31,7 +31,7 @@ from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.catalog import larger_is_better
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.folder import RunFolder
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
