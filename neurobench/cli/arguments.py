@@ -20,7 +20,8 @@ def verb_parser(
     """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
     parser = argparse.ArgumentParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
-        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
+        meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
+        parser.add_argument(name, help=f"{meant}; the newest finished one where the verb needs that")
     if json:
         parser.add_argument("--json", action="store_true", help=f"{json} for programs")
     if config_dir:

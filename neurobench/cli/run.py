@@ -69,7 +69,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
         composed = compose(overrides)
     other = altered(overrides, config_dir)
     try:
-        plan = parse(composed)
+        plan = parse(composed, overrides)
     except ConfigError as error:
         raise ConfigError([other, error.faults[0]] if other else error.faults) from None
     if other:
@@ -101,7 +101,7 @@ def job(config: DictConfig) -> None:
 
     console, context = Console(markup=False), HydraConfig.get()
     overrides = list(context.overrides.task)
-    report = attempt(lambda: parse(keep_texts(config, overrides)), console)
+    report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
     if report["status"] == "finished":
         print_result(RunFolder(Path(report["folder"])), console, brief=True)

@@ -22,7 +22,7 @@ from neurobench.metrics.catalog import printed, printed_change
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import Difference, RunFolder, differences
-from neurobench.storage.store import find_run
+from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
 TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
@@ -31,7 +31,7 @@ SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by
 
 def show_command(words: list[str]) -> int:
     """What a run was and what resulted; `--predict` uses its checkpoint."""
-    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="configuration hash, record and result")
+    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="what it was, record and result")
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
@@ -43,7 +43,8 @@ def show_command(words: list[str]) -> int:
     elif args.json:
         parts = {"record": _sound(folder.record), "result": _sound(folder.result), "epochs": _sound(folder.metrics)}
         damage = {"damage": folder.damage()} if folder.damage() else {}
-        print(json.dumps({"folder": str(folder.path), **damage, **parts}, indent=2))
+        row = summary(folder.label, folder.status, parts["record"] or {}, parts["result"])
+        print(json.dumps({"folder": str(folder.path), **row, **damage, **parts}, indent=2))
     else:
         _show(folder)
     return FINE
@@ -149,7 +150,7 @@ def compare_command(words: list[str]) -> int:
     """In what two runs differ, and in what their figures do."""
     parser = verb_parser("compare", compare_command.__doc__, runs=("a", "b"), json="the differences")
     args = parser.parse_args(words)
-    a, b = (find_run(args.outputs, reference) for reference in (args.a, args.b))
+    a, b = (find_run(args.outputs, reference, finished=True) for reference in (args.a, args.b))
     sections = differences(a, b)
     if args.json:
         plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}

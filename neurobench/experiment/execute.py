@@ -106,7 +106,8 @@ def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
 def _new_folder(plan: Plan) -> RunFolder:
     text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
     folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
-    folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
+    hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
+    folder.update(status="running", **hashes, **plan.choices)
     return folder
 
 

@@ -56,7 +56,7 @@ def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
-        return parse(config, record.get("setting_hash"))
+        return parse(config, record.get("overrides", ()), record.get("setting_hash"))
     except ConfigError:
         if record.get("schema", 0) >= SCHEMA:
             raise

@@ -147,7 +147,9 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Co
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
     sweep = new_sweep_folder(outputs).absolute()
     to_run = [(job.number, job.plan) for job in jobs if job.plan is not None and job.state in TO_RUN]
-    tasks = {number: Task(number, plan.config, plan.setting_hash, str(sweep)) for number, plan in to_run}
+    tasks = {
+        number: Task(number, plan.config, plan.overrides, plan.setting_hash, str(sweep)) for number, plan in to_run
+    }
     table = StatusTable(jobs, tasks)
     if not tasks:
         return table

@@ -101,7 +101,7 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     for number, (words, config) in enumerate(combinations(overrides, compose)):
         try:
-            plan = parse(config)
+            plan = parse(config, words)
         except ConfigError as error:
             jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
             continue

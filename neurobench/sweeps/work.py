@@ -33,6 +33,7 @@ class Task:
 
     number: int
     config: dict[str, Any]  # resolved
+    overrides: tuple[str, ...]  # that it was composed from
     setting_hash: str
     sweep: str  # folder of the sweep, which the worker shares with the process that waits
 
@@ -111,7 +112,8 @@ def work(task: Task) -> Report:
     begun = time.perf_counter()
     with task.log.open("a") as file:
         console = Console(markup=False, file=file, width=120)
-        report = attempt(lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(), console, [reporter])
+        config = OmegaConf.create(task.config)
+        report = attempt(lambda: parse(config, task.overrides, task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
     return reporter.report
 
