@@ -13,7 +13,8 @@ FLOORS = [
     {"models"},
     {"experiment"},
     {"sweeps", "report"},
-    {"cli"},
+    {"cli", "api"},
+    {"examples"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED = {"learner", "common"}  # among models

@@ -9,23 +9,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import altered, before_composing, composer, explain, keep_texts, read, searchpath
-from neurobench.config.errors import FINE, ConfigError
+from neurobench.config.compose import before_composing, composer, keep_texts, searchpath
+from neurobench.config.errors import FINE
 from neurobench.config.overrides import override_of, parse_word
+from neurobench.experiment.request import accepted, plan_of, refusal
 
 
 def run_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
-    overrides = [*read(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
-    _refuse_ignored(overrides)
+    overrides = [*accepted(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
     try:
         if args.questions:
             hydra_app(overrides, args.config_dir, args.questions)
@@ -34,13 +33,7 @@ def run_command(words: list[str]) -> int:
         else:
             _run_one(overrides, args.config_dir)
     except (HydraException, OmegaConfBaseException) as error:
-        from neurobench.experiment.plan import faults_of
-
-        # All the reasons why they do not compose, and what else is wrong with what does.
-        faults, config = explain(overrides, args.config_dir, args.multirun)
-        if config is not None:
-            faults += [fault for fault in faults_of(config) if fault not in faults]
-        raise ConfigError(faults or [str(error).splitlines()[0]]) from None
+        raise refusal(error, overrides, args.config_dir, args.multirun) from None
     return FINE
 
 
@@ -60,18 +53,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
     from neurobench.cli.runs import print_result
     from neurobench.experiment.execute import execute
-    from neurobench.experiment.plan import parse
 
-    with composer(config_dir) as compose:
-        swept = [word for word in overrides if OverridesParser.create().parse_override(word).is_sweep_override()]
-        if swept:
-            raise HydraException(f"{swept[0]} has several values")
-        composed = compose(overrides)
-    other = altered(overrides, config_dir)
-    try:
-        plan = parse(composed, overrides)
-    except ConfigError as error:
-        raise ConfigError([other, error.faults[0]] if other else error.faults) from None
+    plan, other = plan_of(overrides, config_dir)
     if other:
         print(f"note: {other}", file=sys.stderr)
     console = Console(markup=False)
@@ -138,11 +121,3 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
     print_outcome(Console(markup=False), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
     return exit_code([report["status"] for report in by_number])
-
-
-def _refuse_ignored(overrides: Sequence[str]) -> None:
-    """Hydra takes hydra.launcher=joblib (a dot) and then ignores it."""
-    ignored = [word for word in overrides if word.lstrip("+").startswith(("hydra.launcher=", "hydra.sweeper="))]
-    faults = [f"{word} would be ignored: a launcher is a group. Write {word.replace('.', '/', 1)}." for word in ignored]
-    if faults:
-        raise ConfigError(faults)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
+from neurobench.report.summary import headline, merits, pictures, remarks
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import Difference, RunFolder, differences
@@ -111,39 +112,16 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
     are. `brief`: the accuracy alone."""
     result = folder.result()
     assert result is not None
-    metrics, data = result["metrics"], result["data"]
-    low, high = result["intervals"]["test_accuracy"]
-    figure = f"{metrics['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
-    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
-    line = f"test accuracy {figure} on {data['evaluated_on']}, {data['n_test']} samples{note}"
-    console.print(line, style="bold", highlight=False, soft_wrap=True)
+    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
     if brief:
         return
-    rows = {}
-    for name, value in metrics.items():
-        # Without time a sample is one step, and a figure per step says nothing new.
-        repeats = name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step"))
-        if name != "test_accuracy" and not repeats:
-            rows[name.replace("_", " ")] = printed(name, value, digits=6)
-    console.print(_table(rows))
-    for line in _remarks(result):
+    console.print(_table(merits(result)))
+    for line in remarks(result):
         console.print(line, highlight=False, soft_wrap=True)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
+    figures = [path.name for path in pictures(folder.path)]
     console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
-
-
-def _remarks(result: dict[str, Any]) -> Iterator[str]:
-    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
-    for name, costs in result.get("device_costs", {}).items():
-        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
-        yield f"device {name}: {figures}"
-    for name, source in result.get("energy_source", {}).items():
-        yield f"joules of {name}: {source}"
-    yield from result.get("warnings", ())
-    for name, reason in result["undefined"].items():
-        yield f"no {name.replace('_', ' ')}: {reason}"
 
 
 def compare_command(words: list[str]) -> int:

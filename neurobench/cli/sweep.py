@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
-from neurobench.storage.provenance import cores
 from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweeps.plan import Job, jobs_of
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -38,12 +36,8 @@ EXAMPLES = """examples:
 def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
-    jobs = jobs_of([word for word in args.overrides if not word.startswith("resume=")], args.config_dir)
-    if args.launcher == "slurm" and not shutil.which("srun"):
-        raise UserError(
-            "--launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
-            "take --launcher local, submitit-local or ray."
-        )
+    jobs = jobs_of(args.overrides, args.config_dir)
+    settings = Settings(args.launcher, args.workers, args.fail_fast, _options(args.options))
     console = Console(markup=False)
     if args.dry_run:
         if args.json:
@@ -51,13 +45,7 @@ def sweep_command(words: list[str]) -> int:
         else:
             _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers {args.workers}: give a number of jobs at once, at least 1")
-    threads = max((job.plan.run.threads for job in jobs if job.plan and job.state in TO_RUN), default=1)
-    workers = args.workers or max(1, cores() // threads)
-    settings = Settings(args.launcher, workers, args.fail_fast, _options(args.options))
-    outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
-    table = run_jobs(jobs, settings, outputs, Console(markup=False, stderr=True) if args.json else console)
+    table = run_jobs(jobs, settings, Console(markup=False, stderr=True) if args.json else console)
     return _print_reports(table, console, args.json)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -52,7 +52,7 @@ class Plan:
     config: Plain
     config_hash: str  # of what is computed
     setting_hash: str  # the same without the seed: repetitions share it
-    overrides: tuple[str, ...] = ()  # the words that it was composed from, as far as they are known
+    overrides: tuple[str, ...] = field(default=(), compare=False)  # the words that it was composed from, where known
 
     @property
     def start_from(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from rich.live import Live
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import import_extra
+from neurobench.storage.provenance import cores
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, print_line
 from neurobench.sweeps.work import LOST, Report, Task, stop_file, warm, work, work_locally
@@ -133,9 +135,21 @@ class Settings:
     """How the jobs of a sweep are run."""
 
     launcher: str = "local"
-    workers: int = 1
+    workers: int | None = None  # jobs at once; None: as many as cores / threads
     fail_fast: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
+
+    def __post_init__(self) -> None:
+        """Raises UserError."""
+        if self.launcher not in LAUNCHERS:
+            raise UserError(f"launcher {self.launcher}: there is no such launcher; there is {', '.join(LAUNCHERS)}")
+        if self.launcher == "slurm" and not shutil.which("srun"):
+            raise UserError(
+                "launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
+                "take the launcher local, submitit-local or ray."
+            )
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
 
 
 def new_sweep_folder(outputs: Path) -> Path:
@@ -143,8 +157,9 @@ def new_sweep_folder(outputs: Path) -> Path:
     return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Console) -> StatusTable:
+def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
+    outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     sweep = new_sweep_folder(outputs).absolute()
     to_run = [(job.number, job.plan) for job in jobs if job.plan is not None and job.state in TO_RUN]
     tasks = {
@@ -155,10 +170,11 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Co
         return table
     sweep.mkdir(parents=True)
     threads = max(int(task.config["threads"]) for task in tasks.values())
+    workers = settings.workers or max(1, cores() // threads)
     by_number = {job.number: job for job in jobs}
     launch = LAUNCHERS[settings.launcher]
     with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
-        for task, report in launch(list(tasks.values()), settings.workers, threads, settings.options):
+        for task, report in launch(list(tasks.values()), workers, threads, settings.options):
             table.reports[task.number] = report
             if not console.is_terminal:
                 print_line(console, by_number[task.number], report, len(table.reports), len(tasks))

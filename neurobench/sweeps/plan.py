@@ -48,8 +48,11 @@ class Job:
 
 
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
-    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
-    overrides = read(overrides, config_dir)
+    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes.
+
+    A sweep always resumes: what they say of that is left out.
+    """
+    overrides = read([word for word in overrides if not word.startswith("resume=")], config_dir)
     try:
         with composer(config_dir) as compose:
             return _jobs(overrides, compose)

@@ -95,7 +95,8 @@ def print_line(console: Console, job: Job, report: Report, done: int, total: int
     accuracy = report.get("test_accuracy")
     figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
     seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
-    console.print(f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}", highlight=False, markup=False)
+    line = f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:

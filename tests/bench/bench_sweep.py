@@ -68,9 +68,7 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
             execute(job.plan, quiet)
         direct = time.perf_counter() - begun
         begun = time.perf_counter()
-        run_jobs(
-            jobs_of([*words, f"outputs={folder}/sweep{turn}"]), Settings(workers=1), folder / f"sweep{turn}", quiet
-        )
+        run_jobs(jobs_of([*words, f"outputs={folder}/sweep{turn}"]), Settings(workers=1), quiet)
         swept = time.perf_counter() - begun
         if turn >= 0:
             ratios.append(swept / direct - 1)
