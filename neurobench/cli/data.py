@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
+from neurobench.config.overrides import override_of
 from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
 
 
@@ -26,15 +28,20 @@ def data_command(words: list[str]) -> int:
         print(bundled_folder(args.name))
     elif args.action == "fetch":
         root = fetch(args.name, args.root)
-        print(f"fetched; use it with: neurobench run dataset={args.name} dataset.root={root}")
+        print(f"fetched; use it with: {_command(args.name, root)}")
     elif args.action == "emulate":
         from neurobench.data.camera.recordings import write
 
         folder, n = write(args.root, args.train, args.test, args.camera_seed)
-        print(f"{n} emulated recordings in {folder}; use them with: dataset=nmnist dataset.root={args.root}")
+        print(f"{n} emulated recordings in {folder}; use them with: {_command('nmnist', args.root)}")
     else:
         _camera(args.of, args.fitted_to, args.figure)
     return FINE
+
+
+def _command(dataset: str, root: Any) -> str:
+    """A run of that data set, as a shell takes it."""
+    return shlex.join(["neurobench", "run", f"dataset={dataset}", override_of("dataset.root", str(root))])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,9 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import before_composing, composer, keep_texts, searchpath
+from neurobench.config.compose import before_composing, composer, searchpath
 from neurobench.config.errors import FINE
-from neurobench.config.overrides import override_of, parse_word
+from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
 
 
@@ -108,7 +108,9 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
         overrides = [*overrides, "resume=true"]
     # Composed here first: what a file does to Hydra's own section is refused before Hydra acts on it.
     with composer(config_dir) as compose:
-        jobs = [(words, str(config.outputs)) for words, config in combinations(overrides, compose)]
+        composed = list(combinations(overrides, compose))
+    jobs = [(words, str(config.outputs)) for words, config in composed]
+    overrides = quote_texts(composed[0][1], overrides)
     named = [parse_word(word) for word in overrides if word.startswith("hydra.sweep.dir=")]
     given = str(named[0].value()) if named and named[0] else None
     folder = Path(given) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))

@@ -19,8 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError, did_you_mean
 from neurobench.config.hydra_section import hydra_faults, is_hydra
-from neurobench.config.overrides import override_of, parse_word, read_words, sweep_fault, values_of
-from neurobench.config.sections import takes_text, unknown_key
+from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
+from neurobench.config.sections import unknown_key
 from neurobench.config.targets import config_packages
 
 GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
@@ -126,19 +126,6 @@ def set_value(config: DictConfig, word: str) -> None:
     override = OverridesParser.create().parse_override(word)
     OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
     keep_texts(config, [word])
-
-
-def keep_texts(config: DictConfig, words: Sequence[str]) -> DictConfig:
-    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs.
-    Returns the configuration."""
-    for word in words:
-        override = parse_word(word)
-        if override is None or override.is_delete() or type(override.value()) not in (int, float, bool):
-            continue
-        key, _, typed = word.lstrip("+").partition("=")
-        if takes_text(config, key, override.value()):
-            OmegaConf.update(config, key, typed)
-    return config
 
 
 def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:

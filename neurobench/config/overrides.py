@@ -13,8 +13,10 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString, RangeSweep
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import ConfigError
+from neurobench.config.sections import takes_text
 
 MOST_RUNS = 100_000  # of one sweep: a plan takes some 20 KB and 20 ms
 NULLABLE = ("logger", "experiment")  # groups of which none may be chosen
@@ -93,6 +95,36 @@ def values_of(override: Override) -> Iterator[str]:
     else:
         values = override.sweep_string_iterator()
     return (f"{override.get_key_element()}={value}" for value in values)
+
+
+def keep_texts(config: DictConfig, words: Sequence[str]) -> DictConfig:
+    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs.
+    Returns the configuration."""
+    for word in words:
+        key, _, typed = word.lstrip("+").partition("=")
+        if _is_text(config, word):
+            OmegaConf.update(config, key, typed)
+    return config
+
+
+def quote_texts(config: DictConfig, words: Sequence[str]) -> list[str]:
+    """The same for words that Hydra itself takes to its jobs: `name=2024` is `name='2024'`."""
+    quoted = []
+    for word in words:
+        override = parse_word(word)
+        each = [word] if override is None or override.is_delete() else list(values_of(override))
+        if any(_is_text(config, one) for one in each):
+            texts = [override_of(*one.split("=", 1)).partition("=")[2] for one in each]
+            word = f"{word.partition('=')[0]}={','.join(texts)}"
+        quoted.append(word)
+    return quoted
+
+
+def _is_text(config: DictConfig, word: str) -> bool:
+    override = parse_word(word)
+    if override is None or override.is_delete() or type(override.value()) not in (int, float, bool):
+        return False
+    return takes_text(config, word.lstrip("+").partition("=")[0], override.value())
 
 
 def _read(word: str, choices: Callable[[str], Sequence[str]], faults: list[str]) -> str:

@@ -8,9 +8,9 @@ import pytest
 
 from neurobench.cli import catalogue as verbs
 from neurobench.cli.main import main
-from neurobench.config.compose import choices, composer, explain, keep_texts, read
+from neurobench.config.compose import choices, composer, explain, read
 from neurobench.config.errors import BAD_USAGE, FINE, ConfigError
-from neurobench.config.overrides import override_of, parse_word, values_of
+from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts, values_of
 
 BARE = ["~/data", "mäßig", "a(1)", "a#b", "a=b", "it's", "2024", "12e4567", "007", "true", "with space", "C:\\x\\"]
 
@@ -25,6 +25,17 @@ def test_swept_texts_are_taken_as_they_were_typed() -> None:
     override = parse_word("name=true,007,12e4567")
     assert override is not None
     assert list(values_of(override)) == ["name=true", "name=007", "name=12e4567"]
+
+
+def test_hydra_itself_is_handed_texts_in_quotes() -> None:
+    """`run -m` leaves the sweep to Hydra, which would make `name=1e3` the number 1000.0 in its jobs."""
+    words = ["name=1e3,true", "seed=7,8", "model.lr=1e-3", "model=qrbm,mlp", "tags=[1]", "~logger"]
+    with composer() as compose:
+        config = compose(["model=hxtorch_mlp"])
+    assert quote_texts(config, words) == ["name='1e3','true'", *words[1:]]
+    override = parse_word(quote_texts(config, words)[0])
+    assert override is not None
+    assert [value.text for value in override.sweep_iterator()] == ["1e3", "true"]
 
 
 def test_numbers_stay_numbers() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.cuba.step import State, decayed, emit, gather_fixed, gather_float, step_fixed, step_float
+from neurobench.kernels.cuba.step import decayed, emit, gather_fixed, gather_float, step_fixed, step_float
 
 # What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
@@ -54,7 +54,6 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             u[:] = 0
             w[:] = 0
-            state = State(u, w)  # behind the zeros: numba drops writes to an array that only a tuple still holds
             out_count[n, :] = 0
             spikes[n, :] = 0
             for t in range(steps):
@@ -62,20 +61,19 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                 if isinstance(neuron.threshold, np.int32):  # decided when compiled
                     gather_fixed(index, begin[n, t], count[n, t], W, part, a)
                     if counted:
-                        _tally(a, keep, neuron, state, tally[c])
-                    step_fixed(a, keep, neuron, state, now, fired)
+                        _tally(a, keep, neuron, u, w, tally[c])
+                    step_fixed(a, keep, neuron, u, w, now, fired)
                 else:
                     gather_float(index, begin[n, t], count[n, t], W, a)
-                    step_float(a, keep, neuron, state, now, fired)
+                    step_float(a, keep, neuron, u, w, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
 
 
 @njit(cache=True, error_model="numpy")
-def _tally(a, keep, neuron, state, tally):
+def _tally(a, keep, neuron, u, w, tally):
     """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it."""
     ku, kv, _, u_limit, v_limit = neuron
-    u, w = state
     for j in range(a.shape[0]):
         x = np.int64(decayed(u[j], ku)) + np.int64(np.float64(np.int32(a[j] * _Z)) / keep)
         wraps = x > u_limit or x <= -u_limit

@@ -66,6 +66,19 @@ def bin_events(recordings, motion, sheared, period, shape, chunks, spikes):
                 begin[n, now] = place
 
 
+@njit(parallel=True, cache=True, error_model="numpy")
+def mark(spikes, chunks, y):
+    """y (N, T, C) becomes 1 where a neuron is active, else 0."""
+    neurons, begin, count, _ = spikes
+    samples, steps = begin.shape
+    for c in prange(chunks):
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            y[n] = 0
+            for t in range(steps):
+                for k in range(begin[n, t], begin[n, t] + count[n, t]):
+                    y[n, t, neurons[k]] = 1
+
+
 @njit(cache=True, error_model="numpy")
 def _moved(x, y, motion, sheared, middle_y, middle_x):
     """Column and row of a pixel after the motion, see `bin_events`."""

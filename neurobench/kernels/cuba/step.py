@@ -31,11 +31,6 @@ class FloatNeuron(NamedTuple):
     threshold: np.float32
 
 
-class State(NamedTuple):
-    u: np.ndarray  # (C,) int32 or float32 current
-    w: np.ndarray  # (C,) voltage after the reset
-
-
 @njit(cache=True, inline="always")
 def decayed(x, k):
     """trunc(x k / 4096) of int32, |x| < 2^30, 0 <= k <= 4096, by halves so that int32 holds."""
@@ -81,16 +76,15 @@ def gather_float(index, first, n, W, a):
 
 
 @njit(cache=True, error_model="numpy")
-def step_fixed(a, keep, neuron, state, v, fired):
+def step_fixed(a, keep, neuron, u, w, v, fired):
     """a (C,) int32: sums of m / 2 over active inputs; keep: the share 1 - p of inputs that dropout left.
 
         u = trunc(u ku / 4096) + trunc(64 (2 a) / keep), wrapped once where it leaves (-u_limit, u_limit]
         v = trunc(w kv / 4096) + u, clipped to +-v_limit;   fired = v > threshold;   w = 0 where fired, else v
 
-    neuron: FixedNeuron; state: u, w (C,) int32, v (C,) int32 and fired (C,) uint8 are written.
+    neuron: FixedNeuron; u, w, v (C,) int32 and fired (C,) uint8 are written.
     """
     ku, kv, threshold, u_limit, v_limit = neuron
-    u, w = state
     turn = np.int32(2 * u_limit)
     if keep != 1.0:
         for j in range(a.shape[0]):
@@ -110,10 +104,9 @@ def step_fixed(a, keep, neuron, state, v, fired):
 
 
 @njit(cache=True, error_model="numpy")
-def step_float(a, keep, neuron, state, v, fired):
+def step_float(a, keep, neuron, u, w, v, fired):
     """u = ku u + a / keep,  v = kv w + u,  fired = v > threshold,  w = 0 where fired, else v.   All (C,) float32."""
     ku, kv, threshold = neuron
-    u, w = state
     scale = np.float32(1.0 / keep)
     zero = np.float32(0.0)
     for j in range(a.shape[0]):

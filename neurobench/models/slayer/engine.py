@@ -12,10 +12,9 @@ from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
-from neurobench.kernels.cuba.spike_lists import Spikes
+from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
-from neurobench.models.slayer.spikes import as_dense
 
 _BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
 
@@ -93,7 +92,8 @@ class EventEngine:
             arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
             kernel.forward(inputs, weights, _constants(layer), arriving, chunks, learns, counted, buffers.activity)
             inputs = buffers.arrivals()
-        y = as_dense(passes[-1].buffers.arrivals()).transpose(0, 1).contiguous()
+        y = torch.empty(n, steps, layers[-1].W.shape[1])
+        mark(inputs, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
         fired, tallies = [], []
         for each in passes:

@@ -28,16 +28,16 @@ def test_the_compiled_step_does_the_same() -> None:
     wrapped = 0
     for n in range(Z["a"].shape[1]):
         i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
-        state, out = step.State(np.zeros(1, np.int32), np.zeros(1, np.int32)), np.zeros(1, np.int32)
+        u, w, out = np.zeros((3, 1), np.int32)
         fired = np.zeros(8, np.uint8)
         neuron = step.FixedNeuron(*map(np.int32, (POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)))
         for t, a in enumerate(Z["a"][:, n]):
             if a % 2:
                 break  # the kernel is handed sums of even mantissas
-            before = state.u[0]
-            step.step_fixed(np.array([a // 2], np.int32), 1.0, neuron, state, out, fired)
-            assert (state.u[0], out[0], fired[0]) == (Z["u"][t, n], Z["v"][t, n], Z["s"][t, n]), (n, t)
-            wrapped += abs(int(state.u[0]) - int(before)) > BITS
+            before = u[0]
+            step.step_fixed(np.array([a // 2], np.int32), 1.0, neuron, u, w, out, fired)
+            assert (u[0], out[0], fired[0]) == (Z["u"][t, n], Z["v"][t, n], Z["s"][t, n]), (n, t)
+            wrapped += abs(int(u[0]) - int(before)) > BITS
     assert wrapped, "the vectors make a current wrap"
 
 
