@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.live import Live
 
 from neurobench.config.errors import UserError
-from neurobench.config.targets import import_extra
+from neurobench.config.targets import ALLOW, import_extra
+from neurobench.experiment.progress import line_printer
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.plan import Job
-from neurobench.sweeps.progress import StatusTable, print_line
+from neurobench.sweeps.progress import StatusTable, ended
 from neurobench.sweeps.work import LOST, Report, Task, stop_file, warm, work, work_locally
 
 Outcome = tuple[Task, Report]
@@ -60,8 +61,9 @@ def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
 
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
-    env = {name: str(threads) for name in POOLS}
-    start = {"initializer": warm, "initargs": (os.getpid(),), "env": env}
+    # A pool is kept for the next sweep where nothing of this differs: not where other code is allowed by now.
+    env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
+    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd())), "env": env}
     executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:
@@ -173,11 +175,12 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     workers = settings.workers or max(1, cores() // threads)
     by_number = {job.number: job for job in jobs}
     launch = LAUNCHERS[settings.launcher]
+    show = None if console.is_terminal else line_printer(console)
     with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
         for task, report in launch(list(tasks.values()), workers, threads, settings.options):
             table.reports[task.number] = report
-            if not console.is_terminal:
-                print_line(console, by_number[task.number], report, len(table.reports), len(tasks))
+            if show is not None:
+                show(ended(by_number[task.number], report, len(table.reports), len(tasks)))
             failed = report["status"] in ("failed", "refused", "lost")
             if report["status"] == "interrupted" or (failed and settings.fail_fast):
                 stop_file(sweep).touch()

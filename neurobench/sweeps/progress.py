@@ -90,13 +90,12 @@ def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
     )
 
 
-def print_line(console: Console, job: Job, report: Report, done: int, total: int) -> None:
-    """A job that ended, where nobody looks on."""
+def ended(job: Job, report: Report, done: int, total: int) -> str:
+    """A job that ended, in a line."""
     accuracy = report.get("test_accuracy")
     figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
     seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
-    line = f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}"
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}"
 
 
 def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:

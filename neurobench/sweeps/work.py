@@ -126,8 +126,9 @@ def work_locally(task: Task) -> Report:
     return report
 
 
-def warm(parent: int) -> None:
-    """What every job needs and takes seconds to import; a worker does it once.
+def warm(parent: int, folder: str) -> None:
+    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin; of
+    another one a pool of its own is made, since workers outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
@@ -140,6 +141,7 @@ def warm(parent: int) -> None:
         time.sleep(30)
         os._exit(1)
 
+    os.chdir(folder)
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         import matplotlib.figure  # noqa: F401
