@@ -3,7 +3,7 @@
     import neurobench as nb
 
     run = nb.run("model=qrbm", "backend=mock", seed=1)
-    nb.sweep("model=qrbm", seed=range(3), **{"model.lr": [0.02, 0.05]}).frame()
+    nb.sweep("model=qrbm", {"model.lr": [0.02, 0.05]}, seed=range(3)).frame()
     nb.load("latest").predict(x)
 
 Each name is imported when it is first used: `import neurobench` itself costs nothing.

@@ -15,6 +15,7 @@ FLOORS = [
     {"sweeps", "report"},
     {"cli", "api"},
     {"examples"},
+    {"examples"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED = {"learner", "common"}  # among models

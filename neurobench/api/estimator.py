@@ -61,13 +61,14 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
             if key not in defaults:
                 hint = did_you_mean(key, defaults) or f" There is {', '.join(defaults)}."
                 raise TypeError(f"{key}: the estimator of model={model} has no such parameter.{hint}")
-        vars(self).update({**defaults, **parameters})
+        self.__dict__.update({**defaults, **parameters})
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
-    fields = {"__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__}
-    made = type(f"{type(plan.model).__name__}Classifier", (Classifier,), fields)
-    made.model, made.config_dir, made.defaults, made.own = model, config_dir, defaults, tuple(own)
-    return made
+    fields = {
+        "__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__,
+        "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(own),
+    }  # fmt: skip
+    return type(f"{type(plan.model).__name__}Classifier", (Classifier,), fields)
 
 
 def _default(value: Any) -> Any:
@@ -87,7 +88,7 @@ def _planned(
     return plan_of(words, config_dir, dataset)[0]
 
 
-class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Classifier(ClassifierMixin, BaseEstimator):
     """Learns as a model of neurobench does.
 
     After `fit`: classes_ (C,), n_features_in_, learner_ (see `neurobench.models.learner.Learner`), plan_, and history_,
@@ -192,7 +193,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from neurobench.experiment.build import build_learner, pick_device
         from neurobench.metrics.costs import Ledger
 
-        vars(self).update(state)
+        self.__dict__.update(state)
         if "learner_" in state:
             self.plan_ = parse(OmegaConf.create(state["plan_"]))
             self.learner_ = build_learner(self.plan_, pick_device(self.plan_.run.device), Ledger())

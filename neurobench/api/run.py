@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurobench.api.words import console_for, folder_of, override_words, recorded_as
+from neurobench.api.words import Word, console_for, folder_of, override_words, recorded_as
 from neurobench.config.errors import UserError
 from neurobench.report.summary import embedded, headline, merits, pictures, remarks
 from neurobench.storage.folder import RunFolder
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from neurobench.models.learner import Learner
 
 
-def run(*overrides: str, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
+def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
     """Load, train, evaluate, record, draw: what `neurobench run` does.
 
-    `overrides` and `keys` are those of the command line, `run("model=qrbm", seed=1)`, keys with a dot in a dict:
-    `**{"model.lr": 0.1}`. `config_dir`: a folder of YAML files of your own. Without `progress` nothing is shown;
-    run.log in the run's folder has it all.
+    `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
+    a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all.
 
     Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from neurobench.api.run import Run
-from neurobench.api.words import console_for, folder_of, plain, recorded_as, sweep_words
+from neurobench.api.words import Word, console_for, folder_of, plain, recorded_as, sweep_words
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.config.targets import import_extra
@@ -26,20 +26,22 @@ SHOWN = 50  # rows of a table in a notebook
 PRESENT = ("run", "status", *JOINED)  # keys that every run has
 
 
-def runs(outputs: str | Path | None = None, **where: Any) -> Runs:
+def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None = None, **where: Any) -> Runs:
     """Every run below a folder, oldest first within a name, of those that are as `where` says.
 
-    `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ..., or any key of the configuration in a
-    dict: `**{"model.n_hidden": 300}`; a list means any of its values. Raises UserError for a key that no run has.
+    `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
+    configuration, `{"model.n_hidden": 300}`. A list means any of its values. Raises UserError for a key that no run
+    has.
     """
     folder = default_outputs() if outputs is None else Path(outputs)
     if outputs is not None and not folder.is_dir():
         raise UserError(f"there is no folder {folder}")
     entries = read_index(folder)
-    own = {key: value for key, value in where.items() if key in PRESENT}
+    wanted = {**(settings or {}), **where}
+    own = {key: value for key, value in wanted.items() if key in PRESENT}
     matching = [entry for entry in entries if _is(entry.summary(folder), own)]
     chosen = [Run(entry.folder(folder)) for entry in matching]
-    others = {key: value for key, value in where.items() if key not in PRESENT}
+    others = {key: value for key, value in wanted.items() if key not in PRESENT}
     if others:
         configs = [(run, _settings(run)) for run in chosen]
         known = dict.fromkeys(key for _, config in configs for key in config)
@@ -51,7 +53,7 @@ def runs(outputs: str | Path | None = None, **where: Any) -> Runs:
 
 
 def sweep(
-    *overrides: str,
+    *overrides: Word,
     config_dir: str | Path | None = None,
     progress: bool = True,
     workers: int | None = None,
@@ -62,7 +64,7 @@ def sweep(
 ) -> Runs:
     """Every combination, none twice: what `neurobench sweep` does; returns the runs in the order of the combinations.
 
-    `sweep("model=qrbm", seed=range(3), **{"model.lr": [0.02, 0.05]})`. Finished runs are not run again, half-done ones
+    `sweep("model=qrbm", {"model.lr": [0.02, 0.05]}, seed=range(3))`. Finished runs are not run again, half-done ones
     go on from their checkpoint. `workers`: jobs at once, as many as cores / threads where it is None; `options` are the
     launcher's.
 

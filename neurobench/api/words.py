@@ -1,10 +1,10 @@
-"""Overrides as Python writes them: words as on the command line, and keywords with plain values."""
+"""Overrides as Python writes them: words as on the command line, mappings and keywords with plain values."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,34 +14,34 @@ from rich.console import Console
 from neurobench.config.errors import UserError
 from neurobench.config.overrides import override_of
 
+Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
 
 
-def override_words(words: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
+def override_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
     """Of one run: a list is the value of a key that takes a list. Raises UserError for what is no override."""
-    return [*_texts(words), *(override_of(key, plain(key, value)) for key, value in keys.items())]
+    return [word for part in (*words, keys) for word in _read(part, override_of)]
 
 
-def sweep_words(words: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
+def sweep_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
     """Of a sweep: a list, tuple, range or array holds the values to take in turn."""
-    swept = []
-    for key, value in keys.items():
-        values = plain(key, value)
-        if not isinstance(values, list):
-            swept.append(override_of(key, values))
-            continue
-        if not values:
-            raise UserError(f"{key}=[] names no value to take. Give at least one, or leave the key out.")
-        written = ",".join(override_of(key, each).partition("=")[2] for each in values)
-        swept.append(f"{key}={written}")
-    return [*_texts(words), *swept]
+    return [word for part in (*words, keys) for word in _read(part, _in_turn)]
 
 
-def _texts(words: Sequence[str]) -> list[str]:
-    for word in words:
-        if not isinstance(word, str):
-            raise UserError(f"{word!r} is not an override: write 'key=value', or key=value as a keyword.")
-    return list(words)
+def _read(part: Word, written: Callable[[str, Any], str]) -> list[str]:
+    if isinstance(part, Mapping):
+        return [written(str(key), plain(str(key), value)) for key, value in part.items()]
+    if not isinstance(part, str):
+        raise UserError(f"{part!r} is not an override: write 'key=value', {{'key': value}}, or key=value as a keyword.")
+    return [part]
+
+
+def _in_turn(key: str, values: Any) -> str:
+    if not isinstance(values, list):
+        return override_of(key, values)
+    if not values:
+        raise UserError(f"{key}=[] names no value to take. Give at least one, or leave the key out.")
+    return f"{key}={','.join(override_of(key, each).partition('=')[2] for each in values)}"
 
 
 def plain(key: str, value: Any) -> Any:

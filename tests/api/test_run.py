@@ -63,7 +63,7 @@ def test_every_fault_is_raised_before_anything_is_computed(here: Path) -> None:
 
 def test_a_run_that_fails_raises_its_sentence_and_is_no_latest(toy: nb.Run) -> None:
     with pytest.raises(nb.UserError, match="the run failed: "):
-        nb.run("model=toy", progress=False, **{"model.explode_at": 3})
+        nb.run("model=toy", {"model.explode_at": 3}, progress=False)
     assert nb.load().path.name == toy.path.name
     (failed,) = nb.runs(status="failed")
     with pytest.raises(nb.UserError, match="is 'failed' and has no result"):

@@ -16,7 +16,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runs of one sweep."""
     folder = tmp_path_factory.mktemp("swept")
     with chdir(folder):
-        nb.sweep("model=toy", scale="smoke", seed=range(2), workers=1, progress=False, **{"model.lr": [0.1, 0.5]})
+        nb.sweep("model=toy", {"model.lr": [0.1, 0.5]}, scale="smoke", seed=range(2), workers=1, progress=False)
     return folder
 
 
@@ -25,19 +25,19 @@ def swept(place: Path, monkeypatch: pytest.MonkeyPatch) -> nb.Runs:
     """That sweep once more: nothing is left to run."""
     monkeypatch.chdir(place)
     monkeypatch.delenv("NEUROBENCH_OUTPUTS", raising=False)
-    return nb.sweep("model=toy", scale="smoke", seed=range(2), workers=1, progress=False, **{"model.lr": [0.1, 0.5]})
+    return nb.sweep("model=toy", {"model.lr": [0.1, 0.5]}, scale="smoke", seed=range(2), workers=1, progress=False)
 
 
 def test_a_sweep_runs_each_combination_once_in_the_order_of_the_command_line(
     swept: nb.Runs, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rows = swept.rows()
-    assert [(row["seed"], row["model.lr"]) for row in rows] == [(0, 0.1), (0, 0.5), (1, 0.1), (1, 0.5)]
+    assert [(row["seed"], row["model.lr"]) for row in rows] == [(0, 0.1), (1, 0.1), (0, 0.5), (1, 0.5)]
     capfd.readouterr()
     assert main(["sweep", "model=toy", "scale=smoke", "seed=0,1", "model.lr=0.1,0.5"]) == 0
     assert "(4 of them before)" in capfd.readouterr().out
-    again = nb.sweep("model=toy", "scale=smoke", seed=np.arange(2), progress=False, **{"model.lr": (0.1, 0.5)})
-    assert [run.path for run in again] == [run.path for run in swept]
+    again = nb.sweep("model=toy", "scale=smoke", {"seed": np.arange(2), "model.lr": (0.1, 0.5)}, progress=False)
+    assert [run.path for run in again] == [swept[k].path for k in (0, 2, 1, 3)]
 
 
 def test_rows_hold_every_key_that_differs_and_every_metric(swept: nb.Runs) -> None:
@@ -60,11 +60,11 @@ def test_the_frame_is_the_rows(swept: nb.Runs) -> None:
 
 def test_runs_are_chosen_by_what_they_were(swept: nb.Runs) -> None:
     assert len(nb.runs()) == len(nb.runs("outputs", model="toy")) == 4
-    assert {run.config["seed"] for run in nb.runs(seed=1, **{"model.lr": 0.5})} == {1}
+    assert {run.config["seed"] for run in nb.runs(None, {"model.lr": 0.5}, seed=1)} == {1}
     assert len(nb.runs(seed=[0, 1], status="finished")) == 4
     assert not nb.runs(model="qrbm")
     with pytest.raises(nb.UserError, match=r"model.lrr: no run here has such a key. Did you mean model.lr\?"):
-        nb.runs(**{"model.lrr": 0.5})
+        nb.runs(None, {"model.lrr": 0.5})
     with pytest.raises(nb.UserError, match="there is no folder elsewhere"):
         nb.runs("elsewhere")
 
@@ -80,15 +80,15 @@ def test_what_cannot_run_is_raised_and_what_did_not_finish_is_warned_of(here: Pa
     with pytest.raises(nb.ConfigError, match="seed=-1 is not in"):
         nb.sweep("model=toy", seed=[-1])
     with pytest.raises(nb.UserError, match=r"model.lr=\[\] names no value"):
-        nb.sweep("model=toy", **{"model.lr": []})
+        nb.sweep("model=toy", {"model.lr": []})
     with pytest.raises(nb.UserError, match="launcher cloud: there is no such launcher"):
         nb.sweep("model=toy", seed=[1], launcher="cloud")
     keys = {"model.explode_at": [3, None]}
-    with pytest.warns(UserWarning, match="failed: model=toy scale=smoke model.explode_at=3"):
-        (failed, finished) = nb.sweep("model=toy", "scale=smoke", workers=1, progress=False, **keys)
+    with pytest.warns(UserWarning, match="failed: model=toy model.explode_at=3 scale=smoke"):
+        (failed, finished) = nb.sweep("model=toy", keys, scale="smoke", workers=1, progress=False)
     assert (failed.status, finished.status) == ("failed", "finished")
     with pytest.raises(nb.UserError, match="no run of the sweep finished"):
-        nb.sweep("model=toy", "scale=smoke", workers=1, progress=False, **{"model.explode_at": [3]})
+        nb.sweep("model=toy", {"model.explode_at": [3]}, scale="smoke", workers=1, progress=False)
 
 
 def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
