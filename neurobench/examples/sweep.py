@@ -2,7 +2,7 @@
 # # Accuracy against a hyper-parameter
 #
 # A restricted Boltzmann machine on MNIST: how many hidden units does it need, and how far do seeds differ? Open this
-# file as a notebook (VS Code, Spyder, or `jupytext --to ipynb sweep.py`), or run it with Python. The table needs pandas.
+# file as a notebook (VS Code, Spyder, or `jupytext --to ipynb sweep.py`), or run it as it is. It needs pandas.
 
 # %%
 import os
