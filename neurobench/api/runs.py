@@ -22,7 +22,7 @@ from neurobench.storage.store import JOINED, default_outputs, read_index
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 50  # rows of a table in a notebook
+SHOWN, SETTINGS = 50, 8  # rows of a table in a notebook, and columns of keys that differ
 PRESENT = ("run", "status", *JOINED)  # keys that every run has
 
 
@@ -143,8 +143,10 @@ class Runs(Sequence[Run]):
         return f"<Runs: {len(self)}, {sum(run.folder.is_finished for run in self)} finished>"
 
     def _repr_html_(self) -> str:
-        columns = ("run", "status", "model", "dataset", "backend", "scale", "seed", "test_accuracy")
-        return html_table(columns, self[:SHOWN].rows(), len(self))
+        rows = self[:SHOWN].rows()
+        settings = [key for key in (rows[0] if rows else ()) if "." in key][:SETTINGS]  # no metric has a dot
+        columns = ["run", "status", "model", "dataset", "backend", "scale", "seed", *settings, "test_accuracy"]
+        return html_table(columns, rows, len(self))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], total: int) -> str:

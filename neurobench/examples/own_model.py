@@ -71,9 +71,9 @@ model:
   shrink: 0.0 # of each mean towards the mean of all classes
 """
 
-Path("nearest_mean.py").write_text(MODULE.lstrip())
 Path("model").mkdir(exist_ok=True)
-Path("model/nearest_mean.yaml").write_text(YAML.lstrip())
+for file, text in {"nearest_mean.py": MODULE, "model/nearest_mean.yaml": YAML}.items():
+    Path(file).write_text(text.lstrip())
 
 # %% [markdown]
 # It runs on any data set that it reads, or that an encoder makes readable, with all that runs have.

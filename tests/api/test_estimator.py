@@ -72,7 +72,8 @@ def test_the_same_seed_fits_the_same_and_another_does_not() -> None:
 def test_a_grid_searches_the_models_own_parameters() -> None:
     X, y = load_iris(return_X_y=True)
     grid = {"n_hidden": np.array([2, 20]), "epochs": [1, 3]}
-    search = GridSearchCV(nb.estimator("qrbm", pixels="grey"), grid, cv=2, error_score="raise").fit(X, y)
+    made = nb.estimator("qrbm", pixels="grey")
+    search = GridSearchCV(made, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
     assert set(search.best_params_) == {"n_hidden", "epochs"}
     assert search.best_estimator_.plan_.model.n_hidden == search.best_params_["n_hidden"]
 

@@ -48,6 +48,13 @@ def test_rows_hold_every_key_that_differs_and_every_metric(swept: nb.Runs) -> No
         assert {name: row[name] for name in run.metrics} == run.metrics
 
 
+def test_a_notebook_shows_what_differs(swept: nb.Runs) -> None:
+    shown = swept._repr_html_()
+    assert "<th>model.lr</th><th>test_accuracy</th>" in shown
+    assert shown.count("<tr>") == 5
+    assert nb.Runs([])._repr_html_().count("<tr>") == 1
+
+
 def test_the_frame_is_the_rows(swept: nb.Runs) -> None:
     pandas = pytest.importorskip("pandas")
     frame = swept.frame()
