@@ -12,7 +12,7 @@ from neurobench.experiment.build import energies
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import energy_sources, with_joules
-from neurobench.runs.provenance import peak_mb
+from neurobench.storage.provenance import peak_mb
 
 
 class Outcome(NamedTuple):
@@ -47,10 +47,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     speeds = {name: n / outcome.seconds[name] for name, n in samples.items() if n and outcome.seconds[name] > 0}
     return {
         "name": plan.run.name,
-        "model": plan.model_name,
-        "dataset": plan.dataset_name,
-        "backend": plan.backend_name,
-        "scale": plan.scale.name,
+        **plan.choices,
         "seed": plan.run.seed,
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,

@@ -30,7 +30,7 @@ from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.catalog import larger_is_better
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.folder import RunFolder
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
@@ -161,7 +161,8 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
             try:
-                plan = parse(compose([*space.overrides, *words])).resumed()
+                words = [*space.overrides, *words]
+                plan = parse(compose(words), words).resumed()
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
                 console.print(str(error), highlight=False)  # another trial may be one that can run
                 study.tell(trial, state=TrialState.FAIL)

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
-from neurobench.runs.atomic import write_json
-from neurobench.runs.folder import InUse
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import InUse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from neurobench.experiment.callbacks import Callback
     from neurobench.experiment.plan import Plan
-    from neurobench.runs.folder import RunFolder
+    from neurobench.storage.folder import RunFolder
 
 LOST = "the process ended without a word (killed, or out of memory)"
 Report = dict[str, Any]  # what is known of a job: status, folder, epoch, seconds, error, ...
@@ -33,6 +33,7 @@ class Task:
 
     number: int
     config: dict[str, Any]  # resolved
+    overrides: tuple[str, ...]  # that it was composed from
     setting_hash: str
     sweep: str  # folder of the sweep, which the worker shares with the process that waits
 
@@ -111,7 +112,8 @@ def work(task: Task) -> Report:
     begun = time.perf_counter()
     with task.log.open("a") as file:
         console = Console(markup=False, file=file, width=120)
-        report = attempt(lambda: parse(OmegaConf.create(task.config), task.setting_hash).resumed(), console, [reporter])
+        config = OmegaConf.create(task.config)
+        report = attempt(lambda: parse(config, task.overrides, task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
     return reporter.report
 
@@ -124,8 +126,9 @@ def work_locally(task: Task) -> Report:
     return report
 
 
-def warm(parent: int) -> None:
-    """What every job needs and takes seconds to import; a worker does it once.
+def warm(parent: int, folder: str) -> None:
+    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin; of
+    another one a pool of its own is made, since workers outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
@@ -138,6 +141,7 @@ def warm(parent: int) -> None:
         time.sleep(30)
         os._exit(1)
 
+    os.chdir(folder)
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         import matplotlib.figure  # noqa: F401

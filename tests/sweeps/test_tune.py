@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from neurobench.config.errors import UserError
-from neurobench.sweep.tune import load_space
+from neurobench.sweeps.tune import load_space
 from tests.cli.conftest import command, environment
 
 SPACE = """

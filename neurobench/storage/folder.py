@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
-from neurobench.runs.atomic import write_bytes, write_json
-from neurobench.runs.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
+from neurobench.storage.atomic import write_bytes, write_json
+from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import nullcontext
@@ -20,10 +21,12 @@ from rich.console import Console
 from rich.live import Live
 
 from neurobench.config.errors import UserError
-from neurobench.config.targets import import_extra
-from neurobench.sweep.plan import Job
-from neurobench.sweep.progress import StatusTable, print_line
-from neurobench.sweep.work import LOST, Report, Task, stop_file, warm, work, work_locally
+from neurobench.config.targets import ALLOW, import_extra
+from neurobench.experiment.progress import line_printer
+from neurobench.storage.provenance import cores
+from neurobench.sweeps.plan import Job
+from neurobench.sweeps.progress import StatusTable, ended
+from neurobench.sweeps.work import LOST, Report, Task, stop_file, warm, work, work_locally
 
 Outcome = tuple[Task, Report]
 Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
@@ -58,8 +61,9 @@ def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
 
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
-    env = {name: str(threads) for name in POOLS}
-    start = {"initializer": warm, "initargs": (os.getpid(),), "env": env}
+    # A pool is kept for the next sweep where nothing of this differs: not where other code is allowed by now.
+    env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
+    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd())), "env": env}
     executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:
@@ -133,9 +137,21 @@ class Settings:
     """How the jobs of a sweep are run."""
 
     launcher: str = "local"
-    workers: int = 1
+    workers: int | None = None  # jobs at once; None: as many as cores / threads
     fail_fast: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
+
+    def __post_init__(self) -> None:
+        """Raises UserError."""
+        if self.launcher not in LAUNCHERS:
+            raise UserError(f"launcher {self.launcher}: there is no such launcher; there is {', '.join(LAUNCHERS)}")
+        if self.launcher == "slurm" and not shutil.which("srun"):
+            raise UserError(
+                "launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
+                "take the launcher local, submitit-local or ray."
+            )
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
 
 
 def new_sweep_folder(outputs: Path) -> Path:
@@ -143,23 +159,28 @@ def new_sweep_folder(outputs: Path) -> Path:
     return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def run_jobs(jobs: Sequence[Job], settings: Settings, outputs: Path, console: Console) -> StatusTable:
+def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
+    outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     sweep = new_sweep_folder(outputs).absolute()
     to_run = [(job.number, job.plan) for job in jobs if job.plan is not None and job.state in TO_RUN]
-    tasks = {number: Task(number, plan.config, plan.setting_hash, str(sweep)) for number, plan in to_run}
+    tasks = {
+        number: Task(number, plan.config, plan.overrides, plan.setting_hash, str(sweep)) for number, plan in to_run
+    }
     table = StatusTable(jobs, tasks)
     if not tasks:
         return table
     sweep.mkdir(parents=True)
     threads = max(int(task.config["threads"]) for task in tasks.values())
+    workers = settings.workers or max(1, cores() // threads)
     by_number = {job.number: job for job in jobs}
     launch = LAUNCHERS[settings.launcher]
+    show = None if console.is_terminal else line_printer(console)
     with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
-        for task, report in launch(list(tasks.values()), settings.workers, threads, settings.options):
+        for task, report in launch(list(tasks.values()), workers, threads, settings.options):
             table.reports[task.number] = report
-            if not console.is_terminal:
-                print_line(console, by_number[task.number], report, len(table.reports), len(tasks))
+            if show is not None:
+                show(ended(by_number[task.number], report, len(table.reports), len(tasks)))
             failed = report["status"] in ("failed", "refused", "lost")
             if report["status"] == "interrupted" or (failed and settings.fail_fast):
                 stop_file(sweep).touch()

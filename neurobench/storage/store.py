@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
 
-INDEX_SCHEMA = 2
+INDEX_SCHEMA = 3
 # Of run.json: what lists, tables and the report show. All else is read from the folder where it is wanted.
 INDEXED = (
     "status", "error", "created", "started", "finished", "commit", "host", "processor", "device", "threads", "python",
-    "seeds", "config_hash",
+    "seeds", "config_hash", "model", "dataset", "backend", "encoder", "encoders", "scale", "overrides",
 )  # fmt: skip
+JOINED = ("model", "dataset", "backend", "encoder", "encoders", "scale", "seed", "overrides")
 
 
 class Entry(NamedTuple):
@@ -48,10 +49,21 @@ class Entry(NamedTuple):
         status = self.record["status"]
         return status if status != "running" else self.folder(outputs).status
 
+    def summary(self, outputs: Path) -> dict[str, Any]:
+        return summary(self.path, self.status(outputs), self.record, self.result)
+
     @property
     def moment(self) -> float:
         """When it was begun, in seconds since 1970, whatever the time zone of its machine."""
         return moment(self.record, self.path)
+
+
+def summary(path: str, status: str, record: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a table of runs needs of one: name/id, status, JOINED and metrics. None is what a run of an earlier version
+    does not say."""
+    known = {"seed": record.get("seeds", {}).get("root"), **record, **(result or {})}
+    joined = {key: known.get(key) for key in JOINED}
+    return {"run": path, "status": status, **joined, "metrics": dict((result or {}).get("metrics", {}))}
 
 
 def moment(record: Mapping[str, Any], path: str) -> float:

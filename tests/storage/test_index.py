@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-from neurobench.runs.atomic import write_json
-from neurobench.runs.store import read_index
-from tests.runs.sound import sound_result
+from neurobench.storage.atomic import write_json
+from neurobench.storage.store import read_index
+from tests.storage.sound import sound_result
 
 
 def leave(outputs: Path, path: str, seed: int, finished: bool = True) -> Path:

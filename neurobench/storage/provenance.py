@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from neurobench import __version__
+from neurobench.version import __version__
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib",

@@ -20,9 +20,9 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.overrides import sweep_fault, too_many, values_of
 from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import runs_named
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import runs_named
 
 State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
 
@@ -48,8 +48,11 @@ class Job:
 
 
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
-    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes."""
-    overrides = read(overrides, config_dir)
+    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes.
+
+    A sweep always resumes: what they say of that is left out.
+    """
+    overrides = read([word for word in overrides if not word.startswith("resume=")], config_dir)
     try:
         with composer(config_dir) as compose:
             return _jobs(overrides, compose)
@@ -101,7 +104,7 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     for number, (words, config) in enumerate(combinations(overrides, compose)):
         try:
-            plan = parse(config)
+            plan = parse(config, words)
         except ConfigError as error:
             jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
             continue

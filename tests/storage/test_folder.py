@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.runs.atomic import write_json
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import find_run, same_setting
-from tests.runs.sound import sound_checkpoint
+from neurobench.storage.atomic import write_json
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import find_run, same_setting
+from tests.storage.sound import sound_checkpoint
 
 WRITER = """
 import sys
 from pathlib import Path
-from neurobench.runs.atomic import write_json
+from neurobench.storage.atomic import write_json
 for number in range(10**9):
     write_json(Path(sys.argv[1]), {"number": number, "ballast": list(range(20_000))})
     if number == 0:
@@ -32,8 +32,8 @@ for number in range(10**9):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
 folder = RunFolder(Path(sys.argv[1]))
 folder.acquire()
 print("held", flush=True)

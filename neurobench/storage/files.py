@@ -25,7 +25,8 @@ RECORD: Kinds = {"status": str}
 RECORD_MAY: Kinds = {
     "schema": int, "created": str, "started": str, "finished": str, "updated": str, "error": str, "config_hash": str,
     "setting_hash": str, "commit": (str, type(None)), "host": str, "device": str, "threads": int, "pid": int,
-    "seeds": dict, "data": dict, "own_code": dict,
+    "seeds": dict, "data": dict, "own_code": dict, "model": str, "dataset": str, "backend": str, "encoder": str,
+    "encoders": list, "scale": str, "overrides": list,
 }  # fmt: skip
 RESULT: Kinds = {
     "name": str, "scale": str, "seed": int, "metrics": dict, "intervals": dict, "undefined": dict, "seconds": dict,
@@ -36,6 +37,9 @@ RESULT_MAY: Kinds = {
     "model": str,
     "dataset": str,
     "backend": str,
+    "encoder": str,
+    "encoders": list,
+    "overrides": list,
     "device_costs": dict,
     "epochs": int,
 }

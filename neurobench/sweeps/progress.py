@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from neurobench.sweep.plan import Job
-from neurobench.sweep.work import Report, Task
+from neurobench.sweeps.plan import Job
+from neurobench.sweeps.work import Report, Task
 
 # Status -> its colour, and its place in the live table.
 STYLES = {
@@ -90,12 +90,12 @@ def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
     )
 
 
-def print_line(console: Console, job: Job, report: Report, done: int, total: int) -> None:
-    """A job that ended, where nobody looks on."""
+def ended(job: Job, report: Report, done: int, total: int) -> str:
+    """A job that ended, in a line."""
     accuracy = report.get("test_accuracy")
     figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
     seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
-    console.print(f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}", highlight=False, markup=False)
+    return f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}"
 
 
 def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:

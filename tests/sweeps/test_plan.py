@@ -7,9 +7,9 @@ import pytest
 from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
 from neurobench.experiment.plan import parse
-from neurobench.runs.folder import RunFolder
-from neurobench.sweep.plan import Job, jobs_of
-from tests.runs.sound import sound_result
+from neurobench.storage.folder import RunFolder
+from neurobench.sweeps.plan import Job, jobs_of
+from tests.storage.sound import sound_result
 
 
 def test_jobs_are_those_of_hydra_in_its_order_with_its_configurations(tmp_path: Path) -> None:
