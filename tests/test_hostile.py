@@ -15,8 +15,8 @@ import yaml
 
 from neurobench.cli.main import main
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from tests.runs.sound import sound_result
 from tests.specs import values
+from tests.storage.sound import sound_result
 
 SECTION = "only a section's own _target_ may name a class"
 FOREIGN = "is not allowed: only classes of neurobench itself"

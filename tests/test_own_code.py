@@ -13,7 +13,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config import targets
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from neurobench.runs.store import find_run
+from neurobench.storage.store import find_run
 
 ECHO = '''
 """An echo-state network: a fixed random reservoir that a sample drives, and a ridge regression on its last state."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import allow_file
-from neurobench.runs.store import default_outputs
+from neurobench.storage.store import default_outputs
 
 
 def verb_parser(
@@ -21,7 +21,8 @@ def verb_parser(
     """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
     parser = argparse.ArgumentParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
-        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
+        meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
+        parser.add_argument(name, help=f"{meant}; the newest finished one where the verb needs that")
     if json:
         parser.add_argument("--json", action="store_true", help=f"{json} for programs")
     add_own_code(parser)

@@ -19,8 +19,8 @@ from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
-from neurobench.runs.files import printable
-from neurobench.runs.store import Entry, read_index
+from neurobench.storage.files import printable
+from neurobench.storage.store import Entry, read_index
 
 
 def list_command(words: list[str]) -> int:
@@ -88,18 +88,17 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
 
 
 def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
-    row = {"run": entry.path, "status": entry.status(outputs)}
+    row = entry.summary(outputs)
     result = entry.result
     if result is None:
         error = " ".join(str(entry.damage or entry.record.get("error", "")).split())
-        seed = entry.record.get("seeds", {}).get("root")
-        return {**row, "seed": seed, "test_accuracy": None, "figure": error[:100]}
+        return {**row, "test_accuracy": None, "figure": error[:100]}
     accuracy = result["metrics"]["test_accuracy"]
     low, high = result["intervals"]["test_accuracy"]
     note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
     note += "  emulated data" if result["data"].get("emulated") else ""
     figure = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
-    return {**row, "seed": result["seed"], "test_accuracy": accuracy, "figure": figure}
+    return {**row, "test_accuracy": accuracy, "figure": figure}
 
 
 def validate_command(words: list[str]) -> int:

@@ -15,8 +15,8 @@ from rich.console import Console
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
-from neurobench.runs.provenance import cores
-from neurobench.runs.store import default_outputs
+from neurobench.storage.provenance import cores
+from neurobench.storage.store import default_outputs
 
 PACKAGES = ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic")
 Finding = tuple[bool, str]  # whether it is in order, and a sentence

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(HELP.format(verbs=verbs), end="")
         return FINE if words else BAD_USAGE
     if words[0] in ("-V", "--version"):
-        from neurobench import __version__
+        from neurobench.version import __version__
 
         print(f"neurobench {__version__}")
         return FINE
@@ -130,7 +130,7 @@ def _call(verb: str, words: list[str]) -> int:
 
 def _say(sentence: object) -> None:
     """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
-    from neurobench.runs.files import printable
+    from neurobench.storage.files import printable
 
     print(printable(str(sentence)), file=sys.stderr)
 

@@ -25,8 +25,8 @@ from neurobench.report.formats import (
 )
 from neurobench.report.published import published_tables, table_names
 from neurobench.report.table import ResultRow, join
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.store import read_index
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.store import read_index
 
 
 def table_command(words: list[str]) -> int:

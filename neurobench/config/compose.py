@@ -248,7 +248,8 @@ def _values_fault(override: Override, several: bool) -> str | None:
         return None
     fault = sweep_fault(override)
     if fault is None and not several:
-        fault = f"{override.input_line} gives {override.key_or_group} several values: add -m to run each of them."
+        given = f"{override.input_line} gives {override.key_or_group} several values"
+        fault = f"{given}: add -m, or sweep, to run each of them."
     return fault
 
 

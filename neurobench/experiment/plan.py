@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -53,6 +53,7 @@ class Plan:
     config: Plain
     config_hash: str  # of what is computed
     setting_hash: str  # the same without the seed: repetitions share it
+    overrides: tuple[str, ...] = field(default=(), compare=False)  # the words that it was composed from, where known
 
     @property
     def start_from(self) -> str | None:
@@ -63,6 +64,19 @@ class Plan:
     def root(self) -> str | None:
         """Where the data lie, an absolute path; None where they are bundled or generated."""
         return getattr(self.dataset, "root", None)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What tables of runs are joined by; `encoders` are those that take part, whatever was chosen."""
+        return {
+            "model": self.model_name,
+            "dataset": self.dataset_name,
+            "backend": self.backend_name,
+            "encoder": _name(self.config, "encoder"),
+            "encoders": [type(step).__name__ for step in self.encoders],
+            "scale": self.scale.name,
+            "overrides": list(self.overrides),
+        }
 
     @property
     def label(self) -> str:
@@ -90,10 +104,11 @@ class Plan:
         return replace(self, run=replace(self.run, **changes), config={**self.config, **changes})
 
 
-def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
+def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None) -> Plan:
     """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
 
-    `setting_hash`: of a stored one, where what follows the seed has been written out.
+    `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, where what follows the seed
+    has been written out.
     """
     plain = resolved(config)
     with quiet():
@@ -125,6 +140,7 @@ def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
         config=plain,
         config_hash=_hash(parts, combination.encoders, parts.run.seed),
         setting_hash=setting_hash,
+        overrides=tuple(overrides),
     )
 
 

@@ -14,8 +14,8 @@ from neurobench.experiment.loop import fitting, unpacked
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.costs import Ledger
 from neurobench.models.learner import Initial, Learner, TrainingRecord
-from neurobench.runs.folder import SCHEMA, RunFolder
-from neurobench.runs.store import find_run
+from neurobench.storage.folder import SCHEMA, RunFolder
+from neurobench.storage.store import find_run
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
-        return parse(config, record.get("setting_hash"))
+        return parse(config, record.get("overrides", ()), record.get("setting_hash"))
     except ConfigError:
         if record.get("schema", 0) >= SCHEMA:
             raise

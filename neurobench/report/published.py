@@ -21,13 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
-from neurobench import __version__
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
 from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders
 from neurobench.experiment.plan import parse
-from neurobench.runs.atomic import write_json
+from neurobench.storage.atomic import write_json
+from neurobench.version import __version__
 
 HASHING = (
     "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",

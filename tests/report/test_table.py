@@ -15,8 +15,8 @@ from neurobench.report import published as published
 from neurobench.report.formats import as_csv, as_latex, as_markdown
 from neurobench.report.published import Published
 from neurobench.report.table import ResultRow, join
-from neurobench.runs.atomic import write_json
-from tests.runs.sound import sound_result
+from neurobench.storage.atomic import write_json
+from tests.storage.sound import sound_result
 
 ROW = Row(
     id="accuracy",

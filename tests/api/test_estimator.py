@@ -1,0 +1,103 @@
+"""Promises of `neurobench.estimator`: each model is a scikit-learn classifier, and its grids and copies work."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import neurobench as nb
+
+# Check -> why an estimator of this model does not pass it.
+BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
+CHECKED = {
+    "pixels_lr": (nb.estimator("pixels_lr"), {}),
+    "qrbm": (nb.estimator("qrbm", n_hidden=20, pixels="grey"), BATCHES),
+}
+MODELS = {
+    "qrbm": {"n_hidden": 10},
+    "pixels_lr": {},
+    "sklearn_rbm": {"n_hidden": 10},
+    "mlp": {"hidden": 10, "epochs": 1},
+    "hxtorch_mlp": {"hidden": 10, "batch_size": 20},
+    "hybrid_qcnn": {"epochs": 1, "head": "linear", "n_qubits": 2},
+    "slayer_snn": {"hidden": (10,), "epochs": 1},
+    "eprop_rsnn": {"hidden": 10, "epochs": 1},
+}
+SOME = slice(None, None, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", CHECKED)
+def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> None:
+    made, exceptions = CHECKED[model]
+    results = check_estimator(made, expected_failed_checks=exceptions, on_fail=None, on_skip=None)
+    failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
+    assert failed == {}
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(exceptions)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_fits_arrays_and_a_pickled_one_predicts_the_same(model: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    labels = np.array(["setosa", "versicolor", "virginica"])[y]
+    made = nb.estimator(model, **MODELS[model]).fit(X[SOME], labels[SOME])
+    assert set(made.predict(X)) <= set(labels)
+    assert len(made.history_) == made.epochs
+    again = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(again.predict(X), made.predict(X))
+
+
+def test_an_estimator_of_the_pixels_alone_equals_scikit_learns_logistic_regression() -> None:
+    X, y = load_digits(return_X_y=True)
+    ours = nb.estimator("pixels_lr", threshold=None, l2=1e-3, readout_iterations=500)
+    theirs = make_pipeline(MinMaxScaler(clip=True), LogisticRegression(C=1 / (1e-3 * 1198), max_iter=500))
+    assert cross_val_score(ours, X, y, cv=3) == pytest.approx(cross_val_score(theirs, X, y, cv=3), abs=0.01)
+
+
+def test_the_same_seed_fits_the_same_and_another_does_not() -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator("qrbm", n_hidden=10, pixels="grey")
+    first = made.fit(X, y).decision_function(X)
+    np.testing.assert_array_equal(clone(made).fit(X, y).decision_function(X), first)
+    assert not np.array_equal(clone(made).set_params(seed=1).fit(X, y).decision_function(X), first)
+
+
+def test_a_grid_searches_the_models_own_parameters() -> None:
+    X, y = load_iris(return_X_y=True)
+    grid = {"n_hidden": np.array([2, 20]), "epochs": [1, 3]}
+    made = nb.estimator("qrbm", pixels="grey")
+    search = GridSearchCV(made, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    assert set(search.best_params_) == {"n_hidden", "epochs"}
+    assert search.best_estimator_.plan_.model.n_hidden == search.best_params_["n_hidden"]
+
+
+def test_images_are_fitted_as_images() -> None:
+    X, y = load_digits(return_X_y=True)
+    made = nb.estimator("mlp", hidden=20, epochs=20, dropout=0.0, lr=0.02).fit(X.reshape(-1, 8, 8)[:300], y[:300])
+    assert made.plan_.task.shape == (1, 8, 8)
+    assert made.score(X.reshape(-1, 1, 8, 8)[:300], y[:300]) > 0.5
+
+
+def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(TypeError, match="n_hiden: the estimator of .* has no such parameter. Did you mean n_hidden"):
+        nb.estimator("qrbm", n_hiden=3)
+    with pytest.raises(nb.ConfigError, match="there is no such model; .* Did you mean qrbm"):
+        nb.estimator("qrmb")
+    with pytest.raises(ValueError, match="model.n_hidden=0 is not at least 1"):
+        nb.estimator("qrbm", n_hidden=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"model.lr=-1 is not above 0[\s\S]*training.epochs=0"):
+        nb.estimator("qrbm", lr=-1, epochs=0).fit(X, y)
+    with pytest.raises(ValueError, match="at least two classes apart; y has one class"):
+        nb.estimator("qrbm").fit(X[:50], y[:50])
+    with pytest.raises(ValueError, match=r"samples are numbers in \[0, 1\]"):
+        nb.estimator("qrbm", scaling=False).fit(X, y)
+    with pytest.raises(ValueError, match="leaves none to train on"):
+        nb.estimator("qrbm", validation=1.0).fit(X, y)
