@@ -189,8 +189,8 @@ def allow_file(text: str) -> None:
         raise UserError(f"plugin {text}: {fault}")
     PLUGIN_FILES[path.stem] = path
     ALLOWED = tuple(dict.fromkeys([*ALLOWED, path.stem]))
-    words = os.environ.get(ALLOW, "").split(",")
-    os.environ[ALLOW] = ",".join(dict.fromkeys([*filter(None, words), str(path)]))
+    others = [word for word in os.environ.get(ALLOW, "").split(",") if word and Path(word.strip()).resolve() != path]
+    os.environ[ALLOW] = ",".join([*others, str(path)])
 
 
 def _file_fault(path: Path) -> str | None:
