@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a training that ended in numbers says where they grew beyond all reason."""
     losses = [row["train_loss"] for row in epochs if "train_loss" in row]
-    if not losses or (losses[-1] < max(1e6, 100 * abs(losses[0])) and losses[-1] < 1e9):
+    if not losses or losses[-1] < 1e6 or (losses[-1] < losses[0] and losses[-1] < 1e9):  # a loss that falls learns
         return []
     return [f"the training diverged: its loss ended at {losses[-1]:.3g}. Try a smaller learning rate."]
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neurobench.config.errors import not_installed
 from neurobench.data.dataset import DataError
 from neurobench.data.nmnist import decode
 
@@ -117,7 +118,7 @@ def _library(name: str, file: Path) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise DataError(f"{file}: {name} reads {file.suffix}: pip install 'neurobench[events]'") from error
+        raise DataError(f"{file}: {not_installed(file.suffix, name, 'events')}") from error
 
 
 READERS: dict[str, Callable[[Path], Raw]] = {

@@ -134,7 +134,7 @@ class EventsFolder(Dealt):
     """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE and ROOT/test/CLASS/FILE: a recording a file.
 
     N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top or in a
-    group `events`; .aedat4, .aedat, .raw and .dat by the readers of `neurobench[events]`.
+    group `events`; .aedat4, .aedat, .raw and .dat by the readers of the extra `events`.
     """
 
     opens: ClassVar[str] = "neurobench.data.own.recordings.load"
