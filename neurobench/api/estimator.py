@@ -167,6 +167,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.learner_, self.plan_, self.history_ = learner, plan, loop.record.epochs
 
     def _n_held_out(self, n: int) -> int:
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples")
         return int(self.validation * n)
 
     def _words(self, n_train: int) -> tuple[str, ...]:
