@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import neurobench as nb
 
-# Check -> why an estimator does not pass it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
+# Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
 # in another order are predicted otherwise too: check_methods_sample_order_invariance.
 BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
 # Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
