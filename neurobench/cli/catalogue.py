@@ -25,7 +25,7 @@ from neurobench.storage.store import Entry, read_index
 
 def list_command(words: list[str]) -> int:
     """What can be chosen, what runs with what, and past runs."""
-    parser = verb_parser("list", list_command.__doc__, json="the same", config_dir=True)
+    parser = verb_parser("list", list_command.__doc__, json="the same")
     parser.add_argument("what", nargs="?", choices=["all", "runs"], default="all")
     args = parser.parse_args(words)
     if args.what == "runs":
@@ -104,7 +104,7 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
 def validate_command(words: list[str]) -> int:
     """Check a configuration without running it, as `run` does first; without overrides, check every experiment and
     every model with every data set and backend. Exit code 0 where all is well, 2 where something is not."""
-    parser = verb_parser("validate", validate_command.__doc__, outputs=False, config_dir=True)
+    parser = verb_parser("validate", validate_command.__doc__, outputs=False)
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
@@ -140,4 +140,14 @@ def _validate_everything(config_dir: str | None) -> int:
         raise ConfigError(faults)
     runs = sum(not cell.faults for cell in cells)
     print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
+    return FINE
+
+
+def schema_command(words: list[str]) -> int:
+    """A JSON schema of all YAML files, from their specs: keys, types, bounds, choices and explanations, for editors.
+    The files that ship look for it in the folder above theirs: neurobench schema > schema.json."""
+    from neurobench.config.json_schema import json_schema
+
+    args = verb_parser("schema", schema_command.__doc__, outputs=False).parse_args(words)
+    print(json.dumps(json_schema(args.config_dir), indent=1))
     return FINE

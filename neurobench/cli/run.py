@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import before_composing, composer, searchpath
+from neurobench.cli.arguments import add_own_code
+from neurobench.config.compose import before_composing, composer, folders, searchpath
 from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
@@ -40,7 +40,7 @@ def run_command(words: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="neurobench run", add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
-    add_config_dir(parser)
+    add_own_code(parser)
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("--resume", action="store_true")
     for names in (("--help", "-h"), ("--hydra-help",), ("--resolve",)):
@@ -67,7 +67,7 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
 
     # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [sys.argv[0], *searchpath(config_dir), *overrides, *flags]
+    sys.argv = [sys.argv[0], *searchpath(folders(config_dir)), *overrides, *flags]
     before_composing(overrides)
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,11 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.reload import load_learner
+    from neurobench.experiment.reload import changed_code, load_learner
 
     loaded = load_learner(folder, root=root)
+    if changed := changed_code(folder, loaded.plan):
+        print(f"note: {changed}", file=sys.stderr)
     test = loaded.splits().test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     print("target    ", *test.y.tolist())

@@ -55,7 +55,7 @@ def _sweep_parser() -> argparse.ArgumentParser:
         "checkpoint."
     )
     plan_or_outcome = "the plan (with --dry-run) or the outcome"
-    parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome, config_dir=True)
+    parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome)
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
     parser.add_argument("overrides", nargs="*", help="as of `run -m`: key=value, several values with commas")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and which are done, run nothing")
@@ -120,7 +120,7 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
 def tune_command(words: list[str]) -> int:
     """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
     trial could be judged."""
-    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials", config_dir=True)
+    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
     parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
     parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
     parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
@@ -133,7 +133,7 @@ def tune_command(words: list[str]) -> int:
         raise UserError(not_installed("tune", "optuna", "tune"))
     from neurobench.sweeps import tune
 
-    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))])
+    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     console = Console(markup=False, stderr=args.json)

@@ -164,7 +164,8 @@ class _Run:
         run, plan = self.plan.run, self.plan
         seeds = {"root": run.seed, **asdict(plan.seeds)}
         where = provenance(str(self.device), run.threads)
-        self.folder.update(status="running", **where, seeds=seeds, started=_now())
+        own = {"own_code": plan.own_code} if plan.own_code else {}
+        self.folder.update(status="running", **where, **own, seeds=seeds, started=_now())
         threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
         self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)

@@ -67,6 +67,13 @@ def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
         ) from None
 
 
+def changed_code(folder: RunFolder, plan: Plan) -> str | None:
+    """What a person should know whose own code is not as it was when the run was made; or None."""
+    before = folder.record().get("own_code", {})
+    changed = [module for module, digest in plan.own_code.items() if before.get(module) not in (None, digest)]
+    return f"{', '.join(changed)} has changed since {folder.path} was made" if changed else None
+
+
 def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None) -> Loaded:
     """The finalized learner of a finished run, without its data; its checkpoint is read with `weights_only=True`.
 

@@ -22,7 +22,7 @@ from neurobench.storage.files import Damaged, read_checkpoint, read_config, read
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions")
+PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
 SCHEMA = 2  # 1: before configurations were stored resolved
 
 

@@ -11,7 +11,6 @@ import platform
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from rich.console import Console
 from neurobench.config.compose import choices, composer
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.overrides import override_of
-from neurobench.config.targets import config_packages
+from neurobench.config.targets import config_places
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
@@ -59,10 +58,10 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def load_space(name: str, more: list[str]) -> Space:
+def load_space(name: str, more: list[str], config_dir: str | None = None) -> Space:
     """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win."""
     try:
-        plain = OmegaConf.to_container(OmegaConf.create(_text(name)))
+        plain = OmegaConf.to_container(OmegaConf.create(_text(name, config_dir)))
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(f"{name}: {str(error).splitlines()[0]}") from None
     faults = _faults(plain)
@@ -72,17 +71,17 @@ def load_space(name: str, more: list[str]) -> Space:
     return Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
 
 
-def _text(name: str) -> str:
+def _text(name: str, config_dir: str | None) -> str:
     if name.endswith(".yaml"):
         try:
             return Path(name).read_text()
         except OSError as error:
             raise UserError(f"{name}: {error.strerror}") from None
-    for package in config_packages():
-        file = files(package).joinpath("tune", f"{name}.yaml")
+    for place in config_places(config_dir):
+        file = place.joinpath("tune", f"{name}.yaml")
         if file.is_file():
             return file.read_text()
-    known = choices("tune")
+    known = choices("tune", config_dir)
     raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
 
 

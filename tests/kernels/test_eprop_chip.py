@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.learning_core.specs import FixedPoint
 from neurobench.kernels.eprop import chip
-from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
+from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Update
+from neurobench.kernels.eprop.records import Samples
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes

@@ -1,9 +1,12 @@
-"""What a backend says of a core that learns by e-prop: floating point of any size, or an emulated ReckOn."""
+"""Spiking cores that learn by e-prop: floating point of any size, or an emulated ReckOn.
+
+A core is numbers alone: the loops over time belong to kernels, which are handed these.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from neurobench.config.bounds import Bound
 from neurobench.devices.spec import Demand, DeviceSpec
@@ -11,7 +14,32 @@ from neurobench.metrics.costs import Energy
 
 INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # of ReckOn
 
-Pool = Literal["none", "16x16", "11x11x2"]
+Pool = Literal["none", "16x16", "11x11x2"]  # cells that share an input: columns, rows, polarities
+
+
+class FixedPoint(NamedTuple):
+    """The arithmetic of a learning chip. Widths are in bits, sign included."""
+
+    weight_bits: int
+    membrane_bits: int
+    alpha_bits: int  # fraction of the membrane's decay
+    kappa_bits: int  # fraction of the traces' decay
+    trace_bits: int  # of inputs and recurrent neurons
+    trace_out_bits: int  # of readouts
+    stochastic: bool  # an update is a chance of one LSB; else it is rounded
+    update_scale: float  # multiplies every update; 1: NEST's learning rate
+
+
+class LearningCore(NamedTuple):
+    pool: Pool
+    fixed_point: FixedPoint | None  # None: floating point, nothing is rounded
+
+
+def open_core(spec: FloatCore | ReckOn, seed: int, device: Any) -> LearningCore:
+    """It is digital: every chip is like the other, and `seed` makes no difference."""
+    if isinstance(spec, FloatCore):
+        return LearningCore(spec.pool, None)
+    return LearningCore(spec.pool, FixedPoint(*(getattr(spec, name) for name in FixedPoint._fields)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +47,7 @@ class FloatCore(DeviceSpec):
     """Double or single precision, as the model's engine has it. Nothing is rounded."""
 
     kind: ClassVar[str] = "learning_core"
-    opens: ClassVar[str] = "neurobench.devices.learning_core.protocol.open_float_core"
+    opens: ClassVar[str] = "neurobench.devices.learning_core.specs.open_core"
 
     pool: Pool
 
@@ -33,7 +61,7 @@ class ReckOn(DeviceSpec):
     """
 
     kind: ClassVar[str] = "learning_core"
-    opens: ClassVar[str] = "neurobench.devices.learning_core.protocol.open_reckon"
+    opens: ClassVar[str] = "neurobench.devices.learning_core.specs.open_core"
     energy: ClassVar[Energy | str] = Energy(
         "Frenkel and Indiveri, ReckOn, ISSCC 2022, and its documentation: 5.3 pJ a synaptic operation at 0.5 V",
         accumulation=5.3e-12,
@@ -61,13 +89,9 @@ class ReckOn(DeviceSpec):
             faults.append(f"{outputs} readouts, one a class, do not fit {OUTPUTS}")
         if faults:
             return f"the chip is too small: {'; '.join(faults)}. Take a smaller network or backend=sim."
-        return _missing_rule(demand)
-
-
-def _missing_rule(demand: Demand) -> str | None:
-    engine, neuron, t_ref = (demand.settings.get(name) for name in ("engine", "neuron", "t_ref"))
-    if engine != "minibatch":
-        return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
-    if neuron != "iaf" or t_ref:
-        return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
-    return None
+        engine, neuron, t_ref = (demand.settings.get(name) for name in ("engine", "neuron", "t_ref"))
+        if engine != "minibatch":
+            return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
+        if neuron != "iaf" or t_ref:
+            return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
+        return None

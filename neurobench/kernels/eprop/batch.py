@@ -7,15 +7,26 @@ Matrices are [source, target], targets filled up to whole vectors; letters as in
 all in float64.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from neurobench.kernels.eprop.forward import FUSED, copy, forward, list_synapses, new_pass
-from neurobench.kernels.eprop.rows import add_rows
+from neurobench.kernels.eprop.forward import FUSED, forward, list_synapses, new_pass
+from neurobench.kernels.eprop.simd import add_rows, copy
+
+
+class Rule(NamedTuple):
+    """A step of the optimiser, in the kernel's precision."""
+
+    adam: bool  # else plain gradient descent
+    scale: np.floating  # of the summed gradient
+    rate: np.floating  # of Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+    beta_1: np.floating
+    beta_2: np.floating
+    epsilon: np.floating
+    w_min: np.floating
+    w_max: np.floating
 
 
 class Results(NamedTuple):
@@ -32,36 +43,26 @@ class Results(NamedTuple):
 @njit(parallel=True, cache=True, error_model="numpy")
 def learn(c, a, net, samples, results):
     """The gradient and the readouts of G samples, each from a state at rest."""
-    chunks = len(results.w_in)
-    for chunk in prange(chunks):
+    for chunk in prange(len(results.w_in)):
         _learn_chunk(c, a, net, samples, results, chunk)
 
 
 @njit(cache=True, error_model="numpy")
 def _learn_chunk(c, a, net, samples, results, chunk):
     G, T, chunks = len(samples.labels), c.T, len(results.w_in)
-    longest = 0
-    for g in range(G):
-        longest = max(longest, samples.start[(g + 1) * (T + 1)] - samples.start[g * (T + 1)])
-    one, steps = new_pass(c, net, 1), np.empty(longest, np.int32)
+    one, steps = new_pass(c, net, 1), np.empty(len(samples.source), np.int32)
     for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
         forward(c, a, net, samples, g, one)
-        _report(c, one, net.w_out, results, g)
+        for t in range(T):
+            for s in range(one.n_fired[t]):
+                results.counts[g, one.fired[t, s]] += 1
+        copy(one.f[T], results.f[g])
+        _readouts(c, one.trace, net.w_out, results.window[g])
         if samples.labels[g] >= 0:
-            errors(results.window[g], samples.labels[g], a.softmax, one.E[T - c.W : T], a.one - a.one)
+            errors(results.window[g], samples.labels[g], c.softmax, one.E[T - c.W : T], a.one - a.one)
             _backward(c, a, net, one, results.w_rec[chunk, 0])
             _add_readout_gradient(c, one.trace, one.E, results.w_out[chunk])
-            _group_by_source(samples, g * (T + 1), T, one.first, steps)
-            _add_input_gradient(one.first, steps, one.psi, results.w_in[chunk])
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _report(c, one, w_out, results, g):
-    for t in range(c.T):
-        for s in range(one.n_fired[t]):
-            results.counts[g, one.fired[t, s]] += 1
-    copy(one.f[c.T], results.f[g])
-    _readouts(c, one.trace, w_out, results.window[g])
+            _add_input_gradient(samples, g * (T + 1), one, steps, results.w_in[chunk])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -153,24 +154,44 @@ def _adapting_back(a, weight, f, psi, lam, mu, b):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _group_by_source(samples, begin, T, first, steps):
-    """The steps of each source's spikes: steps[first[i] : first[i + 1]], ascending. first (I + 2,)."""
-    start, source = samples.start, samples.source
+def _add_input_gradient(samples, begin, one, steps, g):
+    """g (I, M) gains mu(t) of each spike of its source: a source at a time, so that its row stays in cache. For that
+    the spikes' steps are grouped by source: steps[first[i] : first[i + 1]], ascending."""
+    start, source, first, mu = samples.start, samples.source, one.first, one.psi
     first[:] = 0
-    for e in range(start[begin], start[begin + T]):
+    for e in range(start[begin], start[begin + len(mu)]):
         first[source[e] + 2] += 1
     for i in range(2, len(first)):
         first[i] += first[i - 1]
-    for t in range(T):
+    for t in range(len(mu)):
         for e in range(start[begin + t], start[begin + t + 1]):
             i = source[e]
             steps[first[i + 1]] = t
             first[i + 1] += 1
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _add_input_gradient(first, steps, mu, g):
-    """g (I, M) gains mu(t) of each spike of its source: a source at a time, so that its row stays in cache."""
-    for i in range(g.shape[0]):
+    for i in range(len(g)):
         if first[i] < first[i + 1]:
             add_rows(mu, steps, first[i], first[i + 1], g[i])
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def update(w, g, mask, m, v, rule):
+    """A step of the optimiser in place, on synapses that exist; g (chunks, rows, columns) is summed and zeroed. Returns
+    the sum of the weights, which is finite if they are."""
+    total = 0.0
+    for r in prange(w.shape[0]):
+        for j in range(w.shape[1]):
+            gradient = g[0, r, j]
+            g[0, r, j] = 0
+            for chunk in range(1, len(g)):
+                gradient += g[chunk, r, j]
+                g[chunk, r, j] = 0
+            if mask[r, j]:
+                gradient *= rule.scale
+                step = rule.rate * gradient
+                if rule.adam:
+                    m[r, j] += (1 - rule.beta_1) * (gradient - m[r, j])
+                    v[r, j] += (1 - rule.beta_2) * (gradient * gradient - v[r, j])
+                    step = rule.rate * m[r, j] / (np.sqrt(v[r, j]) + rule.epsilon)
+                w[r, j] = min(max(w[r, j] - step, rule.w_min), rule.w_max)
+                total += w[r, j]
+    return total

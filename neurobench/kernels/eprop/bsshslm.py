@@ -5,61 +5,12 @@ Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020
 Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit, prange
 
 from neurobench.kernels.eprop.batch import errors
-from neurobench.kernels.eprop.forward import copy
+from neurobench.kernels.eprop.forward import new_pass
 from neurobench.kernels.eprop.neuron import surrogate
-from neurobench.kernels.eprop.rows import add_rows
-
-
-class Rule(NamedTuple):
-    """What the neurons have beside `Constants`, in the kernel's precision."""
-
-    alpha: np.floating
-    alpha_out: np.floating
-    gain: np.floating  # of a spike that reaches a recurrent neuron: 1, or 1 - alpha
-    gain_out: np.floating  # of one that reaches a readout: 1, or 1 - alpha_out
-    v_th: np.floating
-    v_min: np.floating
-    kappa: np.floating
-    rest: np.floating  # 1 - kappa
-    c_reg: np.floating
-    f_target: np.floating
-    softmax: bool = False  # the error is softmax(y) - onehot, else y - onehot
-
-
-class Sample(NamedTuple):
-    """What a sample's pass forward leaves for the pass back, and scratch."""
-
-    x: np.ndarray  # (M,) input of a step
-    v: np.ndarray  # (M,)
-    left: np.ndarray  # (N,) int64 steps in which the neuron is still refractory
-    psi: np.ndarray  # (T, M)
-    fired: np.ndarray  # (T, N) int64 the neurons that fired
-    n_fired: np.ndarray  # (T,) int64
-    r: np.ndarray  # (N,) the readouts' trace of each neuron's spikes
-    trace: np.ndarray  # (W, N) r in the window
-    E: np.ndarray  # (W, K) errors
-    regular: np.ndarray  # (M,) what the firing rate adds to every step's learning signal
-    lam: np.ndarray  # (M,)
-    mu: np.ndarray  # (M,)
-
-
-@njit(cache=True, error_model="numpy")
-def _new_sample(c, net):
-    T, N, W, M, like = c.T, c.N, c.W, net.w_in.shape[1], net.w_in.dtype
-    rows = np.zeros((5, M), like)  # unpacked, they would lose their layout
-    left, psi, fired = np.zeros(N, np.int64), np.zeros((T, M), like), np.zeros((T, N), np.int64)
-    r, trace, E = np.zeros(N, like), np.zeros((W, N), like), np.zeros((W, c.K), like)
-    return Sample(
-        rows[0], rows[1], left, psi, fired, np.zeros(T, np.int64), r, trace, E, rows[2], rows[3], rows[4]
-    )  # fmt: skip
+from neurobench.kernels.eprop.simd import add_rows, copy
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -72,49 +23,48 @@ def learn(c, a, net, samples, distinct, results):
 
 @njit(cache=True, error_model="numpy")
 def _learn_chunk(c, a, net, samples, distinct, results, chunk):
-    G, chunks, one = len(samples.labels), len(results.w_in), _new_sample(c, net)
+    G, chunks, one = len(samples.labels), len(results.w_in), new_pass(c, net, 1)
+    E = one.E[c.T - c.W : c.T]
     for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
         label, counts = samples.labels[g], results.counts[g]
         _forward(c, a, net, samples, g * (c.T + 1), one, counts)
         _readouts(c, one.trace, net.w_out, results.window[g])
         if label >= 0:
-            errors(results.window[g], label, a.softmax, one.E, 0.0)
-            _add_readout_gradient(one.trace, one.E, results.w_out[chunk])
-            for j in range(c.N):
-                one.regular[j] = a.c_reg * (counts[j] / c.T - a.f_target)
-            _backward(c, a, net, distinct, g * (c.T + 1), one, results.w_in[chunk], results.w_rec[chunk, 0])
+            errors(results.window[g], label, c.softmax, E, 0.0)
+            _add_readout_gradient(c, one.trace, E, results.w_out[chunk])
+            _backward(c, a, net, distinct, one, results, chunk, g)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _forward(c, a, net, samples, first, one, counts):
     """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
     psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
-    one.v[:], one.r[:], one.left[:] = 0, 0, 0
+    v, r, left = one.neurons[0], one.neurons[1], one.state.left
+    v[:], r[:], left[:] = 0, 0, 0
     for t in range(c.T):
         _advance(c, a, net, samples, first, one, t)
         n = 0
         for j in range(c.N):
-            v = max(one.v[j], a.v_min)
-            one.left[j] -= one.left[j] > 0
-            one.r[j] *= a.alpha_out
-            free = one.left[j] == 0
-            one.psi[t, j] = surrogate(c.surrogate, float(v - a.v_th), c.height, c.width) if free else 0.0
-            if free and v >= a.v_th:
+            v[j] = max(v[j], a.v_min)
+            left[j] -= left[j] > 0
+            r[j] *= a.alpha_out
+            free = left[j] == 0
+            one.psi[t, j] = surrogate(c.surrogate, float(v[j] - a.v_th), c.height, c.width) if free else 0.0
+            if free and v[j] >= a.v_th:
                 one.fired[t, n] = j
                 n += 1
                 counts[j] += 1
-                one.r[j] += a.gain_out
-                one.left[j] = c.refractory
-            one.v[j] = v
+                r[j] += a.gain_out
+                left[j] = c.refractory
         one.n_fired[t] = n
         if t >= c.T - c.W:
-            copy(one.r, one.trace[t - c.T + c.W])
+            copy(r, one.trace[t - c.T + c.W])
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _advance(c, a, net, samples, first, one, t):
     """v decays, gains the input of step t, and is reset where the neuron fired in the step before."""
-    x, v, n = one.x, one.v, one.n_fired[t - 1] if t > 0 else 0
+    x, v, n = one.x[0], one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
     x[:] = 0
     if t > 0:
         add_rows(net.w_in, samples.source, samples.start[first + t], samples.start[first + t + 1], x)
@@ -139,33 +89,36 @@ def _readouts(c, trace, w_out, y):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_readout_gradient(trace, E, g):
+def _add_readout_gradient(c, trace, E, g):
     """g (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
-    for t in range(len(E)):
-        for i in range(trace.shape[1]):
-            for k in range(E.shape[1]):
+    for t in range(c.W):
+        for i in range(c.N):
+            for k in range(c.K):
                 g[i, k] += trace[t, i] * E[t, k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _backward(c, a, net, distinct, first, one, g_in, g_rec):
+def _backward(c, a, net, distinct, one, results, chunk, g):
     """Spikes that arrive in step t gain mu(t).
 
     lambda(t) = kappa lambda(t + 1) + (1 - kappa) sum_k B_k E_k(t)
     mu(t)     = alpha mu(t + 1) + gain psi(t) (lambda(t) + c_reg (f - f_target)),   f: the sample's spikes a step
     """
-    lam, mu = one.lam, one.mu
+    lam, mu, regular = one.neurons[0], one.neurons[1], one.neurons[2]
+    g_in, g_rec, first = results.w_in[chunk], results.w_rec[chunk, 0], g * (c.T + 1)
     lam[:], mu[:] = 0, 0
+    for j in range(c.N):
+        regular[j] = a.c_reg * (results.counts[g, j] / c.T - a.f_target)
     for t in range(c.T - 1, 0, -1):
         for j in range(c.N):
             lam[j] *= a.kappa
         if t >= c.T - c.W:
             for k in range(c.K):
-                error = a.rest * one.E[t - c.T + c.W, k]
+                error = a.rest * one.E[t, k]
                 for j in range(c.N):
                     lam[j] += net.B[k, j] * error
         for j in range(c.N):
-            mu[j] = a.alpha * mu[j] + a.gain * one.psi[t, j] * (lam[j] + one.regular[j])
+            mu[j] = a.alpha * mu[j] + a.gain * one.psi[t, j] * (lam[j] + regular[j])
         for e in range(distinct.start[first + t], distinct.start[first + t + 1]):
             row = g_in[distinct.source[e]]
             for j in range(c.N):

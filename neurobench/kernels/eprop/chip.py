@@ -4,8 +4,6 @@ All traces go forward in time and are cut to their widths; weights move by whole
 weight is w LSB, membranes and thresholds are in the same LSB, traces have a fixed number of fraction bits.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -51,14 +49,6 @@ class ChipWeights(NamedTuple):
     mask_in: np.ndarray  # uint8 each
     mask_rec: np.ndarray
     mask_out: np.ndarray
-
-
-class Samples(NamedTuple):
-    """G samples, spikes by sample and step, T + 1 steps each."""
-
-    start: np.ndarray  # (G (T + 1) + 1,) int64
-    source: np.ndarray  # int64
-    labels: np.ndarray  # (G,)
 
 
 class Update(NamedTuple):
@@ -109,10 +99,9 @@ def stairs(distance, v_th):
 
 @njit(cache=True, error_model="numpy")
 def run(c, w, B, samples, update, results):
-    """G samples, each from rest; B (N, K) float32."""
-    s = _new_state(c, len(w.w_in))
+    """G samples (`records.Samples`), each from rest; B (N, K) float32."""
     for g in range(len(samples.labels)):
-        _reset(s)
+        s = _at_rest(c, len(w.w_in))
         for t in range(c.T):
             _decay_readouts(c, s, update.learn, t)
             first = g * (c.T + 1) + t
@@ -124,37 +113,33 @@ def run(c, w, B, samples, update, results):
                 _filter(s.inputs, s.psi, c, t)
                 _filter(s.recurrent, s.psi, c, t)
             if t >= c.T - c.W:
-                _readout_errors(c, s, results.window[g, t - c.T + c.W], samples.labels[g])
+                y = results.window[g, t - c.T + c.W]
+                y[:] = s.y * c.lsb_out / 256.0
                 if update.learn:
-                    _gather(c, s, B, results.counts[g])
+                    _gather(c, s, B, results.counts[g], y, samples.labels[g])
             s.z_before[:] = s.z
         if update.learn:
-            _move_all(c, w, s, update, g)
+            k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
+            _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
+            _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
+            _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)
-def _new_state(c, inputs):
+def _at_rest(c, inputs):
     N, K = c.N, c.K
     potentials = np.zeros(N, np.int32), np.zeros(N, np.int32), np.zeros(N, np.int32)
     spikes = np.zeros(N, np.uint8), np.zeros(N, np.uint8)
     readouts = np.zeros(K, np.int64), np.zeros(K, np.int64)
     sources = _new_traces(inputs, N), _new_traces(N, N)
-    gradient, error = np.zeros((N, K), np.float32), np.zeros(K, np.float32)
-    out = np.zeros(N, np.int32), gradient, error, np.zeros(N, np.float32)
-    return State(*potentials, *spikes, *readouts, *sources, *out)
+    signals = np.zeros((N, K), np.float32), np.zeros(K, np.float32), np.zeros(N, np.float32)
+    return State(*potentials, *spikes, *readouts, *sources, np.zeros(N, np.int32), *signals)
 
 
 @njit(cache=True)
 def _new_traces(S, N):
     e, g = np.zeros((S, N), np.int16), np.zeros((S, N), np.float32)
     return Traces(np.zeros(S, np.int32), np.zeros(S, np.uint8), e, g)
-
-
-@njit(cache=True)
-def _reset(s):
-    s.v[:], s.y[:], s.z_before[:], s.trace_out[:] = 0, 0, 0, 0
-    for traces in (s.inputs, s.recurrent):
-        traces.trace[:], traces.seen[:], traces.e[:] = 0, 0, 0
 
 
 @njit(cache=True, forceinline=True, _nrt=False)
@@ -204,16 +189,11 @@ def _neuron_steps(c, s, counts, changed, t):
         changed[1] += t == 0 or s.y[k] != s.y_before[k]
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _readout_errors(c, s, window, label):
-    for k in range(c.K):
-        window[k] = s.y[k] * c.lsb_out / 256.0
-        s.E[k] = window[k] - (1.0 if k == label else 0.0)
-
-
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _gather(c, s, B, counts):
+def _gather(c, s, B, counts, y, label):
     """g += L e, for the readouts E times their trace."""
+    for k in range(c.K):
+        s.E[k] = y[k] - (1.0 if k == label else 0.0)
     for j in range(c.N):
         s.L[j] = c.regular * (counts[j] / c.T - c.f_target)
         for k in range(c.K):
@@ -258,14 +238,6 @@ def _filter(s, psi, c, t):
         for j in range(len(row)):
             value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * trace + other) >> shift)
             row[j] = np.int16(min(value, limit))
-
-
-@njit(cache=True)
-def _move_all(c, w, s, update, g):
-    k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
-    _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
-    _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
-    _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)

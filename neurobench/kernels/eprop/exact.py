@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop.neuron import neuron_step
-from neurobench.kernels.eprop.records import Constants, Neurons, Past, Sources, Synapses
+from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
+from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
-from neurobench.kernels.eprop.stream import clear, deliver, readout_step, record_step
+from neurobench.kernels.eprop.simd import copy
 from neurobench.kernels.eprop.variants import replay_variant, update
-
-NONE = -1
 
 
 class Network(NamedTuple):
@@ -31,19 +29,20 @@ class Network(NamedTuple):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
-    """Steps of the stream (`stream.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
+    """Steps of the stream (`records.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
     to k0 + G - 1, rec the recorded steps."""
     c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
     for n in range(steps.n0, steps.n1):
-        row = n - _base(c, n)
-        _learning_signal(s.error, net.B, past, row - 2)
-        clear(x)
-        clear(y)
+        row = n % c.T + 2  # of step n in `past`
+        past.taught[row - 2] = learning_signal(s.error, net.B, past.L[row - 2])
+        x[:], y[:] = 0.0, 0.0
         _arrivals(net, learning, steps, n, x, y)
-        _neuron_steps(c, s, past.psi_reg[row], x)
         sample = (n - 2) // c.T - steps.k0
-        if sample >= 0:
-            for j in range(c.N):
+        for j in range(c.N):
+            past.psi_reg[row, j, 0] = neuron_step(c, j, x[j], s)
+            s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+            past.psi_reg[row, j, 1] = c.c_reg * (s.f[j] - c.f_target)
+            if sample >= 0:
                 counts[sample, j] += s.z[j]
         past.erring[row] = readout_step(c, s, y, n, steps, window)
         for k in range(c.K):
@@ -51,31 +50,10 @@ def run(net, learning, steps, window, counts, rec):
         if n < rec.until:
             record_step(s, past.psi_reg[row, :, 0], past.L[row - 2], rec, n - steps.n0)
         if (n + 1) % c.T == 0:
-            if not learning.frozen:
-                _catch_up(net, learning, n)
+            for i in range(0 if learning.frozen else len(net.src.last)):
+                if net.src.last[i] != NONE:
+                    _replay_to(net, learning, i, n)
             _shift(past, c.T)
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _base(c, n):
-    """The step of row 0 of `Past`."""
-    return n // c.T * c.T - 2
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _learning_signal(error, B, past, row):
-    """L_j = sum_k B_jk E_k, k ascending. The error of step n - 1 is credited to step n - 2."""
-    N, K = B.shape
-    nonzero = False
-    for k in range(K):
-        nonzero |= error[k] != 0.0
-    past.taught[row] = nonzero
-    for j in range(N):
-        signal = 0.0
-        if nonzero:
-            for k in range(K):
-                signal += B[j, k] * error[k]
-        past.L[row, j] = signal
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -94,14 +72,6 @@ def _arrivals(net, learning, steps, n, x, y):
             for k in range(c.K):
                 if syn.mask_out[j, k]:
                     y[k] += syn.w_out[j, k]
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _neuron_steps(c, s, psi_reg, x):
-    for j in range(c.N):
-        psi_reg[j, 0] = neuron_step(c, j, x[j], s)
-        s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
-        psi_reg[j, 1] = c.c_reg * (s.f[j] - c.f_target)
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -128,7 +98,7 @@ def _arrive(net, learning, i, n):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _replay_to(net, learning, i, n):
     """Replay source i's steps up to n - 2, or to the cutoff."""
-    src, base = net.src, _base(net.c, n)
+    src, base = net.src, n // net.c.T * net.c.T - 2
     end = min(n - 2, src.last[i] - 2 + net.c.cutoff) + 1
     begin = src.done[i]
     if begin < end:
@@ -151,30 +121,19 @@ def _decay(c, syn, src, i, steps):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _catch_up(net, learning, n):
-    """Replay every source up to step n - 2, so that older steps need not be kept. The sums go on in their order."""
-    for i in range(len(net.src.last)):
-        if net.src.last[i] != NONE:
-            _replay_to(net, learning, i, n)
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
 def _shift(past, T):
     """The last two steps of a block become the first two of the next."""
     for row in range(2):
-        for j in range(past.L.shape[1]):
-            past.psi_reg[row, j, 0] = past.psi_reg[row + T, j, 0]
-            past.psi_reg[row, j, 1] = past.psi_reg[row + T, j, 1]
-            past.L[row, j] = past.L[row + T, j]
-        past.taught[row] = past.taught[row + T]
-        for k in range(past.E.shape[1]):
-            past.E[row, k] = past.E[row + T, k]
-        past.erring[row] = past.erring[row + T]
+        copy(past.L[row + T], past.L[row])
+        copy(past.E[row + T], past.E[row])
+        past.taught[row], past.erring[row] = past.taught[row + T], past.erring[row + T]
+        for j in range(past.psi_reg.shape[1]):
+            copy(past.psi_reg[row + T, j], past.psi_reg[row, j])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def flush(net, learning, n):
     """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
-    _learning_signal(net.s.error, net.B, net.past, 0)
+    net.past.taught[0] = learning_signal(net.s.error, net.B, net.past.L[0])
     for i in range(len(net.src.last)):
         _arrive(net, learning, i, n)

@@ -1,7 +1,5 @@
 """The pass forward of `eprop.batch`: samples from rest, weights that stay as they are; and what predictions cost."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +7,7 @@ from numba import njit
 
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
-from neurobench.kernels.eprop.rows import add_rows, list_set
+from neurobench.kernels.eprop.simd import add_rows, copy, list_set
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
 
@@ -22,39 +20,27 @@ class Matrices(NamedTuple):
     w_out: np.ndarray  # (N, Q)
 
 
-class Recurrent(NamedTuple):
-    """Where the P recurrent synapses are."""
-
-    start: np.ndarray  # (N + 1,) int64 first synapse of each source
-    target: np.ndarray  # (P,) int64
-
-
 class Network(NamedTuple):
-    """`Matrices`, `Recurrent`, feedback and state in one level, as numba's prange wants it."""
+    """`Matrices`, where the recurrent synapses are, feedback and state in one level, as numba's prange wants it."""
 
     w_in: np.ndarray
     w_rec: np.ndarray
     w_out: np.ndarray
-    start: np.ndarray
-    target: np.ndarray
+    start: np.ndarray  # (N + 1,) int64 first recurrent synapse of each source
+    target: np.ndarray  # (P,) int64
     B: np.ndarray  # (K, M) feedback weights
     f: np.ndarray  # (M,) filtered firing with which a sample begins
 
 
-class Samples(NamedTuple):
-    """G samples; what falls on step T belongs to no sample."""
-
-    start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each sample's steps 0 to T
-    source: np.ndarray  # (E,) int64
-    labels: np.ndarray  # (G,) -1: no target, and no gradient
-
-
 class Numbers(NamedTuple):
-    """What the fast path needs of the constants, in the kernel's precision."""
+    """Of the constants, in the kernel's precision."""
 
     alpha: np.floating
     alpha_out: np.floating
+    gain: np.floating
+    gain_out: np.floating
     v_th: np.floating
+    v_min: np.floating
     height: np.floating
     per_width: np.floating
     kappa: np.floating
@@ -65,7 +51,6 @@ class Numbers(NamedTuple):
     adapt_beta: np.floating
     one: np.floating
     plain: bool  # no variant of the neuron is in use
-    softmax: bool  # the error is softmax(y) - onehot, else y - onehot
 
 
 class Pass(NamedTuple):
@@ -79,7 +64,7 @@ class Pass(NamedTuple):
     n_fired: np.ndarray  # (T,) int64
     trace: np.ndarray  # (W, M) the readouts' trace of each neuron's spikes, in the window
     E: np.ndarray  # (T + 1, K) errors, 0 outside the window
-    neurons: np.ndarray  # (3, M) scratch
+    neurons: np.ndarray  # (5, M) scratch
     synapses: np.ndarray  # (P + 4,) int64 scratch
     state: Neurons  # of the variants
     first: np.ndarray  # (I + 2,) int64 scratch
@@ -92,22 +77,24 @@ def new_pass(c, net, X):
     fired = np.zeros((T, M + 8), np.int32), np.zeros(T, np.int64)
     readouts = np.zeros((c.W, M), like), np.zeros((T + 1, c.K), like)
     synapses, first = np.zeros(len(net.target) + 4, np.int64), np.zeros(len(net.w_in) + 2, np.int64)
-    return Pass(*rows, *fired, *readouts, np.zeros((3, M), like), synapses, at_rest(c), first)
+    return Pass(*rows, *fired, *readouts, np.zeros((5, M), like), synapses, at_rest(c), first)
 
 
 @njit(cache=True, error_model="numpy")
 def at_rest(c):
-    v, adapt, kept, unused = np.zeros(c.N), np.zeros(c.N), np.zeros(c.N), np.zeros(c.N)
-    return Neurons(v, adapt, np.zeros(c.N, np.int64), kept, unused, np.zeros(c.N, np.uint8), unused, unused)
+    membranes = np.zeros(c.N), np.zeros(c.N), np.zeros(c.N, np.int64), np.zeros(c.N)
+    return Neurons(*membranes, np.zeros(c.N), np.zeros(c.N, np.uint8), np.zeros(c.K), np.zeros(c.K))
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
 def forward(c, a, net, samples, g, one):
     """Sample g from rest. Spikes of step t arrive in step t + 1."""
-    T = c.T
-    v, r, state, first = one.neurons[0], one.neurons[1], one.state, g * (T + 1)
-    _reset(net.f, v, r, state, one.f[0])
-    n, rows = 0, len(one.x)
+    T, n, rows, first = c.T, 0, len(one.x), g * (c.T + 1)
+    v, r, state = one.neurons[0], one.neurons[1], one.state
+    v[:], r[:], state.left[:], state.z[:] = 0, 0, 0, 0
+    for part in (state.v, state.adapt, state.kept):
+        part[:] = 0
+    copy(net.f, one.f[0])
     for t in range(T):
         x, z = one.x[t if t < rows else 0], one.z[t]
         x[:] = 0
@@ -123,27 +110,13 @@ def forward(c, a, net, samples, g, one):
             for j in range(c.N):
                 one.psi[t, j] = neuron_step(c, j, float(x[j]), state)
                 z[j] = state.z[j]
-            _filter(a, one.f[t], z, one.f[t + 1])
+            for j in range(len(z)):
+                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
         z[c.N :] = 0
         n = list_set(z, one.fired[t])
         one.n_fired[t] = n
         if t >= T - c.W:
             copy(r, one.trace[t - T + c.W])
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _reset(f_begin, v, r, state, f):
-    v[:], r[:] = 0, 0
-    copy(f_begin, f)
-    for part in (state.v, state.adapt, state.kept):
-        part[:] = 0
-    state.left[:], state.z[:] = 0, 0
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def copy(row, to):
-    for j in range(len(to)):
-        to[j] = row[j]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -182,31 +155,18 @@ def _plain_neurons(a, x, v, psi, z, f_before, f):
         z[j] = u >= a.v_th
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _filter(a, before, z, f):
-    for j in range(len(f)):
-        f[j] = a.kappa * before[j] + a.rest * z[j]
-
-
-class Tally(NamedTuple):
-    """Spikes of each source that arrived within their sample, and sums over all samples."""
-
-    inputs: np.ndarray  # (I,) int64
-    recurrent: np.ndarray  # (N,) int64
-    sums: np.ndarray  # (3,) int64: spikes fired, changes of membranes, changes of readouts
-
-
 @njit(cache=True, error_model="numpy")
-def count(c, a, net, samples, tally):
-    """Add what the predictions of the samples cost. A potential changes where the neuron fires, or where it differs
-    from the step before; at a sample's first step all are counted."""
-    T = c.T
-    one = new_pass(c, net, T)
+def count(c, a, net, samples):
+    """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
+    sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
+    where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
+    T, one = c.T, new_pass(c, net, c.T)
+    inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     y, y_before = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype)
     for g in range(len(samples.labels)):
         first = g * (T + 1)
         for e in range(samples.start[first], samples.start[first + T]):
-            tally.inputs[samples.source[e]] += 1
+            inputs[samples.source[e]] += 1
         forward(c, a, net, samples, g, one)
         y[:] = 0
         for t in range(T):
@@ -214,12 +174,12 @@ def count(c, a, net, samples, tally):
             y *= a.alpha_out
             for s in range(one.n_fired[t - 1] if t else 0):
                 i = one.fired[t - 1, s]
-                tally.recurrent[i] += 1
+                recurrent[i] += 1
                 y += net.w_out[i, : c.K]
-            tally.sums[0] += one.n_fired[t]
-            for k in range(c.K):
-                tally.sums[2] += t == 0 or y[k] != y_before[k]
-        tally.sums[1] += _membrane_changes(c, a, one)
+            sums[0] += one.n_fired[t]
+            sums[2] += c.K if t == 0 else (y != y_before).sum()
+        sums[1] += _membrane_changes(c, a, one)
+    return inputs, recurrent, sums
 
 
 @njit(cache=True, error_model="numpy")

@@ -1,7 +1,8 @@
-"""One step of the recurrent neurons of NEST's e-prop models."""
+"""One step of NEST's e-prop models: recurrent neurons, readouts, and the spikes that reach them."""
 
 import math
 
+import numpy as np
 from numba import njit
 
 
@@ -76,3 +77,54 @@ def _delta_step(c, j, x, s):
         s.left[j] = c.refractory
     s.v[j] = v
     return psi
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def deliver(syn, i, x):
+    """A spike of source i reaches its recurrent targets."""
+    for p in range(syn.start[i], syn.start[i + 1]):
+        x[np.uint64(syn.target[p])] += syn.w[p]
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def learning_signal(error, B, L):
+    """L_j = sum_k B_jk E_k, k ascending: the error of step n - 1 is credited to n - 2. Returns whether any is not 0."""
+    nonzero = False
+    for k in range(len(error)):
+        nonzero |= error[k] != 0.0
+    L[:] = 0.0
+    if nonzero:
+        for j in range(len(B)):
+            for k in range(len(error)):
+                L[j] += B[j, k] * error[k]
+    return nonzero
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def readout_step(c, s, y, n, steps, window):
+    """One step of the readouts under input y (K,), and their error, which is 0 without a label and outside the learning
+    window; inside, window (G, W, K) receives y. Returns whether step n is inside."""
+    sample, t = (n - 2) // c.T, (n - 2) % c.T - (c.T - c.W)
+    inside = n >= 2 and t >= 0
+    label = steps.labels[sample - (steps.n0 - 2) // c.T]
+    for k in range(c.K):
+        s.y[k] = y[k] + c.alpha_out * s.y[k]
+        s.error[k] = 0.0
+        if inside and label >= 0:
+            s.error[k] = s.y[k] - (1.0 if k == label else 0.0)
+        if inside and sample >= steps.k0:
+            window[sample - steps.k0, t, k] = s.y[k]
+    return inside
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def record_step(s, psi, L, rec, row):
+    """psi (N,) of this step, L (N,) of two steps before."""
+    for j in range(len(s.v)):
+        rec.v[row, j] = s.v[j]
+        rec.z[row, j] = s.z[j]
+        rec.psi[row, j] = psi[j]
+        rec.L[row, j] = L[j]
+    for k in range(len(s.y)):
+        rec.out[row, k] = s.y[k]
+        rec.error[row, k] = s.error[k]

@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from neurobench.kernels.eprop.neuron import neuron_step
+from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, rebase
 from neurobench.kernels.eprop.records import Constants, Neurons
-from neurobench.kernels.eprop.stream import clear, deliver, readout_step, record_step
 
 
 class Powers(NamedTuple):
@@ -37,7 +36,7 @@ class OnlineNetwork(NamedTuple):
     syn: OnlineSynapses
     src: OnlineSources
     s: Neurons
-    sums: Sums
+    past: Sums
     B: np.ndarray  # (N, K) float64 feedback weights
     powers: Powers
 
@@ -61,7 +60,7 @@ def period(T):
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
     """As `exact.run`."""
-    c, s, sums, x, y = net.c, net.s, net.sums, rec.x, rec.y
+    c, s, sums, x, y = net.c, net.s, net.past, rec.x, rec.y
     P = period(c.T)
     for n in range(steps.n0, steps.n1):
         base, now = n // P * P - 2, n % 2
@@ -69,11 +68,10 @@ def run(net, learning, steps, window, counts, rec):
         if n % P == 0:
             _begin_block(c, sums, n, net.powers.slow[1])
         if not learning.frozen:
-            _learning_signal(c, s.error, net.B, rec.signal)
+            learning_signal(s.error, net.B, rec.signal)
             _add_signals(c, rec.signal, sums.reg[now], net.powers.kappa[since - 2], sums.X[row - 2],
                          sums.YU[row - 3], sums.YU[row - 2])  # fmt: skip
-        clear(x)
-        clear(y)
+        x[:], y[:] = 0.0, 0.0
         _arrivals(net, learning, steps, Step(n, base, net.powers.D[since], net.powers.D_out[since]), x, y)
         if learning.plain:
             _plain_neurons(c, 1.0 / c.width, s.v, x, s.z, sums.psi[now])
@@ -108,19 +106,6 @@ def _begin_block(c, sums, n, slow):
         sums.Q[0, k] = 0.0
         sums.Q[1, k] = sums.E[first, k]
         sums.Q[2, k] = sums.E[first, k] + sums.E[second, k] * c.alpha_out
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _learning_signal(c, error, B, signal):
-    """L_j = sum_k B_jk E_k(n - 1), the learning signal of step n - 2."""
-    nonzero = False
-    for k in range(c.K):
-        nonzero |= error[k] != 0.0
-    clear(signal)
-    if nonzero:
-        for j in range(c.N):
-            for k in range(c.K):
-                signal[j] += B[j, k] * error[k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

@@ -4,12 +4,9 @@ Each synapse reads the sums of its own target, LANES at a time; Y and U of a neu
 load.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -18,10 +15,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurobench.kernels.eprop import simd
-from neurobench.kernels.eprop.records import LANES
-from neurobench.kernels.eprop.stream import deliver
+from neurobench.kernels.eprop.neuron import deliver
+from neurobench.kernels.eprop.records import LANES, NONE
 
-NONE = -1
 _FUSED = ("contract",)
 
 
@@ -79,7 +75,7 @@ class Interval(NamedTuple):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def arrive(net, learning, i, now, x):
     """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace."""
-    c, syn, src, sums = net.c, net.syn, net.src, net.sums
+    c, syn, src, sums = net.c, net.syn, net.src, net.past
     last, rate, row, j = src.last[i], src.eta[i], now.n - now.base, i - c.inputs  # row: of step n - 1
     gap = _interval(c, syn, src, i, now.n, now.base)
     src.last[i] = now.n
@@ -163,56 +159,54 @@ def rebase(c, syn, src, sums, until, base):
 
 
 @intrinsic
-def _update_and_deliver(
-    typingctx: Any, c: Any, sums: Any, syn: Any, x: Any, gap: Any, row: Any, D: Any, rate: Any
-) -> Any:
+def _update_and_deliver(typingctx, c, sums, syn, x, gap, row, D, rate):
     """Of the synapses of an interval, with sums of their target at the rows l, m and `row`, that of step n - 1:
 
     w <- clip(w - rate (q [Y(l) - Y(m)] + Z [U(l) - U(m)])),  x[target] += w,  q <- q - D X(row)
     """
-    return types.void(c, sums, syn, x, gap, types.int64, types.float64, types.float64), _emit_update
 
+    def emit(context, builder, signature, args):
+        c, sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in (0, 1, 2, 4))
+        x, row = simd.array(context, builder, signature.args[3], args[3]).data, args[5]
+        Z, D, rate, w_min, w_max = (simd.splat(builder, one) for one in (gap["Z"], *args[6:], c["w_min"], c["w_max"]))
+        with _synapses(builder, syn, gap) as (at, w, q, _):
+            old, weight = (builder.load(pointer, align=8) for pointer in (q, w))
+            gradient = _gradient(builder, sums, gap, at, old, Z)
+            weight = builder.fsub(weight, builder.fmul(rate, gradient, _FUSED), _FUSED)
+            weight = builder.select(builder.fcmp_ordered(">", weight, w_min), weight, w_min)
+            weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
+            builder.store(weight, w, align=8)
+            for lane, one in enumerate(at):
+                place = builder.gep(x, [one])
+                part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
+                builder.store(builder.fadd(builder.load(place), part), place)
+            drop = builder.fmul(D, _gather_X(builder, sums, row, at), _FUSED)
+            builder.store(builder.fsub(old, drop, _FUSED), q, align=8)
+        return context.get_dummy_value()
 
-def _emit_update(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-    c, sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in (0, 1, 2, 4))
-    x, row = simd.array(context, builder, signature.args[3], args[3]).data, args[5]
-    Z, D, rate, w_min, w_max = (simd.splat(builder, one) for one in (gap["Z"], *args[6:], c["w_min"], c["w_max"]))
-    with _synapses(builder, syn, gap) as (at, w, q, _):
-        old, weight = (builder.load(pointer, align=8) for pointer in (q, w))
-        gradient = _gradient(builder, sums, gap, at, old, Z)
-        weight = builder.fsub(weight, builder.fmul(rate, gradient, _FUSED), _FUSED)
-        weight = builder.select(builder.fcmp_ordered(">", weight, w_min), weight, w_min)
-        weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
-        builder.store(weight, w, align=8)
-        for lane, one in enumerate(at):
-            place = builder.gep(x, [one])
-            part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
-            builder.store(builder.fadd(builder.load(place), part), place)
-        drop = builder.fmul(D, _gather_X(builder, sums, row, at), _FUSED)
-        builder.store(builder.fsub(old, drop, _FUSED), q, align=8)
-    return context.get_dummy_value()
+    return types.void(c, sums, syn, x, gap, types.int64, types.float64, types.float64), emit
 
 
 @intrinsic
-def _add_gradient(typingctx: Any, sums: Any, syn: Any, gap: Any, kappa: Any) -> Any:
+def _add_gradient(typingctx, sums, syn, gap, kappa):
     """Of the synapses of an interval:  g += q [Y(l) - Y(m)] + Z [U(l) - U(m)],  q <- kappa (q + Z X(l))"""
-    return types.void(sums, syn, gap, types.float64), _emit_gradient
 
+    def emit(context, builder, signature, args):
+        sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
+        Z, kappa = simd.splat(builder, gap["Z"]), simd.splat(builder, args[3])
+        with _synapses(builder, syn, gap) as (at, _, q, g):
+            old, gradient = (builder.load(pointer, align=8) for pointer in (q, g))
+            part = _gradient(builder, sums, gap, at, old, Z)
+            builder.store(builder.fadd(gradient, part), g, align=8)
+            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, gap["high"], at), _FUSED), _FUSED)
+            builder.store(builder.fmul(kappa, trace), q, align=8)
+        return context.get_dummy_value()
 
-def _emit_gradient(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-    sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
-    Z, kappa = simd.splat(builder, gap["Z"]), simd.splat(builder, args[3])
-    with _synapses(builder, syn, gap) as (at, _, q, g):
-        old, gradient = (builder.load(pointer, align=8) for pointer in (q, g))
-        part = _gradient(builder, sums, gap, at, old, Z)
-        builder.store(builder.fadd(gradient, part), g, align=8)
-        trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, gap["high"], at), _FUSED), _FUSED)
-        builder.store(builder.fmul(kappa, trace), q, align=8)
-    return context.get_dummy_value()
+    return types.void(sums, syn, gap, types.float64), emit
 
 
 @contextmanager
-def _synapses(builder: ir.IRBuilder, syn: dict[str, Any], gap: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _synapses(builder, syn, gap):
     """A loop over an interval's synapses: their targets, and pointers to w, q and g of LANES of them."""
     step = ir.Constant(simd.INDEX, LANES)
     with cgutils.for_range_slice(builder, gap["begin"], gap["end"], step, simd.INDEX) as (p, _):
@@ -220,7 +214,7 @@ def _synapses(builder: ir.IRBuilder, syn: dict[str, Any], gap: dict[str, Any]) -
         yield simd.targets(builder, syn["target"], p), *pointers
 
 
-def _gradient(builder: Any, sums: dict[str, Any], gap: dict[str, Any], at: list[Any], q: Any, Z: Any) -> Any:
+def _gradient(builder, sums, gap, at, q, Z):
     """q [Y(l) - Y(m)] + Z [U(l) - U(m)]"""
     width = simd.columns(builder, sums["X"])
     high, low = (
@@ -231,6 +225,6 @@ def _gradient(builder: Any, sums: dict[str, Any], gap: dict[str, Any], at: list[
     return builder.fadd(builder.fmul(q, Y, _FUSED), builder.fmul(Z, U, _FUSED), _FUSED)
 
 
-def _gather_X(builder: Any, sums: dict[str, Any], row: Any, at: list[Any]) -> Any:
+def _gather_X(builder, sums, row, at):
     places = simd.row_places(builder, row, simd.columns(builder, sums["X"]), at)
     return simd.gather(builder, sums["X"].data, places)

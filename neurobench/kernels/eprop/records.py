@@ -4,13 +4,12 @@ S sources are I inputs, then N recurrent neurons; K readouts; P places in the ro
 to a multiple of LANES with places of weight 0 onto neuron N, which is none.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 
 LANES = 4  # doubles in a vector register
+NONE = -1  # step of the last arrival of a source that has had none
 SURROGATES = ("piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan")
 
 
@@ -49,6 +48,11 @@ class Constants(NamedTuple):
     beta_2: float
     epsilon: float
     batch: int  # time steps an update
+    lr_out: float = 1.0  # factor on the learning rate of the readout, of `batch` and `bsshslm` as all below
+    softmax: bool = False  # the error is softmax(y) - onehot, else y - onehot
+    gain: float = 1.0  # bsshslm: of a spike that reaches a recurrent neuron, 1 or 1 - alpha
+    gain_out: float = 1.0  # of one that reaches a readout, 1 or 1 - alpha_out
+    average: bool = False  # bsshslm: a gradient is divided by W
 
 
 class Synapses(NamedTuple):
@@ -108,3 +112,32 @@ class Past(NamedTuple):
     E: np.ndarray  # (T + 4, K) float64 error of the readouts
     erring: np.ndarray  # (T + 4,) uint8 whether any E of the row is not 0
     series: np.ndarray  # (T + 4,) float64 scratch
+
+
+class Learning(NamedTuple):
+    """Of the engines `exact` and `online`."""
+
+    eta: float  # learning rate now
+    eta_first: float  # the first ever set
+    plain: bool  # no variant of neuron, synapse or optimiser is in use
+    frozen: bool  # nothing is learned, and no trace is kept
+
+
+class Steps(NamedTuple):
+    """Steps n0 to n1 - 1 of a stream, and their input spikes: source[start[n - n0] : start[n - n0 + 1]] in step n,
+    ascending. Step n is step n - 2 of the samples, one after the other: an input takes two steps to arrive."""
+
+    n0: int
+    n1: int
+    k0: int  # first sample whose readouts and spikes are reported
+    start: np.ndarray  # (n1 - n0 + 1,) int64
+    source: np.ndarray  # int64
+    labels: np.ndarray  # of samples (n0 - 2) // T (which ends in steps n0 and n0 + 1), and those after it; -1: none
+
+
+class Samples(NamedTuple):
+    """G samples; what falls on step T belongs to no sample."""
+
+    start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each sample's steps 0 to T
+    source: np.ndarray  # (E,) int64
+    labels: np.ndarray  # (G,) -1: no target, and no gradient

@@ -4,11 +4,6 @@ The targets of a source are taken LANES at a time, with their traces in vector r
 lane does the operations of the scalar loop, in its order, without contraction.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
@@ -28,7 +23,7 @@ def replay(net, i, begin, end, base):
     which changes no bit.
     """
     past = net.past
-    _replay_source(net.c, net.syn, net.src, past, i, begin, end, base)
+    replay_source(net.c, net.syn, net.src, past, i, begin, end, base)
     row, stop = begin - base, end - base
     while row < stop:
         taught = past.taught[row]
@@ -40,7 +35,7 @@ def replay(net, i, begin, end, base):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _replay_source(c, syn, src, past, i, begin, end, base):
+def replay_source(c, syn, src, past, i, begin, end, base):
     """The source's filtered spikes, by step in past.series, and the gradients of its readout synapses."""
     last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]
     j = i - c.inputs
@@ -73,13 +68,13 @@ def _replay_synapses(c, syn, past, i, row, stop, taught):
         p += 2 * LANES if double else LANES
 
 
-def _block(vectors: int, taught: bool) -> Callable[..., Any]:
+def _block(vectors, taught):
     """A function of (c, syn, past, p, row, stop): rows row to stop - 1 for the places p to p + vectors LANES - 1."""
 
-    def block(typingctx: Any, c: Any, syn: Any, past: Any, p: Any, row: Any, stop: Any) -> Any:
+    def block(typingctx, c, syn, past, p, row, stop):
         return types.void(c, syn, past, types.int64, types.int64, types.int64), codegen
 
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         records = zip(signature.args[:3], args[:3], strict=True)
         c, syn, past = (simd.fields(context, builder, kind, value) for kind, value in records)
         p, row, stop = args[3:]
@@ -97,14 +92,14 @@ def _block(vectors: int, taught: bool) -> Callable[..., Any]:
     return intrinsic(block)
 
 
-def _step(builder: ir.IRBuilder, c: dict[str, Any], past: dict[str, Any], targets: Any, taught: bool) -> simd.Body:
+def _step(builder, c, past, targets, taught):
     """One replayed row: from e_bar, e_reg and g of each vector of targets to those after it."""
     rest = builder.fsub(ir.Constant(ir.DoubleType(), 1.0), c["kappa_reg"])
     kappa, kappa_reg, rest = (simd.splat(builder, one) for one in (c["kappa"], c["kappa_reg"], rest))
     width = simd.columns(builder, past["L"])  # N + 1
     add, times = builder.fadd, builder.fmul
 
-    def step(row: Any, traces: list[Any]) -> list[Any]:
+    def step(row, traces):
         z_bar = simd.splat(builder, builder.load(builder.gep(past["series"].data, [row])))
         after = []
         for number, at in enumerate(targets):

@@ -1,85 +1,89 @@
-"""LLVM vector instructions of LANES doubles, for loops over gathered operands that the compiler leaves scalar."""
+"""Vector instructions that the compiler does not find by itself: gathered operands, sums of a table's rows."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from typing import Any
-
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 from neurobench.kernels.eprop.records import LANES
 
 INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+BLOCK = 10  # vectors of columns in registers; the other 6 hold what is loaded
+COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
+_BYTES = 32  # of a vector register
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
+_SETS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+_MEMBERS = np.argsort(1 - _SETS, axis=1, kind="stable").astype(np.int32)  # (256, 8) set bits of each byte come first
+_SIZE = _SETS.sum(1, dtype=np.int64)
 
 
-def fields(context: Any, builder: ir.IRBuilder, kind: Any, value: Any) -> dict[str, Any]:
+def fields(context, builder, kind, value):
     """The fields of a NamedTuple argument; an array as its struct of data, shape and the rest."""
     parts = zip(kind.fields, kind.types, cgutils.unpack_tuple(builder, value), strict=True)
     return {name: array(context, builder, t, part) if isinstance(t, types.Array) else part for name, t, part in parts}
 
 
-def array(context: Any, builder: ir.IRBuilder, kind: Any, value: Any) -> Any:
+def array(context, builder, kind, value):
     return context.make_array(kind)(context, builder, value)
 
 
-def columns(builder: ir.IRBuilder, matrix: Any) -> Any:
+def columns(builder, matrix):
     return cgutils.unpack_tuple(builder, matrix.shape)[1]
 
 
-def splat(builder: ir.IRBuilder, value: Any) -> Any:
+def splat(builder, value):
     one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(INDEX, 0))
     return builder.shuffle_vector(one, one, _mask(*[0] * LANES))
 
 
-def vector_at(builder: ir.IRBuilder, data: Any, place: Any) -> Any:
+def vector_at(builder, data, place):
     """The pointer to LANES doubles from `place` on."""
     return builder.bitcast(builder.gep(data, [place]), VECTOR.as_pointer())
 
 
-def targets(builder: ir.IRBuilder, target: Any, place: Any) -> list[Any]:
+def index_at(builder, data, place):
+    """The index of 32 or 64 bits, not negative, at `place`."""
+    loaded = builder.load(builder.gep(data, [place]))
+    return loaded if loaded.type == INDEX else builder.zext(loaded, INDEX)
+
+
+def targets(builder, target, place):
     """The targets of LANES places."""
-    places = [builder.add(place, ir.Constant(INDEX, lane)) for lane in range(LANES)]
-    loaded = [builder.load(builder.gep(target.data, [one])) for one in places]
-    return [one if one.type == INDEX else builder.zext(one, INDEX) for one in loaded]
+    return [index_at(builder, target.data, builder.add(place, ir.Constant(INDEX, lane))) for lane in range(LANES)]
 
 
-def row_places(builder: ir.IRBuilder, row: Any, width: Any, at: Sequence[Any]) -> list[Any]:
+def row_places(builder, row, width, at):
     first = builder.mul(row, width)
     return [builder.add(first, one) for one in at]
 
 
-def gather(builder: ir.IRBuilder, data: Any, places: Sequence[Any]) -> Any:
+def gather(builder, data, places):
     gathered = ir.Constant(VECTOR, ir.Undefined)
     for lane, place in enumerate(places):
         gathered = builder.insert_element(gathered, builder.load(builder.gep(data, [place])), ir.Constant(INDEX, lane))
     return gathered
 
 
-def load_pairs(builder: ir.IRBuilder, data: Any, places: Sequence[Any]) -> list[Any]:
+def load_pairs(builder, data, places):
     """Two numbers that lie side by side, for each of LANES places: one load each."""
     pairs = builder.bitcast(data, _PAIR.as_pointer())
     return [builder.load(builder.gep(pairs, [place]), align=8) for place in places]
 
 
-def transpose(builder: ir.IRBuilder, pairs: Sequence[Any]) -> tuple[Any, Any]:
+def transpose(builder, pairs):
     """The first numbers of LANES pairs, and the second."""
     even = builder.shuffle_vector(pairs[0], pairs[2], _mask(0, 1, 2, 3))
     odd = builder.shuffle_vector(pairs[1], pairs[3], _mask(0, 1, 2, 3))
     return builder.shuffle_vector(even, odd, _mask(0, 4, 2, 6)), builder.shuffle_vector(even, odd, _mask(1, 5, 3, 7))
 
 
-def _mask(*lanes: int) -> ir.Constant:
+def _mask(*lanes):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
 
 
-Body = Callable[[Any, list[Any]], list[Any]]
-
-
-def register_loop(builder: ir.IRBuilder, begin: Any, end: Any, values: list[Any], body: Body) -> list[Any]:
+def register_loop(builder, begin, end, values, body):
     """`values` after values = body(index, values) for index = begin to end - 1, in registers throughout."""
     entry, first = builder.block, [begin, *values]
     inside, after = builder.append_basic_block("inside"), builder.append_basic_block("after")
@@ -95,3 +99,56 @@ def register_loop(builder: ir.IRBuilder, begin: Any, end: Any, values: list[Any]
             node.add_incoming(old, entry)
             node.add_incoming(step, inside)
     return results[1:]
+
+
+@intrinsic
+def add_rows(typingctx, table, index, begin, end, row):
+    """row += the sum of table[index[e]] for e = begin to end - 1, in this order: a block of columns stays in registers
+    over all rows, where the compiler would load and store it for each.
+
+    table (R, M) and row (M,) of one type, contiguous, M a multiple of COLUMNS; index of int32 or int64.
+    """
+
+    def emit(context, builder, signature, args):
+        table, index, row = (array(context, builder, signature.args[at], args[at]) for at in (0, 1, 4))
+        number = context.get_value_type(signature.args[0].dtype)
+        lanes, width = _BYTES // context.get_abi_sizeof(number), columns(builder, table)
+        vector = ir.VectorType(number, lanes).as_pointer()
+        step = ir.Constant(INDEX, BLOCK * lanes)
+        with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), width, step, INDEX) as (column, _):
+            places = [builder.add(column, ir.Constant(INDEX, lanes * block)) for block in range(BLOCK)]
+
+            def block(data, first):
+                return [builder.bitcast(builder.gep(data, [builder.add(first, place)]), vector) for place in places]
+
+            def add_row(e, sums):
+                pointers = block(table.data, builder.mul(index_at(builder, index.data, e), width))
+                return [builder.fadd(sum, builder.load(one, align=4)) for sum, one in zip(sums, pointers, strict=True)]
+
+            pointers = block(row.data, ir.Constant(INDEX, 0))
+            sums = [builder.load(one, align=4) for one in pointers]
+            for one, total in zip(pointers, register_loop(builder, args[2], args[3], sums, add_row), strict=True):
+                builder.store(total, one, align=4)
+        return context.get_dummy_value()
+
+    return types.void(table, index, types.int64, types.int64, row), emit
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def list_set(z, members):
+    """Write the units with z = 1 (uint8, a multiple of 8), ascending; returns how many. Eight at a time, by a table of
+    the 256 sets of eight: no branch to mispredict."""
+    n = 0
+    words = z.view(np.uint64)
+    for b in range(len(words)):
+        byte = (words[b] * np.uint64(0x0102040810204080)) >> np.uint64(56)
+        for k in range(8):
+            members[n + k] = _MEMBERS[byte, k] + 8 * b
+        n += _SIZE[byte]
+    return n
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def copy(row, to):
+    for j in range(len(to)):
+        to[j] = row[j]

@@ -19,21 +19,15 @@ class Recordings(NamedTuple):
     shift: np.ndarray  # (G, 2) int64 columns and rows by which each recording is moved
 
 
-class Sensor(NamedTuple):
-    source_of: np.ndarray  # [(rows p + y) columns + x] input that the pixel feeds, -1: none
-    columns: int
-    rows: int
-
-
 @njit(cache=True, error_model="numpy")
-def bin_events(events, sensor, limit, start, source):
+def bin_events(events, inputs, limit, start, source):
     """Sort the events of G recordings, ordered by time, into steps. Returns the number of spikes, and 0; or the index
     of an event after the last step (LATE) or before the step of its predecessor (UNSORTED), and which it is.
 
     limit (T + 2,): first microsecond of step 0 to T, and the first after them. What a shift moves off the sensor is
     dropped. Written: start (G (T + 1) + 1,), and source (E + 1,), by step, in order of time.
     """
-    (t, x, y, p, begin, shift), (source_of, columns, rows) = events, sensor
+    (t, x, y, p, begin, shift), (_, rows, columns) = events, inputs.sensor
     T, n = len(limit) - 2, 0
     for g in range(len(begin) - 1):
         dx, dy = shift[g, 0], shift[g, 1]
@@ -50,44 +44,9 @@ def bin_events(events, sensor, limit, start, source):
                 return e, UNSORTED
             column, row = np.int64(x[e]) + dx, np.int64(y[e]) + dy
             if np.uint64(column) < np.uint64(columns) and np.uint64(row) < np.uint64(rows):
-                i = source_of[np.uint64((rows * np.int64(p[e]) + row) * columns + column)]
+                i = inputs.source_of[np.uint64((rows * np.int64(p[e]) + row) * columns + column)]
                 source[n] = i
                 n += i >= 0
         for later in range(r + 1, T + 2):
             start[first + later] = n
     return n, 0
-
-
-@njit(cache=True, error_model="numpy")
-def ascend(start, source):
-    """Sort the spikes of each step by source, in place. Ranks by counting smaller keys: no branch, vector code."""
-    longest = 0
-    for r in range(len(start) - 1):
-        longest = max(longest, start[r + 1] - start[r])
-    keys, sources = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    for r in range(len(start) - 1):
-        begin, n = start[r], start[r + 1] - start[r]
-        for k in range(n):
-            sources[k] = source[begin + k]
-            keys[k] = sources[k] * n + k
-        for k in range(n):
-            rank, key = 0, keys[k]
-            for other in range(n):
-                rank += keys[other] < key
-            source[begin + rank] = sources[k]
-
-
-@njit(cache=True)
-def drop_repeats(start, source):
-    """Drop a source's repeats within a step, in place. Returns the number of spikes left."""
-    n = 0
-    begin = 0
-    for r in range(len(start) - 1):
-        end = start[r + 1]
-        for e in range(begin, end):
-            if e == begin or source[e] != source[e - 1]:
-                source[n] = source[e]
-                n += 1
-        begin = end
-        start[r + 1] = n
-    return n

@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from neurobench.kernels.eprop.replay import replay_source
+from neurobench.kernels.eprop.simd import copy
+
 
 class Weights(NamedTuple):
     """Views of one source's synapses onto one kind of target, fields as in `records.Synapses`."""
@@ -19,20 +22,16 @@ class Weights(NamedTuple):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _onto_neurons(syn, i):
+def _by_target(c, syn, i):
+    """Onto neurons, and onto readouts: none of an input. Gradients of synapses that do not exist are dropped."""
     p, q = syn.start[i], syn.start[i + 1]
-    return Weights(syn.w[p:q], syn.w_first[p:q], syn.g[p:q], syn.pending[p:q], syn.m[p:q], syn.v[p:q])
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _onto_readouts(c, syn, i):
-    """None for an input. Gradients of synapses that do not exist are dropped."""
     j, K = max(i - c.inputs, 0), c.K if i >= c.inputs else 0
     for k in range(K):
         if not syn.mask_out[j, k]:
             syn.g_out[j, k] = 0.0
+    neurons = Weights(syn.w[p:q], syn.w_first[p:q], syn.g[p:q], syn.pending[p:q], syn.m[p:q], syn.v[p:q])
     w, w_first, g, pending = syn.w_out[j, :K], syn.w_first_out[j, :K], syn.g_out[j, :K], syn.pending_out[j, :K]
-    return Weights(w, w_first, g, pending, syn.m_out[j, :K], syn.v_out[j, :K])
+    return neurons, Weights(w, w_first, g, pending, syn.m_out[j, :K], syn.v_out[j, :K])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -40,35 +39,22 @@ def replay_variant(net, i, begin, end, base, eta):
     """As `replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step where
     `each_step` asks for it. After a change of the learning rate the first step still uses the old one."""
     c, syn, src, past = net.c, net.syn, net.src, net.past
-    last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]
-    j = i - c.inputs
     for t in range(begin, end):
+        replay_source(c, syn, src, past, i, t, t + 1, base)
         row = t - base
-        z = 1.0 if t == last else (src.carry[i] if t == last - 1 else 0.0)
-        z_bar = c.alpha * z_bar + z
-        _trace_step(c, syn, past, i, row, z_bar)
-        if j >= 0:
-            z_out = c.alpha_out * z_out + z
-            for k in range(c.K):
-                syn.g_out[j, k] += past.E[row, k] * z_out
+        for p in range(syn.start[i], syn.start[i + 1]):
+            j = syn.target[p]
+            e = past.psi_reg[row, j, 0] * (past.series[row] - c.adapt_beta * syn.eps[p])
+            syn.eps[p] = c.rho * syn.eps[p] + e
+            syn.e_bar[p] = c.kappa * syn.e_bar[p] + e
+            syn.e_reg[p] = c.kappa_reg * syn.e_reg[p] + (1.0 - c.kappa_reg) * e
+            syn.g[p] += past.L[row, j] * syn.e_bar[p] + past.psi_reg[row, j, 1] * syn.e_reg[p]
         if c.each_step:
-            descend(c, syn, src, i, t + 1, src.eta[i] if t == last - 1 else eta)
-            if t == last - 1:
-                neurons, readouts = _onto_neurons(syn, i), _onto_readouts(c, syn, i)
-                _copy(neurons.w, neurons.w_first)
-                _copy(readouts.w, readouts.w_first)
-    src.z_bar[i, 0], src.z_bar[i, 1] = z_bar, z_out
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _trace_step(c, syn, past, i, row, z_bar):
-    for p in range(syn.start[i], syn.start[i + 1]):
-        j = syn.target[p]
-        e = past.psi_reg[row, j, 0] * (z_bar - c.adapt_beta * syn.eps[p])
-        syn.eps[p] = c.rho * syn.eps[p] + e
-        syn.e_bar[p] = c.kappa * syn.e_bar[p] + e
-        syn.e_reg[p] = c.kappa_reg * syn.e_reg[p] + (1.0 - c.kappa_reg) * e
-        syn.g[p] += past.L[row, j] * syn.e_bar[p] + past.psi_reg[row, j, 1] * syn.e_reg[p]
+            first = t == src.last[i] - 1
+            descend(c, syn, src, i, t + 1, src.eta[i] if first else eta)
+            if first:
+                for s in _by_target(c, syn, i):
+                    copy(s.w, s.w_first)
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -78,16 +64,9 @@ def update(c, syn, src, i, index, eta):
         descend(c, syn, src, i, index, src.eta[i])
     elif eta == 0.0 and src.eta[i] != 0.0:
         # Learning was switched off since the last arrival: of the steps replayed meanwhile only the first counts.
-        neurons, readouts = _onto_neurons(syn, i), _onto_readouts(c, syn, i)
-        _copy(neurons.w_first, neurons.w)
-        _copy(readouts.w_first, readouts.w)
+        for s in _by_target(c, syn, i):
+            copy(s.w_first, s.w)
     src.eta[i] = eta
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _copy(w, to):
-    for p in range(len(w)):
-        to[p] = w[p]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -99,30 +78,31 @@ def descend(c, syn, src, i, index, eta):
     With a batch, g waits until index // batch has moved on, and is divided by the batch. Adam makes a step of its
     own for every batch that has passed, all but the first with a gradient of 0.
     """
-    neurons, readouts = _onto_neurons(syn, i), _onto_readouts(c, syn, i)
+    targets, now = _by_target(c, syn, i), 1 + index // c.batch
     if not c.adam and c.batch == 1:
-        _gradient_step(c, neurons.w, neurons.g, eta)
-        _gradient_step(c, readouts.w, readouts.g, eta)
+        for s in targets:
+            _gradient_step(c, s.w, s.g, eta)
         return
-    _add_to_batch(neurons)
-    _add_to_batch(readouts)
-    now = 1 + index // c.batch
+    for s in targets:
+        for p in range(len(s.g)):
+            s.pending[p] += s.g[p]
+            s.g[p] = 0.0
     if src.steps[i] >= now:
         return
-    _divide(neurons.pending, c.batch)
-    _divide(readouts.pending, c.batch)
-    if not c.adam:
-        _gradient_step(c, neurons.w, neurons.pending, eta)
-        _gradient_step(c, readouts.w, readouts.pending, eta)
-    else:
-        for _ in range(src.steps[i], now):
-            src.beta_power[i, 0] *= c.beta_1
-            src.beta_power[i, 1] *= c.beta_2
-            rate = eta * math.sqrt(1.0 - src.beta_power[i, 1]) / (1.0 - src.beta_power[i, 0])
-            _adam_step(c, neurons, rate)
-            _adam_step(c, readouts, rate)
-        _clip(c, neurons.w)
-        _clip(c, readouts.w)
+    for s in targets:
+        for p in range(len(s.w)):
+            s.pending[p] /= c.batch
+        if not c.adam:
+            _gradient_step(c, s.w, s.pending, eta)
+    for _ in range(src.steps[i], now if c.adam else 0):
+        src.beta_power[i, 0] *= c.beta_1
+        src.beta_power[i, 1] *= c.beta_2
+        rate = eta * math.sqrt(1.0 - src.beta_power[i, 1]) / (1.0 - src.beta_power[i, 0])
+        for s in targets:
+            _adam_step(c, s, rate)
+    for s in targets:
+        for p in range(len(s.w)):
+            s.w[p] = max(c.w_min, min(s.w[p], c.w_max))
     src.steps[i] = now
 
 
@@ -134,19 +114,6 @@ def _gradient_step(c, w, g, eta):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _add_to_batch(s):
-    for p in range(len(s.g)):
-        s.pending[p] += s.g[p]
-        s.g[p] = 0.0
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _divide(g, batch):
-    for p in range(len(g)):
-        g[p] /= batch
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _adam_step(c, s, rate):
     """m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= eta sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)"""
     for p in range(len(s.w)):
@@ -155,9 +122,3 @@ def _adam_step(c, s, rate):
         s.v[p] = c.beta_2 * s.v[p] + (1.0 - c.beta_2) * g * g
         s.w[p] -= rate * s.m[p] / (math.sqrt(s.v[p]) + c.epsilon)
         s.pending[p] = 0.0
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _clip(c, w):
-    for p in range(len(w)):
-        w[p] = max(c.w_min, min(w[p], c.w_max))

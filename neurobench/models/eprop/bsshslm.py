@@ -9,66 +9,29 @@ learning signal has come back, and lacks it; here no learning signal is lost. Of
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from neurobench.kernels.eprop import bsshslm
-from neurobench.kernels.eprop.bsshslm import Rule
-from neurobench.kernels.eprop.forward import Samples
+from neurobench.kernels.eprop.forward import Numbers
 from neurobench.kernels.eprop.neuron import surrogate
-from neurobench.kernels.eprop.records import Constants
-from neurobench.kernels.eprop.spikes import drop_repeats
+from neurobench.kernels.eprop.records import Constants, Samples
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
 from neurobench.models.eprop.network import Matrices, Recording, Response, Weights, recording
 
 
-class Arrival(NamedTuple):
-    """How NEST's models take a spike: one that comes at the end of its step counts whole, else what decays within it
-    is lost, a factor of 1 - alpha (regular_spike_arrival); and whether a gradient is divided by the window's steps."""
-
-    regular: bool = True
-    regular_out: bool = True
-    average: bool = False
-
-
 class BsshslmEngine(MinibatchEngine):
-    ascending = True  # a source's repeats within a step must lie side by side
-
-    def __init__(
-        self,
-        c: Constants,
-        weights: Weights,
-        arrival: Arrival,
-        dtype: Any = np.float32,
-        lr_out: float = 1.0,
-        softmax: bool = False,
-    ):
-        super().__init__(c, weights, dtype, lr_out, softmax)
-        self.rule = _rule(c, arrival, dtype)._replace(softmax=softmax)
-        self.divisor = c.W if arrival.average else 1  # of a gradient
+    ascending = True  # a step's inputs are summed in their order
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
         """As of MinibatchEngine; no firing rate outlives its sample."""
         results = self._results(len(labels), numba.get_num_threads())
-        distinct = Samples(spikes.start.copy(), spikes.source.copy(), labels)
-        drop_repeats(distinct.start, distinct.source)
-        bsshslm.learn(self.c, self.rule, self.network(), Samples(*spikes, labels), distinct, results)
+        samples, distinct = (Samples(*part, labels) for part in (spikes, spikes.ascending(distinct=True)))
+        bsshslm.learn(self.c, self.numbers, self.network(), samples, distinct, results)
         return Response(results.window, results.counts)
-
-    def _update(
-        self, w: np.ndarray, g: np.ndarray, mask: np.ndarray, m: np.ndarray, v: np.ndarray, lr: float, n: int
-    ) -> float:
-        return super()._update(w, g, mask, m, v, lr, n * self.divisor)
-
-
-def _rule(c: Constants, arrival: Arrival, dtype: Any) -> Rule:
-    gain = 1.0 if arrival.regular else 1.0 - c.alpha
-    gain_out = 1.0 if arrival.regular_out else 1.0 - c.alpha_out
-    values = (c.alpha, c.alpha_out, gain, gain_out, c.v_th, c.v_min, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
-    return Rule(*(dtype(value) for value in values))
 
 
 class Trajectory(NamedTuple):
@@ -80,7 +43,7 @@ class Trajectory(NamedTuple):
     y: np.ndarray  # (T, K) readouts with the spikes of the same step, which reach them a step later
 
 
-def simulate(c: Constants, rule: Rule, weights: Matrices, spikes: Spikes, g: int) -> Trajectory:
+def simulate(c: Constants, a: Numbers, weights: Matrices, spikes: Spikes, g: int) -> Trajectory:
     """Sample g, step by step."""
     w_in, w_rec, w_out = weights
     shape = c.T, c.N
@@ -91,20 +54,20 @@ def simulate(c: Constants, rule: Rule, weights: Matrices, spikes: Spikes, g: int
         x = w_rec @ z
         if t > 0:
             x += w_in[:, spikes.source[spikes.start[at] : spikes.start[at + 1]]].sum(1)
-        v = np.maximum(rule.alpha * v + rule.gain * x - rule.v_th * z, rule.v_min)
+        v = np.maximum(a.alpha * v + a.gain * x - a.v_th * z, a.v_min)
         left = np.maximum(left - 1, 0)
         steps.free[t] = left == 0
-        z = ((v >= rule.v_th) & steps.free[t]).astype(float)
+        z = ((v >= a.v_th) & steps.free[t]).astype(float)
         left = np.where(z > 0, c.refractory, left)
-        y = rule.alpha_out * y + rule.gain_out * (w_out @ z)
+        y = a.alpha_out * y + a.gain_out * (w_out @ z)
         steps.v[t], steps.z[t], steps.y[t] = v, z, y
     return steps
 
 
-def recorded(c: Constants, rule: Rule, weights: Weights, spikes: Spikes, label: int) -> Recording:
+def recorded(c: Constants, a: Numbers, weights: Weights, spikes: Spikes, label: int) -> Recording:
     """Of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error reach the
     readouts a step later, and L of step t stands two rows after it."""
-    steps = simulate(c, rule, weights[:3], spikes, 0)
+    steps = simulate(c, a, weights[:3], spikes, 0)
     psi = steps.free * np.vectorize(surrogate)(c.surrogate, steps.v - c.v_th, c.height, c.width)
     error = steps.y - np.eye(c.K)[label]
     error[: c.T - c.W] = 0.0

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from neurobench.devices.learning_core.protocol import FixedPoint
+from neurobench.devices.learning_core.specs import FixedPoint
 from neurobench.kernels.eprop import chip
-from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Samples, Update
-from neurobench.kernels.eprop.records import Constants
+from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Update
+from neurobench.kernels.eprop.records import Constants, Samples
 from neurobench.kernels.random import derive, key_of
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Response, Weights, restored, stored
 
 STAIR = 8  # values of the chip's surrogate for one of psi: its four stairs reach 0.5
 RATE = 5e-3  # learning rate of NEST's tutorial, before scaling by (1 - kappa)^2
-
-
-class Counted(NamedTuple):
-    """What a pass over samples cost."""
-
-    response: Response
-    arrived: np.ndarray  # (N,) int64 spikes of each recurrent neuron that arrived within their sample
-    changed: np.ndarray  # (2,) int64 changes of membranes, and of readouts
 
 
 class ChipEngine:
@@ -55,16 +47,13 @@ class ChipEngine:
         c = self.c
         limit, limit_out = 2 ** (numbers.trace_bits - 1) - 1, 2 ** (numbers.trace_out_bits - 1) - 1
         one = max(1, int(limit * (1 - c.alpha)))  # an input that spikes in every step just fills its trace
+        same = {name: getattr(c, name) for name in ("T", "W", "N", "K", "f_target")}
+        same |= {name: getattr(numbers, name) for name in ("alpha_bits", "kappa_bits", "stochastic")}
         return Chip(
-            T=c.T,
-            W=c.W,
-            N=c.N,
-            K=c.K,
+            **same,
             alpha=round(c.alpha * 2**numbers.alpha_bits),
             alpha_out=round(c.alpha_out * 2**numbers.alpha_bits),
-            alpha_bits=numbers.alpha_bits,
             kappa=round(c.kappa * 2**numbers.kappa_bits),
-            kappa_bits=numbers.kappa_bits,
             v_th=round(c.v_th / self.lsb),
             v_limit=2 ** (numbers.membrane_bits - 1) - 1,
             w_limit=self.w_limit,
@@ -73,9 +62,7 @@ class ChipEngine:
             trace_one=one,
             trace_out_one=max(1, int(limit_out * (1 - c.alpha_out))),
             stair_shift=max(0, round(np.log2(STAIR * one / 2))),  # a filtered eligibility of 1 is about two LSB
-            stochastic=numbers.stochastic,
             regular=(1.0 - c.kappa) * c.c_reg * c.T / c.W,  # it acts in the window alone, and there for all steps
-            f_target=c.f_target,
             lsb_out=self.lsb_out,
         )
 
@@ -84,24 +71,20 @@ class ChipEngine:
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
         """`lr` is that of a host's optimiser, which the chip does not have."""
-        return self._run(spikes, labels, True, k).response
+        return Response(*self.run(spikes, labels, True, k)[:2])
 
     def predict(self, spikes: Spikes, n: int) -> Response:
-        return self.counted(spikes, n).response
+        return Response(*self.run(spikes, np.full(n, NO_TARGET))[:2])
 
-    def counted(self, spikes: Spikes, n: int) -> Counted:
-        """`predict`, and what it cost."""
-        return self._run(spikes, np.full(n, NO_TARGET), False, 0)
-
-    def _run(self, spikes: Spikes, labels: np.ndarray, learn: bool, k: int) -> Counted:
+    def run(self, spikes: Spikes, labels: np.ndarray, learn: bool = False, k: int = 0) -> ChipResults:
+        """The response, and what it cost; with `learn` this is update k."""
         c, G = self.c, len(labels)
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
-        arrived, changed = np.zeros(c.N, np.int64), np.zeros(2, np.int64)
+        results = ChipResults(window, counts, np.zeros(c.N, np.int64), np.zeros(2, np.int64))
         k0, k1 = (np.uint32(word) for word in key_of(derive(self.seed, k)))
         update = Update(learn, np.float32(self.rate), np.float32(self.rate_out), k0, k1)
-        results = ChipResults(window, counts, arrived, changed)
         chip.run(self.chip, self.w, self.B, Samples(*spikes, labels), update, results)
-        return Counted(Response(window, counts), arrived, changed)
+        return results
 
     def weights(self) -> Matrices:
         """In pA."""

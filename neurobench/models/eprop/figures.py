@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.kernels.eprop.bsshslm import Rule
+from neurobench.kernels.eprop.forward import Numbers
 from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.bsshslm import BsshslmEngine, recorded
 from neurobench.models.eprop.inputs import Spikes
@@ -23,6 +24,15 @@ from neurobench.models.learner import TrainingRecord
 BLUE, RED = "#2854c5", "#e04b40"  # told apart by colour-blind readers
 SHADES = LinearSegmentedColormap.from_list("weights", (BLUE, "white", RED))
 NEURONS = 5  # drawn of each dynamic variable
+LABELS = {
+    "inputs": r"$z_i$ (input)",
+    "spikes": r"$z_j$ (recurrent)",
+    "v": r"$v_j$ (mV)",
+    "psi": r"$\psi_j$",
+    "learning_signal": r"$L_j$ (pA)",
+    "readout": r"$y_k$",
+    "error": r"$y_k - y_k^*$",
+}
 
 
 class Sample(NamedTuple):
@@ -40,24 +50,24 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
     drawn: dict[str, Figure | bytes] = {"weight_matrices": weight_matrices(learner.initial[:3], trained[:3])}
     if record.updates:
         drawn["learning_performance"] = learning_performance(record)
-    if any(label.startswith("weights/") for label in record.snapshots):
-        drawn["weight_time_courses"] = weight_time_courses(record)
+    if taken := {label: weights for label, weights in record.snapshots.items() if label.startswith("weights/")}:
+        drawn["weight_time_courses"] = weight_time_courses(taken)
     if learner.spec.record and len(test):
         spikes, label = learner.inputs.encode(test.batch(slice(1)).x, learner.c.T), int(test.y[0])  # type: ignore[arg-type]
-        rule = learner.engine.rule if isinstance(learner.engine, BsshslmEngine) else None
+        numbers = learner.engine.numbers if isinstance(learner.engine, BsshslmEngine) else None
         for when, weights in (("before", learner.initial), ("after", trained)):
-            sample = Sample(f"{when} training", spikes, label, run_sample(learner.c, weights, spikes, label, rule))
+            sample = Sample(f"{when} training", spikes, label, run_sample(learner.c, weights, spikes, label, numbers))
             drawn[f"dynamic_variables_{when}_training"] = dynamic_variables(sample, learner.spec.record)
     return drawn
 
 
-def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, rule: Rule | None = None) -> Recording:
+def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbers: Numbers | None = None) -> Recording:
     """One sample from rest, at learning rate 0, in NEST's arithmetic whatever the engine: recording costs training
-    nothing. `rule` is that of iaf_bsshslm_2020."""
-    if rule is not None:
-        return recorded(c, rule, weights, spikes, label)
+    nothing. `numbers` are those of iaf_bsshslm_2020."""
+    if numbers is not None:
+        return recorded(c, numbers, weights, spikes, label)
     engine = ExactEngine(c._replace(adam=False, each_step=False, batch=1), weights)
-    return engine.learn(spikes, np.array([label]), 0.0, record=c.T).recording
+    return engine.learn(spikes, np.array([label]), 0.0, record=c.T)[1]
 
 
 def learning_performance(record: TrainingRecord) -> Figure:
@@ -83,9 +93,8 @@ def learning_performance(record: TrainingRecord) -> Figure:
     return figure
 
 
-def weight_time_courses(record: TrainingRecord) -> Figure:
-    """A few weights of each kind over the batches."""
-    taken = {label: weights for label, weights in record.snapshots.items() if label.startswith("weights/")}
+def weight_time_courses(taken: Mapping[str, Mapping[str, Tensor]]) -> Figure:
+    """A few weights of each kind over the batches, by the label of their snapshot."""
     iteration = [int(label.removeprefix("weights/")) for label in taken]
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     for axes, kind in zip(figure.subplots(3, 1, sharex=True), KINDS, strict=True):
@@ -102,10 +111,7 @@ def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
     figure = Figure(figsize=(7.2, 1.0 + 1.25 * len(variables)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(variables), 1, sharex=True))
     for axes, name in zip(panels, variables, strict=True):
-        if name in ("inputs", "spikes"):
-            _raster(axes, sample, name)
-        else:
-            _traces(axes, sample, name)
+        _draw(axes, sample, name)
         axes.grid(alpha=0.2)
     panels[-1].set_xlabel("step (ms)")
     panels[-1].set_xlim(0, len(sample.recording.v))
@@ -114,32 +120,21 @@ def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
     return figure
 
 
-def _traces(axes: Axes, sample: Sample, name: str) -> None:
+def _draw(axes: Axes, sample: Sample, name: str) -> None:
     rows = sample.recording
-    values, label = {
-        "v": (rows.v[:, :NEURONS], r"$v_j$ (mV)"),
-        "psi": (rows.psi[:, :NEURONS], r"$\psi_j$"),
-        "learning_signal": (rows.L[:, :NEURONS], r"$L_j$ (pA)"),
-        "readout": (rows.out, r"$y_k$"),
-        "error": (rows.error, r"$y_k - y_k^*$"),
-    }[name]
-    axes.plot(values, linewidth=0.8)
-    axes.set_ylabel(label)
-    if name in ("readout", "error"):
+    if name == "inputs":
+        axes.plot(sample.spikes.steps() + 2, sample.spikes.source, ".", color=BLUE, markersize=0.8)
+    elif name == "spikes":
+        axes.plot(*np.nonzero(rows.z), ".", color=BLUE, markersize=1.2)
+    elif name in ("readout", "error"):
+        values = rows.out if name == "readout" else rows.error
+        axes.plot(values, linewidth=0.8)
         axes.plot(values[:, sample.label], color="black", linewidth=1.4, label=f"class {sample.label}")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
-
-
-def _raster(axes: Axes, sample: Sample, name: str) -> None:
-    if name == "inputs":
-        start, source = sample.spikes
-        step = np.repeat(np.arange(len(start) - 1), np.diff(start)) + 2
-        axes.plot(step, source, ".", color=BLUE, markersize=0.8)
-        axes.set_ylabel(r"$z_i$ (input)")
     else:
-        step, unit = np.nonzero(sample.recording.z)
-        axes.plot(step, unit, ".", color=BLUE, markersize=1.2)
-        axes.set_ylabel(r"$z_j$ (recurrent)")
+        values = {"v": rows.v, "psi": rows.psi, "learning_signal": rows.L}[name]
+        axes.plot(values[:, :NEURONS], linewidth=0.8)
+    axes.set_ylabel(LABELS[name])
 
 
 def weight_matrices(before: Matrices, after: Matrices) -> Figure:

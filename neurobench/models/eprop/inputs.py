@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, Sensor, ascend, bin_events, drop_repeats
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, bin_events
 from neurobench.models.eprop.spec import SENSOR
 
 SPAN = 336_040  # us, the longest recording of N-MNIST: step T
@@ -26,14 +25,34 @@ ACTIVE = (
 
 
 class Spikes(NamedTuple):
-    """Input spikes of G samples, by step 0 to T of each sample and then by source."""
+    """Input spikes by step: of G samples, steps 0 to T of each."""
 
-    start: np.ndarray  # (G (T + 1) + 1,) int64
+    start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each step, and the end
     source: np.ndarray  # (E,) int64
 
+    def steps(self) -> np.ndarray:
+        """(E,) int64 step of each spike, counted on from sample to sample."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
-@dataclass(frozen=True)
-class InputMap:
+    def ascending(self, distinct: bool = False) -> Spikes:
+        """Sorted by source within each step; `distinct`: without a source's repeats there."""
+        return Spikes(*grouped(self.steps(), self.source, len(self.start) - 1, distinct))
+
+    def samples(self, first: int, n: int, T: int) -> Spikes:
+        """Those of samples first to first + n - 1."""
+        start = self.start[first * (T + 1) : (first + n) * (T + 1) + 1]
+        return Spikes(start - start[0], self.source[start[0] : start[-1]])
+
+
+def grouped(group: np.ndarray, member: np.ndarray, n: int, distinct: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Members by group, 0 to n - 1, ascending within each: (n + 1,) first place of each group, and the members.
+    group, member: (E,) int64, members below 2^32; `distinct` drops repeats within a group."""
+    key = group << 32 | member
+    key = np.unique(key) if distinct else np.sort(key)
+    return np.searchsorted(key >> 32, np.arange(n + 1)), key & (2**32 - 1)
+
+
+class InputMap(NamedTuple):
     """source_of[pixels of a polarity * p + columns * y + x] is the input that an event reaches, or -1."""
 
     source_of: np.ndarray  # (polarities * rows * columns,) int64
@@ -49,11 +68,9 @@ class InputMap:
         """
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t) + 1, np.int64)
-        _, rows, columns = self.sensor
         moved = np.zeros((len(events), 2), np.int64) if shifts is None else shifts
         t, x, y, p, begin = (part.numpy() for part in (events.t, events.x, events.y, events.p, events.start))
-        recordings, pixels = Recordings(t, x, y, p, begin, moved), Sensor(self.source_of, columns, rows)
-        n, fault = bin_events(recordings, pixels, _limits(T), start, source)
+        n, fault = bin_events(Recordings(t, x, y, p, begin, moved), self, _limits(T), start, source)
         if fault == LATE:
             raise UserError(
                 f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
@@ -63,11 +80,8 @@ class InputMap:
             raise UserError(
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
-        if ascending or self.once:
-            ascend(start, source)
-        if self.once:
-            n = drop_repeats(start, source)
-        return Spikes(start, source[:n])
+        spikes = Spikes(start, source[:n])
+        return spikes.ascending(distinct=self.once) if ascending or self.once else spikes
 
 
 @lru_cache
@@ -93,10 +107,6 @@ def pooled(sensor: tuple[int, ...], pool: str) -> InputMap:
     p, y, x = np.indices(sensor)
     cell = (p * (polarities - 1) * rows + rows * y // sensor[1]) * columns + columns * x // sensor[2]
     return InputMap(cell.ravel().astype(np.int64), polarities * rows * columns, sensor, once=True)
-
-
-def input_map(sensor: tuple[int, ...], pool: str) -> InputMap:
-    return one_each(sensor) if pool == "none" else pooled(sensor, pool)
 
 
 def active_pixels() -> np.ndarray:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.learning_core.protocol import LearningCore
+from neurobench.data.dataset import Batch, Split
+from neurobench.devices.learning_core.specs import LearningCore
 from neurobench.kernels.random import derive
 from neurobench.models.common.training import FACTORS
-from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine
+from neurobench.models.eprop.bsshslm import BsshslmEngine
 from neurobench.models.eprop.chip import ChipEngine
-from neurobench.models.eprop.inputs import Spikes, input_map
+from neurobench.models.eprop.inputs import Spikes, one_each, pooled
 from neurobench.models.eprop.minibatch import MinibatchEngine
 from neurobench.models.eprop.minibatch_torch import TorchMinibatchEngine
 from neurobench.models.eprop.network import Engine, Response, Weights, constants, draw, learning_rate, trace_scale
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
-
-if TYPE_CHECKING:
-    from neurobench.data.dataset import Batch, Split
 
 KINDS = ("in", "rec", "out")  # of synapses
 _SHIFT = 0  # purpose of a draw
@@ -36,62 +34,54 @@ class EpropLearner:
     def __init__(self, spec: EpropRSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds = spec, task, seeds
         core: LearningCore = devices["learning_core"]
-        self.inputs = input_map(task.shape, core.pool)
+        self.inputs = one_each(task.shape) if core.pool == "none" else pooled(task.shape, core.pool)
         self.c = constants(spec, self.inputs.size, task.n_classes)
         seed = derive(seeds.init) % 2**32 if spec.numpy_seed is None else spec.numpy_seed
         sizes = self.inputs.size, spec.hidden, task.n_classes
         self.initial = draw(seed, *sizes, trace_scale(spec), spec.sparsity)
-        self._require_range()
-        self.engine = self._open_engine(core, device)
-        self.before_pending: ExactEngine | None = None  # the stream as `finalize` found it
-        self.recorded = [_first(w, spec.record_weights) for w in self.initial[:3]]
-        self.warned = False
-        self._warn(core, device)
-
-    def _require_range(self) -> None:
-        spec, weights = self.spec, self.initial[:3]
-        low, high = min(w.min() for w in weights), max(w.max() for w in weights)
+        low, high = min(w.min() for w in self.initial[:3]), max(w.max() for w in self.initial[:3])
         if low < spec.w_min or high > spec.w_max:
             raise Divergence(
                 f"initial weights lie in [{low:.3g}, {high:.3g}], outside w_min={spec.w_min}, w_max={spec.w_max}. "
                 "Widen the range."
             )
+        self.engine = self._open_engine(core, device)
+        self.before_pending: ExactEngine | None = None  # the stream as `finalize` found it
+        nonzero = (np.nonzero(w) for w in self.initial[:3])  # targets, sources
+        self.recorded = [tuple(index[: spec.record_weights] for index in indices) for indices in nonzero]
+        self.warned = False
+        self._warn(core, device)
 
     def _open_engine(self, core: LearningCore, device: torch.device) -> Engine:
         """On `device`, but for what computes on the CPU alone."""
         spec, c, weights = self.spec, self.c, self.initial
         if core.fixed_point is not None:
             return ChipEngine(c, core.fixed_point, weights, self.seeds.training)
-        if spec.engine == "exact":
-            return ExactEngine(c, weights)
-        if spec.engine == "online":
-            return OnlineEngine(c, weights)
-        softmax = spec.error == "softmax"
         if spec.neuron == BSSHSLM:
-            arrival = Arrival(spec.regular_spike_arrival, spec.regular_spike_arrival_out, spec.average_gradient)
-            return BsshslmEngine(c, weights, arrival, lr_out=spec.lr_out, softmax=softmax)
-        if device.type != "cpu":
-            return TorchMinibatchEngine(c, weights, device, lr_out=spec.lr_out, softmax=softmax)
-        return MinibatchEngine(c, weights, lr_out=spec.lr_out, softmax=softmax)
+            return BsshslmEngine(c, weights)
+        if spec.engine == "minibatch" and device.type != "cpu":
+            return TorchMinibatchEngine(c, weights, device)
+        return {"exact": ExactEngine, "online": OnlineEngine, "minibatch": MinibatchEngine}[spec.engine](c, weights)
 
     def _warn(self, core: LearningCore, device: torch.device) -> None:
         """Of what a user may not expect of this device and core."""
-        if device.type != "cpu" and self.spec.on_cpu_alone(core.fixed_point is not None):
+        if device.type != "cpu" and not isinstance(self.engine, TorchMinibatchEngine):
             warnings.warn(f"engine={self.spec.engine} of this neuron and core computes on the CPU alone", stacklevel=2)
         if core.pool != "none":
             pixels = self.spec.demand(self.task).inputs
-            warnings.warn(
-                f"{pixels} pixels are pooled into {self.inputs.size} inputs (backend.learning_core.pool={core.pool})",
-                stacklevel=2,
-            )
+            pooling = f"{pixels} pixels are pooled into {self.inputs.size} inputs"
+            warnings.warn(f"{pooling} (backend.learning_core.pool={core.pool})", stacklevel=2)
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """The initial weights depend on the seed alone."""
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """A batch of samples: one after the other (exact, online, a chip), or one update (minibatch)."""
-        labels = batch.y.numpy()
-        spikes = self.encode(batch.x, self._shifts(len(labels), at))
+        labels, reach, shifts = batch.y.numpy(), self.spec.shift, None
+        if reach:
+            draws = np.random.default_rng(derive(self.seeds.training, _SHIFT, at.k))
+            shifts = draws.integers(-reach, reach + 1, (len(labels), 2))
+        spikes = self.encode(batch.x, shifts)
         lr = learning_rate(self.spec) * FACTORS[self.spec.lr_decay](at.k, at.n)
         response = self.engine.train_batch(spikes, labels, lr, at.k)
         if not response.counts.any() and not self.warned:
@@ -102,13 +92,6 @@ class EpropLearner:
                 stacklevel=1,
             )
         return sums(response, labels)
-
-    def _shifts(self, n: int, at: Step) -> np.ndarray | None:
-        reach = self.spec.shift
-        if not reach:
-            return None
-        draws = np.random.default_rng(derive(self.seeds.training, _SHIFT, at.k))
-        return draws.integers(-reach, reach + 1, (n, 2))
 
     def measure(self, batch: Batch) -> Sums:
         """With the weights as they are, on samples that go on from the last one learned (exact, online)."""
@@ -159,9 +142,3 @@ def sums(response: Response, labels: np.ndarray) -> Sums:
     correct = y.mean(1).argmax(1) == labels
     spikes = float(response.counts.sum()) / response.counts.shape[1]
     return Sums(float(loss.sum()), float(correct.sum()), {"hidden_spikes": spikes})
-
-
-def _first(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """[target], [source] of the first n weights that are not 0."""
-    target, source = np.nonzero(matrix)
-    return target[:n], source[:n]

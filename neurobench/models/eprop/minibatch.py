@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from neurobench.kernels.eprop import batch, forward
-from neurobench.kernels.eprop.batch import Results
-from neurobench.kernels.eprop.forward import Network, Numbers, Recurrent, Samples
-from neurobench.kernels.eprop.optimizer import AdamRule, adam, descend
-from neurobench.kernels.eprop.records import Constants
-from neurobench.kernels.eprop.rows import COLUMNS
+from neurobench.kernels.eprop.batch import Results, Rule
+from neurobench.kernels.eprop.forward import Network, Numbers
+from neurobench.kernels.eprop.records import Constants, Samples
+from neurobench.kernels.eprop.simd import COLUMNS
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Response, Weights, restored, stored
 from neurobench.models.learner import Divergence
@@ -28,18 +27,20 @@ class MinibatchEngine:
 
     ascending = False
 
-    def __init__(
-        self, c: Constants, weights: Weights, dtype: Any = np.float32, lr_out: float = 1.0, softmax: bool = False
-    ):
-        self.c, self.dtype, self.lr_out = c, dtype, lr_out
-        self.recurrent = _recurrent(weights.mask_rec)
+    def __init__(self, c: Constants, weights: Weights, dtype: Any = np.float32):
+        self.c, self.dtype = c, dtype
+        self.source, self.target = np.nonzero(weights.mask_rec.T)  # (P,) of each recurrent synapse
+        self.start = np.searchsorted(self.source, np.arange(c.N + 1))
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
         self.B = _filled(weights.feedback.T, dtype, COLUMNS)
         self.first, self.second = (forward.Matrices(*(np.zeros_like(w) for w in self.w)) for _ in range(2))
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
-        self.numbers = _numbers(c, dtype, softmax)
+        cast = {name: dtype(value) for name, value in c._asdict().items() if name in Numbers._fields}
+        derived = {"per_width": dtype(1 / c.width), "rest": dtype(1 - c.kappa), "one": dtype(1.0)}
+        plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
+        self.numbers = Numbers(**cast, **derived, plain=plain)
         self.grads: forward.Matrices | None = None
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
@@ -58,7 +59,7 @@ class MinibatchEngine:
         return Results(*self.grads, window, counts, self.f_end)
 
     def network(self) -> Network:
-        return Network(*self.w, *self.recurrent, self.B, self.f)
+        return Network(*self.w, self.start, self.target, self.B, self.f)
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
         """One update; the response is that of the weights before it. `lr` is that of W_in and W_rec."""
@@ -67,24 +68,21 @@ class MinibatchEngine:
         self.t += 1
         assert self.grads is not None
         total = 0.0
-        for w, g, mask, m, v, rate in zip(
-            self.w, self.grads, self.mask, self.first, self.second, (lr, lr, lr * self.lr_out), strict=True
-        ):
-            total += self._update(w, g, mask, m, v, rate, len(labels))
+        rates = (lr, lr, lr * self.c.lr_out)
+        for *arrays, rate in zip(self.w, self.grads, self.mask, self.first, self.second, rates, strict=True):
+            total += self._update(arrays, rate, len(labels))
         if not np.isfinite(total):
             raise Divergence(f"diverged at update {k}: a weight is not finite. Try a smaller model.lr.")
         return response
 
-    def _update(
-        self, w: np.ndarray, g: np.ndarray, mask: np.ndarray, m: np.ndarray, v: np.ndarray, lr: float, n: int
-    ) -> float:
-        c, kind = self.c, self.dtype
-        clip = kind(c.w_min), kind(c.w_max)
-        if not c.adam:
-            return descend(w, g, mask, kind(lr / n), *clip)
-        lr *= np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)
-        betas = kind(c.beta_1), kind(c.beta_2), kind(c.epsilon)
-        return adam(w, g, mask, m, v, AdamRule(kind(1 / n), kind(lr), *betas, *clip))
+    def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
+        """arrays: the weights, their summed gradient over n samples, their mask, and Adam's two moments."""
+        c, n = self.c, n * (self.c.W if self.c.average else 1)
+        scale, rate = 1.0, lr / n
+        if c.adam:
+            scale, rate = 1 / n, lr * (np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t))
+        numbers = scale, rate, c.beta_1, c.beta_2, c.epsilon, c.w_min, c.w_max
+        return batch.update(*arrays, Rule(c.adam, *(self.dtype(number) for number in numbers)))
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         return self.gradients(spikes, np.full(n, NO_TARGET))
@@ -92,15 +90,11 @@ class MinibatchEngine:
     def weights(self) -> Matrices:
         N, K = self.c.N, self.c.K
         w_rec = np.zeros((N, N), self.dtype)
-        w_rec[self.recurrent.target, self._sources()] = self.w.w_rec[0]
+        w_rec[self.target, self.source] = self.w.w_rec[0]
         return self.w.w_in[:, :N].T.copy(), w_rec, self.w.w_out[:, :K].T.copy()
 
-    def _sources(self) -> np.ndarray:
-        """(P,) source of each recurrent synapse."""
-        return np.repeat(np.arange(self.c.N), np.diff(self.recurrent.start))
-
     def _laid_out(self, w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, dtype: Any) -> forward.Matrices:
-        recurrent = w_rec[self.recurrent.target, self._sources()].astype(dtype)[None]
+        recurrent = w_rec[self.target, self.source].astype(dtype)[None]
         return forward.Matrices(_filled(w_in.T, dtype, COLUMNS), recurrent, _filled(w_out.T, dtype, VECTOR))
 
     def state_dict(self) -> dict[str, Any]:
@@ -116,16 +110,3 @@ class MinibatchEngine:
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
     """Columns of 0 up to a multiple of `columns`."""
     return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))).astype(dtype))
-
-
-def _recurrent(mask: np.ndarray) -> Recurrent:
-    """mask (N, N) [target, source]."""
-    source, target = np.nonzero(mask.T)
-    return Recurrent(np.searchsorted(source, np.arange(len(mask) + 1)), target)
-
-
-def _numbers(c: Constants, dtype: Any, softmax: bool) -> Numbers:
-    values = (c.alpha, c.alpha_out, c.v_th, c.height, 1 / c.width, c.kappa, 1 - c.kappa, c.c_reg, c.f_target)
-    plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
-    numbers = [dtype(value) for value in (*values, c.rho, c.adapt_beta, 1.0)]
-    return Numbers._make([*numbers, plain, softmax])

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from neurobench.kernels.eprop.batch import Results
 from neurobench.kernels.eprop.records import SURROGATES, Constants
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
@@ -35,54 +34,44 @@ class State(NamedTuple):
 class Forward(NamedTuple):
     """What the pass back needs of the pass forward."""
 
-    psi: Tensor  # (T, G, N)
-    z: Tensor  # (T, G, N)
-    f: Tensor  # (T, G, N)
+    psi: Tensor  # (T, G, N), as z and f
+    z: Tensor
+    f: Tensor
     trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
 
 
 class TorchMinibatchEngine(MinibatchEngine):
-    def __init__(
-        self,
-        c: Constants,
-        weights: Weights,
-        device: torch.device,
-        dtype: Any = np.float32,
-        lr_out: float = 1.0,
-        softmax: bool = False,
-    ):
-        super().__init__(c, weights, dtype, lr_out, softmax)
+    def __init__(self, c: Constants, weights: Weights, device: torch.device, dtype: Any = np.float32):
+        super().__init__(c, weights, dtype)
         self.device = device
-        self.feedback = self._to_device(np.ascontiguousarray(weights.feedback.T).astype(dtype))  # (K, N)
+        self.feedback = self._to_device(weights.feedback.T.astype(dtype))  # (K, N)
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
         results = self._results(len(labels), chunks=1)
-        w = tuple(self._to_device(np.ascontiguousarray(part.T)) for part in self.weights())
+        weights = [self._to_device(part.T) for part in self.weights()]  # [source, target]
         for first in range(0, len(labels), _AT_ONCE):
-            self._add_chunk(w, spikes, first, labels[first : first + _AT_ONCE], results)
+            some = labels[first : first + _AT_ONCE]
+            window, counts, f = self._add_chunk(weights, spikes.samples(first, len(some), self.c.T), some)
+            rows = slice(first, first + len(some))
+            results.window[rows], results.counts[rows], results.f[rows, : self.c.N] = window, counts, f
         return Response(results.window, results.counts)
 
-    def _to_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
-
-    def _add_chunk(
-        self, w: tuple[Tensor, ...], spikes: Spikes, first: int, labels: np.ndarray, results: Results
-    ) -> None:
-        """Samples first, first + 1, ...: their rows of the results are written, the gradients gain theirs."""
-        c, G = self.c, len(labels)
-        w_in, w_rec, w_out = w  # [source, target]
-        at = spikes.start[first * (c.T + 1) : (first + G) * (c.T + 1) + 1]
-        source = self._to_device(spikes.source[at[0] : at[-1]])
-        x = embedding_bag(source, w_in, self._to_device(at[:-1] - at[0]), mode="sum")
-        passed = self._forward(x.view(G, c.T + 1, c.N), w_rec)
-        y, rows = passed.trace @ w_out, slice(first, first + G)  # y (W, G, K)
-        results.window[rows] = y.transpose(0, 1).cpu().numpy()
-        results.counts[rows] = passed.z.sum(0).round().long().cpu().numpy()
-        results.f[rows, : c.N] = passed.f[-1].cpu().numpy()
+    def _add_chunk(self, weights: list[Tensor], spikes: Spikes, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The gradients gain those of some samples. Returns their readouts, spike counts and filtered firing."""
+        c, (w_in, w_rec, w_out) = self.c, weights
+        source = self._to_device(spikes.source)
+        x = embedding_bag(source, w_in, self._to_device(spikes.start[:-1]), mode="sum")
+        passed = self._forward(x.view(len(labels), c.T + 1, c.N), w_rec)
+        y = passed.trace @ w_out  # (W, G, K)
         known = self._to_device(labels >= 0)
         if bool(known.any()):
             mu, E = self._backward(passed, y, self._to_device(np.maximum(labels, 0)), known)
-            self._add_gradients(mu, E, passed, source, at - at[0])
+            self._add_gradients(mu, E, passed, source, self._to_device(spikes.steps()))
+        counts = passed.z.sum(0).round().long()
+        return tuple(part.cpu().numpy() for part in (y.transpose(0, 1), counts, passed.f[-1]))
 
     def _forward(self, x: Tensor, w_rec: Tensor) -> Forward:
         """x (G, T + 1, N) input; of step T nothing is used."""
@@ -90,22 +79,20 @@ class TorchMinibatchEngine(MinibatchEngine):
         zero = x.new_zeros(G, c.N)
         s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
         f, r = self._to_device(self.f[: c.N]).expand(G, c.N), zero
-        psis, zs, fs, traces = [], [], [], []
+        steps = []
         for t in range(c.T):
             r = c.alpha_out * r + s.z
             psi, s = _step(c, x[:, t] + s.z @ w_rec, s)
             f = c.kappa * f + (1 - c.kappa) * s.z
-            psis.append(psi)
-            zs.append(s.z)
-            fs.append(f)
-            traces.append(r)
+            steps.append((psi, s.z, f, r))
+        psis, zs, fs, traces = zip(*steps, strict=True)
         return Forward(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
 
     def _backward(self, passed: Forward, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
         c = self.c
         target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
-        E = ((y.softmax(-1) if self.numbers.softmax else y) - target) * known[:, None]
+        E = ((y.softmax(-1) if c.softmax else y) - target) * known[:, None]
         lam = mu = b = torch.zeros_like(passed.psi[0])
         out = torch.empty_like(passed.psi)
         for t in range(c.T - 1, -1, -1):
@@ -119,20 +106,18 @@ class TorchMinibatchEngine(MinibatchEngine):
             out[t] = mu * known[:, None]
         return out, E
 
-    def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, at: np.ndarray) -> None:
-        """Add to the gradients. at (G (T + 1) + 1,): spikes by sample and step."""
-        c, G = self.c, mu.shape[1]
+    def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, step: Tensor) -> None:
+        """Add to the gradients. source, step: (E,) of each input spike, steps counted on from sample to sample."""
+        c = self.c
         assert self.grads is not None
         padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T gains nothing
-        rows = torch.from_numpy(np.repeat(np.arange(G * (c.T + 1)), np.diff(at))).to(self.device)
         order = torch.argsort(source, stable=True)
         begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
-        flat = padded.transpose(0, 1).reshape(-1, c.N)
-        to_in = embedding_bag(rows[order], flat, begin, mode="sum")
+        to_in = embedding_bag(step[order], padded.transpose(0, 1).reshape(-1, c.N), begin, mode="sum")
         to_rec = passed.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
         to_out = torch.einsum("wgn,wgk->nk", passed.trace, E)
         self.grads.w_in[0, :, : c.N] += to_in.cpu().numpy()
-        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[self._sources(), self.recurrent.target]
+        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[self.source, self.target]
         self.grads.w_out[0, :, : c.K] += to_out.cpu().numpy()
 
 

@@ -21,6 +21,10 @@ Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]  # W_in (N, I), W_rec (N, N
 
 def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
     """NEST's propagators, exp(-dt / tau) with dt = 1 ms. The order of operations of c_reg is the tutorial's."""
+    same: dict[str, Any] = {name: getattr(spec, name) for name in ("refractory_input", "cutoff", "each_step", "batch")}
+    reals = ("v_th", "v_reset", "tau_m", "kappa", "kappa_reg", "w_min", "w_max", "beta_1", "beta_2", "epsilon")
+    same |= {name: float(getattr(spec, name)) for name in reals}
+    alpha, alpha_out = math.exp(-1.0 / spec.tau_m), math.exp(-1.0 / spec.tau_out)
     adapts = spec.neuron.endswith("_adapt")
     return Constants(
         T=spec.steps,
@@ -28,33 +32,25 @@ def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
         inputs=inputs,
         N=spec.hidden,
         K=classes,
-        alpha=math.exp(-1.0 / spec.tau_m),
-        alpha_out=math.exp(-1.0 / spec.tau_out),
-        v_th=float(spec.v_th),
+        alpha=alpha,
+        alpha_out=alpha_out,
         v_min=-math.inf if spec.v_min is None else float(spec.v_min),
         refractory=spec.t_ref,
         hard_reset=spec.neuron.startswith("psc_delta"),
-        v_reset=float(spec.v_reset),
-        refractory_input=spec.refractory_input,
-        tau_m=float(spec.tau_m),
         adapt_beta=float(spec.adapt_beta) if adapts else 0.0,
         rho=math.exp(-1.0 / spec.adapt_tau) if adapts else 0.0,
         surrogate=SURROGATES.index(spec.surrogate),
         height=float(spec.surrogate_height),
         width=float(spec.surrogate_width),
-        kappa=float(spec.kappa),
-        kappa_reg=float(spec.kappa_reg),
         c_reg=spec.c_reg / spec.steps / trace_scale(spec) ** 2,
         f_target=spec.f_target / 1000.0,
-        cutoff=spec.cutoff,
-        w_min=float(spec.w_min),
-        w_max=float(spec.w_max),
-        each_step=spec.each_step,
         adam=spec.optimizer == "adam",
-        beta_1=float(spec.beta_1),
-        beta_2=float(spec.beta_2),
-        epsilon=float(spec.epsilon),
-        batch=spec.batch,
+        lr_out=float(spec.lr_out),
+        softmax=spec.error == "softmax",
+        gain=1.0 if spec.regular_spike_arrival else 1.0 - alpha,
+        gain_out=1.0 if spec.regular_spike_arrival_out else 1.0 - alpha_out,
+        average=spec.average_gradient,
+        **same,
     )
 
 
@@ -109,16 +105,16 @@ def from_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedba
 class Recording(NamedTuple):
     """Scratch rows of a step, and the steps that are recorded: those before `until`, row n - (first step)."""
 
-    x: np.ndarray  # (N + 1,) float64
-    y: np.ndarray  # (K,) float64
-    signal: np.ndarray  # (N,) float64
+    x: np.ndarray  # (N + 1,) float64, as all but z
+    y: np.ndarray  # (K,)
+    signal: np.ndarray  # (N,)
     until: int
-    v: np.ndarray  # (R, N) float64
+    v: np.ndarray  # (R, N)
     z: np.ndarray  # (R, N) uint8
-    psi: np.ndarray  # (R, N) float64
-    L: np.ndarray  # (R, N) float64, row n holds L of n - 2
-    out: np.ndarray  # (R, K) float64
-    error: np.ndarray  # (R, K) float64
+    psi: np.ndarray  # (R, N)
+    L: np.ndarray  # (R, N), row n holds L of n - 2
+    out: np.ndarray  # (R, K)
+    error: np.ndarray  # (R, K)
 
 
 def recording(c: Constants, n0: int, steps: int) -> Recording:
@@ -143,11 +139,9 @@ class Engine(Protocol):
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
         """Update k; the response is that while learning. Raises Divergence."""
-        ...
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """Of n samples, without learning; the engine stays as it is."""
-        ...
 
     def weights(self) -> Matrices: ...
 
@@ -155,7 +149,6 @@ class Engine(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
-        ...
 
 
 def copied(record: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
@@ -26,7 +26,7 @@ N_ACTIVE = 1196  # of its pixels ever see an event: the tutorial's inputs
 SNAPSHOTS = 500  # of the weights that are drawn over training, at most about so many
 
 # Fields that one engine alone has -> the value with which they do nothing.
-ENGINE_FIELDS: Mapping[str, Mapping[str, Any]] = {
+ENGINE_FIELDS: dict[str, dict[str, Any]] = {
     "minibatch": {"lr_decay": "none", "error": "difference", "shift": 0},
     "exact": {"each_step": False, "batch": 1},
 }
@@ -44,8 +44,8 @@ class EpropRSNN(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
-    operations: ClassVar[str] = "neurobench.models.eprop.operations.operations"
-    tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.tutorial.tutorial_metrics"
+    operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
+    tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
 
     engine: Literal["exact", "online", "minibatch"]
     hidden: Annotated[int, Bound(1, 100_000)]
@@ -93,7 +93,7 @@ class EpropRSNN(ModelSpec):
     learning_core: Annotated[str, Uses("learning_core")]
 
     def conflicts(self) -> list[Fault]:
-        sentences = [*self._range_conflicts(), *self._engine_conflicts(), *self._neuron_conflicts()]
+        sentences = [*self._range_conflicts(), *self._foreign_fields(), *self._engine_conflicts()]
         return [(field, f"={getattr(self, field)!r} {sentence}") for field, sentence in sentences]
 
     def _range_conflicts(self) -> Iterator[Fault]:
@@ -112,11 +112,15 @@ class EpropRSNN(ModelSpec):
         if self.kappa == 1.0:
             yield "kappa", "leaves nothing of what is scaled by 1 - kappa; take less than 1"
 
-    def _engine_conflicts(self) -> Iterator[Fault]:
-        for engine, neutral in ENGINE_FIELDS.items():
-            for field, value in neutral.items() if engine != self.engine else ():
+    def _foreign_fields(self) -> Iterator[Fault]:
+        owners = [("engine", engine, neutral) for engine, neutral in ENGINE_FIELDS.items()]
+        for kind, owner, neutral in (*owners, ("neuron", BSSHSLM, BSSHSLM_FIELDS)):
+            given = getattr(self, kind)
+            for field, value in neutral.items() if given != owner else ():
                 if getattr(self, field) != value:
-                    yield field, f"is for engine={engine}; engine={self.engine} needs {field}={value}"
+                    yield field, f"is for {kind}={owner}; {kind}={given} needs {field}={value}"
+
+    def _engine_conflicts(self) -> Iterator[Fault]:
         if self.engine == "online":
             if self.cutoff < 2:
                 yield "cutoff", "is below 2, where NEST's traces lag behind; engine=exact has that"
@@ -124,23 +128,12 @@ class EpropRSNN(ModelSpec):
                 yield "kappa_reg", f"differs from kappa={self.kappa}, for which engine=online has no second trace"
             if self.optimizer != "gradient_descent" or self.neuron.endswith("_adapt"):
                 yield "engine", "has gradient_descent and neurons without adaptation only; take exact or minibatch"
-        if self.engine == "minibatch" and self.kappa_reg != self.kappa and self.neuron != BSSHSLM:  # which needs none
-            yield "kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike"
-
-    def _neuron_conflicts(self) -> Iterator[Fault]:
-        if self.neuron != BSSHSLM:
-            for field, value in BSSHSLM_FIELDS.items():
-                if getattr(self, field) != value:
-                    yield field, f"is for neuron={BSSHSLM}; neuron={self.neuron} needs {value}"
-            return
-        if self.engine != "minibatch":
+        if self.neuron == BSSHSLM and self.engine != "minibatch":
             yield "engine", f"updates at spikes, neuron={BSSHSLM} after samples: engine=minibatch"
-        if self.cutoff != NO_CUTOFF:
+        if self.neuron == BSSHSLM and self.cutoff != NO_CUTOFF:
             yield "cutoff", f"is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"
-
-    def on_cpu_alone(self, fixed_point: bool) -> bool:
-        """Streams of samples one after the other, a chip, and iaf_bsshslm_2020 do not compute on a GPU."""
-        return self.engine != "minibatch" or self.neuron == BSSHSLM or fixed_point
+        if self.neuron != BSSHSLM and self.engine == "minibatch" and self.kappa_reg != self.kappa:
+            yield "kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike"
 
     def demand(self, task: Task) -> Demand:
         """Inputs (before pooling), recurrent neurons and readouts; the rule by which they learn."""

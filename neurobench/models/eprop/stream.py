@@ -5,40 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from neurobench.kernels.eprop import exact, online
 from neurobench.kernels.eprop.exact import Network
+from neurobench.kernels.eprop.forward import at_rest
 from neurobench.kernels.eprop.online import OnlineNetwork
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
-from neurobench.kernels.eprop.records import LANES, Constants, Neurons, Past, Sources, Synapses
-from neurobench.kernels.eprop.stream import Learning, Steps, delay
-from neurobench.models.eprop.inputs import Spikes
-from neurobench.models.eprop.network import (
-    NO_TARGET,
-    Matrices,
-    Recording,
-    Response,
-    Weights,
-    copied,
-    recording,
-    restored,
-    stored,
-)
+from neurobench.kernels.eprop.records import LANES, Constants, Learning, Past, Sources, Steps, Synapses
+from neurobench.models.eprop import network
+from neurobench.models.eprop.inputs import Spikes, grouped
+from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
 
-_RECORDS = ("syn", "src", "s", "past")  # with `n`, `label`, `first` and `waiting` all that an engine remembers
-
-
-class Recorded(NamedTuple):
-    """Of G samples, and the steps that were recorded."""
-
-    window: np.ndarray  # (G, W, K) float64, as in Response
-    counts: np.ndarray  # (G, N) int64
-    recording: Recording
+_RECORDS = ("syn", "src", "s", "past")  # of the network; with `n`, `label`, `first`, `waiting` all that is remembered
 
 
 class ExactEngine:
@@ -46,161 +29,136 @@ class ExactEngine:
     rate of the next call, as they do in NEST."""
 
     ascending = True
+    run = staticmethod(exact.run)
 
     def __init__(self, c: Constants, weights: Weights):
-        self.c, self.B = c, np.ascontiguousarray(weights.feedback, np.float64)
-        self.s = _neurons(c)
-        self.n, self.label, self.first = 0, NO_TARGET, -1.0  # first: learning rate ever
-        self.waiting = np.zeros(4, np.int64), np.zeros(0, np.int64)  # spikes of the next three steps
-        self._remember(_synapses(weights))
+        self.c, self.n, self.label, self.first = c, 0, NO_TARGET, -1.0  # first: learning rate ever
+        self.waiting = Spikes(np.zeros(4, np.int64), np.zeros(0, np.int64))  # of the next three steps
+        self._connect(_synapses(weights), np.ascontiguousarray(weights.feedback, np.float64))
 
-    def _remember(self, synapses: Synapses) -> None:
-        """What is remembered of synapses, of their sources, and of the past."""
-        c = self.c
-        self.syn: Synapses | OnlineSynapses = synapses
-        self.src: Sources | OnlineSources = _sources(c)
-        self.past: Past | Sums = _past(c)
-        self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta != 0.0)
+    def _connect(self, synapses: Synapses, B: np.ndarray) -> None:
+        """The network at rest, and whether no variant is in use for which its kernel has a slower path."""
+        c, S, rows = self.c, self.c.inputs + self.c.N, self.c.T + 4
+        spikes = np.zeros((S, 2)), np.zeros(S), np.full(S, -1, np.int64), np.zeros(S, np.int64)
+        sources = Sources(*spikes, np.zeros(S), np.ones(S, np.int64), np.ones((S, 2)))
+        hidden = np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.N + 1)), np.zeros(rows, np.uint8)
+        past = Past(*hidden, np.zeros((rows, c.K)), np.zeros(rows, np.uint8), np.zeros(rows))
+        self.net: Network | OnlineNetwork = Network(c, synapses, sources, at_rest(c), past, B)
+        self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta)
 
-    def learn(self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False) -> Recorded:
-        """G samples. labels (G,), NO_TARGET where there is none; `record` that many steps from the first; frozen:
-        nothing is learned, and nothing can be learned afterwards."""
-        c, G = self.c, len(labels)
-        steps, k0 = G * c.T, self.n // c.T
-        answer = Recorded(
-            np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64), recording(c, self.n, min(record, steps))
-        )
-        start, source = delay(*spikes, *self.waiting, c.T)
+    def learn(
+        self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False
+    ) -> tuple[Response, Recording]:
+        """G samples, and the steps that were recorded. labels (G,), NO_TARGET where there is none; `record` that many
+        steps from the first; frozen: nothing is learned, and nothing can be learned afterwards."""
+        c, G, n0 = self.c, len(labels), self.n
+        n, k0 = n0 + G * c.T, n0 // c.T
+        response = Response(np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64))
+        recorded = network.recording(c, n0, min(record, G * c.T))
+        stream = delay(spikes, self.waiting, c.T)
         if self.first < 0:
             self.first = eta
+        learning = Learning(eta, self.first, self.plain, frozen)
         targets = np.array([self.label, *labels, NO_TARGET], np.int64)
-        learning, n = Learning(eta, self.first, self.plain, frozen), self.n + steps
-        self._run(learning, Steps(self.n, n, k0, start, source, targets), answer)
-        self.label = int(labels[-1])
-        self.waiting = start[steps:] - start[steps], source[start[steps] :].copy()
+        self.run(self.net, learning, Steps(n0, n, k0, *stream, targets), *response, recorded)
+        self.n, self.label = n, int(labels[-1])
+        waiting = stream.start[-4:]
+        self.waiting = Spikes(waiting - waiting[0], stream.source[waiting[0] :].copy())
         ahead = self.copy()  # the two steps that end the last sample
         last = Steps(n, n + 2, k0, *self.waiting, np.array([self.label, NO_TARGET]))
-        ahead._run(learning, last, answer._replace(recording=recording(c, 0, 0)))
-        return answer
-
-    def _kernel(self) -> tuple[Callable[..., None], Any]:
-        """The loop over steps, and the state that it changes."""
-        return exact.run, Network(self.c, self.syn, self.src, self.s, self.past, self.B)  # type: ignore[arg-type]
-
-    def _run(self, learning: Learning, steps: Steps, answer: Recorded) -> None:
-        run, network = self._kernel()
-        run(network, learning, steps, *answer)
-        self.n = steps.n1
+        self.run(ahead.net, learning, last, *response, network.recording(c, 0, 0))
+        return response, recorded
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
-        return Response(*self.learn(spikes, labels, lr)[:2])
+        return self.learn(spikes, labels, lr)[0]
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
-        return Response(*self.copy().learn(spikes, np.full(n, NO_TARGET), 0.0, frozen=True)[:2])
+        return self.copy().learn(spikes, np.full(n, NO_TARGET), 0.0, frozen=True)[0]
 
     def apply_pending(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
         if self.first >= 0:
-            _, network = self._kernel()
-            exact.flush(network, Learning(0.0, self.first, self.plain, False), self.n)
+            exact.flush(self.net, Learning(0.0, self.first, self.plain, False), self.n)
 
     def weights(self) -> Matrices:
         """As they are delivered, 0 where there is no synapse."""
-        c, syn = self.c, self.syn
+        c, syn = self.c, self.net.syn
         matrix = np.zeros((c.N + 1, len(syn.start) - 1))
-        source = np.repeat(np.arange(len(syn.start) - 1), np.diff(syn.start))
-        matrix[syn.target, source] = syn.w
+        matrix[syn.target, np.repeat(np.arange(len(syn.start) - 1), np.diff(syn.start))] = syn.w
         return matrix[: c.N, : c.inputs], matrix[: c.N, c.inputs :], syn.w_out.T.copy()
 
     def copy(self) -> Self:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        for name in _RECORDS:
-            setattr(other, name, copied(getattr(self, name)))
+        other.net = self.net._replace(**{name: network.copied(getattr(self.net, name)) for name in _RECORDS})
         return other
 
     def state_dict(self) -> dict[str, Any]:
-        records = {name: stored(getattr(self, name)) for name in _RECORDS}
+        records = {name: network.stored(getattr(self.net, name)) for name in _RECORDS}
         waiting = [torch.from_numpy(part.copy()) for part in self.waiting]
         return {**records, "n": self.n, "label": self.label, "first": self.first, "waiting": waiting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name in _RECORDS:
-            setattr(self, name, restored(getattr(self, name), state.get(name)))
+        records = {name: network.restored(getattr(self.net, name), state.get(name)) for name in _RECORDS}
+        self.net = self.net._replace(**records)
         self.n, self.label, self.first = state["n"], state["label"], state["first"]
-        self.waiting = state["waiting"][0].numpy().copy(), state["waiting"][1].numpy().copy()
+        self.waiting = Spikes(*(part.numpy().copy() for part in state["waiting"]))
 
 
 class OnlineEngine(ExactEngine):
     """What is remembered of synapses, sources and the past differs; how samples become a stream does not."""
 
-    def _remember(self, synapses: Synapses) -> None:
-        c, full = self.c, synapses
+    run = staticmethod(online.run)
+
+    def _connect(self, synapses: Synapses, B: np.ndarray) -> None:
+        c, full, rows = self.c, synapses, self.c.T + 5
         P, S = len(full.w), c.inputs + c.N
         target, q, g = full.target.astype(np.uint32), np.zeros(P), np.zeros(P)
-        self.syn = OnlineSynapses(full.start, target, full.w, q, g, full.w_out, full.mask_out, full.g_out)
+        syn = OnlineSynapses(full.start, target, full.w, q, g, full.w_out, full.mask_out, full.g_out)
         traces = np.zeros(S), np.zeros(S), np.zeros(S)
-        self.src = OnlineSources(*traces, np.full(S, -1, np.int64), np.zeros(S), np.zeros(S, np.uint8))
-        rows = c.T + 5
-        steps = np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K))
+        sources = OnlineSources(*traces, np.full(S, -1, np.int64), np.zeros(S), np.zeros(S, np.uint8))
         sums = np.zeros((rows, c.N + 1)), np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.K))
-        self.past = Sums(*sums, *steps)
-        self.powers = online.powers(c)
+        past = Sums(*sums, np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K)))
+        self.net = OnlineNetwork(c, syn, sources, at_rest(c), past, B, online.powers(c))
         self.plain = not (c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min))
 
-    def _kernel(self) -> tuple[Callable[..., None], Any]:
-        return online.run, OnlineNetwork(self.c, self.syn, self.src, self.s, self.past, self.B, self.powers)  # type: ignore[arg-type]
-
     def apply_pending(self) -> None:
-        """Apply the gradients that wait for their source's next spike."""
-        c, syn, eta = self.c, self.syn, self.src.eta
+        c, syn, eta = self.c, self.net.syn, self.net.src.eta
         rate = np.repeat(eta, np.diff(syn.start))
         syn.w[:] = np.clip(syn.w - rate * syn.g, c.w_min, c.w_max)
         syn.w_out[:] = np.clip(syn.w_out - eta[c.inputs :, None] * syn.g_out * syn.mask_out, c.w_min, c.w_max)
         syn.g[:], syn.g_out[:] = 0.0, 0.0
 
 
+def delay(spikes: Spikes, waiting: Spikes, T: int) -> Spikes:
+    """The spikes of G samples as a stream delivers them: two steps after their own, those of step T in step 0 of the
+    next sample. `waiting`: those of the stream's first three steps; the last three of its G T + 3 are to wait in turn.
+    """
+    sample, step = np.divmod(spikes.steps(), T + 1)
+    at = np.concatenate([waiting.steps(), sample * T + step + 2])
+    n = (len(spikes.start) - 1) // (T + 1) * T + 3
+    return Spikes(*grouped(at, np.concatenate([waiting.source, spikes.source]), n))
+
+
 def _synapses(weights: Weights) -> Synapses:
-    """Rows by source, targets ascending, filled up to whole vectors."""
-    N = len(weights.w_in)
-    matrix = np.concatenate([weights.w_in, weights.w_rec], 1)
+    """Rows by source, targets ascending, filled up to whole vectors by places onto neuron N, which is none."""
+    matrix = np.concatenate([weights.w_in, weights.w_rec], 1, dtype=np.float64)
     mask = np.concatenate([weights.mask_in, weights.mask_rec], 1)
-    start, target, w = [0], [], []
-    for i in range(matrix.shape[1]):
-        targets = np.flatnonzero(mask[:, i])
-        idle = -len(targets) % LANES
-        target.append(np.concatenate([targets, np.full(idle, N)]))
-        w.append(np.concatenate([matrix[targets, i], np.zeros(idle)]))
-        start.append(start[-1] + len(target[-1]))
-    P, flat = start[-1], np.concatenate(w)
-    out = np.ascontiguousarray(weights.w_out.T, np.float64)
+    N, S = mask.shape
+    source, target = np.nonzero(mask.T)
+    idle = np.repeat(np.arange(S), -mask.sum(0) % LANES)
+    start, target = grouped(np.append(source, idle), np.append(target, np.full(len(idle), N)), S)
+    w = np.pad(matrix, ((0, 1), (0, 0)))[target, np.repeat(np.arange(S), np.diff(start))]
+    w_out = np.ascontiguousarray(weights.w_out.T, np.float64)
     return Synapses(
-        start=np.array(start, np.int64),
-        target=np.concatenate(target).astype(np.int64),
-        w=flat,
-        w_first=flat.copy(),
-        w_out=out,
+        start=start,
+        target=target,
+        w=w,
+        w_first=w.copy(),
+        w_out=w_out,
         mask_out=np.ascontiguousarray(weights.mask_out.T).astype(np.uint8),
-        w_first_out=out.copy(),
-        **{name: np.zeros(P) for name in ("e_bar", "e_reg", "g", "eps", "pending", "m", "v")},
-        **{f"{name}_out": np.zeros(out.shape) for name in ("g", "pending", "m", "v")},
+        w_first_out=w_out.copy(),
+        **{name: np.zeros(len(w)) for name in ("e_bar", "e_reg", "g", "eps", "pending", "m", "v")},
+        **{f"{name}_out": np.zeros(w_out.shape) for name in ("g", "pending", "m", "v")},
     )
-
-
-def _sources(c: Constants) -> Sources:
-    S = c.inputs + c.N
-    spikes = np.zeros((S, 2)), np.zeros(S), np.full(S, -1, np.int64), np.zeros(S, np.int64)
-    return Sources(*spikes, np.zeros(S), np.ones(S, np.int64), np.ones((S, 2)))
-
-
-def _neurons(c: Constants) -> Neurons:
-    N, K = c.N, c.K
-    membranes = np.zeros(N), np.zeros(N), np.zeros(N, np.int64), np.zeros(N)
-    return Neurons(*membranes, np.zeros(N), np.zeros(N, np.uint8), np.zeros(K), np.zeros(K))
-
-
-def _past(c: Constants) -> Past:
-    rows = c.T + 4
-    hidden = np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.N + 1)), np.zeros(rows, np.uint8)
-    return Past(*hidden, np.zeros((rows, c.K)), np.zeros(rows, np.uint8), np.zeros(rows))

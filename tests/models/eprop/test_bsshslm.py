@@ -15,36 +15,36 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.schema import Scale, Training
 from neurobench.experiment.plan import identity
 from neurobench.metrics.operations import total
-from neurobench.models.eprop.bsshslm import Arrival, BsshslmEngine, simulate
+from neurobench.models.eprop.bsshslm import BsshslmEngine, simulate
+from neurobench.models.eprop.evaluation import of_engine, operations
 from neurobench.models.eprop.figures import figures, run_sample
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import from_matrices
-from neurobench.models.eprop.operations import of_engine, operations
 from neurobench.models.eprop.spec import BSSHSLM, BSSHSLM_FIELDS, EpropRSNN
 from neurobench.models.learner import Step, TrainingRecord
 from tests.models.eprop.conftest import TINY, VECTORS, T, learner, tiny_spikes
 from tests.specs import spec, values
 
 C = TINY._replace(kappa=math.exp(-1 / 100), c_reg=2.0 / T)
-EARLY = Arrival(regular=False, regular_out=False)
+EARLY = {"gain": 1 - C.alpha, "gain_out": 1 - C.alpha_out}
 REFRACTORY = {"refractory": 3, "v_min": -0.1, "surrogate": 1}
-# batch, learning rate, how spikes arrive, factor on W_in and W_rec, cross entropy, changed constants
-SETTINGS: dict[str, tuple[int, float, Arrival, float, bool, dict[str, Any]]] = {
-    "batch_1": (1, 2e-4, Arrival(), 1.0, False, {}),
-    "batch_3": (3, 2e-4, Arrival(), 1.0, False, {}),
-    "early_arrival": (1, 1e-2, EARLY, 20.0, False, {}),
-    "average_gradient": (2, 1e-3, Arrival(average=True), 1.0, False, {}),
-    "adam": (2, 1e-3, Arrival(), 1.0, False, {"adam": True}),
-    "refractory": (1, 2e-4, Arrival(), 1.0, False, REFRACTORY),
-    "cross_entropy": (1, 2e-4, Arrival(), 1.0, True, {}),
+# batch, learning rate, factor on W_in and W_rec, changed constants
+SETTINGS: dict[str, tuple[int, float, float, dict[str, Any]]] = {
+    "batch_1": (1, 2e-4, 1.0, {}),
+    "batch_3": (3, 2e-4, 1.0, {}),
+    "early_arrival": (1, 1e-2, 20.0, EARLY),
+    "average_gradient": (2, 1e-3, 1.0, {"average": True}),
+    "adam": (2, 1e-3, 1.0, {"adam": True}),
+    "refractory": (1, 2e-4, 1.0, REFRACTORY),
+    "cross_entropy": (1, 2e-4, 1.0, {"softmax": True}),
 }
 
 
 def engine(name: str, dtype: Any = np.float64) -> BsshslmEngine:
-    _, _, arrival, gain, softmax, changed = SETTINGS[name]
+    _, _, gain, changed = SETTINGS[name]
     tiny = np.load(VECTORS / "tiny_gd.npz")
     weights = from_matrices(gain * tiny["w_in0"], gain * tiny["w_rec0"], tiny["w_out0"], tiny["B"])
-    return BsshslmEngine(C._replace(**changed), weights, arrival, dtype, softmax=softmax)
+    return BsshslmEngine(C._replace(**changed), weights, dtype)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -68,10 +68,10 @@ def test_the_course_of_a_sample_is_nests(name: str) -> None:
     """What is drawn and counted: every spike, and the readouts of the window."""
     nest, made = np.load(VECTORS / "bsshslm_2020.npz"), engine(name)
     weights = made.weights()
-    one = simulate(made.c, made.rule, weights, tiny_spikes(nest), 0)
+    one = simulate(made.c, made.numbers, weights, tiny_spikes(nest), 0)
     np.testing.assert_array_equal(one.z, nest[f"{name}_z"][0])
     np.testing.assert_allclose(one.y[-10:], nest[f"{name}_y"][0], rtol=0, atol=1e-14)
-    drawn = run_sample(made.c, from_matrices(*weights, made.B.T[:8]), tiny_spikes(nest, 0, 1), 0, made.rule)
+    drawn = run_sample(made.c, from_matrices(*weights, made.B.T[:8]), tiny_spikes(nest, 0, 1), 0, made.numbers)
     np.testing.assert_array_equal(drawn.z[2:], one.z[:-2])
     np.testing.assert_allclose(drawn.L[-1], drawn.error[-2] @ made.B[:, :8], rtol=1e-12)
 
@@ -92,10 +92,10 @@ def test_counts_are_those_of_a_hand_worked_sample() -> None:
     to 1.0: it fires, is at alpha - 0.6 in step 2 and decays; its spike reaches neuron 1 (+0.3) and the readout."""
     c = C._replace(T=5, W=2, inputs=1, N=2, K=1)
     w_in, w_rec, w_out = np.array([[1.0], [0.0]]), np.array([[0.0, 0.0], [0.3, 0.0]]), np.array([[0.5, 0.5]])
-    made = BsshslmEngine(c, from_matrices(w_in, w_rec, w_out, np.zeros((2, 1))), Arrival(), np.float64)
+    made = BsshslmEngine(c, from_matrices(w_in, w_rec, w_out, np.zeros((2, 1))), np.float64)
     spikes = Spikes(np.array([0, 1, 2, 2, 2, 2, 2]), np.zeros(2, np.int64))
     counted = of_engine(made, spikes, 1)
-    one = simulate(c, made.rule, made.weights(), spikes, 0)
+    one = simulate(c, made.numbers, made.weights(), spikes, 0)
     np.testing.assert_allclose(one.v[:3, 0], [0.0, 1.0, c.alpha - 0.6], rtol=1e-15)
     np.testing.assert_allclose(one.v[2:4, 1], [0.3, c.alpha * 0.3], rtol=1e-15)
     hidden, readout = counted.populations
@@ -110,7 +110,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"engine": "exact"}, "engine='exact' updates at spikes, neuron=iaf_bsshslm_2020 after samples: engine=minibatch"),
     ({"engine": "online", "optimizer": "gradient_descent"}, "engine='online' updates at spikes"),
     ({"cutoff": 5}, "cutoff=5 is not what neuron=iaf_bsshslm_2020 has"),
-    ({"neuron": "iaf", "regular_spike_arrival": False}, "=False is for neuron=iaf_bsshslm_2020; neuron=iaf needs True"),
+    (
+        {"neuron": "iaf", "regular_spike_arrival": False},
+        "=False is for neuron=iaf_bsshslm_2020; neuron=iaf needs regular_spike_arrival=True",
+    ),
     ({"neuron": "iaf", "average_gradient": True}, "average_gradient=True is for neuron=iaf_bsshslm_2020"),
 ]
 

@@ -12,9 +12,9 @@ from neurobench.cli.main import main
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
+from neurobench.models.eprop.evaluation import tutorial_metrics
 from neurobench.models.eprop.figures import figures
 from neurobench.models.eprop.inputs import active_pixels, one_each, pooled
-from neurobench.models.eprop.tutorial import tutorial_metrics
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from tests.models.eprop.conftest import learner, reckon
 from tests.specs import spec

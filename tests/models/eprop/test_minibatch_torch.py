@@ -26,12 +26,11 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 
 
-def both(device: torch.device, dtype: Any = np.float64, softmax: bool = False, **changed: Any) -> Any:
+def both(device: torch.device, dtype: Any = np.float64, **changed: Any) -> Any:
     weights = draw(3, 9, 7, 3, 0.01, (0.2, 0.4, 0.0))
     weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
     c = SMALL._replace(**changed)
-    compiled = MinibatchEngine(c, weights, dtype, softmax=softmax)
-    return compiled, TorchMinibatchEngine(c, weights, device, dtype, softmax=softmax)
+    return MinibatchEngine(c, weights, dtype), TorchMinibatchEngine(c, weights, device, dtype)
 
 
 def agree(engines: Any, rtol: float, labels: tuple[int, ...] = (0, 2, -1, 1)) -> None:
@@ -74,7 +73,7 @@ def test_real_recordings_in_single_precision(recordings: Any, monkeypatch: pytes
     """More samples than are taken at once."""
     monkeypatch.setattr("neurobench.models.eprop.minibatch_torch._AT_ONCE", 3)
     compiled = learner(engine="minibatch")
-    torched = TorchMinibatchEngine(compiled.c, compiled.initial, CPU, lr_out=0.01)
+    torched = TorchMinibatchEngine(compiled.c, compiled.initial, CPU)
     batch = recordings.train.batch(slice(0, 4))
     spikes = compiled.inputs.encode(batch.x, 300)
     answers = [engine.gradients(spikes, batch.y.numpy()) for engine in (compiled.engine, torched)]  # type: ignore[attr-defined]

@@ -50,8 +50,7 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
     for group in range(3):
         labels = vectors["labels"][4 * group : 4 * group + 4]
         rate = how["eta"] if group < 2 else 0.0
-        answer = engine.learn(tiny_spikes(vectors, 4 * group, 4), labels, rate, record=4 * T)
-        rec = answer.recording
+        answer, rec = engine.learn(tiny_spikes(vectors, 4 * group, 4), labels, rate, record=4 * T)
         for key, part in zip(found, (rec.v, rec.psi, rec.L, rec.z, rec.out), strict=True):
             found[key].append(part)
         error = answer.window - np.eye(3)[labels][:, None]
@@ -71,7 +70,7 @@ def test_voltages_of_every_variant(name: str) -> None:
     wanted = np.load(VECTORS / "nest_variants.npz")[name]  # steps 2, 3, ..., 599, every other neuron
     engine = tiny_engine(vectors, **VARIANTS[name])
     rate = 1e-4 if "adam" in name else 2e-6
-    rec = engine.learn(tiny_spikes(vectors), vectors["labels"], rate, record=600).recording
+    _, rec = engine.learn(tiny_spikes(vectors), vectors["labels"], rate, record=600)
     np.testing.assert_allclose(rec.v[2:600, ::2], wanted, rtol=0, atol=1e-12)
     assert rec.z.sum() > 50
 
@@ -101,12 +100,12 @@ def test_initial_weights_are_the_tutorials() -> None:
 
 def test_readouts_spikes_and_predictions_of_600_recordings(tutorial: Any) -> None:
     vectors, _, answers = tutorial
-    window = np.concatenate([answer.window for answer in answers])
-    counts = np.concatenate([answer.counts for answer in answers])
+    window = np.concatenate([response.window for response, _ in answers])
+    counts = np.concatenate([response.counts for response, _ in answers])
     np.testing.assert_array_equal(window, vectors["readout_window"])
     np.testing.assert_array_equal(counts, vectors["spike_counts"])
     np.testing.assert_array_equal(window.mean(1).argmax(1), vectors["pred"])
-    step, unit = np.nonzero(answers[0].recording.z)
+    step, unit = np.nonzero(answers[0][1].z)
     early = vectors["spk_n_first10"] < 3000
     np.testing.assert_array_equal(step, vectors["spk_n_first10"][early])
     np.testing.assert_array_equal(unit, vectors["spk_j_first10"][early])
@@ -137,7 +136,7 @@ def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recor
     batch = recordings.train.batch(slice(0, 40))
     spikes, labels = made.inputs.encode(batch.x, 300), batch.y.numpy()
     exact, online = (
-        engine.learn(spikes, labels, learning_rate(made.spec), record=12000).recording
+        engine.learn(spikes, labels, learning_rate(made.spec), record=12000)[1]
         for engine in (made.engine, OnlineEngine(made.c, made.initial))  # type: ignore[attr-defined]
     )
     assert np.abs(exact.v - online.v)[: 20 * 300].max() < 1e-9
@@ -150,7 +149,7 @@ def test_online_is_exact_up_to_rounding(changed: dict[str, Any]) -> None:
     engines = tiny_engine(vectors, **changed), tiny_engine(vectors, OnlineEngine, **changed)
     for group in range(3):
         spikes, labels = tiny_spikes(vectors, 4 * group, 4), vectors["labels"][4 * group : 4 * group + 4]
-        exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T).recording for engine in engines)
+        exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T)[1] for engine in engines)
         np.testing.assert_allclose(online.v, exact.v, rtol=0, atol=1e-9)
     for ours, wanted in zip(engines[1].weights(), engines[0].weights(), strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9)

@@ -10,10 +10,10 @@ import pytest
 from neurobench.kernels.eprop.records import Constants
 from neurobench.metrics.operations import total
 from neurobench.models.eprop.chip import ChipEngine
+from neurobench.models.eprop.evaluation import of_engine, operations
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
 from neurobench.models.eprop.network import Engine, Weights, draw, from_matrices
-from neurobench.models.eprop.operations import of_engine, operations
 from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from tests.models.eprop.conftest import TINY, learner, reckon
 
