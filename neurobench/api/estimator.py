@@ -71,6 +71,12 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
     return type(f"{type(plan.model).__name__}Classifier", (Classifier,), fields)
 
 
+def forget() -> None:
+    """Classes and plans of code that has been edited since."""
+    classifier.cache_clear()
+    _planned.cache_clear()
+
+
 def _default(value: Any) -> Any:
     """Hashable, as scikit-learn wants defaults: a list as a tuple; of a section None, which leaves it as it is."""
     if isinstance(value, dict):
