@@ -68,7 +68,7 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
         "__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__,
         "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(own),
     }  # fmt: skip
-    return type(f"{type(plan.model).__name__}Classifier", (Classifier,), fields)
+    return type(f"{model.title().replace('_', '')}Classifier", (Classifier,), fields)
 
 
 def forget() -> None:

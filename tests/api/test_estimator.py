@@ -14,16 +14,20 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import neurobench as nb
+from neurobench.config.compose import choices
 
 # Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
 # in another order are predicted otherwise too: check_methods_sample_order_invariance.
 BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
+NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
 # Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
 CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "pixels_lr": ({}, {}),
     "sklearn_rbm": ({"n_hidden": 20}, {}),
     "qrbm": ({"n_hidden": 20, "pixels": "grey"}, BATCHES),
     "mlp": ({"hidden": 40, "epochs": 4, "dropout": 0.0, "input_dropout": 0.0}, {}),
+    "cnn": ({"arguments": NETWORK, "jitter": 0, "lr": 0.01, "epochs": 2, "batch_size": 20}, {}),
+    "torch_module": ({"layout": "vector", "lr": 0.3, "epochs": 6, "batch_size": 20}, {}),
     "hxtorch_mlp": ({"hidden": 20, "epochs": 8, "batch_size": 20, "exact": True}, BATCHES),
     "hybrid_qcnn": ({"head": "linear", "n_qubits": 2, "epochs": 2}, BATCHES),
     "slayer_snn": (
@@ -105,3 +109,7 @@ def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
         nb.estimator("qrbm", scaling=False).fit(X, y)
     with pytest.raises(ValueError, match=r"validation=1.0 is not in \[0, 1\)"):
         nb.estimator("qrbm", validation=1.0).fit(X, y)
+
+
+def test_every_model_that_ships_is_checked() -> None:
+    assert set(CHECKED) == set(choices("model")) - {"toy"}
