@@ -16,7 +16,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-counts fuzz ablation tables report readme table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-counts fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ report: .venv/installed ## every run, table and figure in one HTML page: outputs
 
 readme: .venv/installed ## the tables of README.md anew, from the runs in outputs
 	$(BIN)/neurobench table all --into README.md
+
+schema: .venv/installed ## conf/schema.json, by which editors complete and check the YAML files
+	$(BIN)/neurobench schema > conf/schema.json
 
 ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and what its errors cost: tables and figures, half an hour
 	$(BIN)/python tests/bench/bench_qrbm_ablation.py

@@ -15,12 +15,13 @@ import yaml
 
 from neurobench.cli.main import main
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from tests.runs.sound import sound_result
 from tests.specs import values
+from tests.storage.sound import sound_result
 
 SECTION = "only a section's own _target_ may name a class"
 FOREIGN = "is not allowed: only classes of neurobench itself"
 COMMAND_LINE = "is set by a YAML file: only the command line may change how Hydra itself works"
+TORCH_MODULE = "defaults:\n  - override /model: torch_module\nmodel: {"
 
 # What an experiment file of a folder that somebody sent may try: YAML, and the sentence. EVIL is a nested target.
 FILES = {
@@ -74,6 +75,25 @@ FILES = {
         "defaults:\n  - override /backend: sim_neal\nbackend: {sampler: {composites: [os.system]}}",
         "=os.system is not allowed",
     ),
+    "a torch module": (f"{TORCH_MODULE} module: os.system}}", "model.module=os.system is not allowed"),
+    "a torch module's builtin": (
+        f"{TORCH_MODULE} module: builtins.exec}}",
+        "model.module=builtins.exec is not allowed",
+    ),
+    "a module of torch's own": (
+        f"{TORCH_MODULE} module: torch.hub.load}}",
+        "model.module=torch.hub.load is not allowed",
+    ),
+    "a class of ours that is no network": (
+        f"{TORCH_MODULE} module: neurobench.models.torch_module.networks.prod}}",
+        "model.module=neurobench.models.torch_module.networks.prod is not allowed",
+    ),
+    "a torch module by target": (f"{TORCH_MODULE} module: EVIL}}", SECTION),
+    "a torch module's argument": (f"{TORCH_MODULE} arguments: {{hidden: EVIL}}}}", SECTION),
+    "a torch module's list of arguments": (f"{TORCH_MODULE} arguments: {{sizes: [1, [EVIL]]}}}}", SECTION),
+    "a torch module's path": (f"{TORCH_MODULE} module: ../evil.Net}}", "is not the dotted name of a class"),
+    "a torch optimiser": (f"{TORCH_MODULE} optimizer: os.system}}", "is not one of adam"),
+    "code beside the file": (f"{TORCH_MODULE} module: evil.Net}}", "model.module=evil.Net is not allowed"),
     "a device as a number": ("model: {sampler: 3}", "model.sampler=3 is not a device of the backend"),
     "a device as a text": ("model: {sampler: os.system}", "is not a device of the backend"),
     "a device where a number belongs": ("model: {lr: '${backend.sampler}'}", "takes a value, not a device"),
@@ -117,6 +137,9 @@ PLACES = {
     "a device's class": lambda config: config["backend"]["sampler"].update(_target_="os.system"),
     "a nested class": lambda config: config["model"].update(lr={"_target_": "os.system", "_args_": ["touch MARKER"]}),
     "a class in a list": lambda config: config["model"].update(l2_candidates=[{"_target_": "os.system"}]),
+    "a torch module": lambda config: config["model"].update(
+        _target_="neurobench.models.torch_module.spec.TorchModule", module="evil.Net"
+    ),
     "a tracker": lambda config: config.update(logger={"x": {"_target_": "os.system"}}),
     "a device": lambda config: config["model"].update(sampler=3),
 }
@@ -125,6 +148,7 @@ PLACES = {
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("open('marker', 'w')\n")  # beside what was sent: it is not imported
     return tmp_path / "marker"
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"config", "metrics"},
-    {"runs", "problems"},
+    {"storage", "problems"},
     {"kernels"},
     {"devices", "data"},
     {"models"},
     {"experiment"},
-    {"sweep", "report"},
-    {"cli"},
+    {"sweeps", "report"},
+    {"cli", "api"},
+    {"examples"},
+    {"examples"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED = {"learner", "common"}  # among models
@@ -56,13 +58,13 @@ def test_no_room_imports_one_above_it_or_beside_it() -> None:
     assert wrong == []
 
 
-def test_models_know_neither_runs_nor_each_other() -> None:
+def test_models_know_neither_storage_nor_each_other() -> None:
     wrong = []
     for one, others in imports(modules()).items():
         own = one.split(".")[2] if room(one) == "models" and one.count(".") > 1 else None
         for other in others:
             sibling = room(other) == "models" and other.split(".")[2] not in {own, *SHARED}
-            if own not in (None, *SHARED) and (sibling or room(other) == "runs"):
+            if own not in (None, *SHARED) and (sibling or room(other) == "storage"):
                 wrong.append(f"{one} -> {other}")
     assert wrong == []
 

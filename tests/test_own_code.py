@@ -1,5 +1,6 @@
 """Somebody's own model, device or data set: one module and one YAML file in an empty folder, nothing edited."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,8 +12,8 @@ import pytest
 
 from neurobench.cli.main import main
 from neurobench.config import targets
-from neurobench.config.errors import BAD_USAGE, FINE
-from neurobench.runs.store import find_run
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE
+from neurobench.storage.store import find_run
 
 ECHO = '''
 """An echo-state network: a fixed random reservoir that a sample drives, and a ridge regression on its last state."""
@@ -186,6 +187,18 @@ def load(spec, seed):
 
     return Splits(split(0), split(1), split(2), "generated", "0" * 64, "rings drawn anew")
 '''
+NET_YAML = """
+# @package _global_
+defaults:
+  - override /model: torch_module
+  - override /dataset: yin_yang
+  - override /scale: smoke
+name: mynet
+model:
+  module: mynet.Net
+  arguments: {width: 7}
+  layout: vector
+"""
 DATA_YAML = """
 name: rings
 _target_: rings.Rings
@@ -205,6 +218,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, 
     """Write a module and its YAML into the empty folder, allow the module, and return the words that find the YAML."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(targets, "PLUGIN_FILES", {})
+    monkeypatch.setattr(targets, "ALLOWED", ())
+    monkeypatch.setenv("NEUROBENCH_ALLOW", "")
 
     def write(name: str, code: str, group: str, text: str) -> list[str]:
         (tmp_path / f"{name}.py").write_text(code.lstrip())
@@ -277,3 +293,183 @@ def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path
     allowing = {**bare, "NEUROBENCH_ALLOW": "echo"}
     allowed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=allowing)
     assert allowed.returncode == FINE, allowed.stderr
+
+
+ENCODER = '''
+"""Images as vectors of the brightness of their rows."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from neurobench.data.encoders import EncoderSpec
+
+
+@dataclass(frozen=True)
+class Rows(EncoderSpec):
+    opens: ClassVar[str] = "rowwise.encode"
+    reads: ClassVar[tuple[str, ...]] = ("image",)
+    yields: ClassVar[str] = "vector"
+
+    def shape(self, shape):
+        return (shape[1],)
+
+
+def encode(spec, x, ids):
+    return x.mean((1, 3))
+'''
+TRACKER = '''
+"""Writes down what it is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from neurobench.experiment.trackers import TrackerSpec
+
+
+@dataclass(frozen=True)
+class Diary(TrackerSpec):
+    opens: ClassVar[str] = "diary.Writer"
+    needs: ClassVar[str] = "json"
+
+    file: str
+
+
+class Writer:
+    def __init__(self, spec, outputs):
+        self.file = Path(spec.file)
+
+    def begin(self, plan, folder):
+        self.file.write_text(f"begins {plan.label}\\n")
+
+    def epoch(self, row):
+        with self.file.open("a") as file:
+            file.write(f"epoch {row['epoch']}\\n")
+
+    def end(self, folder):
+        with self.file.open("a") as file:
+            file.write(f"ends {folder.status}\\n")
+'''
+NET = """
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self, shape, n_classes, width):
+        super().__init__(nn.Linear(shape[0], width), nn.ReLU(), nn.Linear(width, n_classes))
+"""
+
+
+def test_an_encoder_and_a_tracker_of_ones_own(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\n")
+    own("diary", TRACKER, "logger", "diary: {_target_: diary.Diary, file: diary.txt}\n")
+    words = ["run", "--plugin", "rowwise.py", "--plugin", "diary.py", "name=both"]
+    model = ["model=mlp", "dataset=mnist", "encoder=rowwise", "logger=diary", "scale=smoke"]
+    assert exit_code([*words, *model]) == BAD_USAGE  # mlp reads images
+    model[0] = "model=torch_module"
+    assert exit_code([*words, *model, "model.layout=vector"]) == FINE
+    result = find_run(Path("outputs"), "both").result()
+    assert result is not None
+    assert result["metrics"]["parameter_count"] == 28 * 10 + 10
+    assert Path("diary.txt").read_text().splitlines()[1:] == ["epoch 1", "ends finished"]
+
+
+def test_a_file_elsewhere_brings_its_yaml_and_is_part_of_what_a_run_is(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own("mynet", NET, "experiment", NET_YAML)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "outputs").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(targets, "ALLOWED", ())
+    plugin = ["--plugin", "../mynet.py"]
+    assert exit_code(["run", "experiment=mynet"]) == BAD_USAGE
+    assert exit_code(["run", *plugin, "experiment=mynet", "outputs=outputs"]) == FINE
+    folder = find_run(Path("outputs"), "mynet")
+    sha256 = hashlib.sha256((tmp_path / "mynet.py").read_bytes()).hexdigest()
+    assert folder.record()["own_code"] == {"mynet": sha256}
+    assert exit_code(["rerun", "mynet", *plugin]) == FINE
+    before = folder.record()["config_hash"]
+    capsys.readouterr()
+    with (tmp_path / "mynet.py").open("a") as file:
+        file.write("\n# another word\n")
+    assert exit_code(["show", "mynet", *plugin, "--predict", "3"]) == FINE
+    assert "note: mynet has changed since" in capsys.readouterr().err
+    assert exit_code(["run", *plugin, "experiment=mynet", "--resume"]) == FINE
+    assert find_run(Path("outputs"), "mynet").record()["config_hash"] != before, "other code, another run"
+    monkeypatch.setattr(targets, "ALLOWED", ())
+    monkeypatch.setattr(targets, "PLUGIN_FILES", {})
+    for verb in (["rerun", "mynet"], ["show", "mynet", "--predict", "3"]):
+        capsys.readouterr()
+        assert exit_code(verb) == BAD_USAGE
+        assert "If the code is yours: --plugin mynet.py, or NEUROBENCH_ALLOW=mynet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("gone.py", "there is no such Python file"),
+        ("my-model.py", "cannot be the name of a module"),
+        ("class.py", "cannot be the name of a module"),
+        ("json.py", "Python has another module json"),
+        ("neurobench.py", "Python has another module neurobench"),
+        ("sys.py", "Python has another module sys (built in)"),
+        ("notes.txt", "there is no such Python file"),
+        ("a,b/mine.py", "a comma parts the entries of NEUROBENCH_ALLOW"),
+    ],
+)
+def test_a_file_that_cannot_be_allowed(
+    file: str, sentence: str, own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if file != "gone.py":
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert exit_code(["validate", "--plugin", file]) == BAD_USAGE
+    assert sentence in capsys.readouterr().err
+    assert targets.ALLOWED == ()
+
+
+def test_broken_code_is_named_and_stops_nothing_else(
+    own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "# @package _global_\nmodel: {name: broken, _target_: broken.Model}\n"
+    own("broken", "import nothing_of_that_name", "model", text)
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/cut.yaml").write_text("name: [")
+    plugin = ["--plugin", "broken.py"]
+    assert exit_code(["validate", *plugin, "model=qrbm"]) == FINE
+    assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
+    assert "_target_=broken.Model: there is no module nothing_of_that_name" in capsys.readouterr().err
+    faulty_code = {"1 / 0": "ZeroDivisionError", "def (": "SyntaxError", "raise SystemExit(0)": "SystemExit"}
+    for code, sentence in faulty_code.items():
+        Path("broken.py").write_text(code)
+        assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
+        assert f"its module cannot be imported ({sentence}: " in capsys.readouterr().err
+    Path("broken.py").write_text("import nothing_of_that_name")
+    assert exit_code(["list", *plugin, "--json"]) == FINE
+    cells = json.loads(capsys.readouterr().out)["matrix"]
+    assert any(cell["runs"] for cell in cells if cell["model"] == "qrbm")
+    faulty = [cell["why_not"] for cell in cells if cell["model"] == "broken" or cell["dataset"] == "cut"]
+    assert all("nothing_of_that_name" in reason or "cut.yaml" in reason for reason in faulty)
+    assert exit_code(["doctor", *plugin]) == FAILED
+    told = capsys.readouterr().out
+    assert "fix   own code broken: there is no module nothing_of_that_name" in told
+    assert "cut.yaml" in told
+
+
+def test_files_in_the_variable_are_as_good_as_the_option(tmp_path: Path) -> None:
+    (tmp_path / "echo.py").write_text(ECHO)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/echo.yaml").write_text(ECHO_YAML.lstrip())
+    (tmp_path / "elsewhere").mkdir()
+    allowing = {**os.environ, "NEUROBENCH_ALLOW": f"{tmp_path}/echo.py,{tmp_path}/gone.py"}
+    command = [sys.executable, "-m", "neurobench", "validate", "model=echo", "dataset=yin_yang"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "elsewhere", env=allowing)
+    assert done.returncode == FINE, done.stderr
+    assert f"plugin {tmp_path}/gone.py: there is no such Python file. It is left out." in done.stderr
+
+
+def test_a_choice_whose_file_lies_here_is_found_by_the_sentence(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    own("echo", ECHO, "model", ECHO_YAML)
+    assert exit_code(["validate", "model=echo"]) == BAD_USAGE
+    assert "model/echo.yaml lies here: add --plugin echo.py" in capsys.readouterr().err

@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurobench.runs.store import default_outputs
+from neurobench.config.errors import UserError
+from neurobench.config.targets import allow_file
+from neurobench.storage.store import default_outputs
 
 
 def verb_parser(
@@ -15,16 +17,15 @@ def verb_parser(
     runs: Sequence[str] = (),
     outputs: bool = True,
     json: str | None = None,
-    config_dir: bool = False,
 ) -> argparse.ArgumentParser:
     """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
     parser = argparse.ArgumentParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
-        parser.add_argument(name, help='a path, an id or its beginning, a name (its newest run), or "latest"')
+        meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
+        parser.add_argument(name, help=f"{meant}; the newest finished one where the verb needs that")
     if json:
         parser.add_argument("--json", action="store_true", help=f"{json} for programs")
-    if config_dir:
-        add_config_dir(parser)
+    add_own_code(parser)
     if outputs:
         add_outputs(parser)
     return parser
@@ -39,15 +40,24 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="PATH", help="where the run's data lie now, if they have moved")
 
 
-def add_config_dir(parser: argparse.ArgumentParser) -> None:
-    """It becomes an absolute path, since Hydra takes a relative one for one of its own package."""
+def add_own_code(parser: argparse.ArgumentParser) -> None:
+    """Every verb takes them. The folder becomes an absolute path, since Hydra takes a relative one for one of its own
+    package; a file is allowed as soon as it is read, before any configuration."""
 
     def absolute(text: str) -> str:
         return str(existing_folder(text).resolve())
 
-    parser.add_argument(
-        "--config-dir", "-cd", type=absolute, metavar="FOLDER", help="a folder of YAML files of your own"
-    )
+    def allowed(text: str) -> str:
+        try:
+            allow_file(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    code = "a Python file of your own that configurations may name; YAML files are found in its folder"
+    yaml = "a folder of YAML files of your own"
+    parser.add_argument("--config-dir", "-cd", type=absolute, metavar="FOLDER", help=yaml)
+    parser.add_argument("--plugin", type=allowed, action="append", metavar="FILE.py", help=code)
 
 
 def existing_folder(text: str) -> Path:

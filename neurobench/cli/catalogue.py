@@ -19,13 +19,13 @@ from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
-from neurobench.runs.files import printable
-from neurobench.runs.store import Entry, read_index
+from neurobench.storage.files import printable
+from neurobench.storage.store import Entry, read_index
 
 
 def list_command(words: list[str]) -> int:
     """What can be chosen, what runs with what, and past runs."""
-    parser = verb_parser("list", list_command.__doc__, json="the same", config_dir=True)
+    parser = verb_parser("list", list_command.__doc__, json="the same")
     parser.add_argument("what", nargs="?", choices=["all", "runs"], default="all")
     args = parser.parse_args(words)
     if args.what == "runs":
@@ -88,24 +88,23 @@ def _list_runs(outputs: Path, as_json: bool) -> None:
 
 
 def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
-    row = {"run": entry.path, "status": entry.status(outputs)}
+    row = entry.summary(outputs)
     result = entry.result
     if result is None:
         error = " ".join(str(entry.damage or entry.record.get("error", "")).split())
-        seed = entry.record.get("seeds", {}).get("root")
-        return {**row, "seed": seed, "test_accuracy": None, "figure": error[:100]}
+        return {**row, "test_accuracy": None, "figure": error[:100]}
     accuracy = result["metrics"]["test_accuracy"]
     low, high = result["intervals"]["test_accuracy"]
     note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
     note += "  emulated data" if result["data"].get("emulated") else ""
     figure = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
-    return {**row, "seed": result["seed"], "test_accuracy": accuracy, "figure": figure}
+    return {**row, "test_accuracy": accuracy, "figure": figure}
 
 
 def validate_command(words: list[str]) -> int:
     """Check a configuration without running it, as `run` does first; without overrides, check every experiment and
     every model with every data set and backend. Exit code 0 where all is well, 2 where something is not."""
-    parser = verb_parser("validate", validate_command.__doc__, outputs=False, config_dir=True)
+    parser = verb_parser("validate", validate_command.__doc__, outputs=False)
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
@@ -141,4 +140,14 @@ def _validate_everything(config_dir: str | None) -> int:
         raise ConfigError(faults)
     runs = sum(not cell.faults for cell in cells)
     print(f"fine: {', '.join(checked)}; {runs} of {len(cells)} combinations of model, dataset and backend run")
+    return FINE
+
+
+def schema_command(words: list[str]) -> int:
+    """A JSON schema of all YAML files, from their specs: keys, types, bounds, choices and explanations, for editors.
+    The files that ship look for it in the folder above theirs: neurobench schema > schema.json."""
+    from neurobench.config.json_schema import json_schema
+
+    args = verb_parser("schema", schema_command.__doc__, outputs=False).parse_args(words)
+    print(json.dumps(json_schema(args.config_dir), indent=1))
     return FINE

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
-from neurobench.config.targets import broken_plugins, load, plugin_targets
-from neurobench.runs.provenance import cores
-from neurobench.runs.store import default_outputs
+from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
+from neurobench.storage.provenance import cores
+from neurobench.storage.store import default_outputs
 
 PACKAGES = ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic")
 Finding = tuple[bool, str]  # whether it is in order, and a sentence
@@ -24,14 +24,22 @@ Finding = tuple[bool, str]  # whether it is in order, and a sentence
 
 def doctor_command(words: list[str]) -> int:
     """Exit code 0 where all is in order, 1 where something needs fixing."""
-    verb_parser("doctor", __doc__, outputs=False).parse_args(words)
+    config_dir = verb_parser("doctor", __doc__, outputs=False).parse_args(words).config_dir
     console = Console(markup=False)
     healthy = True
-    for check in (_installation, _machine, _outputs, _configs, _data):
+    checks = {
+        "installation": _installation(),
+        "machine": _machine(),
+        "outputs": _outputs(),
+        "plugins": _plugins(),
+        "configurations": _configs(config_dir),
+        "data": _data(),
+    }
+    for name, check in checks.items():
         try:
-            findings = list(check())
+            findings = list(check)
         except Exception as error:  # a check that breaks is itself a finding
-            findings = [(False, f"{check.__name__.strip('_')}: {type(error).__name__}: {error}")]
+            findings = [(False, f"{name}: {type(error).__name__}: {error}")]
         for fine, sentence in findings:
             healthy &= fine
             console.print("fine  " if fine else "fix   ", end="", style="green" if fine else "bold red")
@@ -76,7 +84,8 @@ def _outputs() -> Iterator[Finding]:
         yield False, f"runs cannot be written to {folder.absolute()}: {error.strerror}. Set NEUROBENCH_OUTPUTS."
 
 
-def _configs() -> Iterator[Finding]:
+def _plugins() -> Iterator[Finding]:
+    """Installed ones, and the code that the person at the keyboard allows."""
     for name, sentence in broken_plugins().items():
         yield False, f"plugin {name}: {sentence}"
     for target, owner in plugin_targets().items():
@@ -86,9 +95,16 @@ def _configs() -> Iterator[Finding]:
             yield False, f"plugin {target} from {owner}: {type(error).__name__}: {error}"
         else:
             yield True, f"plugin {target} from {owner}"
-    from neurobench.experiment.catalogue import catalogue
+    yield from own_code_findings()
 
-    yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in catalogue().items())
+
+def _configs(config_dir: str | None) -> Iterator[Finding]:
+    from neurobench.experiment.catalogue import broken_files, catalogue
+
+    groups = catalogue(config_dir)
+    yield True, "; ".join(f"{group}: {', '.join(names)}" for group, names in groups.items())
+    for file, fault in broken_files(config_dir).items():
+        yield False, f"{file}: {fault}"
 
 
 def _data() -> Iterator[Finding]:

@@ -26,13 +26,17 @@ VERBS = {
     "report": "every run, table and figure in one HTML page",
     "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
+    "new": "a model, data set, device or experiment of your own to go on from: neurobench new model mine",
+    "cp": "a recipe that ships, to edit: neurobench cp experiment dynex_qrbm mine",
+    "schema": "a JSON schema of all YAML files, for editors: neurobench schema > schema.json",
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
     "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue",
+    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "cp": "new",
 }  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
 
@@ -46,6 +50,7 @@ Try:   neurobench run model=qrbm backend=sim
        neurobench run -m model=qrbm seed=0,1,2
        neurobench VERB --help
 
+Your own code: neurobench VERB --plugin mine.py ...
 Tab completion (bash):  eval "$(neurobench -sc install=bash)"
 Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band.
 """
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(HELP.format(verbs=verbs), end="")
         return FINE if words else BAD_USAGE
     if words[0] in ("-V", "--version"):
-        from neurobench import __version__
+        from neurobench.version import __version__
 
         print(f"neurobench {__version__}")
         return FINE
@@ -125,7 +130,7 @@ def _call(verb: str, words: list[str]) -> int:
 
 def _say(sentence: object) -> None:
     """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
-    from neurobench.runs.files import printable
+    from neurobench.storage.files import printable
 
     print(printable(str(sentence)), file=sys.stderr)
 

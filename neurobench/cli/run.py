@@ -9,23 +9,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from neurobench.cli.arguments import add_config_dir
-from neurobench.config.compose import altered, before_composing, composer, explain, read, searchpath
-from neurobench.config.errors import FINE, ConfigError
+from neurobench.cli.arguments import add_own_code
+from neurobench.config.compose import before_composing, composer, folders, searchpath
+from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
+from neurobench.experiment.request import accepted, plan_of, refusal
 
 
 def run_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
-    overrides = [*read(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
-    _refuse_ignored(overrides)
+    overrides = [*accepted(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
     try:
         if args.questions:
             hydra_app(overrides, args.config_dir, args.questions)
@@ -34,20 +33,14 @@ def run_command(words: list[str]) -> int:
         else:
             _run_one(overrides, args.config_dir)
     except (HydraException, OmegaConfBaseException) as error:
-        from neurobench.experiment.plan import faults_of
-
-        # All the reasons why they do not compose, and what else is wrong with what does.
-        faults, config = explain(overrides, args.config_dir, args.multirun)
-        if config is not None:
-            faults += [fault for fault in faults_of(config) if fault not in faults]
-        raise ConfigError(faults or [str(error).splitlines()[0]]) from None
+        raise refusal(error, overrides, args.config_dir, args.multirun) from None
     return FINE
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="neurobench run", add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
-    add_config_dir(parser)
+    add_own_code(parser)
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("--resume", action="store_true")
     for names in (("--help", "-h"), ("--hydra-help",), ("--resolve",)):
@@ -60,18 +53,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run_one(overrides: Sequence[str], config_dir: str | None) -> None:
     from neurobench.cli.runs import print_result
     from neurobench.experiment.execute import execute
-    from neurobench.experiment.plan import parse
 
-    with composer(config_dir) as compose:
-        swept = [word for word in overrides if OverridesParser.create().parse_override(word).is_sweep_override()]
-        if swept:
-            raise HydraException(f"{swept[0]} has several values")
-        composed = compose(overrides)
-    other = altered(overrides, config_dir)
-    try:
-        plan = parse(composed)
-    except ConfigError as error:
-        raise ConfigError([other, error.faults[0]] if other else error.faults) from None
+    plan, other = plan_of(overrides, config_dir)
     if other:
         print(f"note: {other}", file=sys.stderr)
     console = Console(markup=False)
@@ -84,7 +67,7 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
 
     # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [sys.argv[0], *searchpath(config_dir), *overrides, *flags]
+    sys.argv = [sys.argv[0], *searchpath(folders(config_dir)), *overrides, *flags]
     before_composing(overrides)
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 
@@ -95,13 +78,13 @@ def job(config: DictConfig) -> None:
 
     from neurobench.cli.runs import print_result
     from neurobench.experiment.plan import parse
-    from neurobench.runs.atomic import write_json
-    from neurobench.runs.folder import RunFolder
-    from neurobench.sweep.work import attempt
+    from neurobench.storage.atomic import write_json
+    from neurobench.storage.folder import RunFolder
+    from neurobench.sweeps.work import attempt
 
     console, context = Console(markup=False), HydraConfig.get()
     overrides = list(context.overrides.task)
-    report = attempt(lambda: parse(keep_texts(config, overrides)), console)
+    report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
     if report["status"] == "finished":
         print_result(RunFolder(Path(report["folder"])), console, brief=True)
@@ -116,10 +99,10 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
-    from neurobench.sweep.launch import new_sweep_folder
-    from neurobench.sweep.plan import combinations
-    from neurobench.sweep.progress import exit_code, print_outcome
-    from neurobench.sweep.work import LOST
+    from neurobench.sweeps.launch import new_sweep_folder
+    from neurobench.sweeps.plan import combinations
+    from neurobench.sweeps.progress import exit_code, print_outcome
+    from neurobench.sweeps.work import LOST
 
     if not any(word.startswith("resume=") for word in overrides):
         overrides = [*overrides, "resume=true"]
@@ -140,11 +123,3 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
     print_outcome(Console(markup=False), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
     return exit_code([report["status"] for report in by_number])
-
-
-def _refuse_ignored(overrides: Sequence[str]) -> None:
-    """Hydra takes hydra.launcher=joblib (a dot) and then ignores it."""
-    ignored = [word for word in overrides if word.lstrip("+").startswith(("hydra.launcher=", "hydra.sweeper="))]
-    faults = [f"{word} would be ignored: a launcher is a group. Write {word.replace('.', '/', 1)}." for word in ignored]
-    if faults:
-        raise ConfigError(faults)

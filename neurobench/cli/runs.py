@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import Difference, RunFolder, differences
-from neurobench.runs.store import find_run
+from neurobench.report.summary import headline, merits, pictures, remarks
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
 TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
@@ -31,7 +33,7 @@ SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by
 
 def show_command(words: list[str]) -> int:
     """What a run was and what resulted; `--predict` uses its checkpoint."""
-    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="configuration hash, record and result")
+    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="what it was, record and result")
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
@@ -43,7 +45,8 @@ def show_command(words: list[str]) -> int:
     elif args.json:
         parts = {"record": _sound(folder.record), "result": _sound(folder.result), "epochs": _sound(folder.metrics)}
         damage = {"damage": folder.damage()} if folder.damage() else {}
-        print(json.dumps({"folder": str(folder.path), **damage, **parts}, indent=2))
+        row = summary(folder.label, folder.status, parts["record"] or {}, parts["result"])
+        print(json.dumps({"folder": str(folder.path), **row, **damage, **parts}, indent=2))
     else:
         _show(folder)
     return FINE
@@ -91,9 +94,11 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.reload import load_learner
+    from neurobench.experiment.reload import changed_code, load_learner
 
     loaded = load_learner(folder, root=root)
+    if changed := changed_code(folder, loaded.plan):
+        print(f"note: {changed}", file=sys.stderr)
     test = loaded.splits().test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     print("target    ", *test.y.tolist())
@@ -110,46 +115,23 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
     are. `brief`: the accuracy alone."""
     result = folder.result()
     assert result is not None
-    metrics, data = result["metrics"], result["data"]
-    low, high = result["intervals"]["test_accuracy"]
-    figure = f"{metrics['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
-    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
-    line = f"test accuracy {figure} on {data['evaluated_on']}, {data['n_test']} samples{note}"
-    console.print(line, style="bold", highlight=False, soft_wrap=True)
+    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
     if brief:
         return
-    rows = {}
-    for name, value in metrics.items():
-        # Without time a sample is one step, and a figure per step says nothing new.
-        repeats = name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step"))
-        if name != "test_accuracy" and not repeats:
-            rows[name.replace("_", " ")] = printed(name, value, digits=6)
-    console.print(_table(rows))
-    for line in _remarks(result):
+    console.print(_table(merits(result)))
+    for line in remarks(result):
         console.print(line, highlight=False, soft_wrap=True)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = sorted(path.name for path in (folder.path / "figures").glob("[!.]*"))
+    figures = [path.name for path in pictures(folder.path)]
     console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
-
-
-def _remarks(result: dict[str, Any]) -> Iterator[str]:
-    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
-    for name, costs in result.get("device_costs", {}).items():
-        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
-        yield f"device {name}: {figures}"
-    for name, source in result.get("energy_source", {}).items():
-        yield f"joules of {name}: {source}"
-    yield from result.get("warnings", ())
-    for name, reason in result["undefined"].items():
-        yield f"no {name.replace('_', ' ')}: {reason}"
 
 
 def compare_command(words: list[str]) -> int:
     """In what two runs differ, and in what their figures do."""
     parser = verb_parser("compare", compare_command.__doc__, runs=("a", "b"), json="the differences")
     args = parser.parse_args(words)
-    a, b = (find_run(args.outputs, reference) for reference in (args.a, args.b))
+    a, b = (find_run(args.outputs, reference, finished=True) for reference in (args.a, args.b))
     sections = differences(a, b)
     if args.json:
         plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,12 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
-from neurobench.runs.provenance import cores
-from neurobench.sweep.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
-from neurobench.sweep.plan import Job, jobs_of
-from neurobench.sweep.progress import StatusTable, counts, exit_code, print_outcome, styled
+from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
+from neurobench.sweeps.plan import Job, jobs_of
+from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
 
 if TYPE_CHECKING:
-    from neurobench.sweep.tune import Space
+    from neurobench.sweeps.tune import Space
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
@@ -38,12 +36,8 @@ EXAMPLES = """examples:
 def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
-    jobs = jobs_of([word for word in args.overrides if not word.startswith("resume=")], args.config_dir)
-    if args.launcher == "slurm" and not shutil.which("srun"):
-        raise UserError(
-            "--launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
-            "take --launcher local, submitit-local or ray."
-        )
+    jobs = jobs_of(args.overrides, args.config_dir)
+    settings = Settings(args.launcher, args.workers, args.fail_fast, _options(args.options))
     console = Console(markup=False)
     if args.dry_run:
         if args.json:
@@ -51,13 +45,7 @@ def sweep_command(words: list[str]) -> int:
         else:
             _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers {args.workers}: give a number of jobs at once, at least 1")
-    threads = max((job.plan.run.threads for job in jobs if job.plan and job.state in TO_RUN), default=1)
-    workers = args.workers or max(1, cores() // threads)
-    settings = Settings(args.launcher, workers, args.fail_fast, _options(args.options))
-    outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
-    table = run_jobs(jobs, settings, outputs, Console(markup=False, stderr=True) if args.json else console)
+    table = run_jobs(jobs, settings, Console(markup=False, stderr=True) if args.json else console)
     return _print_reports(table, console, args.json)
 
 
@@ -67,7 +55,7 @@ def _sweep_parser() -> argparse.ArgumentParser:
         "checkpoint."
     )
     plan_or_outcome = "the plan (with --dry-run) or the outcome"
-    parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome, config_dir=True)
+    parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome)
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
     parser.add_argument("overrides", nargs="*", help="as of `run -m`: key=value, several values with commas")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and which are done, run nothing")
@@ -132,7 +120,7 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
 def tune_command(words: list[str]) -> int:
     """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
     trial could be judged."""
-    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials", config_dir=True)
+    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
     parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
     parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
     parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
@@ -143,9 +131,9 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
-    from neurobench.sweep import tune
+    from neurobench.sweeps import tune
 
-    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))])
+    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     console = Console(markup=False, stderr=args.json)
@@ -182,7 +170,7 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
     console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
     if complete:
-        from neurobench.sweep.tune import value_of
+        from neurobench.sweeps.tune import value_of
 
         best = [override_of(key, value_of(space.space[key], v)) for key, v in complete[0].params.items()]
         console.print(shlex.join(["neurobench", "run", *space.overrides, *best]), highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
-from neurobench.config.errors import FINE, OUT_OF_BAND, UserError
+from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
@@ -25,20 +25,23 @@ from neurobench.report.formats import (
 )
 from neurobench.report.published import published_tables, table_names
 from neurobench.report.table import ResultRow, join
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.store import read_index
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.store import read_index
 
 
 def table_command(words: list[str]) -> int:
     """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
     outside its band."""
     parser = verb_parser("table", table_command.__doc__)
-    parser.add_argument("name", choices=[*table_names(), "all"], help="which tutorial's table")
+    parser.add_argument("name", help=f"one that experiments declare: {', '.join(table_names())}, ...; or all")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     args = parser.parse_args(words)
-    tables = published_tables()
+    known = [*table_names(args.config_dir), "all"]
+    if args.name not in known:
+        parser.error(f"there is no table {args.name}; there is {', '.join(known)}.{did_you_mean(args.name, known)}")
+    tables = published_tables(args.config_dir)
     names = list(tables) if args.name == "all" else [args.name]
     runs = read_index(args.outputs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}
@@ -76,7 +79,7 @@ def matrix_command(words: list[str]) -> int:
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
     parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
     args = parser.parse_args(words)
-    results = join(published_tables()["matrix"], args.outputs, scale=args.scale)
+    results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
     rows = [matrix_cells(result) for result in results]
     if args.format == "csv":
         csv.writer(sys.stdout).writerows([MATRIX_COLUMNS, *rows])
@@ -117,7 +120,8 @@ def report_command(words: list[str]) -> int:
     if args.details < 0 or args.figures_mb < 0:
         raise UserError("--details and --figures-mb are at least 0")
     entries = read_index(args.outputs)
-    text = page(published_tables(), args.outputs, entries, args.details, round(args.figures_mb * 2**20)).encode()
+    tables, most = published_tables(args.config_dir), round(args.figures_mb * 2**20)
+    text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
     return FINE

@@ -21,7 +21,7 @@ from neurobench.config.errors import ConfigError, did_you_mean
 from neurobench.config.hydra_section import hydra_faults, is_hydra
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
-from neurobench.config.targets import config_packages
+from neurobench.config.targets import config_packages, config_places, own_folders
 
 GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
@@ -67,14 +67,14 @@ def before_composing(overrides: Sequence[str]) -> None:
 
 
 def folders(config_dir: str | None = None) -> list[str]:
-    """Where Hydra looks for YAML files besides our own: a user's folder, then plugins'."""
-    return [*([f"file://{config_dir}"] if config_dir else []), *(f"pkg://{name}" for name in config_packages()[1:])]
+    """Where Hydra looks for YAML files besides our own: a user's folder, those of own code, then plugins'."""
+    own = [f"file://{folder}" for folder in own_folders(config_dir)]
+    return [*own, *(f"pkg://{name}" for name in config_packages()[1:])]
 
 
-def searchpath(config_dir: str | None = None) -> list[str]:
+def searchpath(places: Sequence[str]) -> list[str]:
     """The override that says so to Hydra."""
-    extra = folders(config_dir)
-    return [f"hydra.searchpath=[{','.join(extra)}]"] if extra else []
+    return [override_of("hydra.searchpath", list(places))] if places else []
 
 
 def _compose(words: Sequence[str]) -> DictConfig:
@@ -95,7 +95,8 @@ def _hydra_section(config: DictConfig) -> dict[str, Any]:
 @cache
 def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
     """Hydra's own section by these overrides for it alone, without any file of a user's."""
-    return _hydra_section(_compose([*searchpath(), *words]))
+    packages = [f"pkg://{name}" for name in config_packages()[1:]]
+    return _hydra_section(_compose([*searchpath(packages), *words]))
 
 
 @contextmanager
@@ -107,18 +108,30 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
 
     def checked(overrides: Sequence[str]) -> DictConfig:
         before_composing(overrides)
-        config = _compose([*searchpath(config_dir), *overrides])
-        section, others = _hydra_section(config), folders(config_dir)
+        others = folders(config_dir)
+        aside = [word for word in overrides if _is_folder(word, config_dir)]
+        config = _compose([*searchpath(others), *(word for word in overrides if word not in aside)])
+        section = _hydra_section(config)
         # Where no file but ours takes part, it is what the command line made it.
         alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
         faults = hydra_faults(section, alone, others)
         if faults:
             raise ConfigError(faults)
         composed = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        for word in aside:
+            set_value(composed, word)
         return keep_texts(composed, overrides)
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
+
+
+def _is_folder(word: str, config_dir: str | None) -> bool:
+    """Whether a user's own folder holds one of the name of the key: Hydra would take outputs=elsewhere for a choice of
+    a group wherever ./outputs lies beside model/mine.yaml."""
+    key = word.partition("=")[0]
+    places = own_folders(config_dir) if key.isidentifier() and key not in GROUPS else []
+    return any(place.joinpath(key).is_dir() for place in places)
 
 
 def set_value(config: DictConfig, word: str) -> None:
@@ -134,13 +147,9 @@ def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:
 
 
 def choices(group: str, config_dir: str | None = None) -> list[str]:
-    """The YAML files of a group: ours, plugins' and those of a user's own folder."""
-    places: list[Any] = [files(package) for package in config_packages()]
-    if config_dir:
-        places.append(Path(config_dir))
-    found = {
-        entry.name for place in places if place.joinpath(group).is_dir() for entry in place.joinpath(group).iterdir()
-    }
+    """The YAML files of a group: ours, plugins' and those of a user's own folders."""
+    groups = [place.joinpath(group) for place in config_places(config_dir)]
+    found = {entry.name for folder in groups if folder.is_dir() for entry in folder.iterdir()}
     names = [name.removesuffix(".yaml") for name in found if name.endswith(".yaml")]
     return sorted([*names, *matrix_cells()] if group == "experiment" else names)
 
@@ -239,7 +248,8 @@ def _values_fault(override: Override, several: bool) -> str | None:
         return None
     fault = sweep_fault(override)
     if fault is None and not several:
-        fault = f"{override.input_line} gives {override.key_or_group} several values: add -m to run each of them."
+        given = f"{override.input_line} gives {override.key_or_group} several values"
+        fault = f"{given}: add -m, or sweep, to run each of them."
     return fault
 
 
@@ -257,11 +267,19 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
             return f"{group}={override_of('', value)[1:]}: a run has one {group}, not a list."
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
-                offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known)}"
+                offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known) or _own_file(group, name)}"
                 if name is None:
                     return f"{group}=null: no run is without {group}; {offered}"
                 return f"{group}={name}: there is no such {group}; {offered}"
     return None
+
+
+def _own_file(group: str, name: Any) -> str:
+    """How to find a choice whose file lies in the folder where the command is typed; "" where there is none."""
+    if not Path(group, f"{name}.yaml").is_file():
+        return ""
+    code = f"--plugin {name}.py" if Path(f"{name}.py").is_file() else "--config-dir ."
+    return f" {group}/{name}.yaml lies here: add {code}"
 
 
 def _key_fault(override: Override, config: DictConfig) -> str | None:

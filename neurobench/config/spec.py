@@ -50,3 +50,9 @@ class Spec(Record):
     """Base of what a `_target_` may name: a data set, an encoder, a model, a device, a tracker."""
 
     opens: ClassVar[str]  # dotted name of the function or class that does the work, see `targets.load`
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Modules whose code decides on what is computed: where it is the user's own, its text is part of a run's
+        identity."""
+        return (type(self).__module__,)

@@ -2,10 +2,11 @@
 
 A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the room of its kind
 below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
-`neurobench.plugins`, or one of a package or module that the person at the keyboard allows, which may lie in the folder
-where the command is typed:
+`neurobench.plugins`, or one of a package or module that the person at the keyboard allows: by name, and then it may
+lie in the folder where the command is typed, or by file, and then YAML files are found in that file's folder too:
 
     NEUROBENCH_ALLOW=mymodel neurobench run --config-dir . model=mymodel
+    neurobench run --plugin mymodel.py model=mymodel
 
 It is made from plain values by `find_target(...)(**fields)`; nothing else in a configuration can name code.
 
@@ -13,17 +14,21 @@ A device may also wrap a class of another package (any `dimod.Sampler`), under t
 
     NEUROBENCH_ALLOW=dwave.system,dynex neurobench run ...
 
-It is an environment variable and no key, so that a configuration from elsewhere cannot allow itself anything; for the
-same reason it is read once, before any configuration.
+It is an environment variable or an option and no key, so that a configuration from elsewhere cannot allow itself
+anything; for the same reason the variable is read once, before any configuration. `--plugin FILE.py` is the same as the
+file's path in the variable, which the workers of a sweep inherit.
 """
 
+import hashlib
 import importlib
 import importlib.util
+import keyword
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +38,10 @@ from neurobench.config.spec import Spec
 PLUGINS = "neurobench.plugins"
 PLUGIN_CONFIGS = "neurobench.configs"
 ALLOW = "NEUROBENCH_ALLOW"
-ALLOWED = tuple(name.strip() for name in os.environ.get(ALLOW, "").split(",") if name.strip())
+_WORDS = tuple(word.strip() for word in os.environ.get(ALLOW, "").split(",") if word.strip())
+ALLOWED = tuple(word for word in _WORDS if not word.endswith(".py"))  # modules and packages by name
+PLUGIN_FILES: dict[str, Path] = {}  # module -> its file, of those that are allowed by file
+LEFT_OUT: list[str] = []  # why a file that the variable names is not allowed
 
 # Kind of section -> the room whose classes it may name.
 ROOMS = {
@@ -66,6 +74,18 @@ def config_packages() -> tuple[str, ...]:
     return ("neurobench.conf", *sorted(points - set(broken)))
 
 
+def config_places(config_dir: str | None = None) -> list[Any]:
+    """Folders that hold YAML files: those of packages, those of the files that are allowed, and a user's own."""
+    return [*(files(package) for package in config_packages()), *own_folders(config_dir)]
+
+
+def own_folders(config_dir: str | None = None) -> list[Path]:
+    """Those of them that no package brings: a user's own, and where the files lie that are allowed (model/mine.yaml
+    beside mine.py)."""
+    plugins = [path.parent for path in PLUGIN_FILES.values()]
+    return list(dict.fromkeys([*([Path(config_dir)] if config_dir else []), *plugins]))
+
+
 @cache
 def broken_plugins() -> dict[str, str]:
     """Package of YAML files that an installed plugin names and that cannot be imported -> why not, in words."""
@@ -91,20 +111,15 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
         raise TargetRefused(
             f"_target_={path} is not allowed: only classes of neurobench itself, classes that an installed package "
             f"lists in the entry-point group {PLUGINS}, and those of modules that the environment variable {ALLOW} "
-            f"names. If the code is yours: {ALLOW}={path.partition('.')[0]} neurobench ..."
+            f"names. If the code is yours: {ALLOW}={path.partition('.')[0]} neurobench ..., or neurobench ... --plugin "
+            f"{path.partition('.')[0]}.py"
         )
     if path.startswith("neurobench.") and not path.startswith(ROOMS[kind]):
         raise TargetRefused(f"_target_={path} is no {kind}: neurobench's own are found below {ROOMS[kind][:-1]}.")
     module_name, _, name = path.rpartition(".")
-    if ALLOWED and (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)  # last, so that nothing in the folder can stand in for an installed package
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise TargetRefused(f"_target_={path}: there is no module {error.name}.") from None
-    except Exception as error:  # whatever somebody else's code raises
-        fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise TargetRefused(f"_target_={path}: its module cannot be imported ({fault}).") from None
+    if fault := import_fault(module_name):
+        raise TargetRefused(f"_target_={path}: {fault}.")
+    module = sys.modules[module_name]
     target = getattr(module, name, None)
     if not _is_defined_in(target, module_name, base):
         offered = [key for key, value in vars(module).items() if _is_defined_in(value, module_name, base)]
@@ -151,6 +166,75 @@ def import_extra(module: str, extra: str, owner: str) -> Any:
         raise UserError(not_installed(owner, error.name or module, extra)) from error
 
 
+def import_fault(module: str) -> str | None:
+    """Why a module cannot be imported, or None once it is. Only to be called with one that is allowed."""
+    _search_here()
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        return f"there is no module {error.name}"
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
+        return f"its module cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})"
+    return None
+
+
+def allow_file(text: str) -> None:
+    """Allow the module that a file holds, here and in processes that are started. Raises UserError."""
+    global ALLOWED
+    path, before = Path(text).resolve(), list(sys.path)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # last, so that nothing in the folder can stand in for an installed package
+    if fault := _file_fault(path):
+        sys.path[:] = before
+        raise UserError(f"plugin {text}: {fault}")
+    PLUGIN_FILES[path.stem] = path
+    ALLOWED = tuple(dict.fromkeys([*ALLOWED, path.stem]))
+    others = [word for word in os.environ.get(ALLOW, "").split(",") if word and Path(word.strip()).resolve() != path]
+    os.environ[ALLOW] = ",".join([*others, str(path)])
+
+
+def _file_fault(path: Path) -> str | None:
+    if path.suffix != ".py" or not path.is_file():
+        return "there is no such Python file"
+    if not path.stem.isidentifier() or keyword.iskeyword(path.stem):
+        return f"{path.stem!r} cannot be the name of a module: rename it, with letters, digits and underscores alone"
+    if "," in str(path):
+        return f"a comma parts the entries of {ALLOW}: move the file to a folder without one in its path"
+    module = sys.modules.get(path.stem)
+    found = importlib.util.find_spec(path.stem) if module is None else None
+    origin = found.origin if found else getattr(module, "__file__", None)
+    if origin is None or Path(origin).resolve() != path:
+        return f"Python has another module {path.stem} ({origin or 'built in'}) and would take that: rename the file"
+    return None
+
+
+def own_code_findings() -> Iterator[tuple[bool, str]]:
+    """Of each module that the person at the keyboard allows, whether it can be imported, and where it lies."""
+    yield from ((False, sentence) for sentence in LEFT_OUT)
+    for name in ALLOWED:
+        fault = import_fault(name)
+        where = getattr(sys.modules.get(name), "__file__", None)
+        yield fault is None, f"own code {name}: {fault or where or 'a package'}"
+
+
+def fingerprint(module: str) -> str | None:
+    """sha256 of the source of a module that the person at the keyboard allows; None of any other."""
+    if not any(f"{module}.".startswith(f"{name}.") for name in ALLOWED):
+        return None
+    _search_here()
+    origin = getattr(sys.modules.get(module), "__file__", None)
+    if module not in sys.modules and (found := importlib.util.find_spec(module)):
+        origin = found.origin
+    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
+
+
+def _search_here() -> None:
+    """A module that is allowed by name may lie in the folder where the command is typed."""
+    here = str(Path.cwd())
+    if here not in sys.path and set(ALLOWED) - set(PLUGIN_FILES):
+        sys.path.append(here)  # last, as above
+
+
 def _is_allowed(path: str) -> bool:
     return path in plugin_targets() or any(path.startswith(f"{package}.") for package in ALLOWED)
 
@@ -161,3 +245,16 @@ def _is_dotted_name(path: str) -> bool:
 
 def _is_defined_in(value: Any, module_name: str, base: type[Spec]) -> bool:
     return isinstance(value, type) and issubclass(value, base) and value.__module__ == module_name and value is not base
+
+
+def _allow_files() -> None:
+    """Those that the environment variable names. One that is not as it should be stops nothing."""
+    for word in (word for word in _WORDS if word.endswith(".py")):
+        try:
+            allow_file(word)
+        except UserError as error:
+            LEFT_OUT.append(str(error))
+            print(f"{error}. It is left out.", file=sys.stderr)
+
+
+_allow_files()

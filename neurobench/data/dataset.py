@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from neurobench.config.spec import Spec
 from neurobench.config.targets import load
@@ -70,6 +70,8 @@ class Splits:
     evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
     emulated: bool = False  # emulated data never stand in for recorded data in a table
     validation_is_tested: bool = False  # the slip of a tutorial that validates on its test set
+    classes: tuple[str, ...] = ()  # names, where the data have any
+    bytes_read: int | None = None  # of the files, where they are a user's
     others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; of each, NAME_accuracy is measured
     figures: Callable[[], Mapping[str, Figure]] | None = None  # of the data themselves, for a run's record
 
@@ -92,7 +94,9 @@ class Splits:
 class DatasetSpec(Spec):
     """A data set as its YAML names it. `opens` names what is called with (spec, seed) and returns Splits."""
 
-    layout: ClassVar[Layout]
+    @property
+    @abstractmethod
+    def layout(self) -> Layout: ...
 
     @property
     @abstractmethod

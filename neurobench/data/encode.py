@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.data.encoders import Counts, EmulatedCamera, Flat, Latency, Raster, Rate
+from neurobench.data.encoders import Counts, EmulatedCamera, Flat, Latency, Raster, Rate, Square
 from neurobench.data.events import Events, StoredEvents, concatenate
 from neurobench.kernels.random import derive, uniforms
 
@@ -107,6 +107,16 @@ def raster(spec: Raster, x: Tensor, ids: Tensor) -> Tensor:
     column = torch.linspace(0, 1, spec.side)
     distance = (x[:, band, None] - column) / spec.width
     return torch.exp(-0.5 * distance**2)[:, None]
+
+
+def square(spec: Square, x: Tensor, ids: Tensor) -> Tensor:
+    """Vectors (N, D) -> (N, 1, side, side)."""
+    places, (_, side, _) = spec.places(x.shape[1]), spec.shape((x.shape[1],))
+    picture = torch.zeros(len(x), places * places)
+    picture[:, : x.shape[1]] = x
+    blocks = side // places
+    rows = picture.view(-1, 1, places, places).repeat_interleave(blocks, 2)
+    return rows.repeat_interleave(blocks, 3)
 
 
 def flat(spec: Flat, x: Tensor, ids: Tensor) -> Tensor:

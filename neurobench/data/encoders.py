@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import isqrt, prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound
@@ -157,6 +157,27 @@ class Raster(EncoderSpec):
 
 
 @dataclass(frozen=True)
+class Square(EncoderSpec):
+    """A picture of a vector: value i is place i of the smallest square that holds all, in rows, what is left is 0. A
+    place is as many pixels each way as `side` allows, at least one."""
+
+    opens: ClassVar[str] = "neurobench.data.encode.square"
+    reads: ClassVar[tuple[Layout, ...]] = ("vector",)
+    yields: ClassVar[Layout] = "image"
+
+    side: Annotated[int, Bound(1, 256)]
+
+    def places(self, values: int) -> int:
+        """Of the square, each way."""
+        return isqrt(values - 1) + 1
+
+    def shape(self, shape: Shape) -> Shape:
+        places = self.places(shape[0])
+        side = places * max(1, self.side // places)
+        return 1, side, side
+
+
+@dataclass(frozen=True)
 class Flat(EncoderSpec):
     """An image's pixels, or an encoded one's, in a row."""
 
@@ -168,12 +189,13 @@ class Flat(EncoderSpec):
         return (prod(shape),)
 
 
-# What `encoder=auto` does to a layout that the model does not read: the first whose result it reads. Values as in
-# conf/encoder.
+# What `encoder=auto` does to a layout that the model does not read: the first that fits and whose result it reads.
+# Values as in conf/encoder.
 LATENCY = Latency(window=50.0, repeats=6, cells=16, dimmest=0.1)
 COUNTS = Counts(bins=3, length=315.0, polarities="summed", pool=1, full=12)
+SQUARE = Square(side=28)
 DEFAULTS: dict[Layout, tuple[Sequence[EncoderSpec], ...]] = {
-    "vector": ((LATENCY,), (Raster(side=28, width=0.08),)),
+    "vector": ((LATENCY,), (SQUARE, LATENCY), (Raster(side=28, width=0.08),), (SQUARE,)),
     "image": ((EmulatedCamera(camera_seed=0),), (LATENCY,), (Flat(),)),
     "events": ((COUNTS,), (COUNTS, Flat())),
 }
@@ -192,11 +214,20 @@ def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[La
     refusal = f"knows no way from {layout} to {' or '.join(reads)}"
     for steps in DEFAULTS[layout]:
         if steps[-1].yields in reads:
-            fault = steps[0].misfit(shape)
+            fault = _misfit(steps, shape)
             if fault is None:
                 return steps
             refusal = fault
     return refusal
+
+
+def _misfit(steps: Sequence[EncoderSpec], shape: Shape) -> str | None:
+    """Of the first that does not fit, or None."""
+    for step in steps:
+        if fault := step.misfit(shape):
+            return fault
+        shape = step.shape(shape)
+    return None
 
 
 def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:

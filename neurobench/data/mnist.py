@@ -23,7 +23,7 @@ from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checked_bytes
 from neurobench.data.specs import MNIST
-from neurobench.runs.atomic import write_bytes
+from neurobench.storage.atomic import write_bytes
 
 
 def load(spec: MNIST, seed: int) -> Splits:

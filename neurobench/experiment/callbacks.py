@@ -15,7 +15,7 @@ from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
 from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
-from neurobench.runs.folder import RunFolder, flat
+from neurobench.storage.folder import RunFolder, flat
 
 
 class Pruned(Exception):

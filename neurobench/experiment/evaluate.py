@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,15 +40,21 @@ def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
     return means(sums, len(split))
 
 
+def scores_of(learner: Learner, x: Any) -> Tensor:
+    """The learner's scores (N, n_classes) of samples as in Split, each predicted once.
+
+    Raises ValueError where a score is not finite.
+    """
+    parts = [learner.predict(x[index]).cpu() for index in torch.arange(len(x)).split(BATCH)]
+    scores = torch.cat(parts)
+    if not torch.isfinite(scores).all():
+        raise ValueError("the model's scores are not finite: there is no accuracy to report")
+    return scores
+
+
 def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
     """Predict every test sample once. Raises ValueError where a score is not finite."""
-    predicted = []
-    for index in torch.arange(len(test)).split(BATCH):
-        scores = learner.predict(test.batch(index).x).cpu()
-        if not torch.isfinite(scores).all():
-            raise ValueError("the model's scores are not finite: there is no accuracy to report")
-        predicted.append(scores.argmax(1))
-    classes = torch.cat(predicted)
+    classes = scores_of(learner, test.x).argmax(1)
     correct = int((classes == test.y).sum())
     metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     metrics["test_accuracy"] = correct / len(test)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ import yaml
 from rich.console import Console
 
 from neurobench.config.errors import FAILED, UserError
-from neurobench.config.schema import Training
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
@@ -22,9 +21,9 @@ from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
-from neurobench.runs.folder import RunFolder, choosing
-from neurobench.runs.provenance import forget_peak, provenance
-from neurobench.runs.store import same_setting
+from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.provenance import forget_peak, provenance
+from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +105,8 @@ def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
 def _new_folder(plan: Plan) -> RunFolder:
     text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
     folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
-    folder.update(status="running", config_hash=plan.config_hash, setting_hash=plan.setting_hash)
+    hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
+    folder.update(status="running", **hashes, **plan.choices)
     return folder
 
 
@@ -164,39 +164,24 @@ class _Run:
         run, plan = self.plan.run, self.plan
         seeds = {"root": run.seed, **asdict(plan.seeds)}
         where = provenance(str(self.device), run.threads)
-        self.folder.update(status="running", **where, seeds=seeds, started=_now())
+        own = {"own_code": plan.own_code} if plan.own_code else {}
+        self.folder.update(status="running", **where, **own, seeds=seeds, started=_now())
         threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
         self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
 
     def _train(self, initial: Initial | None, callbacks: Sequence[Callback]) -> Loop:
-        from neurobench.experiment.loop import Interrupted, Loop
+        from neurobench.experiment.loop import Interrupted
+        from neurobench.experiment.training import training_loop
 
-        loop = Loop(
-            learner=self.learner,
-            train=self.splits.train,
-            validation=self.splits.validation,
-            schedule=self._schedule(),
-            data_seed=self.plan.seeds.data,
-            folder=self.folder,
-            meter=ObservedMeter(meter_for(self.console), callbacks),
-            ledger=self.ledger,
-            snapshots=self.plan.model.snapshots,
-            initial=initial,
-        )
+        meter = ObservedMeter(meter_for(self.console), callbacks)
+        loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
         try:
             loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
         self.seconds["train"] = loop.position.seconds
         return loop
-
-    def _schedule(self) -> Training:
-        """The training, its batches cut to the samples that a scale leaves."""
-        training, n_train = self.plan.training, len(self.splits.train)
-        if training.batch_size > n_train and self.plan.scale.train is None:
-            raise UserError(f"training.batch_size={training.batch_size} is more than the {n_train} training samples.")
-        return replace(training, batch_size=min(training.batch_size, n_train))
 
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""

@@ -24,8 +24,8 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
-from neurobench.runs.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
+from neurobench.storage.folder import RunFolder
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
@@ -91,7 +91,7 @@ class Loop:
     validation: Split
     schedule: Training
     data_seed: int
-    folder: RunFolder
+    folder: RunFolder | None  # None: nothing is kept
     meter: Meter
     ledger: Ledger = field(default_factory=Ledger)
     snapshots: Callable[[Step], Sequence[str]] = lambda at: ()
@@ -120,6 +120,9 @@ class Loop:
         return math.ceil(len(self.train) / self.schedule.batch_size)
 
     def save(self) -> None:
+        """The checkpoint."""
+        if self.folder is None:
+            return
         updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.record.updates.items()}
         self.folder.save_checkpoint(
             {
@@ -140,8 +143,8 @@ class Loop:
                 f"training.monitor={schedule.monitor} decides when to stop, and dataset.validation holds no sample "
                 "out. Hold some out (dataset.validation=100), or monitor a train_ figure."
             )
-        checkpoint = self.folder.load_checkpoint()
-        if checkpoint is None:
+        checkpoint = self.folder.load_checkpoint() if self.folder else None
+        if checkpoint is None or self.folder is None:
             self.learner.start(self.train, self.initial)
         else:
             with fitting(self.folder):
@@ -150,7 +153,8 @@ class Loop:
                 self.record = unpacked(checkpoint["record"])
                 self.ledger.phases.update(checkpoint["costs"])
                 self.best = checkpoint["best"]
-        self.folder.rewrite_metrics(self.record.epochs)
+        if self.folder is not None:
+            self.folder.rewrite_metrics(self.record.epochs)
 
     def _epoch(self, interruption: Interruption) -> None:
         """What is left of the current epoch."""
@@ -168,7 +172,8 @@ class Loop:
             self.best = copy.deepcopy(self.learner.state_dict())
         if self.schedule.goal is not None:
             place.stopped |= self._score(row) >= self.sign * self.schedule.goal
-        self.folder.append_metrics(row)
+        if self.folder is not None:
+            self.folder.append_metrics(row)
         self.save()
 
     def _batch(self, order: torch.Tensor | None) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.sections import Reader, quiet, unknown_key, uses
-from neurobench.config.spec import Record
+from neurobench.config.spec import Record, Spec
+from neurobench.config.targets import fingerprint
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
@@ -52,6 +53,7 @@ class Plan:
     config: Plain
     config_hash: str  # of what is computed
     setting_hash: str  # the same without the seed: repetitions share it
+    overrides: tuple[str, ...] = field(default=(), compare=False)  # the words that it was composed from, where known
 
     @property
     def start_from(self) -> str | None:
@@ -64,8 +66,26 @@ class Plan:
         return getattr(self.dataset, "root", None)
 
     @property
+    def choices(self) -> dict[str, Any]:
+        """What tables of runs are joined by; `encoders` are those that take part, whatever was chosen."""
+        return {
+            "model": self.model_name,
+            "dataset": self.dataset_name,
+            "backend": self.backend_name,
+            "encoder": _name(self.config, "encoder"),
+            "encoders": [type(step).__name__ for step in self.encoders],
+            "scale": self.scale.name,
+            "overrides": list(self.overrides),
+        }
+
+    @property
     def label(self) -> str:
         return f"{self.model_name} on {self.dataset_name}, backend {self.backend_name}, scale {self.scale.name}"
+
+    @property
+    def own_code(self) -> dict[str, str]:
+        """Module of the user's own that takes part -> sha256 of its text."""
+        return own_code([self.model, self.dataset, *self.encoders, *self.devices.values(), *self.trackers])
 
     @cached_property
     def seeds(self) -> Seeds:
@@ -84,10 +104,11 @@ class Plan:
         return replace(self, run=replace(self.run, **changes), config={**self.config, **changes})
 
 
-def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
+def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None) -> Plan:
     """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
 
-    `setting_hash`: of a stored one, where what follows the seed has been written out.
+    `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, where what follows the seed
+    has been written out.
     """
     plain = resolved(config)
     with quiet():
@@ -119,6 +140,7 @@ def parse(config: DictConfig, setting_hash: str | None = None) -> Plan:
         config=plain,
         config_hash=_hash(parts, combination.encoders, parts.run.seed),
         setting_hash=setting_hash,
+        overrides=tuple(overrides),
     )
 
 
@@ -211,10 +233,18 @@ def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training,
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def own_code(specs: Iterable[Spec]) -> dict[str, str]:
+    """sha256 of each module of the user's own that specs come from; installed packages have versions instead."""
+    modules = dict.fromkeys(module for spec in specs for module in spec.sources)
+    return {module: digest for module in modules if (digest := fingerprint(module))}
+
+
 def _described(record: Record) -> dict[str, Any]:
     values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
     name = f"{type(record).__module__}.{type(record).__qualname__}"
-    return {"class": name, **{key: value for key, (value, default) in values.items() if value != default}}
+    own = own_code([record]) if isinstance(record, Spec) else {}
+    code = {"code": own} if own else {}
+    return {"class": name, **code, **{key: value for key, (value, default) in values.items() if value != default}}
 
 
 def _name(plain: Plain, section: str) -> str:

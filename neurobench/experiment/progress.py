@@ -1,10 +1,13 @@
-"""What a person sees while training runs, a live bar on a terminal or one plain line an epoch, and the run's log."""
+"""What a person sees while training runs: a live bar on a terminal or in a notebook, elsewhere one plain line an epoch;
+and the run's log."""
 
 from __future__ import annotations
 
+import html
 import logging
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from neurobench.metrics.statistics import means
-from neurobench.runs.provenance import command
+from neurobench.storage.provenance import command
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,10 @@ def figures_line(row: Mapping[str, Any]) -> str:
     return "  ".join([f"epoch {row['epoch']}", *words, f"{row['samples_per_s']:,.0f} samples/s"])
 
 
+def _numbered(row: Mapping[str, Any], epochs: int) -> str:
+    return figures_line(row).replace(f"epoch {row['epoch']}", f"epoch {row['epoch']}/{epochs}", 1)
+
+
 class PlainMeter:
     """One line an epoch: for logs, pipes and machines."""
 
@@ -53,7 +60,7 @@ class PlainMeter:
         pass
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        line = figures_line(row).replace(f"epoch {row['epoch']}", f"epoch {row['epoch']}/{self.epochs}", 1)
+        line = _numbered(row, self.epochs)
         self.console.print(line, highlight=False, soft_wrap=True)
         log.info(line)
 
@@ -97,9 +104,62 @@ class LiveMeter:
         self.progress.stop()
 
 
+class CellOutput:
+    """A place below a notebook's cell whose one line is replaced by the next."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display  # a notebook has it
+
+        self.html, self.handle = HTML, display(HTML(""), display_id=True)
+
+    def show(self, line: str, done: float | None = None) -> None:
+        """`done`: the part of the whole, in [0, 1], as a bar."""
+        bar = "" if done is None else f'<progress value="{done:.4f}" max="1"></progress> '
+        self.handle.update(self.html(f"<pre>{bar}{html.escape(line)}</pre>"))
+
+
+class NotebookMeter:
+    """The bar and figures of LiveMeter in one line below the cell; the last epoch's figures stay."""
+
+    def __init__(self) -> None:
+        self.output = CellOutput()
+
+    def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
+        self.epochs, self.batches = epochs, epochs * per_epoch
+        self.done_epochs, self.done = done_epochs, done_epochs * per_epoch + done_batches
+        self.shown = 0.0
+
+    def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
+        self.done += 1
+        if time.monotonic() - self.shown > 0.2:
+            self.shown = time.monotonic()
+            row = {"epoch": self.done_epochs + 1, **means(sums, samples), "samples_per_s": samples / seconds}
+            self.output.show(self._line(row), self.done / self.batches)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.done_epochs = row["epoch"]
+        self.output.show(self._line(row), self.done / self.batches)
+        log.info(self._line(row))
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        return _numbered(row, self.epochs)
+
+    def close(self) -> None:
+        pass
+
+
 def meter_for(console: Console) -> Meter:
     """A live bar where a person looks on, plain lines where not."""
+    if console.is_jupyter and not console.quiet:
+        return NotebookMeter()
     return LiveMeter(console) if console.is_terminal else PlainMeter(console)
+
+
+def line_printer(console: Console) -> Callable[[str], None]:
+    """Prints line after line; in a notebook each in place of the one before."""
+    if console.is_jupyter and not console.quiet:
+        return CellOutput().show
+    return lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

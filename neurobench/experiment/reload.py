@@ -14,8 +14,8 @@ from neurobench.experiment.loop import fitting, unpacked
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.costs import Ledger
 from neurobench.models.learner import Initial, Learner, TrainingRecord
-from neurobench.runs.folder import SCHEMA, RunFolder
-from neurobench.runs.store import find_run
+from neurobench.storage.folder import SCHEMA, RunFolder
+from neurobench.storage.store import find_run
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
-        return parse(config, record.get("setting_hash"))
+        return parse(config, record.get("overrides", ()), record.get("setting_hash"))
     except ConfigError:
         if record.get("schema", 0) >= SCHEMA:
             raise
@@ -65,6 +65,13 @@ def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
             f"version cannot read: repeat it with the code of commit {record.get('commit') or 'unknown'}, or run its "
             "experiment anew."
         ) from None
+
+
+def changed_code(folder: RunFolder, plan: Plan) -> str | None:
+    """What a person should know whose own code is not as it was when the run was made; or None."""
+    before = folder.record().get("own_code", {})
+    changed = [module for module, digest in plan.own_code.items() if before.get(module) not in (None, digest)]
+    return f"{', '.join(changed)} has changed since {folder.path} was made" if changed else None
 
 
 def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None) -> Loaded:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from neurobench.data.dataset import Splits
+from neurobench.data.dataset import Split, Splits
 from neurobench.experiment.build import energies
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import energy_sources, with_joules
-from neurobench.runs.provenance import peak_mb
+from neurobench.storage.provenance import peak_mb
 
 
 class Outcome(NamedTuple):
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a training that ended in numbers says where they grew beyond all reason."""
     losses = [row["train_loss"] for row in epochs if "train_loss" in row]
-    if not losses or (losses[-1] < max(1e6, 100 * abs(losses[0])) and losses[-1] < 1e9):
+    if not losses or losses[-1] < 1e6 or (losses[-1] < losses[0] and losses[-1] < 1e9):  # a loss that falls learns
         return []
     return [f"the training diverged: its loss ended at {losses[-1]:.3g}. Try a smaller learning rate."]
 
@@ -47,10 +47,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     speeds = {name: n / outcome.seconds[name] for name, n in samples.items() if n and outcome.seconds[name] > 0}
     return {
         "name": plan.run.name,
-        "model": plan.model_name,
-        "dataset": plan.dataset_name,
-        "backend": plan.backend_name,
-        "scale": plan.scale.name,
+        **plan.choices,
         "seed": plan.run.seed,
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,
@@ -71,6 +68,11 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     }
 
 
+def _counts(split: Split) -> list[int]:
+    """Samples of each class."""
+    return split.y.bincount().tolist()
+
+
 def describe(splits: Splits) -> dict[str, Any]:
     """What a reader must know of the data to believe a figure."""
     return {
@@ -81,5 +83,12 @@ def describe(splits: Splits) -> dict[str, Any]:
         "n_test": len(splits.test),
         "evaluated_on": splits.evaluated_on,
         "emulated": splits.emulated,
+        "class_counts": {
+            "train": _counts(splits.train),
+            "validation": _counts(splits.validation),
+            "test": _counts(splits.test),
+        },
+        **({"classes": list(splits.classes)} if splits.classes else {}),
+        **({} if splits.bytes_read is None else {"bytes": splits.bytes_read}),
         **{f"n_{name}": len(split) for name, split in splits.others.items()},
     }

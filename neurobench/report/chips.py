@@ -14,8 +14,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.store import default_outputs, read_index
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.store import default_outputs, read_index
 
 STAGES = {
     "host_accuracy": ("host's model", "#b8c9dc"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import time
@@ -11,16 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from neurobench import __version__
 from neurobench.metrics.catalog import metric
 from neurobench.report.published import Tables
+from neurobench.report.summary import embedded, pictures
 from neurobench.report.table import join
-from neurobench.runs.files import Damaged
-from neurobench.runs.folder import RunFolder
-from neurobench.runs.store import Entry
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import Entry
+from neurobench.version import __version__
 
 RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
-MIME = {".png": "image/png", ".gif": "image/gif"}
 SHOWN = (
     "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "energy_source", "epochs",
     "data", "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
@@ -80,11 +79,10 @@ def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
         tree = run.config()
         details |= {"config": (run.path / "config.yaml").read_text(), "config_tree": tree}
     spent, figures = 0, []
-    for path in sorted((run.path / "figures").glob("[!.]*")):
+    for path in pictures(run.path):
         size = path.stat().st_size
-        if path.suffix in MIME and spent + size <= room:
-            encoded = base64.b64encode(path.read_bytes()).decode()
-            figures.append({"name": path.stem, "src": f"data:{MIME[path.suffix]};base64,{encoded}"})
+        if spent + size <= room:
+            figures.append({"name": path.stem, "src": embedded(path)})
             spent += size
     return {**details, "figures": figures}, spent
 

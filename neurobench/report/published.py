@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
@@ -15,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
-from neurobench import __version__
-from neurobench.config.compose import Composer, choices, composer
+from neurobench.config.compose import GROUPS, Composer, choices, composer
+from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
-from neurobench.config.targets import config_packages
+from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders
 from neurobench.experiment.plan import parse
-from neurobench.runs.atomic import write_json
+from neurobench.storage.atomic import write_json
+from neurobench.version import __version__
 
 HASHING = (
     "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
@@ -46,27 +50,29 @@ class Published:
 Tables = dict[str, list[Published]]
 
 
-def table_names() -> list[str]:
+def table_names(config_dir: str | None = None) -> list[str]:
     """The tables that there are, as the YAML files name them: composing them all would take half a minute of silence
     before a slip of the pen is answered."""
     found = set()
-    for package in config_packages():
-        for path, text in _yaml_files(files(package), ""):
+    for place in config_places(config_dir):
+        for path, text in _yaml_files(place, ""):
             if path.startswith("/table/"):
                 found.add(path.rpartition("/")[2].removesuffix(".yaml"))
             elif path.startswith("/experiment/") and "\ntable:" in text:
-                table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
-                found.update([table["name"]] if "name" in table else [])
+                with contextlib.suppress(yaml.YAMLError):  # it is named where it is composed
+                    table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
+                    found.update([table["name"]] if "name" in table else [])
     return sorted(found)
 
 
-def published_tables() -> Tables:
+def published_tables(config_dir: str | None = None) -> Tables:
     """Table name -> the settings that publish rows in it.
 
     Composing them all takes seconds; the result is cached until a file changes that decides on them.
     """
-    stamp = _stamp()
-    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / "tables.json"
+    stamp = _stamp(config_dir)
+    file = "tables-own.json" if own_folders(config_dir) else "tables.json"
+    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / file
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp:
@@ -74,8 +80,8 @@ def published_tables() -> Tables:
                 for entry in entries:
                     entry["rows"] = tuple(Row(**row) for row in entry["rows"])
             return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
-    with composer() as compose:
-        tables = compose_tables(compose)
+    with composer(config_dir) as compose:
+        tables = compose_tables(compose, config_dir)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
         cache.parent.mkdir(parents=True, exist_ok=True)
         plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
@@ -83,10 +89,11 @@ def published_tables() -> Tables:
     return tables
 
 
-def _stamp() -> str:
+def _stamp(config_dir: str | None) -> str:
     """Of everything that decides which rows are published and how a setting is hashed: the YAML files, what reads
     them, and the modules of the specs that they name."""
-    texts = dict(entry for package in config_packages() for entry in sorted(_yaml_files(files(package), package)))
+    texts = dict(entry for place in config_places(config_dir) for entry in sorted(_yaml_files(place, str(place))))
+    texts |= {str(path): path.read_text() for path in PLUGIN_FILES.values()}
     specs = {module for text in texts.values() for module in SPEC_MODULE.findall(text)}
     room = files("neurobench")
     readers = {f"config/{entry.name}" for entry in room.joinpath("config").iterdir() if entry.name.endswith(".py")}
@@ -95,30 +102,43 @@ def _stamp() -> str:
     return hashlib.sha256(json.dumps([__version__, texts]).encode()).hexdigest()
 
 
-def _yaml_files(folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _yaml_files(entry, f"{prefix}/{entry.name}")
-        elif entry.name.endswith(".yaml"):
-            yield f"{prefix}/{entry.name}", entry.read_text()
+def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each file in the groups' folders of a place: a user's own folder may hold much else."""
+    for folder in (place.joinpath(group) for group in (*GROUPS, "matrix", "table", "tune")):
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name.endswith(".yaml"):
+                yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text()
 
 
-def compose_tables(compose: Composer) -> Tables:
-    """The same, composed afresh."""
+def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
+    """The same, composed afresh. An experiment of the user's own that cannot run is named and left out."""
     tables: Tables = {}
-    scales = {name: compose([f"scale={name}"]).scale for name in choices("scale")}
+    scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
     earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
-    for experiment in choices("experiment"):
-        for selection, config in _settings(compose, experiment):
-            hashes = {}
-            for name, scale in scales.items():
-                config.scale = scale
-                hashes[name] = parse(config).setting_hash
-            plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
-            rows = tuple(Row(**row) for row in plain)
-            entry = Published(selection, config.name, hashes, rows, earlier.get(config.name, {}))
-            tables.setdefault(config.table.name, []).append(entry)
+    for experiment in choices("experiment", config_dir):
+        try:
+            published = list(_published(compose, experiment, scales, earlier))
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
+            if not any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir)):
+                raise
+            fault = error.faults[0] if isinstance(error, ConfigError) else str(error).splitlines()[0]
+            print(f"experiment={experiment} is left out: {fault}", file=sys.stderr)
+            continue
+        for table, entry in published:
+            tables.setdefault(table, []).append(entry)
     return tables
+
+
+def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) -> Iterator[tuple[str, Published]]:
+    """Each setting of an experiment that publishes rows, with the name of its table."""
+    for selection, config in _settings(compose, experiment):
+        hashes = {}
+        for name, scale in scales.items():
+            config.scale = scale
+            hashes[name] = parse(config).setting_hash
+        plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
+        rows = tuple(Row(**row) for row in plain)
+        yield config.table.name, Published(selection, config.name, hashes, rows, earlier.get(config.name, {}))
 
 
 def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictConfig]]:

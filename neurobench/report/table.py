@@ -12,7 +12,7 @@ from typing import Any, Literal
 from neurobench.config.schema import Row
 from neurobench.metrics.statistics import t_interval
 from neurobench.report.published import Published
-from neurobench.runs.store import Entry, read_index
+from neurobench.storage.store import Entry, read_index
 
 _SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
 Verdict = Literal["in band", "OUT", "reported", "not run", "SMOKE", "EMULATED"]

@@ -218,7 +218,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
 def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, Any]:
     """The settled learner of a run that is made here, and inputs that it was tested on."""
     from neurobench.experiment.reload import load_learner
-    from neurobench.runs.folder import RunFolder
+    from neurobench.storage.folder import RunFolder
 
     command = [sys.executable, "-m", "neurobench", "run", *overrides, "scale=smoke", "seed=0"]
     done = subprocess.run(command, env={**os.environ, "NEUROBENCH_OUTPUTS": str(into)}, capture_output=True, text=True)

@@ -31,8 +31,8 @@ LIMIT = 0.10
 WRITER = """
 import sys, zlib
 from pathlib import Path
-from neurobench.runs.atomic import write_bytes
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.folder import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(10**9):
@@ -52,11 +52,11 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     from rich.console import Console
 
     from neurobench.experiment.execute import execute
-    from neurobench.sweep.launch import Settings, run_jobs
-    from neurobench.sweep.plan import jobs_of
-    from neurobench.sweep.work import warm
+    from neurobench.sweeps.launch import Settings, run_jobs
+    from neurobench.sweeps.plan import jobs_of
+    from neurobench.sweeps.work import warm
 
-    warm(os.getppid())
+    warm(os.getppid(), str(Path.cwd()), [])
     quiet = Console(file=open(os.devnull, "w"), width=100)  # noqa: SIM115, PTH123
     folder = Path(tempfile.mkdtemp())
     ratios, direct_s = [], []
@@ -68,9 +68,7 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
             execute(job.plan, quiet)
         direct = time.perf_counter() - begun
         begun = time.perf_counter()
-        run_jobs(
-            jobs_of([*words, f"outputs={folder}/sweep{turn}"]), Settings(workers=1), folder / f"sweep{turn}", quiet
-        )
+        run_jobs(jobs_of([*words, f"outputs={folder}/sweep{turn}"]), Settings(workers=1), quiet)
         swept = time.perf_counter() - begun
         if turn >= 0:
             ratios.append(swept / direct - 1)

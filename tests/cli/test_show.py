@@ -46,3 +46,30 @@ def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path, capsys: pyte
     with pytest.raises(SystemExit, match="2"):
         main(["list", "runs", "--outputs", str(tmp_path / "typo")])
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_lists_records_and_results_hold_what_runs_are_joined_by(neurobench: Neurobench, tmp_path: Path) -> None:
+    assert neurobench("run", "model=toy", "scale=smoke", "seed=3").returncode == 0
+    assert neurobench("sweep", "model=toy", "model.explode_at=3", "seed=5,6").returncode == 1
+    rows = {row["seed"]: row for row in json.loads(neurobench("list", "runs", "--json").stdout)}
+    (path,) = (path for path in (tmp_path / "outputs").glob("*/*/result.json"))
+    result = json.loads(path.read_text())
+    joined = {
+        "model": "toy", "dataset": "yin_yang", "backend": "sim", "encoder": "auto", "encoders": [], "scale": "smoke",
+        "seed": 3, "overrides": ["model=toy", "scale=smoke", "seed=3"], "metrics": result["metrics"],
+    }  # fmt: skip
+    shown = json.loads(neurobench("show", str(path.parent), "--json").stdout)
+    for place in (rows[3], result, shown):
+        assert {key: place[key] for key in joined} == joined
+    assert rows[6] == rows[6] | {
+        "status": "failed", "model": "toy", "scale": "paper", "metrics": {},
+        "overrides": ["model=toy", "model.explode_at=3", "seed=6"],
+    }  # fmt: skip
+
+
+def test_latest_means_the_newest_finished_run_where_figures_are_compared(neurobench: Neurobench) -> None:
+    assert neurobench("run", "model=toy", "name=whole").returncode == 0
+    assert neurobench("run", "model=toy", "name=broken", "model.explode_at=3").returncode == 1
+    compared = json.loads(neurobench("compare", "latest", "whole", "--json").stdout)
+    assert compared["a"] == compared["b"]
+    assert "failed" in neurobench("show", "latest").stdout

@@ -38,7 +38,7 @@ FAULTY = {
     "a way round through our own imports": (["model._target_=neurobench.cli.main.os.system"], "is no model"),
     "a way round through a model's imports": (["model._target_=neurobench.models.learner.load"], "offers no model"),
     "a function of our own": (
-        ["model._target_=neurobench.runs.store.find_run"],
+        ["model._target_=neurobench.storage.store.find_run"],
         "find_run is no model: neurobench's own are found below neurobench.models",
     ),
     "a class that we only import": (

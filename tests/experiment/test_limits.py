@@ -39,7 +39,15 @@ def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("losses", "diverged"),
-    [([2.3, 1.0], False), ([], False), ([2.3, 1e10], True), ([1e5, 9e5], False), ([3.0, 400.0], False)],
+    [
+        ([2.3, 1.0], False),
+        ([], False),
+        ([2.3, 1e10], True),
+        ([1e5, 9e5], False),
+        ([3.0, 400.0], False),
+        ([7e8], True),
+        ([9e7, 2e6], False),
+    ],
 )
 def test_a_finished_run_says_that_it_diverged(losses: list[float], diverged: bool) -> None:
     assert bool(divergence([{"train_loss": loss} for loss in losses])) == diverged

@@ -16,7 +16,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.experiment.loop import Interrupted, Loop, epoch_order
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Divergence, Initial, Step, Sums
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.folder import RunFolder
 from tests.toy import Softmax, blobs
 
 PLAN = Training(epochs=3, batch_size=8, shuffle=True, monitor="validation_loss", patience=None, checkpoint_every=1e9)

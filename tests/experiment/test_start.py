@@ -9,9 +9,9 @@ from neurobench.config.errors import UserError
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.reload import find_initial
 from neurobench.models.learner import Initial
-from neurobench.runs.atomic import write_json
-from neurobench.runs.folder import RunFolder
-from tests.runs.sound import sound_checkpoint, sound_result
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import RunFolder
+from tests.storage.sound import sound_checkpoint, sound_result
 
 
 def plan(outputs: Path, reference: str) -> Plan:

@@ -14,8 +14,8 @@ from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.report.html import page
 from neurobench.report.published import Published
-from neurobench.runs.atomic import write_json
-from neurobench.runs.store import read_index
+from neurobench.storage.atomic import write_json
+from neurobench.storage.store import read_index
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

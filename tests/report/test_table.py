@@ -15,8 +15,8 @@ from neurobench.report import published as published
 from neurobench.report.formats import as_csv, as_latex, as_markdown
 from neurobench.report.published import Published
 from neurobench.report.table import ResultRow, join
-from neurobench.runs.atomic import write_json
-from tests.runs.sound import sound_result
+from neurobench.storage.atomic import write_json
+from tests.storage.sound import sound_result
 
 ROW = Row(
     id="accuracy",
@@ -158,12 +158,13 @@ def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
 
 def test_published_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(published, "choices", lambda group: ["paper"] if group == "scale" else ["dynex_qrbm"])
+    few = {"scale": ["paper"], "experiment": ["dynex_qrbm"]}
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
     fresh = published.published_tables()
-    monkeypatch.setattr(published, "compose_tables", lambda compose: {})
+    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
     assert published.published_tables() == fresh
     assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
-    monkeypatch.setattr(published, "_stamp", lambda: "another")
+    monkeypatch.setattr(published, "_stamp", lambda config_dir: "another")
     assert published.published_tables() == {}
 
 

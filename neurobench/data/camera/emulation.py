@@ -22,7 +22,7 @@ from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
 from neurobench.kernels import camera as kernel
 from neurobench.kernels.random import derive, key_of
-from neurobench.runs.provenance import cores
+from neurobench.storage.provenance import cores
 
 BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
 ROOM = 14_000  # events of a recording to begin with; real ones have up to 7152

@@ -12,7 +12,7 @@ from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, faults_of, parse
 from neurobench.experiment.reload import load_learner
 from neurobench.report import chips
-from neurobench.runs.folder import RunFolder
+from neurobench.storage.folder import RunFolder
 
 SMALL = ["model=hxtorch_mlp", "dataset.train=1400", "dataset.validation=50", "dataset.test=200", "device=cpu"]
 

@@ -1,0 +1,227 @@
+"""Each model as a scikit-learn classifier, so that grids, pipelines and cross-validation work with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from omegaconf import OmegaConf
+from rich.console import Console
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from neurobench.api.words import folder_of, override_words, plain
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.data.dataset import DataError, Split, Splits, hold_out
+from neurobench.experiment.plan import Plan, parse
+from neurobench.experiment.request import plan_of
+
+# Parameters of every estimator besides the model's own; epochs and batch_size follow with the model's defaults.
+COMMON: Mapping[str, Any] = {
+    "backend": "sim",
+    "seed": 0,  # root of every random stream
+    "threads": 1,
+    "device": "auto",
+    "validation": 0.0,  # fraction of the samples that is held out of training, for what a model chooses by it
+    "scaling": True,  # to [0, 1] by the range of the training samples; False: they are in [0, 1] already
+    "overrides": (),  # any other keys, as on the command line: ("backend.sampler.sweeps=10",)
+}
+SCHEDULE = ("epochs", "batch_size")
+
+
+def estimator(model: str, *, config_dir: str | Path | None = None, **parameters: Any) -> Classifier:
+    """A scikit-learn classifier that learns as the model does: `estimator("qrbm", n_hidden=300).fit(X, y)`.
+
+    `parameters`: those of the model (conf/model, with their defaults), `epochs`, `batch_size` and COMMON.
+    X are vectors (N, D), or images (N, H, W) or (N, C, H, W); models that read another layout get them encoded.
+
+    Raises ConfigError where there is no such model; `fit` raises ValueError with the sentences of what cannot be run.
+    """
+    made: Classifier = classifier(model, folder_of(config_dir))(**parameters)
+    return made
+
+
+@cache
+def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
+    """The class of a model's estimators: its signature lists the parameters, as scikit-learn wants it."""
+    plan = _planned((f"model={model}",), config_dir, "vector", (2,), 2)
+    own = {key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)}
+    schedule = {key: plan.config["training"][key] for key in SCHEDULE}
+    defaults = {key: _default(value) for key, value in {**own, **schedule, **COMMON}.items()}
+    words = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()]
+    signature = Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *words])
+
+    def __init__(self: Classifier, **parameters: Any) -> None:
+        for key in parameters:
+            if key not in defaults:
+                hint = did_you_mean(key, defaults) or f" There is {', '.join(defaults)}."
+                raise TypeError(f"{key}: the estimator of model={model} has no such parameter.{hint}")
+        self.__dict__.update({**defaults, **parameters})
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    fields = {
+        "__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__,
+        "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(own),
+    }  # fmt: skip
+    return type(f"{model.title().replace('_', '')}Classifier", (Classifier,), fields)
+
+
+def forget() -> None:
+    """Classes and plans of code that has been edited since."""
+    classifier.cache_clear()
+    _planned.cache_clear()
+
+
+def _default(value: Any) -> Any:
+    """Hashable, as scikit-learn wants defaults: a list as a tuple; of a section None, which leaves it as it is."""
+    if isinstance(value, dict):
+        return None
+    return tuple(_default(item) for item in value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=256)
+def _planned(
+    words: tuple[str, ...], config_dir: str | None, layout: str, shape: tuple[int, ...], n_classes: int
+) -> Plan:
+    """A grid asks for the same plan again and again. Raises ConfigError."""
+    target = f"neurobench.data.arrays.{'Vectors' if layout == 'vector' else 'Images'}"
+    dataset = {"name": "arrays", "_target_": target, "sizes": list(shape), "classes": n_classes}
+    return plan_of(words, config_dir, dataset)[0]
+
+
+class Classifier(ClassifierMixin, BaseEstimator):
+    """Learns as a model of neurobench does.
+
+    After `fit`: classes_ (C,), n_features_in_, learner_ (see `neurobench.models.learner.Learner`), plan_, and history_,
+    a row an epoch.
+    """
+
+    model: ClassVar[str]
+    config_dir: ClassVar[str | None]
+    defaults: ClassVar[Mapping[str, Any]]
+    own: ClassVar[tuple[str, ...]]  # parameters of the model itself
+
+    def fit(self, X: Any, y: Any) -> Classifier:
+        """X (N, D), (N, H, W) or (N, C, H, W), numbers; y (N,) labels of any kind. Raises ValueError."""
+        X, y = validate_data(self, _with_channel(X), y, dtype=np.float64, allow_nd=True)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"a classifier tells at least two classes apart; y has one class, {self.classes_[0]!r}")
+        axis = 0 if X.ndim == 2 else None  # a range a feature; of images one for all pixels
+        self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
+        try:
+            self._learn(self._samples(X), labels)
+        except (UserError, DataError) as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """(N, C) scores, highest for the predicted class; of two classes (N,), above 0 for the second."""
+        from neurobench.experiment.evaluate import scores_of
+        from neurobench.experiment.samples import encoded, samples
+
+        check_is_fitted(self, "learner_")
+        X = validate_data(self, _with_channel(X), dtype=np.float64, allow_nd=True, reset=False)
+        try:
+            scores = scores_of(self.learner_, encoded(samples(self._samples(X)), self.plan_.encoders)).double().numpy()
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(N,) labels."""
+        scores = self.decision_function(X)
+        chosen = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)
+        return self.classes_[chosen]
+
+    def _samples(self, X: np.ndarray) -> np.ndarray:
+        """In [0, 1]: what lies outside the range of the training samples is cut to it."""
+        if not self.scaling:
+            return X
+        scaled = (X - self.low_) / np.where(self.span_ > 0, self.span_, 1)
+        return np.clip(scaled, 0, 1)
+
+    def _learn(self, X: np.ndarray, labels: np.ndarray) -> None:
+        import torch
+
+        from neurobench.experiment.build import build_learner, pick_device, pin_threads
+        from neurobench.experiment.loop import Interrupted
+        from neurobench.experiment.progress import meter_for
+        from neurobench.experiment.samples import encoded, kind, samples
+        from neurobench.experiment.training import training_loop
+        from neurobench.metrics.costs import Ledger
+
+        x = samples(X)
+        words = self._words(len(labels) - self._n_held_out(len(labels)))
+        plan = _planned(words, self.config_dir, *kind(x), len(self.classes_))
+        pin_threads(plan.run.threads)
+        splits = _splits(encoded(x, plan.encoders), torch.from_numpy(labels), self._n_held_out(len(labels)), plan)
+        ledger = Ledger()
+        learner = build_learner(plan, pick_device(plan.run.device), ledger)
+        loop = training_loop(plan, learner, splits, meter_for(Console(quiet=True)), ledger)
+        try:
+            loop.run()
+        except Interrupted:
+            raise KeyboardInterrupt from None
+        learner.finalize(splits.train, splits.validation, loop.record)
+        self.learner_, self.plan_, self.history_ = learner, plan, loop.record.epochs
+
+    def _n_held_out(self, n: int) -> int:
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples")
+        return int(self.validation * n)
+
+    def _words(self, n_train: int) -> tuple[str, ...]:
+        """Overrides that say what differs from the model's defaults; a batch is never more than there is."""
+        values = {key: plain(key, getattr(self, key)) for key in self.defaults}
+        changed = {key: values[key] for key in self.own if values[key] != plain(key, self.defaults[key])}
+        batch = values["batch_size"]
+        keys = {
+            **{f"model.{key}": value for key, value in changed.items()},
+            "training.epochs": values["epochs"],
+            "training.batch_size": min(batch, n_train) if isinstance(batch, int) else batch,
+            **{key: values[key] for key in ("backend", "seed", "threads", "device")},
+        }
+        return tuple(override_words([f"model={self.model}", *self.overrides], keys))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By the model's name: its class is made anew, and the learner from its state."""
+        state = dict(vars(self))
+        if "learner_" in state:
+            state["learner_"], state["plan_"] = self.learner_.state_dict(), self.plan_.config
+        return _blank, (self.model, self.config_dir), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from neurobench.experiment.build import build_learner, pick_device
+        from neurobench.metrics.costs import Ledger
+
+        self.__dict__.update(state)
+        if "learner_" in state:
+            self.plan_ = parse(OmegaConf.create(state["plan_"]))
+            self.learner_ = build_learner(self.plan_, pick_device(self.plan_.run.device), Ledger())
+            self.learner_.load_state_dict(state["learner_"])
+
+
+def _blank(model: str, config_dir: str | None) -> Classifier:
+    return classifier(model, config_dir)()
+
+
+def _with_channel(X: Any) -> Any:
+    """Images (N, H, W) as (N, 1, H, W)."""
+    return X[:, None] if getattr(X, "ndim", None) == 3 else X
+
+
+def _splits(x: Any, y: Any, validation: int, plan: Plan) -> Splits:
+    """Training and held-out samples; an estimator tests nothing."""
+    import torch
+
+    ids = torch.arange(len(y))
+    positions = [torch.from_numpy(part) for part in hold_out(len(y), validation, plan.seeds.data)]
+    train, held_out = (Split(x[part], y[part], ids[part]) for part in positions)
+    return Splits(train, held_out, held_out.head(0), "memory", "", "samples in memory")

@@ -1,0 +1,186 @@
+"""One run: made by `run`, found by `load`, and all that it left."""
+
+from __future__ import annotations
+
+import html
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurobench.api.words import Word, console_for, folder_of, override_words, recorded_as
+from neurobench.config.errors import UserError
+from neurobench.report.summary import embedded, headline, merits, pictures, remarks
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import default_outputs, find_run, summary
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neurobench.data.dataset import Splits
+    from neurobench.experiment.plan import Plan
+    from neurobench.experiment.reload import Loaded
+    from neurobench.models.learner import Learner
+
+LARGEST = 2 * 2**20  # bytes of a figure that a run shows unasked: a notebook keeps them all
+
+
+def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
+    """Load, train, evaluate, record, draw: what `neurobench run` does.
+
+    `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
+    a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all. The
+    threads of torch, numba and BLAS stay as the run sets them (`threads`, one by default).
+
+    Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
+    """
+    from neurobench.experiment.execute import execute
+    from neurobench.experiment.request import plan_of
+
+    words, folder = override_words(overrides, keys), folder_of(config_dir)
+    plan, note = plan_of(words, folder)
+    console = console_for(progress)
+    if note:
+        console.print(f"note: {note}", soft_wrap=True)
+    with recorded_as("run", words, folder):
+        return Run(execute(plan, console))
+
+
+def load(reference: str | Path = "latest", outputs: str | Path | None = None, data: str | Path | None = None) -> Run:
+    """A past run by its path, id or the beginning of it, name, or "latest": the newest one that finished.
+
+    `outputs`: the folder of all runs; `data`: where the run's data lie now, if they have moved. Raises UserError where
+    there is no such run.
+    """
+    where = default_outputs() if outputs is None else Path(outputs)
+    return Run(find_run(where, str(reference), finished=True), None if data is None else str(data))
+
+
+class Run:
+    """What a run was and what resulted. Files are read when they are asked for."""
+
+    def __init__(self, folder: RunFolder, data: str | None = None):
+        self.folder, self._data = folder, data
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """name/id, as `load` takes it."""
+        return self.folder.label
+
+    @property
+    def status(self) -> str:
+        """ "finished", "failed", "interrupted", "running", "pruned", "killed", or "damaged: " with the reason."""
+        return self.folder.status
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Name, status, model, dataset, backend, encoder, scale, seed, overrides and metrics."""
+        result = self.folder.result() if self.folder.is_finished else None
+        return summary(self.name, self.status, self.folder.record(), result)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json. Raises UserError where the run did not finish."""
+        result = self.folder.result()
+        if result is None:
+            raise UserError(
+                f"{self.path} is '{self.status}' and has no result. Go on with it: the same run, resume=True."
+            )
+        return result
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Figures of merit by name. Raises UserError where the run did not finish."""
+        return dict(self.result["metrics"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its whole configuration, plain values."""
+        return self.folder.config()
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A row an epoch: epoch, train_... and validation_... figures, seconds, samples_per_s."""
+        return self.folder.metrics()
+
+    @property
+    def figures(self) -> dict[str, Picture]:
+        """By name; each shows itself in a notebook."""
+        return {path.stem: Picture(path) for path in pictures(self.path)}
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        from neurobench.experiment.reload import load_learner
+
+        return load_learner(self.folder, root=self._data)
+
+    @property
+    def learner(self) -> Learner:
+        """The trained model, from the checkpoint. Raises UserError where the run did not finish."""
+        return self._loaded.learner
+
+    @property
+    def plan(self) -> Plan:
+        """The checked configuration: the specs of model, data set, encoders and devices."""
+        return self._loaded.plan
+
+    def data(self) -> Splits:
+        """Train, validation and test as the model saw them, encoded. Raises UserError where they have changed since."""
+        return self._loaded.splits()
+
+    def scores(self, x: Any) -> np.ndarray:
+        """(N, n_classes) float32, highest for the predicted class. `x`: N samples as the model reads them, or as its
+        data set has them: vectors (N, D), images (N, C, H, W), numbers in [0, 1], or recordings (`Events`).
+
+        Raises UserError where they are of neither shape.
+        """
+        from neurobench.experiment.evaluate import scores_of
+        from neurobench.experiment.samples import as_read
+
+        return scores_of(self.learner, as_read(x, self.plan)).numpy()
+
+    def predict(self, x: Any) -> np.ndarray:
+        """(N,) int64 class of each sample; `x` as of `scores`."""
+        return self.scores(x).argmax(1)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {headline(self.result) if self.folder.is_finished else self.status}>"
+
+    def _repr_html_(self) -> str:
+        """Headline, figures of merit, drawings. What a file says is escaped: it may come from anybody."""
+        title = f"<b>{_text(self.name)}</b>"
+        if not self.folder.is_finished:
+            return f"<div>{title}<p>{_text(self.status)}</p></div>"
+        result = self.result
+        rows = "".join(
+            f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in merits(result).items()
+        )
+        notes = "".join(f"<li>{_text(line)}</li>" for line in remarks(result))
+        small = [picture for picture in self.figures.values() if picture.path.stat().st_size <= LARGEST]
+        drawn = "".join(picture._repr_html_() for picture in small)
+        return (
+            f"<div>{title}<p><b>{_text(headline(result))}</b></p><details><summary>all figures of merit</summary>"
+            f"<table>{rows}</table><ul>{notes}</ul></details>{drawn}</div>"
+        )
+
+
+class Picture:
+    """A figure of a run: a PNG or GIF file that a notebook shows."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.path}>"
+
+    def _repr_html_(self) -> str:
+        name = _text(self.path.stem.replace("_", " "))
+        image = f'<img src="{embedded(self.path)}" alt="{name}" height="240">'
+        return f'<figure style="display:inline-block;margin:4px">{image}<figcaption>{name}</figcaption></figure>'
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,190 @@
+"""Many runs: those of a folder, chosen by what they were, and those of a sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from neurobench.api.run import Run
+from neurobench.api.words import Word, console_for, folder_of, plain, recorded_as, sweep_words
+from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.config.targets import import_extra
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import flat
+from neurobench.storage.store import JOINED, default_outputs, read_index
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN, SETTINGS = 50, 8  # rows of a table in a notebook, and columns of keys that differ
+PRESENT = ("run", "status", *JOINED)  # keys that every run has
+
+
+def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None = None, **where: Any) -> Runs:
+    """Every run below a folder, oldest first within a name, of those that are as `where` says.
+
+    `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
+    configuration, `{"model.n_hidden": 300}`. A list means any of its values. Raises UserError for a key that no run
+    has.
+    """
+    folder = default_outputs() if outputs is None else Path(outputs)
+    if outputs is not None and not folder.is_dir():
+        raise UserError(f"there is no folder {folder}")
+    entries = read_index(folder)
+    wanted = {**(settings or {}), **where}
+    own = {key: value for key, value in wanted.items() if key in PRESENT}
+    matching = [entry for entry in entries if _is(entry.summary(folder), own)]
+    chosen = [Run(entry.folder(folder)) for entry in matching]
+    others = {key: value for key, value in wanted.items() if key not in PRESENT}
+    if others:
+        configs = [(run, _settings(run)) for run in chosen]
+        known = dict.fromkeys(key for _, config in configs for key in config)
+        for key in others:
+            if entries and key not in known:
+                raise UserError(f"{key}: no run here has such a key.{did_you_mean(key, [*PRESENT, *known])}")
+        chosen = [run for run, config in configs if _is(config, others)]
+    return Runs(chosen)
+
+
+def sweep(
+    *overrides: Word,
+    config_dir: str | Path | None = None,
+    progress: bool = True,
+    workers: int | None = None,
+    launcher: str = "local",
+    options: Mapping[str, Any] | None = None,
+    fail_fast: bool = False,
+    **keys: Any,
+) -> Runs:
+    """Every combination, none twice: what `neurobench sweep` does; returns the runs in the order of the combinations.
+
+    `sweep("model=qrbm", {"model.lr": [0.02, 0.05]}, seed=range(3))`. Finished runs are not run again, half-done ones
+    go on from their checkpoint. `workers`: jobs at once, as many as cores / threads where it is None; `options` are the
+    launcher's.
+
+    Raises ConfigError where none can run, UserError where none finished, and warns of each other one that did not.
+    """
+    from neurobench.storage.folder import RunFolder
+    from neurobench.sweeps.launch import Settings, run_jobs
+    from neurobench.sweeps.plan import jobs_of
+
+    words, folder = sweep_words(overrides, keys), folder_of(config_dir)
+    jobs = jobs_of(words, folder)
+    if all(job.state == "refused" for job in jobs):
+        raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
+    with recorded_as("sweep", words, folder):
+        table = run_jobs(jobs, Settings(launcher, workers, fail_fast, options or {}), console_for(progress))
+    reports = [(job, table.report(job)) for job in jobs]
+    places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
+    found = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)
+    missed = [
+        f"{report['status']}: {job.label}\n{report.get('error', '')}".rstrip()
+        for job, report in reports
+        if report["status"] not in ("finished", "twice")
+    ]
+    if missed and not any(report["status"] == "finished" for _, report in reports):
+        raise UserError("\n".join(["no run of the sweep finished", *missed]))
+    for sentence in missed:
+        warnings.warn(sentence, stacklevel=2)
+    return Runs([Run(RunFolder(Path(place))) for place in found])
+
+
+class Runs(Sequence[Run]):
+    """Runs in an order, and all of them as one table."""
+
+    def __init__(self, members: Sequence[Run]):
+        self._members = list(members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        return Runs(self._members[index]) if isinstance(index, slice) else self._members[index]
+
+    def frame(self) -> pd.DataFrame:
+        """A row a run. Columns: run, status, model, dataset, backend, encoder, scale, seed, overrides; every key of the
+        configuration in which two of the runs differ (`model.lr`); every metric. Absent is what a run does not have.
+
+        Raises UserError where pandas is not installed.
+        """
+        pandas = import_extra("pandas", "frame", "Runs.frame")
+        table: pd.DataFrame = pandas.DataFrame.from_records(self.rows())
+        return table
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `frame`, without pandas."""
+        summaries = [_summary(run) for run in self]
+        configs = [_settings(run) for run in self]
+        keys = dict.fromkeys(key for config in configs for key in config)
+        differing = [key for key in keys if len({json.dumps(config.get(key)) for config in configs}) > 1]
+        metrics = dict.fromkeys(name for summary in summaries for name in summary["metrics"])
+        return [
+            {
+                **{key: _cell(summary[key]) for key in PRESENT},
+                **{key: _cell(config.get(key)) for key in differing},
+                **{name: summary["metrics"].get(name) for name in metrics},
+            }
+            for summary, config in zip(summaries, configs, strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Runs: {len(self)}, {sum(run.folder.is_finished for run in self)} finished>"
+
+    def _repr_html_(self) -> str:
+        rows = self[:SHOWN].rows()
+        settings = [key for key in (rows[0] if rows else ()) if "." in key][:SETTINGS]  # no metric has a dot
+        columns = ["run", "status", "model", "dataset", "backend", "scale", "seed", *settings, "test_accuracy"]
+        return html_table(columns, rows, len(self))
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], total: int) -> str:
+    """A table for a notebook; everything in it is escaped."""
+
+    def line(tag: str, cells: Iterator[object]) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
+
+    def shown(value: object) -> object:
+        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else value
+
+    body = "".join(line("td", (shown(row.get(column)) for column in columns)) for row in rows)
+    more = f"<p>and {total - len(rows)} more</p>" if total > len(rows) else ""
+    return f"<table><thead>{line('th', iter(columns))}</thead><tbody>{body}</tbody></table>{more}"
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    """A run whose files are damaged is a row too, which says so."""
+    try:
+        return run.summary
+    except Damaged:
+        return {**dict.fromkeys(PRESENT), "run": run.name, "status": run.status, "metrics": {}}
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Keys of what was computed, dots between levels; without those that PRESENT has under another name."""
+    with contextlib.suppress(Damaged):
+        config = flat({key: value for key, value in run.config.items() if key not in RUNTIME_KEYS})
+        named = ("seed", *(f"{section}.name" for section in ("model", "dataset", "backend", "encoder", "scale")))
+        return {key: value for key, value in config.items() if key not in named}
+    return {}
+
+
+def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    wanted = {key: plain(key, value) for key, value in where.items()}
+    return all(values.get(key) in (value if isinstance(value, list) else [value]) for key, value in wanted.items())
+
+
+def _cell(value: Any) -> Any:
+    """Lists as tuples, which tables can group by."""
+    return tuple(_cell(item) for item in value) if isinstance(value, list) else value

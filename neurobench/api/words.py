@@ -1,0 +1,91 @@
+"""Overrides as Python writes them: words as on the command line, mappings and keywords with plain values."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from neurobench.config.errors import UserError
+from neurobench.config.overrides import override_of
+from neurobench.config.targets import PLUGIN_FILES
+
+Word = str | Mapping[str, Any]
+COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
+
+
+def override_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
+    """Of one run: a list is the value of a key that takes a list. Raises UserError for what is no override."""
+    return [word for part in (*words, keys) for word in _read(part, override_of)]
+
+
+def sweep_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
+    """Of a sweep: a list, tuple, range or array holds the values to take in turn."""
+    return [word for part in (*words, keys) for word in _read(part, _in_turn)]
+
+
+def _read(part: Word, written: Callable[[str, Any], str]) -> list[str]:
+    if isinstance(part, Mapping):
+        return [written(str(key), plain(str(key), value)) for key, value in part.items()]
+    if not isinstance(part, str):
+        raise UserError(f"{part!r} is not an override: write 'key=value', {{'key': value}}, or key=value as a keyword.")
+    return [part]
+
+
+def _in_turn(key: str, values: Any) -> str:
+    if not isinstance(values, list):
+        return override_of(key, values)
+    if not values:
+        raise UserError(f"{key}=[] names no value to take. Give at least one, or leave the key out.")
+    return f"{key}={','.join(override_of(key, each).partition('=')[2] for each in values)}"
+
+
+def plain(key: str, value: Any) -> Any:
+    """Numbers, texts, lists and dicts of what Python and numpy have for them. Raises UserError for anything else."""
+    if hasattr(value, "tolist"):  # an array or a number of numpy or torch
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple | range):
+        return [plain(key, each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(name): plain(key, each) for name, each in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UserError(f"{key}={value!r} is a {type(value).__name__}: a key takes numbers, texts and lists of them")
+
+
+def folder_of(config_dir: str | Path | None) -> str | None:
+    """A user's folder of YAML files, absolute. Raises UserError where it does not exist."""
+    if config_dir is None:
+        return None
+    if not Path(config_dir).is_dir():
+        raise UserError(f"config_dir={str(config_dir)!r}: there is no such folder")
+    return str(Path(config_dir).resolve())
+
+
+def console_for(progress: bool) -> Console:
+    """In a notebook the cell's output, else stderr, so that a script's own output stays its own."""
+    console = Console(markup=False, highlight=False, quiet=not progress)
+    return console if console.is_jupyter else Console(markup=False, highlight=False, quiet=not progress, stderr=True)
+
+
+@contextmanager
+def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
+    """Within it, runs record the command line that does the same."""
+    before = os.environ.get(COMMAND)
+    own = [f"--config-dir={config_dir}"] if config_dir else []
+    own += [f"--plugin={path}" for path in PLUGIN_FILES.values()]
+    os.environ[COMMAND] = shlex.join(["neurobench", verb, *own, *words])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[COMMAND]
+        else:
+            os.environ[COMMAND] = before

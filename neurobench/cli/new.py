@@ -1,0 +1,110 @@
+"""Verbs that write files to go on from. `new KIND NAME`: a model, data set, device or experiment of one's own that runs
+as it stands; `cp experiment NAME FILE`: a recipe that ships, to edit."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from neurobench.cli.arguments import verb_parser
+from neurobench.config.compose import choices
+from neurobench.config.errors import FINE, UserError, did_you_mean
+from neurobench.config.targets import config_places
+
+GROUPS = {"model": "model", "dataset": "dataset", "device": "backend", "experiment": "experiment"}
+SCHEMA = "editors complete and check the YAML after: neurobench schema > schema.json"
+
+
+def new_command(words: list[str]) -> int:
+    """Write a module, its YAML file and a test into this folder: commented, and running as they stand. No file is
+    overwritten."""
+    parser = verb_parser("new", new_command.__doc__, outputs=False)
+    parser.add_argument("kind", choices=list(GROUPS))
+    parser.add_argument("name", help="of the module and of the choice: neurobench new model mine, then model=mine")
+    args = parser.parse_args(words)
+    group = GROUPS[args.kind]
+    if fault := _name_fault(args.kind, args.name, args.config_dir):
+        raise UserError(f"{args.name!r}: {fault}")
+    skeleton = files("neurobench.cli").joinpath("skeletons", args.kind)
+    sources = {f"{group}/{args.name}.yaml": "mine.yaml", f"test_{args.name}.py": "test.py.txt"}
+    if args.kind != "experiment":
+        sources = {f"{args.name}.py": "module.py.txt", **sources}
+    _write({Path(path): _named(skeleton.joinpath(source).read_text(), args.name) for path, source in sources.items()})
+    own = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
+    print(f"\nneurobench run {own} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")
+    return FINE
+
+
+def cp_command(words: list[str]) -> int:
+    """Copy an experiment to a file of your own, in which its runs and its table bear the file's name. No file is
+    overwritten."""
+    parser = verb_parser("cp", cp_command.__doc__, outputs=False)
+    parser.add_argument("kind", choices=["experiment"])
+    parser.add_argument("name", help="of an experiment: neurobench list")
+    parser.add_argument("file", type=_recipe_file, help="experiment/MINE.yaml, or MINE alone")
+    args = parser.parse_args(words)
+    if args.file.stem in choices("experiment"):
+        raise UserError(f"{args.file}: there is an experiment {args.file.stem} already, which would be taken")
+    _write({args.file: _renamed(_recipe(args.name, args.config_dir), args.file.stem)})
+    print(f"\nneurobench run --config-dir {args.file.parent.parent} experiment={args.file.stem}\n{SCHEMA}")
+    return FINE
+
+
+def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
+    if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
+        return "take letters, digits and underscores, and begin with a letter"
+    if name in choices(GROUPS[kind], config_dir):
+        return f"there is {GROUPS[kind]}={name} already, which would be taken. Take another name."
+    if kind != "experiment" and not Path(f"{name}.py").exists() and importlib.util.find_spec(name):
+        return f"Python has a module {name} already, which would be taken. Take another name."
+    return None
+
+
+def _named(text: str, name: str) -> str:
+    """A skeleton under another name: `mine` is the module's, `Mine` its class's."""
+    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    text = re.sub(r"(?<![A-Za-z])mine(?![A-Za-z])", name, text)
+    return re.sub(r"(?<![A-Za-z])Mine(?![a-z])", title, text)
+
+
+def _write(texts: dict[Path, str]) -> None:
+    """All of them or none."""
+    present = [str(path) for path in texts if path.exists() or path.is_symlink()]
+    if present:
+        raise UserError(f"there is {', '.join(present)} already: nothing was written. Move it, or take another name.")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x") as file:
+            file.write(text)
+        print(f"written: {path}")
+
+
+def _recipe_file(text: str) -> Path:
+    """Experiments are found in a folder of that name, wherever it lies."""
+    path = Path(text).with_suffix(".yaml") if Path(text).suffix in ("", ".yaml") else Path(text)
+    path = Path("experiment") / path if path.parent == Path() else path
+    if path.suffix != ".yaml" or path.absolute().parent.name != "experiment":
+        raise argparse.ArgumentTypeError(f"{text}: an experiment is found as FOLDER/experiment/{path.stem}.yaml")
+    return path
+
+
+def _recipe(name: str, config_dir: str | None) -> str:
+    for place in config_places(config_dir):
+        file = place.joinpath("experiment", f"{name}.yaml")
+        if file.is_file():
+            return file.read_text()
+    known = choices("experiment", config_dir)
+    if name in known:
+        raise UserError(f"experiment={name} is one of several in a file of conf/matrix: copy one that has its own file")
+    raise UserError(f"there is no experiment {name}; there is {', '.join(known)}.{did_you_mean(name, known)}")
+
+
+def _renamed(text: str, name: str) -> str:
+    """The folder of its runs and its table: figures of a recipe that is edited belong in no table of the original."""
+    text = re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
+    text = re.sub(r"(?m)^(table:.*\n) +name: .*\n", r"\g<1>", text, count=1)
+    return re.sub(r"(?m)^(table:.*\n)", rf"\g<1>  name: {name}\n", text, count=1)

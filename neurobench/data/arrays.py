@@ -1,0 +1,44 @@
+"""Samples that lie in somebody's memory: of them a configuration knows the shape and the number of classes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, ClassVar, NoReturn
+
+from neurobench.config.bounds import Bound
+from neurobench.data.dataset import DataError, DatasetSpec, Layout
+
+Count = Annotated[int, Bound(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors(DatasetSpec):
+    """What an estimator is fitted to: arrays (N, D)."""
+
+    opens: ClassVar[str] = "neurobench.data.arrays.refuse"
+    layout: ClassVar[Layout] = "vector"
+
+    sizes: tuple[Count, ...]  # of one sample
+    classes: Annotated[int, Bound(2)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sizes
+
+    @property
+    def n_classes(self) -> int:
+        return self.classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(Vectors):
+    """The same of arrays (N, C, H, W)."""
+
+    layout: ClassVar[Layout] = "image"
+
+
+def refuse(spec: Vectors, seed: int) -> NoReturn:
+    """There is nothing to read. Raises DataError."""
+    size = prod(spec.sizes)
+    raise DataError(f"samples of {size} numbers in {spec.classes} classes were in memory, and in no file to read now")

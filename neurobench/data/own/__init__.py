@@ -1,0 +1,1 @@
+"""Data of one's own, from files as people have them."""

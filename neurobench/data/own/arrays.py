@@ -1,0 +1,137 @@
+"""Own data in a .npz file of numpy's."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurobench.data.dataset import DataError, Splits
+from neurobench.data.own.places import existing, version
+from neurobench.data.own.specs import NPZ, Header
+from neurobench.data.own.splits import Content, Samples, as_given, bounded, numbered, splits
+
+
+def header(spec: NPZ) -> Header:
+    """From the headers of the arrays, and all labels. Raises DataError."""
+    path, parts = _parts(spec)
+    shapes = {name: _shape(path, f"x{part}") for part, name in parts.items()}
+    sample = {shape[1:] for shape in shapes.values()}
+    if len(sample) > 1:
+        told = ", ".join(f"x{part} {shapes[name]}" for part, name in parts.items())
+        raise DataError(f"{path}: samples of training and test have different shapes: {told}")
+    classes, labels = _labels(spec)
+    for part, name in parts.items():
+        if len(labels[name]) != shapes[name][0]:
+            raise DataError(f"{path}: x{part} holds {shapes[name][0]} samples, its labels are {len(labels[name])}")
+    shape = sample.pop()
+    n = sum(each[0] for each in shapes.values())
+    if len(shape) == 1:
+        return Header("vector", shape, classes, n)
+    if len(shape) == 2:
+        shape = (1, *shape)
+    elif _channels_last(shape):
+        shape = (shape[2], *shape[:2])
+    return Header("image", shape, classes, n)
+
+
+def load(spec: NPZ, seed: int) -> Splits:
+    """Raises DataError."""
+    path, parts = _parts(spec)
+    _, labels = _labels(spec)
+    samples = {name: Samples(_values(path, f"x{part}"), labels[name]) for part, name in parts.items()}
+    scale = bounded if spec.scaling == "auto" else as_given
+    content = Content(samples["train"], samples.get("test"), spec.header.classes, (path,), scale)
+    return splits(spec, content, seed)
+
+
+def _parts(spec: NPZ) -> tuple[Path, dict[str, str]]:
+    """The file, and "_train" -> "train", "_test" -> "test" or "" -> "train": what its arrays' names end in."""
+    path = existing(spec.root, spec.wanted)
+    names = _names(path)
+    wanted = [["x_train", f"{spec.label}_train", "x_test", f"{spec.label}_test"], ["x", spec.label]]
+    for arrays, parts in zip(wanted, ({"_train": "train", "_test": "test"}, {"": "train"}), strict=True):
+        if set(arrays) <= names:
+            return path, parts
+    listed = ", ".join(sorted(names)[:12]) or "nothing"
+    asked = " or ".join(", ".join(arrays) for arrays in wanted)
+    raise DataError(f"{path}: holds {listed}; {asked} were looked for (dataset.label=NAME says what y is called)")
+
+
+def _names(path: Path) -> set[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: is no .npz file that can be read ({error})") from error
+
+
+def _shape(path: Path, name: str) -> tuple[int, ...]:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            first = np.lib.format.read_magic(stream) == (1, 0)
+            read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: array {name} cannot be read ({error})") from error
+    if dtype.kind not in "buif":
+        raise DataError(f"{path}: array {name} is of type {dtype}; samples are numbers")
+    if len(shape) not in (2, 3, 4) or 0 in shape:
+        wanted = "(N, D), (N, H, W), (N, C, H, W) or (N, H, W, C)"
+        raise DataError(f"{path}: array {name} has shape {shape}; {wanted} is wanted, none of them 0")
+    return shape
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[2] in (1, 3) and shape[0] not in (1, 3)
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        raise DataError(f"{path}: array {name} cannot be read ({error})") from error
+
+
+def _values(path: Path, name: str) -> np.ndarray:
+    x = _read(path, name)
+    if x.dtype != np.uint8:
+        x = x.astype(np.float64)
+        bad = np.argwhere(~np.isfinite(x))
+        if len(bad):
+            place = ", ".join(map(str, bad[0]))
+            raise DataError(f"{path}: {name}[{place}] is {x[tuple(bad[0])]}; fill or leave out what is missing")
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim == 4 and _channels_last(x.shape[1:]):
+        warnings.warn(f"{path}: {name} has its channels last; they are moved to the front", stacklevel=2)
+        return np.moveaxis(x, 3, 1)
+    return x
+
+
+def _labels(spec: NPZ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    path, parts = _parts(spec)
+    return _numbered(str(path), version(path), tuple(f"{spec.label}{part}" for part in parts), tuple(parts.values()))
+
+
+@lru_cache(maxsize=4)
+def _numbered(path: str, _version: Any, names: tuple[str, ...], parts: tuple[str, ...]) -> Any:
+    read = []
+    for name in names:
+        y = _read(Path(path), name)
+        if y.ndim != 1:
+            raise DataError(f"{path}: {name} has shape {y.shape}; one label a sample is wanted")
+        if y.dtype.kind == "f":
+            if not np.isfinite(y).all() or (y != np.round(y)).any():
+                raise DataError(f"{path}: {name} holds numbers that are not whole; is it what is to be told apart?")
+            y = y.astype(np.int64)
+        elif y.dtype.kind not in "biuU":
+            raise DataError(f"{path}: {name} is of type {y.dtype}; labels are whole numbers or texts")
+        read.append(y.astype(np.int64) if y.dtype.kind == "b" else y)
+    classes, y = numbered(label for part in read for label in part.tolist())
+    return classes, dict(zip(parts, np.split(y, np.cumsum([len(part) for part in read])[:-1]), strict=True))

@@ -1,0 +1,134 @@
+"""Files of event recordings: one reader for each suffix, each a library's where there is one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurobench.config.errors import not_installed
+from neurobench.data.dataset import DataError
+from neurobench.data.nmnist import decode
+
+
+class Raw(NamedTuple):
+    """As a file has it."""
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    p: np.ndarray
+
+
+NAMES = {"t": ("t", "ts", "time", "timestamp", "timestamps"), "x": ("x",), "y": ("y",)} | {
+    "p": ("p", "pol", "polarity", "polarities", "on")
+}
+
+
+def _fields(file: Path, found: Mapping[str, Any]) -> Raw:
+    """By the names that are in use."""
+    fields = {}
+    for field, names in NAMES.items():
+        name = next((name for name in names if name in found), None)
+        if name is None:
+            raise DataError(f"{file}: has no field {field}; it has {', '.join(found) or 'none'}")
+        fields[field] = np.asarray(found[name])
+    return Raw(**fields)
+
+
+def _bin(file: Path) -> Raw:
+    events = decode(file.read_bytes(), str(file))
+    return Raw(events.t, events.x, events.y, events.p)
+
+
+def _numpy(file: Path) -> Raw:
+    try:
+        stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            if stored.dtype.names is None:
+                raise DataError(f"{file}: is a plain array of shape {stored.shape}; fields t, x, y, p are wanted")
+            return _structured(file, stored)
+        with stored:
+            if len(stored.files) == 1 and stored[stored.files[0]].dtype.names:
+                return _structured(file, stored[stored.files[0]])
+            return _fields(file, {name: stored[name] for name in stored.files})
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: is no file of numpy's that can be read ({error})") from error
+
+
+def _structured(file: Path, events: np.ndarray) -> Raw:
+    return _fields(file, {name: events[name] for name in events.dtype.names or ()})
+
+
+def _hdf5(file: Path) -> Raw:
+    h5py = _library("h5py", file)
+    try:
+        with h5py.File(file) as stored:
+            group = stored.get("events", stored)
+            if isinstance(group, h5py.Dataset):
+                return _structured(file, group[()])
+            return _fields(file, {name: group[name][()] for name in group if isinstance(group[name], h5py.Dataset)})
+    except OSError as error:
+        raise DataError(f"{file}: is no HDF5 file that can be read ({error})") from error
+
+
+def _aedat4(file: Path) -> Raw:
+    _library("aedat", file)
+    return _by(file, lambda: importlib.import_module("tonic.io").read_aedat4(str(file)))
+
+
+def _aedat(file: Path) -> Raw:
+    """AEDAT 2 of a DVS128, AEDAT 3.1 as IBM's gesture set has it."""
+
+    def read() -> np.ndarray:
+        io = importlib.import_module("tonic.io")
+        _, version, _start = io.read_aedat_header_from_file(str(file))
+        _, events = (io.read_dvs_ibm if version >= 3 else io.read_dvs_128)(str(file))
+        return events
+
+    return _by(file, read)
+
+
+def _prophesee(file: Path) -> Raw:
+    """EVT 2 and 3 (.raw), DAT (.dat)."""
+    library = _library("expelliarmus", file)
+
+    def read() -> np.ndarray:
+        if file.suffix.lower() == ".dat":
+            return library.Wizard(encoding="dat").read(str(file))
+        head = file.read_bytes()[:4096]
+        return library.Wizard(encoding="evt3" if b"EVT3" in head or b"evt 3.0" in head else "evt2").read(str(file))
+
+    return _by(file, read)
+
+
+def _by(file: Path, read: Callable[[], np.ndarray]) -> Raw:
+    try:
+        return _structured(file, read())
+    except DataError:
+        raise
+    except Exception as error:  # a library's reader fails in ways of its own on a file that is damaged
+        raise DataError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _library(name: str, file: Path) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise DataError(f"{file}: {not_installed(file.suffix, name, 'events')}") from error
+
+
+READERS: dict[str, Callable[[Path], Raw]] = {
+    ".bin": _bin,
+    ".npy": _numpy,
+    ".npz": _numpy,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".aedat4": _aedat4,
+    ".aedat": _aedat,
+    ".raw": _prophesee,
+    ".dat": _prophesee,
+}

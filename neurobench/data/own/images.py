@@ -1,0 +1,63 @@
+"""Own data in a folder of images for each class, read by Pillow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from neurobench.data.dataset import DataError, Splits
+from neurobench.data.own.places import by_class
+from neurobench.data.own.specs import Header, ImageFolder
+from neurobench.data.own.splits import Content, Samples, bounded, splits
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, whose conversion to grey cuts instead of scaling
+
+
+def header(spec: ImageFolder) -> Header:
+    """The first image decides the size where the configuration does not. Raises DataError."""
+    folders = by_class(spec.root, spec.wanted, SUFFIXES)
+    rows, columns = spec.size or _opened(folders.files[0]).size[::-1]
+    return Header("image", (3 if spec.colour else 1, rows, columns), folders.classes, len(folders.files))
+
+
+def load(spec: ImageFolder, seed: int) -> Splits:
+    """Raises DataError with the name of the image that cannot be read."""
+    folders = by_class(spec.root, spec.wanted, SUFFIXES)
+    train = Samples(_read(spec, folders.train.files), np.array(folders.train.labels, np.int64))
+    test = None
+    if folders.test is not None:
+        test = Samples(_read(spec, folders.test.files), np.array(folders.test.labels, np.int64))
+    return splits(spec, Content(train, test, folders.classes, folders.files, bounded), seed)
+
+
+def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:
+    """(N, C, rows, columns) uint8."""
+    channels, rows, columns = spec.shape
+    images = np.empty((len(files), channels, rows, columns), np.uint8)
+    resized = 0
+    for k, file in enumerate(files):
+        picture = _opened(file).convert("RGB" if spec.colour else "L")
+        if picture.size != (columns, rows):
+            resized += 1
+            picture = picture.resize((columns, rows), Image.Resampling.BILINEAR)
+        images[k] = np.asarray(picture).reshape(rows, columns, channels).transpose(2, 0, 1)
+    if resized:
+        warnings.warn(f"{spec.root}: {resized} of {len(files)} images are resized to {rows} x {columns}", stacklevel=3)
+    return images
+
+
+def _opened(file: Path) -> Image.Image:
+    """Read to its end: a cut file is refused here."""
+    try:
+        with Image.open(file) as picture:
+            picture.load()
+            if picture.mode.startswith(DEEP):
+                raise DataError(f"{file}: has more than 8 bits a pixel (mode {picture.mode}); save it with 8")
+            return picture.copy()
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file}: is no image that can be read ({error}). Replace or remove it.") from error

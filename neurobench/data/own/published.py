@@ -1,0 +1,120 @@
+"""Published sets by the name that torchvision or tonic gives them, read by that library from its own files. Nothing is
+downloaded unless `dataset.download=true` asks for it."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurobench.data.dataset import DataError, Splits
+from neurobench.data.own.formats import Raw
+from neurobench.data.own.places import existing
+from neurobench.data.own.recordings import View, joined, require_sensor, seen
+from neurobench.data.own.specs import Header, Tonic, Torchvision
+from neurobench.data.own.splits import Content, Samples, bounded, splits
+
+_DIGITS = tuple(string.digits)
+_MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")  # of EMNIST: letters whose two cases look alike are one
+EMNIST = {
+    "balanced": _MERGED,
+    "bymerge": _MERGED,
+    "byclass": (*_DIGITS, *string.ascii_uppercase, *string.ascii_lowercase),
+    "digits": _DIGITS,
+    "mnist": _DIGITS,
+    "letters": tuple(string.ascii_lowercase),
+}
+RECORDED = {"NMNIST": 10, "DVSGesture": 11, "SHD": 20, "SSC": 35, "POKERDVS": 4}  # classes
+SENSORS = {"NMNIST": (34, 34), "DVSGesture": (128, 128), "SHD": (1, 700), "SSC": (1, 700), "POKERDVS": (35, 35)}
+
+
+def images_header(spec: Torchvision) -> Header:
+    """Raises DataError where the root is not there."""
+    _require_root(spec)
+    classes = EMNIST[spec.split] if spec.set == "EMNIST" else tuple(map(str, range(10)))
+    return Header("image", (1, 28, 28), classes)
+
+
+def load_images(spec: Torchvision, seed: int) -> Splits:
+    """Raises DataError."""
+    from torchvision import datasets
+
+    base: Any = getattr(datasets, spec.set)
+    # Never a pickle of an old version, which torchvision would prefer to the files.
+    reader = type(spec.set, (base,), {"_check_legacy_exist": lambda self: False})
+    extra = {"split": spec.split} if spec.set == "EMNIST" else {}
+    samples = {}
+    for train in (True, False):
+        try:
+            stored = reader(str(spec.root), train=train, download=spec.download, **extra)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise _unreadable(spec, error) from error
+        y = stored.targets.long().numpy()
+        y = y[:, 0] if y.ndim == 2 else y  # QMNIST's first column is the digit
+        first = 1 if spec.set == "EMNIST" and spec.split == "letters" else 0
+        samples[train] = Samples(stored.data.numpy()[:, None], y - first)
+    files = _files(Path(str(spec.root)) / spec.set)
+    return splits(spec, Content(samples[True], samples[False], spec.header.classes, files, bounded), seed)
+
+
+def recordings_header(spec: Tonic) -> Header:
+    """Raises DataError where the root is not there, or the sensor is too large."""
+    _require_root(spec)
+    if spec.set not in RECORDED:
+        raise DataError(f"tonic's {spec.set} is not known here; dataset.set is one of {', '.join(RECORDED)}")
+    view = _view(spec)
+    require_sensor(view, str(spec.root))
+    return Header("events", view.shape, tuple(map(str, range(RECORDED[spec.set]))))
+
+
+def load_recordings(spec: Tonic, seed: int) -> Splits:
+    """Raises DataError."""
+    from tonic import datasets
+
+    base: Any = getattr(datasets, spec.set)
+    # tonic would download where it misses its archive, whatever has been unpacked.
+    reader = type(spec.set, (base,), {} if spec.download else {"_check_exists": lambda self: True})
+    view = _view(spec)
+    samples = {}
+    for part in ("train", "test"):
+        try:
+            stored = reader(str(spec.root), **({"split": part} if spec.set == "SSC" else {"train": part == "train"}))
+            read = [stored[k] for k in range(len(stored))]
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            raise _unreadable(spec, error) from error
+        if not read:
+            raise DataError(f"{spec.root}: {spec.set} has no recordings there.{_way_out(spec)}")
+        events = [seen(_raw(recorded), f"{spec.set} {part} {k}", view) for k, (recorded, _) in enumerate(read)]
+        samples[part] = Samples(joined(events, view.shape), np.array([int(label) for _, label in read], np.int64))
+    files = _files(Path(str(spec.root)) / spec.set)
+    return splits(spec, Content(samples["train"], samples["test"], spec.header.classes, files), seed)
+
+
+def _raw(events: np.ndarray) -> Raw:
+    x = events["x"].astype(np.int64)
+    y = events["y"].astype(np.int64) if "y" in (events.dtype.names or ()) else np.zeros_like(x)
+    return Raw(events["t"], x, y, (events["p"] > 0).astype(np.uint8))
+
+
+def _view(spec: Tonic) -> View:
+    return View(SENSORS[spec.set], spec.pool, spec.polarity == "merged", 1 / spec.faster, True, spec.window)
+
+
+def _require_root(spec: Torchvision | Tonic) -> None:
+    if not spec.download:
+        existing(spec.root, spec.wanted, folder=True)
+
+
+def _way_out(spec: Torchvision | Tonic) -> str:
+    return "" if spec.download else " Nothing is downloaded unless dataset.download=true asks for it."
+
+
+def _unreadable(spec: Torchvision | Tonic, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(f"{spec.root}: {spec.set} cannot be read ({reason}).{_way_out(spec)}")
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(file for file in folder.rglob("*") if file.is_file()))

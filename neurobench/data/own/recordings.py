@@ -1,0 +1,154 @@
+"""Own data in a folder of event recordings for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from neurobench.data.dataset import DataError, Splits
+from neurobench.data.events import Events
+from neurobench.data.own.formats import READERS, Raw
+from neurobench.data.own.places import Folders, by_class, version
+from neurobench.data.own.specs import EventsFolder, Header
+from neurobench.data.own.splits import Content, Samples, splits
+
+MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
+WIDEST = 256  # rows and columns: an event's are stored in a byte each
+
+
+class View(NamedTuple):
+    """How recordings of some sensor are seen."""
+
+    sensor: tuple[int, int]  # rows, columns, before pooling
+    pool: int
+    merged: bool  # polarities
+    scale: float  # stored time -> microseconds of the model's time
+    from_first: bool
+    window: float  # ms
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        rows, columns = (-(-side // self.pool) for side in self.sensor)
+        return 1 if self.merged else 2, rows, columns
+
+
+def header(spec: EventsFolder) -> Header:
+    """Where the sensor is not given, it is as large as the events of all recordings say: all are read for that.
+    Raises DataError."""
+    folders = by_class(spec.root, spec.wanted, tuple(READERS))
+    return Header("events", _view(spec, folders).shape, folders.classes, len(folders.files))
+
+
+def load(spec: EventsFolder, seed: int) -> Splits:
+    """Raises DataError with the name of the recording that cannot be used."""
+    folders = by_class(spec.root, spec.wanted, tuple(READERS))
+    view = _view(spec, folders)
+
+    def samples(files: Sequence[Path], labels: Sequence[int]) -> Samples:
+        recordings = [seen(_read(str(file), version(file)), str(file), view) for file in files]
+        return Samples(joined(recordings, view.shape), np.array(labels, np.int64))
+
+    test = samples(*folders.test) if folders.test else None
+    return splits(spec, Content(samples(*folders.train), test, folders.classes, folders.files), seed)
+
+
+def _view(spec: EventsFolder, folders: Folders) -> View:
+    if spec.sensor is not None:
+        rows, columns = spec.sensor
+    else:
+        rows, columns = np.max([_extent(str(file), version(file)) for file in folders.files], axis=0).tolist()
+    view = View(
+        sensor=(rows, columns),
+        pool=spec.pool,
+        merged=spec.polarity == "merged",
+        scale=MICROSECONDS[spec.unit] / spec.faster,
+        from_first=spec.origin == "first",
+        window=spec.window,
+    )
+    require_sensor(view, str(spec.root))
+    return view
+
+
+def require_sensor(view: View, root: str) -> None:
+    """Raises DataError for a sensor whose rows or columns a byte cannot number."""
+    if max(view.shape[1:]) > WIDEST:
+        least = -(-max(view.sensor) // WIDEST)
+        raise DataError(
+            f"{root}: a sensor of {view.sensor[0]} x {view.sensor[1]} pixels has more than {WIDEST} rows or columns. "
+            f"Join pixels: dataset.pool={least}"
+        )
+
+
+@lru_cache(maxsize=100_000)
+def _extent(file: str, of: Any) -> tuple[int, int]:
+    raw = _read(file, of)
+    return int(raw.y.max(initial=0)) + 1, int(raw.x.max(initial=0)) + 1
+
+
+def _read(file: str, _version: Any) -> Raw:
+    """Times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
+    raw = READERS[Path(file).suffix.lower()](Path(file))
+    lengths = {len(field) for field in raw}
+    if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
+        told = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))
+        raise DataError(f"{file}: t, x, y and p are not of one length: {told}")
+    if not len(raw.t):
+        raise DataError(f"{file}: has no event. Replace or remove it.")
+    for name, field in zip(Raw._fields, raw, strict=True):
+        if field.dtype.kind not in "buif":
+            raise DataError(f"{file}: {name} is of type {field.dtype}, not numbers")
+        if field.dtype.kind == "f" and not (
+            np.isfinite(field).all() and (name == "t" or (field == field.round()).all())
+        ):
+            raise DataError(f"{file}: {name} holds what is no {'finite' if name == 't' else 'whole'} number")
+    polarities = {*np.unique(raw.p).tolist()}
+    if not polarities <= {0, 1} and not polarities <= {-1, 1}:
+        told = ", ".join(str(value) for value in sorted(polarities)[:5])
+        raise DataError(f"{file}: polarities are {told}; they must be 0 and 1, or -1 and 1")
+    for name in ("x", "y"):
+        if (getattr(raw, name) < 0).any():
+            raise DataError(f"{file}: {name} holds negative numbers; pixels are numbered from 0")
+    backwards = np.flatnonzero(raw.t[1:] < raw.t[:-1])
+    if len(backwards):
+        k = int(backwards[0]) + 1
+        raise DataError(f"{file}: event {k} is at {raw.t[k]}, after one at {raw.t[k - 1]}; sort events by time")
+    return Raw(raw.t, raw.x.astype(np.int64), raw.y.astype(np.int64), (raw.p > 0).astype(np.uint8))
+
+
+def seen(raw: Raw, name: str, view: View) -> Raw:
+    """A recording's events within the window, in microseconds. Raises DataError."""
+    for axis, side, field in (("y", view.sensor[0], raw.y), ("x", view.sensor[1], raw.x)):
+        if field.max() >= side:
+            k = int(np.argmax(field >= side))
+            raise DataError(
+                f"{name}: event {k} has {axis}={field[k]}, outside a sensor of {view.sensor[0]} x {view.sensor[1]} "
+                "pixels (dataset.sensor=[rows,columns])"
+            )
+    begin = raw.t[0] if view.from_first else 0
+    t = np.round((raw.t.astype(np.float64) - begin) * view.scale)
+    if t[0] < 0:
+        raise DataError(f"{name}: its first event is at a negative time, {raw.t[0]}; set dataset.origin=first")
+    within = t < view.window * 1000
+    if not within.any():
+        raise DataError(
+            f"{name}: its first event is at {t[0] / 1000:g} ms, past the {view.window:g} ms that are looked at; set "
+            "dataset.origin=first, dataset.unit or dataset.faster"
+        )
+    p = np.zeros_like(raw.p) if view.merged else raw.p
+    fields = (t.astype(np.int32), (raw.x // view.pool).astype(np.uint8), (raw.y // view.pool).astype(np.uint8), p)
+    return Raw(*(field[within] for field in fields))
+
+
+def joined(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
+    """Recordings laid end to end."""
+    each = list(recordings)
+    start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)
+    assert all(a <= b for a, b in pairwise(start.tolist()))
+    t, x, y, p = (torch.from_numpy(np.concatenate([one[k] for one in each])) for k in range(4))
+    return Events(t, x, y, p, torch.from_numpy(start), shape)

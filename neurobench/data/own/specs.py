@@ -1,0 +1,184 @@
+"""Data of one's own, as configurations name them: files and folders, and how they become three splits.
+
+Layout, shape and classes come from the files: their headers and labels are read when the configuration is checked,
+before anything is computed. Nothing heavy is imported before that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.targets import load
+from neurobench.data.dataset import DataError, DatasetSpec, Layout
+
+Share = Annotated[float, Bound(0, 1, below=True)]
+Seed = Annotated[int, Bound(0, 2**31 - 1)]
+
+
+class Header(NamedTuple):
+    """What is known of a data set before its samples are read."""
+
+    layout: Layout
+    shape: tuple[int, ...]  # of one sample
+    classes: tuple[str, ...]  # names, in the order of their numbers
+    n: int = 0  # samples, of all splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnData(DatasetSpec):
+    """What data of one's own share. `heads` names what is called with a spec and returns its Header."""
+
+    heads: ClassVar[str]
+    wanted: ClassVar[str]  # what `root` has to be, in words
+
+    root: str | None  # file or folder
+    validation: Share  # of the training samples, of each class alike, drawn with the run's seed
+
+    @cached_property
+    def header(self) -> Header:
+        """Raises DataError."""
+        if self.root is None:
+            raise DataError(f"there are no files of your own yet: name {self.wanted} with dataset.root=PATH")
+        header: Header = load(self.heads)(self)
+        if len(header.classes) < 2:
+            found = header.classes[0] if header.classes else "none"
+            raise DataError(f"{self.root}: there are not two classes to tell apart, only {found}")
+        return header
+
+    @property
+    def layout(self) -> Layout:
+        return self.header.layout
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.header.shape
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.header.classes)
+
+    def memory(self) -> dict[str, int]:
+        values = 1
+        for side in self.shape:
+            values *= side
+        return {"root": 4 * values * self.header.n} if self.layout != "events" else {}
+
+    def conflicts(self) -> list[Fault]:
+        try:
+            _ = self.header
+        except DataError as error:
+            return [("root", f": {error}")]
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dealt(OwnData):
+    """Own data that may lie in one piece: a test set is then drawn from it, of each class alike. `split_seed` decides
+    which samples are in it, not the run's seed, so that all runs are tested on the same ones."""
+
+    test: Annotated[float, Bound(0, 1, above=True, below=True)]
+    split_seed: Seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class NPZ(Dealt):
+    """Arrays x_train, y_train, x_test, y_test; or x and y. x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C)
+    images; y: (N,) whole numbers or texts. `label` names what y is called here."""
+
+    opens: ClassVar[str] = "neurobench.data.own.arrays.load"
+    heads: ClassVar[str] = "neurobench.data.own.arrays.header"
+    wanted: ClassVar[str] = "a .npz file"
+
+    label: str
+    scaling: Literal["auto", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CSV(Dealt):
+    """A row a sample, its features numbers, one column its label; a file, or a folder with train.csv and test.csv.
+
+    `label`: name of its column, or its number from 0 (-1: the last).
+    """
+
+    opens: ClassVar[str] = "neurobench.data.own.tables.load"
+    heads: ClassVar[str] = "neurobench.data.own.tables.header"
+    wanted: ClassVar[str] = "a .csv file, or a folder with train.csv and test.csv"
+
+    label: str
+    separator: str | None
+    scaling: Literal["auto", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder(Dealt):
+    """ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png and ROOT/test/CLASS/*.png; whatever Pillow reads."""
+
+    opens: ClassVar[str] = "neurobench.data.own.images.load"
+    heads: ClassVar[str] = "neurobench.data.own.images.header"
+    wanted: ClassVar[str] = "a folder with a folder of images for each class"
+
+    size: tuple[Annotated[int, Bound(1, 4096)], ...] | None
+    colour: bool
+
+    def conflicts(self) -> list[Fault]:
+        if self.size is not None and len(self.size) != 2:
+            return [("size", f"={list(self.size)} is not two numbers: [rows, columns]")]
+        return super().conflicts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsFolder(Dealt):
+    """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE and ROOT/test/CLASS/FILE: a recording a file.
+
+    N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top or in a
+    group `events`; .aedat4, .aedat, .raw and .dat by the readers of the extra `events`.
+    """
+
+    opens: ClassVar[str] = "neurobench.data.own.recordings.load"
+    heads: ClassVar[str] = "neurobench.data.own.recordings.header"
+    wanted: ClassVar[str] = "a folder with a folder of recordings for each class"
+
+    sensor: tuple[Annotated[int, Bound(1, 65_535)], ...] | None
+    pool: Annotated[int, Bound(1, 256)]
+    polarity: Literal["kept", "merged"]
+    unit: Literal["us", "ms", "s"]
+    origin: Literal["first", "clock"]
+    faster: Annotated[float, Bound(0, above=True)]
+    window: Annotated[float, Bound(0, 2_000_000, above=True)]
+
+    def conflicts(self) -> list[Fault]:
+        if self.sensor is not None and len(self.sensor) != 2:
+            return [("sensor", f"={list(self.sensor)} is not two numbers: [rows, columns]")]
+        return super().conflicts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Torchvision(OwnData):
+    """A set of torchvision's in its own files; `split` is EMNIST's."""
+
+    opens: ClassVar[str] = "neurobench.data.own.published.load_images"
+    heads: ClassVar[str] = "neurobench.data.own.published.images_header"
+    wanted: ClassVar[str] = "torchvision's root"
+
+    set: Literal["MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST"]
+    split: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
+    download: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tonic(OwnData):
+    """A set of tonic's by the name of its class, with a training and a test part. Times are scaled by 1 / `faster`."""
+
+    opens: ClassVar[str] = "neurobench.data.own.published.load_recordings"
+    heads: ClassVar[str] = "neurobench.data.own.published.recordings_header"
+    wanted: ClassVar[str] = "tonic's save_to"
+
+    set: str
+    pool: Annotated[int, Bound(1, 256)]
+    polarity: Literal["kept", "merged"]
+    faster: Annotated[float, Bound(0, above=True)]
+    window: Annotated[float, Bound(0, 2_000_000, above=True)]
+    download: bool

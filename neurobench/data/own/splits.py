@@ -1,0 +1,159 @@
+"""From samples and labels to three splits: dealt by seed and class, without copies, numbers brought into [0, 1]."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.data.dataset import DataError, Split, Splits
+from neurobench.data.events import Events
+from neurobench.data.own.specs import OwnData
+
+
+class Samples(NamedTuple):
+    """As they were read."""
+
+    x: Any  # (N, ...) array of numbers, or N recordings
+    y: np.ndarray  # (N,) int64 class
+
+
+class Content(NamedTuple):
+    """Of a user's files."""
+
+    train: Samples
+    test: Samples | None  # None: to be dealt from the others
+    classes: tuple[str, ...]
+    files: tuple[Path, ...]
+    scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, those trained on) -> float32 in [0, 1]
+
+
+def splits(spec: OwnData, content: Content, seed: int) -> Splits:
+    """Raises DataError where a class has too few samples to be in every split."""
+    train = _distinct(content.train, spec.root)
+    whole = np.arange(len(train.y))
+    test = content.test
+    if test is None:
+        rest, tested = dealt(train.y, spec.test, spec.split_seed, content.classes, "test")  # type: ignore[attr-defined]
+        words = f"{len(tested)} samples drawn from {spec.root} with split_seed={spec.split_seed}"  # type: ignore[attr-defined]
+        test, test_ids = _at(train, tested), tested
+    else:
+        rest, test_ids = whole, np.arange(len(test.y))
+        words = f"the test set of {spec.root}, {len(test.y)} samples"
+    trained, held = dealt(train.y[rest], spec.validation, seed, content.classes, "validation")
+    trained, held = rest[trained], rest[held]
+    parts = [_at(train, trained), _at(train, held), test]
+    if content.scale is not None:
+        learned = parts[0].x
+        parts = [Samples(content.scale(part.x, learned), part.y) for part in parts]
+    made = [
+        Split(part.x, torch.from_numpy(part.y), torch.from_numpy(ids.astype(np.int64)))
+        for part, ids in zip(parts, (trained, held, test_ids), strict=True)
+    ]
+    absent = [name for k, name in enumerate(content.classes) if not (test.y == k).any()]
+    if absent:
+        warnings.warn(f"{spec.root}: no test sample is of class {', '.join(absent[:10])}", stacklevel=2)
+    digests = [_sha256(file) for file in content.files]
+    return Splits(
+        train=made[0],
+        validation=made[1],
+        test=made[2],
+        source=str(spec.root),
+        sha256=digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        evaluated_on=words,
+        classes=content.classes,
+        bytes_read=sum(file.stat().st_size for file in content.files),
+    )
+
+
+def numbered(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the classes, numbers in their order before texts in theirs; and the class of each label, int64."""
+    words = [str(label) for label in labels]
+    names = sorted(set(words), key=lambda name: (0, float(name), name) if _is_number(name) else (1, 0.0, name))
+    place = {name: k for k, name in enumerate(names)}
+    return tuple(names), np.array([place[word] for word in words], np.int64)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def dealt(y: np.ndarray, share: float, seed: int, classes: Sequence[str], into: str) -> tuple[np.ndarray, np.ndarray]:
+    """Positions that stay and those dealt, each ascending: of every class its share, at least one where share > 0."""
+    if share == 0:
+        return np.arange(len(y)), np.arange(0)
+    random, taken = np.random.default_rng(seed), []
+    for k, name in enumerate(classes):
+        own = random.permutation(np.flatnonzero(y == k))
+        if not len(own):  # of a class that only a test set of its own has, the splits as a whole are refused
+            continue
+        if len(own) < 2:
+            raise DataError(
+                f"class {name} has {len(own)} sample to share between training and {into}; add samples of it, remove "
+                f"it, or set dataset.{into}={'0' if into == 'validation' else 'SHARE with a test set of its own'}"
+            )
+        taken.append(own[: min(max(1, round(share * len(own))), len(own) - 1)])
+    chosen = np.sort(np.concatenate(taken))
+    return np.setdiff1d(np.arange(len(y)), chosen), chosen
+
+
+def bounded(values: np.ndarray, learned: np.ndarray) -> Tensor:
+    """Numbers as float32 in [0, 1]: those in it as they are, 8-bit grey levels divided by 255, others by the extremes
+    of the training samples, of each feature of a vector, of all pixels of an image; what lies beyond them is cut."""
+    if values.dtype == np.uint8:
+        return torch.from_numpy(values.astype(np.float32) / np.float32(255))
+    axis = 0 if values.ndim == 2 else None
+    low, high = learned.min(axis), learned.max(axis)
+    if np.min(low) >= 0 and np.max(high) <= 1:
+        low, high = np.zeros_like(low), np.ones_like(high)
+    span = np.where(high > low, high - low, 1)
+    return torch.from_numpy(np.clip((values - low) / span, 0, 1).astype(np.float32))
+
+
+def as_given(values: np.ndarray, learned: np.ndarray) -> Tensor:
+    low, high = (float(extreme) for extreme in (values.min(initial=0), values.max(initial=0)))
+    if low < 0 or high > 1:
+        raise DataError(f"values span [{low:g}, {high:g}], not [0, 1]: scale them, or set dataset.scaling=auto")
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _distinct(samples: Samples, root: str | None) -> Samples:
+    """Without repetitions, of which one could be trained on and another tested."""
+    first: dict[bytes, int] = {}
+    other = 0
+    for k in range(len(samples.y)):
+        found = first.setdefault(_bytes(samples.x, k), k)
+        other += samples.y[found] != samples.y[k]
+    again = len(samples.y) - len(first)
+    if not again:
+        return samples
+    labels = f", {other} of them under another label" if other else ""
+    warnings.warn(f"{root}: {again} samples repeat others{labels}; the first of each is taken", stacklevel=3)
+    return _at(samples, np.array(sorted(first.values())))
+
+
+def _bytes(x: Any, k: int) -> bytes:
+    if isinstance(x, Events):
+        one = x[k : k + 1]
+        return b"".join(getattr(one, field).numpy().tobytes() for field in ("t", "x", "y", "p"))
+    return x[k].tobytes()
+
+
+def _at(samples: Samples, index: np.ndarray) -> Samples:
+    place = torch.from_numpy(index) if isinstance(samples.x, Events) else index
+    return Samples(samples.x[place], samples.y[index])
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

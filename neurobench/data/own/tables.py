@@ -1,0 +1,146 @@
+"""Own data in a table: a row a sample."""
+
+from __future__ import annotations
+
+import csv
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurobench.config.errors import did_you_mean
+from neurobench.data.dataset import DataError, Splits
+from neurobench.data.own.places import existing, version
+from neurobench.data.own.specs import CSV, Header
+from neurobench.data.own.splits import Content, Samples, as_given, bounded, numbered, splits
+
+SEPARATORS = (",", ";", "\t")
+MISSING = ("", "?", "na", "nan", "n/a", "null", "none")
+MOST_CLASSES = 1000
+
+
+class Table(NamedTuple):
+    x: np.ndarray  # (N, D) float64
+    labels: list[str]
+
+
+def header(spec: CSV) -> Header:
+    """Raises DataError with line and column of whatever is no number."""
+    tables = _tables(spec)
+    widths = {table.x.shape[1] for table in tables.values()}
+    if len(widths) > 1:
+        told = ", ".join(f"{name}.csv {table.x.shape[1]}" for name, table in tables.items())
+        raise DataError(f"{spec.root}: rows have different numbers of features: {told}")
+    classes, _ = numbered(label for table in tables.values() for label in table.labels)
+    n = sum(len(table.labels) for table in tables.values())
+    if len(classes) > min(MOST_CLASSES, max(2, n // 2)):
+        raise DataError(
+            f"{spec.root}: column {spec.label} has {len(classes)} different values in {n} rows; is it the label? "
+            "Name its column with dataset.label=COLUMN"
+        )
+    return Header("vector", (widths.pop(),), classes, n)
+
+
+def load(spec: CSV, seed: int) -> Splits:
+    """Raises DataError."""
+    tables = _tables(spec)
+    classes, y = numbered(label for table in tables.values() for label in table.labels)
+    parts = np.split(y, np.cumsum([len(table.labels) for table in tables.values()])[:-1])
+    samples = {name: Samples(table.x, own) for (name, table), own in zip(tables.items(), parts, strict=True)}
+    scale = bounded if spec.scaling == "auto" else as_given
+    content = Content(samples["train"], samples.get("test"), classes, tuple(_files(spec).values()), scale)
+    return splits(spec, content, seed)
+
+
+def _files(spec: CSV) -> dict[str, Path]:
+    base = Path(str(spec.root)).expanduser()
+    if base.is_dir():
+        return {name: existing(str(base / f"{name}.csv"), spec.wanted) for name in ("train", "test")}
+    return {"train": existing(spec.root, spec.wanted)}
+
+
+def _tables(spec: CSV) -> dict[str, Table]:
+    return {name: _read(str(path), version(path), spec.label, spec.separator) for name, path in _files(spec).items()}
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
+    rows = _rows(path, separator)
+    if not rows:
+        raise DataError(f"{path}: is empty; a row a sample is wanted")
+    (_, first), *others = rows
+    place, named = _label_place(path, first, label)
+    if not named:
+        others = rows
+    if not others:
+        raise DataError(f"{path}: has a line of names and no sample below it")
+    names = first if named else [str(k) for k in range(len(first))]
+    if len(first) < 2:
+        raise DataError(f"{path}: has one column; features and a label are wanted, separated by a comma or semicolon")
+    x, labels = np.empty((len(others), len(first) - 1)), []
+    for number, (line, row) in enumerate(others):
+        if len(row) != len(first):
+            raise DataError(f"{path}: line {line} has {len(row)} cells, the first {len(first)}")
+        own = row[place].strip()
+        if own.lower() in MISSING:
+            raise DataError(f"{path}: line {line} has no label (column {names[place]}); give it one or remove it")
+        labels.append(own)
+        x[number] = [
+            _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
+        ]
+    return Table(x, labels)
+
+
+def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
+    """Line number and cells of each row that is not blank."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+            if separator is None:
+                start = stream.readline()
+                separator = max(SEPARATORS, key=start.count)
+                stream.seek(0)
+            reader = csv.reader(stream, delimiter=separator, strict=True)
+            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text at byte {error.start}; save it as UTF-8") from error
+    except (OSError, csv.Error, TypeError) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error})") from error
+
+
+def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
+    """Which column the label is in, and whether the first line names the columns."""
+    names = [name.strip() for name in first]
+    if label in names and not _is_whole(label):
+        return names.index(label), True
+    if not _is_whole(label):
+        guess = did_you_mean(label, names)
+        raise DataError(f"{path}: has no column {label}; its first line reads {', '.join(names[:12])}.{guess}")
+    number = int(label)
+    if not -len(names) <= number < len(names):
+        raise DataError(f"{path}: has {len(names)} columns, so label={number} is none of them")
+    number %= len(names)
+    return number, any(_value(name) is None for k, name in enumerate(names) if k != number)
+
+
+def _is_whole(text: str) -> bool:
+    return text.removeprefix("-").isdigit()
+
+
+def _value(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _number(cell: str, path: str, line: int, name: str) -> float:
+    value = _value(cell)
+    if cell.strip().lower() in MISSING:
+        raise DataError(f"{path}: line {line}, column {name} is missing ({cell.strip()!r}); fill it or drop the row")
+    if value is None:
+        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()!r}, no number; encode it as numbers")
+    if not math.isfinite(value):
+        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()}, not a finite number")
+    return value

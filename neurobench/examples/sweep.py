@@ -1,0 +1,49 @@
+# %% [markdown]
+# # Accuracy against a hyper-parameter
+#
+# A restricted Boltzmann machine on MNIST: how many hidden units does it need, and how far do seeds differ? Open this
+# file as a notebook (VS Code, Spyder, or `jupytext --to ipynb sweep.py`), or run it as it is. It needs pandas.
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+
+import neurobench as nb
+
+SCALE = os.environ.get("SCALE", "quick")  # smoke: seconds; quick: about a minute a run; paper: the full schedule
+SEEDS = 1 if SCALE == "smoke" else 3
+
+# %% [markdown]
+# Every combination of the values is a run; a list in a sweep means: each of them. The same cell once more runs nothing
+# that is finished.
+
+# %%
+runs = nb.sweep("model=qrbm", {"model.n_hidden": [10, 30, 100]}, seed=range(SEEDS), scale=SCALE)
+runs
+
+# %% [markdown]
+# One row a run, one column for each key that differs and for each metric.
+
+# %%
+frame = runs.frame()
+accuracy = frame.groupby("model.n_hidden")["test_accuracy"].agg(["mean", "std", "count"])
+print(accuracy)
+
+# %%
+figure, axis = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
+axis.errorbar(accuracy.index, accuracy["mean"], accuracy["std"], marker="o", capsize=3)
+axis.set(xscale="log", xlabel="hidden units", ylabel="test accuracy")
+figure.savefig("hidden_units.png")
+
+# %% [markdown]
+# Any run of it can be looked at, and used.
+
+# %%
+best = max(runs, key=lambda run: run.metrics["test_accuracy"])
+best
+
+# %%
+test = best.data().test
+print("target   ", *test.y[:20].tolist())
+print("predicted", *best.predict(test.x[:20]))

@@ -1,0 +1,78 @@
+"""Samples that somebody hands over, as arrays or recordings: what they are, and encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Layout
+from neurobench.data.encoders import Auto, EncoderSpec, Shape
+from neurobench.data.events import Events, StoredEvents
+from neurobench.experiment.plan import Plan
+
+Samples = Tensor | Events | StoredEvents
+
+
+def samples(x: Any) -> Samples:
+    """Vectors (N, D) or images (N, C, H, W), float32; images (N, H, W) get their one channel; recordings as they are.
+
+    Raises UserError for other arrays and for numbers that are not in [0, 1].
+    """
+    if isinstance(x, Events | StoredEvents):
+        return x
+    try:
+        array = x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x, np.float32))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"samples are an array of numbers or recordings, not a {type(x).__name__}: {error}") from None
+    if array.dim() not in (2, 3, 4):
+        raise UserError(f"samples are (N, D), (N, H, W) or (N, C, H, W), not {tuple(array.shape)}")
+    array = array.to("cpu", torch.float32)
+    if not bool(((array >= 0) & (array <= 1)).all()):
+        raise UserError(
+            "samples are numbers in [0, 1]; these have others. Scale them as the training data were scaled."
+        )
+    return array[:, None] if array.dim() == 3 else array
+
+
+def kind(x: Samples) -> tuple[Layout, Shape]:
+    """Layout, and shape of one sample."""
+    if not isinstance(x, Tensor):
+        return "events", x.sensor
+    return ("vector" if x.dim() == 2 else "image"), tuple(x.shape[1:])
+
+
+def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
+    """Through encoders, in order; what is random in them depends on a sample's position alone.
+
+    Raises UserError for samples that an encoder does not read.
+    """
+    for step in steps:
+        if isinstance(step, Auto):
+            raise UserError("encoder auto follows from the model that is to read the samples; name another one")
+        layout, shape = kind(x)
+        fault = step.misfit(shape) if layout in step.reads else f"reads {' or '.join(step.reads)}, not {layout}"
+        if fault:
+            raise UserError(f"{type(step).__name__} {fault}")
+        x = step.encode(x, torch.arange(len(x)))
+    return x
+
+
+def as_read(x: Any, plan: Plan) -> Samples:
+    """Samples as the plan's model reads them, from its data set's layout through the plan's encoders, or as they are.
+
+    Raises UserError where they are of neither.
+    """
+    made = samples(x)
+    task, dataset = (plan.task.layout, plan.task.shape), (plan.dataset.layout, plan.dataset.shape)
+    if kind(made) == task:
+        return made
+    if kind(made) != dataset:
+        described = [f"{layout} {shape}" for layout, shape in dict.fromkeys((dataset, task))]
+        layout, shape = kind(made)
+        raise UserError(f"this run takes samples of {' or '.join(described)}; these are {layout} {shape}")
+    return encoded(made, plan.encoders)

@@ -1,0 +1,47 @@
+"""The training that a plan asks for, of a learner on its splits: in a run, and of an estimator without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurobench.config.errors import UserError
+from neurobench.config.schema import Training
+from neurobench.data.dataset import Splits
+from neurobench.experiment.loop import Loop
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.progress import Meter
+from neurobench.metrics.costs import Ledger
+from neurobench.models.learner import Initial, Learner
+from neurobench.storage.folder import RunFolder
+
+
+def training_loop(
+    plan: Plan,
+    learner: Learner,
+    splits: Splits,
+    meter: Meter,
+    ledger: Ledger,
+    folder: RunFolder | None = None,
+    initial: Initial | None = None,
+) -> Loop:
+    """Not begun yet. Without a folder nothing is kept and there is nothing to resume."""
+    return Loop(
+        learner=learner,
+        train=splits.train,
+        validation=splits.validation,
+        schedule=_schedule(plan, len(splits.train)),
+        data_seed=plan.seeds.data,
+        folder=folder,
+        meter=meter,
+        ledger=ledger,
+        snapshots=plan.model.snapshots,
+        initial=initial,
+    )
+
+
+def _schedule(plan: Plan, n_train: int) -> Training:
+    """The training, its batches cut to the samples that a scale leaves."""
+    training = plan.training
+    if training.batch_size > n_train and plan.scale.train is None:
+        raise UserError(f"training.batch_size={training.batch_size} is more than the {n_train} training samples.")
+    return replace(training, batch_size=min(training.batch_size, n_train))

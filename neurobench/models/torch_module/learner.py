@@ -1,0 +1,132 @@
+"""A torch module learns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from neurobench.config.errors import UserError
+from neurobench.config.targets import load
+from neurobench.data.dataset import Batch, Split
+from neurobench.kernels.random import derive
+from neurobench.models.common.training import FACTORS, moved
+from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
+
+_DRAW, _MOVE = range(2)  # purposes of a draw
+OPTIMIZERS = {
+    "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop",
+    "adagrad": "Adagrad", "nadam": "NAdam", "radam": "RAdam",
+}  # fmt: skip
+
+
+class TorchModuleLearner:
+    """See `neurobench.models.learner.Learner`."""
+
+    def __init__(self, spec: TorchModule, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
+        with seeded(seeds.init, device):
+            self.net = self._made().to(device)
+            self._try_out()  # within, since lazy layers draw their weights here
+        options = {"momentum": spec.momentum} if spec.optimizer in WITH_MOMENTUM else {}
+        parameters = list(self.net.parameters())
+        if not parameters:
+            raise UserError(f"model.module={spec.module} has no parameters: there is nothing to learn")
+        optimizer = getattr(torch.optim, OPTIMIZERS[spec.optimizer])
+        self.optimizer = optimizer(parameters, lr=spec.lr, weight_decay=spec.weight_decay, **options)
+
+    def _made(self) -> nn.Module:
+        target = load(self.spec.module)
+        arguments = given(target, {name: getattr(self.task, name) for name in TASK})
+        try:
+            return target(**{**arguments, **(self.spec.arguments or {})})
+        except Exception as error:  # whatever somebody else's code raises
+            raise self._fault("cannot be made with model.arguments", error) from error
+
+    @torch.no_grad()
+    def _try_out(self) -> None:
+        """Two samples of zeros. Raises UserError where no logits come out."""
+        self.net.eval()
+        x = torch.zeros(2, *self.task.shape, device=self.device)
+        try:
+            logits = self.net(x)
+        except Exception as error:  # whatever somebody else's code raises
+            raise self._fault(f"cannot read samples of {self.task.shape}", error) from error
+        wanted = (2, self.task.n_classes)
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
+            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(
+                f"model.module={self.spec.module} makes {shape} of two samples, not {wanted}: a score of each of the "
+                f"{self.task.n_classes} classes. Its constructor may take n_classes by that name."
+            )
+
+    def _fault(self, what: str, error: Exception) -> UserError:
+        return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300})")
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        """Nothing to see of the data."""
+
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """One step of the optimiser on the batch's mean cross-entropy."""
+        spec, y = self.spec, batch.y.to(self.device)
+        x = moved(self.samples(batch.x), spec.jitter, derive(self.seeds.training, _MOVE, at.k))
+        self.net.train()
+        self.optimizer.zero_grad()
+        with seeded(derive(self.seeds.training, _DRAW, at.k), self.device):
+            logits = self.net(x)
+        loss = cross_entropy(logits, y, label_smoothing=spec.smoothing)
+        if not torch.isfinite(loss):
+            raise Divergence(f"diverged at update {at.k}: loss is {float(loss.detach())}; try a smaller model.lr")
+        loss.backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = spec.lr * FACTORS[spec.schedule](at.k, at.n)
+        self.optimizer.step()
+        return Sums(float(loss.detach()) * len(y), float((logits.detach().argmax(1) == y).sum()))
+
+    def measure(self, batch: Batch) -> Sums:
+        logits, y = self.predict(batch.x), batch.y.to(self.device)
+        loss = cross_entropy(logits, y, label_smoothing=self.spec.smoothing, reduction="sum")
+        return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Nothing is left to learn."""
+        return {"parameters": float(sum(part.numel() for part in self.net.parameters()))}
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> Tensor:
+        """Logits, of the module in its state of evaluation."""
+        self.net.eval()
+        return self.net(self.samples(x))
+
+    def samples(self, x: Any) -> Tensor:
+        """(B, *shape) on the device. Raises UserError for any other shape."""
+        if not isinstance(x, Tensor) or tuple(x.shape[1:]) != self.task.shape:
+            shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise UserError(f"samples must be (B, {', '.join(map(str, self.task.shape))}), not {shape}")
+        return x.to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return copy.deepcopy({"net": dict(self.net.state_dict()), "optimizer": self.optimizer.state_dict()})
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError where the state is of another network."""
+        ours = {name: tuple(part.shape) for name, part in self.net.state_dict().items()}
+        theirs = {name: tuple(part.shape) for name, part in state.get("net", {}).items()}
+        if ours != theirs:
+            raise UserError(f"the checkpoint does not fit: {theirs}, not {ours}. Use its settings, or train anew.")
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Within it, what torch draws follows from the seed; afterwards its generators are as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

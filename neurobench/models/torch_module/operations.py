@@ -1,0 +1,85 @@
+"""What a prediction of a torch module costs, seen at its layers while it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurobench.metrics.operations import Connection, Operations, Population, convolution, linear, population
+from neurobench.models.torch_module.learner import TorchModuleLearner
+
+ACTIVATIONS = tuple(
+    getattr(nn, name)
+    for name in nn.modules.activation.__all__
+    if name not in ("MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax")
+)
+SYNAPSES = ("connection_sparsity", "effective_macs", "effective_acs", "dense_operations")
+
+
+@torch.no_grad()
+def operations(learner: TorchModuleLearner, x: Any) -> Operations:
+    """Inputs are graded: all products are MACs. Linear layers and plain convolutions of images are counted; a module
+    that multiplies by other weights has no such figures, and the reason names them."""
+    connections: list[Connection] = []
+    populations: list[Population] = []
+    hooks = []
+    for name, layer in learner.net.named_modules():
+        if _is_counted(layer):
+            hooks.append(layer.register_forward_hook(_connecting(name, connections)))
+        elif isinstance(layer, ACTIVATIONS):
+            hooks.append(layer.register_forward_hook(_activating(name, populations)))
+    try:
+        learner.predict(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    parameters = dict(learner.net.named_parameters())
+    buffers = dict(learner.net.named_buffers())
+    undefined = _undefined(learner.net, connections, populations)
+    return Operations(len(x), len(x), connections, populations, parameters, buffers, undefined)
+
+
+def _is_counted(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Conv2d):
+        plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
+        square = all(isinstance(sizes, tuple) and len(set(sizes)) == 1 for sizes in (layer.stride, layer.padding))
+        return plain and square
+    return isinstance(layer, nn.Linear)
+
+
+def _connecting(name: str, connections: list[Connection]) -> Callable[..., None]:
+    def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        weight, x = layer.weight.detach(), inputs[0].detach()
+        if isinstance(layer, nn.Linear):
+            seen = linear(name, weight, x, spikes=False)
+        else:
+            stride, padding = int(layer.stride[0]), int(layer.padding[0])
+            seen = convolution(name, weight, x, spikes=False, stride=stride, padding=padding)
+        again = any(connection.name == name for connection in connections)
+        connections.append(replace(seen, weights=0, nonzero=0) if again else seen)  # its weights are stored once
+
+    return hook
+
+
+def _activating(name: str, populations: list[Population]) -> Callable[..., None]:
+    def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        populations.append(population(name, output.detach()))
+
+    return hook
+
+
+def _undefined(net: nn.Module, connections: list[Connection], populations: list[Population]) -> dict[str, str]:
+    """Weights are matrices and larger; biases and the scales of normalisation are none."""
+    seen = {f"{connection.name}.weight".removeprefix(".") for connection in connections}
+    others = [name for name, part in net.named_parameters() if part.dim() > 1 and name not in seen]
+    undefined: dict[str, str] = {}
+    if others:
+        reason = f"weights that belong to no torch.nn.Linear or plain Conv2d that was called: {', '.join(others[:5])}"
+        undefined |= dict.fromkeys(SYNAPSES, reason)
+    if not populations:
+        undefined["activation_sparsity"] = "no activation function of this module is a layer (torch.nn.ReLU, ...)"
+    return undefined

@@ -1,0 +1,54 @@
+"""A finished run in words, for a terminal and for a notebook."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from neurobench.metrics.catalog import printed
+
+MIME = {".png": "image/png", ".gif": "image/gif"}
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The test accuracy with its interval, and what it is of."""
+    data = result["data"]
+    low, high = result["intervals"]["test_accuracy"]
+    figure = f"{result['metrics']['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
+    return f"test accuracy {figure} on {data['evaluated_on']}, {data['n_test']} samples{note}"
+
+
+def merits(result: Mapping[str, Any]) -> dict[str, str]:
+    """Every other figure of merit as it is printed."""
+    rows, metrics = {}, result["metrics"]
+    for name, value in metrics.items():
+        # Without time a sample is one step, and a figure per step says nothing new.
+        repeats = name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step"))
+        if name != "test_accuracy" and not repeats:
+            rows[name.replace("_", " ")] = printed(name, value, digits=6)
+    return rows
+
+
+def remarks(result: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
+    for name, costs in result.get("device_costs", {}).items():
+        figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
+        yield f"device {name}: {figures}"
+    for name, source in result.get("energy_source", {}).items():
+        yield f"joules of {name}: {source}"
+    yield from result.get("warnings", ())
+    for name, reason in result["undefined"].items():
+        yield f"no {name.replace('_', ' ')}: {reason}"
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The figures of a run folder that a browser can show."""
+    return sorted(path for path in (folder / "figures").glob("[!.]*") if path.suffix in MIME)
+
+
+def embedded(picture: Path) -> str:
+    """A picture as the address of an <img> that holds it whole."""
+    return f"data:{MIME[picture.suffix]};base64,{base64.b64encode(picture.read_bytes()).decode()}"

@@ -1,0 +1,249 @@
+"""The folder that a run leaves behind, outputs/<name>/<id>/, and in what two of them differ."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from neurobench.config.errors import UserError
+from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.storage.atomic import write_bytes, write_json
+from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
+SCHEMA = 2  # 1: before configurations were stored resolved
+
+
+class InUse(UserError):
+    """Another process is computing this run."""
+
+
+class RunFolder:
+    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, figures/, run.log and, written last, result.json.
+
+    A folder without result.json did not finish. Whoever writes holds the lock.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, outputs: Path, name: str, config_hash: str, config_yaml: str) -> RunFolder:
+        """A new folder, locked. Its id is the time (UTC) and the first digits of the config hash."""
+        now = datetime.now(UTC)
+        stem = f"{now:%Y%m%d-%H%M%S}-{config_hash[:6]}"
+        for attempt in range(1, 10_000):
+            path = outputs / name / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UserError(f"cannot make the run folder {path}: {error.strerror}. Set outputs=FOLDER.") from None
+            folder = cls(path)
+            folder.acquire()
+            write_bytes(path / "config.yaml", config_yaml.encode())
+            folder.update(status="running", created=now.isoformat())
+            return folder
+        raise UserError(f"cannot make a new run folder below {outputs / name}")
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self.path / ".lock", timeout=0)
+
+    def acquire(self) -> None:
+        """Become the only writer. The lock goes with the process, so a killed run is free again."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            try:
+                writer = self.record().get("pid", "?")
+            except Damaged:
+                writer = "?"
+            raise InUse(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
+
+    def clean(self) -> None:
+        """Remove what a kill during a write left behind: files that never got their name."""
+        for path in (*self.path.glob(".*.*"), *self.path.glob("figures/.*.*")):
+            path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        self._lock.release()
+
+    @property
+    def in_use(self) -> bool:
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    @property
+    def label(self) -> str:
+        """name/id"""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def status(self) -> str:
+        """As run.json has it, but "killed" where a run that was under way has no writer any more, and "damaged: " with
+        the reason where a file that says so is not what it was."""
+        try:
+            status = self.record()["status"]
+            if self.has("result.json"):
+                self.result()
+            elif status == "finished":
+                return "damaged: result.json is missing"
+        except Damaged as damage:
+            return f"damaged: {damage.reason}"
+        return "killed" if status == "running" and not self.in_use else status
+
+    def damage(self) -> list[str]:
+        """Which of its text files are damaged, and how."""
+        found, read = [], {}
+        for name in ("record", "result", "metrics", "config"):
+            try:
+                read[name] = getattr(self, name)()
+            except Damaged as damage:
+                found.append(damage.reason)
+        epochs = (read.get("result") or {}).get("epochs", 0)
+        if "metrics" in read and len(read["metrics"]) < epochs:
+            found.append(f"metrics.jsonl has {len(read['metrics'])} of {epochs} epochs")
+        return found
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a result that can be read."""
+        try:
+            return self.result() is not None
+        except Damaged:
+            return False
+
+    def has(self, file: str) -> bool:
+        return (self.path / file).is_file()
+
+    def record(self) -> dict[str, Any]:
+        """run.json: status, versions, host, seeds and hashes. This and the other files raise `Damaged`."""
+        return read_record(self.path / "run.json")
+
+    def update(self, **entries: Any) -> None:
+        """Set entries of run.json."""
+        try:
+            record = self.record()
+        except Damaged:  # absent, or what it said is lost
+            record = {"schema": SCHEMA}
+        updated = datetime.now(UTC).isoformat("T", "seconds")
+        write_json(self.path / "run.json", {**record, **entries, "updated": updated})
+
+    def config(self) -> dict[str, Any]:
+        """config.yaml as plain values."""
+        return read_config(self.path / "config.yaml")
+
+    def result(self) -> dict[str, Any] | None:
+        """result.json, or None where the run did not finish."""
+        return read_result(self.path / "result.json") if self.has("result.json") else None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_json(self.path / "result.json", {"schema": SCHEMA, **result})
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add a line to metrics.jsonl, whole or not at all."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rewrite_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Set metrics.jsonl to what the checkpoint knows, since a kill can fall between the two."""
+        write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: a row an epoch."""
+        return read_metrics(self.path / "metrics.jsonl") if self.has("metrics.jsonl") else []
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        import torch
+
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """checkpoint.pt, or None where there is none."""
+        return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
+
+    def save_figure(self, name: str, figure: Figure | bytes) -> None:
+        """A PNG; or, of bytes, the GIF that they are."""
+        folder = self.path / "figures"
+        folder.mkdir(exist_ok=True)
+        if isinstance(figure, bytes):
+            write_bytes(folder / f"{name}.gif", figure)
+            return
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+        write_bytes(folder / f"{name}.png", buffer.getvalue())
+
+
+@contextmanager
+def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
+    """One process at a time decides in which folder a configuration is computed, so that two do not compute it."""
+    folder = outputs / ".locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{name}-{config_hash}")
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"cannot make a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Difference(NamedTuple):
+    key: str
+    a: Any  # None where A has no such key
+    b: Any
+
+
+def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
+    """In what two runs differ: the configuration less its runtime keys, the figures, code and machine."""
+    sections = zip(_sections(a).items(), _sections(b).values(), strict=True)
+    return {name: differing(of_a, of_b) for (name, of_a), of_b in sections}
+
+
+def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
+    """The configuration as it stands in its file: nothing in it is resolved or acted on."""
+    record, result = run.record(), run.result() or {}
+    data = {"sha256": result.get("data", {}).get("sha256")}
+    return {
+        "config": {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS},
+        "metrics": result.get("metrics", {}),
+        "provenance": {**{key: record.get(key) for key in PROVENANCE}, "data": data},
+    }
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
+    """Keys whose values are not the same, dots between levels, in A's order and then B's."""
+    flat_a, flat_b = flat(a), flat(b)
+    keys = dict.fromkeys([*flat_a, *flat_b])
+    return [Difference(key, flat_a.get(key), flat_b.get(key)) for key in keys if flat_a.get(key) != flat_b.get(key)]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    values: dict[str, Any] = {}
+    for key, value in tree.items():
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return values

@@ -1,0 +1,93 @@
+"""Where a run was computed, which another person needs to compute it again, and the most memory that it took."""
+
+import contextlib
+import os
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from neurobench.version import __version__
+
+PACKAGES = (
+    "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib",
+)  # fmt: skip
+
+
+def provenance(device: str, threads: int) -> dict[str, Any]:
+    """Versions, commit, host, device and threads."""
+    return {
+        "neurobench": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": cores(),
+        "device": device,
+        "threads": threads,
+        "pid": os.getpid(),
+        "command": command(),
+    }
+
+
+def command() -> str:
+    """As it can be pasted into a shell."""
+    return os.environ.get("NEUROBENCH_COMMAND") or shlex.join(sys.argv)
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
+    folder = Path(__file__).parent
+    try:
+        if not _git(folder, "ls-files", "--error-unmatch", Path(__file__).name):
+            return None
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        return _git(folder, "rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def forget_peak() -> None:
+    """Begin anew, in a process that has run others before. Without Linux the peak is that of the process so far."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> int:
+    """Resident memory in MB, its highest since `forget_peak`."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

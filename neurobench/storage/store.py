@@ -1,0 +1,207 @@
+"""Finding runs: one by its reference, those of one setting, or all at once.
+
+`.index.json` keeps what the small files of all runs say, so that thousands are read in a moment. It is a cache and
+nothing more: an entry counts only while both of its files have the size and the time that they had when they were read,
+and the whole may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+
+INDEX_SCHEMA = 3
+# Of run.json: what lists, tables and the report show. All else is read from the folder where it is wanted.
+INDEXED = (
+    "status", "error", "created", "started", "finished", "commit", "host", "processor", "device", "threads", "python",
+    "seeds", "config_hash", "model", "dataset", "backend", "encoder", "encoders", "scale", "overrides",
+)  # fmt: skip
+JOINED = ("model", "dataset", "backend", "encoder", "encoders", "scale", "seed", "overrides")
+
+
+class Entry(NamedTuple):
+    """One run in the index."""
+
+    path: str  # name/id
+    record: dict[str, Any]  # run.json, the INDEXED part; empty where it is damaged
+    result: dict[str, Any] | None  # result.json; None where the run did not finish or the file is damaged
+    damage: str | None = None  # "result.json is cut at byte 512"
+
+    def folder(self, outputs: Path) -> RunFolder:
+        return RunFolder(outputs / self.path)
+
+    def status(self, outputs: Path) -> str:
+        """That of `RunFolder.status`; a finished run's folder is not read for it."""
+        if self.damage:
+            return f"damaged: {self.damage}"
+        if self.result is not None:
+            return "finished"
+        status = self.record["status"]
+        return status if status != "running" else self.folder(outputs).status
+
+    def summary(self, outputs: Path) -> dict[str, Any]:
+        return summary(self.path, self.status(outputs), self.record, self.result)
+
+    @property
+    def moment(self) -> float:
+        """When it was begun, in seconds since 1970, whatever the time zone of its machine."""
+        return moment(self.record, self.path)
+
+
+def summary(path: str, status: str, record: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a table of runs needs of one: name/id, status, JOINED and metrics. None is what a run of an earlier version
+    does not say."""
+    known = {"seed": record.get("seeds", {}).get("root"), **record, **(result or {})}
+    joined = {key: known.get(key) for key in JOINED}
+    return {"run": path, "status": status, **joined, "metrics": dict((result or {}).get("metrics", {}))}
+
+
+def moment(record: Mapping[str, Any], path: str) -> float:
+    """Of a run.json, else of the id, which is a time as well (UTC; local in runs of earlier versions)."""
+    identity = path.rpartition("/")[2][:15].replace("-", "T")
+    for text in (record.get("created"), record.get("started"), identity):
+        with contextlib.suppress(ValueError, OverflowError):
+            time = datetime.fromisoformat(str(text))
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return 0.0
+
+
+def default_outputs() -> Path:
+    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs."""
+    return Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
+
+
+def all_runs(outputs: Path) -> Iterator[RunFolder]:
+    """Every run below `outputs`, damaged ones too, in the order of their ids."""
+    for name in _folders(outputs):
+        yield from runs_named(outputs, name)
+
+
+def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
+    """Every run of a name, damaged ones too, in the order of their ids."""
+    for stem in _folders(outputs / name):
+        if _stamp_of(f"{outputs}/{name}/{stem}"):
+            yield RunFolder(outputs / name / stem)
+
+
+def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
+    """Runs of one configuration whose run.json is sound, newest first."""
+    found = []
+    for run in runs_named(outputs, name):
+        if f"-{config_hash[:6]}" in run.path.name:
+            with contextlib.suppress(Damaged):
+                record = run.record()
+                if record.get("config_hash") == config_hash:
+                    found.append((moment(record, run.path.name), run))
+    return [run for _, run in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder:
+    """The run meant by a path, an id, the beginning of an id (or of name/id), a name (its newest run), or "latest".
+
+    `finished`: a name and "latest" mean the newest run that finished, where there is one.
+    """
+    path = Path(reference)
+    if any((path / file).is_file() for file in ("run.json", "config.yaml", "result.json")):
+        return RunFolder(path)
+    entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
+    if not entries:
+        raise UserError(f"there are no runs below {outputs}. Start one with: neurobench run")
+    named = [entry for entry in entries if reference in ("latest", entry.path.partition("/")[0])]
+    if named:
+        ended = [entry for entry in named if entry.result is not None] if finished else []
+        return (ended or named)[-1].folder(outputs)
+    part = 0 if "/" in reference else 1
+    matches = [entry for entry in entries if entry.path.split("/", part)[part].startswith(reference)]
+    if len(matches) == 1:
+        return matches[0].folder(outputs)
+    if matches:
+        candidates = ", ".join(entry.path for entry in matches[:5])
+        raise UserError(f"run '{reference}' is not one run: it can be {candidates}. Give more of the id.")
+    known = ["latest", *{word for entry in entries for word in entry.path.split("/")}]
+    raise UserError(
+        f"there is no run '{reference}' below {outputs} ({len(entries)} runs).{did_you_mean(reference, known)} "
+        "See: neurobench list runs"
+    )
+
+
+def read_index(outputs: Path) -> list[Entry]:
+    """Every run below `outputs`, damaged ones too, oldest first within a name."""
+    try:
+        index = json.loads((outputs / ".index.json").read_bytes())
+        cached = index["runs"] if index["schema"] == INDEX_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        cached = {}
+    entries, changed = {}, False
+    for path, stamp in _stamps(outputs):
+        entry = cached.get(path)
+        if entry is None or entry[0] != stamp:
+            content = _read(outputs / path)
+            if content is None:
+                continue
+            entry, changed = [stamp, *content], True
+        entries[path] = entry
+    if changed or len(entries) != len(cached):
+        # a folder that cannot be written is read anew each time
+        with contextlib.suppress(OSError):
+            text = json.dumps({"schema": INDEX_SCHEMA, "runs": entries}, separators=(",", ":"))
+            write_bytes(outputs / ".index.json", text.encode())
+    found = [Entry(path, *content) for path, (_, *content) in entries.items()]
+    return sorted(found, key=lambda entry: (entry.path.partition("/")[0], entry.moment))
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | None] | None:
+    """The rest of an Entry; None where the folder has gone since it was listed."""
+    run = RunFolder(folder)
+    record: dict[str, Any] = {}
+    try:
+        record = run.record()
+        result = run.result()
+        lost = "result.json is missing" if record["status"] == "finished" and result is None else None
+        return {key: record[key] for key in INDEXED if key in record}, result, lost
+    except Damaged as damage:
+        if not folder.is_dir():
+            return None
+        return {key: record[key] for key in INDEXED if key in record}, None, damage.reason
+
+
+def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
+    """name/id and the sizes and times of its two files."""
+    for name in _folders(outputs):
+        for stem in _folders(f"{outputs}/{name}"):
+            stamp = _stamp_of(f"{outputs}/{name}/{stem}")
+            if stamp:
+                yield f"{name}/{stem}", stamp
+
+
+def _stamp_of(folder: str) -> list[int]:
+    """Empty where the folder is not a run's."""
+    stamp = _stamp(f"{folder}/run.json") + _stamp(f"{folder}/result.json")
+    return stamp or _stamp(f"{folder}/config.yaml")
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path.stat on thousands costs a second
+        return [status.st_size, status.st_mtime_ns]
+    except OSError:
+        return []
+
+
+def _folders(path: Path | str) -> list[str]:
+    """Names of the folders in it that are not hidden, in order; none where it does not exist."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

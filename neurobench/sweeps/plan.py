@@ -1,0 +1,142 @@
+"""From overrides to jobs, and which of them are done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.compose import GROUPS, Composer, composer, explain, read, set_value
+from neurobench.config.errors import ConfigError
+from neurobench.config.overrides import sweep_fault, too_many, values_of
+from neurobench.data.dataset import stamp
+from neurobench.experiment.plan import Plan, parse
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import runs_named
+
+State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep."""
+
+    number: int
+    overrides: tuple[str, ...]
+    plan: Plan | None  # None where it is refused
+    state: State
+    folder: Path | None = None  # where it is finished or goes on
+    faults: tuple[str, ...] = ()  # why it is refused
+
+    @property
+    def hash(self) -> str:
+        return "" if self.plan is None else self.plan.config_hash
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.overrides)
+
+
+def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
+    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes.
+
+    A sweep always resumes: what they say of that is left out.
+    """
+    overrides = read([word for word in overrides if not word.startswith("resume=")], config_dir)
+    try:
+        with composer(config_dir) as compose:
+            return _jobs(overrides, compose)
+    except (HydraException, OmegaConfBaseException) as error:
+        faults, _ = explain(overrides, config_dir, several=True)
+        raise ConfigError(faults or [str(error).splitlines()[0]]) from None
+
+
+def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:
+    """The overrides of each job and its configuration.
+
+    Hydra composes each choice of groups once; plain values are set on a copy, as Hydra itself sets them last.
+    """
+    parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+    for override in parsed:
+        if override.is_sweep_override() and (fault := sweep_fault(override)):
+            raise ConfigError([fault])
+    if fault := too_many(parsed):
+        raise ConfigError([fault])
+    options = [list(values_of(override)) for override in parsed]
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    for words in product(*options):
+        pairs = zip(parsed, options, words, strict=True)
+        frame = tuple(values[0] if _is_plain(override) else word for override, values, word in pairs)
+        if frame not in composed:
+            composed[frame] = compose(frame)
+        config = OmegaConf.masked_copy(composed[frame], [str(key) for key in composed[frame]])
+        for word, first in zip(words, frame, strict=True):
+            if word != first:
+                set_value(config, word)
+        yield words, config
+
+
+def _is_plain(override: Override) -> bool:
+    """A swept key that takes numbers or texts: nothing else in the configuration can depend on its choice."""
+    return (
+        override.is_sweep_override()
+        and not (override.is_add() or override.is_force_add() or override.is_delete())
+        and override.key_or_group.split("@")[0] not in GROUPS
+        and not override.key_or_group.startswith("hydra")
+        and all(not isinstance(value, (dict, list)) for value in override.sweep_iterator())
+    )
+
+
+def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
+    jobs: list[Job] = []
+    stamps: dict[str | None, str] = {}  # data root -> what lies there
+    planned: set[tuple[str, str, str]] = set()
+    recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
+    for number, (words, config) in enumerate(combinations(overrides, compose)):
+        try:
+            plan = parse(config, words)
+        except ConfigError as error:
+            jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
+            continue
+        place = (plan.run.outputs, plan.run.name)
+        if place not in recorded:
+            recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
+        if plan.root not in stamps:
+            stamps[plan.root] = stamp(plan.root)
+        state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
+        key = (*place, plan.config_hash)
+        jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder))
+        planned.add(key)
+    return jobs
+
+
+def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
+    """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
+    runs: dict[str, RunFolder] = {}
+    for run in runs_named(outputs, name):  # oldest first
+        with contextlib.suppress(Damaged):  # whose run.json is lost, is nobody's run
+            key = str(run.record().get("config_hash"))
+            if key not in runs or run.is_finished or not runs[key].is_finished:
+                runs[key] = run
+    return runs
+
+
+def _state(folder: RunFolder | None, stamp_now: str) -> tuple[State, Path | None]:
+    """A run whose data have changed since is not this job's; whether their content has, is seen when they are read."""
+    if folder is None or folder.record().get("data", {}).get("stamp", stamp_now) != stamp_now:
+        return "new", None
+    if folder.is_finished:
+        return "finished", folder.path
+    if folder.in_use:
+        return "running elsewhere", folder.path
+    return ("failed" if folder.record().get("status") == "failed" else "half-done"), folder.path

@@ -1,0 +1,117 @@
+"""What a person sees of a sweep: a live table on a terminal, elsewhere a line for each job that ends; then the
+outcome."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE
+from neurobench.sweeps.plan import Job
+from neurobench.sweeps.work import Report, Task
+
+# Status -> its colour, and its place in the live table.
+STYLES = {
+    "running": ("bold blue", 0),
+    "failed": ("bold red", 1),
+    "refused": ("bold red", 1),
+    "lost": ("bold red", 1),
+    "interrupted": ("yellow", 1),
+    "half-done": ("cyan", 2),
+    "new": ("", 2),
+    "waiting": ("dim", 2),
+    "running elsewhere": ("yellow", 2),
+    "finished": ("green", 3),
+    "left alone": ("dim", 4),
+    "twice": ("dim", 4),
+}
+ROWS = 30  # of the live table
+
+
+def styled(status: str) -> Text:
+    return Text(status, style=STYLES[status][0])
+
+
+def counts(statuses: Iterable[str]) -> str:
+    """ "2 finished, 1 new" """
+    return ", ".join(f"{n} {status}" for status, n in Counter(statuses).items())
+
+
+class StatusTable:
+    """All jobs of a sweep and what became of them."""
+
+    def __init__(self, jobs: Sequence[Job], tasks: Mapping[int, Task]):
+        self.jobs, self.tasks = jobs, tasks
+        self.reports: dict[int, Report] = {}  # of jobs that have ended
+
+    def report(self, job: Job) -> Report:
+        """The newest word on a job: of the launcher, of its worker, of the plan."""
+        if job.number in self.reports:
+            return self.reports[job.number]
+        if job.number in self.tasks:
+            return self.tasks[job.number].last_report() or {"status": "waiting"}
+        folder = {"folder": str(job.folder)} if job.folder else {}
+        faults = {"error": "\n".join(job.faults)} if job.faults else {}
+        return {"status": job.state, **folder, **faults}
+
+    def __rich__(self) -> Table:
+        """Called at each refresh. Jobs under way come first, then the newest."""
+        table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+        for column in ("job", "what", "state", "epoch", "time", "accuracy"):
+            table.add_column(column, justify="left" if column in ("what", "state") else "right")
+        reports = [(job, self.report(job)) for job in self.jobs]
+        reports.sort(key=lambda pair: (STYLES[pair[1]["status"]][1], pair[0].number))
+        for job, report in reports[:ROWS]:
+            table.add_row(*_row(job, report))
+        more = f"  ({len(reports) - ROWS} more)" if len(reports) > ROWS else ""
+        table.caption = Text(counts(report["status"] for _, report in reports) + more)
+        table.caption_justify = "left"
+        return table
+
+
+def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
+    epoch = f"{report.get('epoch', 0)}/{report['epochs']}" if report.get("epochs") else ""
+    seconds = report.get("seconds") or (time.time() - report["begun"] if report["status"] == "running" else None)
+    accuracy = report.get("test_accuracy")
+    return (
+        str(job.number),
+        job.label,
+        styled(report["status"]),
+        epoch,
+        "" if seconds is None else f"{seconds:.0f} s",
+        "" if accuracy is None else f"{accuracy:.2%}",
+    )
+
+
+def ended(job: Job, report: Report, done: int, total: int) -> str:
+    """A job that ended, in a line."""
+    accuracy = report.get("test_accuracy")
+    figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
+    seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
+    return f"[{done}/{total}] {report['status']}: {job.label}{figure}{seconds}"
+
+
+def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:
+    """How many finished, and of each other one why not. `outcome`: overrides and report of each job."""
+    statuses = [report["status"] for _, report in outcome]
+    total = len(statuses) - statuses.count("twice")
+    console.print(f"\n{statuses.count('finished')} of {total} {noun} finished{note}", highlight=False)
+    for label, report in outcome:
+        if report["status"] not in ("finished", "twice"):
+            console.print(f"\n{report['status']}: {label}", highlight=False, soft_wrap=True)
+            text = textwrap.indent(report.get("error", ""), "  ")
+            console.print(text, highlight=False, soft_wrap=True, end="\n" if text else "")
+
+
+def exit_code(statuses: Sequence[str]) -> int:
+    """FINE where all finished or are computed by somebody else, BAD_USAGE where all were refused, FAILED else."""
+    if set(statuses) == {"refused"}:
+        return BAD_USAGE
+    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere"} else FAILED

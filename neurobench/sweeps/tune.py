@@ -1,0 +1,250 @@
+"""Hyperparameter search: the space, as its YAML declares it, and trials of a study, each a run like any other. Several
+processes may share a study."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+
+from neurobench.config.compose import choices, composer
+from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.overrides import override_of
+from neurobench.config.targets import config_places
+from neurobench.experiment.callbacks import Pruned
+from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.plan import Plan, parse
+from neurobench.metrics.catalog import larger_is_better
+from neurobench.storage.folder import RunFolder
+
+KEYS = ("overrides", "figure", "prune_on", "space")
+RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary, and by which figure of held-out samples a trial is judged."""
+
+    overrides: tuple[str, ...]  # of every trial
+    figure: str
+    prune_on: str | None  # a figure of each epoch
+    space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
+
+    @property
+    def larger_wins(self) -> bool:
+        return larger_is_better(self.figure)
+
+    @property
+    def identity(self) -> str:
+        """Eight hex digits: trials of another space do not belong to the same study. Where runs lie makes no other."""
+        computed = [word for word in self.overrides if not word.startswith("outputs=")]
+        text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def load_space(name: str, more: list[str], config_dir: str | None = None) -> Space:
+    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win."""
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(_text(name, config_dir)))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(f"{name}: {str(error).splitlines()[0]}") from None
+    faults = _faults(plain)
+    if faults:
+        raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    assert isinstance(plain, dict)
+    return Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
+
+
+def _text(name: str, config_dir: str | None) -> str:
+    if name.endswith(".yaml"):
+        try:
+            return Path(name).read_text()
+        except OSError as error:
+            raise UserError(f"{name}: {error.strerror}") from None
+    for place in config_places(config_dir):
+        file = place.joinpath("tune", f"{name}.yaml")
+        if file.is_file():
+            return file.read_text()
+    known = choices("tune", config_dir)
+    raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
+
+
+def _faults(plain: Any) -> list[str]:
+    if not isinstance(plain, dict):
+        return ["it is not a section of keys"]
+    faults = [f"{key}: there is no such key; there is {', '.join(KEYS)}." for key in plain if key not in KEYS]
+    faults += [f"{key} is missing" for key in ("overrides", "figure", "space") if not plain.get(key)]
+    for key in ("figure", "prune_on"):
+        if plain.get(key) and "validation" not in str(plain[key]):
+            faults.append(f"{key}={plain[key]}: only figures of held-out samples may decide (validation_...)")
+    for key, entry in (plain.get("space") or {}).items():
+        fits = isinstance(entry, dict) and (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE)
+        if not fits:
+            faults.append(f"space.{key}: write {{low: , high: [, log: true][, step: ]}} or {{choices: [...]}}")
+        elif any(isinstance(choice, dict) for choice in entry.get("choices") or ()):
+            faults.append(f"space.{key}: a choice is a number, a text, true, false, null or a list of these")
+        elif "low" in entry and not entry["low"] < entry["high"]:
+            faults.append(f"space.{key}: low={entry['low']} is not below high={entry['high']}")
+    return faults
+
+
+class Pruner:
+    """Reports a trial's epochs to the study and gives hopeless ones up: a `Callback`."""
+
+    def __init__(self, trial: Trial, space: Space):
+        self.trial, self.figure = trial, space.prune_on
+        self.sign = 1 if self.figure is None or larger_is_better(self.figure) == space.larger_wins else -1
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        self.trial.set_user_attr("folder", str(folder.path))
+        for row in folder.metrics():  # of a session that was killed
+            self._report(row)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        if self._report(row) and self.trial.should_prune():
+            raise Pruned(f"given up after epoch {row['epoch']}")
+
+    def _report(self, row: Mapping[str, Any]) -> bool:
+        if self.figure is None:
+            return False
+        if self.figure not in row:
+            known = ", ".join(key for key in row if key.startswith("validation_"))
+            raise UserError(f"prune_on={self.figure} is not a figure of an epoch; there is {known or 'none'}")
+        self.trial.report(self.sign * row[self.figure], row["epoch"])
+        return True
+
+    def end(self, folder: RunFolder) -> None:
+        pass
+
+
+def open_study(space: Space, name: str, file: Path) -> optuna.Study:
+    """The study in a sqlite file, which is made where it does not exist."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):  # two processes that make a database at once get in each other's way
+        return optuna.create_study(
+            study_name=name,
+            storage=f"sqlite:///{file.absolute()}",
+            direction="maximize" if space.larger_wins else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+            load_if_exists=True,
+        )
+
+
+def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
+    """Go on until so many trials have ended. One whose process was killed is repeated, from its run's checkpoint."""
+    repeat_killed(study)
+    with composer(config_dir) as compose, warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        while (done := len(counted(study))) < trials:
+            # Seeded anew for each: proposals depend on the trials that ended, not on how often the study stopped.
+            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
+            trial = study.ask()
+            trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
+            words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
+            console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
+            try:
+                words = [*space.overrides, *words]
+                plan = parse(compose(words), words).resumed()
+            except (ConfigError, HydraException, OmegaConfBaseException) as error:
+                console.print(str(error), highlight=False)  # another trial may be one that can run
+                study.tell(trial, state=TrialState.FAIL)
+                continue
+            _run_trial(study, trial, space, plan, console)
+
+
+def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
+    try:
+        folder = execute(plan, console, [Pruner(trial, space)])
+    except Pruned as reason:
+        console.print(str(reason), highlight=False)
+        study.tell(trial, state=TrialState.PRUNED)
+        return
+    except RunFailed as error:
+        console.print(str(error).splitlines()[0], highlight=False)
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    trial.set_user_attr("folder", str(folder.path))
+    try:
+        value = judge(folder, space.figure)
+    except UserError:  # as of every other trial
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    study.tell(trial, value)
+    console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
+
+
+def judge(folder: RunFolder, figure: str) -> float:
+    """The figure of held-out samples: of the result, else of the epoch that the run ended in (or went back to)."""
+    result = folder.result()
+    assert result is not None
+    rows = folder.metrics()
+    if figure in result["metrics"]:
+        return result["metrics"][figure]
+    row = rows[(result.get("best_epoch") or len(rows)) - 1]
+    if figure not in row:
+        known = [key for key in (*result["metrics"], *row) if "validation" in key]
+        names = ", ".join(known) or "none of held-out samples"
+        raise UserError(f"figure={figure} is not a figure of this run; it has {names}")
+    return row[figure]
+
+
+def repeat_killed(study: optuna.Study) -> None:
+    """Close trials whose process on this machine has gone, and queue them again with the same values."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
+        is_gone = not pid or (host == platform.node() and not _alive(int(pid)))  # killed before it could say who it was
+        if is_gone:
+            study.enqueue_trial(trial.params, skip_if_exists=False)
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.set_user_attr(f"taken_up_{trial.number}", True)
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that ended, less those that were repeated under another number."""
+    trials = study.get_trials(deepcopy=False, states=ENDED)
+    return [trial for trial in trials if f"taken_up_{trial.number}" not in study.user_attrs]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def value_of(entry: Mapping[str, Any], stored: Any) -> Any:
+    """What a study's database stands for: it holds scalars, and of a list its text."""
+    lists = {json.dumps(choice): choice for choice in entry.get("choices", ()) if isinstance(choice, list)}
+    return lists.get(stored, stored) if isinstance(stored, str) else stored
+
+
+def _suggest(trial: Trial, key: str, entry: Mapping[str, Any]) -> Any:
+    if "choices" in entry:
+        texts = [json.dumps(choice) if isinstance(choice, list) else choice for choice in entry["choices"]]
+        return value_of(entry, trial.suggest_categorical(key, texts))
+    whole = all(isinstance(entry[end], int) for end in ("low", "high"))
+    options = {name: entry[name] for name in ("log", "step") if name in entry}
+    if whole:
+        return trial.suggest_int(key, entry["low"], entry["high"], **options)
+    return trial.suggest_float(key, entry["low"], entry["high"], **options)

@@ -1,0 +1,156 @@
+"""One job of a sweep, in whatever process a launcher gives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurobench.config.errors import ConfigError, UserError
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import InUse
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurobench.experiment.callbacks import Callback
+    from neurobench.experiment.plan import Plan
+    from neurobench.storage.folder import RunFolder
+
+LOST = "the process ended without a word (killed, or out of memory)"
+Report = dict[str, Any]  # what is known of a job: status, folder, epoch, seconds, error, ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is handed: plain values, so that any launcher can carry it."""
+
+    number: int
+    config: dict[str, Any]  # resolved
+    overrides: tuple[str, ...]  # that it was composed from
+    setting_hash: str
+    sweep: str  # folder of the sweep, which the worker shares with the process that waits
+
+    @property
+    def log(self) -> Path:
+        return Path(self.sweep) / f"{self.number}.log"
+
+    def write_report(self, report: Report) -> None:
+        write_json(Path(self.sweep) / f"{self.number}.json", report, durable=False)
+
+    def last_report(self) -> Report:
+        """What the job's worker last reported; empty before it begins."""
+        try:
+            return json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
+        except FileNotFoundError:
+            return {}
+
+
+def stop_file(sweep: str | Path) -> Path:
+    """Where this file exists, jobs that have not begun are left alone."""
+    return Path(sweep) / "stop"
+
+
+class Reporter:
+    """Reports how far a job is. See `neurobench.experiment.callbacks.Callback`."""
+
+    def __init__(self, task: Task):
+        self.task = task
+        self.report: Report = {"status": "running", "pid": os.getpid(), "begun": time.time()}
+        self.update()
+
+    def update(self, **entries: Any) -> None:
+        self.report |= entries
+        self.task.write_report(self.report)
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        self.update(folder=str(folder.path), epochs=plan.training.epochs)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        self.update(epoch=row["epoch"])
+
+    def end(self, folder: RunFolder) -> None:
+        pass
+
+
+def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Callback] = ()) -> Report:
+    """Make a plan and execute it: "finished" with its folder and test accuracy; or "refused", "failed", "interrupted"
+    with the sentence that says why."""
+    from neurobench.experiment.execute import execute
+
+    try:
+        folder = execute(plan(), console, callbacks)
+    except UserError as error:
+        status = "interrupted" if error.stops_sweep else "failed"
+        if isinstance(error, ConfigError | InUse):
+            status = "refused" if isinstance(error, ConfigError) else "running elsewhere"
+        return {"status": status, "error": str(error)}
+    result = folder.result()
+    assert result is not None
+    return {"status": "finished", "folder": str(folder.path), "test_accuracy": result["metrics"].get("test_accuracy")}
+
+
+def work(task: Task) -> Report:
+    """Run one job, from its checkpoint where it has one. Returns its report and leaves it in the sweep's folder.
+
+    Never raises for a run that failed: the report says so. Ctrl-C leaves a checkpoint and ends the sweep.
+    """
+    if stop_file(task.sweep).exists():
+        return {"status": "left alone"}
+    from omegaconf import OmegaConf
+    from rich.console import Console
+
+    from neurobench.experiment.plan import parse
+
+    reporter = Reporter(task)
+    begun = time.perf_counter()
+    with task.log.open("a") as file:
+        console = Console(markup=False, file=file, width=120)
+        config = OmegaConf.create(task.config)
+        report = attempt(lambda: parse(config, task.overrides, task.setting_hash).resumed(), console, [reporter])
+    reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
+    return reporter.report
+
+
+def work_locally(task: Task) -> Report:
+    """The same on the machine of the process that waits: a job that was interrupted means that all are to stop."""
+    report = work(task)
+    if report["status"] == "interrupted":
+        stop_file(task.sweep).touch()
+    return report
+
+
+def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
+    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin;
+    `code`: fingerprints of a user's own. Of others a new pool is made, since workers outlive a sweep.
+
+    A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
+    again at once.
+    """
+
+    def stop_with_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)  # a run that is under way notes it and ends after its batch
+        time.sleep(30)
+        os._exit(1)
+
+    os.chdir(folder)
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+    try:
+        import matplotlib.figure  # noqa: F401
+        import numba
+        import torch
+
+        import neurobench.experiment.execute
+        import neurobench.experiment.loop  # noqa: F401
+    except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the parent says so
+        os._exit(130)
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)

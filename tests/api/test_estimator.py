@@ -1,0 +1,115 @@
+"""Promises of `neurobench.estimator`: each model is a scikit-learn classifier, and its grids and copies work."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import neurobench as nb
+from neurobench.config.compose import choices
+
+# Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
+# in another order are predicted otherwise too: check_methods_sample_order_invariance.
+BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
+NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
+# Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
+CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "pixels_lr": ({}, {}),
+    "sklearn_rbm": ({"n_hidden": 20}, {}),
+    "qrbm": ({"n_hidden": 20, "pixels": "grey"}, BATCHES),
+    "mlp": ({"hidden": 40, "epochs": 4, "dropout": 0.0, "input_dropout": 0.0}, {}),
+    "cnn": ({"arguments": NETWORK, "jitter": 0, "lr": 0.01, "epochs": 2, "batch_size": 20}, {}),
+    "torch_module": ({"layout": "vector", "lr": 0.3, "epochs": 6, "batch_size": 20}, {}),
+    "hxtorch_mlp": ({"hidden": 20, "epochs": 8, "batch_size": 20, "exact": True}, BATCHES),
+    "hybrid_qcnn": ({"head": "linear", "n_qubits": 2, "epochs": 2}, BATCHES),
+    "slayer_snn": (
+        {"hidden": (8,), "length": 50.0, "delay": False, "augment": False, "lr": 0.02, "epochs": 6, "batch_size": 16},
+        {},
+    ),
+    "eprop_rsnn": ({"hidden": 30, "steps": 50, "lr": 0.01, "epochs": 8}, {}),
+}
+SOME = slice(None, None, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", CHECKED)
+def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> None:
+    parameters, exceptions = CHECKED[model]
+    made = nb.estimator(model, **parameters)
+    results = check_estimator(made, expected_failed_checks=exceptions, on_fail=None, on_skip=None)
+    failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
+    assert failed == {}
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(exceptions)
+
+
+@pytest.mark.filterwarnings("ignore:no recurrent neuron fired")
+@pytest.mark.parametrize("model", CHECKED)
+def test_every_model_fits_arrays_and_a_pickled_one_predicts_the_same(model: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    labels = np.array(["setosa", "versicolor", "virginica"])[y]
+    made = nb.estimator(model, **CHECKED[model][0]).fit(X[SOME], labels[SOME])
+    assert set(made.predict(X)) <= set(labels)
+    assert len(made.history_) == made.epochs
+    again = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(again.predict(X), made.predict(X))
+
+
+def test_an_estimator_of_the_pixels_alone_equals_scikit_learns_logistic_regression() -> None:
+    X, y = load_digits(return_X_y=True)
+    ours = nb.estimator("pixels_lr", threshold=None, l2=1e-3, readout_iterations=500)
+    theirs = make_pipeline(MinMaxScaler(clip=True), LogisticRegression(C=1 / (1e-3 * 1198), max_iter=500))
+    assert cross_val_score(ours, X, y, cv=3) == pytest.approx(cross_val_score(theirs, X, y, cv=3), abs=0.01)
+
+
+def test_the_same_seed_fits_the_same_and_another_does_not() -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator("qrbm", n_hidden=10, pixels="grey")
+    first = made.fit(X, y).decision_function(X)
+    np.testing.assert_array_equal(clone(made).fit(X, y).decision_function(X), first)
+    assert not np.array_equal(clone(made).set_params(seed=1).fit(X, y).decision_function(X), first)
+
+
+def test_a_grid_searches_the_models_own_parameters() -> None:
+    X, y = load_iris(return_X_y=True)
+    grid = {"n_hidden": np.array([2, 20]), "epochs": [1, 3]}
+    made = nb.estimator("qrbm", pixels="grey")
+    search = GridSearchCV(made, grid, cv=2, error_score="raise").fit(X, y)
+    assert set(search.best_params_) == {"n_hidden", "epochs"}
+    assert search.best_estimator_.plan_.model.n_hidden == search.best_params_["n_hidden"]
+
+
+def test_images_are_fitted_as_images() -> None:
+    X, y = load_digits(return_X_y=True)
+    made = nb.estimator("mlp", hidden=20, epochs=20, dropout=0.0, lr=0.02).fit(X.reshape(-1, 8, 8)[:300], y[:300])
+    assert made.plan_.task.shape == (1, 8, 8)
+    assert made.score(X.reshape(-1, 1, 8, 8)[:300], y[:300]) > 0.5
+
+
+def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(TypeError, match="n_hiden: the estimator of .* has no such parameter. Did you mean n_hidden"):
+        nb.estimator("qrbm", n_hiden=3)
+    with pytest.raises(nb.ConfigError, match="there is no such model; .* Did you mean qrbm"):
+        nb.estimator("qrmb")
+    with pytest.raises(ValueError, match="model.n_hidden=0 is not at least 1"):
+        nb.estimator("qrbm", n_hidden=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"training.epochs=0 is not at least 1\s+model.lr=-1 is not above 0"):
+        nb.estimator("qrbm", lr=-1, epochs=0).fit(X, y)
+    with pytest.raises(ValueError, match="at least two classes apart; y has one class"):
+        nb.estimator("qrbm").fit(X[:50], y[:50])
+    with pytest.raises(ValueError, match=r"samples are numbers in \[0, 1\]"):
+        nb.estimator("qrbm", scaling=False).fit(X, y)
+    with pytest.raises(ValueError, match=r"validation=1.0 is not in \[0, 1\)"):
+        nb.estimator("qrbm", validation=1.0).fit(X, y)
+
+
+def test_every_model_that_ships_is_checked() -> None:
+    assert set(CHECKED) == set(choices("model")) - {"toy"}

@@ -1,0 +1,79 @@
+"""Promises of `import neurobench` itself: it costs nothing, it is typed, and a study takes few lines."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import neurobench as nb
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "tests" / "plugin"
+TIMED = """
+import json, sys, time
+begun = time.perf_counter()
+import neurobench
+print(time.perf_counter() - begun)
+assert not {"numpy", "torch", "hydra", "omegaconf", "rich", "sklearn", "pandas"} & set(sys.modules)
+"""
+STUDY = """
+import neurobench as nb
+grid = {"model.lr": [0.1, 0.5], "training.batch_size": [20, 50]}
+runs = nb.sweep("model=toy", "scale=smoke", grid, seed=range(3), progress=False)
+print(runs.frame().pivot_table("test_accuracy", "model.lr", "training.batch_size", aggfunc=["mean", "std", "count"]))
+"""
+STRICT = """
+[mypy]
+strict = True
+follow_imports = silent
+[mypy-torch.*]
+follow_imports = skip
+"""
+
+
+def python(*words: str, folder: Path) -> str:
+    """What a fresh interpreter prints."""
+    paths = [str(ROOT), str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=folder, env=variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_importing_it_takes_at_most_30_ms_more_than_json(tmp_path: Path) -> None:
+    """The least of five: what other processes take is not its own."""
+    assert min(float(python("-c", TIMED, folder=tmp_path)) for _ in range(5)) < 0.03
+
+
+def test_every_name_is_there_and_another_is_not() -> None:
+    assert set(dir(nb)) == {
+        "__version__", "ConfigError", "DataError", "Run", "Runs", "Table", "UserError", "allow", "datasets", "encoders",
+        "estimator", "load", "run", "runs", "sweep", "table",
+    }  # fmt: skip
+    for name in dir(nb):
+        assert getattr(nb, name) is not None
+    with pytest.raises(AttributeError, match="module 'neurobench' has no attribute 'rnu'; there is .*run"):
+        _ = nb.rnu  # type: ignore[attr-defined]
+
+
+def test_accuracy_against_two_hyper_parameters_over_three_seeds_takes_six_lines(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    assert len(STUDY.strip().splitlines()) <= 6
+    table = python("-c", STUDY, folder=tmp_path)
+    rows = [line.split() for line in table.splitlines() if line.startswith(("0.1", "0.5"))]
+    assert [row[-2:] for row in rows] == [["3", "3"], ["3", "3"]]
+    assert all(0 < float(value) <= 1 for row in rows for value in row[1:3])
+
+
+def test_a_script_that_uses_all_of_it_is_clean_to_a_strict_type_checker(tmp_path: Path) -> None:
+    assert (
+        "py.typed"
+        in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["neurobench"]
+    )
+    assert (ROOT / "neurobench" / "py.typed").is_file()
+    (tmp_path / "mypy.ini").write_text(STRICT)
+    script = Path(__file__).with_name("typed.py")
+    print(python("-m", "mypy", "--config-file", "mypy.ini", "--cache-dir", "cache", str(script), folder=tmp_path))

@@ -1,0 +1,114 @@
+"""Promises of `neurobench.run` and `load`: the command line's run, checks and record, with Python's names."""
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import neurobench as nb
+from neurobench.cli.main import main
+from neurobench.experiment.progress import meter_for
+
+
+def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert main(["run", "model=toy", "scale=smoke", "seed=1", "name=typed"]) == 0
+    capfd.readouterr()
+    assert main(["compare", toy.name, "typed", "--json"]) == 0
+    differing = json.loads(capfd.readouterr().out)
+    assert (differing["config"], differing["metrics"]) == ([], [])
+    assert toy.folder.record()["command"] == "neurobench run model=toy scale=smoke seed=1"
+    assert toy.summary["overrides"] == ["model=toy", "scale=smoke", "seed=1"]
+
+
+def test_a_run_tells_what_its_files_say_and_predicts_as_it_was_tested(toy: nb.Run) -> None:
+    result = json.loads((toy.path / "result.json").read_text())
+    assert toy.metrics == result["metrics"]
+    assert toy.config["model"]["name"] == "toy"
+    assert [row["epoch"] for row in toy.history] == [*range(1, len(toy.history) + 1)]
+    assert set(toy.figures) == {path.stem for path in (toy.path / "figures").iterdir()}
+    test = toy.data().test
+    assert np.mean(toy.predict(test.x) == test.y.numpy()) == result["metrics"]["test_accuracy"]
+    np.testing.assert_allclose(toy.scores(test.x.numpy()), toy.learner.predict(test.x).numpy())
+
+
+def test_a_models_samples_may_come_in_the_layout_of_its_data(here: Path) -> None:
+    run = nb.run("model=pixels_lr", "dataset=nmnist", scale="smoke", progress=False)
+    recordings = nb.datasets.load("nmnist").test.head(20)
+    np.testing.assert_array_equal(run.predict(recordings.x), run.predict(run.data().test.head(20).x))
+    with pytest.raises(nb.UserError, match=r"takes samples of events \(2, 34, 34\) or image .* these are vector"):
+        run.predict(np.zeros((3, 4)))
+
+
+def test_every_fault_is_raised_before_anything_is_computed(here: Path) -> None:
+    with pytest.raises(nb.ConfigError) as raised:
+        nb.run("model=qrmb", "training.epochs=0", seed=-1)
+    assert len(raised.value.faults) == 3
+    assert "Did you mean qrbm?" in str(raised.value)
+    for words, keys, sentence in (
+        (["seed=0,1"], {}, "seed=0,1 gives seed several values"),
+        ([3], {}, "3 is not an override"),
+        ([], {"seed": object()}, "is a object: a key takes numbers"),
+        ([], {"config_dir": "nowhere"}, "config_dir='nowhere': there is no such folder"),
+    ):
+        with pytest.raises(nb.UserError, match=sentence):
+            nb.run(*words, **keys)
+    assert not list(here.glob("outputs/*"))
+
+
+def test_a_run_that_fails_raises_its_sentence_and_is_no_latest(toy: nb.Run) -> None:
+    with pytest.raises(nb.UserError, match="the run failed: "):
+        nb.run("model=toy", {"model.explode_at": 3}, progress=False)
+    assert nb.load().path.name == toy.path.name
+    (failed,) = nb.runs(status="failed")
+    with pytest.raises(nb.UserError, match="is 'failed' and has no result"):
+        _ = failed.metrics
+    assert "failed" in repr(failed)
+    assert "failed" in failed._repr_html_()
+
+
+def test_a_run_is_found_by_path_id_and_name(toy: nb.Run) -> None:
+    for reference in (toy.path, toy.name, toy.path.name[:12], toy.path.parent.name, "latest"):
+        assert nb.load(reference).path.name == toy.path.name
+    with pytest.raises(nb.UserError, match="there is no run 'nothing'"):
+        nb.load("nothing")
+
+
+def test_what_a_file_says_is_escaped_in_a_notebook(toy: nb.Run) -> None:
+    assert "data:image/png;base64," in toy._repr_html_()
+    assert f"{toy.metrics['test_accuracy']:.2%}" in toy._repr_html_()
+    path = toy.path / "result.json"
+    changed = json.loads(path.read_text())
+    changed["data"]["evaluated_on"] = changed["scale"] = "<script>alert(1)</script>"
+    changed["metrics"]["<img src=x onerror=alert(1)>"] = 1.0
+    changed["undefined"] = {"<b>": "<i>"}
+    path.write_text(json.dumps(changed))
+    named = toy.path / "figures" / "confusion.png"
+    named.rename(named.with_name("<svg onload=alert(1)>.png"))
+    for shown in (toy._repr_html_(), nb.runs()._repr_html_()):
+        assert not any(word in shown for word in ("<script", "<img src=x", "<b>:", "<i>", "<svg"))
+
+
+def test_progress_in_a_notebook_is_one_line_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    display = ModuleType("IPython.display")
+    display.HTML = str  # type: ignore[attr-defined]
+
+    def make(text: str, display_id: bool) -> Any:
+        return SimpleNamespace(update=shown.append)
+
+    display.display = make  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    meter = meter_for(Console(force_jupyter=True))
+    meter.begin(2, 10, 0, 0)
+    meter.batch(5, {"loss": 10.0}, 0.5)
+    assert shown == ['<pre><progress value="0.0500" max="1"></progress> epoch 1/2  loss 2  10 samples/s</pre>']
+    meter.batch(10, {"loss": 10.0}, 1.0)
+    assert len(shown) == 1, "not faster than anybody can read"
+    meter.epoch({"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "samples_per_s": 10.0})
+    assert "epoch 1/2  train loss 1  10 samples/s" in shown[-1]

@@ -1,0 +1,108 @@
+"""Promises of `runs`, `sweep` and `table`: all runs as one table, planned as the sweep verb plans."""
+
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import neurobench as nb
+from neurobench.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs of one sweep."""
+    folder = tmp_path_factory.mktemp("swept")
+    with chdir(folder):
+        nb.sweep("model=toy", {"model.lr": [0.1, 0.5]}, scale="smoke", seed=range(2), workers=1, progress=False)
+    return folder
+
+
+@pytest.fixture
+def swept(place: Path, monkeypatch: pytest.MonkeyPatch) -> nb.Runs:
+    """That sweep once more: nothing is left to run."""
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("NEUROBENCH_OUTPUTS", raising=False)
+    return nb.sweep("model=toy", {"model.lr": [0.1, 0.5]}, scale="smoke", seed=range(2), workers=1, progress=False)
+
+
+def test_a_sweep_runs_each_combination_once_in_the_order_of_the_command_line(
+    swept: nb.Runs, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = swept.rows()
+    assert [(row["seed"], row["model.lr"]) for row in rows] == [(0, 0.1), (1, 0.1), (0, 0.5), (1, 0.5)]
+    capfd.readouterr()
+    assert main(["sweep", "model=toy", "scale=smoke", "seed=0,1", "model.lr=0.1,0.5"]) == 0
+    assert "(4 of them before)" in capfd.readouterr().out
+    again = nb.sweep("model=toy", "scale=smoke", {"seed": np.arange(2), "model.lr": (0.1, 0.5)}, progress=False)
+    assert [run.path for run in again] == [swept[k].path for k in (0, 2, 1, 3)]
+
+
+def test_rows_hold_every_key_that_differs_and_every_metric(swept: nb.Runs) -> None:
+    rows = swept.rows()
+    differing = set(rows[0]) - {"run", "status", "model", "dataset", "backend", "encoder", "encoders", "scale", "seed"}
+    assert differing - {"overrides"} - set(swept[0].metrics) == {"model.lr"}
+    for run, row in zip(swept, rows, strict=True):
+        assert {name: row[name] for name in run.metrics} == run.metrics
+
+
+def test_a_notebook_shows_what_differs(swept: nb.Runs) -> None:
+    shown = swept._repr_html_()
+    assert "<th>model.lr</th><th>test_accuracy</th>" in shown
+    assert shown.count("<tr>") == 5
+    assert nb.Runs([])._repr_html_().count("<tr>") == 1
+
+
+def test_the_frame_is_the_rows(swept: nb.Runs) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = swept.frame()
+    assert isinstance(frame, pandas.DataFrame)
+    means = frame.groupby("model.lr")["test_accuracy"].mean()
+    for lr in (0.1, 0.5):
+        chosen = [run.metrics["test_accuracy"] for run in swept if run.config["model"]["lr"] == lr]
+        assert means[lr] == pytest.approx(np.mean(chosen))
+
+
+def test_runs_are_chosen_by_what_they_were(swept: nb.Runs) -> None:
+    assert len(nb.runs()) == len(nb.runs("outputs", model="toy")) == 4
+    assert {run.config["seed"] for run in nb.runs(None, {"model.lr": 0.5}, seed=1)} == {1}
+    assert len(nb.runs(seed=[0, 1], status="finished")) == 4
+    assert not nb.runs(model="qrbm")
+    with pytest.raises(nb.UserError, match=r"model.lrr: no run here has such a key. Did you mean model.lr\?"):
+        nb.runs(None, {"model.lrr": 0.5})
+    with pytest.raises(nb.UserError, match="there is no folder elsewhere"):
+        nb.runs("elsewhere")
+
+
+def test_a_damaged_run_is_a_row_that_says_so(swept: nb.Runs, tmp_path: Path) -> None:
+    shutil.copytree("outputs", tmp_path / "copied")
+    next((tmp_path / "copied").glob("*/*/run.json")).write_text("{")
+    rows = nb.runs(tmp_path / "copied").rows()
+    assert sorted(row["status"].partition(":")[0] for row in rows) == ["damaged", *["finished"] * 3]
+
+
+def test_what_cannot_run_is_raised_and_what_did_not_finish_is_warned_of(here: Path) -> None:
+    with pytest.raises(nb.ConfigError, match="seed=-1 is not in"):
+        nb.sweep("model=toy", seed=[-1])
+    with pytest.raises(nb.UserError, match=r"model.lr=\[\] names no value"):
+        nb.sweep("model=toy", {"model.lr": []})
+    with pytest.raises(nb.UserError, match="launcher cloud: there is no such launcher"):
+        nb.sweep("model=toy", seed=[1], launcher="cloud")
+    keys = {"model.explode_at": [3, None]}
+    with pytest.warns(UserWarning, match="failed: model=toy model.explode_at=3 scale=smoke"):
+        (failed, finished) = nb.sweep("model=toy", keys, scale="smoke", workers=1, progress=False)
+    assert (failed.status, finished.status) == ("failed", "finished")
+    with pytest.raises(nb.UserError, match="no run of the sweep finished"):
+        nb.sweep("model=toy", {"model.explode_at": [3]}, scale="smoke", workers=1, progress=False)
+
+
+def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = nb.table("dynex")
+    capfd.readouterr()
+    assert main(["table", "dynex", "--format", "md"]) == 0
+    assert capfd.readouterr().out == f"{made!r}\n"
+    assert made[0].row.what in made._repr_html_()
+    with pytest.raises(nb.UserError, match="there is no table 'dynx'; .* Did you mean dynex?"):
+        nb.table("dynx")

@@ -1,0 +1,86 @@
+"""`new` writes files that run and pass their own test as they stand; `cp` copies a recipe; no file is overwritten."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neurobench.cli.new import GROUPS
+from neurobench.config.compose import composer
+from neurobench.config.errors import BAD_USAGE, FINE
+from neurobench.experiment.plan import parse
+from tests.cli.conftest import Neurobench
+
+
+def test_what_is_written_runs_and_passes_its_own_tests(neurobench: Neurobench, tmp_path: Path) -> None:
+    """Each of the tests that are written runs what it is for once, at scale=smoke."""
+    for kind, group in GROUPS.items():
+        done = neurobench("new", kind, f"own_{kind}")
+        assert done.returncode == FINE, done.stderr
+        own = "--config-dir ." if kind == "experiment" else f"--plugin own_{kind}.py"
+        assert f"\nneurobench run {own} {group}=own_{kind}\n" in done.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+    bare = {name: value for name, value in os.environ.items() if name != "NEUROBENCH_ALLOW"}
+    tested = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=bare)
+    assert tested.returncode == 0, tested.stdout
+    assert "11 passed" in tested.stdout
+    assert all(len(line) <= 120 for path in tmp_path.rglob("*.py") for line in path.read_text().splitlines())
+
+
+def test_no_file_is_overwritten(neurobench: Neurobench, tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text("precious")
+    done = neurobench("new", "model", "mine")
+    assert done.returncode == BAD_USAGE
+    assert "there is test_mine.py already: nothing was written" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["test_mine.py"]
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").symlink_to("nowhere")
+    assert neurobench("cp", "experiment", "dynex_qrbm", "mine").returncode == BAD_USAGE
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "sentence"),
+    [
+        ("model", "qrbm", "there is model=qrbm already"),
+        ("experiment", "dynex_qrbm", "there is experiment=dynex_qrbm already"),
+        ("model", "torch", "Python has a module torch already"),
+        ("dataset", "json", "Python has a module json already"),
+        ("device", "my-device", "take letters, digits and underscores"),
+        ("device", "../up", "take letters, digits and underscores"),
+        ("device", "class", "take letters, digits and underscores"),
+    ],
+)
+def test_a_name_that_would_not_be_found(
+    kind: str, name: str, sentence: str, neurobench: Neurobench, tmp_path: Path
+) -> None:
+    done = neurobench("new", kind, name)
+    assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", ["dynex_qrbm", "nest_eprop_nmnist_online", "hxtorch_yin_yang_float"])
+def test_a_copied_recipe_is_the_same_setting_under_its_own_name(
+    recipe: str, neurobench: Neurobench, tmp_path: Path
+) -> None:
+    assert neurobench("cp", "experiment", recipe, "experiment/mine.yaml").returncode == FINE
+    with composer(str(tmp_path)) as compose:
+        copied, original = compose(["experiment=mine"]), compose([f"experiment={recipe}"])
+    assert (copied.name, copied.table.name) == ("mine", "mine")
+    assert parse(copied).config_hash == parse(original).config_hash
+    assert copied.table.rows == original.table.rows
+
+
+def test_where_a_recipe_may_lie(neurobench: Neurobench, tmp_path: Path) -> None:
+    assert neurobench("cp", "experiment", "dynex_qrbm", "mine.yaml").returncode == FINE
+    assert yaml.safe_load((tmp_path / "experiment/mine.yaml").read_text())["name"] == "mine"
+    for file, sentence in (
+        ("other/mine.yaml", "an experiment is found as FOLDER/experiment/mine.yaml"),
+        ("dynex_qrbm", "there is an experiment dynex_qrbm already"),
+    ):
+        done = neurobench("cp", "experiment", "dynex_qrbm", file)
+        assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True), done.stderr
+    assert "Did you mean dynex_qrbm?" in neurobench("cp", "experiment", "dynex_qrb", "a").stderr
+    assert "copy one that has its own file" in neurobench("cp", "experiment", "matrix_qrbm_mnist", "a").stderr

@@ -1,0 +1,213 @@
+"""Any torch module: its steps against torch's own loop, resuming, counts by hand, and what is refused."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import conv2d, cross_entropy
+
+from neurobench.config import targets
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch
+from neurobench.metrics.operations import total
+from neurobench.models.learner import Divergence, Seeds, Step, Task
+from neurobench.models.torch_module.learner import TorchModuleLearner, seeded
+from neurobench.models.torch_module.operations import operations
+from tests.specs import spec
+
+TASK = Task("vector", (5,), 3)
+IMAGES = Task("image", (2, 7, 6), 3)
+SEEDS = Seeds(1, 2, 3, 4)
+CPU = torch.device("cpu")
+
+
+class Net(nn.Module):
+    """Layers, and normalisation and dropout between them: a state beside the parameters, and draws."""
+
+    def __init__(self, shape: tuple[int, ...], n_classes: int, width: int = 8, rate: float = 0.5):
+        super().__init__()
+        self.first = nn.Linear(shape[0], width)
+        self.norm = nn.BatchNorm1d(width)
+        self.act = nn.ReLU()
+        self.drop = nn.Dropout(rate)
+        self.last = nn.Linear(width, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.drop(self.act(self.norm(self.first(x)))))
+
+
+class Lazy(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.LazyLinear(4), nn.Tanh(), nn.LazyLinear(3))
+
+
+class Matrix(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.W = nn.Parameter(torch.zeros(5, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.W
+
+
+class Two(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(5, 2)
+
+
+class NoModule:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "ALLOWED", (__name__,))
+
+
+def built(name: str = "Net", task: Task = TASK, **changes) -> TorchModuleLearner:
+    fields = {"module": f"{__name__}.{name}", "layout": task.layout, **changes}
+    return spec("model/torch_module", **fields).build(task, SEEDS, {}, CPU)
+
+
+def cnn(**changes) -> TorchModuleLearner:
+    return spec("model/cnn", jitter=0, **changes).build(IMAGES, SEEDS, {}, CPU)
+
+
+def batch(n: int = 6, seed: int = 0, shape: tuple[int, ...] = TASK.shape) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    return Batch(torch.rand(n, *shape, generator=draw), torch.randint(0, 3, (n,), generator=draw))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "of_torch", "momentum"),
+    [("sgd", torch.optim.SGD, 0.9), ("adamw", torch.optim.AdamW, 0.0), ("rmsprop", torch.optim.RMSprop, 0.5)],
+)
+def test_it_learns_as_torchs_own_loop_does(optimizer, of_torch, momentum):
+    learner = built(optimizer=optimizer, momentum=momentum, weight_decay=0.1, lr=0.02, schedule="cosine", smoothing=0.1)
+    with seeded(SEEDS.init, CPU):
+        net = Net((5,), 3)
+    options = {"momentum": momentum} if momentum else {}
+    reference = of_torch(net.parameters(), lr=0.02, weight_decay=0.1, **options)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(reference, 8)
+    for dropout in (net.drop, learner.net.drop):
+        dropout.p = 0.0
+    net.train()
+    for k in range(8):
+        one = batch(seed=k)
+        loss = cross_entropy(net(one.x), one.y, label_smoothing=0.1)
+        reference.zero_grad()
+        loss.backward()
+        reference.step()
+        falling.step()
+        assert learner.learn(one, Step(k, 8, 0)).loss / 6 == pytest.approx(float(loss.detach()), rel=1e-4)
+    assert torch.allclose(learner.predict(batch(seed=9).x), net.eval()(batch(seed=9).x), atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adagrad", "nadam", "radam"])
+def test_a_resumed_run_repeats_an_undisturbed_one(optimizer: str, tmp_path: Path) -> None:
+    settings = {"optimizer": optimizer, "momentum": 0.9 if optimizer == "sgd" else 0.0, "schedule": "one_cycle"}
+    whole, first, second = (built(**settings) for _ in range(3))
+    for k in range(6):
+        whole.learn(batch(seed=k), Step(k, 6, 0))
+    for k in range(3):
+        first.learn(batch(seed=k), Step(k, 6, 0))
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    torch.rand(3)  # what else is drawn makes no difference
+    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for k in range(3, 6):
+        second.learn(batch(seed=k), Step(k, 6, 0))
+    states = whole.net.state_dict(), second.net.state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_it_leaves_torchs_own_generator_as_it_was():
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    built().learn(batch(), Step(0, 1, 0))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_layers_that_wait_for_their_input_are_drawn_by_the_seed():
+    one, other = built("Lazy"), built("Lazy")
+    assert torch.equal(one.predict(batch().x), other.predict(batch().x))
+
+
+def test_the_shipped_network_reads_images_of_odd_sizes_and_learns_them():
+    learner = cnn(lr=0.02, arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
+    y = torch.arange(60) % 3
+    x = 0.5 * torch.rand(60, *IMAGES.shape, generator=torch.Generator().manual_seed(0))
+    x[torch.arange(60), 0, 2 * y, 1] += 1
+    for k in range(40):
+        learner.learn(Batch(x, y), Step(k, 40, 0))
+    assert learner.measure(Batch(x, y)).correct == 60
+
+
+def test_products_are_counted_as_a_convolution_of_ones_counts_them():
+    learner = cnn(arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
+    x = batch(3, shape=IMAGES.shape).x * (torch.rand(3, *IMAGES.shape) > 0.5)
+    figures, undefined = total([operations(learner, x)])
+    covered = conv2d(torch.ones(1, 1, 7, 6), torch.ones(1, 1, 3, 3), padding=1).sum()
+    inner = conv2d(torch.ones(1, 1, 4, 3), torch.ones(1, 1, 3, 3), padding=1).sum()
+    dense = covered * 2 * 4 + inner * 4 * 6 + 6 * 2 * 2 * 16 + 16 * 3
+    assert figures["dense_operations"] == float(dense)
+    products = conv2d((x != 0).float(), torch.ones(4, 2, 3, 3), padding=1).sum() / 3
+    others = operations(learner, x).connections[1:]
+    assert figures["effective_macs"] == pytest.approx(float(products) + sum(part.effective for part in others) / 3)
+    assert figures["activation_sparsity_relu_1"] > 0
+    assert "effective_macs" not in undefined
+    assert not learner.net.conv_1._forward_hooks  # none is left
+
+
+def test_weights_that_no_layer_holds_are_named_and_not_counted():
+    operations_of = total([operations(built("Matrix"), batch().x)])
+    assert "effective_macs" not in operations_of[0]
+    assert "W" in operations_of[1]["effective_macs"]
+    assert operations_of[0]["parameter_count"] == 15
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(UserError, match=r"makes \(2, 2\) of two samples, not \(2, 3\)"):
+        built("Two")
+    with pytest.raises(UserError, match=r"samples must be \(B, 5\)"):
+        built().predict(torch.zeros(3, 4))
+    with pytest.raises(UserError, match="does not fit"):
+        built(arguments={"width": 9}).load_state_dict(built().state_dict())
+    with pytest.raises(Divergence, match="update 0"):
+        built().learn(Batch(batch().x * float("nan"), batch().y), Step(0, 1, 0))
+    with pytest.raises(UserError, match=r"CNN cannot be made with model.arguments \(ValueError"):
+        spec("model/cnn", layout="vector", jitter=0).build(Task("vector", (5,), 3), SEEDS, {}, CPU)
+    with pytest.raises(UserError, match=r"cannot read samples of \(7,\)"):
+        built("Two", Task("vector", (7,), 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"module": f"{__name__}.NoModule"}, "is no torch.nn.Module"),
+        ({"module": f"{__name__}.Nett"}, "offers Net, Lazy, Matrix, Two"),
+        ({"module": "os.system"}, "module=os.system is not allowed"),
+        ({"module": "Net"}, "is not the dotted name of a class"),
+        ({"module": f"{__name__}.Net", "arguments": {"wide": 3}}, "unexpected keyword argument 'wide'"),
+        ({"module": f"{__name__}.Net", "arguments": 3}, "arguments=3 is not a section of keys"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum=0.9 is for sgd and rmsprop"),
+        ({"optimizer": "lion"}, "optimizer='lion' is not one of adam"),
+        ({"layout": "vector", "jitter": 2}, "jitter=2 moves images"),
+    ],
+)
+def test_what_is_wrong_is_said_when_the_configuration_is_read(changes, sentence):
+    with pytest.raises(BoundsError, match=sentence.replace("(", r"\(")):
+        spec("model/torch_module", **changes)
+
+
+def test_a_class_that_an_allowed_module_only_imports_is_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    borrowing = ModuleType("borrowing")
+    borrowing.Linear = nn.Linear  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "borrowing", borrowing)
+    monkeypatch.setattr(targets, "ALLOWED", ("borrowing",))
+    with pytest.raises(BoundsError, match="is defined in torch.nn.modules.linear, which is not allowed"):
+        spec("model/torch_module", module="borrowing.Linear", arguments={"in_features": 5, "out_features": 3})

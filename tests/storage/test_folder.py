@@ -1,0 +1,155 @@
+"""Promises of the run folder: whole files, one writer, and runs that can be found again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.storage.atomic import write_json
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import find_run, same_setting
+from tests.storage.sound import sound_checkpoint
+
+WRITER = """
+import sys
+from pathlib import Path
+from neurobench.storage.atomic import write_json
+for number in range(10**9):
+    write_json(Path(sys.argv[1]), {"number": number, "ballast": list(range(20_000))})
+    if number == 0:
+        print("written once", flush=True)
+"""
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from neurobench.storage.files import Damaged
+from neurobench.storage.folder import RunFolder
+folder = RunFolder(Path(sys.argv[1]))
+folder.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def start(script: str, path: Path) -> subprocess.Popen:
+    child = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline()
+    return child
+
+
+def test_a_kill_during_writes_never_leaves_a_broken_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    moments = random.Random(1)
+    for _ in range(15):
+        child = start(WRITER, path)
+        time.sleep(moments.uniform(0.02, 0.08))
+        child.kill()
+        child.wait()
+        assert len(json.loads(path.read_text())["ballast"]) == 20_000
+
+
+def test_what_json_cannot_say_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_json(path, {"loss": 1.0})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"loss": float("nan")})
+    assert json.loads(path.read_text()) == {"loss": 1.0}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_others_can_read_a_result_as_any_file_that_the_user_writes(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    write_json(tmp_path / "result.json", {})
+    assert (tmp_path / "result.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_two_runs_in_the_same_second_get_two_folders(tmp_path: Path) -> None:
+    folders = [RunFolder.create(tmp_path, "toy", "ab" * 6, "x: 1\n") for _ in range(5)]
+    assert len({folder.path for folder in folders}) == 5
+
+
+def test_a_second_process_cannot_write_and_is_told_who_does(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    folder.update(status="running", pid=4711)
+    folder.release()
+    child = start(HOLDER, folder.path)
+    try:
+        with pytest.raises(UserError, match="being written by process 4711"):
+            folder.acquire()
+        assert folder.in_use
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        folder.acquire()
+    finally:
+        child.kill()
+    folder.release()
+
+
+def test_checkpoints_come_back_to_the_bit_and_hold_no_code(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    assert folder.load_checkpoint() is None
+    state = {**sound_checkpoint(W=torch.randn(3, 4)), "position": {"epoch": 2, "history": [{"loss": 0.1}]}}
+    folder.save_checkpoint(state)
+    back = folder.load_checkpoint()
+    assert back is not None
+    assert torch.equal(back["learner"]["W"], state["learner"]["W"])
+    assert back["position"] == state["position"]
+    folder.save_checkpoint({**state, "position": print})
+    with pytest.raises(Damaged, match="cannot be read as plain data"):
+        folder.load_checkpoint()
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[RunFolder]:
+    runs = []
+    for place in ("a/20260101-000000-aaaaaa", "a/20260102-000000-aaaaaa", "b/20260103-000000-cccccc"):
+        path = tmp_path / place
+        path.mkdir(parents=True)
+        runs.append(RunFolder(path))
+        runs[-1].update(status="finished", config_hash=place[-6:])
+    return runs
+
+
+def test_a_run_is_found_by_path_id_beginning_name_and_latest(tmp_path: Path, three: list[RunFolder]) -> None:
+    found = {
+        reference: find_run(tmp_path, reference).path
+        for reference in (str(three[0].path), "20260101-000000-aaaaaa", "20260101", "a/20260102", "a", "latest")
+    }
+    assert list(found.values()) == [three[i].path for i in (0, 0, 0, 1, 1, 2)]
+
+
+def test_a_reference_to_no_run_or_to_several_says_so(tmp_path: Path, three: list[RunFolder]) -> None:
+    with pytest.raises(UserError, match=r"not one run.*20260101.*Give more"):
+        find_run(tmp_path, "202601")
+    with pytest.raises(UserError, match=r"no run 'latst'.*3 runs"):
+        find_run(tmp_path, "latst")
+    with pytest.raises(UserError, match="no runs below.*neurobench run"):
+        find_run(tmp_path / "nowhere", "a")
+
+
+def test_runs_of_one_setting_come_newest_first(tmp_path: Path, three: list[RunFolder]) -> None:
+    assert [run.path for run in same_setting(tmp_path, "a", "aaaaaa")] == [three[1].path, three[0].path]
+    assert same_setting(tmp_path, "b", "aaaaaa") == []
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    folder.update(status="running")
+    (folder.path / "figures").mkdir()
+    for name in (".result.json.x1y2", ".checkpoint.pt.zz", "figures/.confusion.png.q"):
+        (folder.path / name).write_text("half")
+    folder.clean()
+    there = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+    assert there == {".lock", "config.yaml", "run.json"}
+    folder.release()

@@ -1,0 +1,54 @@
+"""Promises of the index: it says what the files say, whatever became of it or of them."""
+
+import json
+import shutil
+from pathlib import Path
+
+from neurobench.storage.atomic import write_json
+from neurobench.storage.store import read_index
+from tests.storage.sound import sound_result
+
+
+def leave(outputs: Path, path: str, seed: int, finished: bool = True) -> Path:
+    folder = outputs / path
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", {"status": "running", "seeds": {"root": seed}, "versions": {"torch": "1"}})
+    if finished:
+        write_json(folder / "result.json", sound_result(seed=seed))
+    return folder
+
+
+def test_runs_come_in_order_and_without_what_nobody_lists(tmp_path: Path) -> None:
+    leave(tmp_path, "b/2", 2)
+    leave(tmp_path, "a/1", 1, finished=False)
+    leave(tmp_path, ".sweeps/9", 9)
+    (tmp_path / "a" / "empty").mkdir()
+    for _ in range(2):  # from the files, then from the index
+        one, two = read_index(tmp_path)
+        assert (one.path, one.result, one.record) == ("a/1", None, {"status": "running", "seeds": {"root": 1}})
+        assert (two.path, two.result) == ("b/2", sound_result(seed=2))
+
+
+def test_changed_new_and_removed_runs_are_seen(tmp_path: Path) -> None:
+    folder = leave(tmp_path, "a/1", 1, finished=False)
+    read_index(tmp_path)
+    write_json(folder / "result.json", sound_result(seed=1))
+    leave(tmp_path, "a/2", 2)
+    assert [entry.result for entry in read_index(tmp_path)] == [sound_result(seed=1), sound_result(seed=2)]
+    (folder / "run.json").unlink()
+    assert [entry.damage for entry in read_index(tmp_path)] == ["run.json is missing", None]
+    shutil.rmtree(folder)
+    assert [entry.path for entry in read_index(tmp_path)] == ["a/2"]
+
+
+def test_a_broken_index_costs_nothing_but_time(tmp_path: Path) -> None:
+    leave(tmp_path, "a/1", 1)
+    first = read_index(tmp_path)
+    for text in ("", "{", '{"schema": 0, "runs": {}}', "[]"):
+        (tmp_path / ".index.json").write_text(text)
+        assert read_index(tmp_path) == first
+    assert json.loads((tmp_path / ".index.json").read_text())["runs"]
+
+
+def test_no_folder_is_no_runs(tmp_path: Path) -> None:
+    assert read_index(tmp_path / "nowhere") == []

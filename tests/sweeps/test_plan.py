@@ -1,0 +1,72 @@
+"""Promises of the plan: Hydra's own jobs, each once, and what is done is known by what it computes."""
+
+from pathlib import Path
+
+import pytest
+
+from neurobench.config.compose import composer
+from neurobench.config.errors import ConfigError
+from neurobench.experiment.plan import parse
+from neurobench.storage.folder import RunFolder
+from neurobench.sweeps.plan import Job, jobs_of
+from tests.storage.sound import sound_result
+
+
+def test_jobs_are_those_of_hydra_in_its_order_with_its_configurations(tmp_path: Path) -> None:
+    words = ["model=qrbm,hxtorch_mlp", "seed=range(2)", "training.batch_size=10,20", f"outputs={tmp_path}"]
+    jobs = jobs_of(words)
+    assert [job.overrides[:3] for job in jobs[:3]] == [
+        ("model=qrbm", "seed=0", "training.batch_size=10"),
+        ("model=qrbm", "seed=0", "training.batch_size=20"),
+        ("model=qrbm", "seed=1", "training.batch_size=10"),
+    ]
+    with composer() as compose:
+        assert [job.plan for job in jobs] == [parse(compose(job.overrides)) for job in jobs]
+
+
+def test_a_key_that_follows_a_swept_one_is_swept_with_it(tmp_path: Path) -> None:
+    """chip_seed: ${seed}"""
+    jobs = jobs_of(["experiment=hxtorch_yin_yang", "seed=3,4", f"outputs={tmp_path}"])
+    assert [job.plan and job.plan.config["backend"]["mac"]["chip_seed"] for job in jobs] == [3, 4]
+
+
+def leave(job: Job, status: str, result: bool = False) -> RunFolder:
+    assert job.plan is not None
+    folder = RunFolder.create(Path(job.plan.run.outputs), job.plan.run.name, job.hash, "")
+    folder.update(status=status, config_hash=job.hash)
+    if result:
+        folder.write_result(sound_result())
+    folder.release()
+    return folder
+
+
+def test_states_come_from_the_folders_of_the_same_hash(tmp_path: Path) -> None:
+    words = ["model=qrbm", "seed=range(5)", f"outputs={tmp_path}"]
+    jobs = jobs_of(words)
+    assert {job.state for job in jobs} == {"new"}
+    done = leave(jobs[0], "finished", result=True)
+    leave(jobs[0], "running")  # a later try that was killed does not undo the finished one
+    leave(jobs[1], "running")
+    leave(jobs[2], "failed")
+    busy = leave(jobs[3], "running")
+    busy.acquire()
+    again = jobs_of(words)
+    busy.release()
+    assert [job.state for job in again] == ["finished", "half-done", "failed", "running elsewhere", "new"]
+    assert again[0].folder == done.path
+
+
+def test_the_same_configuration_is_planned_once(tmp_path: Path) -> None:
+    jobs = jobs_of(["model=qrbm", "model.lr=0.05,0.02,5e-2", f"outputs={tmp_path}"])
+    assert [job.state for job in jobs] == ["new", "new", "twice"]
+
+
+def test_a_job_that_cannot_run_is_refused_with_its_reasons(tmp_path: Path) -> None:
+    jobs = jobs_of(["model=qrbm", "model.n_hidden=0,10", f"outputs={tmp_path}"])
+    assert [job.state for job in jobs] == ["refused", "new"]
+    assert jobs[0].faults == ("model.n_hidden=0 is not at least 1",)
+
+
+def test_a_typo_is_refused_before_anything_is_planned() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean model\.n_hidden"):
+        jobs_of(["model.n_hiden=1,2"])
