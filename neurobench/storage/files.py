@@ -25,13 +25,8 @@ RECORD: Kinds = {"status": str}
 RECORD_MAY: Kinds = {
     "schema": int, "created": str, "started": str, "finished": str, "updated": str, "error": str, "config_hash": str,
     "setting_hash": str, "commit": (str, type(None)), "host": str, "device": str, "threads": int, "pid": int,
-<<<<<<< HEAD
     "seeds": dict, "data": dict, "own_code": dict, "model": str, "dataset": str, "backend": str, "encoder": str,
     "encoders": list, "scale": str, "overrides": list,
-=======
-    "seeds": dict, "data": dict, "model": str, "dataset": str, "backend": str, "encoder": str, "encoders": list,
-    "scale": str, "overrides": list, "own_code": dict,
->>>>>>> api
 }  # fmt: skip
 RESULT: Kinds = {
     "name": str, "scale": str, "seed": int, "metrics": dict, "intervals": dict, "undefined": dict, "seconds": dict,
