@@ -38,7 +38,7 @@ spiking = {"model": "slayer_snn", "model.hidden": [32], "model.augment": False, 
 quantum = {"model": "hybrid_qcnn", "model.n_qubits": 4, "training.epochs": 30}
 small = {"training.batch_size": 16}
 runs = {
-    "logistic regression": nb.run(data, {"model.threshold": None}, model="pixels_lr"),
+    "logistic regression": nb.run(data, {"model.threshold": None}, small, model="pixels_lr"),
     "spiking network": nb.run(data, spiking, small),
     "the same on Loihi 2, emulated": nb.run(data, spiking, small, backend="mock"),
     "hybrid quantum network": nb.run(data, quantum, small),
