@@ -97,7 +97,7 @@ def _aedat(file: Path) -> Raw:
             fields = [t, 127 - (word >> 1 & 0x7F), word >> 8 & 0x7F, 1 - (word & 1)]
         else:
             fields = [t, word >> 17 & 0x7FFF, word >> 2 & 0x7FFF, word >> 1 & 1]
-        return np.rec.fromarrays(fields, names="t,x,y,p")
+        return np.rec.fromarrays(fields, dtype=[(name, np.int64) for name in "txyp"])
 
     return _by(file, read)
 
