@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neurobench.api import datasets as datasets
     from neurobench.api import encoders as encoders
     from neurobench.api.estimator import estimator as estimator
+    from neurobench.api.own_code import allow as allow
     from neurobench.api.run import Run as Run
     from neurobench.api.run import load as load
     from neurobench.api.run import run as run
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from neurobench.data.dataset import DataError as DataError
 else:
     _PLACES = {
-        "datasets": "api.datasets:", "encoders": "api.encoders:", "estimator": "api.estimator:estimator",
-        "Run": "api.run:Run", "load": "api.run:load", "run": "api.run:run", "Runs": "api.runs:Runs",
-        "runs": "api.runs:runs", "sweep": "api.runs:sweep", "Table": "api.table:Table", "table": "api.table:table",
-        "ConfigError": "config.errors:ConfigError", "UserError": "config.errors:UserError",
-        "DataError": "data.dataset:DataError",
+        "allow": "api.own_code:allow", "datasets": "api.datasets:", "encoders": "api.encoders:",
+        "estimator": "api.estimator:estimator", "load": "api.run:load", "run": "api.run:run", "runs": "api.runs:runs",
+        "sweep": "api.runs:sweep", "table": "api.table:table", "Run": "api.run:Run", "Runs": "api.runs:Runs",
+        "Table": "api.table:Table", "ConfigError": "config.errors:ConfigError",
+        "UserError": "config.errors:UserError", "DataError": "data.dataset:DataError",
     }  # fmt: skip
     __all__ = ["__version__", *_PLACES]
 

@@ -256,7 +256,9 @@ def test_it_is_listed_and_shown(own: Own, capsys: pytest.CaptureFixture[str]) ->
     assert "echo/" in capsys.readouterr().out
     assert exit_code(["list", *words, "--json"]) == FINE
     cells = json.loads(capsys.readouterr().out)["matrix"]
-    assert all(cell["runs"] for cell in cells if cell["model"] == "echo" and cell["backend"] == "sim")
+    echo = [cell for cell in cells if cell["model"] == "echo" and cell["backend"] == "sim"]
+    assert all(cell["runs"] or "there are no files of your own yet" in cell["why_not"] for cell in echo)
+    assert all(cell["runs"] for cell in echo if cell["dataset"] in ("mnist", "nmnist", "yin_yang"))
     assert exit_code(["show", "echo", "--predict", "5"]) == FINE
     assert "of 5 right" in capsys.readouterr().out
 

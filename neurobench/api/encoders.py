@@ -45,6 +45,12 @@ def raster(x: Any, **settings: Any) -> Tensor:
     return images
 
 
+def square(x: Any, **settings: Any) -> Tensor:
+    """Vectors as pictures (N, 1, H, H): value i is place i of the smallest square that holds all, in rows."""
+    images: Tensor = encode("square", x, **settings)
+    return images
+
+
 def flat(x: Any) -> Tensor:
     """Images as vectors (N, C * H * W)."""
     vectors: Tensor = encode("flat", x)

@@ -68,7 +68,13 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
         "__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__,
         "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(own),
     }  # fmt: skip
-    return type(f"{type(plan.model).__name__}Classifier", (Classifier,), fields)
+    return type(f"{model.title().replace('_', '')}Classifier", (Classifier,), fields)
+
+
+def forget() -> None:
+    """Classes and plans of code that has been edited since."""
+    classifier.cache_clear()
+    _planned.cache_clear()
 
 
 def _default(value: Any) -> Any:
@@ -83,7 +89,7 @@ def _planned(
     words: tuple[str, ...], config_dir: str | None, layout: str, shape: tuple[int, ...], n_classes: int
 ) -> Plan:
     """A grid asks for the same plan again and again. Raises ConfigError."""
-    target = f"neurobench.data.arrays.{'Vectors' if layout == 'vector' else 'Images'}"
+    target = f"neurobench.data.own.memory.{'Vectors' if layout == 'vector' else 'Images'}"
     dataset = {"name": "arrays", "_target_": target, "sizes": list(shape), "classes": n_classes}
     return plan_of(words, config_dir, dataset)[0]
 
@@ -167,6 +173,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.learner_, self.plan_, self.history_ = learner, plan, loop.record.epochs
 
     def _n_held_out(self, n: int) -> int:
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples")
         return int(self.validation * n)
 
     def _words(self, n_train: int) -> tuple[str, ...]:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from neurobench.experiment.reload import Loaded
     from neurobench.models.learner import Learner
 
+LARGEST = 2 * 2**20  # bytes of a figure that a run shows unasked: a notebook keeps them all
+
 
 def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
     """Load, train, evaluate, record, draw: what `neurobench run` does.
 
     `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
-    a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all.
+    a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all. The
+    threads of torch, numba and BLAS stay as the run sets them (`threads`, one by default).
 
     Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
     """
@@ -156,7 +159,8 @@ class Run:
             f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in merits(result).items()
         )
         notes = "".join(f"<li>{_text(line)}</li>" for line in remarks(result))
-        drawn = "".join(picture._repr_html_() for picture in self.figures.values())
+        small = [picture for picture in self.figures.values() if picture.path.stat().st_size <= LARGEST]
+        drawn = "".join(picture._repr_html_() for picture in small)
         return (
             f"<div>{title}<p><b>{_text(headline(result))}</b></p><details><summary>all figures of merit</summary>"
             f"<table>{rows}</table><ul>{notes}</ul></details>{drawn}</div>"

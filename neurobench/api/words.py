@@ -13,6 +13,7 @@ from rich.console import Console
 
 from neurobench.config.errors import UserError
 from neurobench.config.overrides import override_of
+from neurobench.config.targets import PLUGIN_FILES
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
@@ -78,8 +79,9 @@ def console_for(progress: bool) -> Console:
 def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
     """Within it, runs record the command line that does the same."""
     before = os.environ.get(COMMAND)
-    folder = ["--config-dir", config_dir] if config_dir else []
-    os.environ[COMMAND] = shlex.join(["neurobench", verb, *folder, *words])
+    own = [f"--config-dir={config_dir}"] if config_dir else []
+    own += [f"--plugin={path}" for path in PLUGIN_FILES.values()]
+    os.environ[COMMAND] = shlex.join(["neurobench", verb, *own, *words])
     try:
         yield
     finally:

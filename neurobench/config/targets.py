@@ -244,7 +244,13 @@ def _is_dotted_name(path: str) -> bool:
 
 
 def _is_defined_in(value: Any, module_name: str, base: type[Spec]) -> bool:
-    return isinstance(value, type) and issubclass(value, base) and value.__module__ == module_name and value is not base
+    """A spec of the module's own. One that opens nothing only holds what others share."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, base)
+        and value.__module__ == module_name
+        and hasattr(value, "opens")
+    )
 
 
 def _allow_files() -> None:

@@ -48,6 +48,7 @@ class EncoderSpec(Spec):
 class Auto(EncoderSpec):
     """Nothing where the model reads the data as they are; else what `DEFAULTS` names."""
 
+    opens: ClassVar[str] = ""  # the others are opened in its place
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image", "events")
 
 

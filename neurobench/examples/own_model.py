@@ -9,8 +9,9 @@
 import os
 from pathlib import Path
 
+import neurobench as nb
+
 SCALE = os.environ.get("SCALE", "quick")
-os.environ["NEUROBENCH_ALLOW"] = "nearest_mean"  # before neurobench is used: no configuration can allow itself code
 
 MODULE = """
 from dataclasses import dataclass
@@ -76,16 +77,20 @@ for file, text in {"nearest_mean.py": MODULE, "model/nearest_mean.yaml": YAML}.i
     Path(file).write_text(text.lstrip())
 
 # %% [markdown]
+# No configuration can allow itself code: you do. After an edit of the file, this cell once more takes the new text.
+
+# %%
+nb.allow("nearest_mean.py")
+
+# %% [markdown]
 # It runs on any data set that it reads, or that an encoder makes readable, with all that runs have.
 
 # %%
-import neurobench as nb
-
-run = nb.run("model=nearest_mean", "dataset=mnist", config_dir=".", scale=SCALE)
+run = nb.run("model=nearest_mean", "dataset=mnist", scale=SCALE)
 run
 
 # %%
-events = nb.run("model=nearest_mean", "dataset=nmnist", config_dir=".", scale=SCALE)
+events = nb.run("model=nearest_mean", "dataset=nmnist", scale=SCALE)
 print(events)
 
 # %% [markdown]
@@ -93,7 +98,7 @@ print(events)
 
 # %%
 try:
-    nb.run("model=nearest_mean", {"model.shrink": 2}, config_dir=".")
+    nb.run("model=nearest_mean", {"model.shrink": 2})
 except nb.ConfigError as error:
     print(error)
 
@@ -105,5 +110,5 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 X, y = load_digits(return_X_y=True)
-search = GridSearchCV(nb.estimator("nearest_mean", config_dir="."), {"shrink": [0.0, 0.3, 0.6]}, cv=3).fit(X, y)
+search = GridSearchCV(nb.estimator("nearest_mean"), {"shrink": [0.0, 0.3, 0.6]}, cv=3).fit(X, y)
 print(search.best_params_, f"{search.best_score_:.1%}")

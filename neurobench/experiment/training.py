@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
-from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Splits
 from neurobench.experiment.loop import Loop
@@ -40,8 +40,9 @@ def training_loop(
 
 
 def _schedule(plan: Plan, n_train: int) -> Training:
-    """The training, its batches cut to the samples that a scale leaves."""
+    """The training, its batches cut to the samples that there are."""
     training = plan.training
     if training.batch_size > n_train and plan.scale.train is None:
-        raise UserError(f"training.batch_size={training.batch_size} is more than the {n_train} training samples.")
+        fault = f"training.batch_size={training.batch_size} is more than the {n_train} training samples"
+        warnings.warn(f"{fault}: an epoch is one update with all of them", stacklevel=3)
     return replace(training, batch_size=min(training.batch_size, n_train))

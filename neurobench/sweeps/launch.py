@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.live import Live
 
 from neurobench.config.errors import UserError
-from neurobench.config.targets import ALLOW, import_extra
+from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
 from neurobench.experiment.progress import line_printer
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.plan import Job
@@ -61,9 +61,10 @@ def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[st
 
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
-    # A pool is kept for the next sweep where nothing of this differs: not where other code is allowed by now.
+    # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
+    code = [fingerprint(module) for module in PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
-    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd())), "env": env}
+    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code), "env": env}
     executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:

@@ -126,9 +126,9 @@ def work_locally(task: Task) -> Report:
     return report
 
 
-def warm(parent: int, folder: str) -> None:
-    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin; of
-    another one a pool of its own is made, since workers outlive a sweep.
+def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
+    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin;
+    `code`: fingerprints of a user's own. Of others a new pool is made, since workers outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.

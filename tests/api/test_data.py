@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import neurobench as nb
+from neurobench.config.compose import choices
 from neurobench.data.encode import latency
 from neurobench.data.encoders import LATENCY
 
@@ -31,6 +32,10 @@ def test_faults_of_data_sets_are_sentences(tmp_path: Path) -> None:
         nb.datasets.load("nmnist", root=tmp_path / "nothing")
 
 
+def test_every_encoder_that_ships_is_a_function() -> None:
+    assert set(choices("encoder")) - {"auto"} <= set(vars(nb.encoders))
+
+
 def test_encoders_have_the_defaults_of_their_yaml_and_take_arrays() -> None:
     x = np.random.default_rng(0).random((5, 4), np.float32)
     made, expected = nb.encoders.latency(x), latency(LATENCY, torch.from_numpy(x), torch.arange(5))
@@ -39,6 +44,7 @@ def test_encoders_have_the_defaults_of_their_yaml_and_take_arrays() -> None:
     assert nb.encoders.latency(x, cells=3).sensor == (1, 4, 3)
     assert nb.encoders.counts(made, bins=2).shape == (5, 2, 4, 16)
     assert nb.encoders.raster(x, side=8).shape == (5, 1, 8, 8)
+    assert nb.encoders.square(x, side=8).shape == (5, 1, 8, 8)
     assert nb.encoders.flat(np.zeros((2, 3, 3))).shape == (2, 9)
     assert len(nb.encoders.rate(x, duration=10)) == 5
 

@@ -1,6 +1,7 @@
 """Promises of `neurobench.estimator`: each model is a scikit-learn classifier, and its grids and copies work."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +14,27 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import neurobench as nb
+from neurobench.config.compose import choices
 
-# Check -> why an estimator of this model does not pass it.
+# Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
+# in another order are predicted otherwise too: check_methods_sample_order_invariance.
 BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
-CHECKED = {
-    "pixels_lr": (nb.estimator("pixels_lr"), {}),
-    "qrbm": (nb.estimator("qrbm", n_hidden=20, pixels="grey"), BATCHES),
-}
-MODELS = {
-    "qrbm": {"n_hidden": 10},
-    "pixels_lr": {},
-    "sklearn_rbm": {"n_hidden": 10},
-    "mlp": {"hidden": 10, "epochs": 1},
-    "hxtorch_mlp": {"hidden": 10, "batch_size": 20},
-    "hybrid_qcnn": {"epochs": 1, "head": "linear", "n_qubits": 2},
-    "slayer_snn": {"hidden": (10,), "epochs": 1},
-    "eprop_rsnn": {"hidden": 10, "epochs": 1},
+NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
+# Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
+CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "pixels_lr": ({}, {}),
+    "sklearn_rbm": ({"n_hidden": 20}, {}),
+    "qrbm": ({"n_hidden": 20, "pixels": "grey"}, BATCHES),
+    "mlp": ({"hidden": 40, "epochs": 4, "dropout": 0.0, "input_dropout": 0.0}, {}),
+    "cnn": ({"arguments": NETWORK, "jitter": 0, "lr": 0.01, "epochs": 2, "batch_size": 20}, {}),
+    "torch_module": ({"layout": "vector", "lr": 0.3, "epochs": 6, "batch_size": 20}, {}),
+    "hxtorch_mlp": ({"hidden": 20, "epochs": 8, "batch_size": 20, "exact": True}, BATCHES),
+    "hybrid_qcnn": ({"head": "linear", "n_qubits": 2, "epochs": 2}, BATCHES),
+    "slayer_snn": (
+        {"hidden": (8,), "length": 50.0, "delay": False, "augment": False, "lr": 0.02, "epochs": 6, "batch_size": 16},
+        {},
+    ),
+    "eprop_rsnn": ({"hidden": 30, "steps": 50, "lr": 0.01, "epochs": 8}, {}),
 }
 SOME = slice(None, None, 3)
 
@@ -36,18 +42,20 @@ SOME = slice(None, None, 3)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model", CHECKED)
 def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> None:
-    made, exceptions = CHECKED[model]
+    parameters, exceptions = CHECKED[model]
+    made = nb.estimator(model, **parameters)
     results = check_estimator(made, expected_failed_checks=exceptions, on_fail=None, on_skip=None)
     failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
     assert failed == {}
     assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(exceptions)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.filterwarnings("ignore:no recurrent neuron fired")
+@pytest.mark.parametrize("model", CHECKED)
 def test_every_model_fits_arrays_and_a_pickled_one_predicts_the_same(model: str) -> None:
     X, y = load_iris(return_X_y=True)
     labels = np.array(["setosa", "versicolor", "virginica"])[y]
-    made = nb.estimator(model, **MODELS[model]).fit(X[SOME], labels[SOME])
+    made = nb.estimator(model, **CHECKED[model][0]).fit(X[SOME], labels[SOME])
     assert set(made.predict(X)) <= set(labels)
     assert len(made.history_) == made.epochs
     again = pickle.loads(pickle.dumps(made))
@@ -73,7 +81,7 @@ def test_a_grid_searches_the_models_own_parameters() -> None:
     X, y = load_iris(return_X_y=True)
     grid = {"n_hidden": np.array([2, 20]), "epochs": [1, 3]}
     made = nb.estimator("qrbm", pixels="grey")
-    search = GridSearchCV(made, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    search = GridSearchCV(made, grid, cv=2, error_score="raise").fit(X, y)
     assert set(search.best_params_) == {"n_hidden", "epochs"}
     assert search.best_estimator_.plan_.model.n_hidden == search.best_params_["n_hidden"]
 
@@ -93,11 +101,15 @@ def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
         nb.estimator("qrmb")
     with pytest.raises(ValueError, match="model.n_hidden=0 is not at least 1"):
         nb.estimator("qrbm", n_hidden=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"model.lr=-1 is not above 0[\s\S]*training.epochs=0"):
+    with pytest.raises(ValueError, match=r"training.epochs=0 is not at least 1\s+model.lr=-1 is not above 0"):
         nb.estimator("qrbm", lr=-1, epochs=0).fit(X, y)
     with pytest.raises(ValueError, match="at least two classes apart; y has one class"):
         nb.estimator("qrbm").fit(X[:50], y[:50])
     with pytest.raises(ValueError, match=r"samples are numbers in \[0, 1\]"):
         nb.estimator("qrbm", scaling=False).fit(X, y)
-    with pytest.raises(ValueError, match="leaves none to train on"):
+    with pytest.raises(ValueError, match=r"validation=1.0 is not in \[0, 1\)"):
         nb.estimator("qrbm", validation=1.0).fit(X, y)
+
+
+def test_every_model_that_ships_is_checked() -> None:
+    assert set(CHECKED) == set(choices("model")) - {"toy"}

@@ -50,7 +50,7 @@ def test_importing_it_takes_at_most_30_ms_more_than_json(tmp_path: Path) -> None
 
 def test_every_name_is_there_and_another_is_not() -> None:
     assert set(dir(nb)) == {
-        "__version__", "ConfigError", "DataError", "Run", "Runs", "Table", "UserError", "datasets", "encoders",
+        "__version__", "ConfigError", "DataError", "Run", "Runs", "Table", "UserError", "allow", "datasets", "encoders",
         "estimator", "load", "run", "runs", "sweep", "table",
     }  # fmt: skip
     for name in dir(nb):

@@ -14,6 +14,7 @@ scores = run.learner.predict(run.data().test.x).argmax(1)
 n_epochs: int = run.plan.training.epochs
 drawn: list[str] = list(run.figures)
 settings = run.config["model"]
+nb.allow(Path("mine.py"))
 
 swept: nb.Runs = nb.sweep("model=qrbm", {"model.lr": [0.1, 0.2]}, seed=range(3), workers=2, options={})
 for one in swept[:2]:

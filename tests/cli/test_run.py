@@ -161,10 +161,14 @@ def test_a_smaller_scale_is_said_to_be_no_result(neurobench: Neurobench, tmp_pat
     assert result(folder)["data"]["evaluated_on"].startswith("the first 200 samples of")
 
 
-def test_a_batch_larger_than_the_data_is_refused(neurobench: Neurobench) -> None:
-    done = neurobench("run", "model=toy", "training.batch_size=5001")
-    assert done.returncode == 1
-    assert "training.batch_size=5001 is more than the 5000 training samples" in done.stderr
+def test_a_batch_larger_than_the_data_is_all_of_them(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("run", "model=toy", "training.batch_size=5001", "name=larger")
+    assert done.returncode == 0
+    words = " ".join((done.stdout + done.stderr).split())
+    assert "training.batch_size=5001 is more than the 5000 training samples: an epoch is one update" in words
+    neurobench("run", "model=toy", "training.batch_size=5000", "name=whole")
+    larger, whole = (result(folder)["metrics"] for folder in sorted((tmp_path / "outputs").glob("*/*/")))
+    assert larger == whole
 
 
 def test_cuda_that_is_not_there_is_said_before_a_folder_is_made(neurobench: Neurobench, tmp_path: Path) -> None:

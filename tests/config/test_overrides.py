@@ -83,7 +83,7 @@ def test_the_files_of_a_folder_are_validated(
     few = {"model": ["mlp"], "experiment": ["tab"]}  # all that ship take 15 s
     monkeypatch.setattr(verbs, "catalogue", lambda config_dir: few)
     assert main(["validate", "--config-dir", str(tmp_path)]) == BAD_USAGE
-    assert "experiment=tab: while scanning for the next token found character '\\t'" in capsys.readouterr().err
+    assert "experiment=tab: while scanning for the next token found character" in capsys.readouterr().err
 
 
 def test_a_folder_name_cannot_forge_a_line(

@@ -19,7 +19,6 @@ from neurobench.kernels.eprop.simd import add_rows, copy
 class Rule(NamedTuple):
     """A step of the optimiser, in the kernel's precision."""
 
-    adam: bool  # else plain gradient descent
     scale: np.floating  # of the summed gradient
     rate: np.floating  # of Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
     beta_1: np.floating
@@ -173,25 +172,43 @@ def _add_input_gradient(samples, begin, one, steps, g):
             add_rows(mu, steps, first[i], first[i + 1], g[i])
 
 
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _take(g, chunks, r, j):
+    """The sum of the threads' gradients, which become 0."""
+    total = g[0, r, j]
+    g[0, r, j] = 0
+    for chunk in range(1, chunks):
+        total += g[chunk, r, j]
+        g[chunk, r, j] = 0
+    return total
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
-def update(w, g, mask, m, v, rule):
-    """A step of the optimiser in place, on synapses that exist; g (chunks, rows, columns) is summed and zeroed. Returns
-    the sum of the weights, which is finite if they are."""
+def adam(w, g, mask, m, v, rule):
+    """A step of Adam in place, on synapses that exist; g (chunks, rows, columns) is summed and zeroed. Returns the sum
+    of the weights, which is finite if they are."""
     total = 0.0
     for r in prange(w.shape[0]):
         for j in range(w.shape[1]):
-            gradient = g[0, r, j]
-            g[0, r, j] = 0
-            for chunk in range(1, len(g)):
-                gradient += g[chunk, r, j]
-                g[chunk, r, j] = 0
+            gradient = _take(g, len(g), r, j)
             if mask[r, j]:
                 gradient *= rule.scale
-                step = rule.rate * gradient
-                if rule.adam:
-                    m[r, j] += (1 - rule.beta_1) * (gradient - m[r, j])
-                    v[r, j] += (1 - rule.beta_2) * (gradient * gradient - v[r, j])
-                    step = rule.rate * m[r, j] / (np.sqrt(v[r, j]) + rule.epsilon)
-                w[r, j] = min(max(w[r, j] - step, rule.w_min), rule.w_max)
+                m[r, j] += (1 - rule.beta_1) * (gradient - m[r, j])
+                v[r, j] += (1 - rule.beta_2) * (gradient * gradient - v[r, j])
+                stepped = w[r, j] - rule.rate * m[r, j] / (np.sqrt(v[r, j]) + rule.epsilon)
+                w[r, j] = min(max(stepped, rule.w_min), rule.w_max)
+                total += w[r, j]
+    return total
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def descend(w, g, mask, rule):
+    """Plain gradient descent, as `adam` otherwise; the gradient is not scaled."""
+    total = 0.0
+    for r in prange(w.shape[0]):
+        for j in range(w.shape[1]):
+            gradient = _take(g, len(g), r, j)
+            if mask[r, j]:
+                w[r, j] = min(max(w[r, j] - rule.rate * gradient, rule.w_min), rule.w_max)
                 total += w[r, j]
     return total

@@ -45,17 +45,18 @@ def _forward(c, a, net, samples, first, one, counts):
         _advance(c, a, net, samples, first, one, t)
         n = 0
         for j in range(c.N):
-            v[j] = max(v[j], a.v_min)
+            u = max(v[j], a.v_min)
             left[j] -= left[j] > 0
             r[j] *= a.alpha_out
             free = left[j] == 0
-            one.psi[t, j] = surrogate(c.surrogate, float(v[j] - a.v_th), c.height, c.width) if free else 0.0
-            if free and v[j] >= a.v_th:
+            one.psi[t, j] = surrogate(c.surrogate, float(u - a.v_th), c.height, c.width) if free else 0.0
+            if free and u >= a.v_th:
                 one.fired[t, n] = j
                 n += 1
                 counts[j] += 1
                 r[j] += a.gain_out
                 left[j] = c.refractory
+            v[j] = u
         one.n_fired[t] = n
         if t >= c.T - c.W:
             copy(r, one.trace[t - c.T + c.W])

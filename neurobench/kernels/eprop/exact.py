@@ -77,7 +77,7 @@ def _arrivals(net, learning, steps, n, x, y):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrive(net, learning, i, n):
     """A spike of source i arrives in step n: replay, update, decay over what lies beyond the cutoff."""
-    c, src = net.c, net.src
+    c, syn, src = net.c, net.syn, net.src
     last = src.last[i]
     if last == n:
         return  # the same source twice in one step: its trace counts one
@@ -86,9 +86,16 @@ def _arrive(net, learning, i, n):
     else:
         _replay_to(net, learning, i, n)
         replayed = min(n - last, c.cutoff)
-        update(c, net.syn, src, i, n - 1, learning.eta)
+        update(c, syn, src, i, n - 1, learning.eta)
         if n - last > replayed:
-            _decay(c, net.syn, src, i, float(n - last - replayed))
+            steps = float(n - last - replayed)
+            src.z_bar[i, 0] *= math.pow(c.alpha, steps)
+            src.z_bar[i, 1] *= math.pow(c.alpha_out, steps)
+            kappa, kappa_reg, rho = math.pow(c.kappa, steps), math.pow(c.kappa_reg, steps), math.pow(c.rho, steps)
+            for p in range(syn.start[i], syn.start[i + 1]):
+                syn.e_bar[p] *= kappa
+                syn.e_reg[p] *= kappa_reg
+                syn.eps[p] *= rho
         if replayed > 0:
             src.carry[i] = 1.0 if replayed == 1 else 0.0
     src.last[i] = n
@@ -107,17 +114,6 @@ def _replay_to(net, learning, i, n):
         else:
             replay_variant(net, i, begin, end, base, learning.eta)
         src.done[i] = end
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _decay(c, syn, src, i, steps):
-    src.z_bar[i, 0] *= math.pow(c.alpha, steps)
-    src.z_bar[i, 1] *= math.pow(c.alpha_out, steps)
-    kappa, kappa_reg, rho = math.pow(c.kappa, steps), math.pow(c.kappa_reg, steps), math.pow(c.rho, steps)
-    for p in range(syn.start[i], syn.start[i + 1]):
-        syn.e_bar[p] *= kappa
-        syn.e_reg[p] *= kappa_reg
-        syn.eps[p] *= rho
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

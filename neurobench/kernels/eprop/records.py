@@ -114,9 +114,7 @@ class Past(NamedTuple):
     series: np.ndarray  # (T + 4,) float64 scratch
 
 
-class Learning(NamedTuple):
-    """Of the engines `exact` and `online`."""
-
+class Learning(NamedTuple):  # of the engines `exact` and `online`
     eta: float  # learning rate now
     eta_first: float  # the first ever set
     plain: bool  # no variant of neuron, synapse or optimiser is in use

@@ -14,9 +14,6 @@ BLOCK = 10  # vectors of columns in registers; the other 6 hold what is loaded
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
 _BYTES = 32  # of a vector register
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
-_SETS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-_MEMBERS = np.argsort(1 - _SETS, axis=1, kind="stable").astype(np.int32)  # (256, 8) set bits of each byte come first
-_SIZE = _SETS.sum(1, dtype=np.int64)
 
 
 def fields(context, builder, kind, value):
@@ -136,15 +133,14 @@ def add_rows(typingctx, table, index, begin, end, row):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def list_set(z, members):
-    """Write the units with z = 1 (uint8, a multiple of 8), ascending; returns how many. Eight at a time, by a table of
-    the 256 sets of eight: no branch to mispredict."""
-    n = 0
-    words = z.view(np.uint64)
+    """Write the units with z = 1 (uint8, a multiple of 8), ascending; returns how many. Eight that are 0 are skipped at
+    once; otherwise a unit that is not set is overwritten by the next: no branch to mispredict."""
+    n, words = 0, z.view(np.uint64)
     for b in range(len(words)):
-        byte = (words[b] * np.uint64(0x0102040810204080)) >> np.uint64(56)
-        for k in range(8):
-            members[n + k] = _MEMBERS[byte, k] + 8 * b
-        n += _SIZE[byte]
+        if words[b]:
+            for j in range(8 * b, 8 * b + 8):
+                members[n] = j
+                n += z[j]
     return n
 
 

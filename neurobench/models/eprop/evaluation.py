@@ -19,11 +19,10 @@ from neurobench.data.dataset import Splits
 from neurobench.kernels.eprop.forward import count
 from neurobench.kernels.eprop.records import Samples
 from neurobench.metrics.operations import Operations, Population, synapses
-from neurobench.models.eprop.bsshslm import BsshslmEngine, simulate
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import EpropLearner, sums
-from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine, simulate
 from neurobench.models.eprop.network import NO_TARGET, Engine
 from neurobench.models.eprop.stream import ExactEngine, delay
 from neurobench.models.learner import TrainingRecord

@@ -14,9 +14,9 @@ from torch import Tensor
 from neurobench.data.dataset import Split
 from neurobench.kernels.eprop.forward import Numbers
 from neurobench.kernels.eprop.records import Constants
-from neurobench.models.eprop.bsshslm import BsshslmEngine, recorded
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import KINDS, EpropLearner
+from neurobench.models.eprop.minibatch import BsshslmEngine, recorded
 from neurobench.models.eprop.network import Matrices, Recording, Weights
 from neurobench.models.eprop.stream import ExactEngine
 from neurobench.models.learner import TrainingRecord

@@ -34,9 +34,15 @@ class Spikes(NamedTuple):
         """(E,) int64 step of each spike, counted on from sample to sample."""
         return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
-    def ascending(self, distinct: bool = False) -> Spikes:
-        """Sorted by source within each step; `distinct`: without a source's repeats there."""
-        return Spikes(*grouped(self.steps(), self.source, len(self.start) - 1, distinct))
+    def ascending(self) -> Spikes:
+        """Sorted by source within each step."""
+        return Spikes(*grouped(self.steps(), self.source, len(self.start) - 1))
+
+    def distinct(self) -> Spikes:
+        """Without a source's repeats within a step, where they lie side by side."""
+        first = np.diff(self.source, prepend=-1) != 0
+        first[self.start[:-1][np.diff(self.start) > 0]] = True
+        return Spikes(np.append(0, np.cumsum(first))[self.start], self.source[first])
 
     def samples(self, first: int, n: int, T: int) -> Spikes:
         """Those of samples first to first + n - 1."""
@@ -44,12 +50,12 @@ class Spikes(NamedTuple):
         return Spikes(start - start[0], self.source[start[0] : start[-1]])
 
 
-def grouped(group: np.ndarray, member: np.ndarray, n: int, distinct: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def grouped(group: np.ndarray, member: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Members by group, 0 to n - 1, ascending within each: (n + 1,) first place of each group, and the members.
-    group, member: (E,) int64, members below 2^32; `distinct` drops repeats within a group."""
-    key = group << 32 | member
-    key = np.unique(key) if distinct else np.sort(key)
-    return np.searchsorted(key >> 32, np.arange(n + 1)), key & (2**32 - 1)
+    group, member: (E,) int64, not negative."""
+    bits = int(member.max(initial=0)).bit_length()
+    key = np.sort((group << bits | member).astype(np.uint32 if n << bits < 2**32 else np.int64))
+    return np.append(0, np.cumsum(np.bincount(group, minlength=n))), (key & (2**bits - 1)).astype(np.int64)
 
 
 class InputMap(NamedTuple):
@@ -81,7 +87,8 @@ class InputMap(NamedTuple):
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
         spikes = Spikes(start, source[:n])
-        return spikes.ascending(distinct=self.once) if ascending or self.once else spikes
+        spikes = spikes.ascending() if ascending or self.once else spikes
+        return spikes.distinct() if self.once else spikes
 
 
 @lru_cache

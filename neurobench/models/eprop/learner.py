@@ -14,10 +14,9 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.learning_core.specs import LearningCore
 from neurobench.kernels.random import derive
 from neurobench.models.common.training import FACTORS
-from neurobench.models.eprop.bsshslm import BsshslmEngine
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes, one_each, pooled
-from neurobench.models.eprop.minibatch import MinibatchEngine
+from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine
 from neurobench.models.eprop.minibatch_torch import TorchMinibatchEngine
 from neurobench.models.eprop.network import Engine, Response, Weights, constants, draw, learning_rate, trace_scale
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN

@@ -1,21 +1,23 @@
-"""The engine `minibatch`: weights change once a batch, and every sample begins at rest."""
+"""The engine `minibatch`, of iaf_bsshslm_2020 too: weights change once a batch, and every sample begins at rest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import torch
 
-from neurobench.kernels.eprop import batch, forward
+from neurobench.kernels.eprop import batch, bsshslm, forward
 from neurobench.kernels.eprop.batch import Results, Rule
 from neurobench.kernels.eprop.forward import Network, Numbers
+from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.records import Constants, Samples
 from neurobench.kernels.eprop.simd import COLUMNS
+from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes
-from neurobench.models.eprop.network import NO_TARGET, Matrices, Response, Weights, restored, stored
+from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
 from neurobench.models.learner import Divergence
 
 VECTOR = 8  # float32 in a vector register
@@ -78,11 +80,10 @@ class MinibatchEngine:
     def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
         """arrays: the weights, their summed gradient over n samples, their mask, and Adam's two moments."""
         c, n = self.c, n * (self.c.W if self.c.average else 1)
-        scale, rate = 1.0, lr / n
-        if c.adam:
-            scale, rate = 1 / n, lr * (np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t))
-        numbers = scale, rate, c.beta_1, c.beta_2, c.epsilon, c.w_min, c.w_max
-        return batch.update(*arrays, Rule(c.adam, *(self.dtype(number) for number in numbers)))
+        rate = lr * (np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)) if c.adam else lr / n
+        numbers = 1 / n, rate, c.beta_1, c.beta_2, c.epsilon, c.w_min, c.w_max
+        rule = Rule(*(self.dtype(number) for number in numbers))
+        return batch.adam(*arrays, rule) if c.adam else batch.descend(*arrays[:3], rule)
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         return self.gradients(spikes, np.full(n, NO_TARGET))
@@ -98,15 +99,80 @@ class MinibatchEngine:
         return forward.Matrices(_filled(w_in.T, dtype, COLUMNS), recurrent, _filled(w_out.T, dtype, VECTOR))
 
     def state_dict(self) -> dict[str, Any]:
-        records = {name: stored(getattr(self, name)) for name in _RECORDS}
+        records = {name: network.stored(getattr(self, name)) for name in _RECORDS}
         return {**records, "f": torch.from_numpy(self.f.copy()), "t": self.t}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name in _RECORDS:
-            setattr(self, name, restored(getattr(self, name), state.get(name)))
+            setattr(self, name, network.restored(getattr(self, name), state.get(name)))
         self.f, self.t = state["f"].numpy().copy(), state["t"]
 
 
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
     """Columns of 0 up to a multiple of `columns`."""
     return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))).astype(dtype))
+
+
+class BsshslmEngine(MinibatchEngine):
+    """The neuron `iaf_bsshslm_2020`: e-prop as Bellec et al. 2020 wrote it, in NEST's semantics, on minibatches.
+
+    One gradient a sample, its mean over a batch, one update; every sample begins at rest, as with NEST's
+    `eprop_reset_neurons_on_update`. A spike that arrives in a sample's first step reaches nobody, as in NEST. One thing
+    differs: in NEST a source whose next spike comes in step 1 of the sample after has its update before the last
+    learning signal has come back, and lacks it; here no learning signal is lost. Of N-MNIST's inputs that concerns 0.8
+    of 731 a sample: after 4 batches of 10 the weights are within 1 % of their largest change, without those events
+    equal.
+    """
+
+    ascending = True  # a source's repeats within a step must lie side by side
+
+    def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
+        """As of MinibatchEngine; no firing rate outlives its sample."""
+        results = self._results(len(labels), numba.get_num_threads())
+        samples, distinct = (Samples(*part, labels) for part in (spikes, spikes.distinct()))
+        bsshslm.learn(self.c, self.numbers, self.network(), samples, distinct, results)
+        return Response(results.window, results.counts)
+
+
+class Trajectory(NamedTuple):
+    """Every step of one sample."""
+
+    v: np.ndarray  # (T, N) mV
+    free: np.ndarray  # (T, N) bool not refractory
+    z: np.ndarray  # (T, N) uint8 spikes
+    y: np.ndarray  # (T, K) readouts with the spikes of the same step, which reach them a step later
+
+
+def simulate(c: Constants, a: Numbers, weights: Matrices, spikes: Spikes, g: int) -> Trajectory:
+    """Sample g, step by step."""
+    w_in, w_rec, w_out = weights
+    shape = c.T, c.N
+    steps = Trajectory(np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, np.uint8), np.zeros((c.T, c.K)))
+    v, z, y, left = np.zeros(c.N), np.zeros(c.N), np.zeros(c.K), np.zeros(c.N, np.int64)
+    for t in range(c.T):
+        at = g * (c.T + 1) + t
+        x = w_rec @ z
+        if t > 0:
+            x += w_in[:, spikes.source[spikes.start[at] : spikes.start[at + 1]]].sum(1)
+        v = np.maximum(a.alpha * v + a.gain * x - a.v_th * z, a.v_min)
+        left = np.maximum(left - 1, 0)
+        steps.free[t] = left == 0
+        z = ((v >= a.v_th) & steps.free[t]).astype(float)
+        left = np.where(z > 0, c.refractory, left)
+        y = a.alpha_out * y + a.gain_out * (w_out @ z)
+        steps.v[t], steps.z[t], steps.y[t] = v, z, y
+    return steps
+
+
+def recorded(c: Constants, a: Numbers, weights: Weights, spikes: Spikes, label: int) -> Recording:
+    """Of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error reach the
+    readouts a step later, and L of step t stands two rows after it."""
+    steps = simulate(c, a, weights[:3], spikes, 0)
+    psi = steps.free * np.vectorize(surrogate)(c.surrogate, steps.v - c.v_th, c.height, c.width)
+    error = steps.y - np.eye(c.K)[label]
+    error[: c.T - c.W] = 0.0
+    rows = network.recording(c, 0, c.T)
+    shifts = {"v": (steps.v, 2), "psi": (psi, 2), "z": (steps.z, 2), "out": (steps.y, 3), "error": (error, 3)}
+    for name, (values, shift) in {**shifts, "L": (error @ weights.feedback.T, 4)}.items():
+        getattr(rows, name)[shift:] = values[:-shift]
+    return rows

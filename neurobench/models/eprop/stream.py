@@ -135,8 +135,8 @@ def delay(spikes: Spikes, waiting: Spikes, T: int) -> Spikes:
     """The spikes of G samples as a stream delivers them: two steps after their own, those of step T in step 0 of the
     next sample. `waiting`: those of the stream's first three steps; the last three of its G T + 3 are to wait in turn.
     """
-    sample, step = np.divmod(spikes.steps(), T + 1)
-    at = np.concatenate([waiting.steps(), sample * T + step + 2])
+    step = spikes.steps()
+    at = np.concatenate([waiting.steps(), step - step // (T + 1) + 2])
     n = (len(spikes.start) - 1) // (T + 1) * T + 3
     return Spikes(*grouped(at, np.concatenate([waiting.source, spikes.source]), n))
 

@@ -15,10 +15,10 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.schema import Scale, Training
 from neurobench.experiment.plan import identity
 from neurobench.metrics.operations import total
-from neurobench.models.eprop.bsshslm import BsshslmEngine, simulate
 from neurobench.models.eprop.evaluation import of_engine, operations
 from neurobench.models.eprop.figures import figures, run_sample
 from neurobench.models.eprop.inputs import Spikes
+from neurobench.models.eprop.minibatch import BsshslmEngine, simulate
 from neurobench.models.eprop.network import from_matrices
 from neurobench.models.eprop.spec import BSSHSLM, BSSHSLM_FIELDS, EpropRSNN
 from neurobench.models.learner import Step, TrainingRecord

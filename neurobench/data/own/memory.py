@@ -16,7 +16,7 @@ Count = Annotated[int, Bound(1)]
 class Vectors(DatasetSpec):
     """What an estimator is fitted to: arrays (N, D)."""
 
-    opens: ClassVar[str] = "neurobench.data.arrays.refuse"
+    opens: ClassVar[str] = "neurobench.data.own.memory.refuse"
     layout: ClassVar[Layout] = "vector"
 
     sizes: tuple[Count, ...]  # of one sample

@@ -1,0 +1,82 @@
+"""Promise of `allow`: a notebook runs code of one's own, and after an edit the new text, sweeps and estimators too."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurobench as nb
+from neurobench.config import targets
+
+CODE = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from neurobench.config.bounds import Bound
+from neurobench.models.learner import ModelSpec, Sums
+
+
+@dataclass(frozen=True)
+class Constant(ModelSpec):
+    opens: ClassVar[str] = "constant_answer.Learner"
+    reads: ClassVar[tuple[str, ...]] = ("vector",)
+
+    bias: Annotated[float, Bound(0)]
+
+
+class Learner:
+    ANSWER = 0
+
+    def __init__(self, spec, task, seeds, devices, device):
+        self.task = task
+
+    def start(self, train, initial): ...
+
+    def learn(self, batch, at):
+        return Sums()
+
+    def measure(self, batch):
+        return Sums()
+
+    def finalize(self, train, validation, record):
+        return {"answer": self.ANSWER}
+
+    def predict(self, x):
+        import torch
+
+        return torch.eye(self.task.n_classes)[[self.ANSWER] * len(x)]
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state): ...
+"""
+YAML = """
+# @package _global_
+model:
+  name: constant
+  _target_: constant_answer.Constant
+  bias: 0.0
+"""
+
+
+def test_code_of_ones_own_runs_and_after_an_edit_the_new_text(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(targets, "ALLOWED", targets.ALLOWED)
+    monkeypatch.setenv(targets.ALLOW, "")
+    (here / "model").mkdir()
+    (here / "model" / "constant.yaml").write_text(YAML.lstrip())
+    file = here / "constant_answer.py"
+    monkeypatch.setitem(targets.PLUGIN_FILES, "constant_answer", file)  # gone again at the end
+    words = ("model=constant", "dataset=yin_yang", "scale=smoke")
+    with pytest.raises(nb.UserError, match=r"plugin .*constant_answer\.py: there is no such Python file"):
+        nb.allow(file)
+    for answer in (0, 1):
+        file.write_text(CODE.lstrip().replace("ANSWER = 0", f"ANSWER = {answer}"))
+        nb.allow(file)
+        run = nb.run(*words, progress=False)
+        assert run.metrics["answer"] == answer
+        assert f"--plugin={file}" in run.folder.record()["command"]
+        (swept,) = nb.sweep(*words, seed=[1], workers=1, progress=False)
+        assert swept.metrics["answer"] == answer
+        assert nb.estimator("constant").fit([[0.0], [1.0]], ["a", "b"]).predict([[0.5]]) == ["ab"[answer]]
