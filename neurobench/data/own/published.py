@@ -53,6 +53,9 @@ def load_images(spec: Torchvision, seed: int) -> Splits:
             raise _unreadable(spec, error) from error
         y = stored.targets.long().numpy()
         y = y[:, 0] if y.ndim == 2 else y  # QMNIST's first column is the digit
+        if len(y) != len(stored.data):
+            part = "training" if train else "test"
+            raise DataError(f"{spec.root}: {spec.set} has {len(stored.data)} {part} images and {len(y)} labels")
         first = 1 if spec.set == "EMNIST" and spec.split == "letters" else 0
         samples[train] = Samples(stored.data.numpy()[:, None], y - first)
     files = _files(Path(str(spec.root)) / spec.set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ MOST_CLASSES = 1000
 class Table(NamedTuple):
     x: np.ndarray  # (N, D) float64
     labels: list[str]
+    doubt: str  # about what the first line is; "" where there is none
 
 
 def header(spec: CSV) -> Header:
@@ -46,6 +48,8 @@ def header(spec: CSV) -> Header:
 def load(spec: CSV, seed: int) -> Splits:
     """Raises DataError."""
     tables = _tables(spec)
+    for doubt in filter(None, (table.doubt for table in tables.values())):
+        warnings.warn(doubt, stacklevel=2)
     classes, y = numbered(label for table in tables.values() for label in table.labels)
     parts = np.split(y, np.cumsum([len(table.labels) for table in tables.values()])[:-1])
     samples = {name: Samples(table.x, own) for (name, table), own in zip(tables.items(), parts, strict=True)}
@@ -90,7 +94,7 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
         x[number] = [
             _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
         ]
-    return Table(x, labels)
+    return Table(x, labels, _doubt(path, names, place) if named else "")
 
 
 def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
@@ -121,7 +125,18 @@ def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
     if not -len(names) <= number < len(names):
         raise DataError(f"{path}: has {len(names)} columns, so label={number} is none of them")
     number %= len(names)
-    return number, any(_value(name) is None for k, name in enumerate(names) if k != number)
+    features = [(k, name) for k, name in enumerate(names) if k != number]
+    if len(features) > 2 and all(name == str(k) for k, name in features):
+        return number, True
+    # A missing cell names nothing: a first sample that lacks one is refused with its line, not passed over as names.
+    return number, any(_value(name) is None for _, name in features if name.lower() not in MISSING)
+
+
+def _doubt(path: str, names: list[str], label: int) -> str:
+    numbers = [k for k, name in enumerate(names) if k != label and _value(name) is not None]
+    if not numbers:
+        return ""
+    return f"{path}: the first line is taken for names of columns, though column {numbers[0]} reads {names[numbers[0]]}"
 
 
 def _is_whole(text: str) -> bool:
@@ -130,7 +145,7 @@ def _is_whole(text: str) -> bool:
 
 def _value(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # Python's 1_000 is no number of a table
     except ValueError:
         return None
 

@@ -1,0 +1,207 @@
+"""Data of one's own train models from end to end, and published files are read by the readers of others."""
+
+import json
+import struct
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from neurobench.cli.main import main
+from neurobench.config.errors import ConfigError
+from neurobench.data.dataset import DataError
+from tests.data.test_own import X, loaded, pictures, plan, recording, recordings, table
+
+
+def fashion(root: Path, n: int = 40, labels: int | None = None) -> Path:
+    """Files as Fashion-MNIST has them, under MNIST's own names."""
+    root.mkdir(parents=True)
+    for part, seed in (("train", 0), ("t10k", 1)):
+        images = np.random.default_rng(seed).integers(0, 256, (n, 28, 28), np.uint8)
+        classes = (np.arange(labels or n) % 10).astype(np.uint8)
+        (root / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 2051, n, 28, 28) + images.tobytes())
+        (root / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 2049, len(classes)) + classes.tobytes())
+    return root
+
+
+def own(kind: str, root: Path) -> list[str]:
+    if kind == "csv":
+        digits = load_digits()
+        path = table(root / "digits.csv", digits.data[:200].astype(int), digits.target[:200])
+        return ["dataset=csv", f"dataset.root={path}", "dataset.label=kind"]
+    if kind == "torchvision":
+        fashion(root / "FashionMNIST" / "raw")
+        return ["dataset=torchvision", "dataset.set=FashionMNIST", f"dataset.root={root}"]
+    make = pictures if kind == "image_folder" else recordings
+    return [f"dataset={kind}", f"dataset.root={make(root / 'two words', 20)}"]
+
+
+RUNS = [
+    ("csv", ["qrbm"], 10),
+    ("csv", ["hxtorch_mlp", "backend=mock"], 10),
+    ("csv", ["mlp"], 10),
+    ("image_folder", ["hybrid_qcnn"], 2),
+    ("image_folder", ["mlp"], 2),
+    ("image_folder", ["hxtorch_mlp"], 2),
+    ("events_folder", ["slayer_snn"], 2),
+    ("events_folder", ["eprop_rsnn"], 2),
+    ("events_folder", ["mlp"], 2),
+    ("torchvision", ["qrbm"], 10),
+    ("torchvision", ["hxtorch_mlp"], 10),
+    ("torchvision", ["mlp"], 10),
+]
+
+
+@pytest.mark.parametrize(("kind", "model", "n_classes"), RUNS, ids=[f"{k}-{m[0]}" for k, m, _ in RUNS])
+def test_ones_own_files_train_and_test_a_model(
+    kind: str, model: Sequence[str], n_classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [
+        f"model={model[0]}",
+        *model[1:],
+        *own(kind, tmp_path),
+        "scale=smoke",
+        "scale.train=60",
+        "scale.test=20",
+        "threads=1",
+    ]
+    with warnings.catch_warnings(action="ignore"):
+        assert main(["run", *words]) == 0
+    (stored,) = (tmp_path / "outputs").rglob("result.json")
+    result = json.loads(stored.read_text())
+    assert 0 <= result["metrics"]["test_accuracy"] <= 1
+    assert len(result["data"]["sha256"]) == 64
+    assert n_classes == plan(*words).task.n_classes
+
+
+def test_more_inputs_than_slayer_numbers_are_refused_with_the_numbers(tmp_path: Path) -> None:
+    root = recordings(tmp_path / "wide")
+    with pytest.raises(ConfigError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
+        plan("model=slayer_snn", "dataset=events_folder", f"dataset.root={root}", "dataset.sensor=[200,200]")
+
+
+def test_images_of_torchvisions_without_labels_are_refused(tmp_path: Path) -> None:
+    fashion(tmp_path / "FashionMNIST" / "raw", 40, labels=30)
+    with pytest.raises(DataError, match="FashionMNIST has 40 training images and 30 labels"):
+        loaded("dataset=torchvision", f"dataset.root={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        ("1,,3,4,5,0", "line 1, column 1 is missing"),
+        ("1,nan,3,4,5,0", "line 1, column 1 is missing"),
+    ],
+)
+def test_a_first_sample_is_not_passed_over_as_names(first: str, sentence: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", names=False)
+    path.write_text(f"{first}\n{path.read_text()}")
+    with pytest.raises(ConfigError, match=sentence):
+        plan("model=mlp", "dataset=csv", f"dataset.root={path}")
+
+
+@pytest.mark.parametrize("first", ["0,1,2,3,4,5", "0,1,2,3,4,kind", "2010,2011,2012,2013,mean,kind"])
+def test_a_first_line_with_numbers_is_said_to_be_taken_for_names(first: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", names=False)
+    path.write_text(f"{first}\n{path.read_text()}")
+    with pytest.warns(UserWarning, match="though column 0 reads"):
+        splits = loaded("dataset=csv", f"dataset.root={path}")
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == len(X)
+    assert splits.classes == ("0", "1", "2", "3")
+
+
+def test_a_number_as_python_writes_it_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv")
+    path.write_text(f"{path.read_text()}1_0,2,3,4,5,0\n")
+    with pytest.raises(ConfigError, match="line 42, column c0 is '1_0', no number"):
+        plan("model=mlp", "dataset=csv", f"dataset.root={path}")
+
+
+def evt2(events: np.ndarray) -> bytes:
+    """By Prophesee's manual of EVT 2.0: the upper bits of the time in words of their own."""
+    t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
+    words, high = [], -1
+    for at, event in zip(t.tolist(), (p << 28 | (t & 63) << 22 | x << 11 | y).tolist(), strict=True):
+        if at >> 6 != high:
+            high = at >> 6
+            words.append(8 << 28 | high)
+        words.append(event)
+    return b"% evt 2.0\n% end\n" + np.array(words, "<u4").tobytes()
+
+
+def dat(events: np.ndarray) -> bytes:
+    """By Prophesee's manual of DAT, events of type 0 and 8 bytes."""
+    t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
+    body = np.stack([t, p << 28 | y << 14 | x], 1).astype("<u4").tobytes()
+    return b"% Version 2\n% Width 12\n% Height 12\n" + bytes([0, 8]) + body
+
+
+def aedat2(events: np.ndarray) -> bytes:
+    """Addresses of a DVS128 as jAER has them: x from the right, bit 0 set for OFF, bit 15 for what is no pixel."""
+    t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
+    body = np.stack([y << 8 | (127 - x) << 1 | (1 - p), t], 1).astype(">u4").tobytes()
+    external = np.array([0x8000, t[-1]], ">u4").tobytes()
+    return b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n" + body + external
+
+
+def aedat3(events: np.ndarray) -> bytes:
+    """Two packets of polarity events, by the specification of AEDAT 3.1."""
+    packets = b""
+    for part in np.array_split(events, 2):
+        t, x, y, p = (part[name].astype(np.int64) for name in "txyp")
+        head = struct.pack("<2H6I", 1, 1, 8, 4, 0, *[len(part)] * 3)
+        packets += head + np.stack([x << 17 | y << 2 | p << 1 | 1, t], 1).astype("<u4").tobytes()
+    return b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n" + packets
+
+
+@pytest.mark.parametrize(("name", "write"), [("0.raw", evt2), ("0.dat", dat), ("2.aedat", aedat2), ("3.aedat", aedat3)])
+def test_recordings_of_cameras_are_the_events_written(
+    name: str, write: Callable[[np.ndarray], bytes], tmp_path: Path
+) -> None:
+    if name.startswith("0"):
+        pytest.importorskip("expelliarmus")
+    for k in range(8):
+        folder = tmp_path / "ab"[k % 2]
+        folder.mkdir(exist_ok=True)
+        events = recording(seed=k)
+        events["t"] += 1000
+        (folder / f"{k}{name}").write_bytes(write(events))
+    splits = loaded("dataset=events_folder", f"dataset.root={tmp_path}", "dataset.validation=0")
+    order = [*range(0, 8, 2), *range(1, 8, 2)]
+    for place, k in enumerate(splits.train.ids.tolist()):
+        one, wanted = splits.train.x[place : place + 1], recording(seed=order[k])
+        assert one.t.tolist() == (wanted["t"] - wanted["t"][0]).tolist()  # type: ignore[union-attr]
+        for field in "xyp":
+            assert getattr(one, field).tolist() == wanted[field].tolist()
+
+
+def test_spoken_digits_are_read_by_tonic_from_their_own_files(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("tonic")
+    (tmp_path / "SHD").mkdir()
+    units = {}
+    for part, seed in (("train", 0), ("test", 1)):
+        random = np.random.default_rng(seed)
+        units[part] = random.integers(0, 700, (40, 30)).astype(np.uint16)
+        with h5py.File(tmp_path / "SHD" / f"shd_{part}.h5", "w") as file:
+            times = file.create_dataset("spikes/times", (40,), h5py.vlen_dtype(np.float32))
+            stored = file.create_dataset("spikes/units", (40,), h5py.vlen_dtype(np.uint16))
+            for k in range(40):
+                times[k], stored[k] = np.sort(random.random(30, np.float32)) / 4, units[part][k]
+            file["labels"], file["extra/speaker"] = np.arange(40) % 20, np.zeros(40, np.int64)
+            file["extra/keys"] = np.array([b"zero"])
+    words = ("dataset=tonic", "dataset.set=SHD", f"dataset.root={tmp_path}", "dataset.pool=3", "dataset.validation=0")
+    splits = loaded(*words)
+    assert splits.test.x.sensor == (2, 1, 234)  # type: ignore[union-attr]
+    assert splits.test.y.tolist() == (np.arange(40) % 20).tolist()
+    assert splits.test.x.x.tolist() == (units["test"] // 3).ravel().tolist()  # type: ignore[union-attr]
+
+
+def test_a_set_of_tonics_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:
+    for name, pool in (("POKERDVS", 1), ("SSC", 3)):
+        with pytest.raises(DataError, match="Nothing is downloaded unless dataset.download=true"):
+            loaded("dataset=tonic", f"dataset.set={name}", f"dataset.root={tmp_path}", f"dataset.pool={pool}")
