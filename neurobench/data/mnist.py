@@ -96,7 +96,10 @@ def checked_root(root: str | None) -> Iterator[Path]:
         content = [partial(_bundled, gz, raw) for gz, raw in zip(MNIST_GZ, MNIST_RAW, strict=True)]
     else:
         folder = Path(root).expanduser()
-        way_out = f"Run `neurobench data fetch mnist {root}`, or leave out dataset.root to read the bundled files."
+        way_out = (
+            f"Run `neurobench data fetch mnist {root}`, or leave out dataset.root to read the bundled files. "
+            "Other images in files of this kind, such as Fashion-MNIST's: dataset=torchvision dataset.set=MNIST"
+        )
         if all((folder / raw.name).is_file() for raw in MNIST_RAW):
             for raw in MNIST_RAW:
                 checked_bytes(folder / raw.name, raw, way_out)
