@@ -43,7 +43,7 @@ def test_auto_looks_at_mnist_through_the_camera_and_at_other_images_by_latency()
 
 
 def test_auto_uses_the_values_that_the_encoders_files_state():
-    files = ("latency", "camera", "counts", "raster", "flat")
+    files = ("latency", "camera", "counts", "raster", "square", "flat")
     used = {step for chains in DEFAULTS.values() for steps in chains for step in steps}
     assert used == {spec(f"encoder/{file}") for file in files}
 
