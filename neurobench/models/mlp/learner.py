@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear, relu
+from torch.nn.functional import linear, relu
 
-from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as products
+from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
 from neurobench.models.common.training import Moments, at_rest, descend, moved, one_cycle
-from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
 
 _DROP, _MOVE = range(2)  # purposes of a draw
@@ -48,18 +48,14 @@ class MLPLearner:
         draw = torch.Generator().manual_seed(derive(self.seeds.training, _DROP, at.k))
         hidden = relu(linear(dropout(x, spec.input_dropout, draw), p["hidden.weight"], p["hidden.bias"]))
         logits = linear(dropout(hidden, spec.dropout, draw), p["out.weight"], p["out.bias"])
-        loss = cross_entropy(logits, y, label_smoothing=spec.smoothing)
-        if not torch.isfinite(loss):
-            raise Divergence(f"diverged at update {at.k}: loss is {float(loss.detach())}; try a smaller model.lr")
+        loss, sums = training_loss(logits, y, spec.smoothing, at.k)
         params, lr = list(p.values()), one_cycle(at.k, at.n) * spec.lr
         gradients, decay = torch.autograd.grad(loss, params), spec.weight_decay
         self.moments = descend(params, gradients, self.moments, lr, weight_decay=decay, decoupled=True, fused=True)
-        return Sums(float(loss.detach()) * len(y), float((logits.detach().argmax(1) == y).sum()))
+        return sums
 
     def measure(self, batch: Batch) -> Sums:
-        logits, y = self.predict(batch.x), batch.y.to(self.device)
-        loss = cross_entropy(logits, y, label_smoothing=self.spec.smoothing, reduction="sum")
-        return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+        return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Nothing is left to learn."""
@@ -75,10 +71,7 @@ class MLPLearner:
 
     def images(self, x: Any) -> Tensor:
         """(B, C, H, W) on the device. Raises UserError for any other shape."""
-        if not isinstance(x, Tensor) or tuple(x.shape[1:]) != self.task.shape:
-            shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise UserError(f"images must be (B, {', '.join(map(str, self.task.shape))}), not {shape}")
-        return x.to(self.device)
+        return of_task(x, self.task, self.device)
 
     def state_dict(self) -> dict[str, Any]:
         params = {name: part.detach().clone() for name, part in self.params.items()}
@@ -86,10 +79,7 @@ class MLPLearner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
-        ours = {name: tuple(part.shape) for name, part in self.params.items()}
-        theirs = {name: tuple(part.shape) for name, part in state.get("params", {}).items()}
-        if ours != theirs:
-            raise UserError(f"the checkpoint does not fit: {theirs}, not {ours}. Use its settings, or train anew.")
+        require_shapes(self.params, state.get("params", {}))
         with torch.no_grad():
             for name, part in self.params.items():
                 part.copy_(state["params"][name])

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import load
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
+from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
 from neurobench.models.common.training import FACTORS, moved
-from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 
 _DRAW, _MOVE = range(2)  # purposes of a draw
@@ -75,24 +75,20 @@ class TorchModuleLearner:
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One step of the optimiser on the batch's mean cross-entropy."""
         spec, y = self.spec, batch.y.to(self.device)
-        x = moved(self.samples(batch.x), spec.jitter, derive(self.seeds.training, _MOVE, at.k))
+        x = moved(of_task(batch.x, self.task, self.device), spec.jitter, derive(self.seeds.training, _MOVE, at.k))
         self.net.train()
         self.optimizer.zero_grad()
         with seeded(derive(self.seeds.training, _DRAW, at.k), self.device):
             logits = self.net(x)
-        loss = cross_entropy(logits, y, label_smoothing=spec.smoothing)
-        if not torch.isfinite(loss):
-            raise Divergence(f"diverged at update {at.k}: loss is {float(loss.detach())}; try a smaller model.lr")
+        loss, sums = training_loss(logits, y, spec.smoothing, at.k)
         loss.backward()
         for group in self.optimizer.param_groups:
             group["lr"] = spec.lr * FACTORS[spec.schedule](at.k, at.n)
         self.optimizer.step()
-        return Sums(float(loss.detach()) * len(y), float((logits.detach().argmax(1) == y).sum()))
+        return sums
 
     def measure(self, batch: Batch) -> Sums:
-        logits, y = self.predict(batch.x), batch.y.to(self.device)
-        loss = cross_entropy(logits, y, label_smoothing=self.spec.smoothing, reduction="sum")
-        return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+        return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Nothing is left to learn."""
@@ -102,24 +98,14 @@ class TorchModuleLearner:
     def predict(self, x: Any) -> Tensor:
         """Logits, of the module in its state of evaluation."""
         self.net.eval()
-        return self.net(self.samples(x))
-
-    def samples(self, x: Any) -> Tensor:
-        """(B, *shape) on the device. Raises UserError for any other shape."""
-        if not isinstance(x, Tensor) or tuple(x.shape[1:]) != self.task.shape:
-            shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise UserError(f"samples must be (B, {', '.join(map(str, self.task.shape))}), not {shape}")
-        return x.to(self.device)
+        return self.net(of_task(x, self.task, self.device))
 
     def state_dict(self) -> dict[str, Any]:
         return copy.deepcopy({"net": dict(self.net.state_dict()), "optimizer": self.optimizer.state_dict()})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises UserError where the state is of another network."""
-        ours = {name: tuple(part.shape) for name, part in self.net.state_dict().items()}
-        theirs = {name: tuple(part.shape) for name, part in state.get("net", {}).items()}
-        if ours != theirs:
-            raise UserError(f"the checkpoint does not fit: {theirs}, not {ours}. Use its settings, or train anew.")
+        require_shapes(self.net.state_dict(), state.get("net", {}))
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
 

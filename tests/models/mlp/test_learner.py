@@ -77,7 +77,7 @@ def test_it_tells_three_patterns_apart_and_counts_its_products():
 
 def test_what_does_not_fit_is_refused():
     learner = built()
-    with pytest.raises(UserError, match=r"images must be \(B, 2, 5, 4\)"):
+    with pytest.raises(UserError, match=r"samples must be \(B, 2, 5, 4\)"):
         learner.predict(torch.zeros(3, 1, 5, 4))
     with pytest.raises(UserError, match="does not fit"):
         built(hidden=8).load_state_dict(learner.state_dict())

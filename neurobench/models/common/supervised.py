@@ -1,0 +1,44 @@
+"""What networks that learn classes by backpropagation share: their loss and figures, and the checks on what they are
+handed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from neurobench.config.errors import UserError
+from neurobench.models.learner import Divergence, Sums, Task
+
+
+def training_loss(logits: Tensor, y: Tensor, smoothing: float, k: int) -> tuple[Tensor, Sums]:
+    """Mean cross-entropy of a batch, logits (B, C) and y (B,), and its figures. Raises Divergence at update k."""
+    loss = cross_entropy(logits, y, label_smoothing=smoothing)
+    value = float(loss.detach())
+    if not torch.isfinite(loss):
+        raise Divergence(f"diverged at update {k}: loss is {value}; try a smaller model.lr")
+    return loss, Sums(value * len(y), float((logits.detach().argmax(1) == y).sum()))
+
+
+def measured(logits: Tensor, y: Tensor, smoothing: float) -> Sums:
+    """The same figures of samples that nothing is learned from."""
+    loss = cross_entropy(logits, y, label_smoothing=smoothing, reduction="sum")
+    return Sums(float(loss), float((logits.argmax(1) == y).sum()))
+
+
+def of_task(x: Any, task: Task, device: torch.device) -> Tensor:
+    """Samples (B, *shape) on the device. Raises UserError for any other shape."""
+    if not isinstance(x, Tensor) or tuple(x.shape[1:]) != task.shape:
+        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise UserError(f"samples must be (B, {', '.join(map(str, task.shape))}), not {shape}")
+    return x.to(device)
+
+
+def require_shapes(ours: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
+    """Raises UserError where a checkpoint holds the parameters of another network."""
+    here, there = ({name: tuple(part.shape) for name, part in each.items()} for each in (ours, stored))
+    if here != there:
+        raise UserError(f"the checkpoint does not fit: {there}, not {here}. Use its settings, or train anew.")
