@@ -66,7 +66,7 @@ FILES = {
     "a base class": ("model: {_target_: neurobench.models.learner.ModelSpec}", "offers no model"),
     "a base class of the data": ("dataset: {_target_: neurobench.data.dataset.DatasetSpec}", "offers no dataset"),
     "what data sets share": ("dataset: {_target_: neurobench.data.specs.Recordings}", "specs offers MNIST, NMNIST,"),
-    "what own data share": ("dataset: {_target_: neurobench.data.own.specs.Dealt}", "specs offers NPZ, CSV,"),
+    "what own data share": ("dataset: {_target_: neurobench.data.custom.specs.Splittable}", "specs offers NPZ, CSV,"),
     "what readouts share": ("model: {_target_: neurobench.models.qrbm.spec.ChosenReadout}", "spec offers"),
     "what encoders share": ("encoder: {_target_: neurobench.data.encoders.Spikes}", "encoders offers"),
     "a sampler from elsewhere": (

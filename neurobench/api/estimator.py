@@ -89,7 +89,7 @@ def _planned(
     words: tuple[str, ...], config_dir: str | None, layout: str, shape: tuple[int, ...], n_classes: int
 ) -> Plan:
     """A grid asks for the same plan again and again. Raises ConfigError."""
-    target = f"neurobench.data.own.memory.{'Vectors' if layout == 'vector' else 'Images'}"
+    target = f"neurobench.data.custom.memory.{'Vectors' if layout == 'vector' else 'Images'}"
     dataset = {"name": "arrays", "_target_": target, "sizes": list(shape), "classes": n_classes}
     return plan_of(words, config_dir, dataset)[0]
 

@@ -38,8 +38,8 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
         raise UserError(f"there is no folder {folder}")
     entries = read_index(folder)
     wanted = {**(settings or {}), **where}
-    own = {key: value for key, value in wanted.items() if key in PRESENT}
-    matching = [entry for entry in entries if _is(entry.summary(folder), own)]
+    by_record = {key: value for key, value in wanted.items() if key in PRESENT}
+    matching = [entry for entry in entries if _is(entry.summary(folder), by_record)]
     chosen = [Run(entry.folder(folder)) for entry in matching]
     others = {key: value for key, value in wanted.items() if key not in PRESENT}
     if others:
@@ -82,7 +82,7 @@ def sweep(
         table = run_jobs(jobs, Settings(launcher, workers, fail_fast, options or {}), console_for(progress))
     reports = [(job, table.report(job)) for job in jobs]
     places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
-    found = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)
+    folders = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)
     missed = [
         f"{report['status']}: {job.label}\n{report.get('error', '')}".rstrip()
         for job, report in reports
@@ -92,7 +92,7 @@ def sweep(
         raise UserError("\n".join(["no run of the sweep finished", *missed]))
     for sentence in missed:
         warnings.warn(sentence, stacklevel=2)
-    return Runs([Run(RunFolder(Path(place))) for place in found])
+    return Runs([Run(RunFolder(Path(place))) for place in folders])
 
 
 class Runs(Sequence[Run]):

@@ -79,9 +79,9 @@ def console_for(progress: bool) -> Console:
 def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
     """Within it, runs record the command line that does the same."""
     before = os.environ.get(COMMAND)
-    own = [f"--config-dir={config_dir}"] if config_dir else []
-    own += [f"--plugin={path}" for path in PLUGIN_FILES.values()]
-    os.environ[COMMAND] = shlex.join(["neurobench", verb, *own, *words])
+    flags = [f"--config-dir={config_dir}"] if config_dir else []
+    flags += [f"--plugin={path}" for path in PLUGIN_FILES.values()]
+    os.environ[COMMAND] = shlex.join(["neurobench", verb, *flags, *words])
     try:
         yield
     finally:

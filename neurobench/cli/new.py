@@ -34,8 +34,8 @@ def new_command(words: list[str]) -> int:
     if args.kind != "experiment":
         sources = {f"{args.name}.py": "module.py.txt", **sources}
     _write({Path(path): _named(skeleton.joinpath(source).read_text(), args.name) for path, source in sources.items()})
-    own = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
-    print(f"\nneurobench run {own} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")
+    flag = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
+    print(f"\nneurobench run {flag} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")
     return FINE
 
 

@@ -143,9 +143,9 @@ def _below(keys: Keys, *path: str) -> Keys:
 
 
 def _section(target: type[Spec], keys: Keys) -> Schema:
-    own = {"name": {"type": "string"}, "_target_": {"type": "string"}, "defaults": {"type": "array"}}
+    common = {"name": {"type": "string"}, "_target_": {"type": "string"}, "defaults": {"type": "array"}}
     top = [inspect.getdoc(target) or "", keys[()].comment if () in keys else ""]
-    return {**_record(target, keys, own), "description": "\n\n".join(filter(None, top))}
+    return {**_record(target, keys, common), "description": "\n\n".join(filter(None, top))}
 
 
 def _kind(classes: Mapping[str, Schema]) -> Schema:

@@ -64,8 +64,8 @@ def wiring(config: DictConfig) -> dict[str, str]:
     """ "model.sampler" -> "sampler": keys of the model that YAML fills with a device of the backend."""
     values = OmegaConf.to_container(config.model, resolve=False)
     assert isinstance(values, dict)
-    found = {f"model.{key!s}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
-    return {path: match[1] for path, match in found.items() if match}
+    matches = {f"model.{key!s}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
+    return {path: match[1] for path, match in matches.items() if match}
 
 
 def follows_seed(config: DictConfig) -> bool:

@@ -201,8 +201,8 @@ def _file_fault(path: Path) -> str | None:
     if "," in str(path):
         return f"a comma parts the entries of {ALLOW}: move the file to a folder without one in its path"
     module = sys.modules.get(path.stem)
-    found = importlib.util.find_spec(path.stem) if module is None else None
-    origin = found.origin if found else getattr(module, "__file__", None)
+    installed = importlib.util.find_spec(path.stem) if module is None else None
+    origin = installed.origin if installed else getattr(module, "__file__", None)
     if origin is None or Path(origin).resolve() != path:
         return f"Python has another module {path.stem} ({origin or 'built in'}) and would take that: rename the file"
     return None
@@ -223,8 +223,8 @@ def fingerprint(module: str) -> str | None:
         return None
     _search_here()
     origin = getattr(sys.modules.get(module), "__file__", None)
-    if module not in sys.modules and (found := importlib.util.find_spec(module)):
-        origin = found.origin
+    if module not in sys.modules and (installed := importlib.util.find_spec(module)):
+        origin = installed.origin
     return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
 
 

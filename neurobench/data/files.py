@@ -71,22 +71,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NEUROBENCH_DATA") or platformdirs.user_cache_dir("neurobench"))
 
 
-def checked_bytes(path: Path, declared: Declared, way_out: str) -> bytes:
+def checked_bytes(path: Path, declared: Declared, remedy: str) -> bytes:
     """The file's content, read once and compared with what is declared. Raises DataError with the way out."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). {way_out}") from error
-    return checked(content, str(path), declared, way_out)
+        raise DataError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
+    return checked(content, str(path), declared, remedy)
 
 
-def checked(content: bytes, name: str, declared: Declared, way_out: str) -> bytes:
+def checked(content: bytes, name: str, declared: Declared, remedy: str) -> bytes:
     """The same of bytes that have been read already."""
     digest = hashlib.sha256(content).hexdigest()
     sizes, digests = (len(content), declared.size), (digest, declared.sha256)
     for actual, expected in ((f"{n} bytes" for n in sizes), (f"sha256 {one}" for one in digests)):
         if actual != expected:
-            raise DataError(f"{name}: found {actual}, expected {expected}; the file was not used. {way_out}")
+            raise DataError(f"{name}: found {actual}, expected {expected}; the file was not used. {remedy}")
     return content
 
 
@@ -109,9 +109,9 @@ def verify() -> list[Verdict]:
     bundled = [(BUNDLED / declared.name, declared, REINSTALL) for declared in ALL_BUNDLED]
     cached = [(cache_folder() / declared.name, declared, remake) for declared in MNIST_RAW]
     verdicts = []
-    for path, declared, way_out in [*bundled, *(entry for entry in cached if entry[0].exists())]:
+    for path, declared, remedy in [*bundled, *(entry for entry in cached if entry[0].exists())]:
         try:
-            checked_bytes(path, declared, way_out)
+            checked_bytes(path, declared, remedy)
         except DataError as error:
             verdicts.append(Verdict(declared.name, False, str(error)))
         else:

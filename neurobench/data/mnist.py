@@ -96,16 +96,16 @@ def checked_root(root: str | None) -> Iterator[Path]:
         content = [partial(_bundled, gz, raw) for gz, raw in zip(MNIST_GZ, MNIST_RAW, strict=True)]
     else:
         folder = Path(root).expanduser()
-        way_out = (
+        remedy = (
             f"Run `neurobench data fetch mnist {root}`, or leave out dataset.root to read the bundled files. "
             "Other images in files of this kind, such as Fashion-MNIST's: dataset=torchvision dataset.set=MNIST"
         )
         if all((folder / raw.name).is_file() for raw in MNIST_RAW):
             for raw in MNIST_RAW:
-                checked_bytes(folder / raw.name, raw, way_out)
+                checked_bytes(folder / raw.name, raw, remedy)
             yield folder
             return
-        content = [partial(_of_root, folder / raw.name, raw, way_out) for raw in MNIST_RAW]
+        content = [partial(_of_root, folder / raw.name, raw, remedy) for raw in MNIST_RAW]
     # All are read before one is written, even where a copy stands in the cache: it must not hide what is wrong here.
     unpack = [read_checked() for read_checked in content]
     with _writable_cache() as cache:
@@ -120,44 +120,44 @@ def _bundled(gz: Declared, raw: Declared) -> Callable[[], bytes]:
     return lambda: checked(_decompressed(packed, path, raw, files.REINSTALL), str(path), raw, files.REINSTALL)
 
 
-def _of_root(path: Path, raw: Declared, way_out: str) -> Callable[[], bytes]:
+def _of_root(path: Path, raw: Declared, remedy: str) -> Callable[[], bytes]:
     """A file of a user's root, unpacked or as .gz of whatever packer: what is in it is checked."""
     if path.is_file():
-        content = checked_bytes(path, raw, way_out)
+        content = checked_bytes(path, raw, remedy)
         return lambda: content
     packed = path.with_name(path.name + ".gz")
     if not packed.is_file():
-        raise DataError(f"{path}: is missing, and so is {packed.name}. {way_out}")
+        raise DataError(f"{path}: is missing, and so is {packed.name}. {remedy}")
     try:
         compressed = packed.read_bytes()
     except OSError as error:
-        raise DataError(f"{packed}: cannot be read ({error.strerror}). {way_out}") from error
-    unpacked = checked(_decompressed(compressed, packed, raw, way_out), str(packed), raw, way_out)
+        raise DataError(f"{packed}: cannot be read ({error.strerror}). {remedy}") from error
+    unpacked = checked(_decompressed(compressed, packed, raw, remedy), str(packed), raw, remedy)
     return lambda: unpacked
 
 
-def _decompressed(packed: bytes, path: Path, raw: Declared, way_out: str) -> bytes:
+def _decompressed(packed: bytes, path: Path, raw: Declared, remedy: str) -> bytes:
     """At most one byte more than declared: an archive may unpack to any size."""
     try:
         with gzip.open(io.BytesIO(packed)) as file:
             return file.read(raw.size + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be unpacked ({error}). {way_out}") from error
+        raise DataError(f"{path}: cannot be unpacked ({error}). {remedy}") from error
 
 
 def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
     """Make sure that `target` holds this; an altered or cut copy is replaced, whatever happened to it."""
-    way_out = "Make room, or set NEUROBENCH_DATA to another folder."
+    remedy = "Make room, or set NEUROBENCH_DATA to another folder."
     with contextlib.suppress(DataError):
-        checked_bytes(target, raw, way_out)
+        checked_bytes(target, raw, remedy)
         return
     content = unpacked()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, content)
     except OSError as error:
-        raise DataError(f"{target}: cannot be written ({error.strerror}). {way_out}") from error
-    checked_bytes(target, raw, way_out)
+        raise DataError(f"{target}: cannot be written ({error.strerror}). {remedy}") from error
+    checked_bytes(target, raw, remedy)
 
 
 @contextmanager

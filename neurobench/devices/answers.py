@@ -21,7 +21,7 @@ from neurobench.problems.rbm import RBM
 Refuse = Callable[[str], NoReturn]
 
 
-def checked(device: str, verb: str, asked: tuple[Any, ...], answer: Any) -> Any:
+def checked(device: str, verb: str, request: tuple[Any, ...], answer: Any) -> Any:
     """The answer of a device to `verb(*asked)`, as its protocol has it. Raises UserError with the device's name."""
 
     def refuse(fault: str) -> NoReturn:
@@ -37,15 +37,15 @@ def checked(device: str, verb: str, asked: tuple[Any, ...], answer: Any) -> Any:
         refuse(f"with a {type(answer).__name__} without {', '.join(missing)}")
     _check_cost(answer.cost, refuse)
     try:
-        return answer._replace(**check(refuse, answer, *asked))
+        return answer._replace(**check(refuse, answer, *request))
     except UserError:
-        if all(bool(torch.isfinite(x).all()) for x in _tensors(asked)):
+        if all(bool(torch.isfinite(x).all()) for x in _tensors(request)):
             raise
         return answer  # nothing better was to be expected: the model has diverged, and the loop says so
 
 
-def _tensors(asked: tuple[Any, ...]) -> Iterator[Tensor]:
-    for value in asked:
+def _tensors(request: tuple[Any, ...]) -> Iterator[Tensor]:
+    for value in request:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, tuple):

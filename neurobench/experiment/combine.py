@@ -71,8 +71,8 @@ def combine(parts: Parts) -> Combination | list[str]:
     shape, layout = dataset.spec.shape, dataset.spec.layout
     steps = chain(encoder.spec, layout, shape, model.spec.reads)
     if isinstance(steps, str):
-        way_out = "" if isinstance(encoder.spec, Auto) else " Leave out encoder=... for the default."
-        faults.append(f"model={model.name}, dataset={dataset.name}: encoder={encoder.name} {steps}.{way_out}")
+        remedy = "" if isinstance(encoder.spec, Auto) else " Leave out encoder=... for the default."
+        faults.append(f"model={model.name}, dataset={dataset.name}: encoder={encoder.name} {steps}.{remedy}")
     if faults or isinstance(steps, str):
         return faults
     for step in steps:
@@ -93,9 +93,9 @@ def missing_devices(model: str, wiring: Mapping[str, str], backend: Backend) -> 
     faults = []
     for device in sorted(set(wiring.values()) - set(backend.offers)):
         others = [f"backend={name}" for name, offers in backends().items() if device in offers]
-        way_out = f" Try {' or '.join(others)}." if others else ""
+        remedy = f" Try {' or '.join(others)}." if others else ""
         offered = ", ".join(backend.offers) or "nothing"
-        faults.append(f"model={model} needs a '{device}'; backend={backend.name} offers {offered}.{way_out}")
+        faults.append(f"model={model} needs a '{device}'; backend={backend.name} offers {offered}.{remedy}")
     return faults
 
 

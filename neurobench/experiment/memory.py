@@ -25,14 +25,14 @@ def memory_fault(parts: Parts, combination: Combination) -> str | None:
     """Why it does not fit, with the keys that ask for most; or None. An estimate from below: only what a key makes
     large without bound is counted."""
     demand = parts.model.spec.demand(combination.task)
-    asked = {f"dataset.{key}": n for key, n in parts.dataset.spec.memory().items()}
-    asked |= {f"model.{key}": n for key, n in parts.model.spec.memory(combination.task).items()}
+    requested = {f"dataset.{key}": n for key, n in parts.dataset.spec.memory().items()}
+    requested |= {f"model.{key}": n for key, n in parts.model.spec.memory(combination.task).items()}
     if demand.layers:
         layers = " x ".join(f"{n:,}" for n in demand.layers)
-        asked[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.synapses
+        requested[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.synapses
     available = machine_memory()
-    if sum(asked.values()) <= available:
+    if sum(requested.values()) <= available:
         return None
-    largest = sorted(((n, key) for key, n in asked.items() if n > available / 10), reverse=True)
+    largest = sorted(((n, key) for key, n in requested.items() if n > available / 10), reverse=True)
     needs = "; ".join(f"{key} takes {n / 2**30:,.1f} GiB" for n, key in largest)
     return f"{needs}: this machine has {available / 2**30:.1f} GiB. Make it smaller, or take a larger machine."

@@ -7,7 +7,7 @@ import pytest
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.targets import load
-from neurobench.data.own.specs import OwnData
+from neurobench.data.custom.specs import CustomData
 from tests.specs import CONF, spec, values
 
 FILES = sorted(path for group in ("dataset", "encoder") for path in (CONF / group).glob("*.yaml"))
@@ -20,7 +20,7 @@ def test_a_file_lists_every_field_of_its_spec_and_makes_it(path: Path) -> None:
     cls = load(fields.pop("_target_"))
     declared = [field.name for field in dataclasses.fields(cls)]
     assert path.stem == "auto" or callable(load(cls.opens))
-    if fields.get("root", "") is None and issubclass(cls, OwnData):  # one's own files are nowhere yet
+    if fields.get("root", "") is None and issubclass(cls, CustomData):  # one's own files are nowhere yet
         assert set(fields) == set(declared)
         with pytest.raises(BoundsError, match="no files of your own yet"):
             spec(file)

@@ -68,16 +68,16 @@ class _Builder:
         if step.wire not in self.start:
             self.start[step.wire] = _from_ground(matrix)
             return
-        own = any(gate.slot is not None and gate.slot < self.program.n_sample for gate in step.gates)
-        self.waiting[step.wire] = matrix, own
+        per_sample = any(gate.slot is not None and gate.slot < self.program.n_sample for gate in step.gates)
+        self.waiting[step.wire] = matrix, per_sample
 
     def cz(self, wires: tuple[int, ...]) -> None:
         """What waits on both wires, then cz; shared matrices of the wires become part of it."""
         before: list[Tensor | None] = []
         for wire in wires:
             self.start.setdefault(wire, _from_ground(self.identity))
-            matrix, own = self.waiting.pop(wire, (None, False))
-            if own and matrix is not None:
+            matrix, per_sample = self.waiting.pop(wire, (None, False))
+            if per_sample and matrix is not None:
                 self._emit((wire,), matrix)
                 self.shared, matrix = False, None
             before.append(matrix)
@@ -90,10 +90,10 @@ class _Builder:
     def finish(self) -> Evolution:
         """What waits at the end becomes part of its wire's last channel where it can."""
         for wire in sorted(self.waiting):
-            matrix, own = self.waiting[wire]
-            if own or wire not in self.last:
+            matrix, per_sample = self.waiting[wire]
+            if per_sample or wire not in self.last:
                 self._emit((wire,), matrix)
-                self.shared &= not own
+                self.shared &= not per_sample
                 continue
             place = self.last[wire]
             wires, before = self.channels[place]

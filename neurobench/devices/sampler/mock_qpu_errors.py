@@ -120,8 +120,8 @@ def broken_chains(shape: tuple[int, int], chain_length: int, probability: float,
     if chain_length < 2 or probability == 0:
         return Breaks(torch.zeros(shape, dtype=torch.bool), torch.ones(shape))
     broken = uniforms(derive(seed, 0), shape) < probability
-    kept = 1 + torch.floor(uniforms(derive(seed, 1), shape) * (chain_length - 1))
-    return Breaks(broken, torch.where(broken, kept / chain_length, 1.0))
+    unbroken = 1 + torch.floor(uniforms(derive(seed, 1), shape) * (chain_length - 1))
+    return Breaks(broken, torch.where(broken, unbroken / chain_length, 1.0))
 
 
 def majority_vote(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:

@@ -39,6 +39,6 @@ def of_task(x: Any, task: Task, device: torch.device) -> Tensor:
 
 def require_shapes(ours: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
     """Raises UserError where a checkpoint holds the parameters of another network."""
-    here, there = ({name: tuple(part.shape) for name, part in each.items()} for each in (ours, stored))
-    if here != there:
-        raise UserError(f"the checkpoint does not fit: {there}, not {here}. Use its settings, or train anew.")
+    shapes, stored_shapes = ({name: tuple(part.shape) for name, part in each.items()} for each in (ours, stored))
+    if shapes != stored_shapes:
+        raise UserError(f"the checkpoint does not fit: {stored_shapes}, not {shapes}. Use its settings, or train anew.")

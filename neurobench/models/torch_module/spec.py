@@ -78,8 +78,8 @@ def _own_faults(path: str, arguments: Mapping[str, Any]) -> list[Fault]:
     target = getattr(sys.modules[module], name, None)
     if not (isinstance(target, type) and _is_module(target)):
         offered = [key for key, value in vars(sys.modules[module]).items() if _is_module(value, module)]
-        there = f"{module} offers {', '.join(offered) or 'no subclass of torch.nn.Module'}"
-        return [("module", f"={path} is no torch.nn.Module; {there}")]
+        offer = f"{module} offers {', '.join(offered) or 'no subclass of torch.nn.Module'}"
+        return [("module", f"={path} is no torch.nn.Module; {offer}")]
     if target.__module__ != module and outside_fault(f"{target.__module__}.{target.__name__}", OURS):
         return [("module", f"={path} is defined in {target.__module__}, which is not allowed")]
     try:

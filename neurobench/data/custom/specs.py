@@ -1,4 +1,4 @@
-"""Data of one's own, as configurations name them: files and folders, and how they become three splits.
+"""Custom data, as configurations name them: files and folders, and how they become three splits.
 
 Layout, shape and classes come from the files: their headers and labels are read when the configuration is checked,
 before anything is computed. Nothing heavy is imported before that.
@@ -28,11 +28,11 @@ class Header(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnData(DatasetSpec):
-    """What data of one's own share. `heads` names what is called with a spec and returns its Header."""
+class CustomData(DatasetSpec):
+    """What custom data share. `reads_header` names what is called with a spec and returns its Header."""
 
-    heads: ClassVar[str]
-    wanted: ClassVar[str]  # what `root` has to be, in words
+    reads_header: ClassVar[str]
+    expected: ClassVar[str]  # what `root` has to be, in words
 
     root: str | None  # file or folder
     validation: Share  # of the training samples, of each class alike, drawn with the run's seed
@@ -41,11 +41,11 @@ class OwnData(DatasetSpec):
     def header(self) -> Header:
         """Raises DataError."""
         if self.root is None:
-            raise DataError(f"there are no files of your own yet: name {self.wanted} with dataset.root=PATH")
-        header: Header = load(self.heads)(self)
+            raise DataError(f"there are no files of your own yet: name {self.expected} with dataset.root=PATH")
+        header: Header = load(self.reads_header)(self)
         if len(header.classes) < 2:
-            found = header.classes[0] if header.classes else "none"
-            raise DataError(f"{self.root}: there are not two classes to tell apart, only {found}")
+            only = header.classes[0] if header.classes else "none"
+            raise DataError(f"{self.root}: there are not two classes to tell apart, only {only}")
         return header
 
     @property
@@ -75,37 +75,37 @@ class OwnData(DatasetSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dealt(OwnData):
-    """Own data that may lie in one piece: a test set is then drawn from it, of each class alike. `split_seed` decides
-    which samples are in it, not the run's seed, so that all runs are tested on the same ones."""
+class Splittable(CustomData):
+    """Custom data that may come without a test set: one is then drawn, of each class alike. `split_seed` decides which
+    samples are in it, not the run's seed, so that all runs are tested on the same ones."""
 
     test: Annotated[float, Bound(0, 1, above=True, below=True)]
     split_seed: Seed
 
 
 @dataclass(frozen=True, kw_only=True)
-class NPZ(Dealt):
+class NPZ(Splittable):
     """Arrays x_train, y_train, x_test, y_test; or x and y. x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C)
     images; y: (N,) whole numbers or texts. `label` names what y is called here."""
 
-    opens: ClassVar[str] = "neurobench.data.own.arrays.load"
-    heads: ClassVar[str] = "neurobench.data.own.arrays.header"
-    wanted: ClassVar[str] = "a .npz file"
+    opens: ClassVar[str] = "neurobench.data.custom.arrays.load"
+    reads_header: ClassVar[str] = "neurobench.data.custom.arrays.header"
+    expected: ClassVar[str] = "a .npz file"
 
     label: str
     scaling: Literal["auto", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CSV(Dealt):
+class CSV(Splittable):
     """A row a sample, its features numbers, one column its label; a file, or a folder with train.csv and test.csv.
 
     `label`: name of its column, or its number from 0 (-1: the last).
     """
 
-    opens: ClassVar[str] = "neurobench.data.own.tables.load"
-    heads: ClassVar[str] = "neurobench.data.own.tables.header"
-    wanted: ClassVar[str] = "a .csv file, or a folder with train.csv and test.csv"
+    opens: ClassVar[str] = "neurobench.data.custom.tables.load"
+    reads_header: ClassVar[str] = "neurobench.data.custom.tables.header"
+    expected: ClassVar[str] = "a .csv file, or a folder with train.csv and test.csv"
 
     label: str
     separator: str | None
@@ -113,12 +113,12 @@ class CSV(Dealt):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(Dealt):
+class ImageFolder(Splittable):
     """ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png and ROOT/test/CLASS/*.png; whatever Pillow reads."""
 
-    opens: ClassVar[str] = "neurobench.data.own.images.load"
-    heads: ClassVar[str] = "neurobench.data.own.images.header"
-    wanted: ClassVar[str] = "a folder with a folder of images for each class"
+    opens: ClassVar[str] = "neurobench.data.custom.images.load"
+    reads_header: ClassVar[str] = "neurobench.data.custom.images.header"
+    expected: ClassVar[str] = "a folder with a folder of images for each class"
 
     size: tuple[Annotated[int, Bound(1, 4096)], ...] | None
     colour: bool
@@ -130,16 +130,16 @@ class ImageFolder(Dealt):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventsFolder(Dealt):
+class EventsFolder(Splittable):
     """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE and ROOT/test/CLASS/FILE: a recording a file.
 
     N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top or in a
     group `events`; .aedat4, .aedat, .raw and .dat by the readers of the extra `events`.
     """
 
-    opens: ClassVar[str] = "neurobench.data.own.recordings.load"
-    heads: ClassVar[str] = "neurobench.data.own.recordings.header"
-    wanted: ClassVar[str] = "a folder with a folder of recordings for each class"
+    opens: ClassVar[str] = "neurobench.data.custom.recordings.load"
+    reads_header: ClassVar[str] = "neurobench.data.custom.recordings.header"
+    expected: ClassVar[str] = "a folder with a folder of recordings for each class"
 
     sensor: tuple[Annotated[int, Bound(1, 65_535)], ...] | None
     pool: Annotated[int, Bound(1, 256)]
@@ -156,12 +156,12 @@ class EventsFolder(Dealt):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Torchvision(OwnData):
+class Torchvision(CustomData):
     """A set of torchvision's in its own files; `split` is EMNIST's."""
 
-    opens: ClassVar[str] = "neurobench.data.own.published.load_images"
-    heads: ClassVar[str] = "neurobench.data.own.published.images_header"
-    wanted: ClassVar[str] = "torchvision's root"
+    opens: ClassVar[str] = "neurobench.data.custom.published.load_images"
+    reads_header: ClassVar[str] = "neurobench.data.custom.published.images_header"
+    expected: ClassVar[str] = "torchvision's root"
 
     set: Literal["MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST"]
     split: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
@@ -169,12 +169,12 @@ class Torchvision(OwnData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tonic(OwnData):
+class Tonic(CustomData):
     """A set of tonic's by the name of its class, with a training and a test part. Times are scaled by 1 / `faster`."""
 
-    opens: ClassVar[str] = "neurobench.data.own.published.load_recordings"
-    heads: ClassVar[str] = "neurobench.data.own.published.recordings_header"
-    wanted: ClassVar[str] = "tonic's save_to"
+    opens: ClassVar[str] = "neurobench.data.custom.published.load_recordings"
+    reads_header: ClassVar[str] = "neurobench.data.custom.published.recordings_header"
+    expected: ClassVar[str] = "tonic's save_to"
 
     set: str
     pool: Annotated[int, Bound(1, 256)]

@@ -1,4 +1,4 @@
-"""Own data in a table: a row a sample."""
+"""Custom data in a table: a row a sample."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurobench.config.errors import did_you_mean
+from neurobench.data.custom.locate import existing, version
+from neurobench.data.custom.specs import CSV, Header
+from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, unscaled
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.own.places import existing, version
-from neurobench.data.own.specs import CSV, Header
-from neurobench.data.own.splits import Content, Samples, as_given, bounded, numbered, splits
 
 SEPARATORS = (",", ";", "\t")
 MISSING = ("", "?", "na", "nan", "n/a", "null", "none")
@@ -33,9 +33,9 @@ def header(spec: CSV) -> Header:
     tables = _tables(spec)
     widths = {table.x.shape[1] for table in tables.values()}
     if len(widths) > 1:
-        told = ", ".join(f"{name}.csv {table.x.shape[1]}" for name, table in tables.items())
-        raise DataError(f"{spec.root}: rows have different numbers of features: {told}")
-    classes, _ = numbered(label for table in tables.values() for label in table.labels)
+        widths_text = ", ".join(f"{name}.csv {table.x.shape[1]}" for name, table in tables.items())
+        raise DataError(f"{spec.root}: rows have different numbers of features: {widths_text}")
+    classes, _ = encode_labels(label for table in tables.values() for label in table.labels)
     n = sum(len(table.labels) for table in tables.values())
     if len(classes) > min(MOST_CLASSES, max(2, n // 2)):
         raise DataError(
@@ -50,10 +50,10 @@ def load(spec: CSV, seed: int) -> Splits:
     tables = _tables(spec)
     for doubt in filter(None, (table.doubt for table in tables.values())):
         warnings.warn(doubt, stacklevel=2)
-    classes, y = numbered(label for table in tables.values() for label in table.labels)
+    classes, y = encode_labels(label for table in tables.values() for label in table.labels)
     parts = np.split(y, np.cumsum([len(table.labels) for table in tables.values()])[:-1])
-    samples = {name: Samples(table.x, own) for (name, table), own in zip(tables.items(), parts, strict=True)}
-    scale = bounded if spec.scaling == "auto" else as_given
+    samples = {name: Samples(table.x, y_part) for (name, table), y_part in zip(tables.items(), parts, strict=True)}
+    scale = scaled if spec.scaling == "auto" else unscaled
     content = Content(samples["train"], samples.get("test"), classes, tuple(_files(spec).values()), scale)
     return splits(spec, content, seed)
 
@@ -61,8 +61,8 @@ def load(spec: CSV, seed: int) -> Splits:
 def _files(spec: CSV) -> dict[str, Path]:
     base = Path(str(spec.root)).expanduser()
     if base.is_dir():
-        return {name: existing(str(base / f"{name}.csv"), spec.wanted) for name in ("train", "test")}
-    return {"train": existing(spec.root, spec.wanted)}
+        return {name: existing(str(base / f"{name}.csv"), spec.expected) for name in ("train", "test")}
+    return {"train": existing(spec.root, spec.expected)}
 
 
 def _tables(spec: CSV) -> dict[str, Table]:
@@ -87,10 +87,10 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
     for number, (line, row) in enumerate(others):
         if len(row) != len(first):
             raise DataError(f"{path}: line {line} has {len(row)} cells, the first {len(first)}")
-        own = row[place].strip()
-        if own.lower() in MISSING:
+        label_text = row[place].strip()
+        if label_text.lower() in MISSING:
             raise DataError(f"{path}: line {line} has no label (column {names[place]}); give it one or remove it")
-        labels.append(own)
+        labels.append(label_text)
         x[number] = [
             _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
         ]

@@ -1,4 +1,4 @@
-"""Own data in a folder of event recordings for each class."""
+"""Custom data in a folder of event recordings for each class."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from neurobench.data.custom.formats import READERS, Raw
+from neurobench.data.custom.locate import Folders, class_folders, version
+from neurobench.data.custom.specs import EventsFolder, Header
+from neurobench.data.custom.splits import Content, Samples, splits
 from neurobench.data.dataset import DataError, Splits
 from neurobench.data.events import Events
-from neurobench.data.own.formats import READERS, Raw
-from neurobench.data.own.places import Folders, by_class, version
-from neurobench.data.own.specs import EventsFolder, Header
-from neurobench.data.own.splits import Content, Samples, splits
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
 WIDEST = 256  # rows and columns: an event's are stored in a byte each
@@ -41,18 +41,18 @@ class View(NamedTuple):
 def header(spec: EventsFolder) -> Header:
     """Where the sensor is not given, it is as large as the events of all recordings say: all are read for that.
     Raises DataError."""
-    folders = by_class(spec.root, spec.wanted, tuple(READERS))
+    folders = class_folders(spec.root, spec.expected, tuple(READERS))
     return Header("events", _view(spec, folders).shape, folders.classes, len(folders.files))
 
 
 def load(spec: EventsFolder, seed: int) -> Splits:
     """Raises DataError with the name of the recording that cannot be used."""
-    folders = by_class(spec.root, spec.wanted, tuple(READERS))
+    folders = class_folders(spec.root, spec.expected, tuple(READERS))
     view = _view(spec, folders)
 
     def samples(files: Sequence[Path], labels: Sequence[int]) -> Samples:
-        recordings = [seen(_read(str(file), version(file)), str(file), view) for file in files]
-        return Samples(joined(recordings, view.shape), np.array(labels, np.int64))
+        recordings = [windowed(_read(str(file), version(file)), str(file), view) for file in files]
+        return Samples(concatenated(recordings, view.shape), np.array(labels, np.int64))
 
     test = samples(*folders.test) if folders.test else None
     return splits(spec, Content(samples(*folders.train), test, folders.classes, folders.files), seed)
@@ -96,8 +96,8 @@ def _read(file: str, _version: Any) -> Raw:
     raw = READERS[Path(file).suffix.lower()](Path(file))
     lengths = {len(field) for field in raw}
     if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
-        told = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))
-        raise DataError(f"{file}: t, x, y and p are not of one length: {told}")
+        listed = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))
+        raise DataError(f"{file}: t, x, y and p are not of one length: {listed}")
     if not len(raw.t):
         raise DataError(f"{file}: has no event. Replace or remove it.")
     for name, field in zip(Raw._fields, raw, strict=True):
@@ -109,11 +109,11 @@ def _read(file: str, _version: Any) -> Raw:
             raise DataError(f"{file}: {name} holds what is no {'finite' if name == 't' else 'whole'} number")
     polarities = {*np.unique(raw.p).tolist()}
     if not polarities <= {0, 1} and not polarities <= {-1, 1}:
-        told = ", ".join(str(value) for value in sorted(polarities)[:5])
-        raise DataError(f"{file}: polarities are {told}; they must be 0 and 1, or -1 and 1")
+        listed = ", ".join(str(value) for value in sorted(polarities)[:5])
+        raise DataError(f"{file}: polarities are {listed}; they must be 0 and 1, or -1 and 1")
     for name in ("x", "y"):
         if (getattr(raw, name) < 0).any():
-            raise DataError(f"{file}: {name} holds negative numbers; pixels are numbered from 0")
+            raise DataError(f"{file}: {name} holds negative numbers; pixels are encode_labels from 0")
     backwards = np.flatnonzero(raw.t[1:] < raw.t[:-1])
     if len(backwards):
         k = int(backwards[0]) + 1
@@ -121,7 +121,7 @@ def _read(file: str, _version: Any) -> Raw:
     return Raw(raw.t, raw.x.astype(np.int64), raw.y.astype(np.int64), (raw.p > 0).astype(np.uint8))
 
 
-def seen(raw: Raw, name: str, view: View) -> Raw:
+def windowed(raw: Raw, name: str, view: View) -> Raw:
     """A recording's events within the window, in microseconds. Raises DataError."""
     for axis, side, field in (("y", view.sensor[0], raw.y), ("x", view.sensor[1], raw.x)):
         if field.max() >= side:
@@ -145,7 +145,7 @@ def seen(raw: Raw, name: str, view: View) -> Raw:
     return Raw(*(field[within] for field in fields))
 
 
-def joined(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
+def concatenated(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
     """Recordings laid end to end."""
     each = list(recordings)
     start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Own data in a .npz file of numpy's."""
+"""Custom data in a .npz file of numpy's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from neurobench.data.custom.locate import existing, version
+from neurobench.data.custom.specs import NPZ, Header
+from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, unscaled
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.own.places import existing, version
-from neurobench.data.own.specs import NPZ, Header
-from neurobench.data.own.splits import Content, Samples, as_given, bounded, numbered, splits
 
 
 def header(spec: NPZ) -> Header:
@@ -22,8 +22,8 @@ def header(spec: NPZ) -> Header:
     shapes = {name: _shape(path, f"x{part}") for part, name in parts.items()}
     sample = {shape[1:] for shape in shapes.values()}
     if len(sample) > 1:
-        told = ", ".join(f"x{part} {shapes[name]}" for part, name in parts.items())
-        raise DataError(f"{path}: samples of training and test have different shapes: {told}")
+        shapes_text = ", ".join(f"x{part} {shapes[name]}" for part, name in parts.items())
+        raise DataError(f"{path}: samples of training and test have different shapes: {shapes_text}")
     classes, labels = _labels(spec)
     for part, name in parts.items():
         if len(labels[name]) != shapes[name][0]:
@@ -44,22 +44,24 @@ def load(spec: NPZ, seed: int) -> Splits:
     path, parts = _parts(spec)
     _, labels = _labels(spec)
     samples = {name: Samples(_values(path, f"x{part}"), labels[name]) for part, name in parts.items()}
-    scale = bounded if spec.scaling == "auto" else as_given
+    scale = scaled if spec.scaling == "auto" else unscaled
     content = Content(samples["train"], samples.get("test"), spec.header.classes, (path,), scale)
     return splits(spec, content, seed)
 
 
 def _parts(spec: NPZ) -> tuple[Path, dict[str, str]]:
     """The file, and "_train" -> "train", "_test" -> "test" or "" -> "train": what its arrays' names end in."""
-    path = existing(spec.root, spec.wanted)
+    path = existing(spec.root, spec.expected)
     names = _names(path)
     wanted = [["x_train", f"{spec.label}_train", "x_test", f"{spec.label}_test"], ["x", spec.label]]
     for arrays, parts in zip(wanted, ({"_train": "train", "_test": "test"}, {"": "train"}), strict=True):
         if set(arrays) <= names:
             return path, parts
     listed = ", ".join(sorted(names)[:12]) or "nothing"
-    asked = " or ".join(", ".join(arrays) for arrays in wanted)
-    raise DataError(f"{path}: holds {listed}; {asked} were looked for (dataset.label=NAME says what y is called)")
+    alternatives = " or ".join(", ".join(arrays) for arrays in wanted)
+    raise DataError(
+        f"{path}: holds {listed}; {alternatives} were looked for (dataset.label=NAME says what y is called)"
+    )
 
 
 def _names(path: Path) -> set[str]:
@@ -133,5 +135,5 @@ def _numbered(path: str, _version: Any, names: tuple[str, ...], parts: tuple[str
         elif y.dtype.kind not in "biuU":
             raise DataError(f"{path}: {name} is of type {y.dtype}; labels are whole numbers or texts")
         read.append(y.astype(np.int64) if y.dtype.kind == "b" else y)
-    classes, y = numbered(label for part in read for label in part.tolist())
+    classes, y = encode_labels(label for part in read for label in part.tolist())
     return classes, dict(zip(parts, np.split(y, np.cumsum([len(part) for part in read])[:-1]), strict=True))

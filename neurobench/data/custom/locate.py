@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from neurobench.data.custom.splits import encode_labels
 from neurobench.data.dataset import DataError
-from neurobench.data.own.splits import numbered
 
 PASSED_OVER = ("__MACOSX", "__pycache__")
 
@@ -51,7 +51,7 @@ def version(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def by_class(root: str | None, wanted: str, suffixes: Sequence[str]) -> Folders:
+def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Folders:
     """Files below ROOT/CLASS, or below ROOT/train/CLASS and ROOT/test/CLASS, links followed. Raises DataError."""
     base = existing(root, wanted, folder=True)
     inside = _folders(base)
@@ -83,7 +83,7 @@ def _found(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tupl
             raise DataError(f"{folder}: is a link to nothing. Restore or remove it.")
         if not folder.is_dir():
             continue
-        own = []
+        members = []
         for at, inner, entries in os.walk(folder, followlinks=True):
             inner[:] = sorted(name for name in inner if name not in PASSED_OVER and not name.startswith("."))
             for entry in sorted(entries):
@@ -91,16 +91,16 @@ def _found(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tupl
                 if entry.startswith(".") or path.suffix.lower() not in suffixes:
                     stray += 1
                     continue
-                own.append(_readable(path))
-        if not own:
+                members.append(_readable(path))
+        if not members:
             raise DataError(f"{folder}: holds no file that can be read ({', '.join(suffixes)})")
-        files += own
-        names += [folder.name] * len(own)
+        files += members
+        names += [folder.name] * len(members)
     if not files:
         raise DataError(f"{base}: has no folder with files in it, one for each class ({', '.join(suffixes)})")
     if stray:
         warnings.warn(f"{base}: {stray} other files are passed over", stacklevel=2)
-    classes, labels = numbered(names)
+    classes, labels = encode_labels(names)
     return classes, Found(tuple(files), tuple(labels.tolist()))
 
 

@@ -1,4 +1,4 @@
-"""Own data in a folder of images for each class, read by Pillow."""
+"""Custom data in a folder of images for each class, read by Pillow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from neurobench.data.custom.locate import class_folders
+from neurobench.data.custom.specs import Header, ImageFolder
+from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.own.places import by_class
-from neurobench.data.own.specs import Header, ImageFolder
-from neurobench.data.own.splits import Content, Samples, bounded, splits
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, whose conversion to grey cuts instead of scaling
@@ -20,19 +20,19 @@ DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, whose conversion to gre
 
 def header(spec: ImageFolder) -> Header:
     """The first image decides the size where the configuration does not. Raises DataError."""
-    folders = by_class(spec.root, spec.wanted, SUFFIXES)
+    folders = class_folders(spec.root, spec.expected, SUFFIXES)
     rows, columns = spec.size or _opened(folders.files[0]).size[::-1]
     return Header("image", (3 if spec.colour else 1, rows, columns), folders.classes, len(folders.files))
 
 
 def load(spec: ImageFolder, seed: int) -> Splits:
     """Raises DataError with the name of the image that cannot be read."""
-    folders = by_class(spec.root, spec.wanted, SUFFIXES)
+    folders = class_folders(spec.root, spec.expected, SUFFIXES)
     train = Samples(_read(spec, folders.train.files), np.array(folders.train.labels, np.int64))
     test = None
     if folders.test is not None:
         test = Samples(_read(spec, folders.test.files), np.array(folders.test.labels, np.int64))
-    return splits(spec, Content(train, test, folders.classes, folders.files, bounded), seed)
+    return splits(spec, Content(train, test, folders.classes, folders.files, scaled), seed)
 
 
 def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:

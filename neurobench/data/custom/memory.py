@@ -16,7 +16,7 @@ Count = Annotated[int, Bound(1)]
 class Vectors(DatasetSpec):
     """What an estimator is fitted to: arrays (N, D)."""
 
-    opens: ClassVar[str] = "neurobench.data.own.memory.refuse"
+    opens: ClassVar[str] = "neurobench.data.custom.memory.refuse"
     layout: ClassVar[Layout] = "vector"
 
     sizes: tuple[Count, ...]  # of one sample

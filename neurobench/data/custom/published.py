@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from neurobench.data.custom.formats import Raw
+from neurobench.data.custom.locate import existing
+from neurobench.data.custom.recordings import View, concatenated, require_sensor, windowed
+from neurobench.data.custom.specs import Header, Tonic, Torchvision
+from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.own.formats import Raw
-from neurobench.data.own.places import existing
-from neurobench.data.own.recordings import View, joined, require_sensor, seen
-from neurobench.data.own.specs import Header, Tonic, Torchvision
-from neurobench.data.own.splits import Content, Samples, bounded, splits
 
 _DIGITS = tuple(string.digits)
 _MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")  # of EMNIST: letters whose two cases look alike are one
@@ -59,7 +59,7 @@ def load_images(spec: Torchvision, seed: int) -> Splits:
         first = 1 if spec.set == "EMNIST" and spec.split == "letters" else 0
         samples[train] = Samples(stored.data.numpy()[:, None], y - first)
     files = _files(Path(str(spec.root)) / spec.set)
-    return splits(spec, Content(samples[True], samples[False], spec.header.classes, files, bounded), seed)
+    return splits(spec, Content(samples[True], samples[False], spec.header.classes, files, scaled), seed)
 
 
 def recordings_header(spec: Tonic) -> Header:
@@ -88,9 +88,9 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             raise _unreadable(spec, error) from error
         if not read:
-            raise DataError(f"{spec.root}: {spec.set} has no recordings there.{_way_out(spec)}")
-        events = [seen(_raw(recorded), f"{spec.set} {part} {k}", view) for k, (recorded, _) in enumerate(read)]
-        samples[part] = Samples(joined(events, view.shape), np.array([int(label) for _, label in read], np.int64))
+            raise DataError(f"{spec.root}: {spec.set} has no recordings there.{_remedy(spec)}")
+        events = [windowed(_raw(recorded), f"{spec.set} {part} {k}", view) for k, (recorded, _) in enumerate(read)]
+        samples[part] = Samples(concatenated(events, view.shape), np.array([int(label) for _, label in read], np.int64))
     files = _files(Path(str(spec.root)) / spec.set)
     return splits(spec, Content(samples["train"], samples["test"], spec.header.classes, files), seed)
 
@@ -107,16 +107,16 @@ def _view(spec: Tonic) -> View:
 
 def _require_root(spec: Torchvision | Tonic) -> None:
     if not spec.download:
-        existing(spec.root, spec.wanted, folder=True)
+        existing(spec.root, spec.expected, folder=True)
 
 
-def _way_out(spec: Torchvision | Tonic) -> str:
+def _remedy(spec: Torchvision | Tonic) -> str:
     return "" if spec.download else " Nothing is downloaded unless dataset.download=true asks for it."
 
 
 def _unreadable(spec: Torchvision | Tonic, error: Exception) -> DataError:
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    return DataError(f"{spec.root}: {spec.set} cannot be read ({reason}).{_way_out(spec)}")
+    return DataError(f"{spec.root}: {spec.set} cannot be read ({reason}).{_remedy(spec)}")
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

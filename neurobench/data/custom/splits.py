@@ -1,4 +1,4 @@
-"""From samples and labels to three splits: dealt by seed and class, without copies, numbers brought into [0, 1]."""
+"""From samples and labels to three splits: stratified by class, without copies, numbers scaled to [0, 1]."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.data.custom.specs import CustomData
 from neurobench.data.dataset import DataError, Split, Splits
 from neurobench.data.events import Events
-from neurobench.data.own.specs import OwnData
 
 
 class Samples(NamedTuple):
@@ -28,25 +28,25 @@ class Content(NamedTuple):
     """Of a user's files."""
 
     train: Samples
-    test: Samples | None  # None: to be dealt from the others
+    test: Samples | None  # None: to be drawn from the others
     classes: tuple[str, ...]
     files: tuple[Path, ...]
     scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, those trained on) -> float32 in [0, 1]
 
 
-def splits(spec: OwnData, content: Content, seed: int) -> Splits:
+def splits(spec: CustomData, content: Content, seed: int) -> Splits:
     """Raises DataError where a class has too few samples to be in every split."""
-    train = _distinct(content.train, spec.root)
+    train = _deduplicated(content.train, spec.root)
     whole = np.arange(len(train.y))
     test = content.test
     if test is None:
-        rest, tested = dealt(train.y, spec.test, spec.split_seed, content.classes, "test")  # type: ignore[attr-defined]
+        rest, tested = stratified_split(train.y, spec.test, spec.split_seed, content.classes, "test")  # type: ignore[attr-defined]
         words = f"{len(tested)} samples drawn from {spec.root} with split_seed={spec.split_seed}"  # type: ignore[attr-defined]
         test, test_ids = _at(train, tested), tested
     else:
         rest, test_ids = whole, np.arange(len(test.y))
         words = f"the test set of {spec.root}, {len(test.y)} samples"
-    trained, held = dealt(train.y[rest], spec.validation, seed, content.classes, "validation")
+    trained, held = stratified_split(train.y[rest], spec.validation, seed, content.classes, "validation")
     trained, held = rest[trained], rest[held]
     parts = [_at(train, trained), _at(train, held), test]
     if content.scale is not None:
@@ -72,7 +72,7 @@ def splits(spec: OwnData, content: Content, seed: int) -> Splits:
     )
 
 
-def numbered(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
+def encode_labels(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
     """Names of the classes, numbers in their order before texts in theirs; and the class of each label, int64."""
     words = [str(label) for label in labels]
     names = sorted(set(words), key=lambda name: (0, float(name), name) if _is_number(name) else (1, 0.0, name))
@@ -88,26 +88,29 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def dealt(y: np.ndarray, share: float, seed: int, classes: Sequence[str], into: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions that stay and those dealt, each ascending: of every class its share, at least one where share > 0."""
+def stratified_split(
+    y: np.ndarray, share: float, seed: int, classes: Sequence[str], into: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions that stay and those drawn, each ascending: of every class its share, at least one where share > 0."""
     if share == 0:
         return np.arange(len(y)), np.arange(0)
     random, taken = np.random.default_rng(seed), []
     for k, name in enumerate(classes):
-        own = random.permutation(np.flatnonzero(y == k))
-        if not len(own):  # of a class that only a test set of its own has, the splits as a whole are refused
+        members = random.permutation(np.flatnonzero(y == k))
+        if not len(members):  # of a class that only a test set of its own has, the splits as a whole are refused
             continue
-        if len(own) < 2:
+        if len(members) < 2:
+            remedy = "set dataset.validation=0" if into == "validation" else "bring a test set of its own"
             raise DataError(
-                f"class {name} has {len(own)} sample to share between training and {into}; add samples of it, remove "
-                f"it, or set dataset.{into}={'0' if into == 'validation' else 'SHARE with a test set of its own'}"
+                f"class {name} has {len(members)} sample to share between training and {into}; add samples of it, "
+                f"remove it, or {remedy}"
             )
-        taken.append(own[: min(max(1, round(share * len(own))), len(own) - 1)])
+        taken.append(members[: min(max(1, round(share * len(members))), len(members) - 1)])
     chosen = np.sort(np.concatenate(taken))
     return np.setdiff1d(np.arange(len(y)), chosen), chosen
 
 
-def bounded(values: np.ndarray, learned: np.ndarray) -> Tensor:
+def scaled(values: np.ndarray, learned: np.ndarray) -> Tensor:
     """Numbers as float32 in [0, 1]: those in it as they are, 8-bit grey levels divided by 255, others by the extremes
     of the training samples, of each feature of a vector, of all pixels of an image; what lies beyond them is cut."""
     if values.dtype == np.uint8:
@@ -120,20 +123,20 @@ def bounded(values: np.ndarray, learned: np.ndarray) -> Tensor:
     return torch.from_numpy(np.clip((values - low) / span, 0, 1).astype(np.float32))
 
 
-def as_given(values: np.ndarray, learned: np.ndarray) -> Tensor:
+def unscaled(values: np.ndarray, learned: np.ndarray) -> Tensor:
     low, high = (float(extreme) for extreme in (values.min(initial=0), values.max(initial=0)))
     if low < 0 or high > 1:
         raise DataError(f"values span [{low:g}, {high:g}], not [0, 1]: scale them, or set dataset.scaling=auto")
     return torch.from_numpy(values.astype(np.float32))
 
 
-def _distinct(samples: Samples, root: str | None) -> Samples:
+def _deduplicated(samples: Samples, root: str | None) -> Samples:
     """Without repetitions, of which one could be trained on and another tested."""
     first: dict[bytes, int] = {}
     other = 0
     for k in range(len(samples.y)):
-        found = first.setdefault(_bytes(samples.x, k), k)
-        other += samples.y[found] != samples.y[k]
+        earlier = first.setdefault(_bytes(samples.x, k), k)
+        other += samples.y[earlier] != samples.y[k]
     again = len(samples.y) - len(first)
     if not again:
         return samples

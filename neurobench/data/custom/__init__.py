@@ -1,0 +1,1 @@
+"""Custom data, from files as people have them."""

@@ -1,1 +1,0 @@
-"""Data of one's own, from files as people have them."""
