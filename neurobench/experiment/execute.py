@@ -227,7 +227,7 @@ class _Run:
         from neurobench.experiment.plots import confusion, learning_curve
 
         title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
-        figures = {"confusion": confusion(evaluation.confusion, title)}
+        figures = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
         curve = learning_curve(loop.record.epochs, loop.record.trace)
         if curve is not None:
             figures["learning_curve"] = curve

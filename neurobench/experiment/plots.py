@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+LONGEST = 20  # letters of a class's name in a figure
 TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers and in grey print
 
 
@@ -39,8 +40,9 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
     return figure
 
 
-def confusion(matrix: Tensor, title: str) -> Figure:
-    """Counts of true class (row) against predicted class (column); colour is the share of the row."""
+def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure:
+    """Counts of true class (row) against predicted class (column); colour is the share of the row. `classes`: their
+    names, where the data have any."""
     n = len(matrix)
     share = matrix / matrix.sum(1, keepdim=True).clamp(min=1)
     size = 2.2 + 0.42 * n
@@ -54,5 +56,9 @@ def confusion(matrix: Tensor, title: str) -> Figure:
                 text = str(int(matrix[row, column]))
                 axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axis.set(xticks=range(n), yticks=range(n), xlabel="predicted class", ylabel="true class")
+    if classes:
+        short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
+        axis.set_xticks(range(n), short, rotation=90 if max(map(len, short)) > 2 else 0, parse_math=False)
+        axis.set_yticks(range(n), short, parse_math=False)
     axis.set_title(title, fontsize=10)
     return figure
