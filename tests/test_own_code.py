@@ -447,6 +447,9 @@ def test_broken_code_is_named_and_stops_nothing_else(
         Path("broken.py").write_text(code)
         assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
         assert f"its module cannot be imported ({sentence}: " in capsys.readouterr().err
+    assert not Path(
+        "__pycache__"
+    ).exists()  # of texts of one length, written within a second, each is the one that runs
     Path("broken.py").write_text("import nothing_of_that_name")
     assert exit_code(["list", *plugin, "--json"]) == FINE
     cells = json.loads(capsys.readouterr().out)["matrix"]
