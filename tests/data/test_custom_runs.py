@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from neurobench.cli.main import main
 from neurobench.config.errors import ConfigError
 from neurobench.data.dataset import DataError
-from tests.data.test_own import X, loaded, pictures, plan, recording, recordings, table
+from tests.data.test_custom import X, loaded, pictures, plan, recording, recordings, table
 
 
 def fashion(root: Path, n: int = 40, labels: int | None = None) -> Path:
