@@ -52,7 +52,7 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
     pin_threads(plan.run.threads)
-    device = pick_device(plan.run.device)
+    device = pick_device(plan.run.device, plan.model)
     from neurobench.experiment.reload import find_initial
 
     initial = find_initial(plan)
