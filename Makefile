@@ -95,8 +95,8 @@ endif
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
 
-readme: .venv/installed ## the tables of README.md anew, from the runs in outputs
-	$(BIN)/neurobench table all --into README.md
+readme: .venv/installed ## the tables of outputs/readme/RESULTS.md anew, from the runs in outputs
+	$(BIN)/neurobench table all --into outputs/readme/RESULTS.md
 
 schema: .venv/installed ## conf/schema.json, by which editors complete and check the YAML files
 	$(BIN)/neurobench schema > conf/schema.json
