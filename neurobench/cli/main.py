@@ -20,6 +20,7 @@ VERBS = {
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
+    "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",

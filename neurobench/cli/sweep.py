@@ -19,9 +19,14 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
+from neurobench.report.results import results_of, settings_of, swept_keys
+from neurobench.report.results_table import print_results
+from neurobench.storage.selection import PRESENT, configuration
+from neurobench.storage.store import default_outputs, read_index
 from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweeps.plan import Job, jobs_of
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
+from neurobench.sweeps.work import Report
 
 if TYPE_CHECKING:
     from neurobench.sweeps.tune import Space
@@ -110,11 +115,32 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         note = f" ({before} of them before)" if before else ""
         labels = [job.label for job in table.jobs]
         print_outcome(console, list(zip(labels, reports, strict=True)), "jobs", note)
+        _print_settings(table.jobs, reports, console)
     statuses = [report["status"] for report in reports]
     if "interrupted" in statuses:
         console.print("stopped; the same command goes on", highlight=False)
         return 130
     return exit_code(statuses)
+
+
+def _print_settings(jobs: Sequence[Job], reports: Sequence[Report], console: Console) -> None:
+    """What resulted, a line a setting; and the command that shows and draws it again."""
+    folders = [Path(report["folder"]) for report in reports if report["status"] == "finished"]
+    if len(folders) < 2:
+        return
+    outputs, paths = folders[0].parent.parent, {f"{folder.parent.name}/{folder.name}" for folder in folders}
+    entries = [entry for entry in read_index(outputs) if entry.path in paths]
+    by = swept_keys(job.overrides for job in jobs)
+    settings, keys = settings_of(entries, outputs, by)
+    console.print()
+    print_results(results_of(settings, keys, by, "test_accuracy", None), console)
+    if by:
+        same = set.intersection(*(set(job.overrides) for job in jobs))
+        known = (*PRESENT, *configuration(entries[0].folder(outputs)))
+        filters = [word for word in jobs[0].overrides if word in same and word.partition("=")[0] in known]
+        place = [] if outputs == default_outputs() else ["--outputs", str(outputs)]
+        words = ["neurobench", "results", *filters, "--by", ",".join(by), *place, "--plot", "results.png"]
+        console.print(f"next: {shlex.join(words)}", highlight=False, soft_wrap=True)
 
 
 def tune_command(words: list[str]) -> int:
