@@ -35,7 +35,7 @@ VERBS = {
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
-    "tune": "sweep", "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
+    "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
     "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
     "cp": "new",
 }  # fmt: skip

@@ -164,11 +164,20 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             try:
                 words = [*space.overrides, *words]
                 plan = parse(compose(words), words).resumed()
+                _require_held_out(plan)
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
                 console.print(str(error), highlight=False)  # another trial may be one that can run
                 study.tell(trial, state=TrialState.FAIL)
                 continue
             _run_trial(study, trial, space, plan, console)
+
+
+def _require_held_out(plan: Plan) -> None:
+    """Raises UserError where the validation samples are test samples: nothing may be chosen by these."""
+    if getattr(plan.dataset, "test_as_validation", False):
+        raise UserError(
+            "dataset.test_as_validation=true: the best values would be chosen on the test set. Leave it out"
+        )
 
 
 def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
