@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -52,8 +54,6 @@ def history(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
 
 def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figure:
     """A line a trial through its values, the better the darker and the later drawn; the last axis is the figure."""
-    import math
-
     names = [*space.space, space.figure]
     figure = Figure(figsize=(max(3.5, 1.15 * len(names)), 3.2), layout="constrained")
     axes = figure.subplots()
@@ -62,7 +62,8 @@ def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figur
         raw = [trial.value if key == space.figure else trial.params[key] for trial in complete]
         entry = space.space.get(key, {})
         if "choices" in entry:
-            texts = sorted({str(value) for value in raw})
+            stored = [json.dumps(each) if isinstance(each, list) else each for each in entry["choices"]]
+            texts = [str(each) for each in stored if each in raw]
             heights = [texts.index(str(value)) / max(1, len(texts) - 1) for value in raw]
             ticks = [(k / max(1, len(texts) - 1), text) for k, text in enumerate(texts)]
         else:
