@@ -15,7 +15,7 @@ from rich.text import Text
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
-from neurobench.report import latex, parameter_plots, results_table
+from neurobench.report import latex, results_table
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
@@ -27,6 +27,7 @@ from neurobench.report.formats import (
     verdict,
 )
 from neurobench.report.published import Tables, published_tables, table_names
+from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import Entry, read_index
@@ -142,8 +143,8 @@ def report_command(words: list[str]) -> int:
 def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[Entry]) -> int:
     """Every table of which something was run, and every sweep, as one document for pdflatex."""
     published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
-    swept = [results_table.as_latex(results) for results in parameter_plots.swept(entries, outputs).values()]
-    parts = [part for part in published if not part.startswith("%")] + swept
+    sweeps = [results_table.as_latex(results) for results in swept(entries, outputs).values()]
+    parts = [part for part in published if not part.startswith("%")] + sweeps
     write_bytes(target, latex.document(parts).encode())
     print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
     return FINE

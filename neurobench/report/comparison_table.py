@@ -9,17 +9,8 @@ from neurobench.report.comparison import LETTERS, Pair, conclusion, p_text
 from neurobench.report.results_table import value_text
 from neurobench.storage.folder import RunFolder, differences
 
-RUNS = ("", "run", "settings that differ", "test accuracy (%)", "95 % interval")
-TESTS = (
-    "",
-    "samples",
-    "first alone right",
-    "second alone right",
-    "difference (points)",
-    "95 % interval",
-    "p",
-    "p (Holm)",
-)
+RUNS = ("", "run", "settings that differ", "accuracy (%)", "95 % interval")
+TESTS = ("", "samples", "first only", "second only", "difference", "95 % interval", "p", "p (Holm)")
 
 
 def _runs(runs: Sequence[RunFolder]) -> list[list[str]]:
@@ -52,7 +43,8 @@ def _words(pairs: Sequence[Pair]) -> str:
     kinds = {True: "exact", False: "chi squared with continuity correction"}
     method = " or ".join(kinds[each] for each in sorted(exact, reverse=True))
     sentences = "; ".join(conclusion(pair) for pair in pairs)
-    return f"McNemar's test ({method}). {sentences}" if method else sentences
+    said = "Samples that only one of the two classifies rightly, difference of accuracies in points, McNemar's test"
+    return f"{said} ({method}). {sentences}" if method else sentences
 
 
 def as_markdown(runs: Sequence[RunFolder], pairs: Sequence[Pair]) -> str:
@@ -68,7 +60,7 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def as_latex(runs: Sequence[RunFolder], pairs: Sequence[Pair]) -> str:
-    tables = [latex.table(RUNS, _runs(runs), "llprr", "Runs and their test accuracies.", "compared-runs")]
+    tables = [latex.table(RUNS, _runs(runs), "lpprr", "Runs and their test accuracies.", "compared-runs")]
     if rows := _tests(pairs):
         tables.append(latex.table(TESTS, rows, "lrrrrrrr", f"{_words(pairs)}.", "paired-tests"))
     return "\n\n".join(tables)

@@ -55,11 +55,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], align: str, cap
     r"""A floating table. `align`: a letter a column, "l" or "r", or "p" for a wide column of text; `label`: referred to
     as \ref{tab:LABEL}."""
     wide = align.count("p")
-    letters = align.replace("p", rf"p{{{0.4 / max(wide, 1):.2f}\linewidth}}")
+    letters = align.replace("p", rf"p{{{0.3 / max(wide, 1):.2f}\linewidth}}")
     lines = [" & ".join(escaped(text) for text in line) + r" \\" for line in (columns, *rows)]
     return "\n".join(
         [
-            r"\begin{table}[htbp]", r"\centering\small", rf"\caption{{{escaped(caption)}}}",
+            r"\begin{table}[htbp]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{escaped(caption)}}}",
             rf"\label{{tab:{re.sub('[^A-Za-z0-9:.-]', '-', label)}}}", rf"\begin{{tabular}}{{@{{}}{letters}@{{}}}}",
             r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", r"\end{table}",
         ]

@@ -23,6 +23,7 @@ from neurobench.storage.selection import configuration
 from neurobench.storage.store import Entry
 
 CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
+MOST_KEYS = 3  # settings that differ in more were not swept over
 REPETITION = ("seed", "name", "outputs", "device", "threads", "resume", "logger")  # keys that make no other setting
 TESTED = "dataset.test_as_validation"  # validation samples that are test samples choose nothing
 
@@ -121,6 +122,23 @@ def results_of(
         raise UserError(f"--judge {judge}: the best is chosen by a figure of held-out samples; there is {offered}")
     judge, best, note = _best(settings, judge)
     return Results(tuple(keys), tuple(key for key in keys if key not in by), tuple(settings), metric, judge, best, note)
+
+
+def swept(entries: Sequence[Entry], outputs: Path) -> dict[str, Results]:
+    """Title -> settings, of each model, data set, backend and scale with several settings."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.result is not None:
+            parts = entry.summary(outputs)
+            title = f"{parts['model']} on {parts['dataset']}, backend {parts['backend']}, scale {parts['scale']}"
+            groups.setdefault(title, []).append(entry)
+    made = {}
+    for title, group in sorted(groups.items()):
+        if len({entry.result["setting_hash"] for entry in group if entry.result}) > 1:
+            settings, keys = settings_of(group, outputs)
+            if len(keys) <= MOST_KEYS:
+                made[title] = results_of(settings, keys, keys, "test_accuracy", None)
+    return made
 
 
 def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, Setting | None, str]:
