@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -15,15 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
+from neurobench.cli.settings import print_settings
 from neurobench.config.errors import UserError
-from neurobench.report.results import results_of, settings_of, swept_keys
-from neurobench.report.results_table import print_results
-from neurobench.storage.selection import PRESENT, configuration
-from neurobench.storage.store import default_outputs, read_index
 from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweeps.plan import Job, jobs_of
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
-from neurobench.sweeps.work import Report
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
@@ -109,29 +103,9 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         note = f" ({before} of them before)" if before else ""
         labels = [job.label for job in table.jobs]
         print_outcome(console, list(zip(labels, reports, strict=True)), "jobs", note)
-        _print_settings(table.jobs, reports, console)
+        print_settings([job.overrides for job in table.jobs], reports, console)
     statuses = [report["status"] for report in reports]
     if "interrupted" in statuses:
         console.print("stopped; the same command goes on", highlight=False)
         return 130
     return exit_code(statuses)
-
-
-def _print_settings(jobs: Sequence[Job], reports: Sequence[Report], console: Console) -> None:
-    """What resulted, a line a setting; and the command that shows and draws it again."""
-    folders = [Path(report["folder"]) for report in reports if report["status"] == "finished"]
-    if len(folders) < 2:
-        return
-    outputs, paths = folders[0].parent.parent, {f"{folder.parent.name}/{folder.name}" for folder in folders}
-    entries = [entry for entry in read_index(outputs) if entry.path in paths]
-    by = swept_keys(job.overrides for job in jobs)
-    settings, keys = settings_of(entries, outputs, by)
-    console.print()
-    print_results(results_of(settings, keys, by, "test_accuracy", None), console)
-    if by:
-        same = set.intersection(*(set(job.overrides) for job in jobs))
-        known = (*PRESENT, *configuration(entries[0].folder(outputs)))
-        filters = [word for word in jobs[0].overrides if word in same and word.partition("=")[0] in known]
-        place = [] if outputs == default_outputs() else ["--outputs", str(outputs)]
-        words = ["neurobench", "results", *filters, "--by", ",".join(by), *place, "--plot", "results.png"]
-        console.print(f"next: {shlex.join(words)}", highlight=False, soft_wrap=True)

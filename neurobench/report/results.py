@@ -7,6 +7,7 @@ its validation figure and by nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,7 +158,7 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
 def _described(entry: Entry, outputs: Path) -> dict[str, Any]:
     """Key -> value: choices, configuration, and what was typed where neither has the key (experiment=...)."""
     summary = entry.summary(outputs)
-    typed = dict(word.split("=", 1) for word in summary["overrides"] or () if "=" in word)
+    typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
     choices = {key: summary[key] for key in CHOICES}
     return {**typed, **choices, **configuration(entry.folder(outputs))}
 
@@ -204,11 +205,9 @@ def _repetitions(group: Sequence[Entry], described: Mapping[str, Any], outputs: 
         result = entry.result
         assert result is not None
         validation: Mapping[str, float] = {}
-        if not described.get(TESTED):
-            try:
+        if not (described.get(TESTED) or result["data"].get("validation_is_tested")):
+            with contextlib.suppress(Damaged):
                 validation = held_out_figures(entry.folder(outputs), result)
-            except Damaged:
-                continue
         emulated = bool(result["data"].get("emulated"))
         figures = (result["metrics"], validation, result["intervals"])
         yield Repetition(entry.path, result["seed"], *figures, result["scale"], emulated)

@@ -183,3 +183,10 @@ def test_a_smaller_scale_is_said_to_be_no_result(swept: Path, capsys: pytest.Cap
         write_json(file, {**json.loads(file.read_text()), "scale": "smoke"})
     assert main(["results", "--outputs", str(swept)]) == 0
     assert "scale smoke: never a result" in capsys.readouterr().out
+
+
+def test_a_run_whose_epochs_are_damaged_is_a_row_that_chooses_nothing(swept: Path) -> None:
+    next(swept.glob("toy/nametoylr0.02-0/metrics.jsonl")).write_text("{")
+    made = results(swept)
+    assert [len(each.runs) for each in made.settings] == [3, 3]
+    assert made.best is None
