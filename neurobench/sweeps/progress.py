@@ -23,16 +23,24 @@ STYLES = {
     "failed": ("bold red", 1),
     "refused": ("bold red", 1),
     "lost": ("bold red", 1),
+    "timed out": ("bold red", 1),
+    "out of memory": ("bold red", 1),
+    "preempted": ("yellow", 1),
+    "cancelled": ("yellow", 1),
     "interrupted": ("yellow", 1),
     "half-done": ("cyan", 2),
     "new": ("", 2),
     "waiting": ("dim", 2),
+    "pending": ("dim", 2),
+    "queued elsewhere": ("yellow", 2),
     "running elsewhere": ("yellow", 2),
     "finished": ("green", 3),
     "left alone": ("dim", 4),
     "twice": ("dim", 4),
 }
 ROWS = 30  # of the live table
+COLUMNS = ("job", "what", "state", "epoch", "time", "accuracy")
+RIGHT = ("job", "epoch", "time", "accuracy")
 
 
 def styled(status: str) -> Text:
@@ -50,28 +58,41 @@ class StatusTable:
     def __init__(self, jobs: Sequence[Job], tasks: Mapping[int, Task]):
         self.jobs, self.tasks = jobs, tasks
         self.reports: dict[int, Report] = {}  # of jobs that have ended
+        self.under_way: dict[int, Report] = {}  # of jobs in a scheduler's queue or hands
 
     def report(self, job: Job) -> Report:
         """The newest word on a job: of the launcher, of its worker, of the plan."""
         if job.number in self.reports:
             return self.reports[job.number]
+        if job.number in self.under_way:
+            return {**self.under_way[job.number], **self._live(job)}
         if job.number in self.tasks:
             return self.tasks[job.number].last_report() or {"status": "waiting"}
         folder = {"folder": str(job.folder)} if job.folder else {}
         faults = {"error": "\n".join(job.faults)} if job.faults else {}
         return {"status": job.state, **folder, **faults}
 
+    def _live(self, job: Job) -> Report:
+        """How far a job is whose scheduler says that it runs."""
+        if self.under_way[job.number]["status"] != "running":
+            return {}
+        report = self.tasks[job.number].last_report()
+        return report if report.get("status") == "running" else {}
+
     def __rich__(self) -> Table:
         """Called at each refresh. Jobs under way come first, then the newest."""
         table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
-        for column in ("job", "what", "state", "epoch", "time", "accuracy"):
-            table.add_column(column, justify="left" if column in ("what", "state") else "right")
         reports = [(job, self.report(job)) for job in self.jobs]
         reports.sort(key=lambda pair: (STYLES[pair[1]["status"]][1], pair[0].number))
+        elsewhere = any("job_id" in report for _, report in reports)
+        for column in (*COLUMNS, *(("id", "host") if elsewhere else ())):
+            table.add_column(column, justify="right" if column in RIGHT else "left")
         for job, report in reports[:ROWS]:
-            table.add_row(*_row(job, report))
+            place = (str(report.get("job_id", "")), str(report.get("host", ""))) if elsewhere else ()
+            table.add_row(*_row(job, report), *place)
         more = f"  ({len(reports) - ROWS} more)" if len(reports) > ROWS else ""
-        table.caption = Text(counts(report["status"] for _, report in reports) + more)
+        logs = f"; log of job N: {next(iter(self.tasks.values())).sweep}/N.log" if elsewhere and self.tasks else ""
+        table.caption = Text(counts(report["status"] for _, report in reports) + more + logs)
         table.caption_justify = "left"
         return table
 
@@ -83,7 +104,7 @@ def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
     return (
         str(job.number),
         job.label,
-        styled(report["status"]),
+        styled(report["status"]) + (f" ({report['reason']})" if report.get("reason", "None") != "None" else ""),
         epoch,
         "" if seconds is None else f"{seconds:.0f} s",
         "" if accuracy is None else f"{accuracy:.2%}",
@@ -114,4 +135,4 @@ def exit_code(statuses: Sequence[str]) -> int:
     """FINE where all finished or are computed by somebody else, BAD_USAGE where all were refused, FAILED else."""
     if set(statuses) == {"refused"}:
         return BAD_USAGE
-    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere"} else FAILED
+    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere", "queued elsewhere"} else FAILED

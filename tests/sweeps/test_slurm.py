@@ -1,0 +1,138 @@
+"""Promises of `sweep --launcher slurm`, kept on a real SLURM that the tests start themselves."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from neurobench.experiment.execute import execute
+from neurobench.sweeps.plan import jobs_of
+from tests.cli.conftest import command, environment
+from tests.sweeps.slurm_cluster import missing, slurm_cluster
+from tests.sweeps.test_sweep import results
+
+pytestmark = pytest.mark.skipif(
+    bool(missing()), reason=f"SLURM is not installed (no {', '.join(missing())}): apt-get install slurm-wlm munge"
+)
+LONG = ("model=toy", "training.epochs=20", "training.checkpoint_every=0", "model.pause=0.005")
+SLURM = ("--launcher", "slurm")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with slurm_cluster(tmp_path_factory.mktemp("slurm"), max_array_size=3) as env:
+        yield env
+
+
+class Sweeps:
+    """`neurobench sweep --launcher slurm` in a folder, and SLURM's own commands."""
+
+    def __init__(self, where: Path, env: dict[str, str]):
+        self.where, self.env = where, {**environment(), **env}
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            command("sweep", *words, *SLURM), cwd=self.where, env={**self.env, **env}, capture_output=True, text=True,
+            timeout=120,
+        )  # fmt: skip
+
+    def start(self, *words: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            command("sweep", *words, *SLURM), cwd=self.where, env=self.env, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def ask(self, *words: str) -> str:
+        return subprocess.run(words, env=self.env, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def sweeps(cluster: dict[str, str], tmp_path: Path) -> Iterator[Sweeps]:
+    here = Sweeps(tmp_path, cluster)
+    yield here
+    here.ask("scancel", f"--user={os.getuid()}")
+
+
+class Queue:
+    """What SLURM says, and what the tasks have reported, until something holds."""
+
+    def __init__(self, sweeps: Sweeps):
+        self.sweeps = sweeps
+
+    def rows(self) -> list[str]:
+        return self.sweeps.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
+
+    def reports(self) -> dict[int, dict[str, Any]]:
+        files = self.sweeps.where.glob("outputs/.sweeps/*/*.json")
+        return {int(file.stem): json.loads(file.read_text()) for file in files}
+
+    def training(self) -> dict[int, dict[str, Any]]:
+        """Jobs that have closed an epoch and have not ended."""
+        return {n: each for n, each in self.reports().items() if each["status"] == "running" and each.get("epoch")}
+
+    def until(self, holds: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline, f"{what}: {self.rows()} {self.reports()}"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
+    """Seed -> metrics of the same jobs in one process of this machine."""
+    where = tmp_path_factory.mktemp("undisturbed")
+    with contextlib.chdir(where):
+        for job in jobs_of([*LONG, "seed=range(4)"]):
+            assert job.plan is not None
+            execute(job.plan, Console(quiet=True))
+    return results(where)
+
+
+def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, undisturbed: dict[int, Any]) -> None:
+    """Of four jobs in two arrays (MaxArraySize 3) one is queued again by an operator, one runs out of time, one is
+    cancelled and one killed hard. The first two finish as if nothing had been; the command ends, and given again it
+    finishes the others."""
+    queue = Queue(sweeps)
+    first = sweeps.start(*LONG, "seed=range(4)")
+    queue.until(lambda: len(queue.training()) == 4, "all four train")
+    jobs = {number: report["job_id"] for number, report in queue.reports().items()}
+    assert len({each.partition("_")[0] for each in jobs.values()}) == 2
+    sweeps.ask("scontrol", "requeue", jobs[0])
+    sweeps.ask("scancel", "--batch", "--signal=USR2", jobs[1])
+    sweeps.ask("scancel", jobs[2])
+    os.kill(queue.reports()[3]["pid"], signal.SIGKILL)
+    told, _ = first.communicate(timeout=100)
+    assert first.returncode == 1, told
+    assert "2 of 4 jobs finished" in told
+    assert f"SLURM job {jobs[2]}: cancelled (scancel)" in told
+    assert f"SLURM job {jobs[3]}: the process ended without a word" in told
+    assert "killed by signal 9" in told
+    reports = queue.reports()
+    assert reports[1]["timeouts"] == 1
+    again = sweeps.run(*LONG, "seed=range(4)")
+    assert "4 of 4 jobs finished (2 of them before)" in again.stdout, again.stdout + again.stderr
+    assert json.dumps(results(sweeps.where), sort_keys=True) == json.dumps(undisturbed, sort_keys=True)
+
+
+def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweeps: Sweeps) -> None:
+    queue = Queue(sweeps)
+    words = ("model=toy", "seed=range(2)", "--workers", "1")
+    first = sweeps.start(*words)
+    queue.until(lambda: len(queue.rows()) == 2, "both are in the queue")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    plan = json.loads(sweeps.run(*words, "--dry-run", "--json").stdout)
+    assert plan[1]["state"] == "queued elsewhere"
+    done = sweeps.run(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "submitted" not in done.stdout
+    assert "2 of 2 jobs finished" in done.stdout
+    assert len(list(sweeps.where.glob("outputs/toy*/*"))) == 2, "a folder a seed"
