@@ -20,19 +20,20 @@ from rich.live import Live
 from neurobench.config.errors import UserError
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import line_printer
+from neurobench.storage.locks import lock_fault
 from neurobench.storage.provenance import command
-from neurobench.sweeps import slurm
+from neurobench.sweeps import ray_cluster, slurm
 from neurobench.sweeps.local import local, submitit_local
 from neurobench.sweeps.outcome import UNDER_WAY, Batch, Launcher
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
-from neurobench.sweeps.ray_cluster import ray
 from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder
 from neurobench.sweeps.work import Task, stop_file
 
 LAUNCHERS: dict[str, Launcher] = {
-    "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray
+    "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
 }  # fmt: skip
+CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check}
 ONE_MACHINE = ("local", "submitit-local")
 TO_RUN = ("new", "half-done", "failed")  # states of jobs
 BROKEN = ("failed", "refused", "lost", "timed out", "out of memory")
@@ -56,8 +57,8 @@ class Settings:
             raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
         if self.detach and self.launcher != "slurm":
             raise UserError(f"detach: the launcher {self.launcher} ends with this command; slurm goes on without it")
-        if self.launcher == "slurm":
-            slurm.check(self.options)
+        if self.launcher in CHECKS:
+            CHECKS[self.launcher](self.options)
 
 
 def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
@@ -74,6 +75,8 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     threads = max(int(task.config["threads"]) for task in tasks.values())
     say = show or (lambda line: console.print(line, highlight=False, soft_wrap=True))
     batch = Batch(settings.workers, threads, say, settings.options, settings.detach)
+    if settings.launcher not in ONE_MACHINE and sweep.is_dir() and (fault := lock_fault(sweep)):
+        say(f"note: {outputs}: {fault}; do not start a sweep twice at the same time, or set outputs=FOLDER elsewhere")
     by_key = {task.key: job for job in jobs if (task := tasks.get(job.number))}
     with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
         for task, report in LAUNCHERS[settings.launcher](list(tasks.values()), batch):

@@ -79,11 +79,15 @@ class Request:
     def script(self, threads: int) -> str:
         """It carries what a run reads of the environment, whatever sbatch is told to export; and Python takes the place
         of the shell, since SLURM signals that process."""
-        env = {key: os.environ[key] for key in os.environ if key.startswith("NEUROBENCH_") or key in CARRIED}
-        exports = {**env, **{name: str(threads) for name in POOLS}}
-        lines = [f"export {key}={shlex.quote(value)}" for key, value in sorted(exports.items())]
-        call = f'exec {self.python} -u -m neurobench.sweeps.slurm_task "$@"'
+        lines = [f"export {key}={shlex.quote(value)}" for key, value in sorted(travelling(threads).items())]
+        call = f'exec {self.python} -P -u -m neurobench.sweeps.slurm_task "$@"'
         return "\n".join(["#!/bin/bash", *lines, *self.setup, call, ""])
+
+
+def travelling(threads: int) -> dict[str, str]:
+    """Variables that a run on another machine has in common with the process that starts it."""
+    env = {key: value for key, value in os.environ.items() if key.startswith("NEUROBENCH_") or key in CARRIED}
+    return {**env, **{name: str(threads) for name in POOLS}}
 
 
 def _answer(words: Sequence[str], meaning: str) -> str:

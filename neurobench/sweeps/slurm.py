@@ -168,5 +168,6 @@ def _last_line(task: Task, job_id: str) -> str:
 
 def check(options: Mapping[str, Any]) -> None:
     """Whether SLURM would take such jobs. Raises UserError with its own words, before anything is planned."""
+    request = read_request(options)
     max_array_size()
-    read_request(options).check()
+    request.check()

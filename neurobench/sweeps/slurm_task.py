@@ -17,7 +17,7 @@ from typing import Any
 from neurobench.config.errors import FINE, UserError
 from neurobench.sweeps.record import read_array
 from neurobench.sweeps.scheduler import ask, own_words
-from neurobench.sweeps.work import Task, read_task, work
+from neurobench.sweeps.work import Task, read_task, take_up
 
 TERMINATED = 128 + signal.SIGTERM  # as shells report it
 
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}"
     timeouts = int(task.last_report().get("timeouts", 0))
     try:
-        report = work(task, job_id=job_id, timeouts=timeouts)
+        report = take_up(task, job_id=job_id, timeouts=timeouts)
     except KeyboardInterrupt:  # before the run has begun
         report = {"status": "interrupted", "job_id": job_id}
     if report["status"] != "interrupted":

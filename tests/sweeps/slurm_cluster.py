@@ -5,6 +5,7 @@ import getpass
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,7 +23,7 @@ SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=1
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CryptoType=crypto/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
@@ -94,6 +95,18 @@ def slurm_cluster(folder: Path, max_array_size: int = 1001) -> Iterator[dict[str
         for daemon in reversed(daemons):
             daemon.kill()  # each would wait for another; nothing of theirs is wanted again
             daemon.wait(10)
+        for step in _steps(conf):
+            os.kill(step, signal.SIGKILL)
+
+
+def _steps(conf: Path) -> list[int]:
+    """Processes of this cluster that carry a job's step, and would wait for the controller for minutes."""
+    ours, steps = f"SLURM_CONF={conf}\0".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "comm").read_text() == "slurmstepd\n" and ours in (process / "environ").read_bytes():
+                steps.append(int(process.name))
+    return steps
 
 
 def _start(words: list[str], env: dict[str, str]) -> subprocess.Popen:

@@ -22,7 +22,7 @@ from tests.sweeps.test_sweep import results
 pytestmark = pytest.mark.skipif(
     bool(missing()), reason=f"SLURM is not installed (no {', '.join(missing())}): apt-get install slurm-wlm munge"
 )
-LONG = ("model=toy", "training.epochs=20", "training.checkpoint_every=0", "model.pause=0.005")
+LONG = ("model=toy", "training.epochs=6", "training.checkpoint_every=0", "model.pause=0.008")
 SLURM = ("--launcher", "slurm")
 
 
@@ -37,18 +37,21 @@ class Sweeps:
 
     def __init__(self, where: Path, env: dict[str, str]):
         self.where, self.env = where, {**environment(), **env}
+        self.started: list[subprocess.Popen] = []
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             command("sweep", *words, *SLURM), cwd=self.where, env={**self.env, **env}, capture_output=True, text=True,
-            timeout=120,
+            timeout=150,
         )  # fmt: skip
 
     def start(self, *words: str) -> subprocess.Popen:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command("sweep", *words, *SLURM), cwd=self.where, env=self.env, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
+        self.started.append(child)
+        return child
 
     def ask(self, *words: str) -> str:
         return subprocess.run(words, env=self.env, capture_output=True, text=True, check=True).stdout
@@ -59,6 +62,8 @@ def sweeps(cluster: dict[str, str], tmp_path: Path) -> Iterator[Sweeps]:
     here = Sweeps(tmp_path, cluster)
     yield here
     here.ask("scancel", f"--user={os.getuid()}")
+    for child in here.started:
+        child.kill()
 
 
 class Queue:
@@ -70,6 +75,11 @@ class Queue:
     def rows(self) -> list[str]:
         return self.sweeps.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
 
+    def arrays(self) -> list[str]:
+        """Ids of this sweep's."""
+        files = self.sweeps.where.glob("outputs/.sweeps/*/queue/array-*.json")
+        return [array["id"] for array in map(json.loads, map(Path.read_text, files)) if array["id"]]
+
     def reports(self) -> dict[int, dict[str, Any]]:
         files = self.sweeps.where.glob("outputs/.sweeps/*/*.json")
         return {int(file.stem): json.loads(file.read_text()) for file in files}
@@ -79,7 +89,7 @@ class Queue:
         return {n: each for n, each in self.reports().items() if each["status"] == "running" and each.get("epoch")}
 
     def until(self, holds: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while not holds():
             assert time.monotonic() < deadline, f"{what}: {self.rows()} {self.reports()}"
             time.sleep(0.05)
@@ -90,10 +100,26 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
     """Seed -> metrics of the same jobs in one process of this machine."""
     where = tmp_path_factory.mktemp("undisturbed")
     with contextlib.chdir(where):
-        for job in jobs_of([*LONG, "seed=range(4)"]):
+        for job in jobs_of([*LONG[:-1], "seed=range(4)"]):  # without the pauses
             assert job.plan is not None
             execute(job.plan, Console(quiet=True))
     return results(where)
+
+
+def test_range_4_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
+    """Three tasks at most in an array here (MaxArraySize 3), and all at once if the cluster has room."""
+    detached = sweeps.run("model=toy", "seed=range(4)", "--detach")
+    assert detached.returncode == 0, detached.stdout + detached.stderr
+    arrays = detached.stdout.partition("scancel ")[2].splitlines()[0].split()
+    assert len(arrays) == 2
+    assert "ArrayTaskThrottle" not in sweeps.ask("scontrol", "show", "job", "--oneliner")
+    status = json.loads(sweeps.run("--status", "--json").stdout)
+    assert [job["status"] in ("pending", "running") for job in status["jobs"]] == [True] * 4
+    done = sweeps.run("model=toy", "seed=range(4)")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "submitted" not in done.stdout
+    assert "4 of 4 jobs finished" in done.stdout
+    assert "toy on yin_yang" in sweeps.run("--logs", "2").stdout
 
 
 def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, undisturbed: dict[int, Any]) -> None:
@@ -109,7 +135,7 @@ def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, und
     sweeps.ask("scancel", "--batch", "--signal=USR2", jobs[1])
     sweeps.ask("scancel", jobs[2])
     os.kill(queue.reports()[3]["pid"], signal.SIGKILL)
-    told, _ = first.communicate(timeout=100)
+    told, _ = first.communicate(timeout=150)
     assert first.returncode == 1, told
     assert "2 of 4 jobs finished" in told
     assert f"SLURM job {jobs[2]}: cancelled (scancel)" in told
@@ -126,7 +152,7 @@ def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweep
     queue = Queue(sweeps)
     words = ("model=toy", "seed=range(2)", "--workers", "1")
     first = sweeps.start(*words)
-    queue.until(lambda: len(queue.rows()) == 2, "both are in the queue")
+    queue.until(lambda: len(queue.arrays()) == 1, "both are in the queue")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     plan = json.loads(sweeps.run(*words, "--dry-run", "--json").stdout)
