@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +54,8 @@ def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Nod
     """Its address and both nodes, one processor each. All end with it."""
     folder.mkdir()
     address = f"127.0.0.1:{_free_port()}"
-    temporary = f"--temp-dir={folder}/t"
+    sockets = tempfile.mkdtemp(prefix="ray")  # their paths must be short
+    temporary = f"--temp-dir={sockets}"
     head = ["--head", "--node-ip-address=127.0.0.1", f"--port={address.partition(':')[2]}", "--num-cpus=1", temporary]
     other = [f"--address={address}", "--node-ip-address=127.0.0.2", "--num-cpus=1"]
     nodes: list[Node] = []
@@ -65,6 +68,7 @@ def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Nod
     finally:
         for node in reversed(nodes):
             node.end()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _await_raylet(node: Node) -> None:
