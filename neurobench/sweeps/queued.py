@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from neurobench.config.errors import UserError
+from neurobench.sweeps.outcome import ended
 from neurobench.sweeps.record import PREFIX, array_of_name, read_sweep
 from neurobench.sweeps.scheduler import task_states
 from neurobench.sweeps.work import Task, read_task
@@ -17,22 +19,22 @@ def queued_tasks(outputs: Path) -> dict[tuple[str, str], Task]:
         return {}
     tasks: dict[tuple[str, str], Task] = {}
     for (name, index), state in (task_states() or {}).items():
-        if not state.is_active or not name.startswith(PREFIX):
-            continue
-        try:
-            task = _task(outputs.absolute(), name, index)
-        except UserError:  # a record that is damaged plans nothing; the lock of a run still holds
-            continue
-        if task is not None:
-            tasks[task[0]] = task[1]
+        if state.is_active and name.startswith(PREFIX):
+            with contextlib.suppress(UserError):  # a damaged record plans nothing; the lock of a run still holds
+                tasks |= _tasks(outputs.absolute(), name, index)
     return tasks
 
 
-def _task(outputs: Path, name: str, index: int) -> tuple[tuple[str, str], Task] | None:
+def _tasks(outputs: Path, name: str, index: int) -> dict[tuple[str, str], Task]:
+    """Those of one task of an array that have not ended."""
     match = array_of_name(outputs, name)
     if match is None:
-        return None
+        return {}
     sweep, array = match
-    number = array.numbers[index]
-    entry = next(entry for entry in read_sweep(sweep).entries if entry.number == number)
-    return (entry.name, entry.config_hash), read_task(sweep, number).queued_as(name, index)
+    entries = {entry.number: entry for entry in read_sweep(sweep).entries}
+    tasks = [read_task(sweep, number).queued_as(name, index) for number in array.groups[index]]
+    return {
+        (entries[task.number].name, entries[task.number].config_hash): task
+        for task in tasks
+        if not ended(task.last_report())
+    }

@@ -5,7 +5,7 @@
     stop                jobs that have not begun are left alone
     queue/sweep.json    launcher, command, its jobs
     queue/N.json        what the worker of job N is handed
-    queue/array-K.json  an array of SLURM and the number of the job behind each index; queue/array-K.sh is its script
+    queue/array-K.json  an array of SLURM and the jobs behind each index; queue/array-K.sh is its script
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Array:
 
     part: int  # of the sweep's arrays
     name: str
-    numbers: tuple[int, ...]  # of the job behind each index
+    groups: tuple[tuple[int, ...], ...]  # numbers of the jobs behind each index, one after the other
     id: str | None = None  # None: whoever submitted it was stopped before SLURM answered
 
 
@@ -73,8 +73,8 @@ def new_sweep_folder(outputs: Path) -> Path:
     return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def new_array(sweep: Path, part: int, numbers: Sequence[int]) -> Array:
-    return Array(part, f"{PREFIX}{sweep.name}-{part}", tuple(numbers))
+def new_array(sweep: Path, part: int, groups: Sequence[Sequence[int]]) -> Array:
+    return Array(part, f"{PREFIX}{sweep.name}-{part}", tuple(map(tuple, groups)))
 
 
 def write_array(sweep: Path, array: Array) -> None:
@@ -125,7 +125,8 @@ def read_sweep(folder: Path) -> SweepRecord:
 def _array(file: Path) -> Array:
     values = _read(file)
     try:
-        return Array(int(values["part"]), str(values["name"]), tuple(map(int, values["numbers"])), values["id"])
+        groups = tuple(tuple(map(int, group)) for group in values["groups"])
+        return Array(int(values["part"]), str(values["name"]), groups, values["id"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
 

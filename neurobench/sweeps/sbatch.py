@@ -18,7 +18,7 @@ from neurobench.sweeps.scheduler import ask, own_words
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 CARRIED = ("PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG", "XDG_CACHE_HOME", "HF_HOME")  # and NEUROBENCH_*
 COUNTS = {"timeout_min": 1, "cpus_per_task": 1, "gpus_per_node": 0, "array_parallelism": 1, "max_num_timeout": 0,
-          "signal_delay_s": 1}  # fmt: skip
+          "signal_delay_s": 1, "jobs_per_task": 1}  # fmt: skip
 TEXTS = (
     "partition", "account", "qos", "constraint", "exclude", "nodelist", "reservation", "gres", "comment", "mail_type",
     "mail_user", "licenses", "mem_per_cpu", "mem_per_gpu", "gpus_per_task", "dependency", "wckey", "nice", "tmp",
@@ -37,6 +37,7 @@ class Request:
     array_parallelism: int | None = None  # tasks at once; None: the cluster decides
     max_num_timeout: int = 100  # how often a run that is out of time is queued again
     signal_delay_s: int = 90  # seconds before the limit at which a run leaves its checkpoint
+    jobs_per_task: int = 1  # short runs one after the other in a process that has everything loaded
     python: str = shlex.quote(sys.executable)  # a shell command, so that a container can be entered
     setup: tuple[str, ...] = ()  # shell lines before it
     flags: Mapping[str, str] = field(default_factory=dict)  # option of sbatch -> value
@@ -62,7 +63,7 @@ class Request:
         """Hand an array to SLURM and return its id. Raises UserError with sbatch's own words."""
         script = sweep / "queue" / f"array-{array.part}.sh"
         script.write_text(self.script(threads))
-        last = len(array.numbers) - 1
+        last = len(array.groups) - 1
         own = [
             "--parsable",
             f"--job-name={array.name}",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
-from neurobench.sweeps.record import Array, new_array, write_array
+from neurobench.sweeps.record import new_array, write_array
 from neurobench.sweeps.sbatch import Request, read_request
 from neurobench.sweeps.scheduler import (
     ENDS,
@@ -48,26 +49,27 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
     """All or none of them."""
-    sweep, size = Path(tasks[0].sweep), max_array_size()
-    chunks = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+    sweep, size, each = Path(tasks[0].sweep), max_array_size(), request.jobs_per_task
+    groups = [tasks[start : start + each] for start in range(0, len(tasks), each)]
+    chunks = [groups[start : start + size] for start in range(0, len(groups), size)]
     at_once = batch.workers or request.array_parallelism
-    each = max(1, at_once // len(chunks)) if at_once else None
+    throttle = max(1, at_once // len(chunks)) if at_once else None
     ids: list[str] = []
     submitted: list[Task] = []
     for task in tasks:
         task.write()
     for part, chunk in enumerate(chunks):
-        array = new_array(sweep, part, [task.number for task in chunk])
+        array = new_array(sweep, part, [[task.number for task in group] for group in chunk])
         write_array(sweep, array)
         try:
-            ids.append(request.submit(sweep, array, batch.threads, each))
+            ids.append(request.submit(sweep, array, batch.threads, throttle))
         except UserError:
             (sweep / "queue" / f"array-{part}.json").unlink()
             if ids:
                 cancel(ids)
             raise
-        write_array(sweep, Array(part, array.name, array.numbers, ids[-1]))
-        submitted += [task.queued_as(array.name, index) for index, task in enumerate(chunk)]
+        write_array(sweep, replace(array, id=ids[-1]))
+        submitted += [task.queued_as(array.name, index) for index, group in enumerate(chunk) for task in group]
     arrays = f"array{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
     batch.say(f"{len(tasks)} jobs submitted to SLURM as {arrays}; to cancel: scancel {' '.join(ids)}")
     return submitted
@@ -75,7 +77,7 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
 
 def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
     """Each task's report as it ends; before that, where it stands in the queue, whenever SLURM has been asked."""
-    waiting = {task.array: task for task in tasks if task.array is not None}
+    waiting = {task.key: task for task in tasks}
     visibility, silent = Visibility(PATIENCE_S), _Silent()
     began = time.monotonic()
     next_question = began
@@ -93,7 +95,7 @@ def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
             for key, task in list(waiting.items()):
                 if states is None:  # SLURM does not answer just now
                     break
-                report = silent.report(key, task, states.get(key), visibility)
+                report = silent.report(task, states, visibility)
                 if report["status"] not in ("pending", "running"):
                     del waiting[key]
                 yield task, report
@@ -121,19 +123,20 @@ class _Silent:
     def __init__(self) -> None:
         self.since: dict[tuple[str, int], float] = {}  # when a task was first seen to have ended
 
-    def report(self, key: tuple[str, int], task: Task, state: TaskState | None, visibility: Visibility) -> Report:
+    def report(self, task: Task, states: Mapping[tuple[str, int], TaskState], visibility: Visibility) -> Report:
+        state = states.get(task.array) if task.array else None
         if state is not None and state.is_active:
-            self.since.pop(key, None)
-            return standing(task, {key: state})
-        begun = self.since.setdefault(key, time.monotonic())
+            self.since.pop(task.key, None)
+            return standing(task, states)
+        begun = self.since.setdefault(task.key, time.monotonic())
         # A report may be on its way still, as on NFS.
         if time.monotonic() - begun < (GRACE_S if state else PATIENCE_S) or visibility.is_waiting(task):
             return {**task.last_report(), "status": "running"}
-        return standing(task, {key: state} if state else {})
+        return standing(task, states)
 
 
 def _progress(last: Report, state: TaskState) -> Report:
-    if state.state == "PENDING":
+    if state.state == "PENDING" or not last:
         return {**last, "status": "pending", "reason": state.reason}
     return {**last, "status": "running"}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import FINE, UserError
+from neurobench.sweeps.outcome import ended
 from neurobench.sweeps.record import read_array
 from neurobench.sweeps.scheduler import ask, own_words
 from neurobench.sweeps.work import Task, read_task, take_up
@@ -42,18 +43,19 @@ def main(words: Sequence[str]) -> int:
     signals = _Signals()
     sweep, part, limit = Path(words[0]), int(words[1]), int(words[2])
     index = int(os.environ["SLURM_ARRAY_TASK_ID"])
-    task = read_task(sweep, read_array(sweep, part).numbers[index])
     job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}"
-    timeouts = int(task.last_report().get("timeouts", 0))
-    try:
-        report = take_up(task, job_id=job_id, timeouts=timeouts)
-    except KeyboardInterrupt:  # before the run has begun
-        report = {"status": "interrupted", "job_id": job_id}
-    if report["status"] != "interrupted":
-        return FINE
-    if signals.out_of_time:
-        return _queue_again(task, report, timeouts + 1, limit)
-    return TERMINATED
+    for number in read_array(sweep, part).groups[index]:
+        task = read_task(sweep, number)
+        if ended(task.last_report()):  # before this task was queued again
+            continue
+        timeouts = int(task.last_report().get("timeouts", 0))
+        try:
+            report = take_up(task, job_id=job_id, timeouts=timeouts)
+        except KeyboardInterrupt:  # before the run has begun
+            report = {"status": "interrupted", "job_id": job_id}
+        if report["status"] == "interrupted":
+            return _queue_again(task, report, timeouts + 1, limit) if signals.out_of_time else TERMINATED
+    return FINE
 
 
 def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) -> int:

@@ -59,7 +59,12 @@ def _slurm_states() -> dict[tuple[str, int], TaskState]:
 
 def _places(record: SweepRecord) -> dict[int, tuple[str, int]]:
     """Job -> name of its array and index in it."""
-    return {number: (array.name, index) for array in record.arrays() for index, number in enumerate(array.numbers)}
+    return {
+        number: (array.name, index)
+        for array in record.arrays()
+        for index, group in enumerate(array.groups)
+        for number in group
+    }
 
 
 def _task(sweep: Path, number: int, places: Mapping[int, tuple[str, int]] | None = None) -> Task:

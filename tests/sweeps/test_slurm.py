@@ -106,19 +106,21 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
     return results(where)
 
 
-def test_range_4_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
-    """Three tasks at most in an array here (MaxArraySize 3), and all at once if the cluster has room."""
-    detached = sweeps.run("model=toy", "seed=range(4)", "--detach")
+def test_range_8_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
+    """Three tasks at most in an array here (MaxArraySize 3), and all at once if the cluster has room; two short runs
+    share a task and what it has loaded, and none needs what sbatch exports."""
+    words = ("model=toy", "seed=range(8)")
+    detached = sweeps.run(*words, "--detach", "--with", "jobs_per_task=2", SBATCH_EXPORT="NONE")
     assert detached.returncode == 0, detached.stdout + detached.stderr
     arrays = detached.stdout.partition("scancel ")[2].splitlines()[0].split()
     assert len(arrays) == 2
     assert "ArrayTaskThrottle" not in sweeps.ask("scontrol", "show", "job", "--oneliner")
     status = json.loads(sweeps.run("--status", "--json").stdout)
-    assert [job["status"] in ("pending", "running") for job in status["jobs"]] == [True] * 4
-    done = sweeps.run("model=toy", "seed=range(4)")
+    assert [job["status"] in ("pending", "running") for job in status["jobs"]] == [True] * 8
+    done = sweeps.run(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "submitted" not in done.stdout
-    assert "4 of 4 jobs finished" in done.stdout
+    assert "8 of 8 jobs finished" in done.stdout
     assert "toy on yin_yang" in sweeps.run("--logs", "2").stdout
 
 
@@ -162,3 +164,19 @@ def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweep
     assert "submitted" not in done.stdout
     assert "2 of 2 jobs finished" in done.stdout
     assert len(list(sweeps.where.glob("outputs/toy*/*"))) == 2, "a folder a seed"
+
+
+def test_after_ctrl_c_the_jobs_go_on_until_they_are_cancelled(sweeps: Sweeps) -> None:
+    queue = Queue(sweeps)
+    child = sweeps.start(*LONG, "seed=0,1", "--workers", "1")
+    queue.until(queue.arrays, "they are in the queue")
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    told, _ = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "the jobs go on in SLURM: neurobench sweep --status" in told
+    board = sweeps.run("--status").stdout
+    assert f"{queue.arrays()[0]}_0" in board
+    assert "pending (JobArrayTaskLimit)" in board
+    assert "2 jobs cancelled" in sweeps.run("--cancel").stdout
+    queue.until(lambda: "cancelled (scancel)" in sweeps.run("--status").stdout, "the board says it")
