@@ -10,22 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
-from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
 from neurobench.storage.store import default_outputs
-from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
-from neurobench.sweeps.plan import Job, jobs_of
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
 
 if TYPE_CHECKING:
+    from neurobench.sweeps.launch import Settings
+    from neurobench.sweeps.plan import Job
     from neurobench.sweeps.tune import Space
 
 EXAMPLES = """examples:
@@ -40,6 +38,9 @@ def sweep_command(words: list[str]) -> int:
     args = _sweep_parser().parse_intermixed_args(words)
     if args.status or args.cancel or args.logs:
         return _control(args)
+    from neurobench.sweeps.launch import run_jobs
+    from neurobench.sweeps.plan import jobs_of
+
     settings = _settings(args)
     jobs = jobs_of(args.overrides, args.config_dir)
     console = Console(markup=False)
@@ -69,6 +70,8 @@ def _control(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """The command line wins over the file."""
+    from neurobench.sweeps.launch import Settings
+
     config = read_launcher_config(args.launcher_config) if args.launcher_config else LauncherConfig()
     options = {**config.options, **_options(args.options)}
     workers = config.workers if args.workers is None else args.workers
@@ -97,7 +100,7 @@ def _sweep_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, help="jobs at once (as many as cores / threads; on a cluster as many as it runs)"
     )
-    parser.add_argument("--launcher", choices=LAUNCHERS, help="where jobs run (local)")
+    parser.add_argument("--launcher", help="where jobs run: local (the default), slurm, ray or submitit-local")
     parser.add_argument("--with", nargs="+", dest="options", default=[], metavar="KEY=VALUE", help="for the launcher")
     parser.add_argument(
         "--launcher-config", type=Path, metavar="FILE.yaml", help="launcher and KEY: VALUE that a site always needs"
@@ -117,6 +120,8 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         if "=" not in word:
             raise UserError(f"--with {word}: write KEY=VALUE")
+    from omegaconf import OmegaConf
+
     plain = OmegaConf.to_container(OmegaConf.from_dotlist(list(words)))
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
@@ -141,6 +146,8 @@ def _print_plan(jobs: Sequence[Job], console: Console) -> None:
         folder = job.folder.name if job.folder else " ".join(job.faults)
         table.add_row(str(job.number), job.label, styled(job.state), job.hash, folder)
     console.print(table)
+    from neurobench.sweeps.launch import TO_RUN
+
     to_run = sum(job.state in TO_RUN for job in jobs)
     console.print(f"\n{len(jobs)} jobs: {counts(job.state for job in jobs)}; {to_run} to run", highlight=False)
 
@@ -176,6 +183,7 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
+    from neurobench.config.overrides import override_of
     from neurobench.sweeps import tune
 
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
@@ -215,6 +223,7 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
     console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
     if complete:
+        from neurobench.config.overrides import override_of
         from neurobench.sweeps.tune import value_of
 
         best = [override_of(key, value_of(space.space[key], v)) for key, v in complete[0].params.items()]

@@ -8,39 +8,29 @@ from pathlib import Path
 from rich.console import Console
 
 from neurobench.config.errors import FINE, UserError
-from neurobench.sweeps.plan import Job
-from neurobench.sweeps.progress import StatusTable
-from neurobench.sweeps.record import SweepRecord, find_sweep
+from neurobench.sweeps.progress import board
+from neurobench.sweeps.record import find_sweep
 from neurobench.sweeps.status import cancel_sweep, log_of, standings
-from neurobench.sweeps.work import Task
 
 
 def show_status(outputs: Path, reference: str, as_json: bool) -> int:
     record = find_sweep(outputs, reference)
-    reports = standings(record)
-    pairs = list(zip(record.entries, reports, strict=True))
+    pairs = list(zip(record.entries, standings(record), strict=True))
     if as_json:
         plain = [{"job": entry.number, "overrides": entry.label.split(), **report} for entry, report in pairs]
         print(json.dumps({"sweep": record.label, "launcher": record.launcher, "jobs": plain}, indent=2))
         return FINE
     console = Console(markup=False)
-    console.print(_table(record, reports))
+    rows = [(entry.number, entry.label, report) for entry, report in pairs]
+    console.print(board(rows, str(record.folder)))
     console.print(f"\nsweep {record.label}, launcher {record.launcher}: {record.command}", soft_wrap=True)
     for entry, report in pairs:
         if report.get("error") and report["status"] != "finished":
             console.print(f"{report['status']}: {entry.label}\n  {report['error']}", highlight=False, soft_wrap=True)
     console.print(f"logs: neurobench sweep --logs JOB {record.label}", highlight=False, soft_wrap=True)
-    if any(report["status"] in ("pending", "running") for report in reports):
+    if any(report["status"] in ("pending", "running") for _, report in pairs):
         console.print(f"to end them: neurobench sweep --cancel {record.label}", highlight=False, soft_wrap=True)
     return FINE
-
-
-def _table(record: SweepRecord, reports: list[dict]) -> StatusTable:
-    jobs = [Job(entry.number, (entry.label,), None, "new") for entry in record.entries]
-    tasks = {entry.number: Task(entry.number, {}, (), "", str(record.folder)) for entry in record.entries}
-    table = StatusTable(jobs, tasks)
-    table.reports = {entry.number: report for entry, report in zip(record.entries, reports, strict=True)}
-    return table
 
 
 def cancel(outputs: Path, reference: str) -> int:

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from neurobench.sweeps.plan import Job
 from neurobench.sweeps.work import Report, Task
+
+if TYPE_CHECKING:
+    from neurobench.sweeps.plan import Job  # Hydra with it
 
 # Status -> its colour, and its place in the live table.
 STYLES = {
@@ -80,30 +83,36 @@ class StatusTable:
         return report if report.get("status") == "running" else {}
 
     def __rich__(self) -> Table:
-        """Called at each refresh. Jobs under way come first, then the newest."""
-        table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
-        reports = [(job, self.report(job)) for job in self.jobs]
-        reports.sort(key=lambda pair: (STYLES[pair[1]["status"]][1], pair[0].number))
-        elsewhere = any("job_id" in report for _, report in reports)
-        for column in (*COLUMNS, *(("id", "host") if elsewhere else ())):
-            table.add_column(column, justify="right" if column in RIGHT else "left")
-        for job, report in reports[:ROWS]:
-            place = (str(report.get("job_id", "")), str(report.get("host", ""))) if elsewhere else ()
-            table.add_row(*_row(job, report), *place)
-        more = f"  ({len(reports) - ROWS} more)" if len(reports) > ROWS else ""
-        logs = f"; log of job N: {next(iter(self.tasks.values())).sweep}/N.log" if elsewhere and self.tasks else ""
-        table.caption = Text(counts(report["status"] for _, report in reports) + more + logs)
-        table.caption_justify = "left"
-        return table
+        """Called at each refresh."""
+        rows = [(job.number, job.label, self.report(job)) for job in self.jobs]
+        return board(rows, next((task.sweep for task in self.tasks.values()), ""))
 
 
-def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
+def board(rows: Iterable[tuple[int, str, Report]], sweep: str) -> Table:
+    """Number, overrides and report of each job, those under way first; of a cluster, also where they are.
+    `sweep`: the folder of their logs."""
+    ordered = sorted(rows, key=lambda row: (STYLES[row[2]["status"]][1], row[0]))
+    elsewhere = any(report.get("job_id") or report.get("node") for *_, report in ordered)
+    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for column in (*COLUMNS, *(("id", "host") if elsewhere else ())):
+        table.add_column(column, justify="right" if column in RIGHT else "left")
+    for number, label, report in ordered[:ROWS]:
+        place = (str(report.get("job_id", "")), str(report.get("host", ""))) if elsewhere else ()
+        table.add_row(*_row(number, label, report), *place)
+    more = f"  ({len(ordered) - ROWS} more)" if len(ordered) > ROWS else ""
+    logs = f"; log of job N: {sweep}/N.log" if elsewhere and sweep else ""
+    table.caption = Text(counts(report["status"] for *_, report in ordered) + more + logs)
+    table.caption_justify = "left"
+    return table
+
+
+def _row(number: int, label: str, report: Report) -> tuple[str | Text, ...]:
     epoch = f"{report.get('epoch', 0)}/{report['epochs']}" if report.get("epochs") else ""
     seconds = report.get("seconds") or (time.time() - report["begun"] if report["status"] == "running" else None)
     accuracy = report.get("test_accuracy")
     return (
-        str(job.number),
-        job.label,
+        str(number),
+        label,
         styled(report["status"]) + (f" ({report['reason']})" if report.get("reason", "None") != "None" else ""),
         epoch,
         "" if seconds is None else f"{seconds:.0f} s",
