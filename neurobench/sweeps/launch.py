@@ -34,6 +34,7 @@ LAUNCHERS: dict[str, Launcher] = {
     "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
 }  # fmt: skip
 CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check}
+PROCESSORS = ("cpus_per_task", "slurm_cpus_per_task", "num_cpus")  # options of launchers
 ONE_MACHINE = ("local", "submitit-local")
 TO_RUN = ("new", "half-done", "failed")  # states of jobs
 BROKEN = ("failed", "refused", "lost", "timed out", "out of memory")
@@ -74,7 +75,8 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     show = None if console.is_terminal else line_printer(console)
     threads = max(int(task.config["threads"]) for task in tasks.values())
     say = show or (lambda line: console.print(line, highlight=False, soft_wrap=True))
-    batch = Batch(settings.workers, threads, say, settings.options, settings.detach)
+    gpu = any(task.config["device"] == "cuda" for task in tasks.values())
+    batch = Batch(settings.workers, threads, say, settings.options, settings.detach, gpu)
     if settings.launcher not in ONE_MACHINE and sweep.is_dir() and (fault := lock_fault(sweep)):
         say(f"note: {outputs}: {fault}; do not start a sweep twice at the same time, or set outputs=FOLDER elsewhere")
     by_key = {task.key: job for job in jobs if (task := tasks.get(job.number))}
@@ -107,10 +109,14 @@ def _task(job: Job, sweep: Path, settings: Settings) -> Task:
 
 
 def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
-    """On another machine a relative folder would be another one."""
+    """On another machine a relative folder would be another one. Threads follow the processors that a task is given,
+    unless they are named."""
     if settings.launcher in ONE_MACHINE:
         return plan.config
-    return {**plan.config, "outputs": str(Path(plan.run.outputs).absolute())}
+    asked = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
+    named = any(word.startswith("threads=") for word in plan.overrides)
+    threads = {"threads": asked[0]} if asked and not named else {}
+    return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
 
 
 def _record(jobs: Sequence[Job], tasks: Mapping[int, Task], sweep: Path, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from neurobench.config.errors import UserError
 from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
 from neurobench.storage.provenance import cores
+from neurobench.sweeps.gpus import visible_gpus
 from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.sbatch import POOLS
 from neurobench.sweeps.work import LOST, Report, Task, warm, work, work_locally
@@ -24,11 +25,13 @@ def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     that dies again is the culprit and lost; the rest go on in a new pool.
     """
     loky = importlib.import_module("joblib.externals.loky")
-    waiting, workers, threads = list(tasks), batch.workers or max(1, cores() // batch.threads), batch.threads
+    waiting, threads = list(tasks), batch.threads
+    gpus = visible_gpus() if any(task.config["device"] != "cpu" for task in tasks) else ()
+    workers = min(batch.workers or max(1, cores() // threads), len(gpus) or len(tasks))  # one run a GPU
     while waiting:
         ended: set[int] = set()
         try:
-            for task, report in _pool(loky, waiting, min(workers, len(waiting)), threads):
+            for task, report in _pool(loky, waiting, min(workers, len(waiting)), threads, gpus):
                 ended.add(task.number)
                 yield task, report
             return
@@ -37,17 +40,17 @@ def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
         suspects = [task for task in waiting if task.last_report().get("status") == "running"]
         for task in suspects or waiting[:1]:
             try:
-                yield from _pool(loky, [task], 1, threads)
+                yield from _pool(loky, [task], 1, threads, gpus)
             except loky.process_executor.TerminatedWorkerError:
                 yield task, {"status": "lost", "error": LOST}
             waiting.remove(task)
 
 
-def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
+def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tuple[str, ...]) -> Iterator[Outcome]:
     # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
     code = [fingerprint(module) for module in PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
-    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code), "env": env}
+    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code, gpus), "env": env}
     executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:

@@ -26,6 +26,7 @@ class Batch:
     say: Callable[[str], None]  # a line to the person who waits
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
     detach: bool = False  # submit and wait for nothing
+    gpu: bool = False  # whether a job says device=cuda
 
 
 Launcher = Callable[[Sequence[Task], Batch], Iterator[Outcome]]

@@ -55,7 +55,7 @@ class _Cluster:
             address = os.environ.get("RAY_ADDRESS")
             size = {"address": address} if address else {"num_cpus": (batch.workers or 0) * batch.threads or cores()}
             self.ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
-        options = {"num_cpus": batch.threads, "max_retries": 3, **batch.options}
+        options = {"num_cpus": batch.threads, "num_gpus": int(batch.gpu), "max_retries": 3, **batch.options}
         self._refuse_what_no_node_has(options)
         environment = {"env_vars": travelling(batch.threads)}
         self.remote = self.ray.remote(runtime_env=environment, **options)(run_remotely)

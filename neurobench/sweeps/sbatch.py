@@ -7,7 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ class Request:
     python: str = shlex.quote(sys.executable)  # a shell command, so that a container can be entered
     setup: tuple[str, ...] = ()  # shell lines before it
     flags: Mapping[str, str] = field(default_factory=dict)  # option of sbatch -> value
+
+    def with_gpu(self) -> Request:
+        """One GPU, unless it says already how it wants them."""
+        if any("gpu" in f"{key}={value}" for key, value in self.flags.items()):
+            return self
+        return replace(self, flags={**self.flags, "gpus-per-node": "1"})
 
     def words(self, threads: int) -> list[str]:
         """Options of sbatch for one task."""

@@ -37,7 +37,8 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     new = [task for task in tasks if task.array is None]
     submitted = [task for task in tasks if task.array is not None]
     if new:
-        submitted += submit(new, read_request(batch.options), batch)
+        request = read_request(batch.options)
+        submitted += submit(new, request.with_gpu() if batch.gpu else request, batch)
     if batch.detach:
         return
     try:
@@ -48,7 +49,10 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 
 def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
-    """All or none of them."""
+    """All or none of them. Raises UserError."""
+    cores = request.cpus_per_task
+    if cores is not None and batch.threads > cores:
+        raise UserError(f"threads={batch.threads} on cpus_per_task={cores}: a run would wait for itself; give as many")
     sweep, size, each = Path(tasks[0].sweep), max_array_size(), request.jobs_per_task
     groups = [tasks[start : start + each] for start in range(0, len(tasks), each)]
     chunks = [groups[start : start + size] for start in range(0, len(groups), size)]

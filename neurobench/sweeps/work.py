@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import InUse
+from neurobench.sweeps.gpus import take_gpu
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -165,9 +166,10 @@ def work_locally(task: Task) -> Report:
     return report
 
 
-def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
+def warm(parent: int, folder: str, code: Sequence[str | None], gpus: Sequence[str] = ()) -> None:
     """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin;
-    `code`: fingerprints of a user's own. Of others a new pool is made, since workers outlive a sweep.
+    `code`: fingerprints of a user's own; `gpus`: of which it takes one. Of others a new pool is made, since workers
+    outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
@@ -181,6 +183,7 @@ def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
         os._exit(1)
 
     os.chdir(folder)
+    take_gpu(parent, gpus)
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         import matplotlib.figure  # noqa: F401
