@@ -59,16 +59,25 @@ def main(words: Sequence[str]) -> int:
 
 
 def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) -> int:
-    if timeouts > limit:
-        error = f"out of time {timeouts} times; the same command goes on, and --with max_num_timeout=N allows more"
-        task.write_report({**report, "status": "half-done", "timeouts": timeouts, "error": error})
-        return FINE
+    """The report is written first: once the task is queued again, SLURM ends this process."""
     task.write_report({**report, "timeouts": timeouts})
-    answer = ask(["scontrol", "requeue", report["job_id"]])
-    if answer.returncode:
-        error = f"out of time, and SLURM does not queue it again: {own_words(answer)}; the same command goes on"
+    if timeouts > limit:
+        fault = f"out of time {timeouts} times; --with max_num_timeout=N allows more"
+    else:
+        fault = _requeue(report["job_id"])
+    if fault:
+        error = f"{fault}. The same command goes on."
         task.write_report({**report, "status": "half-done", "timeouts": timeouts, "error": error})
     return TERMINATED
+
+
+def _requeue(job_id: str) -> str:
+    """Why SLURM does not queue the task again; "" where it does."""
+    try:
+        answer = ask(["scontrol", "requeue", job_id])
+    except UserError as error:
+        return f"out of time, and not queued again: {error}"
+    return f"out of time, and not queued again: {own_words(answer)}" if answer.returncode else ""
 
 
 if __name__ == "__main__":

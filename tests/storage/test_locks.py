@@ -1,5 +1,6 @@
 """Promises of the check of locks: a mount that keeps locks to one machine is found, and a local disk is not accused."""
 
+import errno
 import fcntl
 from pathlib import Path
 
@@ -36,3 +37,11 @@ def test_mount_options_say_whether_locks_reach_other_machines(
 def test_a_file_system_that_grants_a_lock_twice_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     assert lock_fault(tmp_path) == "its file system grants one lock twice"
+
+
+def test_a_file_system_without_locks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert lock_fault(tmp_path) == "its file system has no locks (Function not implemented)"

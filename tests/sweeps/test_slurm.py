@@ -72,8 +72,10 @@ class Queue:
     def __init__(self, sweeps: Sweeps):
         self.sweeps = sweeps
 
-    def rows(self) -> list[str]:
-        return self.sweeps.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
+    def pending(self) -> set[str]:
+        """Tasks that wait."""
+        rows = self.sweeps.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i")
+        return set(rows.split())
 
     def arrays(self) -> list[str]:
         """Ids of this sweep's."""
@@ -91,7 +93,7 @@ class Queue:
     def until(self, holds: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + 90
         while not holds():
-            assert time.monotonic() < deadline, f"{what}: {self.rows()} {self.reports()}"
+            assert time.monotonic() < deadline, f"{what}: {self.sweeps.ask('squeue', '--array')} {self.reports()}"
             time.sleep(0.05)
 
 
@@ -125,26 +127,27 @@ def test_range_8_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
 
 
 def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, undisturbed: dict[int, Any]) -> None:
-    """Of four jobs in two arrays (MaxArraySize 3) one is queued again by an operator, one runs out of time, one is
-    cancelled and one killed hard. The first two finish as if nothing had been; the command ends, and given again it
-    finishes the others."""
+    """Of four jobs in two arrays one is preempted by a partition of higher priority, one runs out of time, one is
+    cancelled and one killed hard. The first two are queued again and finish as if nothing had been; the command ends,
+    and given again it finishes the others."""
     queue = Queue(sweeps)
     first = sweeps.start(*LONG, "seed=range(4)")
     queue.until(lambda: len(queue.training()) == 4, "all four train")
-    jobs = {number: report["job_id"] for number, report in queue.reports().items()}
-    assert len({each.partition("_")[0] for each in jobs.values()}) == 2
-    sweeps.ask("scontrol", "requeue", jobs[0])
-    sweeps.ask("scancel", "--batch", "--signal=USR2", jobs[1])
-    sweeps.ask("scancel", jobs[2])
-    os.kill(queue.reports()[3]["pid"], signal.SIGKILL)
+    jobs = {report["job_id"]: number for number, report in queue.reports().items()}
+    sweeps.ask("sbatch", "--partition=urgent", "--output=/dev/null", "--wrap=true")  # the node is full
+    queue.until(lambda: jobs.keys() & queue.pending(), "one is preempted")
+    (preempted,) = jobs.keys() & queue.pending()
+    late, cancelled, killed = sorted(jobs.keys() - {preempted})
+    sweeps.ask("scancel", "--batch", "--signal=USR2", late)
+    sweeps.ask("scancel", cancelled)
+    os.kill(queue.reports()[jobs[killed]]["pid"], signal.SIGKILL)
     told, _ = first.communicate(timeout=150)
     assert first.returncode == 1, told
     assert "2 of 4 jobs finished" in told
-    assert f"SLURM job {jobs[2]}: cancelled (scancel)" in told
-    assert f"SLURM job {jobs[3]}: the process ended without a word" in told
+    assert f"SLURM job {cancelled}: cancelled (scancel)" in told
+    assert f"SLURM job {killed}: the process ended without a word" in told
     assert "killed by signal 9" in told
-    reports = queue.reports()
-    assert reports[1]["timeouts"] == 1
+    assert queue.reports()[jobs[late]]["timeouts"] == 1
     again = sweeps.run(*LONG, "seed=range(4)")
     assert "4 of 4 jobs finished (2 of them before)" in again.stdout, again.stdout + again.stderr
     assert json.dumps(results(sweeps.where), sort_keys=True) == json.dumps(undisturbed, sort_keys=True)
