@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -196,3 +197,4 @@ def warm(parent: int, folder: str, code: Sequence[str | None], gpus: Sequence[st
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
+    gc.freeze()  # the pool collects garbage every second, and all of torch need not be looked through for it
