@@ -70,9 +70,6 @@ class Visibility:
         self.patience_s = patience_s
         self.deadlines: dict[tuple[str, int], float] = {}  # of results that are not seen yet
 
-    def is_waiting(self, task: Task) -> bool:
-        return task.key in self.deadlines
-
     def checked(self, task: Task) -> Report | None:
         """None: not ended, or not to be seen yet."""
         report = task.last_report()

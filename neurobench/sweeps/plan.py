@@ -120,10 +120,12 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
         state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
         if plan.run.outputs not in queues:
             queues[plan.run.outputs] = queued_tasks(Path(plan.run.outputs))
-        queued = queues[plan.run.outputs].get((plan.run.name, plan.config_hash)) if state != "finished" else None
+        key = (*place, plan.config_hash)
+        queued = queues[plan.run.outputs].get((plan.run.name, plan.config_hash))
+        if key in planned or state == "finished":
+            queued = None
         if queued is not None and state != "running elsewhere":
             state = "queued elsewhere"
-        key = (*place, plan.config_hash)
         jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder, queued=queued))
         planned.add(key)
     return jobs

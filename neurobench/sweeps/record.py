@@ -81,6 +81,11 @@ def write_array(sweep: Path, array: Array) -> None:
     write_json(sweep / "queue" / f"array-{array.part}.json", asdict(array))
 
 
+def remove_array(sweep: Path, array: Array) -> None:
+    """One that SLURM did not take."""
+    (sweep / "queue" / f"array-{array.part}.json").unlink()
+
+
 def read_array(sweep: Path, part: int) -> Array:
     return _array(sweep / "queue" / f"array-{part}.json")
 

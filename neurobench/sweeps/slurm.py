@@ -14,7 +14,7 @@ from typing import Any
 
 from neurobench.config.errors import UserError
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
-from neurobench.sweeps.record import new_array, write_array
+from neurobench.sweeps.record import new_array, remove_array, write_array
 from neurobench.sweeps.sbatch import Request, read_request
 from neurobench.sweeps.scheduler import (
     ENDS,
@@ -27,7 +27,7 @@ from neurobench.sweeps.scheduler import (
 )
 from neurobench.sweeps.work import LOST, Report, Task
 
-POLL_S = 0.5  # between looks at the reports
+POLL_S = 1.0  # between looks at the reports
 GRACE_S = 3  # for the last word of a task that SLURM says has ended
 PATIENCE_S = 30  # for a report that lags behind the scheduler's word, as on NFS
 
@@ -53,22 +53,18 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
     cores = request.cpus_per_task
     if cores is not None and batch.threads > cores:
         raise UserError(f"threads={batch.threads} on cpus_per_task={cores}: a run would wait for itself; give as many")
-    sweep, size, each = Path(tasks[0].sweep), max_array_size(), request.jobs_per_task
-    groups = [tasks[start : start + each] for start in range(0, len(tasks), each)]
-    chunks = [groups[start : start + size] for start in range(0, len(groups), size)]
+    sweep, chunks = Path(tasks[0].sweep), _chunks(tasks, request.jobs_per_task)
     at_once = batch.workers or request.array_parallelism
     throttle = max(1, at_once // len(chunks)) if at_once else None
     ids: list[str] = []
     submitted: list[Task] = []
-    for task in tasks:
-        task.write()
     for part, chunk in enumerate(chunks):
         array = new_array(sweep, part, [[task.number for task in group] for group in chunk])
         write_array(sweep, array)
         try:
             ids.append(request.submit(sweep, array, batch.threads, throttle))
         except UserError:
-            (sweep / "queue" / f"array-{part}.json").unlink()
+            remove_array(sweep, array)
             if ids:
                 cancel(ids)
             raise
@@ -77,6 +73,15 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
     arrays = f"array{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
     batch.say(f"{len(tasks)} jobs submitted to SLURM as {arrays}; to cancel: scancel {' '.join(ids)}")
     return submitted
+
+
+def _chunks(tasks: Sequence[Task], each: int) -> list[list[Sequence[Task]]]:
+    """Arrays of as many tasks as SLURM allows, of groups of `each` jobs; what a group's worker reads is written."""
+    for task in tasks:
+        task.write()
+    size = max_array_size()
+    groups = [tasks[start : start + each] for start in range(0, len(tasks), each)]
+    return [groups[start : start + size] for start in range(0, len(groups), size)]
 
 
 def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -99,7 +104,9 @@ def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
             for key, task in list(waiting.items()):
                 if states is None:  # SLURM does not answer just now
                     break
-                report = silent.report(task, states, visibility)
+                if ended(task.last_report()):  # its result is on its way
+                    continue
+                report = silent.report(task, states)
                 if report["status"] not in ("pending", "running"):
                     del waiting[key]
                 yield task, report
@@ -127,14 +134,14 @@ class _Silent:
     def __init__(self) -> None:
         self.since: dict[tuple[str, int], float] = {}  # when a task was first seen to have ended
 
-    def report(self, task: Task, states: Mapping[tuple[str, int], TaskState], visibility: Visibility) -> Report:
+    def report(self, task: Task, states: Mapping[tuple[str, int], TaskState]) -> Report:
         state = states.get(task.array) if task.array else None
         if state is not None and state.is_active:
             self.since.pop(task.key, None)
             return standing(task, states)
         begun = self.since.setdefault(task.key, time.monotonic())
         # A report may be on its way still, as on NFS.
-        if time.monotonic() - begun < (GRACE_S if state else PATIENCE_S) or visibility.is_waiting(task):
+        if time.monotonic() - begun < (GRACE_S if state else PATIENCE_S):
             return {**task.last_report(), "status": "running"}
         return standing(task, states)
 

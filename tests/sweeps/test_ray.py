@@ -21,6 +21,7 @@ pytest.importorskip("ray", reason="ray is not installed: pip install 'neurobench
 WORDS = ("model=toy", "seed=range(3)", "training.epochs=4", "training.checkpoint_every=0")
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_costs_time_and_results_lie_where_the_sweep_was_typed(tmp_path: Path) -> None:
     """The cluster is started in folder A, the sweep in folder B, with a relative `outputs`; one raylet is killed hard
     while its job trains."""

@@ -126,6 +126,7 @@ def test_range_8_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
     assert "toy on yin_yang" in sweeps.run("--logs", "2").stdout
 
 
+@pytest.mark.slow
 def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, undisturbed: dict[int, Any]) -> None:
     """Of four jobs in two arrays one is preempted by a partition of higher priority, one runs out of time, one is
     cancelled and one killed hard. The first two are queued again and finish as if nothing had been; the command ends,
@@ -169,6 +170,7 @@ def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweep
     assert len(list(sweeps.where.glob("outputs/toy*/*"))) == 2, "a folder a seed"
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_the_jobs_go_on_until_they_are_cancelled(sweeps: Sweeps) -> None:
     queue = Queue(sweeps)
     child = sweeps.start(*LONG, "seed=0,1", "--workers", "1")
