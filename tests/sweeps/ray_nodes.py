@@ -72,7 +72,7 @@ def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Nod
 
 
 def _await_raylet(node: Node) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and node.process.poll() is None:
         with contextlib.suppress(LookupError):
             node.raylet()

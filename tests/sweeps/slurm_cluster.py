@@ -117,7 +117,7 @@ def _start(words: list[str], env: dict[str, str]) -> subprocess.Popen:
 
 
 def _await_idle(env: dict[str, str]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         words = ["sinfo", "--noheader", "--format=%T"]
         answer = subprocess.run(words, env={**os.environ, **env}, capture_output=True, text=True)

@@ -42,7 +42,7 @@ class Sweeps:
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             command("sweep", *words, *SLURM), cwd=self.where, env={**self.env, **env}, capture_output=True, text=True,
-            timeout=150,
+            timeout=300,
         )  # fmt: skip
 
     def start(self, *words: str) -> subprocess.Popen:
@@ -91,7 +91,7 @@ class Queue:
         return {n: each for n, each in self.reports().items() if each["status"] == "running" and each.get("epoch")}
 
     def until(self, holds: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not holds():
             assert time.monotonic() < deadline, f"{what}: {self.sweeps.ask('squeue', '--array')} {self.reports()}"
             time.sleep(0.05)
@@ -142,7 +142,7 @@ def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, und
     sweeps.ask("scancel", "--batch", "--signal=USR2", late)
     sweeps.ask("scancel", cancelled)
     os.kill(queue.reports()[jobs[killed]]["pid"], signal.SIGKILL)
-    told, _ = first.communicate(timeout=150)
+    told, _ = first.communicate(timeout=300)
     assert first.returncode == 1, told
     assert "2 of 4 jobs finished" in told
     assert f"SLURM job {cancelled}: cancelled (scancel)" in told
