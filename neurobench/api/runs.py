@@ -62,11 +62,12 @@ def sweep(
     from neurobench.sweeps.plan import jobs_of
 
     words, folder = sweep_words(overrides, keys), folder_of(config_dir)
+    settings = Settings(launcher, workers, fail_fast, options or {})
     jobs = jobs_of(words, folder)
     if all(job.state == "refused" for job in jobs):
         raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
     with recorded_as("sweep", words, folder):
-        table = run_jobs(jobs, Settings(launcher, workers, fail_fast, options or {}), console_for(progress))
+        table = run_jobs(jobs, settings, console_for(progress))
     reports = [(job, table.report(job)) for job in jobs]
     places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
     folders = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)

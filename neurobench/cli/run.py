@@ -100,9 +100,9 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
     from neurobench.cli.settings import print_settings
-    from neurobench.sweeps.launch import new_sweep_folder
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
+    from neurobench.sweeps.record import new_sweep_folder
     from neurobench.sweeps.work import LOST
 
     if not any(word.startswith("resume=") for word in overrides):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,22 +15,32 @@ from rich.table import Table
 from neurobench.cli.arguments import verb_parser
 from neurobench.cli.settings import print_settings
 from neurobench.config.errors import UserError
-from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
-from neurobench.sweeps.plan import Job, jobs_of
+from neurobench.storage.store import default_outputs
+from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
+
+if TYPE_CHECKING:
+    from neurobench.sweeps.launch import Settings
+    from neurobench.sweeps.plan import Job
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
   neurobench sweep experiment=dynex_qrbm seed=0,1,2 --workers 2
-  neurobench sweep model=qrbm seed=range(50) --launcher slurm --with slurm_partition=long timeout_min=120
+  neurobench sweep model=qrbm seed=range(50) --launcher slurm --with partition=long timeout_min=120 --detach
+  neurobench sweep --status
 """
 
 
 def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
+    if args.status or args.cancel or args.logs:
+        return _control(args)
+    from neurobench.sweeps.launch import run_jobs
+    from neurobench.sweeps.plan import jobs_of
+
+    settings = _settings(args)
     jobs = jobs_of(args.overrides, args.config_dir)
-    settings = Settings(args.launcher, args.workers, args.fail_fast, _options(args.options))
     console = Console(markup=False)
     if args.dry_run:
         if args.json:
@@ -39,7 +49,39 @@ def sweep_command(words: list[str]) -> int:
             _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
     table = run_jobs(jobs, settings, Console(markup=False, stderr=True) if args.json else console)
+    if args.detach:
+        return _print_detached(table, console)
     return _print_reports(table, console, args.json)
+
+
+def _control(args: argparse.Namespace) -> int:
+    from neurobench.cli import sweep_control
+
+    folders = [word.removeprefix("outputs=") for word in args.overrides if word.startswith("outputs=")]
+    outputs = Path(folders[-1]) if folders else default_outputs()
+    if args.logs:
+        return sweep_control.show_log(outputs, args.logs)
+    if args.cancel:
+        return sweep_control.cancel(outputs, args.cancel)
+    return sweep_control.show_status(outputs, args.status, args.json)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """The command line wins over the file."""
+    from neurobench.sweeps.launch import Settings
+
+    config = read_launcher_config(args.launcher_config) if args.launcher_config else LauncherConfig()
+    options = {**config.options, **_options(args.options)}
+    workers = config.workers if args.workers is None else args.workers
+    return Settings(args.launcher or config.launcher, workers, args.fail_fast, options, args.detach)
+
+
+def _print_detached(table: StatusTable, console: Console) -> int:
+    if not table.tasks:
+        console.print("nothing to submit: no job is new, half-done or failed", highlight=False)
+    else:
+        console.print("neurobench sweep --status shows them; the same command without --detach follows them")
+    return exit_code([job.state if job.state == "refused" else "finished" for job in table.jobs])
 
 
 def _sweep_parser() -> argparse.ArgumentParser:
@@ -53,9 +95,20 @@ def _sweep_parser() -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", help="as of `run -m`: key=value, several values with commas")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and which are done, run nothing")
     parser.add_argument("--fail-fast", action="store_true", help="begin no further job once one has failed")
-    parser.add_argument("--workers", type=int, help="jobs at once (as many as cores / threads)")
-    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="where jobs run (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, help="jobs at once (as many as cores / threads; on a cluster as many as it runs)"
+    )
+    parser.add_argument("--launcher", help="where jobs run: local (the default), slurm, ray or submitit-local")
     parser.add_argument("--with", nargs="+", dest="options", default=[], metavar="KEY=VALUE", help="for the launcher")
+    parser.add_argument(
+        "--launcher-config", type=Path, metavar="FILE.yaml", help="launcher and KEY: VALUE that a site always needs"
+    )
+    parser.add_argument(
+        "--detach", action="store_true", help="submit to SLURM, say how to cancel, and wait for nothing"
+    )
+    for name, meaning in (("status", "how the jobs of a sweep stand (the newest)"), ("cancel", "end a sweep's jobs")):
+        parser.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
+    parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="what one job has printed")
     parser.add_argument("--resume", "-m", "--multirun", action="store_true", help=argparse.SUPPRESS)  # it always does
     return parser
 
@@ -65,6 +118,8 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         if "=" not in word:
             raise UserError(f"--with {word}: write KEY=VALUE")
+    from omegaconf import OmegaConf
+
     plain = OmegaConf.to_container(OmegaConf.from_dotlist(list(words)))
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
@@ -89,6 +144,8 @@ def _print_plan(jobs: Sequence[Job], console: Console) -> None:
         folder = job.folder.name if job.folder else " ".join(job.faults)
         table.add_row(str(job.number), job.label, styled(job.state), job.hash, folder)
     console.print(table)
+    from neurobench.sweeps.launch import TO_RUN
+
     to_run = sum(job.state in TO_RUN for job in jobs)
     console.print(f"\n{len(jobs)} jobs: {counts(job.state for job in jobs)}; {to_run} to run", highlight=False)
 
