@@ -229,7 +229,7 @@ def test_the_tutorials_figures_are_those_of_the_network_after_its_epoch() -> Non
     assert figures["epoch19_test_loss"] == wanted.extra["lava_loss"] / len(SPLITS.test)
     assert figures["epoch19_test_accuracy"] == wanted.correct / len(SPLITS.test)
     assert (figures["epoch19_train_loss"], figures["epoch19_train_accuracy"]) == (3.0, 0.5)
-    drawn = {"inputs", "outputs", "rasters", "weights", "delays", "gradient_flow", "learning"}
+    drawn = {"input_and_output", "rasters", "weights", "delays", "gradient_flow", "learning"}
     assert all_figures(one, SPLITS.test, record).keys() == drawn
 
 
