@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
@@ -157,7 +158,8 @@ def _frame(regions: Regions) -> tuple[Figure, list[Any]]:
 
 
 def _square(axes: Axes) -> None:
-    axes.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y")
+    ticks = (0, 0.5, 1)
+    axes.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y", xticks=ticks, yticks=ticks)
 
 
 def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], cap: float | None) -> Figure:
@@ -170,6 +172,7 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
         label = f"limit of the rounded inputs, {cap:.2%}"
         accuracy.axhline(cap, color=LIMIT, linestyle="--", linewidth=0.8, label=label)
     accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy", xlabel="update")
+    accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
     in_per_cent(accuracy)
     figure.align_ylabels()
     legend(figure, accuracy, columns=2)
