@@ -63,6 +63,8 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
                 if points:
                     axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=split, clip_on=False)
             axes.set_ylabel(name.replace("_", " "))
+            if axes.get_ylim()[0] < 0 <= axes.dataLim.y0:  # a margin below what cannot be negative
+                axes.set_ylim(bottom=0)
             if metric(name).unit == "proportion":
                 in_per_cent(axes)
         by_epoch(panels[-1], len(history))

@@ -13,7 +13,9 @@ GROUPS = {
         r"(effective_(macs|acs)|dense_operations|membrane_updates)(_per_step)?"
     ),
     "Shots and noise": r"accuracy_(at|lost_at)_\d+_shots|exact_.*|ideal_.*|mean_abs_dz.*|mean_p_correct|calibration_.*",
-    "Accuracy and loss": r".*(accuracy|loss|error|mse|nll|likelihood|gain_over_classical)(_.*)?|lr_150_.*",
+    "Accuracy and loss": (
+        r"(?!calibrated_).*(accuracy|loss|error|mse|nll|likelihood|gain_over_classical)(_.*)?|lr_150_.*"
+    ),
 }
 ORDER = (
     "Accuracy and loss", "Shots and noise", "Course of the training", "The model", "Layer by layer",

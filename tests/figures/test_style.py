@@ -1,4 +1,4 @@
-"""Promises of the style: a journal's column, colours that nobody confuses, legends beside the data, files that repeat."""
+"""Promises of the style: a column's width, colours that nobody confuses, legends beside the data, files that repeat."""
 
 import io
 import itertools

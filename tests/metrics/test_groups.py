@@ -20,6 +20,7 @@ from neurobench.metrics.groups import grouped
         ("effective_acs_per_step", "Size and operations"),
         ("energy_joules", "Energy"),
         ("noise_std", "The model"),
+        ("calibrated_gain_error", "The model"),
     ],
 )
 def test_a_figure_stands_under_the_title_of_its_kind(name: str, title: str) -> None:

@@ -27,6 +27,7 @@ ROW = Row(
     id="accuracy", what="accuracy <b>in</b> all", metric="test_accuracy", published=0.97, source="a paper",
     band=[0.9, 0.99], means="on the test set",
 )  # fmt: skip
+MISSING = "\N{EN DASH}"
 IDLE = replace(ROW, id="idle", what="never run")
 TABLES = {
     "demo": [Published("tutorial", "tutorial", {"paper": "p" * 12}, (ROW, replace(IDLE, metric="no_such_metric")))],
@@ -60,7 +61,8 @@ def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "
     data = {"source": "bundled", "sha256": "0" * 64, "n_train": 9, "n_validation": 1, "n_test": 5}
     result: dict[str, Any] = {
         "name": "tutorial", "model": "qrbm", "dataset": "mnist", "backend": "sim", "scale": "paper", "seed": seed,
-        "metrics": {"test_accuracy": accuracy, "effective_macs": 6000.0, "layer1_rate": 0.25}, "intervals": {"test_accuracy": [0.9, 0.99]},
+        "metrics": {"test_accuracy": accuracy, "effective_macs": 6000.0, "layer1_rate": 0.25},
+        "intervals": {"test_accuracy": [0.9, 0.99]},
         "undefined": {"membrane_updates": "no membrane </script><script>alert(1)</script>"}, "epochs": 2,
         "device_costs": {"sampler": {"reads": 500}}, "seconds": {"train": 1.0}, "setting_hash": setting * 12,
         "config_hash": f"{seed:012d}", "data": {**data, "evaluated_on": "the official test set", "emulated": False},
@@ -204,9 +206,9 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
         view.click("[data-sort=validation]")
         assert view.locator("td.accuracy").all_inner_texts() == ["97.30 %", "96.20 %", "95.10 %"]
         view.fill("#search", "tutorial")
-        assert view.locator("td.validation").all_inner_texts() == ["92.70 %", "93.80 %", "94.90 %", "–", "–"]
+        assert view.locator("td.validation").all_inner_texts() == ["92.70 %", "93.80 %", "94.90 %", MISSING, MISSING]
         view.click("[data-sort=validation]")
-        assert view.locator("td.validation").all_inner_texts() == ["94.90 %", "93.80 %", "92.70 %", "–", "–"]
+        assert view.locator("td.validation").all_inner_texts() == ["94.90 %", "93.80 %", "92.70 %", MISSING, MISSING]
     for path in ("tutorial/20260101-000000-pppppp", "tutorial/20260101-000002-pppppp"):
         view.check(f"[aria-label='compare {path}']")
     view.click("td.name >> text=20260101-000002")
@@ -254,8 +256,8 @@ def test_of_several_settings_held_out_samples_choose_and_never_the_test_set(brow
     view.goto(path.as_uri())
     assert view.locator(".cell").inner_text().startswith("95.10 %"), "best on held-out samples, worst on the test"
     view.click(".cell")
-    rows = [row.split("\t") for row in view.locator("#settings tbody tr").all_inner_texts()]
-    assert [[cell.strip() for cell in row] for row in rows] == [
+    rows = [row.locator("td").all_inner_texts() for row in view.locator("#settings tbody tr").all()]
+    assert rows == [
         ["chosen", "0.1", "94.90 %", "95.10 %", "1"],
         ["", "0.4", "93.80 %", "96.20 %", "1"],
         ["", "0.2", "92.70 %", "97.30 %", "1"],

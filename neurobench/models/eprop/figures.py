@@ -114,7 +114,7 @@ def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
     for axes, name in zip(panels, variables, strict=True):
         _draw(axes, sample, name)
     panels[-1].set(xlabel="time (ms)", xlim=(0, len(sample.recording.v)))
-    figure.suptitle(f"first test sample, class {sample.name}, {sample.title}")
+    panels[0].set_title(f"first test sample, class {sample.name}, {sample.title}")
     figure.align_ylabels()
     legend(figure, *panels)
     return figure

@@ -133,7 +133,7 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     grid[1, 0].set_yscale("log")
     grid[0, 0].set_ylabel("accuracy, 95 % interval")
     grid[1, 0].set_ylabel("mean |<Z> - ideal <Z>|")
-    figure.suptitle(f"the first {len(test)} test images")
+    grid[0, 0].set_title(f"first {len(test)} test images")
     in_per_cent(grid[0, 0])
     figure.align_ylabels()
     legend(figure, *grid[1])

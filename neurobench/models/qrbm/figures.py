@@ -34,7 +34,7 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     tiles = W[:, strongest].t()
     tiles = tiles / tiles.abs().amax(1, keepdim=True).clamp(min=1e-12)
     rows = -(-len(tiles) // COLUMNS)
-    figure = Figure(figsize=(COLUMN, 0.5 + 0.28 * rows), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.75 + 0.32 * rows), layout="constrained")
     axes = figure.add_subplot()
     images = [torch.nn.functional.pad(_image(tile, shape), (0, 1, 0, 1)) for tile in tiles]  # a pixel apart
     images += [torch.zeros_like(images[0])] * (-len(images) % COLUMNS)
@@ -42,7 +42,7 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     picture = axes.imshow(torch.cat(lines).numpy(), cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(f"the {len(tiles)} hidden units of largest norm")
-    figure.colorbar(picture, ax=axes, fraction=0.045, pad=0.01, label="weight / largest of its unit")
+    figure.colorbar(picture, ax=axes, location="bottom", aspect=40, pad=0.02, label="weight / largest of its unit")
     return figure
 
 

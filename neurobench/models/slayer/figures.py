@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from neurobench.data.dataset import Split
@@ -97,7 +98,7 @@ def gradient_flow(flow: Mapping[int, Sequence[float]]) -> Figure:
 
 def delays(layers: Sequence[Tensor]) -> Figure:
     """Learned delays of hidden spikes, (C,) steps each; whole steps are what a core delays by."""
-    end = max(1.0, np.ceil(max(float(layer.max()) for layer in layers) - 1e-3))
+    end = max(1.0, *(float(layer.max()) for layer in layers))
     panels = [(layer.numpy(), np.linspace(0, end, 41)) for layer in layers]
     return _histograms(panels, "delay (steps)", "neurons")
 
@@ -107,6 +108,7 @@ def weights(layers: Sequence[Tensor]) -> Figure:
     values = [(GRID * layer).numpy().ravel() for layer in layers]
     end = np.ceil(max(8.0, max(float(np.abs(m).max()) for m in values) + 2) / 2) * 2
     figure = _histograms([(m, np.arange(-end - 1, end + 2, 2)) for m in values], "weight (1/64)", "synapses", log=True)
+    figure.axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes, m in zip(figure.axes, values, strict=True):
         axes.set_title(f"{np.mean(m == 0):.0%} are 0", loc="right", fontsize=7, pad=2)
     return figure

@@ -78,22 +78,26 @@ function matrix(finished) {
   if (!finished.length) return el("div", { class: "panel empty" }, "No run has finished yet.");
   const backends = [...new Set(finished.map((run) => run.backend))].sort((a, b) => a.localeCompare(b));
   const pairs = [...new Set(finished.map((run) => run.model + "\n" + run.dataset))].sort();
-  return el("div", { class: "panel scroll" }, el("table", { class: "matrix" },
+  return el("div", { class: "panel scroll" }, el("table", { class: "matrix stack" },
     el("thead", {}, el("tr", {}, el("th", {}, ""), backends.map((name) => el("th", {}, name)))),
     el("tbody", {}, pairs.map((pair) => {
       const [model, dataset] = pair.split("\n");
-      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", {}, cell(finished.filter((run) => run.model === model && run.dataset === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
+      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", { "data-label": backend }, cell(finished.filter((run) => run.model === model && run.dataset === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
     }))));
 }
 function cell(runs, search) {
   if (!runs.length) return el("span", { class: "none" }, "·");
-  const full = runs.filter((run) => run.scale === "paper");
-  const settings = settingsOf(full.length ? full : runs), best = settings[0];
+  const settings = settingsOf(ofLargestScale(runs)), best = settings[0], full = best.runs[0].scale === "paper";
   // Of several settings the one that held-out samples chose; the test set chooses nothing.
   const chosen = settings.length === 1 || best.validation !== null, value = chosen ? mean(best.test) : null;
   const heat = value === null ? 4 : Math.round(Math.max(4, Math.min(88, (value - 0.5) * 176)));
-  const note = (chosen ? plural(best.runs.length, "seed") : "none validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full.length ? "" : ` · scale ${best.runs[0].scale}`);
-  return el("a", { class: "cell" + (full.length && heat > 55 ? " hot" : ""), style: `--heat:${full.length ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
+  const note = (chosen ? plural(best.runs.length, "seed") : "none validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
+  return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
+}
+// Runs at a smaller scale never stand beside those at paper scale.
+function ofLargestScale(runs) {
+  const full = runs.filter((run) => run.scale === "paper");
+  return full.length ? full : runs;
 }
 function settingsOf(runs) {
   return [...group(runs, (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
@@ -107,20 +111,22 @@ function group(items, key) {
 
 /* ---- settings of one cell: sorted by held-out samples, and each figure against each parameter ---- */
 function settings() {
-  const finished = RUNS.filter((run) => run.status === "finished"), cells = [...group(finished, (run) => `${run.model} ${run.dataset} ${run.backend}`).keys()].sort();
-  const several = cells.filter((name) => settingsOf(finished.filter((run) => `${run.model} ${run.dataset} ${run.backend}` === name)).length > 1);
+  const cells = group(RUNS.filter((run) => run.status === "finished"), (run) => `${run.model} ${run.dataset} ${run.backend}`);
+  const several = [...cells.keys()].filter((name) => settingsOf(ofLargestScale(cells.get(name))).length > 1).sort();
   const chosen = several.includes(state.search) ? state.search : several[0];
   if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "Nothing was run with more than one setting."))];
-  const found = settingsOf(finished.filter((run) => `${run.model} ${run.dataset} ${run.backend}` === chosen));
-  const flats = found.map((one) => ({ ...flat(one.runs.find((run) => run.config_tree)?.config_tree || {}), "scale.name": one.runs[0].scale }));
-  const keys = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && !DATA.runtime.includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key.replace("scale.name", "scale")) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
+  const found = settingsOf(ofLargestScale(cells.get(chosen)));
+  const flats = found.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
+  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && !DATA.runtime.includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
+  const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
+  const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // those that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
   const rows = found.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
-    el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono" }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
-    el("td", { class: "num" }, spread(one.validations)), el("td", { class: "num" }, spread(one.test)), el("td", { class: "num" }, String(one.runs.length))));
+    el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
+    el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, String(one.runs.length))));
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
-  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select),
-    el("div", { class: "panel scroll" }, el("table", { id: "settings" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
+  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
+    el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
     numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 1]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
       el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(found.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
 }
@@ -347,11 +353,11 @@ function compare() {
   const metrics = keys((run) => merits(run.metrics)).map((key) => {
     const values = chosen.map((run) => run.metrics?.[key]), there = values.filter((value) => value !== undefined && value !== null);
     const best = better(key) && new Set(there).size > 1 ? better(key)(...there) : null;
-    return el("tr", {}, el("td", {}, words(key)), values.map((value) => el("td", { class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
+    return el("tr", {}, el("th", { scope: "row" }, words(key)), values.map((value, i) => el("td", { "data-label": chosen[i].path, class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
   });
   return [
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare" }, head(true), el("tbody", {}, metrics)))),
-    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", {}, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("td", { class: "mono" }, key), flats.map((tree) => el("td", { class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare", class: "stack" }, head(true), el("tbody", {}, metrics)))),
+    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
     curves(chosen),
   ];
 }

@@ -14,6 +14,7 @@ from neurobench.models.qrbm.figures import SHOWN, figures
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
+from tests.figures.readable import assert_readable, in_style
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.specs import spec
 
@@ -214,12 +215,14 @@ def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tm
     learner.start(train, None)
     teach(learner, train, range(20), 20)
     learner.finalize(train, held_out, TrainingRecord())
-    drawn = figures(learner, held_out, TrainingRecord())
+    drawn = in_style(figures, learner, held_out, TrainingRecord())
+    assert_readable(drawn)
     assert set(drawn) == {"filters", "reconstructions"}
     captions = [text.get_text() for text in drawn["reconstructions"].axes[0].texts]
     predicted = learner.predict(held_out.x).argmax(1)
     assert captions == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(SHOWN)]
     named = figures(learner, replace(held_out, classes=tuple(f"digit {n}" for n in range(10))), TrainingRecord())
+    assert_readable(named)
     captions = [text.get_text() for text in named["reconstructions"].axes[0].texts]
     assert captions == [f"digit {predicted[n]}\n(t=digit {held_out.y[n]})" for n in range(SHOWN)]
     shown = drawn["reconstructions"].axes[0].images[0].get_array()
