@@ -138,7 +138,7 @@ def report_command(words: list[str]) -> int:
 
 
 def _serve(tables: Tables, outputs: Path, details: int, port: int) -> int:
-    from neurobench.report.serve import LiveReport, server
+    from neurobench.report.serve import LOOPBACK, LiveReport, server
 
     if not 0 <= port < 2**16:
         raise UserError(f"--port {port} is not in 0 to 65535")
@@ -146,7 +146,7 @@ def _serve(tables: Tables, outputs: Path, details: int, port: int) -> int:
         live = server(LiveReport(tables, outputs, details), port)
     except OSError as error:
         raise UserError(f"--port {port}: {error.strerror}. Take another one, or 0 for a free one.") from None
-    print(f"http://{live.server_address[0]}:{live.server_port}  (this machine alone; Ctrl-C ends it)", flush=True)
+    print(f"http://{LOOPBACK}:{live.server_port}  (this machine alone; Ctrl-C ends it)", flush=True)
     with live, contextlib.suppress(KeyboardInterrupt):
         live.serve_forever()
     return FINE

@@ -27,6 +27,7 @@ from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
@@ -230,7 +231,7 @@ class _Run:
         plan, (low, high) = self.plan, evaluation.intervals["test_accuracy"]
         accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
         title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
-        figures = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
+        figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
         curve = learning_curve(loop.record.epochs, loop.record.trace)
         if curve is not None:
             figures["learning_curve"] = curve

@@ -96,7 +96,7 @@ def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure
         axes.set(xlabel="predicted class", ylabel="true class")
         if classes or n <= NUMBERED:
             names = [short(name) for name in classes or map(str, range(n))]
-            letters = {"fontsize": 7 if n <= NUMBERED else 5, "parse_math": False}
+            letters: dict[str, Any] = {"fontsize": 7 if n <= NUMBERED else 5, "parse_math": False}
             upright = 90 if n * max(map(len, names)) > 24 else 0
             axes.set_xticks(range(n), names, rotation=upright, **letters)
             axes.set_yticks(range(n), names, **letters)

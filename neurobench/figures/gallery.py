@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -24,7 +25,13 @@ def gallery(pictures: Sequence[Tensor], captions: Sequence[str], wrong: Sequence
         extent = (x + 0.05, x + 0.95, y + 0.95 * tall, y)
         axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest", aspect="auto")
         colour, weight = (WRONG, "bold") if wrong[number] else ("black", "normal")
-        look = {"fontsize": 6, "color": colour, "fontweight": weight, "linespacing": 1.0, "parse_math": False}
+        look: dict[str, Any] = {
+            "fontsize": 6,
+            "color": colour,
+            "fontweight": weight,
+            "linespacing": 1.0,
+            "parse_math": False,
+        }
         axes.text(x + 0.5, y - 0.04, captions[number], ha="center", va="bottom", **look)
     axes.set(xlim=(0, columns), ylim=(rows * step, 0))
     axes.set_axis_off()

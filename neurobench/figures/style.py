@@ -33,7 +33,7 @@ SERIES = (
     "#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#999933", "#44AA99", "#DDCC77", "#AA4499", "#777777",
 )  # fmt: skip
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "figure.titlesize": 8, "legend.title_fontsize": 7,
     "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False,
     "legend.handlelength": 1.4, "legend.columnspacing": 1.2, "axes.linewidth": 0.6, "lines.linewidth": 1.1,
