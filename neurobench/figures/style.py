@@ -15,7 +15,7 @@ from cycler import cycler
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 COLUMN, PAGE = 3.5, 7.16  # inches: one and both columns of a page
@@ -72,7 +72,7 @@ def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any
     return figure, list(panels)
 
 
-def legend(figure: Figure, *panels: Axes, columns: int = 3, title: str | None = None) -> None:
+def legend(figure: Figure | SubFigure, *panels: Axes, columns: int = 3, title: str | None = None) -> None:
     """Above the data, never on them; each label of the panels once."""
     handles: dict[str, Any] = {}
     for axes in panels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from neurobench.data.camera.likeness import BIN, BINS, Summary, pairs, summary
 from neurobench.data.camera.parameters import SIDE
@@ -26,18 +26,17 @@ def figures(camera: str | None) -> dict[str, Figure]:
 def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     """(real, emulated) training pairs and test pairs: five test recordings, rate curves of both, rate maps."""
     with paper():
-        drawn = Figure(figsize=(PAGE, 6.2), layout="constrained")
-        grid = drawn.add_gridspec(3, 6, height_ratios=(1.35, 1, 1.15))
-        _recordings(drawn.add_subplot(grid[0, :]), test)
-        curves = [drawn.add_subplot(grid[1, :3]), drawn.add_subplot(grid[1, 3:])]
+        drawn = Figure(figsize=(PAGE, 6.6), layout="constrained")
+        above, middle, below = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
+        _recordings(above.subplots(), test)
+        curves = middle.subplots(1, 2, sharey=True)
         for axes, pair, name in zip(curves, (train, test), ("training", "test"), strict=True):
             _curves(axes, pair, name)
-        curves[1].sharey(curves[0])
         curves[0].set_ylabel("events in 10 ms,\nmean of a recording")
-        maps = [drawn.add_subplot(grid[2, 2 * number : 2 * number + 2]) for number in range(2)]
-        _rates(drawn, maps, train)
-        _counts(drawn.add_subplot(grid[2, 4:]), train, test)
-        legend(drawn, curves[0], columns=4)
+        *maps, counts = below.subplots(1, 3)
+        _rates(below, maps, train)
+        _counts(counts, train, test)
+        legend(middle, curves[0], columns=4)
     return drawn
 
 
@@ -75,7 +74,7 @@ def _curves(axes: Axes, pair: tuple[Summary, ...], name: str) -> None:
     axes.set_title(f"{len(pair[0].events)} {name} pairs")
 
 
-def _rates(drawn: Figure, panels: list[Axes], train: tuple[Summary, ...]) -> None:
+def _rates(drawn: SubFigure, panels: list[Axes], train: tuple[Summary, ...]) -> None:
     largest = np.percentile(train[0].pixels.sum(0), 99.8)  # but for a hot pixel or two
     for axes, one, name in zip(panels, train, KINDS, strict=True):
         mesh = axes.imshow(one.pixels.sum(0), cmap=ORDERED, vmin=0, vmax=largest)
@@ -90,5 +89,6 @@ def _counts(axes: Axes, train: tuple[Summary, ...], test: tuple[Summary, ...]) -
         axes.plot(real.events, made.events, ".", markersize=2, color=colour, alpha=0.7, label=label)
     axes.axline((0, 0), slope=1, color=LIMIT, linewidth=0.7, linestyle="--")
     axes.set(xlabel="events, real", ylabel="events, emulated")
-    axes.set_title("training (dark) and test pairs")
+    axes.legend(loc="lower right", markerscale=2, handletextpad=0)  # below the diagonal lies no recording
+    axes.set_title("each pair of recordings")
     axes.grid()
