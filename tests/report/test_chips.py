@@ -18,4 +18,5 @@ def test_each_bar_has_its_interval_and_what_was_not_measured_has_no_bar() -> Non
     intervals = [tuple(line.get_segments()[0][:, 1]) for line in axes.collections]
     assert intervals[0] == wilson_interval(980, 1000)
     assert len(intervals) == 5
-    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "on the chip, mean 90.00%"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "on the chip, mean 90.00%" in labels, "the mean is of the chips that were measured"
