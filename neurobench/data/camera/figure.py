@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -27,7 +29,8 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     """(real, emulated) training pairs and test pairs: five test recordings, rate curves of both, rate maps."""
     with paper():
         drawn = Figure(figsize=(PAGE, 6.6), layout="constrained")
-        above, middle, below = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
+        parts: Any = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
+        above, middle, below = parts
         _recordings(above.subplots(), test)
         curves = middle.subplots(1, 2, sharey=True)
         for axes, pair, name in zip(curves, (train, test), ("training", "test"), strict=True):

@@ -117,7 +117,7 @@ function settings() {
   if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "Nothing was run with more than one setting."))];
   const found = settingsOf(ofLargestScale(cells.get(chosen)));
   const flats = found.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
-  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && !DATA.runtime.includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
+  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
   const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // those that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
@@ -127,11 +127,11 @@ function settings() {
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
   return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
-    numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 1]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
+    numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
       el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(found.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
 }
 function parameterChart(points) {
-  const marks = points.flatMap((point) => [["validation", 0], ["test", 1]].filter(([name]) => point[name].length).map(([name, color]) => ({ x: point.x, y: mean(point[name]), sd: sd(point[name]) ?? 0, color, name })));
+  const marks = points.flatMap((point) => [["validation", 0], ["test", 2]].filter(([name]) => point[name].length).map(([name, color]) => ({ x: point.x, y: mean(point[name]), sd: sd(point[name]) ?? 0, color, name })));
   if (!marks.length) return el("p", { class: "empty" }, "No accuracy is known.");
   const values = marks.map((mark) => mark.x), log = Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20;
   const at = (value) => log ? Math.log10(value) : value;
