@@ -80,8 +80,9 @@ def learning_performance(record: TrainingRecord) -> Figure:
     }
     for axes, (label, values) in zip(panels, courses.items(), strict=True):
         iteration = np.arange(1, len(values) + 1)
-        axes.plot(iteration, values, ".", color=TRAIN, alpha=0.35, markeredgewidth=0, label="each batch")
         width = max(1, len(values) // 40)
+        faint = 0.35 if width > 1 else 1  # behind their mean
+        axes.plot(iteration, values, ".", color=TRAIN, alpha=faint, markeredgewidth=0, label="each batch")
         if width > 1:
             windows = np.lib.stride_tricks.sliding_window_view(values, width)
             mean, sd, end = windows.mean(1), windows.std(1), iteration[width - 1 :]
