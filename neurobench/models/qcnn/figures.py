@@ -104,7 +104,7 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     device, ideal = runner.device, runner.device.ideal()
     devices = {"noiseless": ideal} if device is ideal else {"noiseless": ideal, "device": device}
     noise = device.variants().noise
-    figure = Figure(figsize=(COLUMN, 3.6), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 4.2), layout="constrained")
     grid = figure.subplots(2, 2 if noise else 1, sharey="row", sharex="col", squeeze=False)
 
     def plot(axes: Any, x: Sequence[float], runners: list[CircuitRunner], colour: str, **style: Any) -> None:
