@@ -86,7 +86,8 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
+    from neurobench.data.camera.figure import figures
+    from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 
     console = Console(markup=False)
     training = (True, 0, "1000 training pairs, to which the camera was fitted")
@@ -104,5 +105,5 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
         table.add_row(*line)
     console.print(table)
     if drawing:
-        figures(camera)["camera"].savefig(drawing, dpi=110)
+        figures(camera)["camera"].savefig(drawing, dpi=200)
         console.print(f"drawn: {drawing}", highlight=False)

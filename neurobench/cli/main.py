@@ -24,7 +24,7 @@ VERBS = {
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
-    "report": "every run, table and figure in one HTML page",
+    "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
     "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
     "new": "a model, data set, device or experiment of your own to go on from: neurobench new model mine",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,20 +90,33 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
+    from neurobench.experiment.plots import model_figures
     from neurobench.experiment.reload import changed_code, load_learner
 
     loaded = load_learner(folder, root=root)
     if changed := changed_code(folder, loaded.plan):
         print(f"note: {changed}", file=sys.stderr)
-    test = loaded.splits().test.head(n)
+    splits = loaded.splits()
+    test = splits.test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
-    print("target    ", *test.y.tolist())
-    print("predicted ", *predicted.tolist())
+    for line in _side_by_side(test.y.tolist(), predicted.tolist(), splits.classes):
+        print(line)
     print(f"{int((predicted == test.y).sum())} of {len(test)} right")
-    if loaded.plan.model.figures is not None:
-        for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
-            folder.save_figure(f"predict_{name}", figure)
-            print(folder.path / "figures" / f"predict_{name}.png")
+    drawn = model_figures(loaded.plan.model, loaded.learner, splits, loaded.record, n)
+    for name, figure in drawn.items():
+        print(folder.save_figure(f"predict_{name}", figure, loaded.plan.run.figures))
+
+
+def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[str]) -> Iterator[str]:
+    """Numbers below each other; classes that have names a line each, mistakes marked."""
+    if not classes:
+        yield " ".join(["target    ", *map(str, targets)])
+        yield " ".join(["predicted ", *map(str, predicted)])
+        return
+    width = max(6, *(len(classes[target]) for target in targets))
+    yield f"{'target':{width}}  predicted"
+    for target, guess in zip(targets, predicted, strict=True):
+        yield f"{classes[target]:{width}}  {classes[guess]}" + ("" if guess == target else "  (wrong)")
 
 
 def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:

@@ -3,6 +3,7 @@ every model on every data set on both backends; `report`: all of it in one HTML 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
@@ -110,9 +111,8 @@ def _print_matrix(rows: list[tuple[str, ...]]) -> None:
 
 
 def report_command(words: list[str]) -> int:
-    """Every run, table and figure in one HTML page, for a browser, a mail, a web server."""
-    from neurobench.report.html import page
-
+    """Every run, table and figure in one HTML page, for a browser, a mail, a web server; with --serve, a page on this
+    machine that follows the runs that go on."""
     parser = verb_parser("report", report_command.__doc__)
     parser.add_argument(
         "--to",
@@ -124,16 +124,27 @@ def report_command(words: list[str]) -> int:
     parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
     weight = "most that their figures may weigh (%(default)s)"
     parser.add_argument("--figures-mb", type=float, default=24, metavar="MB", help=weight)
+    live = "write nothing; show the page to browsers on this machine until Ctrl-C, drawn anew while runs go on"
+    parser.add_argument("--serve", action="store_true", help=live)
+    port = "of --serve (%(default)s); 0 takes a free one"
+    parser.add_argument("--port", type=int, default=8321, metavar="N", help=port)
     args = parser.parse_args(words)
+    if args.details < 0 or args.figures_mb < 0:
+        raise UserError("--details and --figures-mb are at least 0")
+    tables = published_tables(args.config_dir)
+    if args.serve:
+        if args.to:
+            raise UserError("--serve writes no file; leave out --to")
+        return _serve(tables, args.outputs, args.details, args.port)
     target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}")
-    if args.details < 0 or args.figures_mb < 0:
-        raise UserError("--details and --figures-mb are at least 0")
     entries = read_index(args.outputs)
     if target.suffix == ".tex":
-        return _write_paper(target, published_tables(args.config_dir), args.outputs, entries)
-    tables, most = published_tables(args.config_dir), round(args.figures_mb * 2**20)
+        return _write_paper(target, tables, args.outputs, entries)
+    from neurobench.report.html import page
+
+    most = round(args.figures_mb * 2**20)
     text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
@@ -147,4 +158,19 @@ def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[
     parts = [part for part in published if not part.startswith("%")] + sweeps
     write_bytes(target, latex.document(parts).encode())
     print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
+    return FINE
+
+
+def _serve(tables: Tables, outputs: Path, details: int, port: int) -> int:
+    from neurobench.report.serve import LOOPBACK, LiveReport, server
+
+    if not 0 <= port < 2**16:
+        raise UserError(f"--port {port} is not in 0 to 65535")
+    try:
+        live = server(LiveReport(tables, outputs, details), port)
+    except OSError as error:
+        raise UserError(f"--port {port}: {error.strerror}. Take another one, or 0 for a free one.") from None
+    print(f"http://{LOOPBACK}:{live.server_port}  (this machine alone; Ctrl-C ends it)", flush=True)
+    with live, contextlib.suppress(KeyboardInterrupt):
+        live.serve_forever()
     return FINE

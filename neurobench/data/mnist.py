@@ -52,6 +52,7 @@ def load(spec: MNIST, seed: int) -> Splits:
         sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
         validation_is_tested=spec.test_as_validation,
         evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
+        classes=tuple(map(str, spec.digits)),
     )
 
 

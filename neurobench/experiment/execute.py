@@ -28,6 +28,7 @@ from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
@@ -228,20 +229,23 @@ class _Run:
         return counted
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        from neurobench.experiment.plots import confusion, learning_curve
+        from neurobench.experiment.plots import confusion, learning_curve, model_figures
+        from neurobench.figures.style import paper
 
-        title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
-        figures = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
+        plan, (low, high) = self.plan, evaluation.intervals["test_accuracy"]
+        accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
+        title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
+        figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
         curve = learning_curve(loop.record.epochs, loop.record.trace)
         if curve is not None:
             figures["learning_curve"] = curve
-        if self.plan.model.figures is not None:
-            with self.ledger.phase("figures"):
-                figures |= load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
+        with self.ledger.phase("figures"):
+            figures |= model_figures(plan.model, self.learner, self.splits, loop.record)
         if self.splits.figures is not None:
-            figures |= self.splits.figures()
+            with paper():
+                figures |= self.splits.figures()
         for name, figure in figures.items():
-            self.folder.save_figure(name, figure)
+            self.folder.save_figure(name, figure, plan.run.figures)
 
 
 def _now() -> str:

@@ -89,6 +89,7 @@ def describe(splits: Splits) -> dict[str, Any]:
             "test": _counts(splits.test),
         },
         **({"classes": list(splits.classes)} if splits.classes else {}),
+        **({"validation_is_tested": True} if splits.validation_is_tested else {}),
         **({} if splits.bytes_read is None else {"bytes": splits.bytes_read}),
         **{f"n_{name}": len(split) for name, split in splits.others.items()},
     }

@@ -183,16 +183,20 @@ class RunFolder:
         """checkpoint.pt, or None where there is none."""
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
-    def save_figure(self, name: str, figure: Figure | bytes) -> None:
-        """A PNG; or, of bytes, the GIF that they are."""
+    def save_figure(self, name: str, figure: Figure | bytes, vector: str = "png") -> Path:
+        """A PNG, and beside it a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of
+        bytes, the GIF that they are. Returns the file that a page shows."""
+        from neurobench.figures.style import rendered
+
         folder = self.path / "figures"
         folder.mkdir(exist_ok=True)
         if isinstance(figure, bytes):
-            write_bytes(folder / f"{name}.gif", figure)
-            return
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
-        write_bytes(folder / f"{name}.png", buffer.getvalue())
+            files = {"gif": figure}
+        else:
+            files = {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}
+        for kind, content in files.items():
+            write_bytes(folder / f"{name}.{kind}", content)
+        return folder / f"{name}.{next(iter(files))}"
 
 
 @contextmanager

@@ -22,6 +22,11 @@ def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: N
     assert len(told["epochs"]) == 2
     predicted = neurobench("show", folder.name[:12], "--predict", "1000")
     assert f"{round(1000 * accuracy)} of 1000 right" in predicted.stdout, predicted.stderr
+    head, *lines = predicted.stdout.splitlines()
+    assert head.split() == ["target", "predicted"]
+    assert len(lines) == 1001
+    assert {word for line in lines[:1000] for word in line.split()} == {"yin", "yang", "dot", "(wrong)"}
+    assert sum(line.endswith("(wrong)") for line in lines) == 1000 - round(1000 * accuracy)
     (row,) = json.loads(neurobench("list", "runs", "--json").stdout)
     assert row["test_accuracy"] == accuracy
     assert f"{accuracy:.2%}" in neurobench("list", "runs").stdout

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
-from neurobench.data.camera.likeness import figures
+from neurobench.data.camera.figure import figures
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events, StoredEvents, concatenate
