@@ -19,6 +19,7 @@ from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
+from neurobench.metrics.catalog import printed
 from neurobench.storage.files import printable
 from neurobench.storage.store import Entry, read_index
 
@@ -97,7 +98,7 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
     low, high = result["intervals"]["test_accuracy"]
     note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"
     note += "  emulated data" if result["data"].get("emulated") else ""
-    figure = f"{accuracy:7.2%}  ({low:.2%} to {high:.2%}){note}"
+    figure = f"{printed('test_accuracy', accuracy):>8}  ({100 * low:.2f} to {100 * high:.2f} %){note}"
     return {**row, "test_accuracy": accuracy, "figure": figure}
 
 

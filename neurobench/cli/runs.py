@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
-from neurobench.report.summary import headline, merits, pictures, remarks
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import Difference, RunFolder, differences
@@ -71,7 +71,8 @@ def _show(folder: RunFolder) -> None:
     for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
     if folder.is_finished:
-        print_result(folder, console)
+        console.print()
+        print_finished(folder, console, verbose=True)
     for damage in folder.damage():
         console.print(f"damaged: {damage}", style="bold red", soft_wrap=True)
 
@@ -108,23 +109,6 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
         for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
             folder.save_figure(f"predict_{name}", figure)
             print(folder.path / "figures" / f"predict_{name}.png")
-
-
-def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
-    """A finished run on one screen: accuracy with its interval, every other figure, seconds, and where the files
-    are. `brief`: the accuracy alone."""
-    result = folder.result()
-    assert result is not None
-    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
-    if brief:
-        return
-    console.print(_table(merits(result)))
-    for line in remarks(result):
-        console.print(line, highlight=False, soft_wrap=True)
-    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
-    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = [path.name for path in pictures(folder.path)]
-    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
 
 
 def compare_command(words: list[str]) -> int:
@@ -181,7 +165,7 @@ def rerun_command(words: list[str]) -> int:
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Console(markup=False, highlight=False, soft_wrap=True)
     after = execute(plan, console)
-    print_result(after, console, brief=True)
+    print_headline(after, console)
     sections = differences(before, after)
     console.print(f"new run {after.path}")
     result = after.result()
