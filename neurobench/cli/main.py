@@ -36,7 +36,7 @@ VERBS = {
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
     "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
     "cp": "new",
 }  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes

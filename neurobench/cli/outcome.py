@@ -1,4 +1,4 @@
-"""A finished run on the screen: the answer in a few lines; every figure, grouped and explained, where it is asked for."""
+"""A finished run on the screen: the answer in a few lines; every figure, grouped and explained, where that is asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _reference(folder: RunFolder) -> str:
 def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console) -> None:
     """Every figure of merit by groups, what was asked of the devices, seconds, files."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for width in (28, 12, None):
+    for width in (30, 11, None):
         table.add_column(overflow="fold", width=width)
     for group, lines in grouped(result["metrics"]).items():
         table.add_row(f"\n{group}", style="bold")

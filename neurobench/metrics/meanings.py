@@ -11,7 +11,7 @@ class Meaning(NamedTuple):
 
 
 GROUPS = (
-    "accuracy", "loss and error", "size and operations of a prediction", "energy", "readout", "device",
+    "accuracy", "loss and error", "size and operations", "energy", "readout", "device",
     "the model's own",
 )  # fmt: skip
 
