@@ -17,13 +17,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
 TICK = 0.1  # s between two drawings
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # s between lines where there is no terminal; twice as long after each
 BAR = 20  # columns
+Item = TypeVar("Item")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -64,6 +65,14 @@ def phase(name: str, total: int | None = None) -> Iterator[Phase]:
         yield own
     finally:
         _open.remove(own)
+
+
+def tracked(name: str, items: Sequence[Item]) -> Iterator[Item]:
+    """The items one after the other, as steps of a phase."""
+    with phase(name, len(items)) as progress:
+        for item in items:
+            yield item
+            progress.advance()
 
 
 def innermost() -> Phase | None:

@@ -13,7 +13,7 @@ from neurobench.config.compose import altered, composer, explain, read
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
 from neurobench.experiment.plan import faults_of
-from neurobench.phases import phase
+from neurobench.phases import phase, tracked
 
 
 def validate_command(words: list[str]) -> int:
@@ -45,9 +45,8 @@ def _validate_everything(config_dir: str | None, verbose: bool) -> int:
     choices = catalogue(config_dir)
     checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
     faults: list[str] = []
-    with composer(config_dir) as compose, phase("composing every model and experiment", len(checked)) as progress:
-        for words in checked:
-            progress.advance()
+    with composer(config_dir) as compose:
+        for words in tracked("composing every model and experiment", checked):
             try:
                 faults += [f"{words}: {fault}" for fault in faults_of(compose([words]))]
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
