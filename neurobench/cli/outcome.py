@@ -40,8 +40,8 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
             table.add_row(f"  {line.name}", line.value, line.text)
     console.print(table, highlight=False)
     console.print("\nthe rest", style="bold", highlight=False)
-    for line in remarks(result):
-        console.print(f"  {line}", highlight=False)
+    for remark in remarks(result):
+        console.print(f"  {remark}", highlight=False)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"  seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
     figures = [path.name for path in pictures(folder.path)]

@@ -21,6 +21,7 @@ from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.metrics.catalog import printed, printed_change
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import Difference, RunFolder, differences
@@ -95,12 +96,15 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.reload import changed_code, load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.reload import changed_code, load_learner
 
-    loaded = load_learner(folder, root=root)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder, root=root)
     if changed := changed_code(folder, loaded.plan):
         print(f"note: {changed}", file=sys.stderr)
-    test = loaded.splits().test.head(n)
+    with phase("reading data"):
+        test = loaded.splits().test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     print("target    ", *test.y.tolist())
     print("predicted ", *predicted.tolist())
@@ -196,9 +200,11 @@ def export_command(words: list[str]) -> int:
     target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    from neurobench.experiment.reload import load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.reload import load_learner
 
-    loaded = load_learner(folder)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder)
     formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
     if args.format not in formats:
         known = f"it knows {', '.join(formats)}" if formats else "it knows none"

@@ -19,6 +19,7 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed
+from neurobench.phases import phase
 from neurobench.sweeps.launch import LAUNCHERS, TO_RUN, Settings, run_jobs
 from neurobench.sweeps.plan import Job, jobs_of
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -36,7 +37,8 @@ EXAMPLES = """examples:
 def sweep_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
-    jobs = jobs_of(args.overrides, args.config_dir)
+    with phase("planning the jobs"):
+        jobs = jobs_of(args.overrides, args.config_dir)
     settings = Settings(args.launcher, args.workers, args.fail_fast, _options(args.options))
     console = Console(markup=False)
     if args.dry_run:
@@ -131,7 +133,8 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
-    from neurobench.sweeps import tune
+    with phase("importing optuna"):
+        from neurobench.sweeps import tune
 
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
@@ -141,7 +144,8 @@ def tune_command(words: list[str]) -> int:
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)
         console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
-    study = tune.open_study(space, name, file)
+    with phase("opening the study"):
+        study = tune.open_study(space, name, file)
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:

@@ -10,12 +10,14 @@ from neurobench.metrics.catalog import printed
 
 LABEL, WIDTH = 15, 80  # columns
 BASELINES = {"majority_class": "commonest class", "logistic_regression": "logistic regression"}
-PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+PREFIXES = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 
 
 def answer(result: Mapping[str, Any], folder: str, next_command: str) -> list[str]:
-    """The lines, at most ten where the folder's path fits into one; what is left out `neurobench show` tells."""
-    lines = [line for label, text in _lines(result) for line in _wrapped(label, text)]
+    """One line each, so at most ten; what is cut or left out `neurobench show` tells."""
+    lines = [
+        f"{label:{LABEL}}{textwrap.shorten(text, WIDTH - LABEL, placeholder=' ...')}" for label, text in _lines(result)
+    ]
     return [*lines, f"{'run folder':{LABEL}}{folder}", f"{'next:':{LABEL}}{next_command}"]
 
 
@@ -57,7 +59,7 @@ def baselines_of(result: Mapping[str, Any]) -> Mapping[str, float]:
 def _tested_on(data: Mapping[str, Any]) -> str:
     n = f"{data['n_test']:,}"
     named = data["evaluated_on"]
-    return named if n in named or str(data["n_test"]) in named else f"{named}, {n} samples"
+    return named if n in named or str(data["n_test"]) in named else f"{n} samples: {named}"
 
 
 def _training(result: Mapping[str, Any]) -> str:
@@ -84,19 +86,20 @@ def device_cost(result: Mapping[str, Any]) -> str:
 
 def _cost(key: str, value: float) -> str:
     if key == "device_seconds":
-        return f"{duration(value)} of modelled device time"
-    return f"{value:,.6g} {key.replace('_', ' ')}" if value else ""
+        return f"{duration(value)} modelled"
+    number = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return f"{number} {key.replace('_', ' ')}" if value else ""
 
 
 def energy(result: Mapping[str, Any]) -> str:
     joules = [
-        f"{quantity(costs['device_joules'], 'J')} for the whole run"
+        f"{quantity(costs['device_joules'], 'J')} in all"
         for costs in result.get("device_costs", {}).values()
         if "device_joules" in costs
     ]
     if "energy_joules" in result["metrics"]:
         joules.append(f"{quantity(result['metrics']['energy_joules'], 'J')} a prediction")
-    return f"{', '.join(joules)} (an estimate, from published figures)" if joules else ""
+    return f"{', '.join(joules)}: an estimate" if joules else ""
 
 
 def _notes(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -118,8 +121,3 @@ def quantity(value: float, unit: str) -> str:
     """With the prefix that leaves one to three digits before the point: "46 uJ"."""
     size, prefix = next(((size, prefix) for size, prefix in PREFIXES if abs(value) >= size), PREFIXES[-1])
     return f"{value / size:.3g} {prefix}{unit}"
-
-
-def _wrapped(label: str, text: str) -> list[str]:
-    pad = " " * LABEL
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=pad)

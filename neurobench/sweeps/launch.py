@@ -23,6 +23,7 @@ from rich.live import Live
 from neurobench.config.errors import UserError
 from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
 from neurobench.experiment.progress import line_printer
+from neurobench.phases import phase
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
@@ -177,9 +178,11 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     by_number = {job.number: job for job in jobs}
     launch = LAUNCHERS[settings.launcher]
     show = None if console.is_terminal else line_printer(console)
-    with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
+    live = Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
+    with phase("running jobs", len(tasks)) as progress, live:
         for task, report in launch(list(tasks.values()), workers, threads, settings.options):
             table.reports[task.number] = report
+            progress.advance()
             if show is not None:
                 show(ended(by_number[task.number], report, len(table.reports), len(tasks)))
             failed = report["status"] in ("failed", "refused", "lost")
