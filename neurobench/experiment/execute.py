@@ -60,7 +60,7 @@ def execute(
     """
     with phase("importing torch"):
         pin_threads(plan.run.threads)
-        device = pick_device(plan.run.device)
+        device = pick_device(plan.run.device, plan.model)
         from neurobench.experiment.reload import find_initial
         from neurobench.kernels.compilation import named_compilation
 

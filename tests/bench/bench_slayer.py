@@ -215,9 +215,7 @@ def compare(device: torch.device, split: Split) -> None:
             step, rows = Step(turn * OURS_A_ROUND + k + WARM, 100, 0), order[k + WARM]
             clock.take("ours", "train", lambda batch=batch, step=step: ours.learn(batch, step))
             clock.take("ours", "predict", lambda batch=batch: ours.predict(batch.x))
-            clock.take(
-                "reader", "train", lambda rows=rows, step=step: ours._augmented_inputs(split.batch(rows).x, step.k)
-            )
+            clock.take("reader", "train", lambda rows=rows: ours.inputs(split.batch(rows).x))
             clock.take("limit", "train", lambda: [torch.mm(eu[k], ours.quantized[k].w.t(), out=out[k]) for k in eu])
         for name, peer in peers.items():
             clock.take(name, "train", lambda peer=peer: peer.train(dense, y))
