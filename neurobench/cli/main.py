@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
+from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -36,7 +37,7 @@ VERBS = {
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
     "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
     "cp": "new",
 }  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
@@ -99,12 +100,19 @@ def _end_in_words() -> None:
 
 
 def _call(verb: str, words: list[str]) -> int:
-    from neurobench.data.dataset import DataError
-
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
+    with shown(), phase(f"neurobench {verb}"):
+        return _answer(verb, words)
+
+
+def _answer(verb: str, words: list[str]) -> int:
+    """The verb's exit code; whatever it raises is told in a sentence."""
+    with phase("importing"):
+        from neurobench.data.dataset import DataError
     try:
-        module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
+        with phase("importing"):
+            module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
     except ConfigError as error:
         _say(error)

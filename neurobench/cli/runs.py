@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
-from neurobench.report.summary import headline, merits, pictures, remarks
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, differences
@@ -67,7 +68,8 @@ def _show(folder: RunFolder) -> None:
     for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
     if folder.is_finished:
-        print_result(folder, console)
+        console.print()
+        print_finished(folder, console, verbose=True)
     for damage in folder.damage():
         console.print(f"damaged: {damage}", style="bold red", soft_wrap=True)
 
@@ -90,13 +92,16 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.plots import model_figures
-    from neurobench.experiment.reload import changed_code, load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.plots import model_figures
+        from neurobench.experiment.reload import changed_code, load_learner
 
-    loaded = load_learner(folder, root=root)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder, root=root)
     if changed := changed_code(folder, loaded.plan):
         print(f"note: {changed}", file=sys.stderr)
-    splits = loaded.splits()
+    with phase("reading data"):
+        splits = loaded.splits()
     test = splits.test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
     for line in _side_by_side(test.y.tolist(), predicted.tolist(), splits.classes):
@@ -119,23 +124,6 @@ def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[st
         yield f"{classes[target]:{width}}  {classes[guess]}" + ("" if guess == target else "  (wrong)")
 
 
-def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
-    """A finished run on one screen: accuracy with its interval, every other figure, seconds, and where the files
-    are. `brief`: the accuracy alone."""
-    result = folder.result()
-    assert result is not None
-    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
-    if brief:
-        return
-    console.print(_table(merits(result)))
-    for line in remarks(result):
-        console.print(line, highlight=False, soft_wrap=True)
-    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
-    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = [path.name for path in pictures(folder.path)]
-    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
-
-
 def rerun_command(words: list[str]) -> int:
     """The same configuration in a new folder, and whether its figures are the same. Exit code 0 where every figure is
     the same to the bit, 1 where one is not."""
@@ -153,7 +141,7 @@ def rerun_command(words: list[str]) -> int:
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Console(markup=False, highlight=False, soft_wrap=True)
     after = execute(plan, console)
-    print_result(after, console, brief=True)
+    print_headline(after, console)
     sections = differences(before, after)
     console.print(f"new run {after.path}")
     result = after.result()
@@ -184,9 +172,11 @@ def export_command(words: list[str]) -> int:
     target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    from neurobench.experiment.reload import load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.reload import load_learner
 
-    loaded = load_learner(folder)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder)
     formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
     if args.format not in formats:
         known = f"it knows {', '.join(formats)}" if formats else "it knows none"

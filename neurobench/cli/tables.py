@@ -8,6 +8,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.text import Text
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
+from neurobench.phases import phase
 from neurobench.report import latex, results_table
 from neurobench.report.formats import (
     FORMATS,
@@ -27,6 +29,7 @@ from neurobench.report.formats import (
     tables_named,
     verdict,
 )
+from neurobench.report.overview import print_overview
 from neurobench.report.published import Tables, published_tables, table_names
 from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
@@ -41,6 +44,7 @@ def table_command(words: list[str]) -> int:
     parser.add_argument("name", help=f"one that experiments declare: {', '.join(table_names())}, ...; or all")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
+    parser.add_argument("--all", action="store_true", help="every row, run or not, with what it means and its source")
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
@@ -48,7 +52,8 @@ def table_command(words: list[str]) -> int:
         parser.error(f"there is no table {args.name}; there is {', '.join(known)}.{did_you_mean(args.name, known)}")
     tables = published_tables(args.config_dir)
     names = list(tables) if args.name == "all" else [args.name]
-    runs = read_index(args.outputs)
+    with phase("reading the runs"):
+        runs = read_index(args.outputs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
     if args.into:
@@ -59,9 +64,21 @@ def table_command(words: list[str]) -> int:
         print("\n\n".join(as_latex(results[name], name) for name in names))
     elif args.format:
         print(FORMATS[args.format](rows))
-    else:
+    elif args.all:
         print_table(rows, ", ".join(names), Console(markup=False))
+    else:
+        _print_overviews(results)
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
+    """One table whole; of all of them those of which something was run, and the names of the others."""
+    console = Console(markup=False)
+    begun = {name: rows for name, rows in results.items() if len(results) == 1 or any(row.runs for row in rows)}
+    for name, rows in begun.items():
+        print_overview(name, rows, verdict if name == "matrix" else attrgetter("verdict"), console)
+    if others := [name for name in results if name not in begun]:
+        console.print(f"nothing was run of: {', '.join(others)} (neurobench table NAME says how)", highlight=False)
 
 
 def _write_into(document: Path, results: dict[str, list[ResultRow]]) -> None:
@@ -84,6 +101,7 @@ def matrix_command(words: list[str]) -> int:
     cell lies below its sanity line."""
     parser = verb_parser("matrix", matrix_command.__doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
+    parser.add_argument("--all", action="store_true", help="every cell, run or not, with its costs")
     parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
     args = parser.parse_args(words)
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
@@ -93,8 +111,10 @@ def matrix_command(words: list[str]) -> int:
     elif args.format == "md":
         for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
             print("| " + " | ".join(row) + " |")
-    else:
+    elif args.all:
         _print_matrix(rows)
+    else:
+        print_overview("matrix", results, verdict, Console(markup=False))
     return OUT_OF_BAND if any(verdict(result) == "BELOW" for result in results) else FINE
 
 
@@ -139,13 +159,15 @@ def report_command(words: list[str]) -> int:
     target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}")
-    entries = read_index(args.outputs)
+    with phase("reading the runs"):
+        entries = read_index(args.outputs)
     if target.suffix == ".tex":
         return _write_paper(target, tables, args.outputs, entries)
     from neurobench.report.html import page
 
     most = round(args.figures_mb * 2**20)
-    text = page(tables, args.outputs, entries, args.details, most).encode()
+    with phase("writing the page"):
+        text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
     return FINE

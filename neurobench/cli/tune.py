@@ -38,7 +38,8 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
-    from neurobench.sweeps import tune
+    with phase("importing optuna"):
+        from neurobench.sweeps import tune
 
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
@@ -48,7 +49,8 @@ def tune_command(words: list[str]) -> int:
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)
         console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
-    study = tune.open_study(space, name, file)
+    with phase("opening the study"):
+        study = tune.open_study(space, name, file)
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:

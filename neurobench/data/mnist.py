@@ -23,6 +23,7 @@ from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checked_bytes
 from neurobench.data.specs import MNIST
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 
 
@@ -152,7 +153,8 @@ def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
     with contextlib.suppress(DataError):
         checked_bytes(target, raw, remedy)
         return
-    content = unpacked()
+    with phase("unpacking MNIST, once"):
+        content = unpacked()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, content)

@@ -20,6 +20,7 @@ from rich.live import Live
 from neurobench.config.errors import UserError
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import line_printer
+from neurobench.phases import phase
 from neurobench.storage.locks import lock_fault
 from neurobench.storage.provenance import command
 from neurobench.sweeps import ray_cluster, slurm
@@ -80,13 +81,15 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     if settings.launcher not in ONE_MACHINE and sweep.is_dir() and (fault := lock_fault(sweep)):
         say(f"note: {outputs}: {fault}; do not start a sweep twice at the same time, or set outputs=FOLDER elsewhere")
     by_key = {task.key: job for job in jobs if (task := tasks.get(job.number))}
-    with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
+    live = Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
+    with phase("running jobs", len(tasks)) as progress, live:
         for task, report in LAUNCHERS[settings.launcher](list(tasks.values()), batch):
             job = by_key[task.key]
             if report["status"] in UNDER_WAY:
                 table.under_way[job.number] = report
                 continue
             table.reports[job.number] = report
+            progress.advance()
             if show is not None:
                 show(ended(job, report, len(table.reports), len(tasks)))
             if report["status"] == "interrupted" or (report["status"] in BROKEN and settings.fail_fast):

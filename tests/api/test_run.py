@@ -14,6 +14,7 @@ import neurobench as nb
 from neurobench.api.html import number
 from neurobench.cli.main import main
 from neurobench.experiment.progress import meter_for
+from neurobench.metrics.catalog import printed
 
 
 def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +94,7 @@ def test_a_notebook_shows_a_run_with_its_figures_of_merit_by_kind(toy: nb.Run) -
 
 def test_what_a_file_says_is_escaped_in_a_notebook(toy: nb.Run) -> None:
     assert "data:image/png;base64," in toy._repr_html_()
-    assert f"{toy.metrics['test_accuracy']:.2%}" in toy._repr_html_()
+    assert printed("test_accuracy", toy.metrics["test_accuracy"]) in toy._repr_html_()
     path = toy.path / "result.json"
     changed = json.loads(path.read_text())
     changed["data"]["evaluated_on"] = changed["scale"] = "<script>alert(1)</script>"

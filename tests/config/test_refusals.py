@@ -113,7 +113,7 @@ def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[st
 
 
 def test_validate_without_overrides_checks_all_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["validate"]) == 0
+    assert exit_code(["validate", "-v"]) == 0
     told = capsys.readouterr().out
     assert "model=qrbm" in told
     assert "experiment=dynex_qrbm" in told

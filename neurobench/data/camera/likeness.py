@@ -17,8 +17,10 @@ from neurobench.data.events import Events, StoredEvents
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.specs import NMNIST
+from neurobench.phases import tracked
 
 BIN, BINS = 10_000, 32  # us; bins of a recording
+PART = 200  # recordings emulated at a time: what is on the screen stands still meanwhile; changes no event
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: 
     with checked_root(None) as root:
         ids = real.ids[first:]
         images = read_mnist(root, train)[0].numpy()[ids.numpy()]
-    codes, counts = emulate(read(camera), seed, images, (ids + (0 if train else 60_000)).tolist())
+    numbers = (ids + (0 if train else 60_000)).tolist()
+    blocks = [slice(start, start + PART) for start in range(0, len(numbers), PART)]
+    parts = [emulate(read(camera), seed, images[block], numbers[block]) for block in tracked("emulating", blocks)]
+    codes, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
     assert isinstance(real.x, Events)
     return real.x[first:], StoredEvents.contiguous(codes, counts, SENSOR)[:]
 
@@ -135,7 +140,7 @@ def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]
         return difference(*curves), float(_busy_bins(*curves).max()), difference(one[BINS:], other[BINS:])
 
     rng, drawn = np.random.default_rng(0), []
-    for _ in range(draws):
+    for _ in tracked("drawing 100 of the training recordings", range(draws)):
         some = np.concatenate([rng.choice(np.flatnonzero(y == k), n, replace=False) for k, n in enumerate(target)])
         drawn.append(differences(maps[some].mean(0), weighted(np.setdiff1d(np.arange(len(y)), some))))
     again = differences(*(np.concatenate([each.curve.sum(0), each.pixels.sum(0).ravel()]) for each in twice))
