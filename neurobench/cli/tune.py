@@ -17,6 +17,7 @@ from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import PLUGIN_FILES, is_installed
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import default_outputs
 
