@@ -19,7 +19,8 @@ VERBS = {
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
-    "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
+    "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
+    "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
@@ -34,7 +35,7 @@ VERBS = {
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
-    "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
+    "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
     "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
     "cp": "new",
 }  # fmt: skip

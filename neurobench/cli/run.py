@@ -99,6 +99,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
+    from neurobench.cli.settings import print_settings
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
     from neurobench.sweeps.record import new_sweep_folder
@@ -121,5 +122,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
-    print_outcome(Console(markup=False), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
+    console = Console(markup=False)
+    print_outcome(console, [(" ".join(report["overrides"]), report) for report in by_number], "runs")
+    print_settings([report["overrides"] for report in by_number], by_number, console)
     return exit_code([report["status"] for report in by_number])

@@ -1,5 +1,5 @@
-"""Verbs on past runs. `show RUN`: what a run was and what resulted; `compare A B`: in what two differ; `rerun RUN`: the
-same once more, and whether its figures are the same; `export RUN`: its model in a format of its own field."""
+"""Verbs on a past run. `show RUN`: what it was and what resulted; `rerun RUN`: the same once more, and whether its
+figures are the same; `export RUN`: its model in a format of its own field."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from neurobench.cli.arguments import add_data, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
-from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.summary import headline, merits, pictures, remarks
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
-TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
 SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by another one
 
 
@@ -127,43 +123,6 @@ def print_result(folder: RunFolder, console: Console, brief: bool = False) -> No
     console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
 
 
-def compare_command(words: list[str]) -> int:
-    """In what two runs differ, and in what their figures do."""
-    parser = verb_parser("compare", compare_command.__doc__, runs=("a", "b"), json="the differences")
-    args = parser.parse_args(words)
-    a, b = (find_run(args.outputs, reference, finished=True) for reference in (args.a, args.b))
-    sections = differences(a, b)
-    if args.json:
-        plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}
-        print(json.dumps({"a": str(a.path), "b": str(b.path), **plain}, indent=2))
-        return FINE
-    console = Console(markup=False)
-    for letter, run in (("A", a), ("B", b)):
-        console.print(f"{letter}  {run.label}", highlight=False)
-    for section, entries in sections.items():
-        if entries:
-            console.print()
-            console.print(_difference_table(section, entries))
-        else:
-            console.print(f"\n{TITLES[section]}: the same", highlight=False)
-    return FINE
-
-
-def _difference_table(section: str, entries: list[Difference]) -> Table:
-    table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
-    table.add_column("")
-    for column in ("A", "B", *(("B - A",) if section == "metrics" else ())):
-        table.add_column(column, justify="right", overflow="fold")
-    for key, *values in entries:
-        if section != "metrics":
-            cells = ["-" if value is None else str(value) for value in values]
-        else:
-            cells = ["-" if value is None else printed(key, value, digits=6) for value in values]
-            cells.append("" if None in values else printed_change(key, values[1] - values[0]))
-        table.add_row(*map(Text, [key, *cells]))
-    return table
-
-
 def rerun_command(words: list[str]) -> int:
     """The same configuration in a new folder, and whether its figures are the same. Exit code 0 where every figure is
     the same to the bit, 1 where one is not."""
@@ -189,11 +148,11 @@ def rerun_command(words: list[str]) -> int:
         console.print(f"the same: all {len(result['metrics'])} figures are as before, to the bit")
         return FINE
     console.print(f"NOT the same: {len(sections['metrics'])} figures differ", style="bold red")
-    for key, a, b in sections["metrics"]:
+    for key, (a, b) in sections["metrics"]:
         console.print(f"  {key}: {a} before, {b} now")
     if sections["provenance"]:
         console.print("what else is not as it was:")
-        for key, a, b in sections["provenance"]:
+        for key, (a, b) in sections["provenance"]:
             console.print(f"  {key}: {a} before, {b} now")
     return FAILED
 

@@ -1,11 +1,9 @@
-"""Verbs that make many runs. `sweep OVERRIDES`: every combination, planned first, none twice; `tune SPACE`: better
-values, judged on held-out samples alone."""
+"""`sweep OVERRIDES`: every combination, planned first, none twice; at its end a table of settings over their seeds."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.arguments import add_outputs, verb_parser
-from neurobench.config.errors import FAILED, FINE, UserError, not_installed
-from neurobench.config.targets import is_installed
+from neurobench.cli.arguments import verb_parser
+from neurobench.config.errors import UserError
 from neurobench.storage.store import default_outputs
 from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -24,7 +21,6 @@ from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_out
 if TYPE_CHECKING:
     from neurobench.sweeps.launch import Settings
     from neurobench.sweeps.plan import Job
-    from neurobench.sweeps.tune import Space
 
 EXAMPLES = """examples:
   neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
@@ -163,73 +159,11 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         note = f" ({before} of them before)" if before else ""
         labels = [job.label for job in table.jobs]
         print_outcome(console, list(zip(labels, reports, strict=True)), "jobs", note)
+        from neurobench.cli.settings import print_settings
+
+        print_settings([job.overrides for job in table.jobs], reports, console)
     statuses = [report["status"] for report in reports]
     if "interrupted" in statuses:
         console.print("stopped; the same command goes on", highlight=False)
         return 130
     return exit_code(statuses)
-
-
-def tune_command(words: list[str]) -> int:
-    """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
-    trial could be judged."""
-    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
-    parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
-    parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
-    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
-    add_outputs(parser, may_be_new=True)
-    args = parser.parse_intermixed_args(words)
-    if args.trials < 1 or args.seed < 0:
-        raise UserError("--trials is at least 1, --seed at least 0")
-    if not is_installed("optuna"):
-        raise UserError(not_installed("tune", "optuna", "tune"))
-    from neurobench.config.overrides import override_of
-    from neurobench.sweeps import tune
-
-    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
-    name = f"{Path(args.space).stem}-{space.identity}"
-    file = args.outputs / ".tune" / f"{name}.db"
-    console = Console(markup=False, stderr=args.json)
-    others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
-    if others and not file.exists():
-        earlier = ", ".join(other.name for other in others)
-        console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
-    study = tune.open_study(space, name, file)
-    tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
-    trials = tune.counted(study)
-    if args.json:
-        print(json.dumps([_plain_trial(trial) for trial in trials], indent=2))
-    else:
-        _print_trials(space, trials, file, console)
-    return FINE if any(trial.state.name == "COMPLETE" for trial in trials) else FAILED
-
-
-def _plain_trial(trial: Any) -> dict[str, Any]:
-    plain = {key: getattr(trial, key) for key in ("number", "params", "value")}
-    return {**plain, "state": trial.state.name.lower(), **trial.user_attrs}
-
-
-def _print_trials(space: Space, trials: list, file: Path, console: Console) -> None:
-    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    complete.sort(key=lambda trial: trial.value, reverse=space.larger_wins)
-    table = Table(title=f"\nbest trials by {space.figure}", title_justify="left", box=box.SIMPLE, show_edge=False)
-    for column in (space.figure, *space.space):
-        table.add_column(column.rpartition(".")[2], justify="right")
-    for trial in complete[:10]:
-        values = (trial.params[key] for key in space.space)
-        table.add_row(f"{trial.value:.5g}", *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
-    console.print(table)
-    states = [trial.state.name for trial in trials]
-    pruned, failed = states.count("PRUNED"), states.count("FAIL")
-    console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
-    if complete:
-        from neurobench.config.overrides import override_of
-        from neurobench.sweeps.tune import value_of
-
-        best = [override_of(key, value_of(space.space[key], v)) for key, v in complete[0].params.items()]
-        console.print(shlex.join(["neurobench", "run", *space.overrides, *best]), highlight=False, soft_wrap=True)
-    elif trials:
-        console.print(
-            "no trial finished: each said above why not. Widen the space, or try one by hand.", highlight=False
-        )

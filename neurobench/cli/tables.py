@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,19 +15,22 @@ from rich.text import Text
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
+from neurobench.report import latex, results_table
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
+    as_latex,
     matrix_cells,
     print_table,
     refreshed,
     tables_named,
     verdict,
 )
-from neurobench.report.published import published_tables, table_names
+from neurobench.report.published import Tables, published_tables, table_names
+from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
-from neurobench.storage.store import read_index
+from neurobench.storage.store import Entry, read_index
 
 
 def table_command(words: list[str]) -> int:
@@ -50,6 +54,8 @@ def table_command(words: list[str]) -> int:
         _write_into(args.into, results)
     elif args.format == "json":
         print(json.dumps([row.as_dict() for row in rows], indent=2))
+    elif args.format == "tex":
+        print("\n\n".join(as_latex(results[name], name) for name in names))
     elif args.format:
         print(FORMATS[args.format](rows))
     else:
@@ -108,7 +114,12 @@ def report_command(words: list[str]) -> int:
     from neurobench.report.html import page
 
     parser = verb_parser("report", report_command.__doc__)
-    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (report.html among the runs)")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (report.html among the runs); the tables alone as FILE.tex",
+    )
     details = "newest runs with configuration and curves (%(default)s)"
     parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
     weight = "most that their figures may weigh (%(default)s)"
@@ -120,8 +131,20 @@ def report_command(words: list[str]) -> int:
     if args.details < 0 or args.figures_mb < 0:
         raise UserError("--details and --figures-mb are at least 0")
     entries = read_index(args.outputs)
+    if target.suffix == ".tex":
+        return _write_paper(target, published_tables(args.config_dir), args.outputs, entries)
     tables, most = published_tables(args.config_dir), round(args.figures_mb * 2**20)
     text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
+    return FINE
+
+
+def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[Entry]) -> int:
+    """Every table of which something was run, and every sweep, as one document for pdflatex."""
+    published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
+    sweeps = [results_table.as_latex(results) for results in swept(entries, outputs).values()]
+    parts = [part for part in published if not part.startswith("%")] + sweeps
+    write_bytes(target, latex.document(parts).encode())
+    print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
     return FINE

@@ -29,6 +29,7 @@ class Evaluation:
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]  # 95 %, for the proportions among the metrics
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
+    predicted: Tensor  # (N,) int64 class
 
 
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
@@ -59,7 +60,7 @@ def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
     metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     metrics["test_accuracy"] = correct / len(test)
     intervals = {"test_accuracy": wilson_interval(correct, len(test))}
-    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes))
+    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes), classes)
 
 
 def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:

@@ -22,6 +22,7 @@ from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
 from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.predictions import Predictions, write_predictions
 from neurobench.storage.provenance import forget_peak, provenance
 from neurobench.storage.store import same_setting
 
@@ -52,7 +53,7 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
     pin_threads(plan.run.threads)
-    device = pick_device(plan.run.device)
+    device = pick_device(plan.run.device, plan.model)
     from neurobench.experiment.reload import find_initial
 
     initial = find_initial(plan)
@@ -202,6 +203,9 @@ class _Run:
             begun = time.perf_counter()
             evaluation = evaluate(self.learner, self.splits.test, n_classes)
             self.seconds["test"] = time.perf_counter() - begun
+            test = self.splits.test
+            arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
+            write_predictions(self.folder, Predictions(*arrays))
             for name, split in self.splits.others.items():
                 tested = evaluate(self.learner, split, n_classes)
                 evaluation.metrics[f"{name}_accuracy"] = tested.metrics["test_accuracy"]

@@ -31,7 +31,7 @@ class InUse(UserError):
 
 
 class RunFolder:
-    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, figures/, run.log and, written last, result.json.
+    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, predictions.npz, figures/, run.log; last, result.json.
 
     A folder without result.json did not finish. Whoever writes holds the lock.
     """
@@ -213,14 +213,13 @@ def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
 
 class Difference(NamedTuple):
     key: str
-    a: Any  # None where A has no such key
-    b: Any
+    values: tuple[Any, ...]  # one a run; None where it has no such key
 
 
-def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
-    """In what two runs differ: the configuration less its runtime keys, the figures, code and machine."""
-    sections = zip(_sections(a).items(), _sections(b).values(), strict=True)
-    return {name: differing(of_a, of_b) for (name, of_a), of_b in sections}
+def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
+    """In what runs differ: the configuration less its runtime keys, the figures, code and machine."""
+    sections = [_sections(run) for run in runs]
+    return {name: differing(*(each[name] for each in sections)) for name in sections[0]}
 
 
 def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
@@ -234,11 +233,13 @@ def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
     }
 
 
-def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
-    """Keys whose values are not the same, dots between levels, in A's order and then B's."""
-    flat_a, flat_b = flat(a), flat(b)
-    keys = dict.fromkeys([*flat_a, *flat_b])
-    return [Difference(key, flat_a.get(key), flat_b.get(key)) for key in keys if flat_a.get(key) != flat_b.get(key)]
+def differing(*trees: Mapping[str, Any]) -> list[Difference]:
+    """Keys whose values are not the same, dots between levels, in the first tree's order and then the others'."""
+    flats = [flat(tree) for tree in trees]
+    rows = [
+        Difference(key, tuple(each.get(key) for each in flats)) for key in dict.fromkeys(k for f in flats for k in f)
+    ]
+    return [row for row in rows if any(value != row.values[0] for value in row.values)]
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
