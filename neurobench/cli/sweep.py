@@ -163,6 +163,8 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         note = f" ({before} of them before)" if before else ""
         labels = [job.label for job in table.jobs]
         print_outcome(console, list(zip(labels, reports, strict=True)), "jobs", note)
+        from neurobench.cli.settings import print_settings
+
         print_settings([job.overrides for job in table.jobs], reports, console)
     statuses = [report["status"] for report in reports]
     if "interrupted" in statuses:
