@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.cli.settings import print_settings
 from neurobench.config.errors import UserError
 from neurobench.phases import phase
 from neurobench.storage.store import default_outputs
