@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"config", "metrics"},
+    {"config", "metrics", "docs"},
     {"storage", "problems"},
     {"kernels"},
     {"devices", "data"},
