@@ -98,23 +98,23 @@ def _end_in_words() -> None:
 
 
 def _call(verb: str, words: list[str]) -> int:
-    from neurobench.data.dataset import DataError
-
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
     try:
+        from neurobench.data.dataset import DataError
+
         module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
+    except KeyboardInterrupt:  # first: it may come before DataError is imported
+        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
+        _say(f"neurobench {verb}: stopped{hint}")
+        return 130
     except ConfigError as error:
         _say(error)
         return BAD_USAGE
     except (UserError, DataError) as error:
         _say(f"neurobench {verb}: {error}")
         return error.exit_code if isinstance(error, UserError) else FAILED
-    except KeyboardInterrupt:
-        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
-        _say(f"neurobench {verb}: stopped{hint}")
-        return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
