@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from neurobench.config.errors import FAILED, FINE
 from tests.cli.conftest import Neurobench
-from tests.cli.test_run import result, runs
+from tests.cli.test_run import result, runs, start_slow
 
 WORDS = ("run", "model=toy", "scale=smoke", "training.checkpoint_every=0", "name=full")
 
@@ -46,6 +47,16 @@ def test_a_full_disk_is_one_sentence_and_costs_no_result(neurobench: Neurobench,
     assert json.dumps(result(whole)["metrics"]) == metrics
     rows = json.loads(neurobench("list", "runs", "--json").stdout)
     assert sorted(row["seed"] for row in rows if row["status"] == "finished") == [0, 1, 2, 3, 4]
+
+
+def test_outputs_that_are_deleted_under_a_run_are_one_sentence(tmp_path: Path) -> None:
+    child, folder = start_slow(tmp_path)
+    (tmp_path / "outputs").rename(tmp_path / "gone")  # at once: it writes meanwhile
+    shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+    told = child.communicate(timeout=240)[0].decode()
+    assert child.returncode == FAILED, told
+    assert folder.name in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("module", ["neurobench.data.dataset", "neurobench.cli.catalogue"])
