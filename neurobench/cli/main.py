@@ -129,22 +129,22 @@ def _call(verb: str, words: list[str]) -> int:
 
 def _answer(verb: str, words: list[str]) -> int:
     """The verb's exit code; whatever it raises is told in a sentence."""
-    with phase("importing"):
-        from neurobench.data.dataset import DataError
     try:
         with phase("importing"):
+            from neurobench.data.dataset import DataError
+
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
+    except KeyboardInterrupt:  # first: it may come before DataError is imported
+        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
+        _say(f"neurobench {verb}: stopped{hint}")
+        return 130
     except ConfigError as error:
         _say(error)
         return BAD_USAGE
     except (UserError, DataError) as error:
         _say(f"neurobench {verb}: {error}")
         return error.exit_code if isinstance(error, UserError) else FAILED
-    except KeyboardInterrupt:
-        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
-        _say(f"neurobench {verb}: stopped{hint}")
-        return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
