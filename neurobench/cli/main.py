@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
+from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -19,11 +20,12 @@ VERBS = {
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
-    "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
+    "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
+    "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
-    "report": "every run, table and figure in one HTML page",
+    "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
     "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
     "new": "a model, data set, device or experiment of your own to go on from: neurobench new model mine",
@@ -34,8 +36,8 @@ VERBS = {
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
-    "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
+    "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
     "cp": "new",
 }  # fmt: skip
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
@@ -100,10 +102,17 @@ def _end_in_words() -> None:
 def _call(verb: str, words: list[str]) -> int:
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
-    try:
-        from neurobench.data.dataset import DataError
+    with shown(), phase(f"neurobench {verb}"):
+        return _answer(verb, words)
 
-        module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
+
+def _answer(verb: str, words: list[str]) -> int:
+    """The verb's exit code; whatever it raises is told in a sentence."""
+    try:
+        with phase("importing"):
+            from neurobench.data.dataset import DataError
+
+            module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
     except KeyboardInterrupt:  # first: it may come before DataError is imported
         hint = "; the same command goes on" if verb in ("sweep", "tune") else ""

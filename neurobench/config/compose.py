@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError, did_you_mean
-from neurobench.config.hydra_section import hydra_faults, is_hydra
+from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
 from neurobench.config.targets import config_packages, config_places, own_folders
@@ -270,7 +270,8 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
                 offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known) or _own_file(group, name)}"
                 if name is None:
                     return f"{group}=null: no run is without {group}; {offered}"
-                return f"{group}={name}: there is no such {group}; {offered}"
+                extra = missing_plugin(group, str(name))
+                return f"{group}={name}: there is no such {group}; {offered}{extra}"
     return None
 
 

@@ -59,7 +59,7 @@ def test_outputs_that_are_deleted_under_a_run_are_one_sentence(tmp_path: Path) -
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("module", ["neurobench.data.dataset", "neurobench.cli.catalogue"])
+@pytest.mark.parametrize("module", ["neurobench.data.dataset", "neurobench.cli."])
 def test_ctrl_c_while_modules_are_imported_is_no_traceback(module: str, tmp_path: Path) -> None:
     """The first of ours that a verb needs, and the verb's own."""
     script = (
@@ -67,10 +67,12 @@ def test_ctrl_c_while_modules_are_imported_is_no_traceback(module: str, tmp_path
         "from neurobench.cli.main import main\n"
         "class Finder:\n"
         "    def find_spec(name, path=None, target=None):\n"
-        f"        if name == {module!r}:\n"
+        f"        if name.startswith({module!r}):\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder)\n"
         "sys.exit(main(['list']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (130, "neurobench list: stopped\n")
+    assert done.returncode == 130
+    assert "neurobench list: stopped" in done.stderr
+    assert "Traceback" not in done.stderr
