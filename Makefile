@@ -16,7 +16,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-counts fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,7 @@ fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a pl
 
 bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_cli.py
+	$(BIN)/python tests/bench/bench_terminal.py
 	$(BIN)/python tests/bench/bench_report.py
 	$(BIN)/python tests/bench/bench_sweep.py
 	$(BIN)/python tests/bench/bench_yin_yang.py
@@ -72,6 +73,14 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_eprop.py
 	-$(MAKE) --no-print-directory bench-counts
 
+bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, the camera, every model on CPU and GPU, SLAYER beside its peers
+	@$(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available() and 'bench-gpu: torch finds no CUDA device here')"
+	$(BIN)/python -m pytest -q -m gpu
+	$(BIN)/python tests/bench/bench_camera.py
+	$(BIN)/python tests/bench/bench_devices.py
+	-$(MAKE) --no-print-directory .venv/peers/slayer
+	$(BIN)/python tests/bench/bench_slayer.py $$(nproc)
+
 bench-counts: .venv/installed-dev ## operation counts of small networks and trained models beside those of PyPI's neurobench
 	-$(MAKE) --no-print-directory .venv/peers/neurobench
 	$(BIN)/python tests/bench/bench_counts.py
@@ -87,8 +96,8 @@ endif
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
 
-readme: .venv/installed ## the tables of README.md anew, from the runs in outputs
-	$(BIN)/neurobench table all --into README.md
+readme: .venv/installed ## the tables of outputs/readme/RESULTS.md anew, from the runs in outputs
+	$(BIN)/neurobench table all --into outputs/readme/RESULTS.md
 
 schema: .venv/installed ## conf/schema.json, by which editors complete and check the YAML files
 	$(BIN)/neurobench schema > conf/schema.json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"config", "metrics", "docs"},
+    {"config", "docs", "figures", "metrics"},
     {"storage", "problems"},
     {"kernels"},
     {"devices", "data"},

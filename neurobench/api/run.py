@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurobench.api.html import figure, shown
 from neurobench.api.words import Word, console_for, folder_of, override_words, recorded_as
 from neurobench.config.errors import UserError
-from neurobench.report.summary import embedded, headline, merits, pictures, remarks
+from neurobench.report.summary import headline, pictures
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import default_outputs, find_run, summary
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from neurobench.experiment.plan import Plan
     from neurobench.experiment.reload import Loaded
     from neurobench.models.learner import Learner
-
-LARGEST = 2 * 2**20  # bytes of a figure that a run shows unasked: a notebook keeps them all
 
 
 def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
@@ -150,21 +148,7 @@ class Run:
         return f"<Run {self.name}: {headline(self.result) if self.folder.is_finished else self.status}>"
 
     def _repr_html_(self) -> str:
-        """Headline, figures of merit, drawings. What a file says is escaped: it may come from anybody."""
-        title = f"<b>{_text(self.name)}</b>"
-        if not self.folder.is_finished:
-            return f"<div>{title}<p>{_text(self.status)}</p></div>"
-        result = self.result
-        rows = "".join(
-            f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in merits(result).items()
-        )
-        notes = "".join(f"<li>{_text(line)}</li>" for line in remarks(result))
-        small = [picture for picture in self.figures.values() if picture.path.stat().st_size <= LARGEST]
-        drawn = "".join(picture._repr_html_() for picture in small)
-        return (
-            f"<div>{title}<p><b>{_text(headline(result))}</b></p><details><summary>all figures of merit</summary>"
-            f"<table>{rows}</table><ul>{notes}</ul></details>{drawn}</div>"
-        )
+        return shown(self.folder, pictures(self.path))
 
 
 class Picture:
@@ -177,10 +161,4 @@ class Picture:
         return f"<Picture {self.path}>"
 
     def _repr_html_(self) -> str:
-        name = _text(self.path.stem.replace("_", " "))
-        image = f'<img src="{embedded(self.path)}" alt="{name}" height="240">'
-        return f'<figure style="display:inline-block;margin:4px">{image}<figcaption>{name}</figcaption></figure>'
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
+        return figure(self.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
 import warnings
@@ -12,18 +11,16 @@ from typing import TYPE_CHECKING, Any, overload
 
 from neurobench.api.run import Run
 from neurobench.api.words import Word, console_for, folder_of, plain, recorded_as, sweep_words
-from neurobench.config.errors import ConfigError, UserError, did_you_mean
-from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import flat
-from neurobench.storage.store import JOINED, default_outputs, read_index
+from neurobench.storage.selection import PRESENT, chosen, configuration
+from neurobench.storage.store import default_outputs, read_index
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN, SETTINGS = 50, 8  # rows of a table in a notebook, and columns of keys that differ
-PRESENT = ("run", "status", *JOINED)  # keys that every run has
 
 
 def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None = None, **where: Any) -> Runs:
@@ -38,18 +35,8 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
         raise UserError(f"there is no folder {folder}")
     entries = read_index(folder)
     wanted = {**(settings or {}), **where}
-    by_record = {key: value for key, value in wanted.items() if key in PRESENT}
-    matching = [entry for entry in entries if _is(entry.summary(folder), by_record)]
-    chosen = [Run(entry.folder(folder)) for entry in matching]
-    others = {key: value for key, value in wanted.items() if key not in PRESENT}
-    if others:
-        configs = [(run, _settings(run)) for run in chosen]
-        known = dict.fromkeys(key for _, config in configs for key in config)
-        for key in others:
-            if entries and key not in known:
-                raise UserError(f"{key}: no run here has such a key.{did_you_mean(key, [*PRESENT, *known])}")
-        chosen = [run for run, config in configs if _is(config, others)]
-    return Runs(chosen)
+    wanted = {key: plain(key, value) for key, value in wanted.items()}
+    return Runs([Run(entry.folder(folder)) for entry in chosen(entries, folder, wanted)])
 
 
 def sweep(
@@ -75,11 +62,12 @@ def sweep(
     from neurobench.sweeps.plan import jobs_of
 
     words, folder = sweep_words(overrides, keys), folder_of(config_dir)
+    settings = Settings(launcher, workers, fail_fast, options or {})
     jobs = jobs_of(words, folder)
     if all(job.state == "refused" for job in jobs):
         raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
     with recorded_as("sweep", words, folder):
-        table = run_jobs(jobs, Settings(launcher, workers, fail_fast, options or {}), console_for(progress))
+        table = run_jobs(jobs, settings, console_for(progress))
     reports = [(job, table.report(job)) for job in jobs]
     places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
     folders = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)
@@ -126,7 +114,7 @@ class Runs(Sequence[Run]):
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `frame`, without pandas."""
         summaries = [_summary(run) for run in self]
-        configs = [_settings(run) for run in self]
+        configs = [configuration(run.folder) for run in self]
         keys = dict.fromkeys(key for config in configs for key in config)
         differing = [key for key in keys if len({json.dumps(config.get(key)) for config in configs}) > 1]
         metrics = dict.fromkeys(name for summary in summaries for name in summary["metrics"])
@@ -169,20 +157,6 @@ def _summary(run: Run) -> dict[str, Any]:
         return run.summary
     except Damaged:
         return {**dict.fromkeys(PRESENT), "run": run.name, "status": run.status, "metrics": {}}
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    """Keys of what was computed, dots between levels; without those that PRESENT has under another name."""
-    with contextlib.suppress(Damaged):
-        config = flat({key: value for key, value in run.config.items() if key not in RUNTIME_KEYS})
-        named = ("seed", *(f"{section}.name" for section in ("model", "dataset", "backend", "encoder", "scale")))
-        return {key: value for key, value in config.items() if key not in named}
-    return {}
-
-
-def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    wanted = {key: plain(key, value) for key, value in where.items()}
-    return all(values.get(key) in (value if isinstance(value, list) else [value]) for key, value in wanted.items())
 
 
 def _cell(value: Any) -> Any:

@@ -11,6 +11,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.overrides import override_of
 from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
+from neurobench.phases import phase
 
 
 def data_command(words: list[str]) -> int:
@@ -20,17 +21,20 @@ def data_command(words: list[str]) -> int:
     if args.action == "camera" and args.fitted_to and not args.of:
         parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
     if args.action == "verify":
-        verdicts = verify()
+        with phase("hashing every file"):
+            verdicts = verify()
         for verdict in verdicts:
             print(f"{'fine' if verdict.ok else 'BAD '}  {verdict.name}: {verdict.sentence}")
         return FINE if all(verdict.ok for verdict in verdicts) else FAILED
     if args.action == "path":
         print(bundled_folder(args.name))
     elif args.action == "fetch":
-        root = fetch(args.name, args.root)
+        with phase(f"downloading {args.name}"):
+            root = fetch(args.name, args.root)
         print(f"fetched; use it with: {_command(args.name, root)}")
     elif args.action == "emulate":
-        from neurobench.data.camera.recordings import write
+        with phase("importing torch"):
+            from neurobench.data.camera.recordings import write
 
         folder, n = write(args.root, args.train, args.test, args.camera_seed)
         print(f"{n} emulated recordings in {folder}; use them with: {_command('nmnist', args.root)}")
@@ -86,23 +90,30 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from neurobench.data.camera.likeness import figures, floors, likeness, pairs, summary
+    with phase("importing torch"):
+        from neurobench.data.camera.figure import figures
+        from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 
     console = Console(markup=False)
     training = (True, 0, "1000 training pairs, to which the camera was fitted")
     if fitted_to:
         training = (True, fitted_to, f"training pairs {fitted_to + 1} to 1000, to which the camera was not fitted")
     for train, first, words in (training, (False, 0, "100 test pairs")):
-        real, made = pairs(train, 1000, camera, first=first)
+        with phase(f"emulating and comparing {words.partition(',')[0]}"):
+            real, made = pairs(train, 1000, camera, first=first)
+            rows = likeness(summary(real), summary(made))
         table = Table("", "real", "emulated", "difference", title=words, title_justify="left", box=None)
-        for row in likeness(summary(real), summary(made)):
+        for row in rows:
             table.add_row(*row)
         console.print(table)
     columns = ("", "the camera twice", "100 training against 900", "test against training")
     table = Table(*columns, title="what recordings of the same digits differ by", title_justify="left", box=None)
-    for line in floors(camera):
+    with phase("measuring what recordings of the same digits differ by"):
+        lines = list(floors(camera))
+    for line in lines:
         table.add_row(*line)
     console.print(table)
     if drawing:
-        figures(camera)["camera"].savefig(drawing, dpi=110)
+        with phase("drawing"):
+            figures(camera)["camera"].savefig(drawing, dpi=200)
         console.print(f"drawn: {drawing}", highlight=False)

@@ -15,6 +15,7 @@ from rich.console import Console
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
+from neurobench.phases import phase
 from neurobench.storage.provenance import cores
 from neurobench.storage.store import default_outputs
 
@@ -24,27 +25,34 @@ Finding = tuple[bool, str]  # whether it is in order, and a sentence
 
 def doctor_command(words: list[str]) -> int:
     """Exit code 0 where all is in order, 1 where something needs fixing."""
-    config_dir = verb_parser("doctor", __doc__, outputs=False).parse_args(words).config_dir
-    console = Console(markup=False)
-    healthy = True
+    parser = verb_parser("doctor", __doc__, outputs=False)
+    args = parser.parse_args(words)
     checks = {
         "installation": _installation(),
         "machine": _machine(),
         "outputs": _outputs(),
         "plugins": _plugins(),
-        "configurations": _configs(config_dir),
+        "configurations": _configs(args.config_dir),
         "data": _data(),
     }
+    console, passed, faults = Console(markup=False), 0, 0
     for name, check in checks.items():
-        try:
-            findings = list(check)
-        except Exception as error:  # a check that breaks is itself a finding
-            findings = [(False, f"{name}: {type(error).__name__}: {error}")]
+        with phase(f"checking the {name}"):
+            try:
+                findings = list(check)
+            except Exception as error:  # a check that breaks is itself a finding
+                findings = [(False, f"{name}: {type(error).__name__}: {error}")]
+        passed += sum(fine for fine, _ in findings)
+        faults += sum(not fine for fine, _ in findings)
         for fine, sentence in findings:
-            healthy &= fine
-            console.print("fine  " if fine else "fix   ", end="", style="green" if fine else "bold red")
-            console.print(sentence, highlight=False, soft_wrap=True)
-    return FINE if healthy else FAILED
+            if args.verbose or not fine:
+                console.print("fine  " if fine else "fix   ", end="", style="green" if fine else "bold red")
+                console.print(sentence, highlight=False, soft_wrap=True)
+    if faults:
+        print(f"{faults} to fix, {passed} checks are fine: neurobench doctor -v shows them")
+    else:
+        print(f"fine: all {passed} checks of installation, machine, plugins, files and data; -v shows them")
+    return FAILED if faults else FINE
 
 
 def _installation() -> Iterator[Finding]:

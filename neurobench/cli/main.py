@@ -10,8 +10,10 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
+from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -19,11 +21,12 @@ VERBS = {
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
-    "compare": "in what two runs differ, and in what their figures do: neurobench compare A B",
+    "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
+    "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
-    "report": "every run, table and figure in one HTML page",
+    "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
     "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
     "new": "a model, data set, device or experiment of your own to go on from: neurobench new model mine",
@@ -36,14 +39,14 @@ VERBS = {
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
-    "tune": "sweep", "show": "runs", "compare": "runs", "rerun": "runs", "export": "runs", "table": "tables",
-    "matrix": "tables", "report": "tables", "list": "catalogue", "validate": "catalogue", "schema": "catalogue",
+    "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
+    "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
     "cp": "new", "version": "help",
 }  # fmt: skip
 OTHER_WORDS = {
     "train": "run", "start": "run", "fit": "run", "test": "show RUN --predict N", "predict": "show RUN --predict N",
     "evaluate": "show RUN", "resume": "run ... --resume", "ls": "list", "info": "list", "models": "list",
-    "results": "list runs", "runs": "list runs", "diff": "compare", "plot": "report", "check": "validate",
+    "runs": "list runs", "diff": "compare", "plot": "report", "check": "validate",
     "init": "new", "copy": "cp", "docs": "help", "man": "help", "optimize": "tune",
 }  # fmt: skip  # what other tools call a verb -> what it is called here
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
@@ -119,12 +122,19 @@ def _end_in_words() -> None:
 
 
 def _call(verb: str, words: list[str]) -> int:
-    from neurobench.data.dataset import DataError
-
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
+    with nullcontext() if {"-q", "--quiet"} & set(words) else shown(), phase(f"neurobench {verb}"):
+        return _answer(verb, words)
+
+
+def _answer(verb: str, words: list[str]) -> int:
+    """The verb's exit code; whatever it raises is told in a sentence."""
+    with phase("importing"):
+        from neurobench.data.dataset import DataError
     try:
-        module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
+        with phase("importing"):
+            module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
     except ConfigError as error:
         _say(error)

@@ -6,8 +6,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -19,6 +20,10 @@ from neurobench.config.compose import before_composing, composer, folders, searc
 from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
+from neurobench.phases import phase
+
+if TYPE_CHECKING:
+    from neurobench.storage.folder import RunFolder
 
 
 def run_command(words: list[str]) -> int:
@@ -31,7 +36,7 @@ def run_command(words: list[str]) -> int:
         elif args.multirun:
             return _multirun(overrides, args.config_dir)
         else:
-            _run_one(overrides, args.config_dir, args.quiet)
+            _run_one(overrides, args.config_dir, args.verbose, args.quiet)
     except (HydraException, OmegaConfBaseException) as error:
         raise refusal(error, overrides, args.config_dir, args.multirun) from None
     return FINE
@@ -75,15 +80,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_one(overrides: Sequence[str], config_dir: str | None, quiet: bool) -> None:
-    from neurobench.cli.runs import print_result
-    from neurobench.experiment.execute import execute
-
-    plan, other = plan_of(overrides, config_dir)
+def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, quiet: bool) -> None:
+    with phase("composing the configuration"):
+        plan, other = plan_of(overrides, config_dir)
     if other and not quiet:
         print(f"note: {other}", file=sys.stderr)
+    from neurobench.cli.outcome import print_answer, print_details, print_finished
+    from neurobench.experiment.execute import execute
+
     console = Console(markup=False)
-    print_result(execute(plan, Console(quiet=True) if quiet else console), console, brief=quiet)
+    answered: list[RunFolder] = []
+
+    def answer(folder: RunFolder, result: Mapping[str, Any]) -> None:
+        print_answer(folder, result, console)
+        if verbose:
+            print_details(folder, result, console)
+        answered.append(folder)
+
+    folder = execute(plan, Console(quiet=True) if quiet else console, answer=answer)
+    if not answered:
+        print_finished(folder, console, verbose)
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:
@@ -101,7 +117,7 @@ def job(config: DictConfig) -> None:
     """One run of Hydra's multirun. It leaves job.json, since a launcher may put it on another machine."""
     from hydra.core.hydra_config import HydraConfig
 
-    from neurobench.cli.runs import print_result
+    from neurobench.cli.outcome import print_headline
     from neurobench.experiment.plan import parse
     from neurobench.storage.atomic import write_json
     from neurobench.storage.folder import RunFolder
@@ -112,7 +128,7 @@ def job(config: DictConfig) -> None:
     report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
     if report["status"] == "finished":
-        print_result(RunFolder(Path(report["folder"])), console, brief=True)
+        print_headline(RunFolder(Path(report["folder"])), console)
     else:
         console.print(f"{report['status']}: {' '.join(overrides)}", highlight=False, soft_wrap=True)
     if report["status"] == "interrupted":
@@ -124,9 +140,10 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
-    from neurobench.sweeps.launch import new_sweep_folder
+    from neurobench.cli.settings import print_settings
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
+    from neurobench.sweeps.record import new_sweep_folder
     from neurobench.sweeps.work import LOST
 
     if not any(word.startswith("resume=") for word in overrides):
@@ -146,5 +163,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
-    print_outcome(Console(markup=False), [(" ".join(report["overrides"]), report) for report in by_number], "runs")
+    console = Console(markup=False)
+    print_outcome(console, [(" ".join(report["overrides"]), report) for report in by_number], "runs")
+    print_settings([report["overrides"] for report in by_number], by_number, console)
     return exit_code([report["status"] for report in by_number])

@@ -1,33 +1,30 @@
-"""Verbs on past runs. `show RUN`: what a run was and what resulted; `compare A B`: in what two differ; `rerun RUN`: the
-same once more, and whether its figures are the same; `export RUN`: its model in a format of its own field."""
+"""Verbs on a past run. `show RUN`: what it was and what resulted; `rerun RUN`: the same once more, and whether its
+figures are the same; `export RUN`: its model in a format of its own field."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
-from neurobench.metrics.catalog import printed, printed_change
-from neurobench.report.summary import headline, merits, pictures, remarks
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
-TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
 SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by another one
 
 
@@ -71,7 +68,8 @@ def _show(folder: RunFolder) -> None:
     for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
     if folder.is_finished:
-        print_result(folder, console)
+        console.print()
+        print_finished(folder, console, verbose=True)
     for damage in folder.damage():
         console.print(f"damaged: {damage}", style="bold red", soft_wrap=True)
 
@@ -94,74 +92,36 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    from neurobench.experiment.reload import changed_code, load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.plots import model_figures
+        from neurobench.experiment.reload import changed_code, load_learner
 
-    loaded = load_learner(folder, root=root)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder, root=root)
     if changed := changed_code(folder, loaded.plan):
         print(f"note: {changed}", file=sys.stderr)
-    test = loaded.splits().test.head(n)
+    with phase("reading data"):
+        splits = loaded.splits()
+    test = splits.test.head(n)
     predicted = loaded.learner.predict(test.x).argmax(1)
-    print("target    ", *test.y.tolist())
-    print("predicted ", *predicted.tolist())
+    for line in _side_by_side(test.y.tolist(), predicted.tolist(), splits.classes):
+        print(line)
     print(f"{int((predicted == test.y).sum())} of {len(test)} right")
-    if loaded.plan.model.figures is not None:
-        for name, figure in load(loaded.plan.model.figures)(loaded.learner, test, loaded.record).items():
-            folder.save_figure(f"predict_{name}", figure)
-            print(folder.path / "figures" / f"predict_{name}.png")
+    drawn = model_figures(loaded.plan.model, loaded.learner, splits, loaded.record, n)
+    for name, figure in drawn.items():
+        print(folder.save_figure(f"predict_{name}", figure, loaded.plan.run.figures))
 
 
-def print_result(folder: RunFolder, console: Console, brief: bool = False) -> None:
-    """A finished run on one screen: accuracy with its interval, every other figure, seconds, and where the files
-    are. `brief`: the accuracy alone."""
-    result = folder.result()
-    assert result is not None
-    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
-    if brief:
+def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[str]) -> Iterator[str]:
+    """Numbers below each other; classes that have names a line each, mistakes marked."""
+    if not classes:
+        yield " ".join(["target    ", *map(str, targets)])
+        yield " ".join(["predicted ", *map(str, predicted)])
         return
-    console.print(_table(merits(result)))
-    for line in remarks(result):
-        console.print(line, highlight=False, soft_wrap=True)
-    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
-    console.print(f"seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
-    figures = [path.name for path in pictures(folder.path)]
-    console.print(f"{folder.path}: result.json, figures/{{{', '.join(figures)}}}", highlight=False, soft_wrap=True)
-
-
-def compare_command(words: list[str]) -> int:
-    """In what two runs differ, and in what their figures do."""
-    parser = verb_parser("compare", compare_command.__doc__, runs=("a", "b"), json="the differences")
-    args = parser.parse_args(words)
-    a, b = (find_run(args.outputs, reference, finished=True) for reference in (args.a, args.b))
-    sections = differences(a, b)
-    if args.json:
-        plain = {section: [entry._asdict() for entry in entries] for section, entries in sections.items()}
-        print(json.dumps({"a": str(a.path), "b": str(b.path), **plain}, indent=2))
-        return FINE
-    console = Console(markup=False)
-    for letter, run in (("A", a), ("B", b)):
-        console.print(f"{letter}  {run.label}", highlight=False)
-    for section, entries in sections.items():
-        if entries:
-            console.print()
-            console.print(_difference_table(section, entries))
-        else:
-            console.print(f"\n{TITLES[section]}: the same", highlight=False)
-    return FINE
-
-
-def _difference_table(section: str, entries: list[Difference]) -> Table:
-    table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
-    table.add_column("")
-    for column in ("A", "B", *(("B - A",) if section == "metrics" else ())):
-        table.add_column(column, justify="right", overflow="fold")
-    for key, *values in entries:
-        if section != "metrics":
-            cells = ["-" if value is None else str(value) for value in values]
-        else:
-            cells = ["-" if value is None else printed(key, value, digits=6) for value in values]
-            cells.append("" if None in values else printed_change(key, values[1] - values[0]))
-        table.add_row(*map(Text, [key, *cells]))
-    return table
+    width = max(6, *(len(classes[target]) for target in targets))
+    yield f"{'target':{width}}  predicted"
+    for target, guess in zip(targets, predicted, strict=True):
+        yield f"{classes[target]:{width}}  {classes[guess]}" + ("" if guess == target else "  (wrong)")
 
 
 def rerun_command(words: list[str]) -> int:
@@ -181,7 +141,7 @@ def rerun_command(words: list[str]) -> int:
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Console(markup=False, highlight=False, soft_wrap=True)
     after = execute(plan, console)
-    print_result(after, console, brief=True)
+    print_headline(after, console)
     sections = differences(before, after)
     console.print(f"new run {after.path}")
     result = after.result()
@@ -189,11 +149,11 @@ def rerun_command(words: list[str]) -> int:
         console.print(f"the same: all {len(result['metrics'])} figures are as before, to the bit")
         return FINE
     console.print(f"NOT the same: {len(sections['metrics'])} figures differ", style="bold red")
-    for key, a, b in sections["metrics"]:
+    for key, (a, b) in sections["metrics"]:
         console.print(f"  {key}: {a} before, {b} now")
     if sections["provenance"]:
         console.print("what else is not as it was:")
-        for key, a, b in sections["provenance"]:
+        for key, (a, b) in sections["provenance"]:
             console.print(f"  {key}: {a} before, {b} now")
     return FAILED
 
@@ -212,9 +172,11 @@ def export_command(words: list[str]) -> int:
     target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    from neurobench.experiment.reload import load_learner
+    with phase("importing torch"):
+        from neurobench.experiment.reload import load_learner
 
-    loaded = load_learner(folder)
+    with phase("reading the checkpoint"):
+        loaded = load_learner(folder)
     formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
     if args.format not in formats:
         known = f"it knows {', '.join(formats)}" if formats else "it knows none"

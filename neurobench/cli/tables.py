@@ -3,9 +3,12 @@ every model on every data set on both backends; `report`: all of it in one HTML 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import sys
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from rich.console import Console
@@ -14,19 +17,24 @@ from rich.text import Text
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
+from neurobench.phases import phase
+from neurobench.report import latex, results_table
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
+    as_latex,
     matrix_cells,
     print_table,
     refreshed,
     tables_named,
     verdict,
 )
-from neurobench.report.published import published_tables, table_names
+from neurobench.report.overview import print_overview
+from neurobench.report.published import Tables, published_tables, table_names
+from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
-from neurobench.storage.store import read_index
+from neurobench.storage.store import Entry, read_index
 
 
 def table_command(words: list[str]) -> int:
@@ -36,6 +44,7 @@ def table_command(words: list[str]) -> int:
     parser.add_argument("name", help=f"one that experiments declare: {', '.join(table_names())}, ...; or all")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
+    parser.add_argument("--all", action="store_true", help="every row, run or not, with what it means and its source")
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
@@ -43,18 +52,33 @@ def table_command(words: list[str]) -> int:
         parser.error(f"there is no table {args.name}; there is {', '.join(known)}.{did_you_mean(args.name, known)}")
     tables = published_tables(args.config_dir)
     names = list(tables) if args.name == "all" else [args.name]
-    runs = read_index(args.outputs)
+    with phase("reading the runs"):
+        runs = read_index(args.outputs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
     if args.into:
         _write_into(args.into, results)
     elif args.format == "json":
         print(json.dumps([row.as_dict() for row in rows], indent=2))
+    elif args.format == "tex":
+        print("\n\n".join(as_latex(results[name], name) for name in names))
     elif args.format:
         print(FORMATS[args.format](rows))
-    else:
+    elif args.all:
         print_table(rows, ", ".join(names), Console(markup=False))
+    else:
+        _print_overviews(results)
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
+    """One table whole; of all of them those of which something was run, and the names of the others."""
+    console = Console(markup=False)
+    begun = {name: rows for name, rows in results.items() if len(results) == 1 or any(row.runs for row in rows)}
+    for name, rows in begun.items():
+        print_overview(name, rows, verdict if name == "matrix" else attrgetter("verdict"), console)
+    if others := [name for name in results if name not in begun]:
+        console.print(f"nothing was run of: {', '.join(others)} (neurobench table NAME says how)", highlight=False)
 
 
 def _write_into(document: Path, results: dict[str, list[ResultRow]]) -> None:
@@ -77,6 +101,7 @@ def matrix_command(words: list[str]) -> int:
     cell lies below its sanity line."""
     parser = verb_parser("matrix", matrix_command.__doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
+    parser.add_argument("--all", action="store_true", help="every cell, run or not, with its costs")
     parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
     args = parser.parse_args(words)
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
@@ -86,8 +111,10 @@ def matrix_command(words: list[str]) -> int:
     elif args.format == "md":
         for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
             print("| " + " | ".join(row) + " |")
-    else:
+    elif args.all:
         _print_matrix(rows)
+    else:
+        print_overview("matrix", results, verdict, Console(markup=False))
     return OUT_OF_BAND if any(verdict(result) == "BELOW" for result in results) else FINE
 
 
@@ -104,24 +131,68 @@ def _print_matrix(rows: list[tuple[str, ...]]) -> None:
 
 
 def report_command(words: list[str]) -> int:
-    """Every run, table and figure in one HTML page, for a browser, a mail, a web server."""
-    from neurobench.report.html import page
-
+    """Every run, table and figure in one HTML page, for a browser, a mail, a web server; with --serve, a page on this
+    machine that follows the runs that go on."""
     parser = verb_parser("report", report_command.__doc__)
-    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (report.html among the runs)")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (report.html among the runs); the tables alone as FILE.tex",
+    )
     details = "newest runs with configuration and curves (%(default)s)"
     parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
     weight = "most that their figures may weigh (%(default)s)"
     parser.add_argument("--figures-mb", type=float, default=24, metavar="MB", help=weight)
+    live = "write nothing; show the page to browsers on this machine until Ctrl-C, drawn anew while runs go on"
+    parser.add_argument("--serve", action="store_true", help=live)
+    port = "of --serve (%(default)s); 0 takes a free one"
+    parser.add_argument("--port", type=int, default=8321, metavar="N", help=port)
     args = parser.parse_args(words)
+    if args.details < 0 or args.figures_mb < 0:
+        raise UserError("--details and --figures-mb are at least 0")
+    tables = published_tables(args.config_dir)
+    if args.serve:
+        if args.to:
+            raise UserError("--serve writes no file; leave out --to")
+        return _serve(tables, args.outputs, args.details, args.port)
     target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}")
-    if args.details < 0 or args.figures_mb < 0:
-        raise UserError("--details and --figures-mb are at least 0")
-    entries = read_index(args.outputs)
-    tables, most = published_tables(args.config_dir), round(args.figures_mb * 2**20)
-    text = page(tables, args.outputs, entries, args.details, most).encode()
+    with phase("reading the runs"):
+        entries = read_index(args.outputs)
+    if target.suffix == ".tex":
+        return _write_paper(target, tables, args.outputs, entries)
+    from neurobench.report.html import page
+
+    most = round(args.figures_mb * 2**20)
+    with phase("writing the page"):
+        text = page(tables, args.outputs, entries, args.details, most).encode()
     write_bytes(target, text)
     print(f"{target}: {len(entries)} runs, {len(text) / 2**20:.1f} MiB; open it in a browser")
+    return FINE
+
+
+def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[Entry]) -> int:
+    """Every table of which something was run, and every sweep, as one document for pdflatex."""
+    published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
+    sweeps = [results_table.as_latex(results) for results in swept(entries, outputs).values()]
+    parts = [part for part in published if not part.startswith("%")] + sweeps
+    write_bytes(target, latex.document(parts).encode())
+    print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
+    return FINE
+
+
+def _serve(tables: Tables, outputs: Path, details: int, port: int) -> int:
+    from neurobench.report.serve import LOOPBACK, LiveReport, server
+
+    if not 0 <= port < 2**16:
+        raise UserError(f"--port {port} is not in 0 to 65535")
+    try:
+        live = server(LiveReport(tables, outputs, details), port)
+    except OSError as error:
+        raise UserError(f"--port {port}: {error.strerror}. Take another one, or 0 for a free one.") from None
+    print(f"http://{LOOPBACK}:{live.server_port}  (this machine alone; Ctrl-C ends it)", flush=True)
+    with live, contextlib.suppress(KeyboardInterrupt):
+        live.serve_forever()
     return FINE

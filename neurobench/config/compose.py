@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError
-from neurobench.config.hydra_section import hydra_faults, is_hydra
+from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
 from neurobench.config.suggestions import offered, word_faults
@@ -260,17 +260,16 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
     group = override.key_or_group.split("@")[0]
     if not _is_choice(override) or override.is_delete():
         return None
-    if group in GROUPS:
-        known = choices(group, config_dir)
-    else:
-        known = sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+    ours = group in GROUPS
+    known = choices(group, config_dir) if ours else GlobalHydra.instance().config_loader().get_group_options(group)
     for value in list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]:
         if isinstance(value, list) and group not in GROUPS_OF_SEVERAL:
             return f"{group}={override_of('', value)[1:]}: a run has one {group}, not a list."
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
                 lack = f"no run is without {group}" if name is None else f"there is no such {group}"
-                return f"{override_of(group, name)}: {lack}; {offered(str(name), known)}{_own_file(group, name)}"
+                extra = _own_file(group, name) or missing_plugin(group, str(name))
+                return f"{override_of(group, name)}: {lack}; {offered(str(name), known)}{extra}"
     return None
 
 

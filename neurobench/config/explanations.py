@@ -49,6 +49,11 @@ def _above(lines: list[str], line: int, indent: int) -> str:
     return " ".join(block)
 
 
+def opening(text: str) -> str:
+    """The comment at the top of a YAML file, without what is for programs."""
+    return _top(text.splitlines())
+
+
 def _top(lines: list[str]) -> str:
     block = []
     for line in lines:

@@ -36,12 +36,27 @@ FIXED: dict[str, tuple[Any, str]] = {
 }
 COMPARED = (*{key.partition(".")[0] for key in FIXED}, "sweep", "launcher", "sweeper", "searchpath", "mode", "verbose")
 COMPUTED = ("job.override_dirname", "job.id", "job.num")  # by Hydra, of the overrides
+# Launcher of a Hydra plugin -> the extra that brings it.
+EXTRAS = {
+    "joblib": "joblib",
+    "submitit_slurm": "slurm",
+    "submitit_local": "slurm",
+    "ray": "hydra-ray",
+    "ray_aws": "hydra-ray",
+}
 PLUGINS = {"launcher": Launcher, "sweeper": Sweeper}
 
 
 def is_hydra(override: str) -> bool:
     """Whether an override is for Hydra itself: hydra.sweep.dir=..., hydra/launcher=..."""
     return re.match(r"^[+~]*hydra[./]", override) is not None
+
+
+def missing_plugin(group: str, name: str) -> str:
+    """ " pip install ..." for a launcher whose plugin is not installed, else ""."""
+    if group != "hydra/launcher" or name not in EXTRAS:
+        return ""
+    return f" {name} comes with its plugin: pip install 'neurobench-runner[{EXTRAS[name]}]'"
 
 
 def hydra_faults(section: Section, by_command_line: Section, searchpath: Sequence[str]) -> list[str]:

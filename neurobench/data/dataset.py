@@ -45,6 +45,7 @@ class Split:
     x: Tensor | Events | StoredEvents  # vector (N, D) or image (N, C, H, W), float32 in [0, 1]; or N recordings
     y: Tensor  # (N,) int64 class, in [0, n_classes)
     ids: Tensor  # (N,) int64 position in the source's own file order: two splits overlap where ids agree
+    classes: tuple[str, ...] = ()  # their names in figures, where the data have any
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,7 +56,7 @@ class Split:
 
     def head(self, n: int | None) -> Split:
         """The first n samples (all of them where n is None or larger)."""
-        return self if n is None or n >= len(self) else Split(self.x[:n], self.y[:n], self.ids[:n])
+        return self if n is None or n >= len(self) else replace(self, x=self.x[:n], y=self.y[:n], ids=self.ids[:n])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checked_bytes
 from neurobench.data.specs import MNIST
+from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
 
 
@@ -52,6 +53,7 @@ def load(spec: MNIST, seed: int) -> Splits:
         sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
         validation_is_tested=spec.test_as_validation,
         evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
+        classes=tuple(map(str, spec.digits)),
     )
 
 
@@ -151,7 +153,8 @@ def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
     with contextlib.suppress(DataError):
         checked_bytes(target, raw, remedy)
         return
-    content = unpacked()
+    with phase("unpacking MNIST, once"):
+        content = unpacked()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, content)

@@ -25,6 +25,7 @@ import torch
 from neurobench.data.dataset import Split, Splits
 from neurobench.data.specs import Stream, YinYang
 
+CLASSES = ("yin", "yang", "dot")
 DOT, OUTSIDE, BOUNDARY = 2, 3, 4  # besides classes 0 and 1
 CELLS = 512  # of the table, along one side
 POINT = 4  # words; a power of two, for the shifts below
@@ -45,7 +46,9 @@ def load(spec: YinYang, seed: int) -> Splits:
         splits.append(Split(torch.from_numpy(x), torch.from_numpy(y), first + torch.arange(n)))
     described = f"{spec.test} samples drawn with seed {spec.test_seed}"
     train, validation, test = splits
-    return Splits(train, validation, test, source="generated", sha256=digest.hexdigest(), evaluated_on=described)
+    return Splits(
+        train, validation, test, source="generated", sha256=digest.hexdigest(), evaluated_on=described, classes=CLASSES
+    )
 
 
 class Shape(NamedTuple):

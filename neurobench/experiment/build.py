@@ -10,7 +10,7 @@ from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import Billed, Energies, Ledger
-from neurobench.models.learner import Learner
+from neurobench.models.learner import Learner, ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -54,11 +54,13 @@ def pin_threads(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def pick_device(name: str) -> torch.device:
-    """`auto` takes a GPU where there is one. Raises UserError where `cuda` is named and absent."""
+def pick_device(name: str, model: ModelSpec) -> torch.device:
+    """`auto` takes a GPU where there is one and the model gains by it. Raises UserError where `cuda` is absent."""
     import torch
 
     present = torch.cuda.is_available()
+    if name == "auto" and not model.gains_by_gpu:
+        return torch.device("cpu")
     if name == "cuda" and not present:
         raise UserError("device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto.")
     return torch.device("cuda" if present and name != "cpu" else "cpu")

@@ -14,6 +14,7 @@ from neurobench.metrics.costs import Energies, joules_of_sample
 from neurobench.metrics.operations import total
 from neurobench.metrics.statistics import means, wilson_interval
 from neurobench.models.learner import Learner, ModelSpec
+from neurobench.phases import phase
 
 BATCH = 1000  # samples predicted at once: bounds memory, changes no figure
 COUNTED = (
@@ -29,14 +30,17 @@ class Evaluation:
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]  # 95 %, for the proportions among the metrics
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
+    predicted: Tensor  # (N,) int64 class
 
 
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
     """The learner's own measures, as means over a split's samples."""
     sums: dict[str, float] = {}
-    for index in torch.arange(len(split)).split(BATCH):
-        for name, value in learner.measure(split.batch(index)).named().items():
-            sums[name] = sums.get(name, 0.0) + value
+    with phase("measuring the loss", len(split)) as progress:
+        for index in torch.arange(len(split)).split(BATCH):
+            for name, value in learner.measure(split.batch(index)).named().items():
+                sums[name] = sums.get(name, 0.0) + value
+            progress.advance(len(index))
     return means(sums, len(split))
 
 
@@ -45,7 +49,11 @@ def scores_of(learner: Learner, x: Any) -> Tensor:
 
     Raises ValueError where a score is not finite.
     """
-    parts = [learner.predict(x[index]).cpu() for index in torch.arange(len(x)).split(BATCH)]
+    parts = []
+    with phase("testing", len(x)) as progress:
+        for index in torch.arange(len(x)).split(BATCH):
+            parts.append(learner.predict(x[index]).cpu())
+            progress.advance(len(index))
     scores = torch.cat(parts)
     if not torch.isfinite(scores).all():
         raise ValueError("the model's scores are not finite: there is no accuracy to report")
@@ -59,7 +67,7 @@ def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
     metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     metrics["test_accuracy"] = correct / len(test)
     intervals = {"test_accuracy": wilson_interval(correct, len(test))}
-    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes))
+    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes), classes)
 
 
 def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:
@@ -73,8 +81,11 @@ def count(
     """NeuroBench's figures per sample and per step, joules per sample, and why others are undefined."""
     if model.operations is None:
         return {}, dict.fromkeys((*COUNTED, "energy_joules"), "this model does not state its operations")
-    operations = load(model.operations)
-    batches = [operations(learner, split.batch(index).x) for index in torch.arange(len(split)).split(BATCH)]
+    operations, batches = load(model.operations), []
+    with phase("counting operations", len(split)) as progress:
+        for index in torch.arange(len(split)).split(BATCH):
+            batches.append(operations(learner, split.batch(index).x))
+            progress.advance(len(index))
     figures, undefined = total(batches)
     joules = joules_of_sample(energies, batches)
     if isinstance(joules, str):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
@@ -21,12 +21,15 @@ from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
+from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.predictions import Predictions, write_predictions
 from neurobench.storage.provenance import forget_peak, provenance
 from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
@@ -46,14 +49,22 @@ class RunInterrupted(UserError):
     stops_sweep = True
 
 
-def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) -> RunFolder:
-    """Run a plan. Returns its finished folder.
+Answer = Callable[[RunFolder, Mapping[str, Any]], None]  # is given a run's result, as result.json will have it
+
+
+def execute(
+    plan: Plan, console: Console, callbacks: Sequence[Callback] = (), answer: Answer = lambda folder, result: None
+) -> RunFolder:
+    """Run a plan. Returns its finished folder. `answer` is called once everything is measured, before figures are
+    drawn; not for a run that was finished already.
 
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
-    pin_threads(plan.run.threads)
-    device = pick_device(plan.run.device)
-    from neurobench.experiment.reload import find_initial
+    with phase("importing torch"):
+        pin_threads(plan.run.threads)
+        device = pick_device(plan.run.device, plan.model)
+        from neurobench.experiment.reload import find_initial
+        from neurobench.kernels.compilation import named_compilation
 
     initial = find_initial(plan)
     folder, finished = _folder(plan, console)
@@ -65,8 +76,8 @@ def execute(plan: Plan, console: Console, callbacks: Sequence[Callback] = ()) ->
         for callback in [*callbacks, *(tracker.start(plan.run.outputs) for tracker in plan.trackers)]:
             callback.begin(plan, folder)
             begun.append(callback)
-        with log_file(folder.path / "run.log", console):
-            _Run(plan, folder, console, device).go(initial, begun)
+        with log_file(folder.path / "run.log", console), named_compilation():
+            _Run(plan, folder, console, device, answer).go(initial, begun)
     except RunInterrupted:
         raise
     except Pruned:
@@ -128,26 +139,30 @@ class _Run:
     folder: RunFolder
     console: Console
     device: torch.device
+    answer: Answer
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
         from neurobench.experiment.result import Outcome, describe, result
 
         forget_peak()
         self._announce()
-        self.splits = load_splits(self.plan)
+        with phase("reading data"):
+            self.splits = load_splits(self.plan)
         self._require_the_same_data()
         self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
-        self.learner = build_learner(self.plan, self.device, self.ledger)
+        with phase("building the model"):
+            self.learner = build_learner(self.plan, self.device, self.ledger)
         self.seconds: dict[str, float] = {}
         loop = self._train(initial, callbacks)
         figures = self._finalize(loop)
         evaluation = self._test()
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
-        self._draw(loop, evaluation)
         metrics = {**figures, **evaluation.metrics, **tutorial, **counted}
-        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds)
+        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
+        self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
+        self._draw(loop, evaluation)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
 
@@ -186,7 +201,7 @@ class _Run:
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""
         begun = time.perf_counter()
-        with self.ledger.phase("finalize"):
+        with phase("finalizing"), self.ledger.phase("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
         self.seconds["finalize"] = time.perf_counter() - begun
         loop.best = None
@@ -202,6 +217,9 @@ class _Run:
             begun = time.perf_counter()
             evaluation = evaluate(self.learner, self.splits.test, n_classes)
             self.seconds["test"] = time.perf_counter() - begun
+            test = self.splits.test
+            arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
+            write_predictions(self.folder, Predictions(*arrays))
             for name, split in self.splits.others.items():
                 tested = evaluate(self.learner, split, n_classes)
                 evaluation.metrics[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
@@ -211,7 +229,7 @@ class _Run:
     def _tutorial_metrics(self, loop: Loop) -> dict[str, float]:
         if self.plan.model.tutorial_metrics is None:
             return {}
-        with self.ledger.phase("tutorial"):
+        with phase("computing the tutorial's own figures"), self.ledger.phase("tutorial"):
             return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
@@ -223,21 +241,34 @@ class _Run:
         self.seconds["count"] = time.perf_counter() - begun
         return counted
 
-    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        from neurobench.experiment.plots import confusion, learning_curve
+    def _baselines(self) -> dict[str, float]:
+        from neurobench.experiment.baselines import baselines
 
-        title = f"{self.plan.label}\ntest accuracy {evaluation.metrics['test_accuracy']:.2%}"
-        figures = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
+        with phase("fitting a baseline"):
+            return baselines(self.splits)
+
+    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+        with phase("drawing figures"):
+            self._draw_all(loop, evaluation)
+
+    def _draw_all(self, loop: Loop, evaluation: Evaluation) -> None:
+        from neurobench.experiment.plots import confusion, learning_curve, model_figures
+        from neurobench.figures.style import paper
+
+        plan, (low, high) = self.plan, evaluation.intervals["test_accuracy"]
+        accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
+        title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
+        figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
         curve = learning_curve(loop.record.epochs, loop.record.trace)
         if curve is not None:
             figures["learning_curve"] = curve
-        if self.plan.model.figures is not None:
-            with self.ledger.phase("figures"):
-                figures |= load(self.plan.model.figures)(self.learner, self.splits.test, loop.record)
+        with self.ledger.phase("figures"):
+            figures |= model_figures(plan.model, self.learner, self.splits, loop.record)
         if self.splits.figures is not None:
-            figures |= self.splits.figures()
+            with paper():
+                figures |= self.splits.figures()
         for name, figure in figures.items():
-            self.folder.save_figure(name, figure)
+            self.folder.save_figure(name, figure, plan.run.figures)
 
 
 def _now() -> str:

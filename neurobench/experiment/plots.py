@@ -1,42 +1,80 @@
-"""Figures that every run has: the learning curve and the confusion matrix."""
+"""Figures that every run has: the learning curve and the confusion matrix; and the model's own, drawn in one style."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-LONGEST = 20  # letters of a class's name in a figure
-TRAIN, VALIDATION = "#3b6ea8", "#d1752c"  # told apart by colour-blind readers and in grey print
+from neurobench.config.targets import load
+from neurobench.data.dataset import Splits
+from neurobench.figures.style import (
+    COLUMN,
+    PAGE,
+    SHARE,
+    TRAIN,
+    VALIDATION,
+    by_epoch,
+    in_per_cent,
+    legend,
+    paper,
+    short,
+    stack,
+)
+from neurobench.metrics.catalog import metric
+from neurobench.models.learner import Learner, ModelSpec, TrainingRecord
+
+FIRST = ("loss", "accuracy")  # panels of the learning curve that come before the others
+NUMBERED = 20  # classes whose counts can be read in a column; of more, colour alone tells
+
+
+def model_figures(
+    model: ModelSpec, learner: Learner, splits: Splits, record: TrainingRecord, n: int | None = None
+) -> dict[str, Figure | bytes]:
+    """Those that the model's spec names, of the first n test samples; empty where it names none."""
+    if model.figures is None:
+        return {}
+    test = replace(splits.test.head(n), classes=splits.classes)
+    with paper():
+        return dict(load(model.figures)(learner, test, record))
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
-    """One panel a figure, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`: means over
-    parts of epochs, "epoch" being where each part ends."""
-    names = sorted(
-        {key.partition("_")[2] for row in history for key in row if key.startswith(("train_", "validation_"))}
-    )
+    """One panel a figure of the epochs, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`:
+    means over parts of epochs, "epoch" being where each part ends. Epoch 1 ends at 1: a single one shows its course."""
+    keys = {key.partition("_")[2] for row in history for key in row if key.startswith(("train_", "validation_"))}
+    names = [*(name for name in FIRST if name in keys), *sorted(keys - set(FIRST))]
     if not names:
         return None
-    figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(names), squeeze=False)[0]
-    for axis, name in zip(axes, names, strict=True):
-        parts = [(point["epoch"], point[name]) for point in trace if name in point]
-        if parts:
-            axis.plot(*zip(*parts, strict=True), color=TRAIN, linewidth=0.8, alpha=0.5, label="train, within epochs")
-        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
-            points = [(row["epoch"], row[f"{split}_{name}"]) for row in history if f"{split}_{name}" in row]
+    with paper():
+        figure, panels = stack(len(names), height=1.9 if len(names) == 1 else 1.2)
+        for axes, name in zip(panels, names, strict=True):
+            points = [(part["epoch"], part[name]) for part in trace if name in part]
             if points:
-                axis.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=split)
-        axis.set(xlabel="epochs", ylabel=name.replace("_", " "))
-        axis.set_xlim(left=0)
-        if len(history) > 4:
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+                style: dict[str, Any] = {"marker": "." if len(points) < 5 else None, "linewidth": 0.7, "alpha": 0.5}
+                axes.plot(*zip(*points, strict=True), color=TRAIN, label="train, within an epoch", **style)
+            for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+                points = [(row["epoch"], row[f"{split}_{name}"]) for row in history if f"{split}_{name}" in row]
+                if points:
+                    axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=split, clip_on=False)
+            axes.set_ylabel(name.replace("_", " "))
+            if axes.get_ylim()[0] < 0 <= axes.dataLim.y0:  # a margin below what cannot be negative
+                axes.set_ylim(bottom=0)
+            if metric(name).unit == "proportion":
+                in_per_cent(axes)
+        by_epoch(panels[-1], len(history))
+        if trace:
+            panels[-1].set_xlim(0, len(history))
+            panels[-1].set_xlabel("epochs trained")
+            if len(history) == 1:
+                panels[-1].set_xticks([0, 0.25, 0.5, 0.75, 1])
+        figure.align_ylabels()
+        legend(figure, *panels)
     return figure
 
 
@@ -45,20 +83,23 @@ def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure
     names, where the data have any."""
     n = len(matrix)
     share = matrix / matrix.sum(1, keepdim=True).clamp(min=1)
-    size = 2.2 + 0.42 * n
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(share.sqrt(), cmap="Blues", vmin=0, vmax=1)  # root: the few errors stay visible beside the diagonal
-    for row in range(n):
-        for column in range(n):
-            if matrix[row, column]:
-                colour = "white" if share[row, column] > 0.4 else "black"
-                text = str(int(matrix[row, column]))
-                axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    axis.set(xticks=range(n), yticks=range(n), xlabel="predicted class", ylabel="true class")
-    if classes:
-        short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
-        axis.set_xticks(range(n), short, rotation=90 if max(map(len, short)) > 2 else 0, parse_math=False)
-        axis.set_yticks(range(n), short, parse_math=False)
-    axis.set_title(title, fontsize=10)
+    with paper():
+        size = COLUMN if n <= NUMBERED else PAGE
+        figure = Figure(figsize=(size, 0.9 * size), layout="constrained")
+        axes = figure.subplots()
+        # The root of the share: the few errors stay visible beside the diagonal.
+        mesh = axes.imshow(share.numpy(), cmap=SHARE, norm=PowerNorm(0.5, 0, 1))
+        for row, column in matrix.nonzero().tolist() if n <= NUMBERED else ():
+            colour = "white" if share[row, column] > 0.4 else "black"
+            text = str(int(matrix[row, column]))
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7 if n <= 12 else 5)
+        axes.set(xlabel="predicted class", ylabel="true class")
+        if classes or n <= NUMBERED:
+            names = [short(name) for name in classes or map(str, range(n))]
+            letters: dict[str, Any] = {"fontsize": 7 if n <= NUMBERED else 5, "parse_math": False}
+            upright = 90 if n * max(map(len, names)) > 24 else 0
+            axes.set_xticks(range(n), names, rotation=upright, **letters)
+            axes.set_yticks(range(n), names, **letters)
+        figure.colorbar(mesh, ax=axes, label="share of the true class", shrink=0.8, format=PercentFormatter(1))
+        figure.suptitle(title)
     return figure

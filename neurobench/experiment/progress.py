@@ -8,14 +8,16 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from neurobench.metrics.statistics import means
+from neurobench.phases import innermost, phase
 from neurobench.storage.provenance import command
 
 log = logging.getLogger(__name__)
@@ -45,19 +47,24 @@ def _numbered(row: Mapping[str, Any], epochs: int) -> str:
     return figures_line(row).replace(f"epoch {row['epoch']}", f"epoch {row['epoch']}/{epochs}", 1)
 
 
+TRAINING = "training"  # the phase
+
+
 class PlainMeter:
-    """One line an epoch: for logs, pipes and machines."""
+    """One line an epoch: for logs, pipes and machines; and the phase, which tells how far an epoch of minutes is."""
 
     def __init__(self, console: Console):
-        self.console, self.epochs = console, 0
+        self.console, self.epochs, self.open = console, 0, ExitStack()
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None:
         self.epochs = epochs
+        left = (epochs - done_epochs) * per_epoch - done_batches
+        self.phase = self.open.enter_context(phase(TRAINING, left))
         if done_epochs or done_batches:
             self.console.print(f"resumed after {done_epochs} epochs and {done_batches} batches", highlight=False)
 
     def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
-        pass
+        self.phase.advance()
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         line = _numbered(row, self.epochs)
@@ -65,7 +72,16 @@ class PlainMeter:
         log.info(line)
 
     def close(self) -> None:
-        pass
+        self.open.close()
+
+
+class _Figures(ProgressColumn):
+    """The figures of the epoch so far; while something else is done (compiling, validation), what that is."""
+
+    def render(self, task: Task) -> Text:
+        current = innermost()
+        busy = current is not None and current.name != TRAINING
+        return Text(f"{current.name} {current.times()}" if current and busy else task.fields["figures"])
 
 
 class LiveMeter:
@@ -73,11 +89,7 @@ class LiveMeter:
 
     def __init__(self, console: Console):
         self.plain = PlainMeter(console)
-        bar = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}", markup=False),
-        )
+        bar = (TextColumn("{task.description}"), BarColumn(bar_width=12), _Figures())
         times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         self.progress = Progress(*bar, *times, console=console, transient=True, refresh_per_second=5)
 
@@ -94,6 +106,7 @@ class LiveMeter:
     def batch(self, samples: int, sums: Mapping[str, float], seconds: float) -> None:
         words = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in means(sums, samples).items()]
         words.append(f"{samples / seconds:,.0f} samples/s")
+        self.plain.batch(samples, sums, seconds)
         self.progress.update(self.task, advance=1, description=self._title(), figures="  ".join(words))
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -102,6 +115,7 @@ class LiveMeter:
 
     def close(self) -> None:
         self.progress.stop()
+        self.plain.close()
 
 
 class CellOutput:

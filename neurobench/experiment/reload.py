@@ -86,7 +86,7 @@ def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None
         raise UserError(
             f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
         )
-    learner = build_learner(plan, pick_device(device), Ledger())
+    learner = build_learner(plan, pick_device(device, plan.model), Ledger())
     with fitting(folder):
         learner.load_state_dict(checkpoint["learner"])
         return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])

@@ -22,6 +22,7 @@ class Outcome(NamedTuple):
     intervals: Mapping[str, tuple[float, float]]  # 95 %, of the proportions among the metrics
     undefined: Mapping[str, str]  # metric -> why this run has none
     seconds: Mapping[str, float]  # phase -> wall time
+    baselines: Mapping[str, float]  # what needs no such model -> its test accuracy
 
 
 def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -51,6 +52,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "seed": plan.run.seed,
         "metrics": outcome.metrics,
         "intervals": outcome.intervals,
+        "baselines": outcome.baselines,
         "undefined": {**undefined, **outcome.undefined},
         "warnings": divergence(loop.record.epochs),
         "device_costs": with_joules(published, loop.ledger.of_run()),
@@ -89,6 +91,7 @@ def describe(splits: Splits) -> dict[str, Any]:
             "test": _counts(splits.test),
         },
         **({"classes": list(splits.classes)} if splits.classes else {}),
+        **({"validation_is_tested": True} if splits.validation_is_tested else {}),
         **({} if splits.bytes_read is None else {"bytes": splits.bytes_read}),
         **{f"n_{name}": len(split) for name, split in splits.others.items()},
     }

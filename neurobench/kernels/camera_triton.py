@@ -3,7 +3,7 @@
 What comes before the pixels and costs little is computed by `prepare_gpu` on the CPU, so that it is the same. Each
 value here is a float32 or a float64 where it is one on the CPU, and no product is fused with a sum. What may differ is
 the last bit of a float64 logarithm or cosine: see `neurobench.data.camera.emulation.emulate`. Checked with Triton's
-interpreter and compiled for GPUs, where its instructions are looked at; never run on a GPU by the authors.
+interpreter, on an H100, and compiled for other GPUs, where its instructions are looked at.
 """
 
 from __future__ import annotations

@@ -145,6 +145,7 @@ class ModelSpec(Spec):
     exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
+    gains_by_gpu: ClassVar[bool] = True  # else device=auto stays on the CPU
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
 
     def demand(self, task: Task) -> Demand:

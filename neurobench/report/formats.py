@@ -19,6 +19,7 @@ from rich.text import Text
 
 from neurobench.config.errors import UserError
 from neurobench.metrics.catalog import printed
+from neurobench.report import latex
 from neurobench.report.table import ResultRow
 
 COLUMNS = (
@@ -33,9 +34,7 @@ COLOURS = {
     "in band": "green", "OUT": "bold red", "SMOKE": "yellow", "EMULATED": "cyan", "not run": "dim",
     "reported": "default",
 }  # fmt: skip
-TEX = str.maketrans(
-    {"\\": r"\textbackslash{}", "±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", **{c: f"\\{c}" for c in "%&_#"}}
-)
+TEX_COLUMNS = ("figure", "published", "measured", "95 % interval", "band", "seeds", "verdict")
 _PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -102,13 +101,26 @@ def as_csv(rows: Sequence[ResultRow]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def as_latex(rows: Sequence[ResultRow]) -> str:
-    """A tabular for the booktabs package: the figures, without the words on their meaning."""
-    columns = COLUMNS[: COLUMNS.index("evaluated on")]
-    texts = [columns, *([cells(row)[column] for column in columns] for row in rows)]
-    head, *body = (" & ".join(text.translate(TEX) for text in line) + r" \\" for line in texts)
-    rules = [r"\begin{tabular}{lrrrrrll}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(rules)
+def as_latex(rows: Sequence[ResultRow], name: str = "published") -> str:
+    """A floating table of the rows that were run, without the words on their meaning."""
+    ran = [row for row in rows if row.runs]
+    if not ran:
+        return f"% table {name}: nothing was run"
+    texts = [[row.row.what, *_printed(row), str(len(row.runs)), row.verdict] for row in ran]
+    return latex.table(TEX_COLUMNS, texts, "prrrrrl", f"Published and measured figures: {name}.", f"published-{name}")
+
+
+def _printed(row: ResultRow) -> Iterator[str]:
+    """Published, measured, interval and band, in the unit of the metric."""
+    metric, published, mean = row.row.metric, row.row.published, row.mean
+    yield "-" if published is None else printed(metric, published)
+    yield "-" if mean is None else printed(metric, mean, row.sd)
+    for ends in (row.interval or (None, None), row.row.band):
+        low, high = ("-" if end is None else printed(metric, end) for end in ends)
+        if (low, high) == ("-", "-"):
+            yield "-"
+        else:
+            yield f"≤ {high}" if low == "-" else f"≥ {low}" if high == "-" else f"{low.removesuffix(' %')} to {high}"
 
 
 FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {"md": as_markdown, "csv": as_csv, "tex": as_latex}

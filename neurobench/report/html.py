@@ -5,25 +5,34 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import metric
+from neurobench.metrics.groups import grouped
 from neurobench.report.published import Tables
 from neurobench.report.summary import embedded, pictures
 from neurobench.report.table import join
+from neurobench.report.validated import validation_accuracy
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import Entry
 from neurobench.version import __version__
 
-RECORDED = ("started", "commit", "host", "processor", "device", "threads", "python", "error")
+RECORDED = (
+    "started", "commit", "host", "processor", "device", "threads", "python", "error", "model", "dataset", "backend",
+    "scale", "encoders", "overrides", "config_hash",
+)  # fmt: skip
 SHOWN = (
     "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "energy_source", "epochs",
-    "data", "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
+    "best_epoch", "data", "encoders", "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
 )  # fmt: skip
+Source = Callable[[Path], str | None]  # of a picture's file: what an <img> takes, or None where there is no room
 
 
 def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int, figure_bytes: int) -> str:
@@ -32,69 +41,102 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
     Every run is listed with its figures of merit. The `detailed` newest bring configuration and curves too, and
     their figures for as long as these stay below `figure_bytes`.
     """
+    left = figure_bytes
+
+    def source(picture: Path) -> str | None:
+        nonlocal left
+        size = picture.stat().st_size
+        if size > left:
+            return None
+        left -= size
+        return embedded(picture)
+
+    return assembled(contents(tables, outputs, entries, detailed, source))
+
+
+def contents(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int, source: Source) -> dict[str, Any]:
+    """All that the page shows, plain values."""
     newest = sorted(entries, key=lambda entry: entry.moment, reverse=True)
-    details, left = {}, figure_bytes
-    for entry in newest[:detailed]:
-        details[entry.path], spent = _details(entry.folder(outputs), left)
-        left -= spent
-    data = {
+    details = {entry.path: _details(entry.folder(outputs), source) for entry in newest[:detailed]}
+    return {
         "version": __version__,
         "written": time.strftime("%Y-%m-%d %H:%M"),
         "detailed": len(details),
+        "runtime": RUNTIME_KEYS,
         "tables": [
             {"name": name, "rows": [row.as_dict() for row in join(tables[name], outputs, entries)]} for name in tables
         ],
         "metrics": _units(tables, entries, details),
+        "groups": grouped(_merits(entries)),
         "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],
     }
-    return _assembled(json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str))
+
+
+def _merits(entries: Sequence[Entry]) -> list[str]:
+    """Names of all figures of merit, each once."""
+    return list(dict.fromkeys(name for entry in entries for name in (entry.result or {}).get("metrics", {})))
 
 
 def _units(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Unit and direction of every metric that the page shows."""
     names = {row.metric for published in tables.values() for entry in published for row in entry.rows}
-    for entry in entries:
-        names.update((entry.result or {}).get("metrics", {}))
+    names.update(_merits(entries))
     curves = {name for run in details.values() for row in run["history"] for name in row}
     names.update(name.removeprefix("train_").removeprefix("validation_") for name in curves)
     return {name: metric(name)._asdict() for name in sorted(names)}
 
 
 def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
+    """What is known of any run, a killed one too."""
     record, result = entry.record, entry.result
     listed = {"path": entry.path, "status": entry.status(outputs), "seed": (record.get("seeds") or {}).get("root")}
     listed |= {key: record.get(key) for key in RECORDED}
     if result is not None:
         listed |= {key: result[key] for key in SHOWN if key in result}
         listed["interval"] = result.get("intervals", {}).get("test_accuracy")
+        listed["validation"] = validation_accuracy(entry, outputs)
     return listed
 
 
-def _details(run: RunFolder, room: int) -> tuple[dict[str, Any], int]:
-    """Configuration, curves and figures, and the bytes of the figures. What is damaged is left out."""
+def _details(run: RunFolder, source: Source) -> dict[str, Any]:
+    """Configuration, curves and figures. What is damaged is left out."""
     details: dict[str, Any] = {"history": []}
     with contextlib.suppress(Damaged):
         details["history"] = run.metrics()
     with contextlib.suppress(Damaged):
-        tree = run.config()
-        details |= {"config": (run.path / "config.yaml").read_text(), "config_tree": tree}
-    spent, figures = 0, []
-    for path in pictures(run.path):
-        size = path.stat().st_size
-        if spent + size <= room:
-            figures.append({"name": path.stem, "src": embedded(path)})
-            spent += size
-    return {**details, "figures": figures}, spent
+        tree = as_run(run.config())
+        details |= {"config": yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "config_tree": tree}
+    drawn = ((path.stem, source(path)) for path in pictures(run.path))
+    return {**details, "figures": [{"name": name, "src": src} for name, src in drawn if src is not None]}
 
 
-def _assembled(data: str) -> str:
-    """The page's parts in one file. A '<' in the data cannot end the element that holds them."""
+def as_run(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a stored configuration what took part: of the backend the devices that the model uses, as many epochs as the
+    scale allows, and not the published rows of its table."""
+    tree = {key: value for key, value in config.items() if key != "table"}
+    model, backend, training, scale = (tree.get(key) for key in ("model", "backend", "training", "scale"))
+    if isinstance(model, dict) and isinstance(backend, dict):
+        used = {"name", *(str(value)[len("${backend.") : -1] for value in model.values())}
+        tree["backend"] = {key: value for key, value in backend.items() if key in used}
+    if isinstance(training, dict) and isinstance(scale, dict) and scale.get("epochs"):
+        tree["training"] = {**training, "epochs": min(training.get("epochs", scale["epochs"]), scale["epochs"])}
+    return tree
+
+
+def assembled(data: Mapping[str, Any], live: bool = False) -> str:
+    """The page's parts in one file; `live`: with the part that asks its server for news. A '<' in the data cannot end
+    the element that holds them."""
     part = files("neurobench.report").joinpath("page")
     text = part.joinpath("page.html").read_text(encoding="utf-8")
+    script = "\n".join(part.joinpath(name).read_text(encoding="utf-8") for name in ("app.js", "live.js")[: 1 + live])
     for mark, content in (
         ("/*STYLE*/", part.joinpath("style.css").read_text(encoding="utf-8")),
-        ("/*SCRIPT*/", part.joinpath("app.js").read_text(encoding="utf-8")),
-        ("/*DATA*/", data.replace("<", "\\u003c")),  # last: a run may be named like a mark
+        ("/*SCRIPT*/", script),
+        ("/*DATA*/", as_json(data).replace("<", "\\u003c")),  # last: a run may be named like a mark
     ):
         text = text.replace(mark, content, 1)
     return text
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -26,6 +26,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
 from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders
 from neurobench.experiment.plan import parse
+from neurobench.phases import tracked
 from neurobench.storage.atomic import write_json
 from neurobench.version import __version__
 
@@ -115,7 +116,7 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
     tables: Tables = {}
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
     earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
-    for experiment in choices("experiment", config_dir):
+    for experiment in tracked("composing every experiment, once after a change", choices("experiment", config_dir)):
         try:
             published = list(_published(compose, experiment, scales, earlier))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:

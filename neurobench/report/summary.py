@@ -16,7 +16,8 @@ def headline(result: Mapping[str, Any]) -> str:
     """The test accuracy with its interval, and what it is of."""
     data = result["data"]
     low, high = result["intervals"]["test_accuracy"]
-    figure = f"{result['metrics']['test_accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    accuracy = printed("test_accuracy", result["metrics"]["test_accuracy"])
+    figure = f"{accuracy} (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
     note = "" if result["scale"] == "paper" else f"  (scale {result['scale']}: never a result)"
     return f"test accuracy {figure} on {data['evaluated_on']}, {data['n_test']} samples{note}"
 

@@ -31,7 +31,7 @@ class InUse(UserError):
 
 
 class RunFolder:
-    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, figures/, run.log and, written last, result.json.
+    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, predictions.npz, figures/, run.log; last, result.json.
 
     A folder without result.json did not finish. Whoever writes holds the lock.
     """
@@ -183,16 +183,20 @@ class RunFolder:
         """checkpoint.pt, or None where there is none."""
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
-    def save_figure(self, name: str, figure: Figure | bytes) -> None:
-        """A PNG; or, of bytes, the GIF that they are."""
+    def save_figure(self, name: str, figure: Figure | bytes, vector: str = "png") -> Path:
+        """A PNG, and beside it a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of
+        bytes, the GIF that they are. Returns the file that a page shows."""
+        from neurobench.figures.style import rendered
+
         folder = self.path / "figures"
         folder.mkdir(exist_ok=True)
         if isinstance(figure, bytes):
-            write_bytes(folder / f"{name}.gif", figure)
-            return
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
-        write_bytes(folder / f"{name}.png", buffer.getvalue())
+            files = {"gif": figure}
+        else:
+            files = {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}
+        for kind, content in files.items():
+            write_bytes(folder / f"{name}.{kind}", content)
+        return folder / f"{name}.{next(iter(files))}"
 
 
 @contextmanager
@@ -213,14 +217,13 @@ def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
 
 class Difference(NamedTuple):
     key: str
-    a: Any  # None where A has no such key
-    b: Any
+    values: tuple[Any, ...]  # one a run; None where it has no such key
 
 
-def differences(a: RunFolder, b: RunFolder) -> dict[str, list[Difference]]:
-    """In what two runs differ: the configuration less its runtime keys, the figures, code and machine."""
-    sections = zip(_sections(a).items(), _sections(b).values(), strict=True)
-    return {name: differing(of_a, of_b) for (name, of_a), of_b in sections}
+def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
+    """In what runs differ: the configuration less its runtime keys, the figures, code and machine."""
+    sections = [_sections(run) for run in runs]
+    return {name: differing(*(each[name] for each in sections)) for name in sections[0]}
 
 
 def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
@@ -234,11 +237,13 @@ def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
     }
 
 
-def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
-    """Keys whose values are not the same, dots between levels, in A's order and then B's."""
-    flat_a, flat_b = flat(a), flat(b)
-    keys = dict.fromkeys([*flat_a, *flat_b])
-    return [Difference(key, flat_a.get(key), flat_b.get(key)) for key in keys if flat_a.get(key) != flat_b.get(key)]
+def differing(*trees: Mapping[str, Any]) -> list[Difference]:
+    """Keys whose values are not the same, dots between levels, in the first tree's order and then the others'."""
+    flats = [flat(tree) for tree in trees]
+    rows = [
+        Difference(key, tuple(each.get(key) for each in flats)) for key in dict.fromkeys(k for f in flats for k in f)
+    ]
+    return [row for row in rows if any(value != row.values[0] for value in row.values)]
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,19 +1,16 @@
 """Running the jobs of a sweep: in worker processes of this machine, on a SLURM cluster, on a Ray cluster.
 
-Each launcher takes tasks and yields (task, report) as they end, in any order. All share the sweep's folder with their
-workers.
+Each launcher takes tasks and yields (task, report) as they go on and end, in any order. All share the sweep's folder
+with their workers.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+import platform
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,168 +18,115 @@ from rich.console import Console
 from rich.live import Live
 
 from neurobench.config.errors import UserError
-from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
+from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import line_printer
-from neurobench.storage.provenance import cores
+from neurobench.phases import phase
+from neurobench.storage.locks import lock_fault
+from neurobench.storage.provenance import command
+from neurobench.sweeps import ray_cluster, slurm
+from neurobench.sweeps.local import local, submitit_local
+from neurobench.sweeps.outcome import UNDER_WAY, Batch, Launcher
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
-from neurobench.sweeps.work import LOST, Report, Task, stop_file, warm, work, work_locally
+from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder
+from neurobench.sweeps.work import Task, stop_file
 
-Outcome = tuple[Task, Report]
-Launcher = Callable[[Sequence[Task], int, int, Mapping[str, Any]], Iterator[Outcome]]
+LAUNCHERS: dict[str, Launcher] = {
+    "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
+}  # fmt: skip
+CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check}
+PROCESSORS = ("cpus_per_task", "slurm_cpus_per_task", "num_cpus")  # options of launchers
+ONE_MACHINE = ("local", "submitit-local")
 TO_RUN = ("new", "half-done", "failed")  # states of jobs
-POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-def local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Warm processes of this machine (joblib's loky), their thread pools pinned before anything is loaded.
-
-    A worker that dies takes the pool with it. Jobs that were under way are then tried once more, each alone: one
-    that dies again is the culprit and lost; the rest go on in a new pool.
-    """
-    loky = importlib.import_module("joblib.externals.loky")
-    waiting = list(tasks)
-    while waiting:
-        ended: set[int] = set()
-        try:
-            for task, report in _pool(loky, waiting, min(workers, len(waiting)), threads):
-                ended.add(task.number)
-                yield task, report
-            return
-        except loky.process_executor.TerminatedWorkerError:
-            waiting = [task for task in waiting if task.number not in ended]
-        suspects = [task for task in waiting if task.last_report().get("status") == "running"]
-        for task in suspects or waiting[:1]:
-            try:
-                yield from _pool(loky, [task], 1, threads)
-            except loky.process_executor.TerminatedWorkerError:
-                yield task, {"status": "lost", "error": LOST}
-            waiting.remove(task)
-
-
-def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[Outcome]:
-    # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
-    code = [fingerprint(module) for module in PLUGIN_FILES]
-    env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
-    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code), "env": env}
-    executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
-    futures = {executor.submit(work_locally, task): task for task in tasks}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except (KeyboardInterrupt, GeneratorExit):
-        for future in futures:
-            future.cancel()
-        executor.shutdown(wait=True, kill_workers=False)
-        raise
-
-
-def slurm(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """One array of SLURM jobs through submitit. A job that runs out of time is queued again and resumes."""
-    yield from _submitit("slurm", tasks, threads, {"slurm_array_parallelism": workers, **options})
-
-
-def submitit_local(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The same through submitit's own processes on this machine, all at once: to try it without a cluster."""
-    yield from _submitit("local", tasks, threads, options)
-
-
-def _submitit(cluster: str, tasks: Sequence[Task], threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    submitit = import_extra("submitit", "slurm", "this launcher")
-    executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster=cluster)
-    try:
-        executor.update_parameters(name="neurobench", cpus_per_task=threads, **{"timeout_min": 24 * 60, **options})
-    except (NameError, TypeError, ValueError) as fault:
-        raise UserError(f"--with: {fault}") from None
-    jobs = executor.map_array(_Requeued(), tasks)
-    of_job = {job.job_id: task for job, task in zip(jobs, tasks, strict=True)}
-    for job in submitit.helpers.as_completed(jobs, poll_frequency=0.2 if cluster == "local" else 10):
-        task = of_job[job.job_id]
-        error = job.exception()
-        yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
-
-
-class _Requeued:
-    """What submitit calls: the job, and `checkpoint` once SLURM announces that its time runs out."""
-
-    def __call__(self, task: Task) -> Report:
-        return work(task)
-
-    def checkpoint(self, task: Task) -> Any:
-        return importlib.import_module("submitit.helpers").DelayedSubmission(self, task)
-
-
-def ray(tasks: Sequence[Task], workers: int, threads: int, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """A Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
-    ray = import_extra("ray", "ray", "this launcher")
-    if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS")
-        size = {"address": address} if address else {"num_cpus": workers * threads}
-        ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
-    remote = ray.remote(num_cpus=threads, max_retries=1, **options)(work)
-    waiting = {remote.remote(task): task for task in tasks}
-    while waiting:
-        (done,), _ = ray.wait(list(waiting), num_returns=1)
-        task = waiting.pop(done)
-        try:
-            yield task, ray.get(done)
-        except ray.exceptions.RayError as error:
-            yield task, {"status": "lost", "error": f"{LOST}: {str(error).splitlines()[0]}"}
-
-
-LAUNCHERS: dict[str, Launcher] = {"local": local, "slurm": slurm, "submitit-local": submitit_local, "ray": ray}
+BROKEN = ("failed", "refused", "lost", "timed out", "out of memory")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the jobs of a sweep are run."""
+    """How the jobs of a sweep are run. To be made before they are planned: what the cluster refuses is said first."""
 
     launcher: str = "local"
-    workers: int | None = None  # jobs at once; None: as many as cores / threads
+    workers: int | None = None  # jobs at once; None: as many as the machine or the cluster has room for
     fail_fast: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
+    detach: bool = False  # submit, and wait for nothing
 
     def __post_init__(self) -> None:
         """Raises UserError."""
         if self.launcher not in LAUNCHERS:
             raise UserError(f"launcher {self.launcher}: there is no such launcher; there is {', '.join(LAUNCHERS)}")
-        if self.launcher == "slurm" and not shutil.which("srun"):
-            raise UserError(
-                "launcher slurm: this machine has no SLURM (there is no srun on the path). Log in to the cluster, or "
-                "take the launcher local, submitit-local or ray."
-            )
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
-
-
-def new_sweep_folder(outputs: Path) -> Path:
-    """Where a sweep keeps its jobs' reports and logs; it is not made yet."""
-    return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+        if self.detach and self.launcher != "slurm":
+            raise UserError(f"detach: the launcher {self.launcher} ends with this command; slurm goes on without it")
+        if self.launcher in CHECKS:
+            CHECKS[self.launcher](self.options)
 
 
 def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
     """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
     outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     sweep = new_sweep_folder(outputs).absolute()
-    to_run = [(job.number, job.plan) for job in jobs if job.plan is not None and job.state in TO_RUN]
-    tasks = {
-        number: Task(number, plan.config, plan.overrides, plan.setting_hash, str(sweep)) for number, plan in to_run
-    }
+    tasks = {job.number: _task(job, sweep, settings) for job in jobs if _takes(job, settings)}
     table = StatusTable(jobs, tasks)
     if not tasks:
         return table
-    sweep.mkdir(parents=True)
-    threads = max(int(task.config["threads"]) for task in tasks.values())
-    workers = settings.workers or max(1, cores() // threads)
-    by_number = {job.number: job for job in jobs}
-    launch = LAUNCHERS[settings.launcher]
+    if any(task.sweep == str(sweep) for task in tasks.values()):
+        _record(jobs, tasks, sweep, settings)
     show = None if console.is_terminal else line_printer(console)
-    with Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
-        for task, report in launch(list(tasks.values()), workers, threads, settings.options):
-            table.reports[task.number] = report
+    threads = max(int(task.config["threads"]) for task in tasks.values())
+    say = show or (lambda line: console.print(line, highlight=False, soft_wrap=True))
+    gpu = any(task.config["device"] == "cuda" for task in tasks.values())
+    batch = Batch(settings.workers, threads, say, settings.options, settings.detach, gpu)
+    if settings.launcher not in ONE_MACHINE and sweep.is_dir() and (fault := lock_fault(sweep)):
+        say(f"note: {outputs}: {fault}; do not start a sweep twice at the same time, or set outputs=FOLDER elsewhere")
+    by_key = {task.key: job for job in jobs if (task := tasks.get(job.number))}
+    live = Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
+    with phase("running jobs", len(tasks)) as progress, live:
+        for task, report in LAUNCHERS[settings.launcher](list(tasks.values()), batch):
+            job = by_key[task.key]
+            if report["status"] in UNDER_WAY:
+                table.under_way[job.number] = report
+                continue
+            table.reports[job.number] = report
+            progress.advance()
             if show is not None:
-                show(ended(by_number[task.number], report, len(table.reports), len(tasks)))
-            failed = report["status"] in ("failed", "refused", "lost")
-            if report["status"] == "interrupted" or (failed and settings.fail_fast):
-                stop_file(sweep).touch()
+                show(ended(job, report, len(table.reports), len(tasks)))
+            if report["status"] == "interrupted" or (report["status"] in BROKEN and settings.fail_fast):
+                stop_file(task.sweep).touch()
     return table
+
+
+def _takes(job: Job, settings: Settings) -> bool:
+    """Jobs to run, and on a cluster those that an earlier command of the kind has left in its queue."""
+    followed = settings.launcher == "slurm" and job.queued is not None
+    return job.plan is not None and (job.state in TO_RUN or followed)
+
+
+def _task(job: Job, sweep: Path, settings: Settings) -> Task:
+    if job.queued is not None and settings.launcher == "slurm":
+        return job.queued
+    plan = job.plan
+    assert plan is not None
+    return Task(job.number, _config(plan, settings), plan.overrides, plan.setting_hash, str(sweep))
+
+
+def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
+    """On another machine a relative folder would be another one. Threads follow the processors that a task is given,
+    unless they are named."""
+    if settings.launcher in ONE_MACHINE:
+        return plan.config
+    asked = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
+    named = any(word.startswith("threads=") for word in plan.overrides)
+    threads = {"threads": asked[0]} if asked and not named else {}
+    return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
+
+
+def _record(jobs: Sequence[Job], tasks: Mapping[int, Task], sweep: Path, settings: Settings) -> None:
+    sweep.mkdir(parents=True)
+    entries = [
+        Entry(job.number, job.label, job.plan.run.name, job.hash)
+        for job in jobs
+        if job.plan is not None and job.number in tasks and tasks[job.number].sweep == str(sweep)
+    ]
+    SweepRecord(sweep, settings.launcher, command(), platform.node(), os.getpid(), tuple(entries)).write()

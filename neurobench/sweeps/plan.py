@@ -23,8 +23,10 @@ from neurobench.experiment.plan import Plan, parse
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import runs_named
+from neurobench.sweeps.queued import queued_tasks
+from neurobench.sweeps.work import Task
 
-State = Literal["finished", "half-done", "failed", "running elsewhere", "new", "refused", "twice"]
+State = Literal["finished", "half-done", "failed", "running elsewhere", "queued elsewhere", "new", "refused", "twice"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Job:
     state: State
     folder: Path | None = None  # where it is finished or goes on
     faults: tuple[str, ...] = ()  # why it is refused
+    queued: Task | None = None  # that an earlier sweep has left in a scheduler's queue
 
     @property
     def hash(self) -> str:
@@ -102,6 +105,7 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     stamps: dict[str | None, str] = {}  # data root -> what lies there
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
+    queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
     for number, (words, config) in enumerate(combinations(overrides, compose)):
         try:
             plan = parse(config, words)
@@ -114,8 +118,15 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
         if plan.root not in stamps:
             stamps[plan.root] = stamp(plan.root)
         state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
+        if plan.run.outputs not in queues:
+            queues[plan.run.outputs] = queued_tasks(Path(plan.run.outputs))
         key = (*place, plan.config_hash)
-        jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder))
+        queued = queues[plan.run.outputs].get((plan.run.name, plan.config_hash))
+        if key in planned or state == "finished":
+            queued = None
+        if queued is not None and state != "running elsewhere":
+            state = "queued elsewhere"
+        jobs.append(Job(number, words, plan, "twice" if key in planned else state, folder, queued=queued))
         planned.add(key)
     return jobs
 

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE
-from neurobench.sweeps.plan import Job
 from neurobench.sweeps.work import Report, Task
+
+if TYPE_CHECKING:
+    from neurobench.sweeps.plan import Job  # Hydra with it
 
 # Status -> its colour, and its place in the live table.
 STYLES = {
@@ -23,16 +26,24 @@ STYLES = {
     "failed": ("bold red", 1),
     "refused": ("bold red", 1),
     "lost": ("bold red", 1),
+    "timed out": ("bold red", 1),
+    "out of memory": ("bold red", 1),
+    "preempted": ("yellow", 1),
+    "cancelled": ("yellow", 1),
     "interrupted": ("yellow", 1),
     "half-done": ("cyan", 2),
     "new": ("", 2),
     "waiting": ("dim", 2),
+    "pending": ("dim", 2),
+    "queued elsewhere": ("yellow", 2),
     "running elsewhere": ("yellow", 2),
     "finished": ("green", 3),
     "left alone": ("dim", 4),
     "twice": ("dim", 4),
 }
 ROWS = 30  # of the live table
+COLUMNS = ("job", "what", "state", "epoch", "time", "accuracy")
+RIGHT = ("job", "epoch", "time", "accuracy")
 
 
 def styled(status: str) -> Text:
@@ -50,40 +61,59 @@ class StatusTable:
     def __init__(self, jobs: Sequence[Job], tasks: Mapping[int, Task]):
         self.jobs, self.tasks = jobs, tasks
         self.reports: dict[int, Report] = {}  # of jobs that have ended
+        self.under_way: dict[int, Report] = {}  # of jobs in a scheduler's queue or hands
 
     def report(self, job: Job) -> Report:
         """The newest word on a job: of the launcher, of its worker, of the plan."""
         if job.number in self.reports:
             return self.reports[job.number]
+        if job.number in self.under_way:
+            return {**self.under_way[job.number], **self._live(job)}
         if job.number in self.tasks:
             return self.tasks[job.number].last_report() or {"status": "waiting"}
         folder = {"folder": str(job.folder)} if job.folder else {}
         faults = {"error": "\n".join(job.faults)} if job.faults else {}
         return {"status": job.state, **folder, **faults}
 
+    def _live(self, job: Job) -> Report:
+        """How far a job is whose scheduler says that it runs."""
+        if self.under_way[job.number]["status"] != "running":
+            return {}
+        report = self.tasks[job.number].last_report()
+        return report if report.get("status") == "running" else {}
+
     def __rich__(self) -> Table:
-        """Called at each refresh. Jobs under way come first, then the newest."""
-        table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
-        for column in ("job", "what", "state", "epoch", "time", "accuracy"):
-            table.add_column(column, justify="left" if column in ("what", "state") else "right")
-        reports = [(job, self.report(job)) for job in self.jobs]
-        reports.sort(key=lambda pair: (STYLES[pair[1]["status"]][1], pair[0].number))
-        for job, report in reports[:ROWS]:
-            table.add_row(*_row(job, report))
-        more = f"  ({len(reports) - ROWS} more)" if len(reports) > ROWS else ""
-        table.caption = Text(counts(report["status"] for _, report in reports) + more)
-        table.caption_justify = "left"
-        return table
+        """Called at each refresh."""
+        rows = [(job.number, job.label, self.report(job)) for job in self.jobs]
+        return board(rows, next((task.sweep for task in self.tasks.values()), ""))
 
 
-def _row(job: Job, report: Report) -> tuple[str | Text, ...]:
+def board(rows: Iterable[tuple[int, str, Report]], sweep: str) -> Table:
+    """Number, overrides and report of each job, those under way first; of a cluster, also where they are.
+    `sweep`: the folder of their logs."""
+    ordered = sorted(rows, key=lambda row: (STYLES[row[2]["status"]][1], row[0]))
+    elsewhere = any(report.get("job_id") or report.get("node") for *_, report in ordered)
+    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for column in (*COLUMNS, *(("id", "host") if elsewhere else ())):
+        table.add_column(column, justify="right" if column in RIGHT else "left")
+    for number, label, report in ordered[:ROWS]:
+        place = (str(report.get("job_id", "")), str(report.get("host", ""))) if elsewhere else ()
+        table.add_row(*_row(number, label, report), *place)
+    more = f"  ({len(ordered) - ROWS} more)" if len(ordered) > ROWS else ""
+    logs = f"; log of job N: {sweep}/N.log" if elsewhere and sweep else ""
+    table.caption = Text(counts(report["status"] for *_, report in ordered) + more + logs)
+    table.caption_justify = "left"
+    return table
+
+
+def _row(number: int, label: str, report: Report) -> tuple[str | Text, ...]:
     epoch = f"{report.get('epoch', 0)}/{report['epochs']}" if report.get("epochs") else ""
     seconds = report.get("seconds") or (time.time() - report["begun"] if report["status"] == "running" else None)
     accuracy = report.get("test_accuracy")
     return (
-        str(job.number),
-        job.label,
-        styled(report["status"]),
+        str(number),
+        label,
+        styled(report["status"]) + (f" ({report['reason']})" if report.get("reason", "None") != "None" else ""),
         epoch,
         "" if seconds is None else f"{seconds:.0f} s",
         "" if accuracy is None else f"{accuracy:.2%}",
@@ -114,4 +144,4 @@ def exit_code(statuses: Sequence[str]) -> int:
     """FINE where all finished or are computed by somebody else, BAD_USAGE where all were refused, FAILED else."""
     if set(statuses) == {"refused"}:
         return BAD_USAGE
-    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere"} else FAILED
+    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere", "queued elsewhere"} else FAILED

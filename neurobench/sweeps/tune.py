@@ -31,6 +31,7 @@ from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.storage.folder import RunFolder
+from neurobench.storage.held_out import judge
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
@@ -163,11 +164,20 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             try:
                 words = [*space.overrides, *words]
                 plan = parse(compose(words), words).resumed()
+                _require_held_out(plan)
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
                 console.print(str(error), highlight=False)  # another trial may be one that can run
                 study.tell(trial, state=TrialState.FAIL)
                 continue
             _run_trial(study, trial, space, plan, console)
+
+
+def _require_held_out(plan: Plan) -> None:
+    """Raises UserError where the validation samples are test samples: nothing may be chosen by these."""
+    if getattr(plan.dataset, "test_as_validation", False):
+        raise UserError(
+            "dataset.test_as_validation=true: the best values would be chosen on the test set. Leave it out"
+        )
 
 
 def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
@@ -189,21 +199,6 @@ def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, cons
         raise
     study.tell(trial, value)
     console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
-
-
-def judge(folder: RunFolder, figure: str) -> float:
-    """The figure of held-out samples: of the result, else of the epoch that the run ended in (or went back to)."""
-    result = folder.result()
-    assert result is not None
-    rows = folder.metrics()
-    if figure in result["metrics"]:
-        return result["metrics"][figure]
-    row = rows[(result.get("best_epoch") or len(rows)) - 1]
-    if figure not in row:
-        known = [key for key in (*result["metrics"], *row) if "validation" in key]
-        names = ", ".join(known) or "none of held-out samples"
-        raise UserError(f"figure={figure} is not a figure of this run; it has {names}")
-    return row[figure]
 
 
 def repeat_killed(study: optuna.Study) -> None:

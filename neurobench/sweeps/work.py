@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import InUse
+from neurobench.sweeps.gpus import take_gpu
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +39,19 @@ class Task:
     overrides: tuple[str, ...]  # that it was composed from
     setting_hash: str
     sweep: str  # folder of the sweep, which the worker shares with the process that waits
+    array: tuple[str, int] | None = None  # of SLURM, once it is in the queue: the array's name and the index
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.sweep, self.number
+
+    def queued_as(self, array: str, index: int) -> Task:
+        return replace(self, array=(array, index))
+
+    def write(self) -> None:
+        """For a worker that is handed nothing but the folder."""
+        (Path(self.sweep) / "queue").mkdir(exist_ok=True)
+        write_json(Path(self.sweep) / "queue" / f"{self.number}.json", asdict(self), durable=False)
 
     @property
     def log(self) -> Path:
@@ -52,6 +68,15 @@ class Task:
             return {}
 
 
+def read_task(sweep: Path, number: int) -> Task:
+    """Raises UserError where this machine does not see the sweep's folder."""
+    try:
+        values = json.loads((sweep / "queue" / f"{number}.json").read_text())
+    except OSError as error:
+        raise UserError(f"{platform.node()} does not see the sweep's folder {sweep}: {error.strerror}") from None
+    return Task(**{**values, "overrides": tuple(values["overrides"])})
+
+
 def stop_file(sweep: str | Path) -> Path:
     """Where this file exists, jobs that have not begun are left alone."""
     return Path(sweep) / "stop"
@@ -60,9 +85,10 @@ def stop_file(sweep: str | Path) -> Path:
 class Reporter:
     """Reports how far a job is. See `neurobench.experiment.callbacks.Callback`."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: Task, **entries: Any):
         self.task = task
-        self.report: Report = {"status": "running", "pid": os.getpid(), "begun": time.time()}
+        here = {"pid": os.getpid(), "host": platform.node()}
+        self.report: Report = {"status": "running", **here, "begun": time.time(), **entries}
         self.update()
 
     def update(self, **entries: Any) -> None:
@@ -96,19 +122,22 @@ def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Call
     return {"status": "finished", "folder": str(folder.path), "test_accuracy": result["metrics"].get("test_accuracy")}
 
 
-def work(task: Task) -> Report:
+def work(task: Task, **entries: Any) -> Report:
     """Run one job, from its checkpoint where it has one. Returns its report and leaves it in the sweep's folder.
+    `entries` stand in each of its reports.
 
     Never raises for a run that failed: the report says so. Ctrl-C leaves a checkpoint and ends the sweep.
     """
     if stop_file(task.sweep).exists():
-        return {"status": "left alone"}
+        report = {"status": "left alone", **entries}
+        task.write_report(report)
+        return report
     from omegaconf import OmegaConf
     from rich.console import Console
 
     from neurobench.experiment.plan import parse
 
-    reporter = Reporter(task)
+    reporter = Reporter(task, **entries)
     begun = time.perf_counter()
     with task.log.open("a") as file:
         console = Console(markup=False, file=file, width=120)
@@ -116,6 +145,18 @@ def work(task: Task) -> Report:
         report = attempt(lambda: parse(config, task.overrides, task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))
     return reporter.report
+
+
+def take_up(task: Task, seconds: float = 60, **entries: Any) -> Report:
+    """The same where a scheduler may have begun the job elsewhere before: a worker that is on its way out holds the
+    run's lock for a moment, and then this one goes on."""
+    begun_before = bool(task.last_report())
+    deadline = time.monotonic() + seconds
+    while True:
+        report = work(task, **entries)
+        if report["status"] != "running elsewhere" or not begun_before or time.monotonic() > deadline:
+            return report
+        time.sleep(1)
 
 
 def work_locally(task: Task) -> Report:
@@ -126,9 +167,10 @@ def work_locally(task: Task) -> Report:
     return report
 
 
-def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
+def warm(parent: int, folder: str, code: Sequence[str | None], gpus: Sequence[str] = ()) -> None:
     """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin;
-    `code`: fingerprints of a user's own. Of others a new pool is made, since workers outlive a sweep.
+    `code`: fingerprints of a user's own; `gpus`: of which it takes one. Of others a new pool is made, since workers
+    outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
@@ -142,6 +184,7 @@ def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
         os._exit(1)
 
     os.chdir(folder)
+    take_gpu(parent, gpus)
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         import matplotlib.figure  # noqa: F401
@@ -154,3 +197,4 @@ def warm(parent: int, folder: str, code: Sequence[str | None]) -> None:
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
+    gc.freeze()  # the pool collects garbage every second, and all of torch need not be looked through for it

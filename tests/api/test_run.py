@@ -11,8 +11,10 @@ import pytest
 from rich.console import Console
 
 import neurobench as nb
+from neurobench.api.html import number
 from neurobench.cli.main import main
 from neurobench.experiment.progress import meter_for
+from neurobench.metrics.catalog import printed
 
 
 def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +72,7 @@ def test_a_run_that_fails_raises_its_sentence_and_is_no_latest(toy: nb.Run) -> N
         _ = failed.metrics
     assert "failed" in repr(failed)
     assert "failed" in failed._repr_html_()
+    assert "toy on " in failed._repr_html_(), "a run that did not finish says which it was"
 
 
 def test_a_run_is_found_by_path_id_and_name(toy: nb.Run) -> None:
@@ -79,9 +82,19 @@ def test_a_run_is_found_by_path_id_and_name(toy: nb.Run) -> None:
         nb.load("nothing")
 
 
+def test_a_notebook_shows_a_run_with_its_figures_of_merit_by_kind(toy: nb.Run) -> None:
+    shown = toy._repr_html_()
+    result = toy.result
+    for word in ("toy on ", f"seed {result['seed']}", f"{result['epochs']} epoch", "<b>Accuracy and loss</b>"):
+        assert word in shown, word
+    assert shown.index("<img") < shown.index("<details"), "figures are seen, numbers are a click away"
+    assert number("dense_operations", 435302400.0) == "435,302,400"
+    assert number("test_accuracy", 0.5) == "50.00 %"
+
+
 def test_what_a_file_says_is_escaped_in_a_notebook(toy: nb.Run) -> None:
     assert "data:image/png;base64," in toy._repr_html_()
-    assert f"{toy.metrics['test_accuracy']:.2%}" in toy._repr_html_()
+    assert printed("test_accuracy", toy.metrics["test_accuracy"]) in toy._repr_html_()
     path = toy.path / "result.json"
     changed = json.loads(path.read_text())
     changed["data"]["evaluated_on"] = changed["scale"] = "<script>alert(1)</script>"

@@ -36,12 +36,14 @@ GAIN, NOISE = 0.0034, 2.0
 r, R = 0.1, 0.5
 
 
+MAC = spec("backend/sim", "mac", gain=GAIN, noise_std=NOISE)
+MODEL = spec("model/hxtorch_mlp", phases={"host": values("model/hxtorch_mlp")["phases"]["host"]})
+
+
 def ours() -> None:
     """Draw all samples, learn them."""
     samples, labels = (torch.from_numpy(part) for part in YinYangStream(42).draw(STEPS * BATCH))
-    mac = spec("backend/sim", "mac", gain=GAIN, noise_std=NOISE).open(0, CPU)
-    model = spec("model/hxtorch_mlp", phases={"host": values("model/hxtorch_mlp")["phases"]["host"]})
-    learner: Any = model.build(Task("vector", (4,), 3), spawn(0), {"mac": mac}, CPU)
+    learner: Any = MODEL.build(Task("vector", (4,), 3), spawn(0), {"mac": MAC.open(0, CPU)}, CPU)
     for k in range(STEPS):
         chosen = slice(k * BATCH, (k + 1) * BATCH)
         learner.learn(Batch(samples[chosen], labels[chosen]), Step(k, STEPS, 0))

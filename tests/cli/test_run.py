@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from neurobench.metrics.catalog import printed
 from tests.cli.conftest import Neurobench, command, environment
 
 SLOW = ("run", "model=toy", "training.epochs=4", "training.checkpoint_every=0", "model.pause=0.004")
@@ -65,7 +66,7 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     assert record["data"]["sha256"] == told["data"]["sha256"]
     assert record["versions"]["torch"]
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
-    assert f"{told['metrics']['test_accuracy']:.2%}" in done.stdout
+    assert printed("test_accuracy", told["metrics"]["test_accuracy"]) in done.stdout
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(neurobench: Neurobench, tmp_path: Path) -> None:

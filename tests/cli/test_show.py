@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from neurobench.cli.main import main
+from neurobench.metrics.catalog import printed
 from tests.cli.conftest import Neurobench
 
 
@@ -15,16 +16,21 @@ def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: N
     result = json.loads((folder / "result.json").read_text())
     accuracy = result["metrics"]["test_accuracy"]
     shown = neurobench("show", "latest").stdout
-    for word in (folder.name, "finished", result["config_hash"], f"{accuracy:.2%}", "epoch 2"):
+    for word in (folder.name, "finished", result["config_hash"], printed("test_accuracy", accuracy), "epoch 2"):
         assert word in shown
     told = json.loads(neurobench("show", "toy-yin_yang-sim", "--json").stdout)
     assert told["result"] == result
     assert len(told["epochs"]) == 2
     predicted = neurobench("show", folder.name[:12], "--predict", "1000")
     assert f"{round(1000 * accuracy)} of 1000 right" in predicted.stdout, predicted.stderr
+    head, *lines = predicted.stdout.splitlines()
+    assert head.split() == ["target", "predicted"]
+    assert len(lines) == 1001
+    assert {word for line in lines[:1000] for word in line.split()} == {"yin", "yang", "dot", "(wrong)"}
+    assert sum(line.endswith("(wrong)") for line in lines) == 1000 - round(1000 * accuracy)
     (row,) = json.loads(neurobench("list", "runs", "--json").stdout)
     assert row["test_accuracy"] == accuracy
-    assert f"{accuracy:.2%}" in neurobench("list", "runs").stdout
+    assert printed("test_accuracy", accuracy) in neurobench("list", "runs").stdout
 
 
 def test_a_run_that_is_not_there_is_said_not_to_be(neurobench: Neurobench) -> None:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import pytest
+
 from neurobench.config.compose import composer
+from neurobench.config.errors import ConfigError
 from neurobench.config.spec import Record
 from neurobench.experiment.plan import Plan, identity, parse
 
@@ -19,12 +22,21 @@ def test_where_and_how_a_run_is_computed_does_not_decide() -> None:
         "threads=2",
         "name=x",
         "resume=true",
+        "figures=pdf",
+        "~figures",
         "logger=tensorboard",
         "backend.mac.gain=0.01",
     ):
         assert plan(word).config_hash == plain, word
     for word in ("seed=1", "model.lr=0.06", "training.epochs=2", "dataset.validation=100", "backend.sampler.steps=2"):
         assert plan(word).config_hash != plain, word
+
+
+def test_figures_are_png_where_a_configuration_of_before_says_nothing_and_no_other_format_is_taken() -> None:
+    assert plan().run.figures == plan("~figures").run.figures == "png"
+    assert plan("figures=svg").run.figures == "svg"
+    with pytest.raises(ConfigError, match="figures='jpg' is not one of png, pdf, svg"):
+        plan("figures=jpg")
 
 
 def test_an_encoder_counts_by_what_it_does_not_by_how_it_was_chosen() -> None:

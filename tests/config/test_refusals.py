@@ -15,6 +15,7 @@ FAULTY = {
     "an experiment that is not there": (["experiment=dynex"], "experiment=dynex: there is no such experiment"),
     "a scale that is not there": (["scale=papr"], "there is paper, quick, smoke", "Did you mean paper?"),
     "a launcher that is not there": (["hydra/launcher=jblib"], "hydra/launcher=jblib: there is no such"),
+    "a launcher whose plugin is not installed": (["hydra/launcher=ray"], "pip install 'neurobench-runner[hydra-ray]'"),
     "a key with a slip": (["model.n_hiden=3"], "model has no key n_hiden. Did you mean model.n_hidden?"),
     "a section with a slip": (["trainning.epochs=3"], "there is no key trainning. Did you mean training?"),
     "a key without its section": (["epochs=3"], "Did you mean training.epochs or scale.epochs?"),
@@ -112,7 +113,7 @@ def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[st
 
 
 def test_validate_without_overrides_checks_all_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["validate"]) == 0
+    assert exit_code(["validate", "-v"]) == 0
     told = capsys.readouterr().out
     assert "model=qrbm" in told
     assert "experiment=dynex_qrbm" in told

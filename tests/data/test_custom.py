@@ -233,7 +233,11 @@ CSV_FAULTS: list[tuple[Make, str]] = [
     (lambda r: edited(table(r / "t.csv"), 3, "1,,3,4,5,0"), "line 3, column c1 is missing"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,nan,3,4,5,0"), "line 3, column c1 is missing"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,inf,3,4,5,0"), "line 3, column c1 is inf, not a finite number"),
-    (lambda r: edited(table(r / "t.csv"), 3, "1,male,3,4,5,0"), "line 3, column c1 is 'male', no number"),
+    (lambda r: edited(table(r / "t.csv"), 3, "1,male,3,4,5,0"), "line 3, column c1 is 'male', no number; encode it"),
+    (
+        lambda r: edited(table(r / "t.csv"), 3, '1,"2,5",3,4,5,0'),
+        "c1 is '2,5', no number; write its decimal comma as a",
+    ),
     (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,0"), "line 3 has 5 cells, the first 6"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,5,"), "line 3 has no label"),
     (lambda r: edited(table(r / "t.csv"), 3, '1,2,3,4,5,"0'), "cannot be read as a table"),

@@ -4,16 +4,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.report.html import page
 from neurobench.report.published import Published
+from neurobench.report.validated import validation_accuracy
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
 
@@ -24,29 +27,51 @@ ROW = Row(
     id="accuracy", what="accuracy <b>in</b> all", metric="test_accuracy", published=0.97, source="a paper",
     band=[0.9, 0.99], means="on the test set",
 )  # fmt: skip
-TABLES = {"demo": [Published("tutorial", "tutorial", {"paper": "p" * 12}, (ROW,))]}
+MISSING = "\N{EN DASH}"
+IDLE = replace(ROW, id="idle", what="never run")
+TABLES = {
+    "demo": [Published("tutorial", "tutorial", {"paper": "p" * 12}, (ROW, replace(IDLE, metric="no_such_metric")))],
+    "empty": [Published("other", "other", {"paper": "o" * 12}, (IDLE,))],
+}
 DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001"
     "5ab4d5b60000000049454e44ae426082"
 )
 
+CONFIG = """seed: {seed}
+training: {{epochs: 20}}
+scale: {{name: smoke, epochs: 3}}
+model:
+  lr: {lr}
+  sampler: ${{backend.sampler}}
+dataset: {{}}
+backend:
+  name: sim
+  sampler: {{sweeps: 7}}
+  circuit: {{unused: true}}
+table: {{name: published_rows}}
+"""
 
-def leave(outputs: Path, seed: int, accuracy: float, lr: float) -> None:
-    folder = outputs / "tutorial" / f"20260101-00000{seed}-pppppp"
+
+def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "p") -> None:
+    """A finished run; on the held-out samples it is worse the better it is on the test set."""
+    folder = outputs / "tutorial" / f"20260101-00000{seed}-{setting * 6}"
     (folder / "figures").mkdir(parents=True)
     (folder / "figures" / "confusion.png").write_bytes(DOT)
     data = {"source": "bundled", "sha256": "0" * 64, "n_train": 9, "n_validation": 1, "n_test": 5}
     result: dict[str, Any] = {
         "name": "tutorial", "model": "qrbm", "dataset": "mnist", "backend": "sim", "scale": "paper", "seed": seed,
-        "metrics": {"test_accuracy": accuracy, "effective_macs": 6000.0}, "intervals": {"test_accuracy": [0.9, 0.99]},
+        "metrics": {"test_accuracy": accuracy, "effective_macs": 6000.0, "layer1_rate": 0.25},
+        "intervals": {"test_accuracy": [0.9, 0.99]},
         "undefined": {"membrane_updates": "no membrane </script><script>alert(1)</script>"}, "epochs": 2,
-        "device_costs": {"sampler": {"reads": 500}}, "seconds": {"train": 1.0}, "setting_hash": "p" * 12,
+        "device_costs": {"sampler": {"reads": 500}}, "seconds": {"train": 1.0}, "setting_hash": setting * 12,
         "config_hash": f"{seed:012d}", "data": {**data, "evaluated_on": "the official test set", "emulated": False},
     }  # fmt: skip
     write_json(folder / "result.json", result)
     write_json(folder / "run.json", {"status": "finished", "started": f"2026-01-01T00:0{seed}:00", "commit": "c" * 40})
-    (folder / "config.yaml").write_text(f"seed: {seed}\nmodel:\n  lr: {lr}\ndataset: {{}}\n")
-    rows = [{"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e} for e in (1, 2, 3)]
+    (folder / "config.yaml").write_text(CONFIG.format(seed=seed, lr=lr))
+    held_out = {"validation_accuracy": round(1.9 - accuracy, 3)}
+    rows = [{"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e, **held_out} for e in (1, 2, 3)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -58,6 +83,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = outputs / "tutorial" / "20260102-000000-ffffff"
     broken.mkdir()
     write_json(broken / "run.json", {"status": "failed", "error": "Divergence: loss is inf", "seeds": {"root": 7}})
+    killed = outputs / "tutorial" / "20260103-000000-eeeeee"
+    killed.mkdir()
+    begun = {"model": "slayer_snn", "dataset": "nmnist", "backend": "mock", "scale": "smoke"}
+    write_json(killed / "run.json", {"status": "running", "seeds": {"root": 8}, **begun})
     path = outputs / "report.html"
     path.write_text(page(TABLES, outputs, read_index(outputs), 10, 10**6))
     return path
@@ -69,17 +98,54 @@ def test_the_page_asks_nothing_of_a_network_and_nothing_breaks_out_of_its_data(f
     assert "alert(1)</script>" not in text
     assert text.count("</script>") == 2
     told = json.loads(text.split('id="data">')[1].split("</script>")[0])
-    assert len(told["runs"]) == 4
+    assert len(told["runs"]) == 5
     assert told["tables"][0]["rows"][0]["verdict"] == "in band"
 
 
 def test_figures_and_details_stay_within_what_is_asked(file: Path) -> None:
     outputs = file.parent
-    text = page(TABLES, outputs, read_index(outputs), 2, len(DOT))
+    text = page(TABLES, outputs, read_index(outputs), 3, len(DOT))
     told = json.loads(text.split('id="data">')[1].split("</script>")[0])
-    assert sum("config" in run for run in told["runs"]) == 1, "of the two newest one has no configuration"
+    assert sum("config" in run for run in told["runs"]) == 1, "of the three newest two have no configuration"
     assert sum(len(run.get("figures", [])) for run in told["runs"]) == 1
     assert all("status" in run for run in told["runs"])
+
+
+def told_by(outputs: Path) -> dict[str, Any]:
+    text = page(TABLES, outputs, read_index(outputs), 10, 10**6)
+    return json.loads(text.split('id="data">')[1].split("</script>")[0])
+
+
+def test_a_killed_run_says_which_model_it_was_and_what_is_missing_is_no_number(file: Path) -> None:
+    killed = next(run for run in told_by(file.parent)["runs"] if run["status"] == "killed")
+    assert [killed[key] for key in ("model", "dataset", "backend", "scale", "seed")] == [
+        "slayer_snn", "nmnist", "mock", "smoke", 8,
+    ]  # fmt: skip
+    assert "metrics" not in killed
+    assert "validation" not in killed
+
+
+def test_the_configuration_is_of_what_took_part(file: Path) -> None:
+    run = told_by(file.parent)["runs"][0]
+    assert run["config_tree"]["backend"] == {"name": "sim", "sampler": {"sweeps": 7}}
+    assert run["config_tree"]["training"] == {"epochs": 3}, "the scale allows no more"
+    assert "table" not in run["config_tree"]
+    assert yaml.safe_load(run["config"]) == run["config_tree"]
+
+
+def test_held_out_samples_that_are_the_test_set_choose_nothing(tmp_path: Path) -> None:
+    leave(tmp_path, 0, 0.95, 0.1)
+    (entry,) = read_index(tmp_path)
+    assert entry.result is not None
+    assert validation_accuracy(entry, tmp_path) == 0.95
+    slip = entry._replace(result={**entry.result, "data": {**entry.result["data"], "validation_is_tested": True}})
+    assert validation_accuracy(slip, tmp_path) is None
+    none = entry._replace(result={**entry.result, "data": {**entry.result["data"], "n_validation": 0}})
+    assert validation_accuracy(none, tmp_path) is None
+    own = entry._replace(result={**entry.result, "metrics": {"readout_validation_accuracy": 0.5}})
+    assert validation_accuracy(own, tmp_path) == 0.5
+    best = entry._replace(result={**entry.result, "best_epoch": 9})
+    assert validation_accuracy(best, tmp_path) is None, "an epoch of which nothing is known"
 
 
 def test_the_verb_writes_a_page_of_no_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,26 +178,37 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     view.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else said.append(request.url))
     view.goto(file.as_uri())
     assert view.locator("html").get_attribute("data-theme") == scheme
-    assert view.locator(".cell").inner_text().startswith("96.20 %"), "the mean of three seeds"
+    assert view.locator(".cell").inner_text().startswith("96.20 ± 1.10 %"), "the mean of three seeds"
 
     view.click("nav >> text=Tables")
-    assert "accuracy <b>in</b> all" in view.locator(".result").inner_text(), "text is shown as text"
-    assert view.locator(".result .chip").inner_text() == "in band"
-    view.click("text=how this was measured")
-    assert "cccccccccc"[:7] in view.locator(".result details").inner_text()
+    shown = view.locator("#table-demo .panel > .result")
+    assert "accuracy <b>in</b> all" in shown.inner_text(), "text is shown as text"
+    assert shown.locator(".chip").inner_text() == "in band"
+    shown.locator("text=how this was measured").click()
+    assert "cccccccccc"[:7] in shown.locator("details").inner_text()
+    assert "1 row not run" in view.locator("#table-demo details.folded > summary").inner_text()
+    assert view.locator("#not-run > summary").inner_text() == "1 table without a run"
+    assert not view.locator("#not-run .result").first.is_visible(), "what was not run is folded"
 
     view.click("nav >> text=Runs")
-    assert "4 runs" in view.locator("#found").inner_text()
+    assert "5 runs" in view.locator("#found").inner_text()
     view.fill("#search", "diverg failed")
     assert "0 runs" in view.locator("#found").inner_text()
     view.fill("#search", "failed")
-    assert "1 runs" in view.locator("#found").inner_text()
+    assert "1 run," in view.locator("#found").inner_text()
+    view.fill("#search", "slayer_snn killed")
+    assert "slayer_snn · nmnist · mock" in view.locator("td.what").inner_text()
     view.fill("#search", "qrbm mnist")
     if width > 720:
-        view.click("[data-sort=accuracy]")
+        assert view.locator("[data-sort=accuracy]").count() == 0, "nobody sorts by the test set"
+        view.click("[data-sort=validation]")
+        assert view.locator("td.validation").all_inner_texts() == ["94.90 %", "93.80 %", "92.70 %"]
+        view.click("[data-sort=validation]")
         assert view.locator("td.accuracy").all_inner_texts() == ["97.30 %", "96.20 %", "95.10 %"]
-        view.click("[data-sort=accuracy]")
-        assert view.locator("td.accuracy").all_inner_texts() == ["95.10 %", "96.20 %", "97.30 %"]
+        view.fill("#search", "tutorial")
+        assert view.locator("td.validation").all_inner_texts() == ["92.70 %", "93.80 %", "94.90 %", MISSING, MISSING]
+        view.click("[data-sort=validation]")
+        assert view.locator("td.validation").all_inner_texts() == ["94.90 %", "93.80 %", "92.70 %", MISSING, MISSING]
     for path in ("tutorial/20260101-000000-pppppp", "tutorial/20260101-000002-pppppp"):
         view.check(f"[aria-label='compare {path}']")
     view.click("td.name >> text=20260101-000002")
@@ -145,9 +222,13 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
         "lr: 0.2",
         "ccccccc",
         "Learning curves",
+        "Accuracy and loss",
+        "Size and operations",
+        "As it ran",
+        "2 of 3",
     ):
         assert word in text, word
-    assert view.locator(".chart polyline").count() == 2
+    assert view.locator(".chart polyline").count() == 3
     view.click(".gallery button")
     assert view.locator("#zoom").is_visible()
     view.click("#zoom")
@@ -164,3 +245,24 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     assert wide == 0, "nothing sticks out to the side"
     assert said == []
     context.close()
+
+
+def test_of_several_settings_held_out_samples_choose_and_never_the_test_set(browser: Any, tmp_path: Path) -> None:
+    for seed, (accuracy, lr, setting) in enumerate(((0.951, 0.1, "a"), (0.973, 0.2, "b"), (0.962, 0.4, "c"))):
+        leave(tmp_path, seed, accuracy, lr, setting)
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page(viewport={"width": 390, "height": 844})
+    view.goto(path.as_uri())
+    assert view.locator(".cell").inner_text().startswith("95.10 %"), "best on held-out samples, worst on the test"
+    view.click(".cell")
+    rows = [row.locator("td").all_inner_texts() for row in view.locator("#settings tbody tr").all()]
+    assert rows == [
+        ["chosen", "0.1", "94.90 %", "95.10 %", "1"],
+        ["", "0.4", "93.80 %", "96.20 %", "1"],
+        ["", "0.2", "92.70 %", "97.30 %", "1"],
+    ]
+    assert view.locator(".chart circle").count() == 6, "validation and test against model.lr"
+    assert "model.lr" in view.locator(".columns h3").inner_text()
+    assert view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    view.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
 from neurobench.storage.atomic import write_json
@@ -153,3 +154,19 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Pat
     there = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
     assert there == {".lock", "config.yaml", "run.json"}
     folder.release()
+
+
+def test_a_figure_is_a_png_for_pages_and_beside_it_what_papers_take(tmp_path: Path) -> None:
+    figure = Figure(figsize=(2, 1), layout="constrained")
+    figure.subplots().plot([0, 1])
+    run = RunFolder(tmp_path)
+    assert run.save_figure("plain", figure).name == "plain.png"
+    assert run.save_figure("vector", figure, "pdf").name == "vector.png", "the one that a page shows"
+    assert run.save_figure("moving", b"GIF89a", "pdf").read_bytes() == b"GIF89a"
+    run.save_figure("drawing", figure, "svg")
+    files = {path.name: path.read_bytes()[:4] for path in (tmp_path / "figures").iterdir()}
+    png = b"\x89PNG"
+    assert files == {
+        "plain.png": png, "vector.png": png, "vector.pdf": b"%PDF", "drawing.png": png, "drawing.svg": b"<?xm",
+        "moving.gif": b"GIF8",
+    }  # fmt: skip

@@ -70,6 +70,7 @@ def test_killed_sweeps_end_with_the_results_of_an_undisturbed_one(tmp_path: Path
     assert "4 of 4 jobs finished" in done.stdout
     assert sweep(calm, *JOBS, "--workers", "1").returncode == 0
     assert json.dumps(results(killed), sort_keys=True) == json.dumps(results(calm), sort_keys=True)
+    assert "mean ± standard deviation over seeds" in done.stdout, "the end of a sweep is a table"
     again = sweep(killed, *JOBS)
     assert "4 of 4 jobs finished (4 of them before)" in again.stdout
     multirun = subprocess.run(

@@ -22,6 +22,7 @@ from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
 from neurobench.kernels import camera as kernel
 from neurobench.kernels.random import derive, key_of
+from neurobench.phases import tracked
 from neurobench.storage.provenance import cores
 
 BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
@@ -112,7 +113,7 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
     try:
         sha, lengths = hashlib.sha256(), []
         with (staging / "codes.u32").open("wb") as file:
-            for first in range(0, len(images), BLOCK):
+            for first in tracked(f"emulating {len(images):,} recordings, once", range(0, len(images), BLOCK)):
                 block = slice(first, first + BLOCK)
                 codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
                 sha.update(codes.data)

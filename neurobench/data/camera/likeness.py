@@ -1,4 +1,4 @@
-"""How like the real recordings the emulated ones are: measures of it, and both side by side in a figure.
+"""How like the real recordings the emulated ones are: measures of it.
 
 Both show the same images; the camera was fitted on training pairs, so the test pairs are the honest ones. But the test
 recordings were made along another path than the training recordings: on average 0.55 pixels higher, their first saccade
@@ -8,7 +8,6 @@ some 6 ms later and their second 6 ms earlier. `floors` says what that alone amo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +17,10 @@ from neurobench.data.events import Events, StoredEvents
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.specs import NMNIST
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from neurobench.phases import tracked
 
 BIN, BINS = 10_000, 32  # us; bins of a recording
-BITS = ((0, "brighter", "#c43c39"), (1, "darker", "#3b6ea8"))
-SACCADES = (slice(0, 10), slice(10, 21), slice(21, BINS))
-SHOWN = (0, 3, 1, 18, 4)  # test images: digits 7, 0, 2, 3, 4
+PART = 200  # recordings emulated at a time: what is on the screen stands still meanwhile; changes no event
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,10 @@ def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: 
     with checked_root(None) as root:
         ids = real.ids[first:]
         images = read_mnist(root, train)[0].numpy()[ids.numpy()]
-    codes, counts = emulate(read(camera), seed, images, (ids + (0 if train else 60_000)).tolist())
+    numbers = (ids + (0 if train else 60_000)).tolist()
+    blocks = [slice(start, start + PART) for start in range(0, len(numbers), PART)]
+    parts = [emulate(read(camera), seed, images[block], numbers[block]) for block in tracked("emulating", blocks)]
+    codes, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
     assert isinstance(real.x, Events)
     return real.x[first:], StoredEvents.contiguous(codes, counts, SENSOR)[:]
 
@@ -142,7 +140,7 @@ def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]
         return difference(*curves), float(_busy_bins(*curves).max()), difference(one[BINS:], other[BINS:])
 
     rng, drawn = np.random.default_rng(0), []
-    for _ in range(draws):
+    for _ in tracked("drawing 100 of the training recordings", range(draws)):
         some = np.concatenate([rng.choice(np.flatnonzero(y == k), n, replace=False) for k, n in enumerate(target)])
         drawn.append(differences(maps[some].mean(0), weighted(np.setdiff1d(np.arange(len(y)), some))))
     again = differences(*(np.concatenate([each.curve.sum(0), each.pixels.sum(0).ravel()]) for each in twice))
@@ -155,55 +153,3 @@ def _flat(events: Events) -> np.ndarray:
     """(N, BINS + SIDE^2): counts by bin, then by pixel."""
     maps = binned(events, BIN, BINS)
     return np.concatenate([maps.sum((2, 3, 4)), maps.sum((1, 2)).reshape(len(maps), -1)], axis=1)
-
-
-def figures(camera: str | None) -> dict[str, Figure]:
-    """A run's figure of what its data are worth: 300 training and the 100 test pairs."""
-    train, test = (tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False))
-    return {"camera": figure(train, test)}
-
-
-def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
-    """(real, emulated) training pairs and test pairs: five test recordings, rate curves of both, rate maps."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(13, 8.2), layout="constrained")
-    halves: Any = drawn.subfigures(2, 1, height_ratios=(1.12, 1))
-    _recordings(halves[0], test)
-    below = halves[1].subplots(1, 5, width_ratios=(1.5, 1.5, 0.9, 0.9, 1.1))
-    top = 1.4 * max(each.curve.max() for each in (*train, *test))
-    for axis, pair, name in ((below[0], train, "training"), (below[1], test, "test")):
-        for bit, label, colour in BITS:
-            for one, words, style in zip(pair, ("real", "emulated"), ("-", "--"), strict=True):
-                line = {"color": colour, "linestyle": style, "linewidth": 1.2, "label": f"{label}, {words}"}
-                axis.plot((np.arange(BINS) + 0.5) * BIN / 1000, one.curve[bit], **line)
-        axis.set(xlabel="ms", xlim=(0, 320), ylim=(0, top))
-        axis.grid(alpha=0.3)
-        axis.set_title(f"{len(pair[0].events)} {name} pairs", fontsize=10)
-    below[0].set_ylabel("events in 10 ms, mean of a recording")
-    below[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper right", handlelength=1.4, columnspacing=1.2)
-    largest = np.percentile(train[0].pixels.sum(0), 99.8)  # but for a hot pixel or two
-    for axis, one, name in zip(below[2:4], train, ("real", "emulated"), strict=True):
-        shown = axis.imshow(one.pixels.sum(0), cmap="viridis", vmin=0, vmax=largest)
-        axis.set(xlabel=f"events a pixel,\n{name}, training", xticks=[], yticks=[])
-    halves[1].colorbar(shown, ax=list(below[2:4]), orientation="horizontal", location="top", shrink=0.6, aspect=25)
-    for (real, made), name, colour in ((train, "training", "#999999"), (test, "test", "#222222")):
-        below[4].plot(real.events, made.events, ".", markersize=3, color=colour, alpha=0.7, label=name)
-    below[4].axline((0, 0), slope=1, color="#d1752c", linewidth=1)
-    below[4].set(xlabel="events of a real recording", ylabel="of the emulated one of the same image")
-    below[4].legend(frameon=False, fontsize=8, markerscale=2)
-    return drawn
-
-
-def _recordings(drawn: Any, pair: tuple[Summary, ...]) -> None:
-    panels = drawn.subplots(len(SACCADES), 2 * len(SHOWN))
-    for column in range(2 * len(SHOWN)):
-        maps = pair[column % 2].maps[SHOWN[column // 2]].reshape(BINS, 2, SIDE, SIDE)
-        for row, bins in enumerate(SACCADES):
-            axis = panels[row, column]
-            axis.imshow(maps[bins, 0].sum(0) - maps[bins, 1].sum(0), cmap="RdBu_r", vmin=-6, vmax=6)
-            axis.set(xticks=[], yticks=[])
-        panels[0, column].set_title(("real", "emulated")[column % 2], fontsize=10)
-    for row in range(len(SACCADES)):
-        panels[row, 0].set_ylabel(f"saccade {row + 1}")
-    drawn.suptitle("test recordings: brighter (red) less darker (blue) events of each saccade", fontsize=11)

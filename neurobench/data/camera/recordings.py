@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
-from neurobench.data.camera.likeness import figures
+from neurobench.data.camera.figure import figures
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import Events, StoredEvents, concatenate
@@ -20,6 +20,7 @@ from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.nmnist import EMULATED_NOTE, Recording, encode
 from neurobench.data.specs import NMNIST, NMNISTEmulated
+from neurobench.phases import tracked
 
 N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST
 
@@ -87,7 +88,7 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
         with checked_root(None) as mnist:
             for split, n, offset in (("Train", n_train, 0), ("Test", n_test, N_TRAIN)):
                 images, labels = (part.numpy() for part in read_mnist(mnist, split == "Train"))
-                for first in range(0, n, BLOCK):
+                for first in tracked(f"emulating {n:,} recordings", range(0, n, BLOCK)):
                     block = np.arange(first, min(first + BLOCK, n))
                     ids = (block + offset).tolist()
                     codes, counts = emulate(camera, camera_seed, images[block], ids, device=fastest())

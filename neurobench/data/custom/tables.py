@@ -155,7 +155,9 @@ def _number(cell: str, path: str, line: int, name: str) -> float:
     if cell.strip().lower() in MISSING:
         raise DataError(f"{path}: line {line}, column {name} is missing ({cell.strip()!r}); fill it or drop the row")
     if value is None:
-        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()!r}, no number; encode it as numbers")
+        comma = _value(cell.replace(",", ".")) is not None
+        advice = "write its decimal comma as a point" if comma else "encode it as numbers"
+        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()!r}, no number; {advice}")
     if not math.isfinite(value):
         raise DataError(f"{path}: line {line}, column {name} is {cell.strip()}, not a finite number")
     return value

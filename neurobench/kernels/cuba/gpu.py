@@ -1,7 +1,7 @@
 """All time steps of a layer of current-based neurons in one launch on a GPU, forward and back.
 
 One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time. Equations:
-`neurobench.models.slayer.neuron`, whose functions these replace on CUDA. Never timed on a GPU by the authors.
+`neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
 """
 
 from typing import Any

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.phases import phase, tracked
+
 _SUBSET = 10_000  # samples on which l2 is chosen: of 55,000 MNIST images these rank the candidates alike
 _NEVER = -1e6  # bias of a class that has no samples: below every score, and its cross-entropy stays finite
 
@@ -116,14 +118,16 @@ def choose(f: Tensor, y: Tensor, held_f: Tensor, held_y: Tensor, n_classes: int,
         f_some, y_some = f[some], y[some]
         share = len(some) / len(y)  # N l2, which stands for the prior of the weights, is that of the fit of all samples
         tried: dict[float, Readout] = {}
-        for candidate in sorted(search.candidates, reverse=True):
+        for candidate in tracked("choosing the readout's penalty", sorted(search.candidates, reverse=True)):
             start = next(reversed(tried.values()), None)
             tried[candidate] = fit(f_some, y_some, n_classes, candidate / share, search.iterations, start=start)
         l2 = max(tried, key=lambda c: accuracy(tried[c], held_f, held_y))  # of equals the largest
-        start = fit(f, y, n_classes, l2, search.iterations, start=tried[l2])
+        with phase("fitting the readout"):
+            start = fit(f, y, n_classes, l2, search.iterations, start=tried[l2])
         figures = {"readout_l2_chosen": 1.0, "readout_validation_accuracy": accuracy(start, held_f, held_y)}
         f, y = torch.cat([f, held_f]), torch.cat([y, held_y])
-    readout = fit(f, y, n_classes, l2, search.iterations, start=start)
+    with phase("fitting the readout"):
+        readout = fit(f, y, n_classes, l2, search.iterations, start=start)
     return Chosen(readout, {**figures, "readout_l2": l2, "readout_train_accuracy": accuracy(readout, f, y)})
 
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from neurobench.data.dataset import Split
+from neurobench.figures.style import COLUMN, LIMIT, SIGNED, TRAIN, class_name, in_per_cent, legend, series, stack
 from neurobench.kernels.eprop.forward import Numbers
 from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.inputs import Spikes
@@ -21,12 +22,10 @@ from neurobench.models.eprop.network import Matrices, Recording, Weights
 from neurobench.models.eprop.stream import ExactEngine
 from neurobench.models.learner import TrainingRecord
 
-BLUE, RED = "#2854c5", "#e04b40"  # told apart by colour-blind readers
-SHADES = LinearSegmentedColormap.from_list("weights", (BLUE, "white", RED))
 NEURONS = 5  # drawn of each dynamic variable
 LABELS = {
     "inputs": r"$z_i$ (input)",
-    "spikes": r"$z_j$ (recurrent)",
+    "spikes": r"$z_j$ (recur.)",
     "v": r"$v_j$ (mV)",
     "psi": r"$\psi_j$",
     "learning_signal": r"$L_j$ (pA)",
@@ -41,6 +40,7 @@ class Sample(NamedTuple):
     title: str
     spikes: Spikes
     label: int
+    name: str  # of its class
     recording: Recording  # T steps, the first event in step 2
 
 
@@ -56,7 +56,8 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
         spikes, label = learner.inputs.encode(test.batch(slice(1)).x, learner.c.T), int(test.y[0])  # type: ignore[arg-type]
         numbers = learner.engine.numbers if isinstance(learner.engine, BsshslmEngine) else None
         for when, weights in (("before", learner.initial), ("after", trained)):
-            sample = Sample(f"{when} training", spikes, label, run_sample(learner.c, weights, spikes, label, numbers))
+            rows = run_sample(learner.c, weights, spikes, label, numbers)
+            sample = Sample(f"{when} training", spikes, label, class_name(test.classes, label), rows)
             drawn[f"dynamic_variables_{when}_training"] = dynamic_variables(sample, learner.spec.record)
     return drawn
 
@@ -72,83 +73,86 @@ def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbe
 
 def learning_performance(record: TrainingRecord) -> Figure:
     """Loss and error of each batch, before it was learned, and the mean of the batches around it."""
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    panels = figure.subplots(2, 1, sharex=True)
+    figure, panels = stack(2, height=1.4)
     courses = {
-        r"$\frac{1}{2}\,\langle\sum_t (y_k^t - y_k^{*,t})^2\rangle$": np.array(record.updates["loss"]),
+        "loss, half the\nsum of squared errors": np.array(record.updates["loss"]),
         "error": 1.0 - np.array(record.updates["accuracy"]),
     }
     for axes, (label, values) in zip(panels, courses.items(), strict=True):
         iteration = np.arange(1, len(values) + 1)
-        axes.plot(iteration, values, ".", color=BLUE, markersize=3, alpha=0.4, label="each batch")
         width = max(1, len(values) // 40)
+        faint = 0.35 if width > 1 else 1  # behind their mean
+        axes.plot(iteration, values, ".", color=TRAIN, alpha=faint, markeredgewidth=0, label="each batch")
         if width > 1:
-            mean = np.convolve(values, np.ones(width) / width, "valid")
-            axes.plot(iteration[width - 1 :], mean, color=RED, label=f"mean of the last {width}")
+            windows = np.lib.stride_tricks.sliding_window_view(values, width)
+            mean, sd, end = windows.mean(1), windows.std(1), iteration[width - 1 :]
+            axes.plot(end, mean, color=TRAIN, label=f"mean of the last {width} ± sd")
+            axes.fill_between(end, mean - sd, mean + sd, color=TRAIN, alpha=0.15, linewidth=0)
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-    panels[0].legend(frameon=False)
+    in_per_cent(panels[1])
     panels[1].set_xlabel("iteration (batch of samples)")
+    figure.align_ylabels()
+    legend(figure, panels[0])
     return figure
 
 
 def weight_time_courses(taken: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """A few weights of each kind over the batches, by the label of their snapshot."""
     iteration = [int(label.removeprefix("weights/")) for label in taken]
-    figure = Figure(figsize=(6.4, 6.0), layout="constrained")
-    for axes, kind in zip(figure.subplots(3, 1, sharex=True), KINDS, strict=True):
+    figure, panels = stack(len(KINDS), height=1.2)
+    for axes, kind in zip(panels, KINDS, strict=True):
         axes.step(iteration, np.array([weights[kind] for weights in taken.values()]), where="post", linewidth=0.9)
         axes.set_ylabel(rf"$W_\mathrm{{{kind}}}$ (pA)")
-        axes.grid(alpha=0.3)
-    axes.set_xlabel("iteration (batch of samples)")
+    panels[-1].set_xlabel("iteration (batch of samples)")
     figure.align_ylabels()
     return figure
 
 
 def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
     """The recorded variables of the first test sample: all spikes, a few neurons' traces, all readouts."""
-    figure = Figure(figsize=(7.2, 1.0 + 1.25 * len(variables)), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(variables), 1, sharex=True))
+    figure, panels = stack(len(variables), height=0.8)
     for axes, name in zip(panels, variables, strict=True):
         _draw(axes, sample, name)
-        axes.grid(alpha=0.2)
-    panels[-1].set_xlabel("step (ms)")
-    panels[-1].set_xlim(0, len(sample.recording.v))
-    figure.suptitle(f"first test sample, {sample.title}", fontsize=11)
+    panels[-1].set(xlabel="time (ms)", xlim=(0, len(sample.recording.v)))
+    panels[0].set_title(f"first test sample, class {sample.name}, {sample.title}")
     figure.align_ylabels()
+    legend(figure, *panels)
     return figure
 
 
 def _draw(axes: Axes, sample: Sample, name: str) -> None:
     rows = sample.recording
     if name == "inputs":
-        axes.plot(sample.spikes.steps() + 2, sample.spikes.source, ".", color=BLUE, markersize=0.8)
+        axes.plot(sample.spikes.steps() + 2, sample.spikes.source, ".", color=LIMIT, markersize=0.8)
     elif name == "spikes":
-        axes.plot(*np.nonzero(rows.z), ".", color=BLUE, markersize=1.2)
+        axes.plot(*np.nonzero(rows.z), ".", color=series(0), markersize=1)
     elif name in ("readout", "error"):
         values = rows.out if name == "readout" else rows.error
-        axes.plot(values, linewidth=0.8)
-        axes.plot(values[:, sample.label], color="black", linewidth=1.4, label=f"class {sample.label}")
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        axes.plot(values, linewidth=0.6)
+        axes.plot(values[:, sample.label], color="black", linewidth=1.2, label=f"readout of class {sample.name}")
     else:
         values = {"v": rows.v, "psi": rows.psi, "learning_signal": rows.L}[name]
-        axes.plot(values[:, :NEURONS], linewidth=0.8)
+        axes.plot(values[:, :NEURONS], linewidth=0.6)
     axes.set_ylabel(LABELS[name])
 
 
 def weight_matrices(before: Matrices, after: Matrices) -> Figure:
     """White: no synapse, or a weight of 0. Each row has one scale, that of its 99.9th percentile."""
-    figure = Figure(figsize=(8.0, 9.0), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
     panels = figure.subplots(3, 2, height_ratios=(3, 2, 1))
     for row, (name, *pair) in enumerate(zip(("input", "recurrent", "readout"), before, after, strict=True)):
         limit = max(float(np.quantile(np.abs(matrix), 0.999)) for matrix in pair)
         for axes, matrix, when in zip(panels[row], pair, ("before", "after"), strict=True):
             shown = matrix.T if row == 0 else matrix
-            mesh = axes.imshow(shown, cmap=SHADES, vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
-            axes.set_xlabel("recurrent neurons")
+            mesh = axes.imshow(shown, cmap=SIGNED, vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
+            axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             if row == 0:
                 axes.set_title(f"{when} training")
-        panels[row][0].set_ylabel(f"{name} neurons")
+        panels[row][0].set_ylabel(f"{name}\nneuron")
+        panels[row][1].set_yticklabels([])
         figure.colorbar(mesh, ax=list(panels[row]), label="weight (pA)", shrink=0.9)
+    for axes in panels[-1]:
+        axes.set_xlabel("recurrent neuron")
+    figure.align_ylabels()
     return figure

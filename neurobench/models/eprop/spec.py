@@ -42,6 +42,7 @@ class EpropRSNN(ModelSpec):
     """
 
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
+    gains_by_gpu: ClassVar[bool] = False  # a loop over steps of small kernels: on an H100 1/30 of the CPU's speed
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"

@@ -6,28 +6,41 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
 from neurobench.data.dataset import Split
 from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, within
 from neurobench.devices.mac.protocol import COLUMNS, ROWS, W_MAX, AnalogMac
+from neurobench.figures.style import (
+    COLUMN,
+    DEVICE,
+    IDEAL,
+    LIMIT,
+    ORDERED,
+    TRAIN,
+    class_name,
+    in_per_cent,
+    legend,
+    series,
+    stack,
+)
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 from neurobench.models.learner import TrainingRecord
 
-COLOURS = ("black", "white", "orange")
+COLOURS = ("black", "white", "orange")  # of the classes, as in the tutorial
 RGB = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, 0.647, 0.0]])
 GRAY = 0.5
-NAMES = ("0 (yin)", "1 (yang)", "2 (dot)")  # index 0 is called yin by the published code, whose yin test gives 1
 SHOWN = 2000  # points, as in the tutorial
 GRIDS = (16, 64)  # points along a side: the tutorial's grid, and one that shows the border
 MILLISECONDS, LAST = 150, 2000  # of a frame, and of the last one
-BATCHES, SMOOTH, LIMIT = "#9bb7d4", "#1f4e79", "#d1752c"
-DEVICE, SPREAD, MODEL = "#b2182b", "#e0a3a3", "#3b6ea8"
 INPUTS, REPEATS = range(0, 17, 2), 20  # of the curves
 _CURVES, _COLUMNS, _CALIBRATION = range(3)  # purposes of a draw
 
@@ -35,10 +48,10 @@ _CURVES, _COLUMNS, _CALIBRATION = range(3)  # purposes of a draw
 def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure | bytes]:
     """By file name without suffix; bytes are a GIF."""
     drawn: dict[str, Figure | bytes] = {}
-    if learner.task.shape == (4,) and isinstance(test.x, Tensor):
+    if isinstance(test.x, Tensor) and _of_a_plane(test.x) and learner.task.n_classes == len(COLOURS):
         frames = [(label, state) for label, state in record.snapshots.items() if label.startswith("frame/")]
         regions = [class_regions(learner, int(label.removeprefix("frame/")), state) for label, state in frames]
-        drawn["dataset"] = dataset(test.x, test.y)
+        drawn["dataset"] = dataset(test.x, test.y, test.classes)
         if regions:
             drawn["decision_regions"] = _frame(regions[-1])[0]
             drawn["decision_regions_over_training"] = animation(regions)
@@ -49,6 +62,11 @@ def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> 
         drawn["columns"] = columns(learner.mac, learner.device)
         drawn["calibration"] = calibration(learner.mac, learner.device)
     return drawn
+
+
+def _of_a_plane(x: Tensor) -> bool:
+    """Whether samples are (x, y, 1 - x, 1 - y), as those of the tutorial."""
+    return x.shape[1:] == (4,) and torch.allclose(x[:, :2] + x[:, 2:], torch.ones(()), atol=1e-3)
 
 
 class Regions(NamedTuple):
@@ -73,17 +91,19 @@ def class_regions(learner: HXTorchMLPLearner, done: int, snapshot: dict[str, Any
     return Regions(f"update {done}, {where}", tuple(maps))
 
 
-def dataset(x: Tensor, y: Tensor) -> Figure:
+def dataset(x: Tensor, y: Tensor, classes: Sequence[str] = ()) -> Figure:
     """The first 2000 samples."""
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    figure = Figure(figsize=(COLUMN, COLUMN), layout="constrained")
     axes = figure.subplots()
-    for number, (colour, name) in enumerate(zip(COLOURS, NAMES, strict=True)):
+    for number, colour in enumerate(COLOURS):
         points = x[:SHOWN][y[:SHOWN] == number]
-        axes.scatter(points[:, 0], points[:, 1], s=9, c=colour, label=name)
+        axes.scatter(points[:, 0], points[:, 1], s=2, c=colour)
     _square(axes)
     axes.set_facecolor("gray")
-    axes.legend(loc="upper left", fontsize=8, facecolor="gray", framealpha=1, labelcolor="white")
     axes.set_title(f"{min(len(y), SHOWN)} samples of the test set")
+    names = [class_name(classes, number) for number in range(len(COLOURS))]
+    patches = [Patch(facecolor=colour, edgecolor="black", linewidth=0.5) for colour in COLOURS]
+    figure.legend(patches, names, loc="outside upper center", ncols=3, title="class")
     return figure
 
 
@@ -91,7 +111,7 @@ def animation(frames: Sequence[Regions]) -> bytes:
     """A GIF. Axes are drawn once, the rest is laid over them."""
     figure, images = _frame(frames[0])
     canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(80)
+    figure.set_dpi(160)
     title = figure.suptitle("")
     for artist in (*images, title):
         artist.set_animated(True)
@@ -124,61 +144,71 @@ def blend(probabilities: Tensor) -> np.ndarray:
 
 
 def _frame(regions: Regions) -> tuple[Figure, list[Any]]:
-    figure = Figure(figsize=(7.6, 4.3), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 2.2), layout="constrained")
     images = []
-    for axes, probabilities in zip(figure.subplots(1, 2), regions.maps, strict=True):
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, probabilities in zip(panels, regions.maps, strict=True):
         extent = (0, 1, 0, 1)
         images.append(axes.imshow(blend(probabilities), origin="lower", extent=extent, interpolation="nearest"))
         _square(axes)
-        axes.set_title(f"{len(probabilities)} x {len(probabilities)} points", fontsize=9)
+        axes.set_title(f"{len(probabilities)} x {len(probabilities)} points")
+    panels[1].set_ylabel("")
     figure.suptitle(regions.title)
     return figure, images
 
 
 def _square(axes: Axes) -> None:
-    axes.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y")
+    ticks = (0, 0.5, 1)
+    axes.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y", xticks=ticks, yticks=ticks)
 
 
 def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], cap: float | None) -> Figure:
     """Loss and accuracy over the updates, with the phases and what no model can exceed."""
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    loss, accuracy = figure.subplots(1, 2)
+    figure, (loss, accuracy) = stack(2, height=1.5)
     _smoothed(loss, torch.tensor(updates["loss"]), begun)
-    loss.set(yscale="log", ylabel="cross-entropy of the scaled logits")
+    loss.set(yscale="log", ylabel="cross-entropy of\nscaled logits (nat)")
     lowest = _smoothed(accuracy, torch.tensor(updates["accuracy"]), begun)
     if cap is not None:
-        accuracy.axhline(cap, color=LIMIT, linestyle="--", label=f"limit of the rounded inputs, {cap:.2%}")
-    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.005), ylabel="accuracy")
-    accuracy.legend(loc="lower right", frameon=False, fontsize=8)
+        label = f"limit of the rounded inputs, {cap:.2%}"
+        accuracy.axhline(cap, color=LIMIT, linestyle="--", linewidth=0.8, label=label)
+    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy", xlabel="update")
+    accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
+    in_per_cent(accuracy)
+    figure.align_ylabels()
+    legend(figure, accuracy, columns=2)
     return figure
 
 
 def _smoothed(axes: Axes, values: Tensor, begun: Mapping[str, int]) -> float:
-    """A curve over the updates with its running mean, whose least value is returned."""
+    """A curve over the updates, counted from 1, with its running mean, whose least value is returned."""
     window = max(1, len(values) // 60)
     total = torch.cat([torch.zeros(1), values.cumsum(0)])
     mean = (total[window:] - total[:-window]) / window
-    axes.plot(values, color=BATCHES, linewidth=0.7, label="each batch, before its update")
-    axes.plot(range(window - 1, len(values)), mean, color=SMOOTH, label=f"mean of the last {window}")
-    look: dict[str, Any] = {"rotation": 90, "fontsize": 8, "color": "gray"}
+    few: dict[str, Any] = {"marker": "o" if len(values) < 20 else None}
+    if window > 1:
+        axes.plot(
+            range(1, len(values) + 1), values, color=TRAIN, linewidth=0.5, alpha=0.35, label="batch, before its update"
+        )
+    label = f"mean of {window} batches" if window > 1 else "batch, before its update"
+    axes.plot(range(window, len(values) + 1), mean, color=TRAIN, label=label, **few)
+    look: dict[str, Any] = {"rotation": 90, "fontsize": 6, "color": LIMIT}
     for number, (phase, begin) in enumerate(begun.items()):
-        axes.axvline(begin, color="gray", linewidth=0.8, linestyle=":")
-        height = 0.4 + 0.15 * number  # short phases begin at nearly the same place
+        axes.axvline(begin + 1, color=LIMIT, linewidth=0.7, linestyle=":")
+        height = 0.3 + 0.2 * number  # short phases begin at nearly the same place
         side = "right" if begin else "left"
-        axes.annotate(phase, (begin, height), xycoords=("data", "axes fraction"), ha=side, va="bottom", **look)
-    axes.set_xlabel("update")
-    axes.grid(alpha=0.3)
+        axes.annotate(phase, (begin + 1, height), xycoords=("data", "axes fraction"), ha=side, va="bottom", **look)
     return float(mean.min())
 
 
 def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
     """All 128 rows alike; lines are means over columns and repeats, bands one standard deviation."""
-    figure = Figure(figsize=(8.6, 4.0), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 2.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
+    colours = colormaps[ORDERED](np.linspace(0, 0.92, len(INPUTS)))
     weights = torch.arange(-W_MAX, W_MAX + 1, 3)
     inputs = torch.tensor([float(value) for value in INPUTS], device=device).repeat_interleave(REPEATS)
     x = inputs[:, None].expand(-1, ROWS)
-    for axes, mac_or_model, title in zip(panels, (mac, mac.host()), ("device", "linear model of it"), strict=True):
+    for axes, mac_or_model, title in zip(panels, (mac, mac.host()), ("device", "its linear model"), strict=True):
         outputs = []
         for w in weights:
             matrix, seed = torch.full((ROWS, COLUMNS), float(w), device=device), derive(_CURVES, int(w) + W_MAX)
@@ -187,12 +217,12 @@ def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
         mean, sd = y.mean(2).cpu(), y.std(2).cpu()
         for number, value in enumerate(INPUTS):
             low, high = mean[number] - sd[number], mean[number] + sd[number]
-            axes.plot(weights, mean[number], color=f"C{number}", label=f"{value}")
-            axes.fill_between(weights, low, high, color=f"C{number}", alpha=0.25, linewidth=0)
-        axes.set(title=title, xlabel="weight")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("output (LSB)")
-    panels[1].legend(title="input", fontsize=8, frameon=False, loc="lower right", ncols=2)
+            axes.plot(weights, mean[number], color=colours[number], linewidth=0.8, label=f"{value}")
+            axes.fill_between(weights, low, high, color=colours[number], alpha=0.25, linewidth=0)
+        axes.set(title=title, xlabel="weight (LSB)")
+        axes.grid()
+    panels[0].set_ylabel("output (LSB), mean ± sd")
+    legend(figure, panels[0], columns=5, title="input (LSB)")
     return figure
 
 
@@ -203,15 +233,14 @@ def columns(mac: AnalogMac, device: torch.device) -> Figure:
     y = mac.matmul(x, torch.full((ROWS, COLUMNS), float(w), device=device), 1, derive(_COLUMNS)).y.cpu()
     mean, sd = y.mean(0), y.std(0)
     fixed = float((mean.var() - sd.square().mean() / trials).clamp(min=0).sqrt())
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    axes = figure.subplots()
-    axes.errorbar(range(COLUMNS), mean, sd, fmt=".", color=DEVICE, ecolor=SPREAD, markersize=4, linewidth=0.8)
-    axes.axhline(mac.gain * w * value * ROWS - 0.5, color=MODEL, label="linear model")
-    axes.set(xlabel="column", ylabel=f"output (LSB), mean and sd of {trials} trials")
+    figure, (axes,) = stack(1, height=2.2)
+    axes.errorbar(range(COLUMNS), mean, fmt=".", color=DEVICE, markersize=2, label=f"mean ± sd of {trials} trials")
+    axes.vlines(range(COLUMNS), mean - sd, mean + sd, color=DEVICE, alpha=0.35, linewidth=0.5)
+    axes.axhline(mac.gain * w * value * ROWS - 0.5, color=IDEAL, label="linear model")
+    axes.set(xlabel="column", ylabel="output (LSB)")
     noise = f"fixed pattern {fixed:.2f} LSB, trial noise {sd.mean():.2f} LSB"
-    axes.set_title(f"{ROWS} inputs of {value}, weights {w}: {noise}")
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.3)
+    axes.set_title(f"{ROWS} inputs of {value}, weights of {w}\n{noise}")
+    legend(figure, axes)
     return figure
 
 
@@ -219,16 +248,15 @@ def calibration(mac: AnalogMac, device: torch.device) -> Figure:
     """The straight lines of `fit`: three columns of it, and what all of them say."""
     patterns = fit_patterns(mac, derive(_CALIBRATION), device)
     estimate = fit(patterns)
-    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _lines(left, patterns, estimate)
-    right.hist(1000 * estimate.a.cpu(), bins=24, color=DEVICE, alpha=0.8, label="columns as measured now")
-    right.axvline(1000 * mac.gain, color=MODEL, label=f"host's gain {1000 * mac.gain:.3f}")
-    right.set(xlabel="gain (LSB / 1000)", ylabel="columns")
+    figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(3, 2))
+    _lines(above, patterns, estimate)
+    below.hist(1000 * estimate.a.cpu(), bins=24, color=DEVICE, alpha=0.7, label="columns as measured now")
+    below.axvline(1000 * mac.gain, color=IDEAL, label=f"host's gain, {1000 * mac.gain:.3f}")
+    below.set(xlabel="gain (LSB / 1000)", ylabel="columns")
     spreads = f"gain spread {estimate.gain_spread:.1%}, offsets {estimate.offset_spread:.2f} LSB"
-    right.set_title(f"noise {estimate.noise_std:.2f} LSB, {spreads}", fontsize=9)
-    right.set_ylim(top=1.35 * right.get_ylim()[1])  # room for the legend
-    right.legend(frameon=False, fontsize=8, loc="upper left")
+    below.set_title(f"noise {estimate.noise_std:.2f} LSB, {spreads}")
+    legend(figure, above, below, columns=2)
     return figure
 
 
@@ -240,11 +268,10 @@ def _lines(axes: Axes, patterns: Patterns, estimate: Fit) -> None:
     order = estimate.a.argsort()
     chosen = {"lowest": int(order[0]), "median": int(order[len(order) // 2]), "highest": int(order[-1])}
     for number, (name, column) in enumerate(chosen.items()):
-        look: dict[str, Any] = {"color": f"C{number}", "markersize": 3}
+        look: dict[str, Any] = {"color": series(number), "markersize": 2.5}
         axes.plot(s[fitted], m[fitted, column], "o", **look)
         axes.plot(s[~fitted], m[~fitted, column], "o", **look, fillstyle="none")
         line = float(estimate.a[column]) * ends + float(estimate.o[column])
-        axes.plot(ends, line, color=f"C{number}", label=f"{name} gain, column {column}")
-    axes.set(xlabel="sum of input x weight", ylabel="output + 0.5 (LSB); hollow: left out")
-    axes.legend(frameon=False, fontsize=8)
-    axes.grid(alpha=0.3)
+        axes.plot(ends, line, color=series(number), label=f"{name} gain, column {column}")
+    axes.set(xlabel="sum of input x weight", ylabel="output + 0.5 (LSB)\nhollow: left out")
+    axes.grid()

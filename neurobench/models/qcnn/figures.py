@@ -10,10 +10,25 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import MaxNLocator
 
 from neurobench.data.dataset import Split
 from neurobench.devices.circuit.protocol import CircuitDevice
+from neurobench.figures.gallery import gallery
+from neurobench.figures.style import (
+    COLUMN,
+    DEVICE,
+    IDEAL,
+    LIMIT,
+    TRAIN,
+    by_epoch,
+    class_name,
+    in_per_cent,
+    legend,
+    series,
+    short,
+    stack,
+)
+from neurobench.metrics.statistics import wilson_interval
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.models.qcnn.comparisons import accuracy, mean_abs_dz
@@ -21,19 +36,20 @@ from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
 from neurobench.problems.circuit import Angles, Gate, Program
 
-BLUE, RED, GREEN, ORANGE, PURPLE = "#1f4e79", "#b2182b", "#7aa6a1", "#d1752c", "#8c6bb1"
 FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # gates
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)
 _SHOWN = 6  # images
 _SEARCHED = 1000  # test images searched for mistakes
+_DRAWN = 100  # shots of a point of the landscape
 _IMAGES = 500  # of the test set, for the figures of devices
 _WIDEST = 40  # columns of a diagram; a longer circuit is cut
+_FOLDED = 9  # columns of a line of it, so that its letters can be read in a column
 
 
 @torch.no_grad()
 def all_figures(learner: HybridQCNNLearner, test: Split, record: TrainingRecord) -> dict[str, Figure]:
     figures = {"samples": samples(learner, test)}
-    if record.epochs:
+    if len(record.epochs) > 1:  # the course of a single one is in the learning curve
         figures["convergence"] = convergence(learner, record)
     if learner.runner is not None:
         figures["circuit"] = diagram(learner.runner.program)
@@ -49,108 +65,111 @@ def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
     images = learner.images(test.x).cpu()
     confidence, guess = learner.main.head.probabilities(learner.predict(images).cpu()).max(1)
     wrong = (guess != test.y).nonzero()[:_SHOWN, 0].tolist()
-    rows = [list(range(min(_SHOWN, len(test)))), *([wrong] if wrong else [])]
-    figure = Figure(figsize=(1.5 * _SHOWN, 1.95 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), _SHOWN, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for row, chosen in zip(grid, rows, strict=True):
-        for axes, index in zip(row, chosen, strict=False):
-            axes.imshow(images[index].mean(0), cmap="gray", vmin=0, vmax=1)
-            title, colour = f"class {int(guess[index])}, p {float(confidence[index]):.2f}", "k"
-            if guess[index] != test.y[index]:
-                title, colour = f"{title}\nis {int(test.y[index])}", "C3"
-            axes.set_title(title, fontsize=9, color=colour)
-    return figure
+    chosen = [*range(min(_SHOWN, len(test))), *wrong]
+    return gallery(
+        [images[index].mean(0) for index in chosen],
+        [_caption(test, index, int(guess[index]), float(confidence[index])) for index in chosen],
+        [bool(guess[index] != test.y[index]) for index in chosen],
+        columns=_SHOWN,
+    )
+
+
+def _caption(test: Split, index: int, guess: int, confidence: float) -> str:
+    name, true = (short(class_name(test.classes, each), 10) for each in (guess, int(test.y[index])))
+    return f"{name}, p {confidence:.2f}" if name == true else f"{name}, p {confidence:.2f}\nis {true}"
 
 
 def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
     """Training loss and error by epoch, running means while the networks change."""
     epochs = range(1, len(record.epochs) + 1)
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(epochs, [row["train_loss"] for row in record.epochs], marker="o", markersize=3, color=BLUE)
-    left.set_ylabel("-P(class)" if learner.spec.nll_on_probabilities else "-log P(class)")
-    left.set_title(f"{learner.spec.head} head", fontsize=10)
+    figure, (above, below) = stack(2)
+    above.plot(epochs, [row["train_loss"] for row in record.epochs], marker="o", color=TRAIN)
+    above.set_ylabel("-P(class)" if learner.spec.nll_on_probabilities else "-log P(class) (nat)")
     names = {"train_accuracy": learner.spec.head, **{f"train_{head}_accuracy": head for head in learner.classical}}
-    for (key, label), colour in zip(names.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False):
-        errors = [100 * (1 - row[key]) for row in record.epochs]
-        right.plot(epochs, errors, marker="o", markersize=3, color=colour, label=label)
-    right.set_ylabel("training error (%)")
-    right.legend(frameon=False)
-    for axes in (left, right):
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
+    for number, (key, label) in enumerate(names.items()):
+        colour = series(number - 1) if number else TRAIN
+        below.plot(epochs, [1 - row[key] for row in record.epochs], marker="o", color=colour, label=f"{label} head")
+    below.set_ylabel("training error")
+    in_per_cent(below)
+    by_epoch(below, len(epochs))
+    figure.align_ylabels()
+    legend(figure, below)
     return figure
 
 
 def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
-    """Accuracy and mean |<Z> - ideal <Z>| against shots, and where the device is noisy, against its noise."""
+    """Accuracy, with its interval over the images, and mean |<Z> - ideal <Z>| against shots, and where the device is
+    noisy, against its noise."""
     test = test.head(_IMAGES)
     device, ideal = runner.device, runner.device.ideal()
     devices = {"noiseless": ideal} if device is ideal else {"noiseless": ideal, "device": device}
     noise = device.variants().noise
-    figure = Figure(figsize=(9.6 if noise else 5.2, 5.4), layout="constrained")
-    grid = figure.subplots(2, 2 if noise else 1, sharey="row", squeeze=False)
+    figure = Figure(figsize=(COLUMN, 4.2), layout="constrained")
+    grid = figure.subplots(2, 2 if noise else 1, sharey="row", sharex="col", squeeze=False)
 
-    def plot(axes: Any, x: Sequence[float], runners: list[CircuitRunner], colours: list[str], **style: Any) -> None:
+    def plot(axes: Any, x: Sequence[float], runners: list[CircuitRunner], colour: str, **style: Any) -> None:
+        right = [accuracy(learner, test, one) for one in runners]
+        bounds = [wilson_interval(round(value * len(test)), len(test)) for value in right]
+        reach = [
+            [value - low for value, (low, _) in zip(right, bounds, strict=True)],
+            [high - value for value, (_, high) in zip(right, bounds, strict=True)],
+        ]
+        axes[0].errorbar(x, right, reach, marker="o", elinewidth=0.6, color=colour, **style)
         errors = [mean_abs_dz(learner, test, one.device, one.shots) for one in runners]
-        accuracies = [accuracy(learner, test, one) for one in runners]
-        for one, values, colour in zip(axes, (accuracies, errors), colours, strict=True):
-            one.plot(x, values, marker="o", color=colour, **style)
+        axes[1].plot(x, errors, marker="o", color=colour, **style)
 
-    for (label, one), colour in zip(devices.items(), (GREEN, BLUE), strict=False):
-        plot(grid[:, 0], SHOTS, [replace(runner, device=one, shots=n) for n in SHOTS], [colour] * 2, label=label)
-    _label(grid[:, 0], "shots of each circuit")
+    for (label, one), colour in zip(devices.items(), (IDEAL, DEVICE), strict=False):
+        plot(grid[:, 0], SHOTS, [replace(runner, device=one, shots=n) for n in SHOTS], colour, label=label)
+    grid[1, 0].set_xlabel("shots of each circuit")
     if noise:
         levels = [level for level in noise if level > 0]
-        for shots, style, label in ((None, "-", "exact"), (100, "--", "100 shots"), (1, ":", "1 shot")):
+        for shots, style, label in ((None, "-", "device, exact"), (100, "--", "100 shots"), (1, ":", "1 shot")):
             runners = [replace(runner, device=noise[level], shots=shots) for level in levels]
-            plot(grid[:, 1], levels, runners, [BLUE, RED], linestyle=style, label=label)
-        _label(grid[:, 1], "noise, times that of the device")
-    figure.suptitle(f"the first {len(test)} test images", fontsize=10)
+            plot(grid[:, 1], levels, runners, DEVICE, linestyle=style, label=label)
+        grid[1, 1].set_xlabel("noise / the device's")
+    for axes in grid.flat:
+        axes.set_xscale("log")
+        axes.grid()
+    grid[1, 0].set_yscale("log")
+    grid[0, 0].set_ylabel("accuracy, 95 % interval")
+    grid[1, 0].set_ylabel("mean |<Z> - ideal <Z>|")
+    grid[0, 0].set_title(f"first {len(test)} test images")
+    in_per_cent(grid[0, 0])
+    figure.align_ylabels()
+    legend(figure, *grid[1])
     return figure
 
 
-def _label(axes: Any, x: str) -> None:
-    for one, name in zip(axes, ("test accuracy", "mean |dZ|"), strict=True):
-        one.set_xscale("log")
-        one.set_ylabel(name)
-        one.grid(alpha=0.3)
-    axes[1].set_yscale("log")
-    axes[1].set_xlabel(x)
-    axes[1].legend(frameon=False)
-
-
 def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
-    """P(1) against the one angle: exact, as the device gives it, from 100 shots; and where the test images lie."""
+    """P(1) against the one angle: exact, as the device gives it, from 100 shots with their standard errors; and where
+    the test images lie."""
     device, program = runner.device, runner.program
     p, blocks = learner.main.named(), torch.arange(len(test)).split(_IMAGES)
     z = torch.cat([trunk(p, learner.images(test.batch(index).x)).z for index in blocks])
     reach = float(z.abs().max().clamp(min=3.2))
     theta = torch.linspace(-reach, reach, 241, device=learner.device)[:, None]
     angles = Angles(theta, theta.new_zeros(0))
-    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    curves: dict[str, tuple[CircuitDevice, str]] = {"(1 + sin z) / 2": (device.ideal(), GREEN)}
+    figure, (above, below) = stack(2, height=1.6, height_ratios=(3, 2))
+    curves: dict[str, tuple[CircuitDevice, str]] = {"(1 + sin z) / 2": (device.ideal(), IDEAL)}
     if device.ideal() is not device:
-        curves["device, many shots"] = (device, BLUE)
+        curves["device, many shots"] = (device, DEVICE)
     for label, (one, colour) in curves.items():
         p_one = (1 - one.expectation(program, angles).values[:, 0].cpu()) / 2
         above.plot(theta[:, 0].cpu(), p_one, color=colour, label=label)
-    counts = device.counts(program, Angles(theta[::6], angles.shared), 100, seed=learner.seeds.training).counts
+    counts = device.counts(program, Angles(theta[::6], angles.shared), _DRAWN, seed=learner.seeds.training).counts
     p_one = (1 - device.estimate(program, counts)[:, 0].cpu()) / 2
-    above.plot(theta[::6, 0].cpu(), p_one, ".", color=RED, markersize=5, label="device, 100 shots")
-    above.axhline(0.5, color="gray", linewidth=0.8, linestyle=":")
-    above.set_ylabel("P(1), the score of class 0")
-    for digit, colour in ((0, BLUE), (1, ORANGE)):
-        below.hist(z[test.y == digit, 0].cpu(), bins=60, color=colour, alpha=0.7, label=f"class {digit}")
-    below.set_ylabel("test images")
-    below.set_xlabel("angle z (rad)")
-    for axes in (above, below):
-        axes.legend(frameon=False, fontsize=8)
-        axes.grid(alpha=0.3)
+    error = (p_one * (1 - p_one)).clamp(min=0).div(_DRAWN).sqrt()
+    label = f"device, {_DRAWN} shots ± standard error"
+    above.errorbar(theta[::6, 0].cpu(), p_one, error, fmt=".", color=DEVICE, elinewidth=0.6, label=label)
+    above.axhline(0.5, color=LIMIT, linewidth=0.7, linestyle=":")
+    names = [class_name(test.classes, number) for number in range(2)]
+    above.set_ylabel(f"P(1), the score of class {short(names[0])}")
+    for number, name in enumerate(names):
+        values = z[test.y == number, 0].cpu()
+        below.hist(values, bins=40, color=series(number), alpha=0.7, label=f"class {short(name)}")
+    below.set(ylabel="test images", xlabel="angle z (rad)")
+    figure.align_ylabels()
+    legend(figure, above, below, columns=2)
     return figure
 
 
@@ -163,44 +182,57 @@ def diagram(program: Program) -> Figure:
         free[span] = [column + 1] * len(free[span])
         placed.append((column, gate))
     last = max((column for column, _ in placed), default=0)
-    width = min(last, _WIDEST) + 3
-    figure = Figure(figsize=(1.2 + 0.62 * width, 0.9 + 0.55 * program.n), layout="constrained")
+    lines = min(last, _WIDEST) // _FOLDED + 1
+    width, height = min(last + 1, _FOLDED) + 2.6, program.n + 0.9  # of a line, in gates
+    size = min(COLUMN, 0.5 * width)
+    figure = Figure(figsize=(COLUMN, 0.35 + lines * height * size / width), layout="constrained")
     axes = figure.subplots()
-    for wire in range(program.n):
-        axes.plot([-0.7, width - 1.4], [wire, wire], color="black", linewidth=0.8, zorder=0)
-        axes.text(-0.8, wire, f"q{wire}  |0>", ha="right", va="center", fontsize=9)
-        _box(axes, width - 1.5, wire, "M", "white")
+    for line in range(lines):
+        _wires(axes, program.n, line * height, width, ends=line == lines - 1)
     for column, gate in placed:
         if column <= _WIDEST:
-            _draw(axes, column, gate, program)
+            _draw(axes, column % _FOLDED, column // _FOLDED * height, gate, program)
     if last > _WIDEST:
-        axes.text(_WIDEST + 1, -0.8, "...", fontsize=12)
-    axes.set_xlim(-2.2, width - 0.6)
-    axes.set_ylim(program.n - 0.3, -0.9)
-    axes.set_aspect("equal")
+        axes.text(
+            width - 2, lines * height - 0.9, f"... {last - _WIDEST} more columns", ha="right", va="top", fontsize=6
+        )
+    axes.set(xlim=(-1.9, width - 1.9), ylim=(lines * height - 0.7, -0.7), aspect="equal")
     axes.axis("off")
     for colour, label in ((FROM_IMAGE, "angle from the image"), (LEARNED, "learned weight"), (FIXED, "fixed")):
-        axes.scatter([], [], marker="s", s=60, color=colour, label=label)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+        axes.scatter([], [], marker="s", s=30, color=colour, label=label)
+    legend(figure, axes)
     return figure
 
 
-def _draw(axes: Axes, column: int, gate: Gate, program: Program) -> None:
-    if len(gate.wires) == 1:
+def _wires(axes: Axes, n: int, top: float, width: float, ends: bool) -> None:
+    """The lines of n qubits; those of the circuit's end lead to its measurement."""
+    right = width - 2.6
+    for wire in range(n):
+        axes.plot([-0.7, right], [top + wire] * 2, color="black", linewidth=0.6, zorder=0)
+        axes.text(-0.8, top + wire, f"q{wire}", ha="right", va="center", fontsize=6)
+        if ends:
+            _box(axes, right, top + wire, "M", "white")
+
+
+def _draw(axes: Axes, column: int, top: float, gate: Gate, program: Program) -> None:
+    wires = [top + wire for wire in gate.wires]
+    if len(wires) == 1:
         label, colour = gate.name.upper(), FIXED
         if gate.slot is not None and gate.slot < program.n_sample:
             label, colour = f"{label}\nx{gate.slot}", FROM_IMAGE
         elif gate.slot is not None:
             label, colour = f"{label}\nw{gate.slot - program.n_sample}", LEARNED
-        _box(axes, column, gate.wires[0], label, colour)
+        _box(axes, column, wires[0], label, colour)
         return
-    marker, size = ("o", 6) if gate.name == "cz" else ("P", 9)
-    axes.plot([column, column], gate.wires, color="black", linewidth=1.2)
-    axes.plot(column, gate.wires[0], "o", color="black", markersize=6)
-    axes.plot(column, gate.wires[1], marker, color="black", markersize=size)
+    marker, size = ("o", 3) if gate.name == "cz" else ("P", 5)
+    axes.plot([column, column], wires, color="black", linewidth=0.8)
+    axes.plot(column, wires[0], "o", color="black", markersize=3)
+    axes.plot(column, wires[1], marker, color="black", markersize=size)
 
 
-def _box(axes: Axes, column: float, wire: int, label: str, colour: str) -> None:
+def _box(axes: Axes, column: float, wire: float, label: str, colour: str) -> None:
     corner, style = (column - 0.36, wire - 0.36), "round,pad=0.02"
-    axes.add_patch(FancyBboxPatch(corner, 0.72, 0.72, boxstyle=style, facecolor=colour, edgecolor="black"))
-    axes.text(column, wire, label, ha="center", va="center", fontsize=7, linespacing=0.95)
+    axes.add_patch(
+        FancyBboxPatch(corner, 0.72, 0.72, boxstyle=style, facecolor=colour, edgecolor="black", linewidth=0.6)
+    )
+    axes.text(column, wire, label, ha="center", va="center", fontsize=5, linespacing=0.95)

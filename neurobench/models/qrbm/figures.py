@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from neurobench.data.dataset import Split
+from neurobench.figures.gallery import gallery
+from neurobench.figures.style import COLUMN, SIGNED, class_name, short
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.qrbm.classifier import MachineClassifier
 
-COLUMNS, SHOWN = 10, 50  # test images
+COLUMNS = 10  # filters in a row
+SHOWN = 48  # test images
 
 
 def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
@@ -21,7 +24,7 @@ def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> 
     predicted = learner.predict(shown.x).argmax(1).cpu()
     return {
         "filters": filters(learner.rbm.W.cpu(), learner.shape),
-        "reconstructions": reconstructions(v, q, shown.y, predicted, learner.shape),
+        "reconstructions": reconstructions(v, q, shown.y, predicted, learner.shape, test.classes),
     }
 
 
@@ -31,35 +34,34 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     tiles = W[:, strongest].t()
     tiles = tiles / tiles.abs().amax(1, keepdim=True).clamp(min=1e-12)
     rows = -(-len(tiles) // COLUMNS)
-    figure = Figure(figsize=(6, 0.51 * rows), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.75 + 0.32 * rows), layout="constrained")
     axes = figure.add_subplot()
     images = [torch.nn.functional.pad(_image(tile, shape), (0, 1, 0, 1)) for tile in tiles]  # a pixel apart
     images += [torch.zeros_like(images[0])] * (-len(images) % COLUMNS)
     lines = [torch.cat(images[n : n + COLUMNS], dim=1) for n in range(0, len(images), COLUMNS)]
-    picture = axes.imshow(torch.cat(lines).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    picture = axes.imshow(torch.cat(lines).numpy(), cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
-    figure.colorbar(picture, ax=axes, fraction=0.045, pad=0.01, label="weight / largest of its unit")
+    axes.set_title(f"the {len(tiles)} hidden units of largest norm")
+    figure.colorbar(picture, ax=axes, location="bottom", aspect=40, pad=0.02, label="weight / largest of its unit")
     return figure
 
 
-def reconstructions(x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: tuple[int, ...]) -> Figure:
-    """Each image above its reconstruction, titled "predicted (t=target)" as in the tutorial; errors in red.
+def reconstructions(
+    x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()
+) -> Figure:
+    """Each image above its reconstruction, under "predicted (t=target)" as in the tutorial; mistakes stand out.
 
-    x, q (B, V) in [0, 1]; y, predicted (B,).
+    x, q (B, V) in [0, 1]; y, predicted (B,); classes: their names, where the data have any.
     """
-    rows = -(-len(x) // COLUMNS)
-    figure = Figure(figsize=(7.5, 1.68 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False)
-    for n, axes in enumerate(grid.flat):
-        axes.set_axis_off()
-        if n >= len(x):
-            continue
-        pair = torch.cat([_image(x[n], shape), _image(q[n], shape)])
-        axes.imshow(pair.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        wrong = predicted[n] != y[n]
-        colour, weight = ("#b2182b", "bold") if wrong else ("black", "normal")
-        axes.set_title(f"{int(predicted[n])} (t={int(y[n])})", fontsize=8, pad=2, color=colour, fontweight=weight)
-    return figure
+    named = any(len(name) > 2 for name in classes)
+    form = "{}\n(t={})" if named else "{} (t={})"
+    pairs = [(class_name(classes, int(k)), class_name(classes, int(t))) for k, t in zip(predicted, y, strict=True)]
+    return gallery(
+        [torch.cat([_image(above, shape), _image(below, shape)]) for above, below in zip(x, q, strict=True)],
+        [form.format(*(short(name, 12) for name in pair)) for pair in pairs],
+        (predicted != y).tolist(),
+        columns=5 if named else 8,
+    )
 
 
 def _image(flat: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -37,7 +37,7 @@ class DenseEngine:
         counted: bool = False,
     ) -> Activity:
         """As `EventEngine.run`; states are never counted."""
-        x, passes, fired, tally = as_dense(inputs, self.device), [], [], []
+        x, passes, fired, totals = as_dense(inputs, self.device), [], [], []
         keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
             if isinstance(layer.neuron, FixedNeuron):
@@ -46,13 +46,14 @@ class DenseEngine:
                 s, u, v = self._forward((sums / input_keep_prob).trunc().long(), layer)
             else:
                 s, u, v = self._forward(x @ layer.W / input_keep_prob, layer)
-            mask = dropout.masks[k].to(self.device) if dropout and k + 1 < len(layers) else None
+            mask = dropout.masks[k] if dropout and k + 1 < len(layers) else None
             y = delayed(s.float() if mask is None else s.float() * mask, layer.delay)
             passes.append((x, input_keep_prob, u, v, mask, y))
             fired.append(s.sum(0, dtype=torch.int32))
-            tally.append({"spikes": int(s.sum()), "operations": int(x.sum()) * v.shape[2]})
+            totals.append(torch.stack([s.sum(), x.sum(dtype=torch.float64).long() * v.shape[2]]))
             x, input_keep_prob = y, 1.0 if mask is None else keep_prob
         self._pass = (layers, passes, keep_prob) if learns else None
+        tally = [{"spikes": spikes, "operations": operations} for spikes, operations in torch.stack(totals).tolist()]
         return Activity(x.transpose(0, 1), fired, tally)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:

@@ -163,7 +163,7 @@ class SlayerLearner:
         if spec.dropout == 0:
             return None
         seeds = [derive(self.seeds.training, k, _DROPOUT, layer) for layer in range(len(spec.hidden))]
-        draws = [uniforms(seed, (n, width)) for seed, width in zip(seeds, spec.hidden, strict=True)]
+        draws = [uniforms(seed, (n, width), self.device) for seed, width in zip(seeds, spec.hidden, strict=True)]
         return Dropout([(draw >= spec.dropout).to(torch.uint8) for draw in draws], 1 - spec.dropout)
 
     def _loss(self, y: Tensor, label: Tensor) -> Tensor:

@@ -38,25 +38,26 @@ def binned(
 
 
 def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
-    """(T, N, width) float32 in {0, 1}. Time is axis 0."""
+    """(T, N, width) float32 in {0, 1}. Time is axis 0. What travels to a GPU are the lists."""
     n, steps = spikes.begin.shape
-    where = torch.from_numpy(_active(spikes).astype(np.int64)).to(device)
-    row = torch.from_numpy(np.repeat(np.arange(n * steps), spikes.counts.reshape(-1))).to(device)
-    dense = torch.zeros(n * steps, spikes.width, device=device)
-    dense[row, where] = 1
-    return dense.reshape(n, steps, -1).transpose(0, 1).contiguous()
+    by_time = torch.arange(n * steps, device=device).view(steps, n).t().reshape(-1)  # lists go by sample, then by step
+    lengths = torch.from_numpy(spikes.counts.reshape(-1)).to(device)
+    dense = torch.zeros(steps * n * spikes.width, device=device)
+    dense[by_time.repeat_interleave(lengths) * spikes.width + _active(spikes, device)] = 1
+    return dense.view(steps, n, spikes.width)
 
 
 def arrivals(spikes: Spikes) -> np.ndarray:
     """(width,) int64: how often each neuron is active, over samples and steps."""
-    return np.bincount(_active(spikes), minlength=spikes.width)
+    return np.bincount(_active(spikes).numpy(), minlength=spikes.width)
 
 
-def _active(spikes: Spikes) -> np.ndarray:
-    """Neurons of all samples and steps, in their order."""
-    lengths = spikes.counts.reshape(-1)
-    first = np.repeat(spikes.begin.reshape(-1) - (np.cumsum(lengths) - lengths), lengths)
-    return spikes.neurons[first + np.arange(lengths.sum())]
+def _active(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
+    """Neurons of all samples and steps, in their order, int64."""
+    neurons = torch.from_numpy(spikes.neurons.view(np.int16)).to(device).long() & 0xFFFF
+    begin, lengths = (torch.from_numpy(part.reshape(-1)).to(device) for part in (spikes.begin, spikes.counts))
+    first = (begin - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
+    return neurons[first + torch.arange(len(first), device=device)]
 
 
 def from_dense(x: Tensor) -> Spikes:

@@ -1,8 +1,12 @@
 "use strict";
 // The whole report: data stands in the page, every view is drawn from it. Text only ever goes in as text.
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const RUNS = DATA.runs.map((run, index) => ({ ...run, index, text: [run.path, run.model, run.dataset, run.backend, run.scale, run.status, "seed " + run.seed].join(" ").toLowerCase() }));
-const BY_PATH = new Map(RUNS.map((run) => [run.path, run]));
+let DATA, RUNS, BY_PATH;
+function read(data) {
+  DATA = data;
+  RUNS = DATA.runs.map((run, index) => ({ ...run, index, text: [run.path, run.model, run.dataset, run.backend, run.scale, run.status, "seed " + run.seed].join(" ").toLowerCase() }));
+  BY_PATH = new Map(RUNS.map((run) => [run.path, run]));
+}
+read(JSON.parse(document.getElementById("data").textContent));
 const PAGE = 50;
 const state = { search: "", scale: "", sort: "started", down: true, page: 0, picked: new Set() };
 const main = document.getElementById("main");
@@ -37,14 +41,19 @@ function joules(value) {
 const perCent = (value) => value === null || value === undefined ? "–" : (100 * value).toFixed(2) + " %";
 const unit = (key) => DATA.metrics[key]?.unit ?? "";
 const figure = (key, value) => value === null || value === undefined ? "–" : unit(key) === "proportion" ? perCent(value) : unit(key) === "J" ? joules(value) : number(value);
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const present = (values) => values.filter((value) => value !== null && value !== undefined);
+// A missing figure is none, never 0.
+const mean = (values) => values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+const sd = (values) => values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1));
+const spread = (values) => values.length ? perCent(mean(values)).replace(" %", "") + (values.length > 1 ? " ± " + (100 * sd(values)).toFixed(2) : "") + " %" : "–";
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
-const total = (run) => Object.values(run.seconds || {}).reduce((sum, value) => sum + value, 0);
-const time = (seconds) => seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
+const total = (run) => run.seconds ? Object.values(run.seconds).reduce((sum, value) => sum + value, 0) : null;
+const time = (seconds) => seconds === null ? "–" : seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
 // Without time a sample is one step: said once.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
 const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
+const plural = (n, one, more = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : more);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);
 
 /* ---- overview ---- */
@@ -59,7 +68,7 @@ function overview() {
       fact(new Set(finished.map((run) => run.model)).size, "models"), fact(new Set(finished.map((run) => run.setting_hash)).size.toLocaleString("en"), "settings"),
       judged.length ? fact(judged.filter((row) => row.verdict === "in band").length + " of " + judged.length, "declared rows in band") : null,
       fact(time(finished.reduce((sum, run) => sum + total(run), 0)), "computed"))),
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Model, data set, backend"), el("span", { class: "soft small" }, "test accuracy of the best setting, mean over its seeds")), matrix(finished)),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Model, data set, backend"), el("span", { class: "soft small" }, "test accuracy of the setting that is best on held-out samples, mean ± sd over its seeds")), matrix(finished)),
     el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Newest runs"), el("a", { href: "#/runs" }, "all runs")), el("div", { class: "panel" }, runTable([...RUNS].sort(by("started", true)).slice(0, 8)))),
   ];
 }
@@ -69,21 +78,30 @@ function matrix(finished) {
   if (!finished.length) return el("div", { class: "panel empty" }, "No run has finished yet.");
   const backends = [...new Set(finished.map((run) => run.backend))].sort((a, b) => a.localeCompare(b));
   const pairs = [...new Set(finished.map((run) => run.model + "\n" + run.dataset))].sort();
-  return el("div", { class: "panel scroll" }, el("table", { class: "matrix" },
+  return el("div", { class: "panel scroll" }, el("table", { class: "matrix stack" },
     el("thead", {}, el("tr", {}, el("th", {}, ""), backends.map((name) => el("th", {}, name)))),
     el("tbody", {}, pairs.map((pair) => {
       const [model, dataset] = pair.split("\n");
-      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", {}, cell(finished.filter((run) => run.model === model && run.dataset === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
+      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", { "data-label": backend }, cell(finished.filter((run) => run.model === model && run.dataset === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
     }))));
 }
 function cell(runs, search) {
   if (!runs.length) return el("span", { class: "none" }, "·");
+  const settings = settingsOf(ofLargestScale(runs)), best = settings[0], full = best.runs[0].scale === "paper";
+  // Of several settings the one that held-out samples chose; the test set chooses nothing.
+  const chosen = settings.length === 1 || best.validation !== null, value = chosen ? mean(best.test) : null;
+  const heat = value === null ? 4 : Math.round(Math.max(4, Math.min(88, (value - 0.5) * 176)));
+  const note = (chosen ? plural(best.runs.length, "seed") : "none validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
+  return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
+}
+// Runs at a smaller scale never stand beside those at paper scale.
+function ofLargestScale(runs) {
   const full = runs.filter((run) => run.scale === "paper");
-  const settings = Map.groupBy ? Map.groupBy(full.length ? full : runs, (run) => run.setting_hash) : group(full.length ? full : runs, (run) => run.setting_hash);
-  const best = [...settings.values()].map((of) => ({ of, value: mean(of.map((run) => run.metrics.test_accuracy ?? 0)) })).sort((a, b) => b.value - a.value)[0];
-  const heat = Math.round(Math.max(4, Math.min(88, (best.value - 0.5) * 176)));
-  const note = full.length ? best.of.length + (best.of.length === 1 ? " seed" : " seeds") + (settings.size > 1 ? ` · ${settings.size} settings` : "") : "scale " + best.of[0].scale;
-  return el("a", { class: "cell" + (full.length && heat > 55 ? " hot" : ""), style: `--heat:${full.length ? heat : 4}%`, href: "#/runs?" + encodeURIComponent(search) }, el("b", {}, perCent(best.value)), el("small", {}, note));
+  return full.length ? full : runs;
+}
+function settingsOf(runs) {
+  return [...group(runs, (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
+    .sort((a, b) => (b.validation ?? -Infinity) - (a.validation ?? -Infinity) || a.runs[0].index - b.runs[0].index);
 }
 function group(items, key) {
   const found = new Map();
@@ -91,14 +109,55 @@ function group(items, key) {
   return found;
 }
 
+/* ---- settings of one cell: sorted by held-out samples, and each figure against each parameter ---- */
+function settings() {
+  const cells = group(RUNS.filter((run) => run.status === "finished"), (run) => `${run.model} ${run.dataset} ${run.backend}`);
+  const several = [...cells.keys()].filter((name) => settingsOf(ofLargestScale(cells.get(name))).length > 1).sort();
+  const chosen = several.includes(state.search) ? state.search : several[0];
+  if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "Nothing was run with more than one setting."))];
+  const found = settingsOf(ofLargestScale(cells.get(chosen)));
+  const flats = found.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
+  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
+  const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
+  const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // those that all settings have come first
+  const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
+  const rows = found.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
+    el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
+    el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, String(one.runs.length))));
+  const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
+  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
+    el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
+    numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
+      el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(found.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
+}
+function parameterChart(points) {
+  const marks = points.flatMap((point) => [["validation", 0], ["test", 2]].filter(([name]) => point[name].length).map(([name, color]) => ({ x: point.x, y: mean(point[name]), sd: sd(point[name]) ?? 0, color, name })));
+  if (!marks.length) return el("p", { class: "empty" }, "No accuracy is known.");
+  const values = marks.map((mark) => mark.x), log = Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20;
+  const at = (value) => log ? Math.log10(value) : value;
+  const plane = frame(widened(Math.min(...values.map(at)), Math.max(...values.map(at))), widened(Math.min(...marks.map((mark) => mark.y - mark.sd)), Math.max(...marks.map((mark) => mark.y + mark.sd))), "accuracy against the parameter");
+  plane.yTicks((value) => number(100 * value, 4) + "%");
+  plane.xTicks([...new Set(values)].sort((a, b) => a - b).slice(0, 8).map((value) => [at(value), number(value, 3)]));
+  for (const mark of marks) {
+    const style = { stroke: `var(--series-${mark.color})`, "stroke-width": 1.5 };
+    plane.add(svg("line", { x1: plane.x(at(mark.x)), x2: plane.x(at(mark.x)), y1: plane.y(mark.y - mark.sd), y2: plane.y(mark.y + mark.sd), ...style }),
+      svg("circle", { cx: plane.x(at(mark.x)), cy: plane.y(mark.y), r: 4, fill: `var(--series-${mark.color})` }, svg("title", {}, `${mark.name}, ${number(mark.x)}: ${perCent(mark.y)}`)));
+  }
+  return plane.node;
+}
+
 /* ---- tables ---- */
 function tables() {
   if (!DATA.tables.length) return [el("div", { class: "panel empty" }, "No table is declared.")];
-  return DATA.tables.map((table) => {
+  const ran = (row) => row.verdict !== "not run";
+  const empty = DATA.tables.filter((table) => !table.rows.some(ran));
+  const folded = empty.length ? el("section", {}, el("details", { class: "panel pad", id: "not-run" }, el("summary", {}, plural(empty.length, "table") + " without a run"), empty.map((table) => el("details", {}, el("summary", {}, `${table.name}: ${plural(table.rows.length, "row")}`), table.rows.map(result))))) : null;
+  return [...DATA.tables.filter((table) => table.rows.some(ran)).map((table) => {
     const count = (verdict) => table.rows.filter((row) => row.verdict === verdict).length;
     const told = ["in band", "OUT", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
-    return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.map(result)));
-  });
+    return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.filter(ran).map(result),
+      table.rows.every(ran) ? "" : el("details", { class: "folded" }, el("summary", {}, plural(table.rows.filter((row) => !ran(row)).length, "row") + " not run"), table.rows.filter((row) => !ran(row)).map(result))));
+  }), folded].filter(Boolean);
 }
 function result(row) {
   // shares of test samples in per cent, as everywhere on this page
@@ -134,8 +193,13 @@ function gauge(row) {
 }
 
 /* ---- runs ---- */
-const KEYS = { path: (run) => run.path, what: (run) => run.model + run.dataset + run.backend, seed: (run) => run.seed ?? -1, accuracy: (run) => run.metrics?.test_accuracy ?? -1, time: total, started: (run) => run.started || "" };
-const by = (key, down) => (a, b) => { const x = KEYS[key](a), y = KEYS[key](b); return (x < y ? -1 : x > y ? 1 : a.index - b.index) * (down ? -1 : 1); };
+const KEYS = { path: (run) => run.path, what: (run) => run.model ? run.model + run.dataset + run.backend : null, seed: (run) => run.seed, validation: (run) => run.validation, time: total, started: (run) => run.started };
+// What is missing stands last, whichever way the rest is sorted.
+const by = (key, down) => (a, b) => {
+  const x = KEYS[key](a) ?? null, y = KEYS[key](b) ?? null;
+  if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
+  return (x < y ? -1 : x > y ? 1 : a.index - b.index) * (down ? -1 : 1);
+};
 function runs() {
   const body = el("div", { class: "panel" });
   const draw = () => {
@@ -146,7 +210,7 @@ function runs() {
     const shown = found.slice(state.page * PAGE, (state.page + 1) * PAGE);
     const turn = (by) => () => { state.page += by; draw(); body.scrollIntoView({ block: "start" }); };
     body.replaceChildren(found.length ? runTable(shown, draw) : el("p", { class: "empty" }, "No run matches."),
-      el("div", { class: "pager" }, el("span", { class: "soft small", id: "found" }, `${found.length.toLocaleString("en")} runs, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next")));
+      el("div", { class: "pager" }, el("span", { class: "soft small", id: "found" }, `${plural(found.length, "run")}, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next")));
   };
   const scales = [...new Set(RUNS.map((run) => run.scale).filter(Boolean))].sort();
   const search = el("input", { type: "search", id: "search", placeholder: "Search: model, data set, backend, seed 3, failed …", "aria-label": "search runs", value: state.search, oninput: (event) => { state.search = event.target.value; state.page = 0; draw(); } });
@@ -158,15 +222,20 @@ function runTable(shown, draw) {
   const head = (key, label, kind) => el("th", { class: kind, "aria-sort": draw && state.sort === key ? (state.down ? "descending" : "ascending") : null },
     draw ? el("button", { "data-sort": key, onclick: () => { state.down = state.sort === key ? !state.down : key !== "path"; state.sort = key; draw(); } }, label + (state.sort === key ? (state.down ? " ↓" : " ↑") : "")) : label);
   return el("div", { class: "scroll" }, el("table", { class: "runs" },
-    el("thead", {}, el("tr", {}, el("th", {}, ""), head("path", "run"), head("what", "model, data, backend"), head("seed", "seed", "num"), head("accuracy", "test accuracy", "num"), head("time", "time", "num"), head("started", "started", "num"))),
+    el("thead", {}, el("tr", {}, el("th", {}, ""), head("path", "run"), head("what", "model, data, backend"), head("seed", "seed", "num"), head("validation", "validation", "num"), el("th", { class: "num", title: "of no use for choosing: sort by validation" }, "test accuracy"), head("time", "time", "num"), head("started", "started", "num"))),
     el("tbody", {}, shown.map((run) => {
       const pick = el("input", { type: "checkbox", "aria-label": "compare " + run.path, onclick: (event) => { event.stopPropagation(); toggle(run.path, event.target.checked); } });
       pick.checked = state.picked.has(run.path);
-      const accuracy = run.status === "finished" ? perCent(run.metrics.test_accuracy) : chip(run.status);
+      const accuracy = run.status === "finished" ? perCent(run.metrics.test_accuracy) : [chip(run.status), progress(run)];
       return el("tr", { class: "go", onclick: () => { location.hash = link(run); } }, el("td", { class: "pick" }, pick), el("td", { class: "name" }, el("a", { href: link(run), onclick: (event) => event.stopPropagation() }, run.path)),
         el("td", { class: "what" }, run.model ? `${run.model} · ${run.dataset} · ${run.backend}` : "–", run.scale && run.scale !== "paper" ? [" ", chip(run.scale, "warn")] : ""), el("td", { class: "num wide" }, run.seed === null ? "–" : String(run.seed)),
-        el("td", { class: "num accuracy" }, accuracy), el("td", { class: "num wide" }, run.seconds ? time(total(run)) : "–"), el("td", { class: "num wide soft" }, stamp(run.started)));
+        el("td", { class: "num wide validation" }, perCent(run.validation)), el("td", { class: "num accuracy" }, accuracy), el("td", { class: "num wide" }, time(total(run))), el("td", { class: "num wide soft" }, stamp(run.started)));
     }))));
+}
+// How far a run has come that has not ended.
+function progress(run) {
+  const last = run.history?.at(-1), of = run.config_tree?.training?.epochs;
+  return last && run.status !== "finished" ? el("small", { class: "soft progress" }, ` epoch ${last.epoch}${of ? " of " + of : ""}${last.validation_accuracy === undefined ? "" : ", validation " + perCent(last.validation_accuracy)}`) : "";
 }
 function toggle(path, on) {
   if (on) state.picked.add(path); else state.picked.delete(path);
@@ -187,8 +256,8 @@ function one(path) {
   const label = () => state.picked.has(path) ? "Chosen for comparison ✓" : "Choose for comparison";
   button.textContent = label();
   const headline = run.status === "finished"
-    ? el("div", { class: "facts" }, fact(perCent(run.metrics.test_accuracy), run.interval ? `test accuracy, 95 % ${perCent(run.interval[0])} to ${perCent(run.interval[1])}` : "test accuracy"), fact(number(run.seed), "seed"), fact(run.epochs ?? "–", run.epochs === 1 ? "epoch" : "epochs"), fact(time(total(run)), "computed"), fact(run.peak_rss_mb ? number(run.peak_rss_mb) + " MB" : "–", "peak memory"))
-    : el("div", { class: "panel pad" }, run.error || "This run did not finish.");
+    ? el("div", { class: "facts" }, fact(perCent(run.metrics.test_accuracy), run.interval ? `test accuracy, 95 % ${perCent(run.interval[0])} to ${perCent(run.interval[1])}` : "test accuracy"), run.validation === null || run.validation === undefined ? null : fact(perCent(run.validation), "validation accuracy"), fact(String(run.seed ?? "–"), "seed"), fact(run.epochs ?? "–", run.epochs === 1 ? "epoch" : "epochs"), fact(time(total(run)), "computed"), run.peak_rss_mb ? fact(number(run.peak_rss_mb) + " MB", "peak memory") : null)
+    : el("div", { class: "panel pad" }, run.error || (run.status === "running" ? "This run goes on." : "This run did not finish."), progress(run));
   const costs = Object.entries(run.device_costs || {}).flatMap(([device, entries]) => Object.entries(entries).map(([key, value]) => [`${device}: ${words(key)}`, figure(key, value)]));
   return [
     el("section", {}, el("div", { class: "lead" }, el("div", {}, el("a", { href: "#/runs", class: "small" }, "← runs"), el("h2", { style: "overflow-wrap:anywhere;margin-top:.3rem" }, run.path)), el("div", { class: "tools" }, chip(run.status), run.scale && run.scale !== "paper" ? chip("scale " + run.scale + ": never a result", "warn") : "", button)),
@@ -196,16 +265,29 @@ function one(path) {
     el("section", {}, headline),
     curves([run]),
     run.figures?.length ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Figures"), el("div", { class: "gallery" }, run.figures.map((image) => el("button", { onclick: () => zoom(image) , "aria-label": "enlarge " + words(image.name) }, el("img", { src: image.src, alt: words(image.name), loading: "lazy" }), el("span", {}, words(image.name))))))) : "",
-    run.metrics ? el("section", {}, pairs("Figures of merit", Object.entries(merits(run.metrics)).map(([key, value]) => [words(key), figure(key, value)]), true)) : "",
+    run.metrics ? el("section", {}, el("h2", {}, "Figures of merit"), el("div", { class: "masonry" }, groups(merits(run.metrics)).map(([title, entries]) => pairs(title, entries.map(([key, value]) => [words(key), figure(key, value)]), true, entries.length > 16)))) : "",
     el("section", { class: "masonry" },
       costs.length ? pairs("Asked of devices", costs, true) : "",
       Object.keys(run.energy_source || {}).length ? pairs("Where joules come from", Object.entries(run.energy_source).map(([key, source]) => [words(key), source])) : "",
       Object.keys(run.undefined || {}).length ? pairs("Not defined here", Object.entries(run.undefined).map(([key, why]) => [words(key), why])) : "",
       pairs("Provenance", [["status", run.status], ["started", stamp(run.started)], ["commit", run.commit], ["configuration", run.config_hash], ["setting", run.setting_hash], ["host", run.host], ["processor", run.processor], ["device", run.device], ["threads", run.threads], ["python", run.python], ["data", run.data ? `${run.data.source}: ${run.data.n_train} training, ${run.data.n_validation} validation, ${run.data.n_test} test samples` : null], ["data sha256", run.data?.sha256], ["seconds", run.seconds ? Object.entries(run.seconds).map(([key, value]) => `${key} ${number(value, 3)}`).join(", ") : null], ["samples/s", run.samples_per_s ? Object.entries(run.samples_per_s).map(([key, value]) => `${key} ${number(Math.round(value))}`).join(", ") : null]].filter(([, value]) => value !== null && value !== undefined && value !== "").map(([key, value]) => [key, String(value)]))),
-    run.config ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Configuration"), yaml(run.config))) : el("p", { class: "soft small" }, `Configuration and curves of this run are not in the page (it holds those of the ${DATA.detailed} newest); they are in its folder.`),
+    el("section", {}, pairs("As it ran", ran(run))),
+    run.config ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Configuration"), el("p", { class: "soft small note" }, "What took part: the devices that the model uses, as many epochs as the scale allows. config.yaml in the run's folder holds all of it."), yaml(run.config))) : el("p", { class: "soft small" }, `Configuration and curves of this run are not in the page (it holds those of the ${DATA.detailed} newest); they are in its folder.`),
   ];
 }
-const pairs = (title, entries, right) => el("div", { class: "panel" }, el("h3", {}, title), el("dl", { class: right ? "rows" : "pairs" }, entries.map(([key, value]) => right ? el("div", {}, el("dt", {}, key), el("dd", {}, value)) : [el("dt", {}, key), el("dd", {}, value)])));
+function pairs(title, entries, right, long) {
+  const list = el("dl", { class: right ? "rows" : "pairs" }, entries.map(([key, value]) => right ? el("div", {}, el("dt", {}, key), el("dd", {}, value)) : [el("dt", {}, key), el("dd", {}, value)]));
+  return long ? el("details", { class: "panel" }, el("summary", {}, el("h3", {}, title), el("span", { class: "soft small" }, plural(entries.length, "figure"))), list) : el("div", { class: "panel" }, el("h3", {}, title), list);
+}
+function groups(metrics) {
+  return Object.entries(DATA.groups).map(([title, names]) => [title, names.filter((name) => name in metrics).map((name) => [name, metrics[name]])]).filter(([, entries]) => entries.length);
+}
+function ran(run) {
+  const data = run.data, epochs = run.epochs ?? run.history?.length;
+  return [["model", run.model], ["data set", run.dataset], ["encoders", (run.encoders || []).join(", ") || (run.model ? "none" : null)], ["backend", run.backend], ["scale", run.scale && run.scale + (run.scale === "paper" ? "" : ": never a result")],
+    ["samples", data ? `${data.n_train} training, ${data.n_validation} validation, ${data.n_test} test` : null], ["epochs", epochs ? `${epochs}${run.config_tree?.training?.epochs ? " of " + run.config_tree.training.epochs : ""}${run.best_epoch ? `, best epoch ${run.best_epoch}` : ""}` : null],
+    ["seed", run.seed], ["computed on", run.device && `${run.device}, ${plural(run.threads ?? 1, "thread")}`], ["overrides", (run.overrides || []).join(" ")]].filter(([, value]) => value !== null && value !== undefined && value !== "").map(([key, value]) => [key, String(value)]);
+}
 function yaml(text) {
   return el("pre", {}, text.split("\n").flatMap((line) => {
     const match = line.match(/^(\s*(?:- )?)([\w.-]+)(:.*)$/);
@@ -230,20 +312,26 @@ function curves(chosen) {
 }
 function chart(told, name, chosen) {
   const series = told.flatMap((run) => ["train", "validation"].map((split) => ({ split, color: chosen.length > 1 ? chosen.indexOf(run) % 6 : split === "train" ? 1 : 0, points: run.history.filter((row) => row[`${split}_${name}`] !== undefined).map((row) => [row.epoch, row[`${split}_${name}`]]) }))).filter((line) => line.points.length);
-  const W = 420, H = 220, L = 54, B = 30, R = 12, T = 10;
-  const all = series.flatMap((line) => line.points);
-  const epochs = Math.max(...all.map(([epoch]) => epoch));
-  let low = Math.min(...all.map(([, value]) => value)), high = Math.max(...all.map(([, value]) => value));
-  if (low === high) { low -= Math.abs(low) * 0.05 || 0.5; high += Math.abs(high) * 0.05 || 0.5; }
-  const gap = (high - low) * 0.06; low -= gap; high += gap;
-  const first = epochs > 1 ? 1 : 0;
-  const x = (epoch) => L + (W - L - R) * (epoch - first) / Math.max(1, epochs - first), y = (value) => T + (H - T - B) * (high - value) / (high - low);
-  const ticks = nice(low, high, 4), steps = nice(first, epochs, 6).filter(Number.isInteger);
-  return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": words(name) + " by epoch" },
-    ticks.map((value) => [svg("line", { class: "grid", x1: L, x2: W - R, y1: y(value), y2: y(value) }), svg("text", { x: L - 7, y: y(value) + 4, "text-anchor": "end" }, unit(name) === "proportion" ? number(100 * value, 3) + "%" : number(value, 3))]),
-    steps.map((value) => svg("text", { x: x(value), y: H - 9, "text-anchor": "middle" }, String(value))), svg("line", { class: "axis", x1: L, x2: W - R, y1: H - B + 2, y2: H - B + 2 }),
-    series.map((line) => svg("polyline", { points: line.points.map(([epoch, value]) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" "), fill: "none", stroke: `var(--series-${line.color})`, "stroke-width": 2, "stroke-linejoin": "round", "stroke-dasharray": chosen.length > 1 && line.split === "train" ? "4 4" : "none" })),
-    series.map((line) => (line.points.length <= 12 ? line.points : line.points.slice(-1)).map(([epoch, value]) => svg("circle", { cx: x(epoch), cy: y(value), r: 3, fill: `var(--series-${line.color})` }, svg("title", {}, `${line.split}, epoch ${epoch}: ${number(value)}`)))));
+  const all = series.flatMap((line) => line.points), epochs = Math.max(...all.map(([epoch]) => epoch));
+  const plane = frame([Math.min(1, epochs - 1), epochs], widened(Math.min(...all.map(([, value]) => value)), Math.max(...all.map(([, value]) => value))), words(name) + " by epoch");
+  plane.yTicks((value) => unit(name) === "proportion" ? number(100 * value, 3) + "%" : number(value, 3));
+  plane.xTicks(nice(Math.min(1, epochs - 1), epochs, 6).filter((value) => Number.isInteger(value) && value > 0).map((value) => [value, String(value)]));
+  plane.add(series.map((line) => svg("polyline", { points: line.points.map(([epoch, value]) => `${plane.x(epoch).toFixed(1)},${plane.y(value).toFixed(1)}`).join(" "), fill: "none", stroke: `var(--series-${line.color})`, "stroke-width": 2, "stroke-linejoin": "round", "stroke-dasharray": chosen.length > 1 && line.split === "train" ? "4 4" : "none" })),
+    series.map((line) => (line.points.length <= 12 ? line.points : line.points.slice(-1)).map(([epoch, value]) => svg("circle", { cx: plane.x(epoch), cy: plane.y(value), r: 3, fill: `var(--series-${line.color})` }, svg("title", {}, `${line.split}, epoch ${epoch}: ${number(value)}`)))));
+  return plane.node;
+}
+/* An empty chart between two ranges, with its scales. */
+function frame([left, right], [low, high], label) {
+  const W = 420, H = 220, L = 54, B = 30, R = 14, T = 10;
+  const node = svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label }, svg("line", { class: "axis", x1: L, x2: W - R, y1: H - B + 2, y2: H - B + 2 }));
+  const x = (value) => L + (W - L - R) * (value - left) / (right - left || 1), y = (value) => T + (H - T - B) * (high - value) / (high - low);
+  return { node, x, y, add: (...parts) => node.append(...parts.flat(Infinity)),
+    yTicks: (text) => node.append(...nice(low, high, 4).flatMap((value) => [svg("line", { class: "grid", x1: L, x2: W - R, y1: y(value), y2: y(value) }), svg("text", { x: L - 7, y: y(value) + 4, "text-anchor": "end" }, text(value))])),
+    xTicks: (ticks) => node.append(...ticks.map(([value, text]) => svg("text", { x: x(value), y: H - 9, "text-anchor": "middle" }, text))) };
+}
+function widened(low, high) {
+  const gap = low === high ? Math.abs(low) * 0.05 || 0.5 : (high - low) * 0.06;
+  return [low - gap, high + gap];
 }
 function nice(low, high, wanted) {
   const raw = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(raw));
@@ -259,17 +347,17 @@ function compare() {
   if (chosen.length < 2) return [el("section", {}, el("h2", {}, "Compare"), el("div", { class: "panel empty" }, "Tick two or more runs in the ", el("a", { href: "#/runs" }, "list of runs"), ", then come back."))];
   const keys = (of) => [...new Set(chosen.flatMap((run) => Object.keys(of(run) || {})))];
   const flats = chosen.map((run) => flat(run.config_tree || {}));
-  const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !["outputs", "resume"].includes(key));
+  const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !DATA.runtime.includes(key));
   const head = (removable) => el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), removable ? [" ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")] : ""))));
   const better = (key) => ({ larger: Math.max, smaller: Math.min })[DATA.metrics[key]?.better] ?? null;
   const metrics = keys((run) => merits(run.metrics)).map((key) => {
     const values = chosen.map((run) => run.metrics?.[key]), there = values.filter((value) => value !== undefined && value !== null);
     const best = better(key) && new Set(there).size > 1 ? better(key)(...there) : null;
-    return el("tr", {}, el("td", {}, words(key)), values.map((value) => el("td", { class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
+    return el("tr", {}, el("th", { scope: "row" }, words(key)), values.map((value, i) => el("td", { "data-label": chosen[i].path, class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
   });
   return [
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare" }, head(true), el("tbody", {}, metrics)))),
-    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", {}, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("td", { class: "mono" }, key), flats.map((tree) => el("td", { class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare", class: "stack" }, head(true), el("tbody", {}, metrics)))),
+    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
     curves(chosen),
   ];
 }
@@ -277,20 +365,20 @@ function flat(tree, prefix = "") {
   return Object.entries(tree).reduce((found, [key, value]) => value && typeof value === "object" && !Array.isArray(value) ? { ...found, ...flat(value, prefix + key + ".") } : { ...found, [prefix + key]: value }, {});
 }
 
-/* ---- routing ---- */
-function show() {
+/* ---- routing; `stay`: the reader goes on reading where they are ---- */
+function show(stay) {
   const [route, query] = (location.hash.slice(1) || "/").split("?");
   if (query !== undefined) { state.search = decodeURIComponent(query); state.page = 0; }
-  const views = { "/": overview, "/tables": tables, "/runs": runs, "/compare": compare };
+  const views = { "/": overview, "/settings": settings, "/tables": tables, "/runs": runs, "/compare": compare };
   const view = route.startsWith("/run/") ? () => one(decodeURIComponent(route.slice(5))) : views[route] || overview;
   main.replaceChildren(...view().filter(Boolean));
   for (const anchor of document.querySelectorAll("nav a")) {
     const here = anchor.getAttribute("href") === "#" + (route.startsWith("/run/") ? "/runs" : route);
     if (here) anchor.setAttribute("aria-current", "page"); else anchor.removeAttribute("aria-current");
   }
-  document.title = (route.startsWith("/run/") ? decodeURIComponent(route.slice(5)) : { "/tables": "tables", "/runs": "runs", "/compare": "compare" }[route] || "report") + " · neurobench";
+  document.title = (route.startsWith("/run/") ? decodeURIComponent(route.slice(5)) : { "/settings": "settings", "/tables": "tables", "/runs": "runs", "/compare": "compare" }[route] || "report") + " · neurobench";
   tray();
-  scrollTo(0, 0);
+  if (stay !== true) scrollTo(0, 0);
 }
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let theme = null;
@@ -301,6 +389,6 @@ document.getElementById("clear").addEventListener("click", () => { state.picked.
 document.getElementById("go").addEventListener("click", () => { location.hash = "#/compare"; });
 document.getElementById("zoom").addEventListener("click", (event) => event.currentTarget.close());
 document.getElementById("foot").textContent = `neurobench ${DATA.version}, ${RUNS.length.toLocaleString("en")} runs, written ${DATA.written}`;
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => show());
 paint();
 show();

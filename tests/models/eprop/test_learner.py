@@ -16,6 +16,7 @@ from neurobench.models.eprop.evaluation import tutorial_metrics
 from neurobench.models.eprop.figures import figures
 from neurobench.models.eprop.inputs import active_pixels, one_each, pooled
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
+from tests.figures.readable import assert_readable, in_style
 from tests.models.eprop.conftest import learner, reckon
 from tests.specs import spec
 
@@ -204,7 +205,8 @@ def recorded(made: Any, recordings: Any, updates: int) -> TrainingRecord:
 def test_figures_show_what_is_recorded(recordings: Any) -> None:
     made = learner(record=("v", "spikes"), record_weights=3)
     record = recorded(made, recordings, 2)
-    drawn = figures(made, recordings.test, record)
+    drawn = in_style(figures, made, recordings.test, record)
+    assert_readable(drawn)
     assert len(drawn["dynamic_variables_after_training"].axes) == 2  # type: ignore[union-attr]
     assert {"learning_performance", "weight_matrices", "weight_time_courses"} < set(drawn)
     assert list(record.snapshots) == ["weights/1", "weights/2"]

@@ -1,5 +1,6 @@
 """Promises of the learner: it learns, it learns again to the bit, and its gradient knows only what was measured."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ from neurobench.models.hxtorch import network
 from neurobench.models.hxtorch.evaluation import tutorial_metrics
 from neurobench.models.hxtorch.figures import figures
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
+from tests.figures.readable import assert_readable, in_style
 from tests.models.hxtorch.conftest import TUTORIAL, chip, learner, linear, phases, train, yin_yang
 from tests.specs import spec
 
@@ -172,12 +174,20 @@ def test_half_lsb_is_refused_where_inputs_are_no_pairs() -> None:
 def test_figures_are_drawn_for_a_plane_and_for_images() -> None:
     data, made = yin_yang(400), learner(phases=phases(host=3, loop=1))
     made.start(data, None)
-    drawn = figures(made, data, train(made, data, 4))
+    drawn = in_style(figures, made, data, train(made, data, 4))
+    assert_readable(drawn)
     plane = {"dataset", "decision_regions", "decision_regions_over_training"}
     assert set(drawn) == plane | {"training", "output_against_weight", "columns", "calibration"}
     gif = drawn["decision_regions_over_training"]
     assert isinstance(gif, bytes)
     assert gif[:6] == b"GIF89a"
+
+
+def test_four_numbers_that_are_no_point_and_its_complement_have_no_regions() -> None:
+    data, made = yin_yang(40), learner(phases=phases(host=3, loop=1))
+    made.start(data, None)
+    flowers = replace(data, x=torch.rand(40, 4, generator=torch.Generator().manual_seed(0)))
+    assert "dataset" not in figures(made, flowers, TrainingRecord())
 
 
 def test_the_layers_share_one_device_and_its_gain_sets_num_sends() -> None:

@@ -10,10 +10,11 @@ import torch
 from neurobench.data.dataset import DataError, Split
 from neurobench.devices.sampler.protocol import Reads
 from neurobench.models.learner import Divergence, Step, Sums, Task, TrainingRecord
-from neurobench.models.qrbm.figures import figures
+from neurobench.models.qrbm.figures import SHOWN, figures
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
+from tests.figures.readable import assert_readable, in_style
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.specs import spec
 
@@ -214,11 +215,16 @@ def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tm
     learner.start(train, None)
     teach(learner, train, range(20), 20)
     learner.finalize(train, held_out, TrainingRecord())
-    drawn = figures(learner, held_out, TrainingRecord())
+    drawn = in_style(figures, learner, held_out, TrainingRecord())
+    assert_readable(drawn)
     assert set(drawn) == {"filters", "reconstructions"}
-    titles = [axes.get_title() for axes in drawn["reconstructions"].axes][:50]
+    captions = [text.get_text() for text in drawn["reconstructions"].axes[0].texts]
     predicted = learner.predict(held_out.x).argmax(1)
-    assert titles == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(50)]
+    assert captions == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(SHOWN)]
+    named = figures(learner, replace(held_out, classes=tuple(f"digit {n}" for n in range(10))), TrainingRecord())
+    assert_readable(named)
+    captions = [text.get_text() for text in named["reconstructions"].axes[0].texts]
+    assert captions == [f"digit {predicted[n]}\n(t=digit {held_out.y[n]})" for n in range(SHOWN)]
     shown = drawn["reconstructions"].axes[0].images[0].get_array()
     assert shown.shape == (12, 6)  # the image above, its reconstruction below
     assert (shown[:6] == (held_out.x[0, 0] > 128 / 255).numpy()).all()

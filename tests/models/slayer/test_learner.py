@@ -1,5 +1,6 @@
 """The learner: repeats itself to the bit, learns, tells its faults, and gives the spikes that the chip would."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from neurobench.data.events import Events
 from neurobench.metrics.costs import Billed, Ledger
 from neurobench.metrics.operations import total
 from neurobench.models.learner import Divergence, Seeds, Step, Task, TrainingRecord
+from neurobench.models.slayer.animation import FRAME
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.evaluation import operations, tutorial_metrics
@@ -19,6 +21,7 @@ from neurobench.models.slayer.figures import all_figures
 from neurobench.models.slayer.network import on_grid, quantize
 from neurobench.models.slayer.spikes import as_dense, binned
 from neurobench.models.slayer.update import update, zero_moments
+from tests.figures.readable import assert_readable, in_style
 from tests.models.slayer.conftest import CPU, SPLITS, learner, mock, sim
 from tests.models.slayer.plain import layer as plain_layer
 from tests.specs import spec, values
@@ -229,8 +232,27 @@ def test_the_tutorials_figures_are_those_of_the_network_after_its_epoch() -> Non
     assert figures["epoch19_test_loss"] == wanted.extra["lava_loss"] / len(SPLITS.test)
     assert figures["epoch19_test_accuracy"] == wanted.correct / len(SPLITS.test)
     assert (figures["epoch19_train_loss"], figures["epoch19_train_accuracy"]) == (3.0, 0.5)
-    drawn = {"inputs", "outputs", "rasters", "weights", "delays", "gradient_flow", "learning"}
-    assert all_figures(one, SPLITS.test, record).keys() == drawn
+    drawn = {"input_and_output", "rasters", "weights", "delays", "gradient_flow", "learning"}
+    figures_of_it = in_style(all_figures, one, SPLITS.test, record)
+    assert figures_of_it.keys() == drawn
+    assert_readable(figures_of_it)
+
+
+def test_the_animation_shows_five_inputs_beside_their_outputs_and_names_classes() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    one = learner()
+    shown = SPLITS.test.head(5)
+    drawn = all_figures(one, shown, TrainingRecord())["input_and_output"]
+    named = all_figures(one, replace(shown, classes=(*"abcdefghi", "a name")), TrainingRecord())
+    assert isinstance(drawn, bytes)
+    with Image.open(BytesIO(drawn)) as gif, Image.open(BytesIO(named["input_and_output"])) as wider:  # type: ignore[arg-type]
+        assert gif.n_frames == 300 / FRAME  # type: ignore[attr-defined]
+        assert gif.height > 5 * 34 * 5, "a row each of five recordings of 34 x 34 pixels"
+        assert 2 * 34 * 5 < gif.width < 500, "two panels side by side, for a phone too"
+        assert wider.width > gif.width
 
 
 def test_as_many_outputs_as_the_task_has_classes_and_inputs_of_16_bits() -> None:

@@ -1,0 +1,87 @@
+"""How a notebook shows a run. What a file says is escaped: it may come from anybody."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurobench.metrics.catalog import metric, printed
+from neurobench.metrics.groups import grouped
+from neurobench.report.summary import embedded, headline, remarks
+from neurobench.storage.folder import RunFolder
+
+LARGEST = 2 * 2**20  # bytes of a figure that a run shows unasked: a notebook keeps them all
+WIDTH = 340  # pixels of a figure: a column, read as in print
+NEXT = {
+    "running": "It goes on; this shows it as it is now.",
+    "killed": "Go on with it: the same run, resume=True.",
+    "interrupted": "Go on with it: the same run, resume=True.",
+}
+BLOCK = "display:inline-block;vertical-align:top;margin:0 2em 1em 0"
+
+
+def shown(run: RunFolder, pictures: Sequence[Path]) -> str:
+    """Headline, what was run, figures, and folded all figures of merit, each with its like."""
+    record, result = run.record(), run.result() if run.is_finished else None
+    title = f"<b>{text(run.label)}</b>"
+    if result is None:
+        return f"<div>{title} <p>{text(what(record))}</p><p>{text(unfinished(run, record))}</p></div>"
+    small = [picture for picture in pictures if picture.stat().st_size <= LARGEST]
+    notes = "".join(f"<li>{text(line)}</li>" for line in remarks(result))
+    return (
+        f"<div>{title}<p><b>{text(headline(result))}</b><br>{text(what({**record, **result}))}</p>"
+        f"{''.join(map(figure, small))}<details><summary>all figures of merit</summary>"
+        f"<div>{''.join(tables(result['metrics']))}</div><ul>{notes}</ul></details></div>"
+    )
+
+
+def what(known: Mapping[str, Any]) -> str:
+    """ "qrbm on mnist, backend sim, seed 0, 1 epoch, 12.3 s", as far as it is known."""
+    seed = known.get("seed", (known.get("seeds") or {}).get("root"))
+    epochs, seconds = known.get("epochs"), known.get("seconds")
+    parts = [
+        f"{known['model']} on {known['dataset']}, backend {known['backend']}" if known.get("backend") else None,
+        None if seed is None else f"seed {seed}",
+        None if epochs is None else f"{epochs} epoch{'' if epochs == 1 else 's'}",
+        None if seconds is None else f"{sum(seconds.values()):.1f} s",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def unfinished(run: RunFolder, record: Mapping[str, Any]) -> str:
+    status, epochs = run.status, len(run.metrics())
+    after = f" after {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else ""
+    return f"{status}{after}. {record.get('error') or NEXT.get(status, '')}".strip()
+
+
+def tables(metrics: Mapping[str, float]) -> Iterator[str]:
+    """One for each kind of figure. Without time a sample is one step, and a figure per step says nothing new."""
+    fresh = {
+        name: value
+        for name, value in metrics.items()
+        if not (name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step")))
+    }
+    for title, names in grouped(fresh).items():
+        rows = "".join(
+            f'<tr><td style="text-align:left">{text(name.replace("_", " "))}</td>'
+            f'<td style="text-align:right">{text(number(name, fresh[name]))}</td></tr>'
+            for name in names
+        )
+        yield f'<div style="{BLOCK}"><b>{text(title)}</b><table>{rows}</table></div>'
+
+
+def number(name: str, value: float) -> str:
+    """As everywhere, but large ones with their thousands apart."""
+    return f"{value:,.0f}" if not metric(name).unit and 1e4 <= abs(value) < 1e15 else printed(name, value)
+
+
+def figure(picture: Path) -> str:
+    name = text(picture.stem.replace("_", " "))
+    image = f'<img src="{embedded(picture)}" alt="{name}" style="width:{WIDTH}px;max-width:100%;background:white">'
+    return f'<figure style="{BLOCK};max-width:100%">{image}<figcaption>{name}</figcaption></figure>'
+
+
+def text(value: object) -> str:
+    return html.escape(str(value))

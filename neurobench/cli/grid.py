@@ -1,0 +1,79 @@
+"""What runs with what: every model with every backend, on how many of the data sets; and of one model why not."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from neurobench.cli.columns import columns
+from neurobench.config.descriptions import choice_of_class
+from neurobench.experiment.catalogue import Cell
+
+
+def cell_as_plain(cell: Cell) -> dict[str, Any]:
+    plain = {key: getattr(cell, key) for key in ("model", "dataset", "backend", "encoders")}
+    return {**plain, "runs": not cell.faults, "why_not": " ".join(cell.faults) or None}
+
+
+def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
+    """A line for each model, a column for each backend: "yes" on every data set that ships, "-" on none, else on how
+    many of them."""
+    shipped = [cell for cell in cells if not _needs_files(cell)]
+    backends = list(dict.fromkeys(cell.backend for cell in cells))
+    heads = [backend.rpartition("_")[::2] for backend in backends]  # in two lines: sim_annealer would take its width
+    rows = [["", *(first + "_" * bool(first) for first, _ in heads)], ["model", *(second for _, second in heads)]]
+    for model in dict.fromkeys(cell.model for cell in cells):
+        of_model = [cell for cell in shipped if cell.model == model]
+        rows.append([model, *(_mark([c for c in of_model if c.backend == backend]) for backend in backends)])
+    yield from columns(rows)
+    yield ""
+    yield "yes: on every data set that ships, through an encoder where layouts differ"
+    yield "-: on none; 2/9: on 2 of 9. Through which encoder and why not: list grid qrbm"
+
+
+def _needs_files(cell: Cell) -> bool:
+    """Whether its data set is one of a user's own files, which are not named yet."""
+    return any(fault.startswith("dataset.root:") for fault in cell.faults)
+
+
+def _mark(cells: Sequence[Cell]) -> str:
+    runs = sum(not cell.faults for cell in cells)
+    return {0: "-", len(cells): "yes"}.get(runs, f"{runs}/{len(cells)}")
+
+
+def model_lines(model: str, cells: Sequence[Cell], width: int, config_dir: str | None) -> Iterator[str]:
+    """The data sets that a model takes, its encoders and backends; then why another backend does not run."""
+    names, own = choice_of_class("encoder", config_dir), [cell for cell in cells if cell.model == model]
+    rows = [["dataset", "encoder", "backends"]]
+    for dataset in dict.fromkeys(cell.dataset for cell in own):
+        of_dataset = [cell for cell in own if cell.dataset == dataset]
+        encoders = dict.fromkeys(names.get(step, step) for cell in of_dataset for step in cell.encoders)
+        rows.append([dataset, ", ".join(encoders) or "-", _backends(of_dataset)])
+    yield from columns(rows)
+    reasons = _reasons([cell for cell in own if not _needs_files(cell)])
+    for fault, backends in reasons.items():
+        yield ""
+        yield from textwrap.wrap(f"not with backend={', '.join(backends)}: {fault}", width)
+
+
+def _backends(cells: Sequence[Cell]) -> str:
+    if all(_needs_files(cell) for cell in cells):
+        return "your own files: dataset.root=PATH"
+    refused = [cell.backend for cell in cells if cell.faults]
+    runs = [cell.backend for cell in cells if not cell.faults]
+    if not refused or not runs:
+        return "none" if refused else "every one"
+    return ", ".join(runs) if len(runs) <= len(refused) else f"all but {', '.join(refused)}"
+
+
+def _reasons(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """The first fault of each backend -> the backends that share it but for their names."""
+    first: dict[str, str] = {}
+    for cell in cells:
+        if cell.faults:
+            first.setdefault(cell.backend, cell.faults[0])
+    shared: dict[str, list[str]] = {}
+    for backend, fault in first.items():
+        shared.setdefault(fault.replace(backend, "\0"), []).append(backend)
+    return {first[backends[0]]: backends for backends in shared.values()}

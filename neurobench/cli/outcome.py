@@ -1,0 +1,64 @@
+"""A finished run on the screen: the answer in a few lines; every figure, grouped and explained, where that is asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from neurobench.report.answer import answer
+from neurobench.report.grouped import grouped
+from neurobench.report.summary import headline, pictures, remarks
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import default_outputs
+
+
+def print_answer(folder: RunFolder, result: Mapping[str, Any], console: Console) -> None:
+    first, *others = answer(result, str(folder.path), f"neurobench show {_reference(folder)}")
+    console.print(first, style="bold", highlight=False, soft_wrap=True)
+    for line in others:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _reference(folder: RunFolder) -> str:
+    """How `show` finds the run that has just finished."""
+    is_default = folder.path.parent.parent.absolute() == default_outputs().absolute()
+    return "latest" if is_default else shlex.quote(str(folder.path))
+
+
+def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console) -> None:
+    """Every figure of merit by groups, what was asked of the devices, seconds, files."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for width in (30, 11, None):
+        table.add_column(overflow="fold", width=width)
+    for group, lines in grouped(result["metrics"]).items():
+        table.add_row(f"\n{group}", style="bold")
+        for line in lines:
+            table.add_row(f"  {line.name}", line.value, line.text)
+    console.print(table, highlight=False)
+    console.print("\nthe rest", style="bold", highlight=False)
+    for remark in remarks(result):
+        console.print(f"  {remark}", highlight=False)
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
+    console.print(f"  seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    figures = [path.name for path in pictures(folder.path)]
+    if figures:
+        console.print(f"  {folder.path / 'figures'}: {', '.join(figures)}", highlight=False, soft_wrap=True)
+
+
+def print_headline(folder: RunFolder, console: Console) -> None:
+    result = folder.result()
+    assert result is not None
+    console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
+
+
+def print_finished(folder: RunFolder, console: Console, verbose: bool = False) -> None:
+    """A run that finished before."""
+    result = folder.result()
+    assert result is not None
+    print_answer(folder, result, console)
+    if verbose:
+        print_details(folder, result, console)

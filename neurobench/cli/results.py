@@ -1,0 +1,113 @@
+"""`results [FILTER ...]`: finished runs as a table of settings, over their seeds, and as a plot of a figure against a
+parameter."""
+
+from __future__ import annotations
+
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from neurobench.cli.arguments import verb_parser
+from neurobench.config.errors import FINE, UserError
+from neurobench.report.results import results_of, settings_of
+from neurobench.report.results_table import FORMATS, print_results
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.selection import chosen, configuration
+from neurobench.storage.store import Entry, read_index
+
+PLOTS = (".png", ".pdf", ".svg")
+
+
+def results_command(words: list[str]) -> int:
+    """Finished runs as a table of settings: mean and standard deviation over seeds, interval, and the best by its
+    validation figure."""
+    parser = verb_parser("results", results_command.__doc__)
+    filters = "key=value[,value ...] of the configuration, or the name of a run's folder (a pattern: 'qrbm*')"
+    parser.add_argument("filters", nargs="*", metavar="FILTER", help=filters)
+    keys = "keys that tell settings apart, model.lr,model.n_hidden; else those that were typed with several values"
+    parser.add_argument("--by", default="", metavar="KEY,KEY", help=keys)
+    parser.add_argument("--metric", default="test_accuracy", help="the figure that is shown (%(default)s)")
+    parser.add_argument("--judge", metavar="FIGURE", help="validation figure by which the best setting is chosen")
+    parser.add_argument("--format", choices=FORMATS, help="for papers and programs; else for the screen")
+    plot = "draw the figure against the keys: lines with bands over seeds, a heat map of two"
+    parser.add_argument("--plot", type=_plot_file, metavar="FILE.png|pdf|svg", help=plot)
+    args = parser.parse_intermixed_args(words)
+    entries = [entry for entry in _chosen(args.filters, args.outputs) if entry.result is not None]
+    if not entries:
+        which = " ".join(args.filters)
+        raise UserError(
+            f"no finished run below {args.outputs}{' is ' + which if which else ''}. See: neurobench list runs"
+        )
+    by = [key.strip() for key in args.by.split(",") if key.strip()]
+    results = results_of(*settings_of(entries, args.outputs, by), by, args.metric, args.judge)
+    if args.plot:
+        from neurobench.report.results_plot import drawn
+
+        write_bytes(args.plot, drawn(results, args.plot.suffix[1:]))
+        print(args.plot, file=sys.stderr if args.format else sys.stdout)
+    if args.format:
+        print(FORMATS[args.format](results))
+    elif not args.plot:
+        print_results(results, Console(markup=False))
+    return FINE
+
+
+def _plot_file(text: str) -> Path:
+    import argparse
+
+    path = Path(text)
+    if path.suffix not in PLOTS:
+        raise argparse.ArgumentTypeError(f"{text}: name a file of {', '.join(PLOTS)}")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
+    return path
+
+
+def _chosen(filters: list[str], outputs: Path) -> list[Entry]:
+    """Raises UserError for a filter that names no run and no key."""
+    where: dict[str, Any] = {}
+    names = [word for word in filters if "=" not in word]
+    for word in filters:
+        key, equals, text = word.partition("=")
+        if equals:
+            where[key] = _values(text)
+    entries = read_index(outputs)
+    for name in names:
+        if not any(_is_named(entry, name) for entry in entries):
+            raise UserError(f"no run below {outputs} is named {name}. See: neurobench list runs")
+    named = [entry for entry in entries if not names or any(_is_named(entry, name) for name in names)]
+    settings: dict[str, dict[str, Any]] = {}
+
+    def read(entry: Entry) -> dict[str, Any]:
+        """Of one run a setting: the others have the same."""
+        key = entry.result["setting_hash"] if entry.result else entry.path
+        if key not in settings:
+            settings[key] = configuration(entry.folder(outputs))
+        return settings[key]
+
+    return chosen(named, outputs, where, read)
+
+
+def _is_named(entry: Entry, name: str) -> bool:
+    return fnmatchcase(entry.path.partition("/")[0], name) or entry.path.startswith(f"{name}/") or entry.path == name
+
+
+def _values(text: str) -> list[Any]:
+    """What YAML reads in "0.1,0.2", "[64, 64]" or "null": any of these values."""
+    try:
+        whole = yaml.safe_load(f"[{text}]")
+    except yaml.YAMLError:
+        raise UserError(f"{text}: write a value, or several with commas") from None
+    return [_number(value) for value in whole]
+
+
+def _number(value: Any) -> Any:
+    """YAML takes 1e-3 for a text."""
+    try:
+        return float(value) if isinstance(value, str) and value[:1] in "+-.0123456789" else value
+    except ValueError:
+        return value

@@ -1,0 +1,47 @@
+"""`sweep --status`, `--cancel` and `--logs`: a sweep that is under way elsewhere, or was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from neurobench.config.errors import FINE, UserError
+from neurobench.sweeps.progress import board
+from neurobench.sweeps.record import find_sweep
+from neurobench.sweeps.status import cancel_sweep, log_of, standings
+
+
+def show_status(outputs: Path, reference: str, as_json: bool) -> int:
+    record = find_sweep(outputs, reference)
+    pairs = list(zip(record.entries, standings(record), strict=True))
+    if as_json:
+        plain = [{"job": entry.number, "overrides": entry.label.split(), **report} for entry, report in pairs]
+        print(json.dumps({"sweep": record.label, "launcher": record.launcher, "jobs": plain}, indent=2))
+        return FINE
+    console = Console(markup=False)
+    rows = [(entry.number, entry.label, report) for entry, report in pairs]
+    console.print(board(rows, str(record.folder)))
+    console.print(f"\nsweep {record.label}, launcher {record.launcher}: {record.command}", soft_wrap=True)
+    for entry, report in pairs:
+        if report.get("error") and report["status"] != "finished":
+            console.print(f"{report['status']}: {entry.label}\n  {report['error']}", highlight=False, soft_wrap=True)
+    console.print(f"logs: neurobench sweep --logs JOB {record.label}", highlight=False, soft_wrap=True)
+    if any(report["status"] in ("pending", "running") for _, report in pairs):
+        console.print(f"to end them: neurobench sweep --cancel {record.label}", highlight=False, soft_wrap=True)
+    return FINE
+
+
+def cancel(outputs: Path, reference: str) -> int:
+    record = find_sweep(outputs, reference)
+    print(f"sweep {record.label}: {cancel_sweep(record)}")
+    return FINE
+
+
+def show_log(outputs: Path, words: list[str]) -> int:
+    """`words`: a job's number and, where it is not the newest, the sweep."""
+    if len(words) > 2 or not words[0].isdigit():
+        raise UserError(f"--logs {' '.join(words)}: give the number of a job, and after it a sweep if not the newest")
+    print(log_of(find_sweep(outputs, words[1] if len(words) == 2 else "latest"), int(words[0])), end="")
+    return FINE

@@ -1,0 +1,120 @@
+"""`tune SPACE`: better values, judged on held-out samples alone; at its end the best as an experiment, and figures of
+the search."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from neurobench.cli.arguments import add_outputs, verb_parser
+from neurobench.config.errors import FAILED, FINE, UserError, not_installed
+from neurobench.config.overrides import override_of
+from neurobench.config.targets import PLUGIN_FILES, is_installed
+from neurobench.phases import phase
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.store import default_outputs
+
+if TYPE_CHECKING:
+    from neurobench.sweeps.tune import Space
+
+
+def tune_command(words: list[str]) -> int:
+    """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
+    trial could be judged."""
+    parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
+    parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
+    parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
+    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
+    add_outputs(parser, may_be_new=True)
+    args = parser.parse_intermixed_args(words)
+    if args.trials < 1 or args.seed < 0:
+        raise UserError("--trials is at least 1, --seed at least 0")
+    if not is_installed("optuna"):
+        raise UserError(not_installed("tune", "optuna", "tune"))
+    with phase("importing optuna"):
+        from neurobench.sweeps import tune
+
+    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
+    name = f"{Path(args.space).stem}-{space.identity}"
+    file = args.outputs / ".tune" / f"{name}.db"
+    console = Console(markup=False, stderr=args.json)
+    others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
+    if others and not file.exists():
+        earlier = ", ".join(other.name for other in others)
+        console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
+    with phase("opening the study"):
+        study = tune.open_study(space, name, file)
+    tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
+    trials = tune.counted(study)
+    if args.json:
+        print(json.dumps([_plain_trial(trial) for trial in trials], indent=2))
+    else:
+        _print_trials(space, trials, file, console)
+        for line in _leave_best(study, space, trials, file.with_suffix(""), args.config_dir):
+            console.print(line, highlight=False, soft_wrap=True)
+    return FINE if any(trial.state.name == "COMPLETE" for trial in trials) else FAILED
+
+
+def _plain_trial(trial: Any) -> dict[str, Any]:
+    plain = {key: getattr(trial, key) for key in ("number", "params", "value")}
+    return {**plain, "state": trial.state.name.lower(), **trial.user_attrs}
+
+
+def _print_trials(space: Space, trials: list, file: Path, console: Console) -> None:
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    complete.sort(key=lambda trial: trial.value, reverse=space.larger_wins)
+    table = Table(title=f"\nbest trials by {space.figure}", title_justify="left", box=box.SIMPLE, show_edge=False)
+    for column in (space.figure, *space.space):
+        table.add_column(column.rpartition(".")[2], justify="right")
+    for trial in complete[:10]:
+        values = (trial.params[key] for key in space.space)
+        table.add_row(f"{trial.value:.5g}", *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
+    console.print(table)
+    states = [trial.state.name for trial in trials]
+    pruned, failed = states.count("PRUNED"), states.count("FAIL")
+    console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
+    if trials and not complete:
+        console.print(
+            "no trial finished: each said above why not. Widen the space, or try one by hand.", highlight=False
+        )
+
+
+def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir: str | None) -> list[str]:
+    """The best trial as an experiment, and the figures of the search, in the study's folder. Returns what to say:
+    where they are, and the commands that run it."""
+    from neurobench.sweeps.tune import value_of
+    from neurobench.sweeps.tune_figures import figures_of
+    from neurobench.sweeps.tuned import write_experiment
+
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    if not complete:
+        return []
+    best = (max if space.larger_wins else min)(complete, key=lambda trial: trial.value)
+    place = override_of("outputs", str(default_outputs()))
+    words = [word for word in space.overrides if word != place]
+    words += [override_of(key, value_of(space.space[key], value)) for key, value in best.params.items()]
+    name, reached = f"{folder.name.rpartition('-')[0]}_tuned", f"{space.figure} {best.value:.5g}"
+    experiment = write_experiment(folder, name, words, f"Best of {len(complete)} trials of {folder.name}: {reached}")
+    drawn = figures_of(study, space, trials)
+    for figure, content in drawn.items():
+        picture = io.BytesIO()
+        content.savefig(picture, format="png", dpi=220)
+        write_bytes(folder / f"{figure}.png", picture.getvalue())
+    run = ["neurobench", "run", *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
+    own = [f"--config-dir={config_dir}"] if config_dir else []
+    lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
+    if own:  # a command takes one folder of YAML files
+        lines.append(f"experiment: {experiment}; move it to {config_dir}/experiment to use it")
+    else:
+        lines.append(
+            f"the best, as an experiment: {shlex.join([*run, f'--config-dir={folder}', f'experiment={name}'])}"
+        )
+    return [*lines, f"the best, as overrides: {shlex.join([*run, *own, *words])}"]

@@ -1,0 +1,30 @@
+"""What a finished run predicted: as it recorded it, else computed once more by the run's own plan and checkpoint."""
+
+from __future__ import annotations
+
+from neurobench.config.errors import UserError
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.predictions import Predictions, read_predictions
+
+
+def predictions_of(folder: RunFolder) -> Predictions:
+    """Raises UserError where they are not recorded and cannot be computed as they were, and DataError where the data
+    cannot be read."""
+    stored = read_predictions(folder)
+    if stored is not None:
+        return stored
+    from neurobench.experiment.evaluate import scores_of
+    from neurobench.experiment.reload import load_learner
+
+    loaded = load_learner(folder)
+    test = loaded.splits().test
+    predicted = scores_of(loaded.learner, test.x).argmax(1)
+    result = folder.result()
+    assert result is not None
+    accuracy, recorded = int((predicted == test.y).sum()) / len(test), result["metrics"]["test_accuracy"]
+    if accuracy != recorded:
+        raise UserError(
+            f"{folder.label} recorded no predictions, and computed once more they are others ({accuracy:.2%} right, "
+            f"{recorded:.2%} recorded): its device answers at random. Run it anew to have them recorded."
+        )
+    return Predictions(test.ids.numpy(), test.y.numpy(), predicted.numpy())

@@ -1,0 +1,110 @@
+"""One style for every figure: a journal's column, type that can be read in print, and one colour for one meaning.
+
+The colours are told apart with every common kind of colour blindness. Lines follow Okabe and Ito, "Color Universal
+Design" (2008); things of equal rank follow the muted scheme of Paul Tol's note SRON/EPS/TN/09-002.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cycler import cycler
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+COLUMN, PAGE = 3.5, 7.16  # inches: one and both columns of a page
+
+TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#000000"
+DEVICE, IDEAL = "#AA3377", "#009E73"  # as a device measures it; as its host computes it, without a fault
+WRONG = "#D55E00"  # a mistake
+LIMIT = "#333333"  # a bound, a threshold, the beginning of a phase
+NEGATIVE, POSITIVE = "#2166AC", "#B2182B"  # signs: of a weight, of the change that an event reports
+SIGNED = LinearSegmentedColormap.from_list("signed", (NEGATIVE, "white", POSITIVE))
+SHARE = "Blues"  # map of a share or a count, from none
+ORDERED = "viridis"  # map of a quantity
+# Things of equal rank: classes, layers, neurons, settings.
+SERIES = (
+    "#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#999933", "#44AA99", "#DDCC77", "#AA4499", "#777777",
+)  # fmt: skip
+
+STYLE: Any = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "figure.titlesize": 8, "legend.title_fontsize": 7,
+    "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False,
+    "legend.handlelength": 1.4, "legend.columnspacing": 1.2, "axes.linewidth": 0.6, "lines.linewidth": 1.1,
+    "lines.markersize": 3, "grid.alpha": 0.3, "grid.linewidth": 0.5, "axes.prop_cycle": cycler(color=SERIES),
+    "errorbar.capsize": 1.5, "axes.axisbelow": True, "savefig.dpi": 220,
+    "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "neurobench",
+}  # fmt: skip
+LONGEST = 20  # letters of a class's name
+
+
+@contextmanager
+def paper() -> Iterator[None]:
+    """What is drawn within it has this style; a notebook's own settings are as before afterwards."""
+    with rc_context(STYLE):
+        yield
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The file of a figure: "png", "pdf" or "svg". The same figure gives the same bytes, at any time.
+
+    One that lays itself out keeps its size, a journal's column; of any other nothing is cut off.
+    """
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+    file, tight = io.BytesIO(), None if figure.get_layout_engine() else "tight"
+    with paper():
+        figure.savefig(file, format=kind, bbox_inches=tight, metadata=metadata)
+    return file.getvalue()
+
+
+def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any) -> tuple[Figure, list[Axes]]:
+    """`rows` panels one below the other, with one x axis: a column's width is read on paper and on a phone alike."""
+    figure = Figure(figsize=(width, 0.45 + height * rows), layout="constrained")
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False, **options)[:, 0]
+    for axes in panels:
+        axes.grid()
+    return figure, list(panels)
+
+
+def legend(figure: Figure | SubFigure, *panels: Axes, columns: int = 3, title: str | None = None) -> None:
+    """Above the data, never on them; each label of the panels once."""
+    handles: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(handles.values(), handles, loc="outside upper center", ncols=columns, title=title)
+
+
+def by_epoch(axes: Axes, epochs: int) -> None:
+    """The x axis of figures by epoch. A single epoch is a point in the middle."""
+    axes.set(xlabel="epoch", xlim=(0.5, 1.5) if epochs == 1 else (1 - 0.02 * epochs, epochs + 0.02 * epochs))
+    if epochs == 1:
+        axes.set_xticks([1])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def in_per_cent(axes: Axes) -> None:
+    """The y axis of a proportion."""
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+
+
+def series(number: int) -> str:
+    """The colour of class, layer or neuron `number`, from 0."""
+    return SERIES[number % len(SERIES)]
+
+
+def short(name: str, longest: int = LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def class_name(classes: Sequence[str], number: int) -> str:
+    """A class by its name, where the data have any."""
+    return classes[number] if classes else str(number)

@@ -1,0 +1,61 @@
+"""Two classifiers on the same samples: whether one is right more often than chance would have it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+FEW = 25  # discordant samples below which the binomial distribution itself is summed
+
+
+class PairedTest(NamedTuple):
+    """McNemar's test of B against A."""
+
+    n: int  # samples that both were tested on
+    only_a: int  # of them, those that A alone classifies rightly
+    only_b: int
+    difference: float  # accuracy of B less that of A
+    interval: tuple[float, float]  # 95 %, of the difference
+    p: float  # of so uneven a split of the discordant samples, or a more uneven one, were both equally good
+    exact: bool  # the binomial distribution's, else chi squared with the continuity correction
+
+
+def paired_test(right_a: Sequence[bool], right_b: Sequence[bool]) -> PairedTest:
+    """right_a, right_b: (N,) whether each sample was classified rightly, N at least 1."""
+    pairs = list(zip(right_a, right_b, strict=True))
+    only_a, only_b = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    difference, exact = (only_b - only_a) / len(pairs), only_a + only_b < FEW
+    p = exact_p(only_a, only_b) if exact else chi_squared_p(only_a, only_b)
+    return PairedTest(len(pairs), only_a, only_b, difference, difference_interval(only_a, only_b, len(pairs)), p, exact)
+
+
+def exact_p(only_a: int, only_b: int) -> float:
+    """Two-sided: twice the tail of a fair coin's tosses, at most 1 (McNemar 1947)."""
+    tosses = only_a + only_b
+    tail = sum(math.comb(tosses, k) for k in range(min(only_a, only_b) + 1))
+    return min(1.0, 2 * tail / 2**tosses)
+
+
+def chi_squared_p(only_a: int, only_b: int) -> float:
+    """One degree of freedom, with Edwards' continuity correction (1948): P(X > x) = erfc(sqrt(x / 2))."""
+    statistic = max(0, abs(only_a - only_b) - 1) ** 2 / (only_a + only_b)
+    return math.erfc(math.sqrt(statistic / 2))
+
+
+def difference_interval(only_a: int, only_b: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """95 % interval of the difference of two paired proportions: Wald's, with half a sample added to each of the four
+    cells (Agresti and Min 2005, eq. 3), so that it does not shrink to a point where nobody disagrees."""
+    a, b, n = only_a + 0.5, only_b + 0.5, n + 2
+    middle = (b - a) / n
+    half = z * math.sqrt(a + b - (b - a) ** 2 / n) / n
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p of several tests, so corrected that the chance of one false alarm among them stays below the level (Holm
+    1979); in the order given."""
+    ranked = sorted(range(len(p)), key=p.__getitem__)
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, index in enumerate(ranked):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        corrected[index] = largest
+    return corrected

@@ -1,0 +1,103 @@
+"""Finished runs against each other on the samples that they were all tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from neurobench.config.errors import UserError
+from neurobench.metrics.paired import PairedTest, holm, paired_test
+from neurobench.storage.folder import RunFolder
+
+if TYPE_CHECKING:
+    from neurobench.storage.predictions import Predictions
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of runs, in the order in which they were named
+LEVEL = 0.05  # of p, below which a difference is said to be one
+
+
+class Pair(NamedTuple):
+    """Two runs, and McNemar's test of them where there is one."""
+
+    a: str
+    b: str
+    test: PairedTest | None
+    corrected: float | None  # p, by Holm's rule over all pairs
+    reason: str  # why there is no test, or ""
+
+
+def paired(runs: Sequence[RunFolder]) -> list[Pair]:
+    """A test of each two runs."""
+    read = [_predictions(run) for run in runs]
+    made: list[Pair] = []
+    for a, b in combinations(range(len(runs)), 2):
+        test = _test(runs, read, a, b)
+        reason = test if isinstance(test, str) else ""
+        made.append(Pair(LETTERS[a], LETTERS[b], test if isinstance(test, PairedTest) else None, None, reason))
+    corrected = iter(holm([pair.test.p for pair in made if pair.test]))
+    return [pair._replace(corrected=next(corrected)) if pair.test else pair for pair in made]
+
+
+def _predictions(run: RunFolder) -> Predictions | str:
+    """Or why there are none."""
+    from neurobench.data.dataset import DataError
+    from neurobench.experiment.predictions import predictions_of
+
+    try:
+        return predictions_of(run)
+    except (UserError, DataError) as error:
+        return str(error).splitlines()[0]
+
+
+def _test(runs: Sequence[RunFolder], read: Sequence[Predictions | str], a: int, b: int) -> PairedTest | str:
+    import numpy as np
+
+    one, other = read[a], read[b]
+    if isinstance(one, str) or isinstance(other, str):
+        return one if isinstance(one, str) else str(other)
+    data = [(runs[k].result() or {})["data"]["sha256"] for k in (a, b)]
+    if data[0] != data[1]:
+        return f"they read other data (sha256 {data[0]:.8} and {data[1]:.8}): no sample is the same"
+    if len(np.unique(one.ids)) < len(one.ids) or len(np.unique(other.ids)) < len(other.ids):
+        return "samples of their data cannot be told apart"
+    _, of_one, of_other = np.intersect1d(one.ids, other.ids, return_indices=True)
+    if not len(of_one):
+        return "they were tested on other samples of the same data"
+    if (one.target[of_one] != other.target[of_other]).any():
+        return "their samples are the same and the classes are not: they solve different tasks"
+    right = [(each.predicted == each.target)[index].tolist() for each, index in ((one, of_one), (other, of_other))]
+    return paired_test(*right)
+
+
+def conclusion(pair: Pair) -> str:
+    """What a test says, in a sentence; of several, by the corrected p."""
+    test = pair.test
+    if test is None:
+        return f"{pair.a} and {pair.b}: no paired test, {pair.reason}"
+    if not test.only_a + test.only_b:
+        return f"{pair.a} and {pair.b} are right on the same samples"
+    assert pair.corrected is not None
+    if pair.corrected >= LEVEL:
+        return f"{pair.a} and {pair.b}: no difference can be told on {test.n:,} samples"
+    better, worse = (pair.b, pair.a) if test.only_b > test.only_a else (pair.a, pair.b)
+    return f"{better} is better than {worse} on these {test.n:,} samples"
+
+
+def numbers(pair: Pair) -> str:
+    """ "+0.30 points (95 %: 0.05 to 0.55); A alone right on 12, B alone on 42; p = 0.0002, McNemar, chi squared" """
+    test = pair.test
+    assert test is not None
+    low, high = (f"{100 * end:+.2f}" for end in test.interval)
+    method = "exact" if test.exact else "chi squared"
+    corrected = "" if pair.corrected == test.p else f", {p_text(pair.corrected)} by Holm"
+    return (
+        f"{pair.b} - {pair.a} = {100 * test.difference:+.2f} points (95 %: {low} to {high}); {pair.a} alone right on "
+        f"{test.only_a}, {pair.b} alone on {test.only_b}; p = {p_text(test.p)} (McNemar, {method}){corrected}"
+    )
+
+
+def p_text(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return f"{p:.2g}" if p >= 0.0001 else f"{p:.1e}"

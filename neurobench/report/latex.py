@@ -1,0 +1,72 @@
+"""Tables that LaTeX takes as they are: text escaped, quotes and minus signs as print has them, booktabs' rules.
+
+They need `\\usepackage{booktabs}` and nothing else; `document` is a whole file for pdflatex.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$",
+    "−": "$-$", "–": "--", "—": "---", "…": r"\dots{}", "µ": r"$\mu$", "μ": r"$\mu$", "→": r"$\to$", "·": r"$\cdot$",
+    "°": r"$^\circ$", "²": r"$^2$", "³": r"$^3$", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~",
+    "\n": " ", "[": "{[}", "]": "{]}",  # a bracket after a row's end would be read as its argument
+    **{character: f"\\{character}" for character in "%&_#${}"},
+}  # fmt: skip
+_QUOTED = re.compile(r'"([^"]*)"')
+_MINUS = re.compile(r"(?<![\w.-])-(?=\d|\.\d)")
+_EXPONENT = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
+PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\usepackage{booktabs}
+\begin{document}"""
+
+
+def escaped(text: str) -> str:
+    """Text for LaTeX. "-0.5" has a minus sign, 1e-05 is a power of ten, "x" stands in a paper's quotes."""
+    text = _MINUS.sub("−", text)
+    text = _QUOTED.sub("“\\1”", text).replace('"', "”")
+    parts, end = [], 0
+    for match in _EXPONENT.finditer(text):
+        sign = "-" if match[1] == "-" else ""
+        parts += [_plain(text[end : match.start()]), rf"$\times 10^{{{sign}{match[2]}}}$"]
+        end = match.end()
+    return "".join([*parts, _plain(text[end:])])
+
+
+def _plain(text: str) -> str:
+    return "".join(_character(character) for character in text)
+
+
+def _character(character: str) -> str:
+    """Letters of Latin alphabets print as they are; what pdflatex has no letter for is named by its number."""
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    return (
+        character if " " <= character <= "\u017f" and character.isprintable() else rf"\texttt{{U+{ord(character):04X}}}"
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], align: str, caption: str, label: str) -> str:
+    r"""A floating table. `align`: a letter a column, "l" or "r", or "p" for a wide column of text; `label`: referred to
+    as \ref{tab:LABEL}."""
+    wide = align.count("p")
+    letters = align.replace("p", rf"p{{{0.3 / max(wide, 1):.2f}\linewidth}}")
+    lines = [" & ".join(escaped(text) for text in line) + r" \\" for line in (columns, *rows)]
+    return "\n".join(
+        [
+            r"\begin{table}[htbp]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\label{{tab:{re.sub('[^A-Za-z0-9:.-]', '-', label)}}}", rf"\begin{{tabular}}{{@{{}}{letters}@{{}}}}",
+            r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", r"\end{table}",
+        ]
+    )  # fmt: skip
+
+
+def document(tables: Sequence[str]) -> str:
+    """All of them in one file that pdflatex takes."""
+    return "\n\n".join([PREAMBLE, *tables, r"\end{document}", ""])

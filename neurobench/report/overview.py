@@ -1,0 +1,95 @@
+"""A table on one screen: of each row that was run what was published, what was measured, its band and verdict. What was
+not run is counted, with the command that runs it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.config.compose import choices
+from neurobench.config.descriptions import comments, stated_seconds
+from neurobench.metrics.catalog import metric, printed
+from neurobench.report.formats import COLOURS, band
+from neurobench.report.table import ResultRow
+
+Judge = Callable[[ResultRow], str]
+VERDICT_COLOURS = {**COLOURS, "held": "green", "BELOW": "bold red"}
+
+
+def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: Console) -> None:
+    """At most five lines where nothing was run."""
+    run = [row for row in rows if row.runs]
+    if run:
+        console.print(f"table {name}", style="bold", highlight=False)
+        console.print(_table(run, judge), highlight=False)
+    missing = len(rows) - len(run)
+    if not missing:
+        return
+    seconds = stated_seconds(comments("table").get(name, "")) or _seconds([row for row in rows if not row.runs])
+    time = "" if seconds is None else f", {_about(seconds)} of one core a seed"
+    which = f"{missing} of its rows are not" if run else f"none of its {len(rows)} rows is"
+    console.print(f"table {name}: {which} run yet{time}:", highlight=False)
+    console.print(f"  {how_to_run(rows)}", highlight=False, soft_wrap=True)
+    console.print(f"what was published, and each band: neurobench table {name} --all", highlight=False)
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for column in ("figure", "published", "measured", "band", "verdict"):
+        table.add_column(column, justify="left" if column in ("figure", "verdict") else "right", overflow="fold")
+    for row in rows:
+        figure, verdict = row.row, judge(row)
+        published = "-" if figure.published is None else printed(figure.metric, figure.published)
+        assert row.mean is not None
+        measured = printed(figure.metric, row.mean, row.sd)
+        cells = (figure.what, published, measured, band_of(row))
+        table.add_row(*cells, Text(verdict, style=VERDICT_COLOURS.get(verdict, "default")))
+    return table
+
+
+def band_of(row: ResultRow) -> str:
+    """In the unit of the figure."""
+    if metric(row.row.metric).unit != "proportion":
+        return band(row)
+    low, high = (None if end is None else f"{100 * end:.4g}" for end in row.row.band)
+    if low is None or high is None:
+        return "-" if low is high else f"{'≥ ' + low if low else f'≤ {high}'} %"
+    return f"{low} to {high} %"
+
+
+def how_to_run(rows: Sequence[ResultRow]) -> str:
+    """The command that runs what the rows come from on three seeds; a sweep skips what is finished."""
+    others: dict[str, dict[str, None]] = {}
+    for setting in dict.fromkeys(row.experiment for row in rows):
+        for word in setting.split()[1:]:
+            key, _, value = word.partition("=")
+            others.setdefault(key, {})[value] = None
+    over = [f"{key}={','.join(values)}" for key, values in others.items()]
+    return shlex.join(["neurobench", "sweep", f"experiment={_selection(_experiments(rows))}", *over, "seed=0,1,2"])
+
+
+def _experiments(rows: Sequence[ResultRow]) -> list[str]:
+    return list(dict.fromkeys(row.experiment.split()[0] for row in rows))
+
+
+def _selection(experiments: Sequence[str]) -> str:
+    """All that share the first word of their names as `glob(dynex_*)`, else one by one."""
+    first = experiments[0].partition("_")[0]
+    family = [name for name in choices("experiment") if name.startswith(f"{first}_")]
+    return f"glob({first}_*)" if len(family) > 2 and set(family) == set(experiments) else ",".join(experiments)
+
+
+def _seconds(rows: Sequence[ResultRow]) -> float | None:
+    """That one seed of each experiment takes, as far as they say so."""
+    described = comments("experiment")
+    known = [stated_seconds(described.get(name, "")) for name in _experiments(rows)]
+    return sum(filter(None, known)) or None

@@ -1,0 +1,222 @@
+"""Finished runs as settings: the repetitions of one setting over seeds are one row, with mean, deviation and interval.
+
+A setting is what the runs share that differ in nothing but their seed (`setting_hash`). Runs of two settings are never
+averaged: where the keys that were named do not tell them apart, further keys are added. The best setting is chosen by
+its validation figure and by nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.metrics.catalog import larger_is_better
+from neurobench.metrics.statistics import t_interval
+from neurobench.storage.files import Damaged
+from neurobench.storage.held_out import PREFERRED, held_out_figures
+from neurobench.storage.selection import configuration
+from neurobench.storage.store import Entry
+
+CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
+MOST_KEYS = 3  # settings that differ in more were not swept over
+REPETITION = ("seed", "name", "outputs", "device", "threads", "resume", "logger")  # keys that make no other setting
+TESTED = "dataset.test_as_validation"  # validation samples that are test samples choose nothing
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A finished run of a setting."""
+
+    path: str  # name/id
+    seed: int
+    metrics: Mapping[str, float]
+    validation: Mapping[str, float]  # figures of held-out samples
+    intervals: Mapping[str, Sequence[float]]  # 95 %, over test samples
+    scale: str
+    emulated: bool  # data that stand for recorded ones
+
+    def value(self, figure: str) -> float | None:
+        return self.metrics.get(figure, self.validation.get(figure))
+
+
+class Spread(NamedTuple):
+    """One figure of a setting over its seeds."""
+
+    mean: float
+    sd: float | None  # None of a single run
+    interval: tuple[float, float] | None  # 95 %: Student's over seeds; of a single run over test samples, if at all
+    n: int  # runs, one a seed
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs that differ in their seed alone."""
+
+    values: Mapping[str, Any]  # of the keys of its `Results`
+    runs: tuple[Repetition, ...]  # one a seed: the newest
+
+    def spread(self, figure: str) -> Spread | None:
+        """None where no run has the figure."""
+        runs = [run for run in self.runs if run.value(figure) is not None]
+        values = [value for run in runs if (value := run.value(figure)) is not None]
+        if not values:
+            return None
+        if len(values) > 1:
+            return Spread(statistics.fmean(values), statistics.stdev(values), t_interval(values), len(values))
+        bounds = runs[0].intervals.get(figure)
+        return Spread(values[0], None, (bounds[0], bounds[1]) if bounds else None, 1)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Settings side by side."""
+
+    keys: tuple[str, ...]  # that tell them apart
+    added: tuple[str, ...]  # of these, the ones that nobody named
+    settings: tuple[Setting, ...]
+    metric: str
+    judge: str | None  # the validation figure by which the best is chosen
+    best: Setting | None
+    note: str  # why there is no best, or ""
+
+
+def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ()) -> tuple[list[Setting], list[str]]:
+    """Settings of the finished runs among `entries`, in the order of their values; and the keys that tell them apart:
+    `by`, or the keys that were typed with different values, and what else is needed."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.result is not None:
+            groups.setdefault(entry.result["setting_hash"], []).append(entry)
+    described = {setting: _described(group[-1], outputs) for setting, group in groups.items()}
+    for key in by:
+        known = dict.fromkeys(key for values in described.values() for key in values)
+        if described and key not in known:
+            raise UserError(f"--by {key}: no run here has such a key.{did_you_mean(key, known)}")
+    typed = swept_keys(group[-1].record.get("overrides") or () for group in groups.values())
+    keys = _separating(described, list(by) or [key for key in typed if _differs(key, described.values())])
+    made = []
+    for setting, group in groups.items():
+        values = {key: described[setting].get(key) for key in keys}
+        if "setting" in keys:
+            values["setting"] = setting[:6]
+        runs = {run.seed: run for run in _repetitions(group, described[setting], outputs)}
+        made.append(Setting(values, tuple(runs[seed] for seed in sorted(runs))))
+    return sorted(made, key=lambda each: [order(each.values[key]) for key in keys]), keys
+
+
+def results_of(
+    settings: Sequence[Setting], keys: Sequence[str], by: Sequence[str], metric: str, judge: str | None
+) -> Results:
+    """Raises UserError for a metric or a judge that no run has."""
+    all_runs = [run for each in settings for run in each.runs]
+    known = dict.fromkeys(name for run in all_runs for name in (*run.metrics, *run.validation))
+    if settings and metric not in known:
+        raise UserError(f"--metric {metric}: no run here has such a figure.{did_you_mean(metric, known)}")
+    if judge is not None and settings and not any(judge in run.validation for run in all_runs):
+        offered = ", ".join(dict.fromkeys(name for run in all_runs for name in run.validation)) or "none"
+        raise UserError(f"--judge {judge}: the best is chosen by a figure of held-out samples; there is {offered}")
+    judge, best, note = _best(settings, judge)
+    return Results(tuple(keys), tuple(key for key in keys if key not in by), tuple(settings), metric, judge, best, note)
+
+
+def swept(entries: Sequence[Entry], outputs: Path) -> dict[str, Results]:
+    """Title -> settings, of each model, data set, backend and scale with several settings."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.result is not None:
+            parts = entry.summary(outputs)
+            title = f"{parts['model']} on {parts['dataset']}, backend {parts['backend']}, scale {parts['scale']}"
+            groups.setdefault(title, []).append(entry)
+    made = {}
+    for title, group in sorted(groups.items()):
+        if len({entry.result["setting_hash"] for entry in group if entry.result}) > 1:
+            settings, keys = settings_of(group, outputs)
+            if len(keys) <= MOST_KEYS:
+                made[title] = results_of(settings, keys, keys, "test_accuracy", None)
+    return made
+
+
+def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, Setting | None, str]:
+    if len(settings) < 2:
+        return None, None, ""
+    names = [judge] if judge else PREFERRED
+    runs = [run for each in settings for run in each.runs]
+    judge = next((name for name in names if all(name in run.validation for run in runs)), None)
+    if judge is None:
+        return None, None, "no best is marked: not every setting has a figure of held-out samples in common"
+    sign = 1 if larger_is_better(judge) else -1
+    means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
+    return judge, settings[means.index(max(means))], ""
+
+
+def _described(entry: Entry, outputs: Path) -> dict[str, Any]:
+    """Key -> value: choices, configuration, and what was typed where neither has the key (experiment=...)."""
+    summary = entry.summary(outputs)
+    typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
+    choices = {key: summary[key] for key in CHOICES}
+    return {**typed, **choices, **configuration(entry.folder(outputs))}
+
+
+def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
+    """Keys of overrides to which not every job gives the same value, less those that make no other setting."""
+    given: dict[str, set[str]] = {}
+    words = [dict(word.lstrip("+").split("=", 1) for word in job if "=" in word) for job in jobs]
+    for each in words:
+        for key in each:
+            given.setdefault(key, set())
+    for key, values in given.items():
+        values.update(each.get(key, "") for each in words)
+    return [key for key, values in given.items() if len(values) > 1 and key not in REPETITION]
+
+
+def _differs(key: str, values: Iterable[Mapping[str, Any]]) -> bool:
+    return len({json.dumps(each.get(key)) for each in values}) > 1
+
+
+def _separating(described: Mapping[str, Mapping[str, Any]], keys: list[str]) -> list[str]:
+    """`keys`, and as many more as it takes for no two settings to have the same values."""
+    keys = list(dict.fromkeys(keys))
+    while alike := _alike(described, keys):
+        candidates = dict.fromkeys([*CHOICES, *(key for values in alike for key in values)])
+        more = next((key for key in candidates if key not in (*keys, *REPETITION) and _differs(key, alike)), None)
+        if more is None:
+            return [*keys, "setting"]  # of code that was edited, or of an earlier version
+        keys.append(more)
+    return keys
+
+
+def _alike(described: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The first settings that have the same values."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for values in described.values():
+        groups.setdefault(json.dumps([values.get(key) for key in keys]), []).append(values)
+    return next((group for group in groups.values() if len(group) > 1), [])
+
+
+def _repetitions(group: Sequence[Entry], described: Mapping[str, Any], outputs: Path) -> Iterable[Repetition]:
+    """Oldest first. Figures of validation samples that are tested are test figures, and left out."""
+    for entry in group:
+        result = entry.result
+        assert result is not None
+        validation: Mapping[str, float] = {}
+        if not (described.get(TESTED) or result["data"].get("validation_is_tested")):
+            with contextlib.suppress(Damaged):
+                validation = held_out_figures(entry.folder(outputs), result)
+        emulated = bool(result["data"].get("emulated"))
+        figures = (result["metrics"], validation, result["intervals"])
+        yield Repetition(entry.path, result["seed"], *figures, result["scale"], emulated)
+
+
+def order(value: Any) -> tuple[int, float, str]:
+    """None first, then numbers by size, then texts."""
+    if value is None:
+        return 0, 0.0, ""
+    if isinstance(value, int | float):
+        return 1, float(value), ""
+    return 2, 0.0, str(value)

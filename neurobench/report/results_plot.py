@@ -1,0 +1,181 @@
+"""A figure of merit against the keys that settings differ in: lines with bands over seeds, or a heat map of two keys.
+
+The best setting, by its validation figure, bears a ring.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from neurobench.config.errors import UserError
+from neurobench.metrics.catalog import metric as about
+from neurobench.report.results import Results, Setting, order
+from neurobench.report.results_table import short_names, value_text
+
+MOST_LINES = 10
+LOG_RATIO = 20  # largest / smallest value of an axis from which on it is logarithmic
+COLOURS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#999933", "#44AA99", "#DDCC77", "#AA4499", "#777777")
+
+
+def drawn(results: Results, kind: str) -> bytes:
+    """A PNG, PDF or SVG. Raises UserError where nothing can be drawn."""
+    file = io.BytesIO()
+    figure = plot(results)
+    figure.savefig(file, format=kind, dpi=220)
+    return file.getvalue()
+
+
+def plot(results: Results) -> Figure:
+    """Two keys of three values and more each make a heat map; else the values of the first key are the x axis, and each
+    combination of the others a line."""
+    keys = results.keys
+    if len(results.settings) < 2:
+        raise UserError("there is one setting: nothing to draw it against. Filter less, or sweep over a key")
+    if len(keys) == 2 and all(len(_axis(results, key)) >= 3 for key in keys):
+        return heat_map(results)
+    lines = _lines(results)
+    if len(lines) > MOST_LINES:
+        others = ", ".join(keys[1:])
+        raise UserError(
+            f"that would be {len(lines)} lines, one for each of {others}; at most {MOST_LINES}. Filter some"
+        )
+    return lines_plot(results, lines)
+
+
+def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
+    key, metric = results.keys[0], results.metric
+    places, numeric = _places(_axis(results, key))
+    figure = Figure(figsize=(3.5, 2.6), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, settings) in enumerate(lines.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        x = [places[value_text(each.values[key])] for each in settings]
+        spreads = [each.spread(metric) for each in settings]
+        points = [(at, spread) for at, spread in zip(x, spreads, strict=True) if spread is not None]
+        x, y = [at for at, _ in points], [spread.mean for _, spread in points]
+        axes.plot(x, y, "-o" if numeric else "o", color=colour, markersize=3, label=", ".join(name), zorder=3)
+        _draw_intervals(axes, points, numeric, colour)
+    _ring(axes, results, places)
+    _label_x(axes, results, key, places, numeric)
+    axes.set_ylabel(metric.replace("_", " "))
+    if about(metric).unit == "proportion":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.grid(alpha=0.3)
+    if len(results.keys) > 1 or results.best is not None:
+        title = ", ".join(short_names(results.keys[1:]).values()) or None
+        figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False, title=title, title_fontsize=7)
+    return figure
+
+
+def _draw_intervals(axes: Axes, points: Sequence[tuple[float, Any]], numeric: bool, colour: str) -> None:
+    """Bands over seeds of a line; bars where the axis has names, and for single runs, whose interval is another one."""
+    banded = [(at, *spread.interval) for at, spread in points if spread.interval and spread.n > 1]
+    if numeric and len(banded) == len(points) > 1:
+        x, low, high = zip(*banded, strict=True)
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        return
+    for at, spread in points:
+        if spread.interval:
+            axes.plot([at, at], spread.interval, color=colour, linewidth=1, alpha=0.7)
+
+
+def _ring(axes: Axes, results: Results, places: dict[str, float]) -> None:
+    if results.best is None or (spread := results.best.spread(results.metric)) is None:
+        return
+    at = places[value_text(results.best.values[results.keys[0]])]
+    style: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": 8,
+        "markerfacecolor": "none",
+        "markeredgecolor": "black",
+    }
+    axes.plot([at], [spread.mean], label="best by validation", **style)
+
+
+def _label_x(axes: Axes, results: Results, key: str, places: dict[str, float], numeric: bool) -> None:
+    axes.set_xlabel(key)
+    values = list(places.values())
+    if not numeric:
+        longest = max(map(len, places))
+        axes.set_xticks(values, list(places), rotation=90 if longest > 10 else 0, parse_math=False)
+        axes.set_xlim(-0.5, len(values) - 0.5)
+    elif min(values) > 0 and max(values) / min(values) >= LOG_RATIO:
+        axes.set_xscale("log")
+        if len(values) <= 8:
+            axes.set_xticks(values)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def heat_map(results: Results) -> Figure:
+    """The mean of each pair of values, written into its cell; pairs that were not run are empty."""
+    first, second = (_axis(results, key) for key in results.keys)
+    share = about(results.metric).unit == "proportion"
+    figure = Figure(figsize=(min(7.16, 1.6 + 0.62 * len(first)), 1.1 + 0.42 * len(second)), layout="constrained")
+    axes = figure.subplots()
+    grid = [[float("nan")] * len(first) for _ in second]
+    for each in results.settings:
+        spread = each.spread(results.metric)
+        column, row = (
+            axis.index(value_text(each.values[key])) for key, axis in zip(results.keys, (first, second), strict=True)
+        )
+        if spread is not None:
+            grid[row][column] = 100 * spread.mean if share else spread.mean
+            if each is results.best:
+                box = {"linewidth": 1.6, "fill": False, "edgecolor": "black"}
+                axes.add_patch(_square(column, row, box))
+    image = axes.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
+    _write_cells(axes, grid, image)
+    axes.set_xticks(range(len(first)), first, parse_math=False, fontsize=7)
+    axes.set_yticks(range(len(second)), second, parse_math=False, fontsize=7)
+    axes.set(xlabel=results.keys[0], ylabel=results.keys[1])
+    name = results.metric.replace("_", " ") + (" in %" if share else "")
+    figure.colorbar(image, ax=axes, label=name)
+    if results.best is not None:
+        axes.set_title("framed: best by validation", fontsize=7)
+    return figure
+
+
+def _square(column: int, row: int, look: dict[str, Any]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, zorder=3, **look)
+
+
+def _write_cells(axes: Axes, grid: Sequence[Sequence[float]], image: Any) -> None:
+    for row, line in enumerate(grid):
+        for column, value in enumerate(line):
+            if value == value:  # not a gap
+                colour = "white" if image.norm(value) < 0.5 else "black"
+                axes.text(column, row, f"{value:.4g}", ha="center", va="center", color=colour, fontsize=6)
+
+
+def _axis(results: Results, key: str) -> list[str]:
+    values = {value_text(each.values[key]): each.values[key] for each in results.settings}
+    return sorted(values, key=lambda text: order(values[text]))
+
+
+def _places(names: Sequence[str]) -> tuple[dict[str, float], bool]:
+    """Where each value stands on the axis: at itself if all are numbers, else one after the other."""
+    try:
+        return {name: float(name) for name in names}, True
+    except ValueError:
+        return {name: float(number) for number, name in enumerate(names)}, False
+
+
+def _lines(results: Results) -> dict[tuple[str, ...], list[Setting]]:
+    """Values of all keys but the first -> settings, in the order of the first."""
+    lines: dict[tuple[str, ...], list[Setting]] = {}
+    names = list(short_names(results.keys).values())[1:]
+    for each in sorted(results.settings, key=lambda each: [order(each.values[key]) for key in results.keys[1:]]):
+        values = [value_text(each.values[key]) for key in results.keys[1:]]
+        line = values if len(values) == 1 else [f"{name} {value}" for name, value in zip(names, values, strict=True)]
+        lines.setdefault(tuple(line), []).append(each)
+    return {name: sorted(each, key=lambda one: order(one.values[results.keys[0]])) for name, each in lines.items()}

@@ -1,0 +1,148 @@
+"""Settings side by side as text: for the screen, Markdown, LaTeX, spreadsheets and programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.metrics.catalog import metric as about
+from neurobench.metrics.catalog import printed
+from neurobench.report import latex
+from neurobench.report.results import Results, Setting, Spread
+
+BEST = " *"
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """A key's last part, where no other key has the same: model.lr -> lr."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)}
+
+
+def value_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def spread_text(figure: str, spread: Spread | None) -> str:
+    """ "96.20 ± 0.31", in per cent of a proportion; the unit stands above the column."""
+    return "-" if spread is None else printed(figure, spread.mean, spread.sd).removesuffix(" %")
+
+
+def interval_text(figure: str, spread: Spread | None) -> str:
+    if spread is None or spread.interval is None:
+        return "-"
+    low, high = (printed(figure, end).removesuffix(" %") for end in spread.interval)
+    return f"{low} to {high}"
+
+
+def heading(figure: str) -> str:
+    return figure.replace("_", " ") + (" (%)" if about(figure).unit == "proportion" else "")
+
+
+def columns(results: Results) -> list[str]:
+    judge = [heading(results.judge)] if results.judge else []
+    return [*short_names(results.keys).values(), "seeds", *judge, heading(results.metric), "95 % interval"]
+
+
+def cells(results: Results, setting: Setting) -> list[str]:
+    """In the order of `columns`."""
+    figures = [results.judge, results.metric] if results.judge else [results.metric]
+    texts = [spread_text(figure, setting.spread(figure)) for figure in figures]
+    if results.best is not None:
+        texts[0] += BEST if setting is results.best else ""
+    values = [value_text(setting.values[key]) for key in results.keys]
+    return [*values, str(len(setting.runs)), *texts, interval_text(results.metric, setting.spread(results.metric))]
+
+
+def remarks(results: Results) -> Iterator[str]:
+    """What a reader must know of the table."""
+    if results.added and len(results.added) < len(results.keys):
+        yield f"settings differ in {', '.join(results.added)} too: filter by it to leave it out"
+    if any(len(each.runs) > 1 for each in results.settings):
+        yield "mean ± standard deviation over seeds; interval: Student's over seeds, of one run over test samples"
+    elif results.settings:
+        yield "one seed a setting: the interval is that of the test samples; seed=0,1,2 shows how far seeds differ"
+    if results.best is not None:
+        judge = str(results.judge).replace("_", " ")
+        yield f"* best by {judge}, never by a test figure"
+    if results.note:
+        yield results.note
+    runs = [run for each in results.settings for run in each.runs]
+    if smaller := ", ".join(sorted({run.scale for run in runs} - {"paper"})):
+        yield f"scale {smaller}: never a result"
+    if any(run.emulated for run in runs):
+        yield "emulated data: they do not stand for recorded ones"
+
+
+def print_results(results: Results, console: Console) -> None:
+    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for number, name in enumerate(columns(results)):
+        table.add_column(name, justify="left" if number < len(results.keys) else "right")
+    for setting in results.settings:
+        style = "bold green" if setting is results.best else ""
+        table.add_row(*map(Text, cells(results, setting)), style=style)
+    console.print(table)
+    for line in remarks(results):
+        console.print(line, style="dim", highlight=False)
+
+
+def as_markdown(results: Results) -> str:
+    lines = [columns(results), *(cells(results, setting) for setting in results.settings)]
+    texts = [" | ".join(text.replace("|", r"\|") for text in line) for line in lines]
+    rule = ["---"] * len(results.keys) + ["---:"] * (len(lines[0]) - len(results.keys))
+    body = [f"| {text} |" for text in (texts[0], " | ".join(rule), *texts[1:])]
+    return "\n".join([*body, "", "; ".join(remarks(results)) + "."])
+
+
+def as_latex(results: Results) -> str:
+    head = columns(results)
+    align = "l" * len(results.keys) + "r" * (len(head) - len(results.keys))
+    rows = [cells(results, setting) for setting in results.settings]
+    what = results.metric.replace("_", " ").capitalize()
+    caption = f"{what} by {', '.join(short_names(results.keys).values())}; {'; '.join(remarks(results))}."
+    return latex.table(head, rows, align, caption, f"{results.metric}-by-{'-'.join(results.keys)}")
+
+
+def as_csv(results: Results) -> str:
+    """Plain numbers, the shares of samples too: a column each for mean, sd, n and both ends of the interval."""
+    figures = [results.metric, *([results.judge] if results.judge else [])]
+    parts = ("mean", "sd", "low", "high", "n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*results.keys, "seeds", "best", *(f"{figure}_{part}" for figure in figures for part in parts)])
+    for setting in results.settings:
+        numbers: list[Any] = []
+        for figure in figures:
+            spread = setting.spread(figure)
+            low, high = spread.interval if spread and spread.interval else (None, None)
+            numbers += [spread.mean, spread.sd, low, high, spread.n] if spread else [None] * len(parts)
+        seeds = " ".join(str(run.seed) for run in setting.runs)
+        writer.writerow([*setting.values.values(), seeds, int(setting is results.best), *numbers])
+    return text.getvalue().rstrip("\n")
+
+
+def as_json(results: Results) -> str:
+    """Every figure of every setting."""
+    settings = []
+    for setting in results.settings:
+        names = dict.fromkeys(name for run in setting.runs for name in (*run.metrics, *run.validation))
+        spreads = {name: spread._asdict() for name in names if (spread := setting.spread(name))}
+        runs = [{"run": run.path, "seed": run.seed} for run in setting.runs]
+        settings.append({"values": setting.values, "best": setting is results.best, "runs": runs, "figures": spreads})
+    described = {"keys": results.keys, "metric": results.metric, "judge": results.judge, "note": results.note}
+    return json.dumps({**described, "settings": settings}, indent=2)
+
+
+FORMATS: dict[str, Callable[[Results], str]] = {
+    "md": as_markdown, "csv": as_csv, "tex": as_latex, "json": as_json,
+}  # fmt: skip

@@ -1,0 +1,55 @@
+"""Whether locks hold on a file system. A run is computed by one process at a time because its folder is locked; between
+machines that needs a file system whose locks reach from one to the other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+# Type of a file system -> options of its mount under which a lock is seen by one machine alone.
+LOCAL_LOCKS = {
+    "nfs": ("nolock", "local_lock=all", "local_lock=flock"),
+    "nfs4": ("local_lock=all", "local_lock=flock"),
+    "lustre": ("localflock", "noflock"),
+    "cifs": ("nobrl",),
+}
+
+
+def lock_fault(folder: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """Why two machines that share `folder` could compute the same run, in words; None where nothing speaks for it."""
+    kind, options = _mount(folder.resolve(), mounts)
+    for option in LOCAL_LOCKS.get(kind, ()):
+        if option in options:
+            return f"its file system ({kind}, mounted with {option}) does not carry locks from one machine to another"
+    return _local_fault(folder)
+
+
+def _mount(folder: Path, mounts: Path) -> tuple[str, list[str]]:
+    """Type and options of the mount that holds a folder; "" where the system does not say."""
+    best: tuple[int, str, list[str]] = (-1, "", [])
+    for line in mounts.read_text().splitlines() if mounts.is_file() else ():
+        _, point, kind, options, *_ = line.split()
+        point = point.replace("\\040", " ")
+        if folder.is_relative_to(point) and len(point) >= best[0]:  # a later mount hides an earlier one
+            best = (len(point), kind, options.split(","))
+    return best[1:]
+
+
+def _local_fault(folder: Path) -> str | None:
+    """Two open files of one process are two holders to flock, which is what the lock of a run is."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".lock-test.")
+    other = os.open(name, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        return f"its file system has no locks ({error.strerror})"
+    finally:
+        os.close(other)
+        os.close(handle)
+        Path(name).unlink()
+    return "its file system grants one lock twice"

@@ -1,0 +1,44 @@
+"""What a site always needs, in a YAML file: `sweep --launcher-config my_cluster.yaml`.
+
+    launcher: slurm
+    partition: long
+    timeout_min: 120
+    setup: [module load cuda]
+
+`launcher` and `workers` are those of the command line; every other key is one of `--with`. The command line wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neurobench.config.errors import UserError
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    launcher: str = "local"
+    workers: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_launcher_config(path: Path) -> LauncherConfig:
+    """Raises UserError."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"--launcher-config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"--launcher-config {path} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"--launcher-config {path}: write KEY: VALUE, a line each (launcher: slurm, partition: long)")
+    workers = values.pop("workers", None)
+    if not (workers is None or (isinstance(workers, int) and not isinstance(workers, bool))):
+        raise UserError(f"--launcher-config {path}: workers: {workers} is not a number of jobs at once")
+    launcher = str(values.pop("launcher", "local"))
+    return LauncherConfig(launcher, workers, {str(key): value for key, value in values.items()})

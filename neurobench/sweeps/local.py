@@ -1,0 +1,90 @@
+"""The launchers of one machine: `local`, warm worker processes, and `submitit-local`, processes of submitit's own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import UserError
+from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
+from neurobench.storage.provenance import cores
+from neurobench.sweeps.gpus import visible_gpus
+from neurobench.sweeps.outcome import Batch, Outcome
+from neurobench.sweeps.sbatch import POOLS
+from neurobench.sweeps.work import LOST, Report, Task, warm, work, work_locally
+
+
+def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
+    """Warm processes of this machine (joblib's loky), their thread pools pinned before anything is loaded.
+
+    A worker that dies takes the pool with it. Jobs that were under way are then tried once more, each alone: one
+    that dies again is the culprit and lost; the rest go on in a new pool.
+    """
+    loky = importlib.import_module("joblib.externals.loky")
+    waiting, threads = list(tasks), batch.threads
+    gpus = visible_gpus() if any(task.config["device"] != "cpu" for task in tasks) else ()
+    workers = min(batch.workers or max(1, cores() // threads), len(gpus) or len(tasks))  # one run a GPU
+    while waiting:
+        ended: set[int] = set()
+        try:
+            for task, report in _pool(loky, waiting, min(workers, len(waiting)), threads, gpus):
+                ended.add(task.number)
+                yield task, report
+            return
+        except loky.process_executor.TerminatedWorkerError:
+            waiting = [task for task in waiting if task.number not in ended]
+        suspects = [task for task in waiting if task.last_report().get("status") == "running"]
+        for task in suspects or waiting[:1]:
+            try:
+                yield from _pool(loky, [task], 1, threads, gpus)
+            except loky.process_executor.TerminatedWorkerError:
+                yield task, {"status": "lost", "error": LOST}
+            waiting.remove(task)
+
+
+def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tuple[str, ...]) -> Iterator[Outcome]:
+    # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
+    code = [fingerprint(module) for module in PLUGIN_FILES]
+    env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
+    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code, gpus), "env": env}
+    executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
+    futures = {executor.submit(work_locally, task): task for task in tasks}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except (KeyboardInterrupt, GeneratorExit):
+        for future in futures:
+            future.cancel()
+        executor.shutdown(wait=True, kill_workers=False)
+        raise
+
+
+def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
+    """Through submitit's processes on this machine, all at once: each run has an interpreter of its own."""
+    submitit = import_extra("submitit", "slurm", "this launcher")
+    executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster="local")
+    try:
+        options = {"timeout_min": 24 * 60, **batch.options}
+        executor.update_parameters(name="neurobench", cpus_per_task=batch.threads, **options)
+    except (NameError, TypeError, ValueError) as fault:
+        raise UserError(f"--with: {fault}") from None
+    jobs = executor.map_array(_Requeued(), tasks)
+    of_job = {job.job_id: task for job, task in zip(jobs, tasks, strict=True)}
+    for job in submitit.helpers.as_completed(jobs, poll_frequency=0.2):
+        task = of_job[job.job_id]
+        error = job.exception()
+        yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
+
+
+class _Requeued:
+    """What submitit calls: the job, and `checkpoint` once its time runs out."""
+
+    def __call__(self, task: Task) -> Report:
+        return work(task)
+
+    def checkpoint(self, task: Task) -> Any:
+        return importlib.import_module("submitit.helpers").DelayedSubmission(self, task)

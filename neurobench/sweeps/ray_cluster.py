@@ -1,0 +1,127 @@
+"""The launcher `ray`: the cluster that RAY_ADDRESS names, else one that is started on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.targets import import_extra
+from neurobench.storage.provenance import cores
+from neurobench.sweeps.outcome import Batch, Outcome, awaited
+from neurobench.sweeps.sbatch import travelling
+from neurobench.sweeps.work import LOST, Report, Task, take_up
+
+OPTIONS = ("num_cpus", "num_gpus", "resources", "memory", "accelerator_type", "max_retries")
+TRIES = 3  # of a job whose worker was told to stop, as by a node that goes
+UNSEEN = "unseen"  # report of a node that does not see the sweep's folder
+
+
+def ray(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
+    """As many at once as the cluster has room for."""
+    cluster = _Cluster(batch)
+    tries: dict[int, int] = {}
+    waiting = deque(tasks)
+    running: dict[Any, Task] = {}
+    while waiting or running:
+        while waiting and len(running) < (batch.workers or len(tasks)):
+            task = waiting.popleft()
+            running[cluster.submit(task)] = task
+        done, report = cluster.next(list(running))
+        task = running.pop(done)
+        if report["status"] == UNSEEN:
+            cluster.exclude(report)
+            waiting.appendleft(task)
+        elif report["status"] == "interrupted" and tries.setdefault(task.number, 1) < TRIES:
+            tries[task.number] += 1
+            waiting.append(task)
+        elif report["status"] == "interrupted":
+            yield task, {**report, "status": "half-done", "error": f"{report['error']} (interrupted {TRIES} times)"}
+        else:
+            yield task, awaited(report)
+
+
+class _Cluster:
+    """Ray, and which of its nodes get jobs."""
+
+    def __init__(self, batch: Batch):
+        self.ray, self.say = import_extra("ray", "ray", "this launcher"), batch.say
+        if not self.ray.is_initialized():
+            address = os.environ.get("RAY_ADDRESS")
+            size = {"address": address} if address else {"num_cpus": (batch.workers or 0) * batch.threads or cores()}
+            self.ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
+        options = {"num_cpus": batch.threads, "num_gpus": int(batch.gpu), "max_retries": 3, **batch.options}
+        self._refuse_what_no_node_has(options)
+        environment = {"env_vars": travelling(batch.threads)}
+        self.remote = self.ray.remote(runtime_env=environment, **options)(run_remotely)
+        self.here = str(Path.cwd())
+        self.excluded: dict[str, str] = {}  # node that does not see the sweep's folder -> its host
+        self.submitted = 0  # to the others, in turn
+
+    def submit(self, task: Task) -> Any:
+        if not self.excluded:
+            return self.remote.remote(task, self.here)
+        self.submitted += 1
+        nodes = sorted(self._alive() - set(self.excluded))
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        one = strategies.NodeAffinitySchedulingStrategy(nodes[self.submitted % len(nodes)], soft=True)
+        return self.remote.options(scheduling_strategy=one).remote(task, self.here)
+
+    def next(self, running: list[Any]) -> tuple[Any, Report]:
+        """The first of them that ends, and its report."""
+        (done,), _ = self.ray.wait(running, num_returns=1)
+        try:
+            return done, self.ray.get(done)
+        except self.ray.exceptions.RayError as error:
+            cause = str(error).strip().splitlines()[-1].strip()
+            return done, {"status": "lost", "error": f"{LOST}: {cause}"}
+
+    def exclude(self, report: Report) -> None:
+        """Raises UserError where no node is left."""
+        if report["node"] not in self.excluded:
+            self.say(f"{report['host']} gets none of the jobs: {report['error']}")
+        self.excluded[report["node"]] = report["host"]
+        if self._alive() <= set(self.excluded):
+            raise UserError(f"launcher ray: no node of the cluster can run the jobs: {report['error']}")
+
+    def _alive(self) -> set[str]:
+        return {node["NodeID"] for node in self.ray.nodes() if node["Alive"]}
+
+    def _refuse_what_no_node_has(self, options: Mapping[str, Any]) -> None:
+        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+        wanted = {names[key]: float(options[key]) for key in names if options.get(key)}
+        wanted |= {str(key): float(value) for key, value in (options.get("resources") or {}).items()}
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):
+            ask = ", ".join(f"{key} {amount:g}" for key, amount in wanted.items())
+            shown = dict.fromkeys(["CPU", "GPU", *wanted])
+            known = "; ".join(", ".join(f"{key} {node.get(key, 0):g}" for key in shown) for node in nodes)
+            raise UserError(f"launcher ray: no node has {ask}; there is {known}")
+
+
+def run_remotely(task: Task, here: str) -> Report:
+    """On a node of the cluster, from the folder where the sweep was started, whatever the node's own is."""
+    node = import_extra("ray", "ray", "this launcher").get_runtime_context().get_node_id()
+    place = {"host": platform.node(), "node": node}
+    for folder in (task.sweep, here):
+        if not Path(folder).is_dir():
+            return {"status": UNSEEN, **place, "error": f"it does not see {folder}; share it, or set outputs=FOLDER"}
+    os.chdir(here)
+    return take_up(task, **place)
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raises UserError where Ray is not installed or does not know an option."""
+    import_extra("ray", "ray", "this launcher")
+    for key in options:
+        if key not in OPTIONS:
+            hint = did_you_mean(key, OPTIONS)
+            raise UserError(f"--with {key}: Ray has no such option here.{hint} There is {', '.join(OPTIONS)}")
+    for key in ("num_cpus", "num_gpus", "memory"):
+        if not isinstance(options.get(key, 1), int | float):
+            raise UserError(f"--with {key}={options[key]} is not a number")

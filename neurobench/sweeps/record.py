@@ -1,0 +1,146 @@
+"""What a sweep leaves in its folder for whoever asks later: its jobs, and the arrays that were handed to SLURM.
+
+<outputs>/.sweeps/<time>/
+    N.json, N.log       what job N last reported, and what it printed
+    stop                jobs that have not begun are left alone
+    queue/sweep.json    launcher, command, its jobs
+    queue/N.json        what the worker of job N is handed
+    queue/array-K.json  an array of SLURM and the jobs behind each index; queue/array-K.sh is its script
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import UserError
+from neurobench.storage.atomic import write_json
+
+PREFIX = "neurobench-"  # of the name of an array in SLURM
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job of a recorded sweep."""
+
+    number: int
+    label: str
+    name: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of SLURM. Its name says which sweep it is of, so that it is known before SLURM gives it an id."""
+
+    part: int  # of the sweep's arrays
+    name: str
+    groups: tuple[tuple[int, ...], ...]  # numbers of the jobs behind each index, one after the other
+    id: str | None = None  # None: whoever submitted it was stopped before SLURM answered
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep as its folder tells it."""
+
+    folder: Path
+    launcher: str
+    command: str
+    host: str
+    pid: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def label(self) -> str:
+        return self.folder.name
+
+    def write(self) -> None:
+        values = {"launcher": self.launcher, "command": self.command, "host": self.host, "pid": self.pid}
+        (self.folder / "queue").mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "queue" / "sweep.json", {**values, "jobs": [asdict(entry) for entry in self.entries]})
+
+    def arrays(self) -> list[Array]:
+        """Those that were handed to SLURM, in order."""
+        return sorted(map(_array, (self.folder / "queue").glob("array-*.json")), key=lambda array: array.part)
+
+
+def new_sweep_folder(outputs: Path) -> Path:
+    """Where a sweep keeps its jobs' reports and logs; it is not made yet."""
+    return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def new_array(sweep: Path, part: int, groups: Sequence[Sequence[int]]) -> Array:
+    return Array(part, f"{PREFIX}{sweep.name}-{part}", tuple(map(tuple, groups)))
+
+
+def write_array(sweep: Path, array: Array) -> None:
+    write_json(sweep / "queue" / f"array-{array.part}.json", asdict(array))
+
+
+def remove_array(sweep: Path, array: Array) -> None:
+    """One that SLURM did not take."""
+    (sweep / "queue" / f"array-{array.part}.json").unlink()
+
+
+def read_array(sweep: Path, part: int) -> Array:
+    return _array(sweep / "queue" / f"array-{part}.json")
+
+
+def array_of_name(outputs: Path, name: str) -> tuple[Path, Array] | None:
+    """The sweep and the array that SLURM knows by this name; None where it is not one of a sweep below `outputs`."""
+    stamp, _, part = name.removeprefix(PREFIX).rpartition("-")
+    sweep = outputs / ".sweeps" / stamp
+    if not name.startswith(PREFIX) or not (sweep / "queue" / f"array-{part}.json").is_file():
+        return None
+    return sweep, read_array(sweep, int(part))
+
+
+def recorded(outputs: Path) -> list[Path]:
+    """Folders of the sweeps below `outputs` that have a record, oldest first."""
+    return sorted(file.parents[1] for file in (outputs / ".sweeps").glob("*/queue/sweep.json"))
+
+
+def find_sweep(outputs: Path, reference: str) -> SweepRecord:
+    """The sweep meant by its time or the beginning of it, or "latest". Raises UserError."""
+    folders = recorded(outputs)
+    matches = folders[-1:] if reference == "latest" else [each for each in folders if each.name.startswith(reference)]
+    if len(matches) != 1:
+        known = ", ".join(folder.name for folder in folders[-5:]) or "none"
+        which = "is not one sweep" if matches else "is no sweep"
+        raise UserError(f"'{reference}' {which} below {outputs / '.sweeps'}: there is {known}")
+    return read_sweep(matches[0])
+
+
+def read_sweep(folder: Path) -> SweepRecord:
+    """Raises UserError where the record is damaged."""
+    values = _read(folder / "queue" / "sweep.json")
+    try:
+        entries = tuple(Entry(**entry) for entry in values["jobs"])
+        return SweepRecord(
+            folder, str(values["launcher"]), str(values["command"]), str(values["host"]), int(values["pid"]), entries
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder / 'queue' / 'sweep.json'} is damaged: {error}") from None
+
+
+def _array(file: Path) -> Array:
+    values = _read(file)
+    try:
+        groups = tuple(tuple(map(int, group)) for group in values["groups"])
+        return Array(int(values["part"]), str(values["name"]), groups, values["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file} is damaged: {error}") from None
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} is damaged: it holds no record")
+    return values

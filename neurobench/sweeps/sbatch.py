@@ -1,0 +1,158 @@
+"""What a task asks of SLURM: from KEY=VALUE of `--with` to the words of `sbatch`, checked by sbatch itself."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.sweeps.record import Array
+from neurobench.sweeps.scheduler import ask, own_words
+
+POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+CARRIED = ("PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG", "XDG_CACHE_HOME", "HF_HOME")  # and NEUROBENCH_*
+COUNTS = {"timeout_min": 1, "cpus_per_task": 1, "gpus_per_node": 0, "array_parallelism": 1, "max_num_timeout": 0,
+          "signal_delay_s": 1, "jobs_per_task": 1}  # fmt: skip
+TEXTS = (
+    "partition", "account", "qos", "constraint", "exclude", "nodelist", "reservation", "gres", "comment", "mail_type",
+    "mail_user", "licenses", "mem_per_cpu", "mem_per_gpu", "gpus_per_task", "dependency", "wckey", "nice", "tmp",
+    "prefer", "clusters", "begin",
+)  # fmt: skip
+OTHERS = ("mem_gb", "setup", "python", "exclusive", "additional_parameters")
+SINGLE = ("nodes", "tasks_per_node", "ntasks_per_node")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What each task of an array asks for."""
+
+    timeout_min: int = 24 * 60
+    cpus_per_task: int | None = None  # None: as many as the run has threads
+    array_parallelism: int | None = None  # tasks at once; None: the cluster decides
+    max_num_timeout: int = 100  # how often a run that is out of time is queued again
+    signal_delay_s: int = 90  # seconds before the limit at which a run leaves its checkpoint
+    jobs_per_task: int = 1  # short runs one after the other in a process that has everything loaded
+    python: str = shlex.quote(sys.executable)  # a shell command, so that a container can be entered
+    setup: tuple[str, ...] = ()  # shell lines before it
+    flags: Mapping[str, str] = field(default_factory=dict)  # option of sbatch -> value
+
+    def with_gpu(self) -> Request:
+        """One GPU, unless it says already how it wants them."""
+        if any("gpu" in f"{key}={value}" for key, value in self.flags.items()):
+            return self
+        return replace(self, flags={**self.flags, "gpus-per-node": "1"})
+
+    def words(self, threads: int) -> list[str]:
+        """Options of sbatch for one task."""
+        delay = min(self.signal_delay_s, self.timeout_min * 20)  # a third of a short limit at most
+        own = {
+            "time": str(self.timeout_min),
+            "cpus-per-task": str(self.cpus_per_task or threads),
+            "signal": f"B:USR2@{delay}",
+        }
+        return [f"--{key}={value}" if value else f"--{key}" for key, value in {**own, **self.flags}.items()]
+
+    def check(self) -> None:
+        """Ask sbatch whether it would take such a task. Raises UserError with its own words."""
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
+            script.write("#!/bin/bash\n")
+            script.flush()
+            _answer(["sbatch", "--test-only", *self.words(1), script.name], "SLURM refuses such jobs")
+
+    def submit(self, sweep: Path, array: Array, threads: int, at_once: int | None) -> str:
+        """Hand an array to SLURM and return its id. Raises UserError with sbatch's own words."""
+        script = sweep / "queue" / f"array-{array.part}.sh"
+        script.write_text(self.script(threads))
+        last = len(array.groups) - 1
+        own = [
+            "--parsable",
+            f"--job-name={array.name}",
+            f"--array=0-{last}" + (f"%{at_once}" if at_once else ""),
+            f"--output={sweep}/queue/%A_%a.out",
+            "--open-mode=append",
+            "--requeue",
+            f"--chdir={Path.cwd()}",
+        ]
+        arguments = [str(script), str(sweep), str(array.part), str(self.max_num_timeout)]
+        answer = _answer(["sbatch", *self.words(threads), *own, *arguments], "SLURM did not take the jobs")
+        return answer.strip().partition(";")[0]
+
+    def script(self, threads: int) -> str:
+        """It carries what a run reads of the environment, whatever sbatch is told to export; and Python takes the place
+        of the shell, since SLURM signals that process."""
+        lines = [f"export {key}={shlex.quote(value)}" for key, value in sorted(travelling(threads).items())]
+        call = f'exec {self.python} -P -u -m neurobench.sweeps.slurm_task "$@"'
+        return "\n".join(["#!/bin/bash", *lines, *self.setup, call, ""])
+
+
+def travelling(threads: int) -> dict[str, str]:
+    """Variables that a run on another machine has in common with the process that starts it."""
+    env = {key: value for key, value in os.environ.items() if key.startswith("NEUROBENCH_") or key in CARRIED}
+    return {**env, **{name: str(threads) for name in POOLS}}
+
+
+def _answer(words: Sequence[str], meaning: str) -> str:
+    answer = ask(words)
+    if answer.returncode:
+        raise UserError(f"launcher slurm: {meaning}: {own_words(answer)}")
+    return answer.stdout
+
+
+def read_request(options: Mapping[str, Any]) -> Request:
+    """Raises UserError with every fault. Keys may have submitit's prefix `slurm_`."""
+    values = {key.removeprefix("slurm_"): value for key, value in options.items()}
+    faults: list[str] = []
+    counts = {key: _count(key, values[key], least, faults) for key, least in COUNTS.items() if key in values}
+    flags = {key.replace("_", "-"): _text(key, values[key], faults) for key in TEXTS if key in values}
+    if "gpus_per_node" in counts and (gpus := counts.pop("gpus_per_node")):
+        flags["gpus-per-node"] = str(gpus)
+    if "mem_gb" in values:
+        flags["mem"] = _memory(values["mem_gb"], faults)
+    if values.get("exclusive"):
+        flags["exclusive"] = "" if values["exclusive"] is True else str(values["exclusive"])
+    faults += [f"{key}={values[key]}: a run takes one node and one task" for key in SINGLE if values.get(key, 1) != 1]
+    more = values.get("additional_parameters") or {}
+    if isinstance(more, Mapping):
+        flags |= {str(key).replace("_", "-"): "" if value is True else str(value) for key, value in more.items()}
+    else:
+        faults.append(f"additional_parameters={more}: give options of sbatch, additional_parameters.KEY=VALUE")
+    known = [*COUNTS, *TEXTS, *OTHERS, *SINGLE]
+    faults += [
+        f"{key}: there is no such option.{did_you_mean(key, known)} There is {', '.join(known)}; any other of sbatch "
+        "as additional_parameters.KEY=VALUE"
+        for key in values
+        if key.partition(".")[0] not in known
+    ]
+    if faults:
+        raise UserError("\n".join(f"--with {fault}" for fault in faults))
+    setup = values.get("setup", ())
+    lines = (setup,) if isinstance(setup, str) else tuple(map(str, setup))
+    python = {"python": str(values["python"])} if "python" in values else {}
+    return Request(setup=lines, flags=flags, **counts, **python)  # type: ignore[arg-type]
+
+
+def _count(key: str, value: Any, least: int, faults: list[str]) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    faults.append(f"{key}={value} is not an integer at least {least}")
+    return least
+
+
+def _text(key: str, value: Any, faults: list[str]) -> str:
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value):
+        return str(value)
+    faults.append(f"{key}={value} is not a word that sbatch could take")
+    return ""
+
+
+def _memory(value: Any, faults: list[str]) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return f"{round(value * 1024)}M"
+    faults.append(f"mem_gb={value} is not a number of gigabytes above 0")
+    return ""

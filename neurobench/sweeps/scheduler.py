@@ -1,0 +1,120 @@
+"""What SLURM says of the tasks of its arrays. It is asked by `squeue`, which needs no accounting; of what it has
+forgotten (MinJobAge, five minutes as a rule), by `sacct` where the cluster keeps accounts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from neurobench.config.errors import UserError
+
+# States of a task that has not ended (squeue, "JOB STATE CODES"); each other one is an end.
+ACTIVE = (
+    "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT",
+    "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD",
+)  # fmt: skip
+FORMAT = "%F|%K|%T|%r|%N|%j"
+# State of SLURM -> our status and what is to be said of it.
+ENDS = {
+    "CANCELLED": ("cancelled", "cancelled (scancel)"),
+    "TIMEOUT": ("timed out", "out of time: give more, --with timeout_min=MINUTES"),
+    "DEADLINE": ("timed out", "its deadline has passed"),
+    "OUT_OF_MEMORY": ("out of memory", "out of memory: give more, --with mem_gb=GIGABYTES"),
+    "PREEMPTED": ("preempted", "preempted, and the cluster does not queue such jobs again"),
+    "NODE_FAIL": ("lost", "its node failed"),
+    "BOOT_FAIL": ("lost", "its node did not boot"),
+}
+
+
+class TaskState(NamedTuple):
+    """A task of an array as SLURM tells it."""
+
+    array_id: str
+    task: int  # index within the array
+    state: str  # SLURM's word: PENDING, RUNNING, COMPLETED, ...
+    reason: str  # why it is pending
+    host: str
+
+    @property
+    def job_id(self) -> str:
+        return f"{self.array_id}_{self.task}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+
+def ask(words: Sequence[str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run one of SLURM's commands. Raises UserError where it is not installed or does not answer."""
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise UserError(
+            f"launcher slurm: this machine has no SLURM (there is no {words[0]} on the path). Log in to the cluster, "
+            "or take the launcher local, submitit-local or ray."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise UserError(f"launcher slurm: {words[0]} has not answered in {seconds:.0f} s") from None
+
+
+def own_words(answer: subprocess.CompletedProcess[str]) -> str:
+    """What a command that failed said, in a line."""
+    lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+    return "; ".join(line.removeprefix("sbatch: error: ").strip() for line in lines) or f"exit {answer.returncode}"
+
+
+def task_states() -> dict[tuple[str, int], TaskState] | None:
+    """(Array's name, index) -> state of each task of this user that SLURM remembers, the newest array of a name;
+    None where SLURM does not answer just now."""
+    if shutil.which("squeue") is None:
+        return None
+    try:
+        answer = ask(["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--format={FORMAT}"])
+    except UserError:
+        return None
+    if answer.returncode:
+        return None
+    states: dict[tuple[str, int], TaskState] = {}
+    for line in answer.stdout.splitlines():
+        array_id, index, state, reason, host, name = line.strip().split("|", 5)
+        if index.isdigit():
+            states[name, int(index)] = TaskState(array_id, int(index), state, reason, host)
+    return states
+
+
+def forgotten_state(job_id: str) -> str:
+    """The state by accounting of a task that squeue no longer lists; "" where the cluster keeps no accounts."""
+    if shutil.which("sacct") is None:
+        return ""
+    answer = ask(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", "--format=State"])
+    words = answer.stdout.split()
+    return words[0] if answer.returncode == 0 and words else ""
+
+
+def exit_of(job_id: str) -> str:
+    """How a task that failed ended: "exit code 1", "killed by signal 9", or ""."""
+    answer = ask(["scontrol", "show", "job", "--oneliner", job_id])
+    codes = [word.partition("=")[2] for word in answer.stdout.split() if word.startswith("ExitCode=")]
+    if answer.returncode or not codes:
+        return ""
+    code, _, number = codes[0].partition(":")
+    return f"killed by signal {number}" if number not in ("", "0") else f"exit code {code}"
+
+
+def max_array_size() -> int:
+    """How many tasks one array may have."""
+    answer = ask(["scontrol", "show", "config"])
+    sizes = [line.partition("=")[2] for line in answer.stdout.splitlines() if line.startswith("MaxArraySize")]
+    if answer.returncode or not sizes:
+        raise UserError(f"launcher slurm: SLURM does not answer: {own_words(answer)}")
+    return int(sizes[0])
+
+
+def cancel(ids: Sequence[str]) -> None:
+    """End arrays or tasks. Raises UserError with SLURM's own words."""
+    answer = ask(["scancel", *ids])
+    if answer.returncode:
+        raise UserError(f"launcher slurm: scancel {' '.join(ids)}: {own_words(answer)}")

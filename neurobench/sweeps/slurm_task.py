@@ -1,0 +1,87 @@
+"""What a task of a SLURM array runs: `python -m neurobench.sweeps.slurm_task SWEEP PART MAX_NUM_TIMEOUT`.
+
+A run that is interrupted leaves a checkpoint and no end: what becomes of the task is the scheduler's to say. It may be
+queued again (preemption, `scontrol requeue`, a node that failed), and the run then goes on; or it is cancelled. Where
+SLURM announces that the time runs out (SIGUSR2), the task asks to be queued again itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import FINE, UserError
+from neurobench.sweeps.outcome import ended
+from neurobench.sweeps.record import read_array
+from neurobench.sweeps.scheduler import ask, own_words
+from neurobench.sweeps.work import Task, read_task, take_up
+
+TERMINATED = 128 + signal.SIGTERM  # as shells report it
+
+
+class _Signals:
+    """SIGTERM ends the run as Ctrl-C does; SIGUSR2 does too, and is remembered."""
+
+    def __init__(self) -> None:
+        self.out_of_time = False
+        signal.signal(signal.SIGTERM, self.interrupt)
+        signal.signal(signal.SIGUSR2, self.announce)
+
+    def interrupt(self, number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def announce(self, number: int, frame: object) -> None:
+        self.out_of_time = True
+        os.kill(os.getpid(), signal.SIGTERM)  # within training the loop has taken it over, and notes it
+
+
+def main(words: Sequence[str]) -> int:
+    signals = _Signals()
+    sweep, part, limit = Path(words[0]), int(words[1]), int(words[2])
+    index = int(os.environ["SLURM_ARRAY_TASK_ID"])
+    job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}"
+    for number in read_array(sweep, part).groups[index]:
+        task = read_task(sweep, number)
+        if ended(task.last_report()):  # before this task was queued again
+            continue
+        timeouts = int(task.last_report().get("timeouts", 0))
+        try:
+            report = take_up(task, job_id=job_id, timeouts=timeouts)
+        except KeyboardInterrupt:  # before the run has begun
+            report = {"status": "interrupted", "job_id": job_id}
+        if report["status"] == "interrupted":
+            return _queue_again(task, report, timeouts + 1, limit) if signals.out_of_time else TERMINATED
+    return FINE
+
+
+def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) -> int:
+    """The report is written first: once the task is queued again, SLURM ends this process."""
+    task.write_report({**report, "timeouts": timeouts})
+    if timeouts > limit:
+        fault = f"out of time {timeouts} times; --with max_num_timeout=N allows more"
+    else:
+        fault = _requeue(report["job_id"])
+    if fault:
+        error = f"{fault}. The same command goes on."
+        task.write_report({**report, "status": "half-done", "timeouts": timeouts, "error": error})
+    return TERMINATED
+
+
+def _requeue(job_id: str) -> str:
+    """Why SLURM does not queue the task again; "" where it does."""
+    try:
+        answer = ask(["scontrol", "requeue", job_id])
+    except UserError as error:
+        return f"out of time, and not queued again: {error}"
+    return f"out of time, and not queued again: {own_words(answer)}" if answer.returncode else ""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as fault:
+        sys.exit(str(fault))

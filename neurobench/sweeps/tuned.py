@@ -1,0 +1,69 @@
+"""The best trial of a search as an experiment: a YAML file that `--config-dir FOLDER experiment=NAME` finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neurobench.config.compose import GROUPS, GROUPS_OF_SEVERAL
+from neurobench.config.errors import UserError
+from neurobench.config.overrides import parse_word
+from neurobench.storage.atomic import write_bytes
+
+NOT_COMPUTED = ("outputs", "name", "resume", "device", "threads")
+
+
+def write_experiment(folder: Path, name: str, words: Sequence[str], comment: str) -> Path:
+    """FOLDER/experiment/NAME.yaml, written anew. `words`: the overrides of the best trial.
+
+    Raises UserError for words that a file cannot say (`~key`).
+    """
+    path = folder / "experiment" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, experiment_yaml(name, words, comment).encode())
+    return path
+
+
+def experiment_yaml(name: str, words: Sequence[str], comment: str) -> str:
+    groups: list[Any] = []
+    keys: dict[str, Any] = {"name": name, "table": None}  # what is tuned belongs in no table of an experiment below
+    for word in words:
+        override = parse_word(word)
+        if override is None or override.is_delete():
+            raise UserError(f"{word} cannot be written into an experiment: take the command instead")
+        key, value = override.get_key_element().lstrip("+"), override.value()
+        if key in GROUPS:
+            groups += _group(key, value)
+        elif key not in NOT_COMPUTED:
+            _set(keys, key.split("."), _plain(value))
+    # An experiment that this one builds upon comes first, what it overrides of the other groups last.
+    groups.sort(key=lambda group: next(iter(group)).startswith("override"))
+    body = yaml.safe_dump({"defaults": groups, **keys}, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    lines = [f"# {line}" for line in comment.splitlines()]
+    return "\n".join(["# @package _global_", *lines, body])
+
+
+def _group(key: str, value: Any) -> list[dict[str, Any]]:
+    names = [_plain(each) for each in (value if isinstance(value, list) else [value])]
+    if key == "experiment":
+        return [{"/experiment@_global_": each} for each in names if each is not None]
+    return [{f"override /{key}": names if key in GROUPS_OF_SEVERAL else names[0]}]
+
+
+def _set(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    *parents, last = path
+    for part in parents:
+        tree = tree.setdefault(part, {})
+    tree[last] = value
+
+
+def _plain(value: Any) -> Any:
+    """Hydra's quoted texts as texts."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else value.text

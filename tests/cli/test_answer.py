@@ -1,0 +1,138 @@
+"""Promises of what a run says: at most ten lines of 80 columns, whatever the model, with all that one asks first; and
+on the screen before figures are drawn."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurobench.cli.main import main
+from neurobench.data.dataset import Split, Splits
+from neurobench.experiment.baselines import baselines
+from neurobench.report.answer import answer, quantity
+from neurobench.report.grouped import grouped
+from tests.cli.conftest import command, environment
+from tests.storage.sound import sound_result
+
+FOLDER = "outputs/eprop_rsnn-nmnist_emulated-mock_anchored/20261127-161541-16beb7"
+DATA = {
+    "n_test": 10_000, "evaluated_on": "emulated recordings of the first 9000 of the official MNIST test images",
+    "sha256": "0" * 64, "class_counts": {"train": [10, 90], "validation": [1, 1], "test": [4, 6]},
+}  # fmt: skip
+# What a run of each tutorial's model asked of its emulated chip.
+COSTS: dict[str, dict[str, float]] = {
+    "sampler": {"calls": 550, "reads": 55_000, "programmings": 550, "device_seconds": 1234.5, "device_joules": 3.1e7},
+    "mac": {"calls": 6, "vectors": 1800, "sends": 21_600},
+    "core": {},
+    "learning_core": {},
+    "circuit": {"calls": 35, "circuits": 140_000, "shots": 143_360_000, "device_seconds": 45.6},
+}
+
+
+def result(device: str, **more: Any) -> dict[str, Any]:
+    return sound_result(
+        0.9628,
+        **{
+            "data": DATA, "intervals": {"test_accuracy": [0.9589, 0.9664]}, "epochs": 10, "scale": "smoke",
+            "metrics": {"test_accuracy": 0.9628, "energy_joules": 4.60381e-05},
+            "baselines": {"majority_class": 0.1135, "logistic_regression": 0.9197},
+            "seconds": {"train": 1.6, "finalize": 9.9, "test": 0.3}, "samples_per_s": {"train": 34_100.5},
+            "device_costs": {device: COSTS[device]} if COSTS[device] else {}, "peak_rss_mb": 1,
+            "warnings": ["the training diverged: its loss ended at 1.2e+09. Try a smaller learning rate."],
+        } | more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("device", COSTS)
+def test_the_answer_of_every_device_is_at_most_ten_lines_of_eighty_columns(device: str) -> None:
+    lines = answer(result(device), FOLDER, "neurobench show latest")
+    assert len(lines) <= 10
+    assert max(map(len, lines)) <= 90  # that of the folder's path, which nobody may break
+    assert all(len(line) <= 80 for line in lines if FOLDER not in line)
+    told = "\n".join(lines)
+    for words in ("96.28 %", "95.89 to 96.64 %", "commonest class 11.35 %", "logistic regression 91.97 %", "1.6 s"):
+        assert words in told
+    assert "never a result" in told
+    assert lines[-1] == "next:          neurobench show latest"
+
+
+def test_what_a_device_costs_is_told_in_units_and_as_an_estimate() -> None:
+    told = "\n".join(answer(result("sampler"), FOLDER, "neurobench show latest"))
+    assert "55,000 reads" in told
+    assert "20.6 min modelled" in told
+    assert "31 MJ in all, 46 uJ a prediction: an estimate" in told
+    assert "143,360,000 shots" in "\n".join(answer(result("circuit"), FOLDER, "x"))
+
+
+def test_a_result_from_before_baselines_were_kept_still_has_the_commonest_class() -> None:
+    old = {key: value for key, value in result("mac").items() if key != "baselines"}
+    assert "commonest class 60.00 %" in "\n".join(answer(old, FOLDER, "x"))
+
+
+@pytest.mark.parametrize(("joules", "text"), [(4.60381e-05, "46 uJ"), (2.0, "2 J"), (0.25, "250 mJ"), (0.0, "0 pJ")])
+def test_joules_have_the_prefix_that_is_read_best(joules: float, text: str) -> None:
+    assert quantity(joules, "J") == text
+
+
+def test_baselines_are_those_of_the_test_set() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def split(n: int, first: int) -> Split:
+        x = torch.rand(n, 3, generator=generator)
+        return Split(x, (x[:, 0] > 0.3).long(), torch.arange(first, first + n))
+
+    train, test = split(2000, 0), split(500, 2000)
+    made = baselines(Splits(train, split(0, 0), test, "generated", "0" * 64, "generated points"))
+    assert made["majority_class"] == float((test.y == 1).double().mean())  # 70 % of both sets
+    assert made["logistic_regression"] > 0.97  # one straight line parts them
+
+
+def test_figures_that_differ_in_a_number_are_one_line() -> None:
+    groups = grouped({"test_accuracy": 0.5, "layer1_rate": 0.1, "layer2_rate": 0.2, "effective_acs": 902_065.0})
+    assert [line.value for line in groups["accuracy"]] == ["50.00 %"]
+    assert [(line.name, line.text) for line in groups["the model's own"]] == [("layerN rate", "1: 0.1, 2: 0.2")]
+    assert groups["size and operations"][0].value == "902,065"
+
+
+def test_on_a_terminal_the_answer_stands_before_figures_are_drawn(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    plain = {key: value for key, value in environment().items() if key != "COLUMNS"}
+    child = subprocess.Popen(
+        command("run", "model=toy"), cwd=tmp_path, env={**plain, "TERM": "xterm"}, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    except OSError:
+        pass  # Linux reports the closed terminal as an error
+    assert child.wait() == 0, seen
+    text = seen.decode()
+    for phase in ("importing", "reading data", "drawing figures"):
+        assert phase in text
+    assert text.index("test accuracy  ") < text.index("next: ") < text.index("drawing figures")
+    assert not list(tmp_path.glob("outputs/*/*/figures/.*"))
+
+
+def test_every_figure_is_told_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["run", "model=toy", "scale=smoke"]) == 0
+    brief = capsys.readouterr().out
+    assert "test loss" not in brief
+    assert len(brief.splitlines()) <= 2 + 2 + 10  # what runs and where, an epoch each, the answer
+    assert main(["run", "model=toy", "scale=smoke", "-v"]) == 0
+    assert main(["show", "latest"]) == 0
+    both = capsys.readouterr().out
+    assert both.count("test loss") == 2

@@ -1,0 +1,91 @@
+"""Promises of `list`, `doctor` and `validate`: what can be typed, on one screen; a line where all is well."""
+
+import json
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config.compose import choices
+from neurobench.config.descriptions import first_clause, stated_seconds
+from tests.cli.conftest import Neurobench
+
+
+def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main(["list", *words]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_everything_that_can_be_chosen_fits_on_sixty_lines_of_eighty_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = listed(capsys)
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 80
+    first = {line.split()[0] for line in lines if line.startswith("  ")}
+    for group in ("model", "dataset", "encoder", "backend"):
+        assert set(choices(group)) <= first
+
+
+def test_each_line_has_a_description(capsys: pytest.CaptureFixture[str]) -> None:
+    for group in ("models", "datasets", "encoders", "backends", "scales", "loggers"):
+        lines = [line for line in listed(capsys, group) if line.startswith("  ")]
+        assert {line.split()[0] for line in lines} == set(choices(group.removesuffix("s")))
+        assert all(len(line.split()) > 2 and len(line) <= 80 for line in lines), lines
+
+
+def test_experiments_of_a_name_with_their_times(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = listed(capsys, "experiments", "dynex")
+    assert {line.split()[0] for line in lines if line.startswith("  ")} == {
+        name for name in choices("experiment") if "dynex" in name
+    }
+    assert any(line.split()[:3] == ["dynex_qrbm_best", "3", "min:"] for line in lines)
+    (entry,) = json.loads("\n".join(listed(capsys, "experiments", "dynex_qrbm_best", "--json")))
+    assert entry["seconds"] == 180
+
+
+def test_a_list_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["list", "modles"])
+    assert "Did you mean models?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("comment", "clause", "seconds"),
+    [
+        ("A small network. 98.1 %; about 3 minutes on one core", "A small network", 180),
+        ("SME 0.00977 (sd 0.0007), honest; 15 s on one core", "SME 0.00977 (sd 0.0007), honest", 15),
+        ("Chosen after 700 s of search; half a minute", "Chosen after 700 s of search", 30),
+        ("All of it, an hour on one core", "All of it, an hour on one core", 3600),
+        ("60,000 images; 13 x 13", "60,000 images", None),
+    ],
+)
+def test_what_a_comment_says(comment: str, clause: str, seconds: float | None) -> None:
+    assert (first_clause(comment), stated_seconds(comment)) == (clause, seconds)
+
+
+def test_the_grid_says_what_runs_and_of_one_model_why_not(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = listed(capsys, "grid")
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:] if line}
+    backends = choices("backend")
+    assert rows["mlp"] == ["yes"] * len(backends)
+    assert rows["qrbm"][backends.index("mock_qpu")] == "-"  # 784 x 300 units do not fit
+    assert rows["slayer_snn"][backends.index("sim_tabu")] == "-"
+    assert max(map(len, lines)) <= 80
+    told = "\n".join(listed(capsys, "grid", "slayer_snn"))
+    assert "latency" in told  # an encoder as it is typed
+    assert "Latency" not in told
+    assert "needs a 'core'" in told
+
+
+def test_all_well_is_one_line(neurobench: Neurobench) -> None:
+    for verb in ("doctor", "validate"):
+        done = neurobench(verb)
+        assert done.returncode == 0, done.stdout
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stdout.startswith("fine: ")
+    assert len(neurobench("doctor", "-v").stdout.splitlines()) > 10

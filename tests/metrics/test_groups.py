@@ -1,0 +1,34 @@
+"""Figures of merit stand with their like, each once."""
+
+import pytest
+
+from neurobench.metrics.groups import grouped
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("test_accuracy", "Accuracy and loss"),
+        ("readout_validation_accuracy", "Accuracy and loss"),
+        ("test_reconstruction_mse", "Accuracy and loss"),
+        ("accuracy_at_100_shots", "Shots and noise"),
+        ("error_iteration_10", "Course of the training"),
+        ("epoch_0_validation_loss", "Course of the training"),
+        ("epoch19_test_loss", "Course of the training"),
+        ("layer2_most_u", "Layer by layer"),
+        ("activation_sparsity_layer2", "Size and operations"),
+        ("effective_acs_per_step", "Size and operations"),
+        ("energy_joules", "Energy"),
+        ("noise_std", "The model"),
+        ("calibrated_gain_error", "The model"),
+    ],
+)
+def test_a_figure_stands_under_the_title_of_its_kind(name: str, title: str) -> None:
+    assert grouped([name]) == {title: [name]}
+
+
+def test_every_figure_stands_once_and_nothing_is_empty() -> None:
+    names = ["energy_joules", "gain", "test_loss", "test_accuracy"]
+    assert grouped(names) == {
+        "Accuracy and loss": ["test_loss", "test_accuracy"], "The model": ["gain"], "Energy": ["energy_joules"],
+    }  # fmt: skip

@@ -1,0 +1,109 @@
+"""Promises of the LaTeX: every character is one that pdflatex takes, and a table is a table that it compiles."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.report.formats import as_latex
+from neurobench.report.latex import document, escaped, table
+from neurobench.report.table import ResultRow
+from tests.report.test_results import finished
+from tests.report.test_table import ROW
+
+NASTY = 'a_b & 50 % of #1 {x} ~ \\x^2 <$> | "quoted" \'single\' [1] µ ± − 中 é …\n"open'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-0.5 to -.25", "$-$0.5 to $-$.25"),
+        ("a-1, 2026-11-27, x-y", "a-1, 2026-11-27, x-y"),
+        ("1e-05 and 2.5e+10", r"1$\times 10^{-5}$ and 2.5$\times 10^{10}$"),
+        ('the "best" of', "the ``best'' of"),
+        ("a_b 5 % & #{}", r"a\_b 5 \% \& \#\{\}"),
+        ("96 ± 1 ≥ 3", r"96 $\pm$ 1 $\geq$ 3"),
+        ("名", r"\texttt{U+540D}"),
+    ],
+)
+def test_text_is_written_as_print_has_it(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_nothing_special_is_left_bare() -> None:
+    bare = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[%&_#${}]|\$[^$]*\$|\{\[\}|\{\]\}", "", escaped(NASTY))
+    assert not set(bare) & set('\\&%$#_^"<>|[]\n')
+    assert "\\\n" not in escaped("\\\n")
+
+
+def structure(text: str) -> None:
+    """Balanced braces and environments, rows of one width, one rule of each kind."""
+    assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
+    assert re.findall(r"\\begin\{(\w+)\}", text) == list(reversed(re.findall(r"\\end\{(\w+)\}", text)))
+    for rule in ("toprule", "midrule", "bottomrule", "caption", "label"):
+        assert len(re.findall(rf"\\{rule}\b", text)) == 1
+    columns = re.search(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", text)
+    assert columns
+    width = len(re.sub(r"\{[^}]*\}", "", columns[1]))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert all(len(re.findall(r"(?<!\\)&", row)) == width - 1 for row in rows)
+
+
+def published() -> list[ResultRow]:
+    runs = tuple(
+        {"metrics": {"test_accuracy": value}, "seed": seed, "data": {}} for seed, value in enumerate((0.9, 0.95))
+    )
+    ran = ResultRow(replace(ROW, what=NASTY), "e", runs, "paper", "h")
+    return [ran, ResultRow(replace(ROW, what="never run"), "e", (), None, "h")]
+
+
+def test_the_table_of_published_figures_has_only_rows_that_ran() -> None:
+    text = as_latex(published(), "my_table")
+    structure(text)
+    assert "never run" not in text
+    assert r"97.00 \% & 92.50 $\pm$ 3.54 \%" in text
+    assert r"95.00 to 96.00 \%" in text, "the band, in the unit of the figure"
+    assert r"\label{tab:published-my-table}" in text
+    assert as_latex(published()[1:], "x") == "% table x: nothing was run"
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Path:
+    for seed in range(2):
+        for lr in (1e-5, 0.1):
+            finished(tmp_path, lr, seed, 0.9 - lr + 0.01 * seed, 0.8)
+    return tmp_path
+
+
+def test_results_and_the_report_are_tables(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--format", "tex", "--outputs", str(swept)]) == 0
+    results = capsys.readouterr().out
+    structure(results)
+    assert r"1$\times 10^{-5}$ & 2 &" in results
+    paper = swept / "paper.tex"
+    assert main(["report", "--to", str(paper), "--outputs", str(swept)]) == 0
+    text = paper.read_text()
+    assert text.startswith(r"\documentclass")
+    assert r"\usepackage{booktabs}" in text
+    assert text.count(r"\begin{table}") == 1, "of tables of which nothing was run there is none"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed (texlive-latex-base)")
+def test_pdflatex_compiles_all_of_it(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--format", "tex", "--outputs", str(swept)]) == 0
+    runs = [str(path.parent) for path in sorted(swept.glob("toy/*/result.json"))[:2]]
+    assert main(["compare", *runs, "--format", "tex", "--outputs", str(swept)]) == 0
+    odd = table(("x_1", "y"), [[NASTY, "-1"]], "pr", NASTY, NASTY)
+    tables = [capsys.readouterr().out, as_latex(published(), "a_b"), odd]
+    (swept / "all.tex").write_text(document(tables))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=swept, capture_output=True, text=True, errors="replace", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in done.stdout
+    assert (swept / "all.pdf").read_bytes().startswith(b"%PDF")

@@ -1,0 +1,192 @@
+"""Promises of `results`: a row a setting, over its seeds; the best chosen by validation; formats that read back."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from scipy import stats
+
+from neurobench.cli.main import main
+from neurobench.config.errors import UserError
+from neurobench.metrics.catalog import printed
+from neurobench.report.results import Results, results_of, settings_of
+from neurobench.report.results_plot import plot
+from neurobench.report.results_table import as_csv, as_markdown, cells
+from neurobench.storage.atomic import write_json
+from neurobench.storage.store import read_index
+from tests.storage.sound import sound_result
+
+
+def finished(outputs: Path, lr: float, seed: int, test: float, validation: float | None, **more: Any) -> None:
+    """A run of a setting that lr and `more` (keys of the model) name."""
+    model = {"name": "toy", "lr": lr, **more}
+    setting = "".join(f"{key}{value}" for key, value in model.items())
+    folder = outputs / "toy" / f"{setting}-{seed}"
+    folder.mkdir(parents=True)
+    words = [f"model.{key}={value}" for key, value in model.items() if key != "name"]
+    result = sound_result(test, setting_hash=setting, seed=seed, overrides=[*words, f"seed={seed}"])
+    write_json(folder / "run.json", {"status": "finished", "overrides": result["overrides"], "seeds": {"root": seed}})
+    write_json(folder / "result.json", result)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, "model": model, "dataset": {"name": "d"}}))
+    row = {"epoch": 1, **({} if validation is None else {"validation_accuracy": validation})}
+    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+
+
+def results(outputs: Path, *by: str, metric: str = "test_accuracy", judge: str | None = None) -> Results:
+    settings, keys = settings_of(read_index(outputs), outputs, by)
+    return results_of(settings, keys, by, metric, judge)
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Path:
+    """Two settings of three seeds: the one that is better on the test set is worse on held-out samples."""
+    for seed, (test, validation) in enumerate([(0.90, 0.80), (0.91, 0.82), (0.95, 0.81)]):
+        finished(tmp_path, 0.1, seed, test, validation)
+        finished(tmp_path, 0.02, seed, test - 0.05, validation + 0.05)
+    return tmp_path
+
+
+def test_a_row_is_a_setting_with_mean_deviation_and_students_interval(swept: Path) -> None:
+    made = results(swept)
+    assert made.keys == ("model.lr",)
+    assert [each.values["model.lr"] for each in made.settings] == [0.02, 0.1], "in the order of the values"
+    spread = made.settings[1].spread("test_accuracy")
+    assert spread is not None
+    values = [0.90, 0.91, 0.95]
+    assert (spread.mean, spread.n) == (pytest.approx(0.92), 3)
+    assert spread.sd == pytest.approx(stats.tstd(values))
+    assert spread.interval == pytest.approx(stats.t.interval(0.95, 2, 0.92, stats.sem(values)))
+
+
+def test_the_best_is_chosen_by_validation_though_the_test_set_says_otherwise(swept: Path) -> None:
+    made = results(swept)
+    assert made.judge == "validation_accuracy"
+    assert made.best is not None
+    assert made.best.values["model.lr"] == 0.02
+    with pytest.raises(UserError, match="a figure of held-out samples; there is validation_accuracy"):
+        results(swept, judge="test_accuracy")
+
+
+def test_without_held_out_samples_no_best_is_marked(tmp_path: Path) -> None:
+    for lr in (0.1, 0.2):
+        finished(tmp_path, lr, 0, 0.9, None)
+    made = results(tmp_path)
+    assert made.best is None
+    assert "no best is marked" in made.note
+
+
+def test_validation_samples_that_are_tested_choose_nothing(swept: Path) -> None:
+    for file in swept.glob("toy/*/config.yaml"):
+        config = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump({**config, "dataset": {"name": "d", "test_as_validation": True}}))
+    assert results(swept).best is None
+
+
+def test_settings_are_never_averaged(swept: Path) -> None:
+    finished(swept, 0.1, 0, 0.5, 0.5, hidden=7)
+    made = results(swept, "model.lr")
+    assert made.keys == ("model.lr", "model.hidden")
+    assert made.added == ("model.hidden",)
+    assert [len(each.runs) for each in made.settings] == [3, 3, 1]
+
+
+def test_the_newest_run_of_a_seed_counts(swept: Path) -> None:
+    newest = swept / "toy" / "again"
+    newest.mkdir()
+    for file in (swept / "toy" / "nametoylr0.1-0").iterdir():
+        (newest / file.name).write_text(file.read_text())
+    result = json.loads((newest / "result.json").read_text())
+    write_json(newest / "result.json", {**result, "metrics": {"test_accuracy": 0.2}})
+    record = json.loads((newest / "run.json").read_text())
+    write_json(newest / "run.json", {**record, "created": "2026-01-01T00:00:00+00:00"})
+    runs = results(swept).settings[1].runs
+    assert [run.metrics["test_accuracy"] for run in runs] == [0.2, 0.91, 0.95]
+
+
+def test_csv_and_json_hold_the_numbers(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(results(swept)))))
+    assert [(row["model.lr"], row["best"], row["seeds"]) for row in rows] == [
+        ("0.02", "1", "0 1 2"),
+        ("0.1", "0", "0 1 2"),
+    ]
+    assert float(rows[1]["test_accuracy_mean"]) == pytest.approx(0.92)
+    assert main(["results", "model.lr=0.1", "--format", "json", "--outputs", str(swept)]) == 0
+    (setting,) = json.loads(capsys.readouterr().out)["settings"]
+    assert setting["figures"]["validation_accuracy"]["mean"] == pytest.approx(0.81)
+    assert len(setting["runs"]) == 3
+
+
+def test_markdown_and_the_screen_say_what_the_numbers_are(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = results(swept)
+    assert cells(made, made.settings[0])[2].endswith(" *")
+    assert "| 0.1 | 3 | 81.00 ± 1.00 | 92.00 ± 2.65 | 85.43 to 98.57 |" in as_markdown(made)
+    assert printed("test_accuracy", 0.92, 0.0265) == "92.00 ± 2.65 %", "the heading has the unit"
+    assert main(["results", "toy", "--outputs", str(swept)]) == 0
+    shown = capsys.readouterr().out
+    assert "best by validation accuracy, never by a test figure" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nobody"], "is named nobody"),
+        (["model.lrr=1"], "Did you mean model.lr?"),
+        (["model.lr=7"], "no finished run"),
+        (["--by", "model.lrr"], "Did you mean model.lr?"),
+        (["--metric", "test_acuracy"], "Did you mean test_accuracy?"),
+        (["model.lr=0.1", "--plot", "x.png"], "there is one setting"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    swept: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    assert main(["results", *words, "--outputs", str(swept)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_plot_shows_means_bands_and_the_best(swept: Path) -> None:
+    (axes,) = plot(results(swept)).axes
+    line, ring = axes.lines
+    assert line.get_xydata().tolist() == [[0.02, pytest.approx(0.87)], [0.1, pytest.approx(0.92)]]
+    assert ring.get_xydata().tolist() == [[0.02, pytest.approx(0.87)]]
+    (band,) = axes.collections
+    low, high = stats.t.interval(0.95, 2, 0.92, stats.sem([0.90, 0.91, 0.95]))
+    at_end = [y for x, y in band.get_paths()[0].vertices if x == 0.1]
+    assert (min(at_end), max(at_end)) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_two_keys_make_a_heat_map_with_gaps(tmp_path: Path) -> None:
+    for i, lr in enumerate((0.1, 0.2, 0.4)):
+        for j, hidden in enumerate((8, 16, 128)):
+            if (i, j) != (2, 2):
+                finished(tmp_path, lr, 0, 0.5 + 0.1 * i + 0.01 * j, 0.1 * j - 0.01 * i, hidden=hidden)
+    axes = plot(results(tmp_path, "model.lr", "model.hidden")).axes[0]
+    image = axes.images[0].get_array()
+    assert image[1, 2] == pytest.approx(71.0), "row: the second key, 16; column: the first, 0.4"
+    assert image.mask[2, 2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["8", "16", "128"], "by size, not by letters"
+
+
+def test_files_are_written_in_the_kind_that_their_names_say(swept: Path, tmp_path: Path) -> None:
+    for kind, begin in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
+        file = tmp_path / f"lr.{kind}"
+        assert main(["results", "--by", "model.lr", "--plot", str(file), "--outputs", str(swept)]) == 0
+        assert file.read_bytes().startswith(begin)
+
+
+def test_a_smaller_scale_is_said_to_be_no_result(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in swept.glob("toy/nametoylr0.1-*/result.json"):
+        write_json(file, {**json.loads(file.read_text()), "scale": "smoke"})
+    assert main(["results", "--outputs", str(swept)]) == 0
+    assert "scale smoke: never a result" in capsys.readouterr().out
+
+
+def test_a_run_whose_epochs_are_damaged_is_a_row_that_chooses_nothing(swept: Path) -> None:
+    next(swept.glob("toy/nametoylr0.02-0/metrics.jsonl")).write_text("{")
+    made = results(swept)
+    assert [len(each.runs) for each in made.settings] == [3, 3]
+    assert made.best is None

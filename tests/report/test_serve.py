@@ -1,0 +1,115 @@
+"""Promises of `report --serve`: this machine alone, nothing but the page and its pictures, and runs as they go on."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.report import serve
+from neurobench.report.serve import LiveReport, server
+from tests.report.test_html import DOT, TABLES, leave
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    leave(tmp_path / "outputs", 0, 0.951, 0.1)
+    (tmp_path / "secret.txt").write_text("not for the network")
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def live(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    monkeypatch.setattr(serve, "FRESH", 0.0)
+    with server(LiveReport(TABLES, outputs, 10), 0) as one:
+        thread = threading.Thread(target=one.serve_forever, args=(0.02,))
+        thread.start()
+        yield one
+        one.shutdown()
+        thread.join()
+
+
+def ask(live: ThreadingHTTPServer, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", live.server_port, timeout=10)
+    connection.request(method, path, headers={"Host": f"127.0.0.1:{live.server_port}", **headers})
+    answer = connection.getresponse()
+    answer.body = answer.read()  # type: ignore[attr-defined]
+    connection.close()
+    return answer
+
+
+def body(answer: http.client.HTTPResponse) -> bytes:
+    return answer.body  # type: ignore[attr-defined]
+
+
+def test_it_listens_to_this_machine_alone(live: ThreadingHTTPServer) -> None:
+    assert live.server_address[0] == "127.0.0.1"
+    assert ask(live, "/", Host="rebound.example.org:8321").status == 403
+    assert ask(live, "/", Host="localhost:1").status == 200
+
+
+def test_the_page_its_data_and_its_pictures_are_all_that_it_gives(live: ThreadingHTTPServer, outputs: Path) -> None:
+    page = ask(live, "/")
+    assert (page.status, page.getheader("Content-Type")) == (200, "text/html; charset=utf-8")
+    assert b'fetch("/data.json"' in body(page)
+    assert "default-src 'none'" in str(page.getheader("Content-Security-Policy"))
+    told = json.loads(body(ask(live, "/data.json")))
+    (picture,) = told["runs"][0]["figures"]
+    assert body(ask(live, picture["src"])) == DOT
+    assert picture["src"].startswith("/picture/")
+    run = "tutorial/20260101-000000-pppppp"
+    for path in (
+        "/secret.txt", "/../secret.txt", "/picture/../../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt",
+        f"/{run}/config.yaml", f"/{run}/figures/confusion.png", str(outputs / run / "result.json"), "//etc/passwd",
+        picture["src"] + "/..", picture["src"] + "?x", "/picture/", "/data.json/", "/index.html",
+    ):  # fmt: skip
+        assert ask(live, path).status == 404, path
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_can_be_written(live: ThreadingHTTPServer, outputs: Path, method: str) -> None:
+    before = sorted(path for path in outputs.rglob("*") if path.name != ".index.json")
+    assert ask(live, "/data.json", method).status == 501
+    assert sorted(path for path in outputs.rglob("*") if path.name != ".index.json") == before
+
+
+def test_a_run_that_goes_on_is_followed_and_without_news_nothing_is_sent(
+    live: ThreadingHTTPServer, outputs: Path
+) -> None:
+    from neurobench.storage.folder import RunFolder
+
+    first = ask(live, "/data.json")
+    state = str(first.getheader("ETag"))
+    again = ask(live, "/data.json", **{"If-None-Match": state})
+    assert (again.status, body(again)) == (304, b"")
+    going = RunFolder.create(outputs, "tutorial", "a" * 12, "training: {epochs: 5}\nmodel: {}\n")
+    going.update(status="running", model="qrbm", dataset="mnist", backend="sim", started="2026-01-03T00:00:00")
+    told = json.loads(body(ask(live, "/data.json", **{"If-None-Match": state})))
+    assert [(run["status"], run["model"]) for run in told["runs"]] == [("finished", "qrbm"), ("running", "qrbm")]
+    state = str(ask(live, "/data.json").getheader("ETag"))
+    going.append_metrics({"epoch": 1, "train_loss": 0.5})
+    told = json.loads(body(ask(live, "/data.json", **{"If-None-Match": state})))
+    assert told["runs"][1]["history"] == [{"epoch": 1, "train_loss": 0.5}]
+    going.release()
+    told = json.loads(body(ask(live, "/data.json")))
+    assert told["runs"][1]["status"] == "killed"
+    assert told["runs"][1]["model"] == "qrbm", "a killed run says which model"
+
+
+def test_the_picture_of_a_run_that_was_removed_is_gone(live: ThreadingHTTPServer, outputs: Path) -> None:
+    (picture,) = json.loads(body(ask(live, "/data.json")))["runs"][0]["figures"]
+    (outputs / "tutorial/20260101-000000-pppppp/figures/confusion.png").unlink()
+    assert ask(live, picture["src"]).status == 404
+
+
+def test_a_port_that_is_taken_and_words_that_contradict_are_told(
+    live: ThreadingHTTPServer, outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "--serve", "--port", str(live.server_port), "--outputs", str(outputs)]) == 2
+    assert "Take another one, or 0 for a free one" in capsys.readouterr().err
+    assert main(["report", "--serve", "--port", "70000", "--outputs", str(outputs)]) == 2
+    assert main(["report", "--serve", "--to", "x.html", "--outputs", str(outputs)]) == 2

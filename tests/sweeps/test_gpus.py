@@ -1,0 +1,58 @@
+"""One run a GPU: workers of one sweep take different ones, and CUDA_VISIBLE_DEVICES says which there are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurobench.sweeps.gpus import visible_gpus
+from neurobench.sweeps.sbatch import read_request
+
+TAKE = """
+import sys
+from neurobench.sweeps.gpus import take_gpu
+import os
+take_gpu(int(sys.argv[1]), ("0", "GPU-5ebe9f43"))
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "gpus"),
+    [(None, ("0", "1", "10")), ("2,3", ("2", "3")), ("GPU-5ebe9f43", ("GPU-5ebe9f43",)), ("", ()), ("1,-1,2", ("1",))],
+)
+def test_cuda_visible_devices_says_which_gpus_there_are(
+    variable: str | None, gpus: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CUDA's programming guide defines the variable: numbers or UUIDs, up to the first that is no GPU."""
+    for name in ("nvidia0", "nvidia1", "nvidia10", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert visible_gpus(tmp_path) == gpus
+
+
+def test_workers_take_different_gpus_and_one_that_ends_gives_its_own_back() -> None:
+    def worker() -> tuple[subprocess.Popen, str]:
+        words = [sys.executable, "-c", TAKE, str(os.getpid())]
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        return child, child.stdout.readline().strip()
+
+    (first, gpu_1), (second, gpu_2) = worker(), worker()
+    assert {gpu_1, gpu_2} == {"0", "GPU-5ebe9f43"}
+    first.communicate("")
+    third, gpu_3 = worker()
+    assert gpu_3 == gpu_1
+    for child in (second, third):
+        child.communicate("")
+
+
+def test_a_job_that_says_cuda_asks_slurm_for_a_gpu_unless_it_says_which() -> None:
+    assert "--gpus-per-node=1" in read_request({}).with_gpu().words(1)
+    assert "--gpus-per-node=2" in read_request({"gpus_per_node": 2}).with_gpu().words(1)
+    assert read_request({"gres": "gpu:a100:1"}).with_gpu().flags == {"gres": "gpu:a100:1"}

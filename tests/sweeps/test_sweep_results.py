@@ -1,0 +1,35 @@
+"""Promises of a sweep's end: a table of settings over their seeds, and a command that shows the same again."""
+
+import json
+import shlex
+import statistics
+from pathlib import Path
+
+from tests.cli.conftest import Neurobench, neurobench
+
+__all__ = ["neurobench"]
+WORDS = ("model=toy", "scale=smoke", "seed=0,1", "model.lr=0.05,0.5")
+
+
+def test_the_end_is_a_table_and_the_next_line_makes_it_again(neurobench: Neurobench, tmp_path: Path) -> None:
+    done = neurobench("sweep", *WORDS, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.partition("4 of 4 jobs finished")[2]
+    for lr in (0.05, 0.5):
+        runs = [json.loads(file.read_text()) for file in tmp_path.glob("outputs/*/*/result.json")]
+        of_lr = [run["metrics"]["test_accuracy"] for run in runs if f"model.lr={lr}" in run["overrides"]]
+        mean, sd = statistics.fmean(of_lr), statistics.stdev(of_lr)
+        (line,) = [line for line in table.splitlines() if line.split()[:2] == [str(lr), "2"]]
+        assert f"{100 * mean:.2f} ± {100 * sd:.2f}" in line
+    (following,) = [line for line in table.splitlines() if line.startswith("next: ")]
+    words = shlex.split(following.removeprefix("next: neurobench "))
+    assert words == ["results", "model=toy", "scale=smoke", "--by", "model.lr", "--plot", "results.png"]
+    assert neurobench(*words).returncode == 0
+    assert Path("results.png").read_bytes().startswith(b"\x89PNG")
+    assert neurobench(*words[:-2]).stdout.strip() in table
+
+
+def test_one_run_has_no_table(neurobench: Neurobench) -> None:
+    done = neurobench("sweep", "model=toy", "scale=smoke", "seed=0", "--workers", "1")
+    assert "1 of 1 jobs finished" in done.stdout
+    assert "±" not in done.stdout

@@ -1,0 +1,119 @@
+"""Promises of the phases: on a terminal one line that is gone afterwards and never cuts through what is printed;
+elsewhere a line now and then."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import pytest
+
+from neurobench import phases
+from neurobench.phases import Log, Phase, innermost, phase
+
+
+class Screen:
+    """What a terminal of one page shows after these bytes: carriage return, line feed, erasing to the end of a line."""
+
+    def __init__(self) -> None:
+        self.lines, self.row, self.column = [""], 0, 0
+
+    def feed(self, text: str) -> "Screen":
+        position = 0
+        while position < len(text):
+            here = text[position]
+            if text.startswith("\x1b[K", position):
+                self.lines[self.row] = self.lines[self.row][: self.column]
+                position += 3
+                continue
+            if here == "\r":
+                self.column = 0
+            elif here == "\n":
+                self.row += 1
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            else:
+                line = self.lines[self.row].ljust(self.column)
+                self.lines[self.row] = line[: self.column] + here + line[self.column + 1 :]
+                self.column += 1
+            position += 1
+        return self
+
+
+def on_a_terminal(script: str) -> str:
+    """All that a Python script writes to a terminal."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    except OSError:
+        pass  # Linux reports the closed terminal as an error
+    assert child.wait() == 0, seen
+    return seen.decode()
+
+
+def test_the_line_is_seen_while_the_phase_lasts_and_gone_afterwards() -> None:
+    seen = on_a_terminal(
+        "import sys, time\nfrom neurobench.phases import phase, shown\n"
+        "with shown(), phase('outer'):\n"
+        "    with phase('reading data', 4) as progress:\n"
+        "        time.sleep(0.25); progress.advance(); time.sleep(0.25)\n"
+        "        print('a result'); sys.stderr.write('a warning\\n'); time.sleep(0.25)\n"
+    )
+    assert "reading data" in seen
+    assert "25%" in seen
+    assert "left" in seen
+    assert [line for line in Screen().feed(seen).lines if line] == ["a result", "a warning"]
+
+
+def test_nothing_is_drawn_into_a_line_that_is_not_ended() -> None:
+    seen = on_a_terminal(
+        "import time\nfrom neurobench.phases import phase, shown\n"
+        "with shown(), phase('waiting'):\n"
+        "    print('half', end=''); time.sleep(0.3); print(' whole')\n"
+    )
+    assert "half whole" in seen
+
+
+def test_the_innermost_phase_is_the_one_that_counts() -> None:
+    with phase("outer"):
+        with phase("inner"):
+            assert innermost().name == "inner"
+        assert innermost().name == "outer"
+    assert innermost() is None
+
+
+def test_time_left_is_what_the_rest_takes_at_the_same_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    half = Phase("half", 10)
+    half.advance(2)
+    monkeypatch.setattr(time, "monotonic", lambda: 4.0)
+    assert half.times() == "4.0 s, 16 s left"
+
+
+def test_without_a_terminal_lines_come_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(phases.time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    log, spoken = Log(stream), []
+    with phase("training"):
+        for second in range(120):
+            now[0] = float(second)
+            log.show()
+            spoken.append(stream.getvalue().count("\n"))
+    assert [second for second in range(1, 120) if spoken[second] > spoken[second - 1]] == [5, 15, 35, 75]
+
+
+def test_a_pipe_gets_the_results_alone() -> None:
+    script = (
+        "import time\nfrom neurobench.phases import phase, shown\n"
+        "with shown(), phase('waiting'):\n    time.sleep(0.2); print('a result')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("a result\n", "")
