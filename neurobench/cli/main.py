@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
@@ -123,7 +124,7 @@ def _end_in_words() -> None:
 def _call(verb: str, words: list[str]) -> int:
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
-    with shown(), phase(f"neurobench {verb}"):
+    with nullcontext() if {"-q", "--quiet"} & set(words) else shown(), phase(f"neurobench {verb}"):
         return _answer(verb, words)
 
 

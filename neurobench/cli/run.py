@@ -85,7 +85,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
         plan, other = plan_of(overrides, config_dir)
     if other and not quiet:
         print(f"note: {other}", file=sys.stderr)
-    from neurobench.cli.outcome import print_answer, print_details, print_finished, print_headline
+    from neurobench.cli.outcome import print_answer, print_details, print_headline
     from neurobench.experiment.execute import execute
 
     console = Console(markup=False)
@@ -101,8 +101,9 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
         answered.append(folder)
 
     folder = execute(plan, Console(quiet=True) if quiet else console, answer=answer)
-    if not answered and not quiet:
-        print_finished(folder, console, verbose)
+    result = folder.result()
+    if not answered and result is not None:  # it had finished before
+        answer(folder, result)
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:
