@@ -155,7 +155,7 @@ def test_a_page_is_typeset_on_a_terminal_and_plain_elsewhere(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["help", "data"]) == 0
-    typeset = capsys.readouterr().out
+    typeset = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert "```" not in typeset
     assert "neurobench data verify" in typeset
     assert max(map(len, typeset.splitlines())) <= 80
