@@ -14,7 +14,7 @@ import yaml
 
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import metric
-from neurobench.metrics.groups import grouped
+from neurobench.metrics.meanings import grouped
 from neurobench.report.published import Tables
 from neurobench.report.summary import embedded, pictures
 from neurobench.report.table import join

@@ -17,7 +17,7 @@ from neurobench.cli.main import main
 from neurobench.data.dataset import Split, Splits
 from neurobench.experiment.baselines import baselines
 from neurobench.report.answer import answer, quantity
-from neurobench.report.grouped import grouped
+from neurobench.report.grouped import lines_by_group
 from tests.cli.conftest import command, environment
 from tests.storage.sound import sound_result
 
@@ -95,10 +95,10 @@ def test_baselines_are_those_of_the_test_set() -> None:
 
 
 def test_figures_that_differ_in_a_number_are_one_line() -> None:
-    groups = grouped({"test_accuracy": 0.5, "layer1_rate": 0.1, "layer2_rate": 0.2, "effective_acs": 902_065.0})
-    assert [line.value for line in groups["accuracy"]] == ["50.00 %"]
-    assert [(line.name, line.text) for line in groups["the model's own"]] == [("layerN rate", "1: 0.1, 2: 0.2")]
-    assert groups["size and operations"][0].value == "902,065"
+    groups = lines_by_group({"test_accuracy": 0.5, "layer1_rate": 0.1, "layer2_rate": 0.2, "effective_acs": 902_065.0})
+    assert [line.value for line in groups["Accuracy and loss"]] == ["50.00 %"]
+    assert [(line.name, line.text) for line in groups["Layer by layer"]] == [("layerN rate", "1: 0.1, 2: 0.2")]
+    assert groups["Size and operations"][0].value == "902,065"
 
 
 def test_on_a_terminal_the_answer_stands_before_figures_are_drawn(tmp_path: Path) -> None:
