@@ -3,7 +3,6 @@ the search."""
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 from pathlib import Path
@@ -90,6 +89,7 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
 def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir: str | None) -> list[str]:
     """The best trial as an experiment, and the figures of the search, in the study's folder. Returns what to say:
     where they are, and the commands that run it."""
+    from neurobench.figures.style import rendered
     from neurobench.sweeps.tune import value_of
     from neurobench.sweeps.tune_figures import figures_of
     from neurobench.sweeps.tuned import write_experiment
@@ -105,9 +105,7 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     experiment = write_experiment(folder, name, words, f"Best of {len(complete)} trials of {folder.name}: {reached}")
     drawn = figures_of(study, space, trials)
     for figure, content in drawn.items():
-        picture = io.BytesIO()
-        content.savefig(picture, format="png", dpi=220)
-        write_bytes(folder / f"{figure}.png", picture.getvalue())
+        write_bytes(folder / f"{figure}.png", rendered(content, "png"))
     run = ["neurobench", "run", *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
     own = [f"--config-dir={config_dir}"] if config_dir else []
     lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []

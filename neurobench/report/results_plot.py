@@ -5,30 +5,27 @@ The best setting, by its validation figure, bears a ring.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from neurobench.config.errors import UserError
+from neurobench.figures.style import ORDERED, PAGE, in_per_cent, legend, paper, rendered, series, stack
 from neurobench.metrics.catalog import metric as about
 from neurobench.report.results import Results, Setting, order
 from neurobench.report.results_table import short_names, value_text
 
 MOST_LINES = 10
 LOG_RATIO = 20  # largest / smallest value of an axis from which on it is logarithmic
-COLOURS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#999933", "#44AA99", "#DDCC77", "#AA4499", "#777777")
 
 
 def drawn(results: Results, kind: str) -> bytes:
     """A PNG, PDF or SVG. Raises UserError where nothing can be drawn."""
-    file = io.BytesIO()
-    figure = plot(results)
-    figure.savefig(file, format=kind, dpi=220)
-    return file.getvalue()
+    return rendered(plot(results), kind)
 
 
 def plot(results: Results) -> Figure:
@@ -38,38 +35,37 @@ def plot(results: Results) -> Figure:
     if len(results.settings) < 2:
         raise UserError("there is one setting: nothing to draw it against. Filter less, or sweep over a key")
     if len(keys) == 2 and all(len(_axis(results, key)) >= 3 for key in keys):
-        return heat_map(results)
+        with paper():
+            return heat_map(results)
     lines = _lines(results)
     if len(lines) > MOST_LINES:
         others = ", ".join(keys[1:])
         raise UserError(
             f"that would be {len(lines)} lines, one for each of {others}; at most {MOST_LINES}. Filter some"
         )
-    return lines_plot(results, lines)
+    with paper():
+        return lines_plot(results, lines)
 
 
 def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
     key, metric = results.keys[0], results.metric
     places, numeric = _places(_axis(results, key))
-    figure = Figure(figsize=(3.5, 2.6), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = stack(1, height=2.15)
     for number, (name, settings) in enumerate(lines.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = series(number)
         x = [places[value_text(each.values[key])] for each in settings]
         spreads = [each.spread(metric) for each in settings]
         points = [(at, spread) for at, spread in zip(x, spreads, strict=True) if spread is not None]
         x, y = [at for at, _ in points], [spread.mean for _, spread in points]
-        axes.plot(x, y, "-o" if numeric else "o", color=colour, markersize=3, label=", ".join(name), zorder=3)
+        axes.plot(x, y, "-o" if numeric else "o", color=colour, label=", ".join(name), zorder=3)
         _draw_intervals(axes, points, numeric, colour)
     _ring(axes, results, places)
     _label_x(axes, results, key, places, numeric)
     axes.set_ylabel(metric.replace("_", " "))
     if about(metric).unit == "proportion":
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    axes.grid(alpha=0.3)
+        in_per_cent(axes)
     if len(results.keys) > 1 or results.best is not None:
-        title = ", ".join(short_names(results.keys[1:]).values()) or None
-        figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False, title=title, title_fontsize=7)
+        legend(figure, axes, title=", ".join(short_names(results.keys[1:]).values()) or None)
     return figure
 
 
@@ -118,7 +114,7 @@ def heat_map(results: Results) -> Figure:
     """The mean of each pair of values, written into its cell; pairs that were not run are empty."""
     first, second = (_axis(results, key) for key in results.keys)
     share = about(results.metric).unit == "proportion"
-    figure = Figure(figsize=(min(7.16, 1.6 + 0.62 * len(first)), 1.1 + 0.42 * len(second)), layout="constrained")
+    figure = Figure(figsize=(min(PAGE, 1.6 + 0.62 * len(first)), 1.1 + 0.42 * len(second)), layout="constrained")
     axes = figure.subplots()
     grid = [[float("nan")] * len(first) for _ in second]
     for each in results.settings:
@@ -129,24 +125,22 @@ def heat_map(results: Results) -> Figure:
         if spread is not None:
             grid[row][column] = 100 * spread.mean if share else spread.mean
             if each is results.best:
-                box = {"linewidth": 1.6, "fill": False, "edgecolor": "black"}
-                axes.add_patch(_square(column, row, box))
-    image = axes.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
+                axes.add_patch(_frame(column, row))
+    image = axes.imshow(grid, cmap=ORDERED, aspect="auto", origin="lower")
     _write_cells(axes, grid, image)
-    axes.set_xticks(range(len(first)), first, parse_math=False, fontsize=7)
-    axes.set_yticks(range(len(second)), second, parse_math=False, fontsize=7)
+    axes.set_xticks(range(len(first)), first, parse_math=False)
+    axes.set_yticks(range(len(second)), second, parse_math=False)
     axes.set(xlabel=results.keys[0], ylabel=results.keys[1])
     name = results.metric.replace("_", " ") + (" in %" if share else "")
     figure.colorbar(image, ax=axes, label=name)
     if results.best is not None:
-        axes.set_title("framed: best by validation", fontsize=7)
+        axes.set_title("framed: best by validation")
     return figure
 
 
-def _square(column: int, row: int, look: dict[str, Any]) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, zorder=3, **look)
+def _frame(column: int, row: int) -> Rectangle:
+    corner, side = (column - 0.46, row - 0.46), 0.92
+    return Rectangle(corner, side, side, zorder=3, linewidth=1.6, fill=False, edgecolor="black")
 
 
 def _write_cells(axes: Axes, grid: Sequence[Sequence[float]], image: Any) -> None:

@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial
 
+from neurobench.figures.style import COLUMN, LIMIT, ORDERED, PAGE, VALIDATION, legend, paper, stack
 from neurobench.sweeps.tune import Space
-
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#6b6b6b"
 
 
 def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial]) -> dict[str, Figure]:
@@ -24,38 +23,37 @@ def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial])
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     if len(complete) < 2:
         return {}
-    figures = {"history": history(space, trials), "parallel_coordinates": parallel_coordinates(space, complete)}
-    if len({trial.value for trial in complete}) > 1:
-        figures["importance"] = importance(study)
+    with paper():
+        figures = {"history": history(space, trials), "parallel_coordinates": parallel_coordinates(space, complete)}
+        if len({trial.value for trial in complete}) > 1:
+            figures["importance"] = importance(study)
     return figures
 
 
 def history(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
     """The value of each trial and the best so far; trials without a value are marked on the axis."""
-    figure = Figure(figsize=(3.5, 2.4), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = stack(1, height=1.95)
     complete = [(number, trial.value) for number, trial in enumerate(trials, 1) if trial.state.name == "COMPLETE"]
     x, y = [number for number, _ in complete], [float(value or 0.0) for _, value in complete]
     pick = max if space.larger_wins else min
     best = [pick(y[: k + 1]) for k in range(len(y))]
-    axes.plot(x, y, "o", color=BLUE, markersize=3, label="trial")
-    axes.step(x, best, where="post", color=ORANGE, linewidth=1.3, label="best so far")
+    axes.plot(x, y, "o", color=VALIDATION, label="trial")
+    axes.step(x, best, where="post", color="black", label="best so far")
     for state, mark, words in (("PRUNED", "|", "given up early"), ("FAIL", "x", "failed")):
         at = [number for number, trial in enumerate(trials, 1) if trial.state.name == state]
         if at:
-            look: dict[str, Any] = {"color": GREY, "markersize": 5, "transform": axes.get_xaxis_transform()}
+            look: dict[str, Any] = {"color": LIMIT, "markersize": 5, "transform": axes.get_xaxis_transform()}
             axes.plot(at, [0.03] * len(at), mark, label=words, **look)
     axes.set(xlabel="trial", ylabel=space.figure.replace("_", " "))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=2, fontsize=7, frameon=False)
+    legend(figure, axes, columns=2)
     return figure
 
 
 def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figure:
     """A line a trial through its values, the better the darker and the later drawn; the last axis is the figure."""
     names = [*space.space, space.figure]
-    figure = Figure(figsize=(max(3.5, 1.15 * len(names)), 3.2), layout="constrained")
+    figure = Figure(figsize=(min(PAGE, max(COLUMN, 1.15 * len(names))), 3.2), layout="constrained")
     axes = figure.subplots()
     columns = []
     for place, key in enumerate(names):
@@ -72,15 +70,15 @@ def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figur
             heights = [(value - low) / (high - low) if high > low else 0.5 for value in scaled]
             ticks = [(0.0, f"{min(raw):.3g}"), (1.0, f"{max(raw):.3g}")] if high > low else [(0.5, f"{raw[0]:.3g}")]
         columns.append(heights)
-        axes.axvline(place, color=GREY, linewidth=0.6)
+        axes.axvline(place, color=LIMIT, linewidth=0.6)
         for height, text in ticks:
             axes.text(place + 0.04, height, text, fontsize=6, va="center", parse_math=False, zorder=4)
     merit = columns[-1] if space.larger_wins else [1 - height for height in columns[-1]]
     for number in sorted(range(len(complete)), key=merit.__getitem__):
-        colour = colormaps["viridis_r"](0.1 + 0.9 * merit[number])
+        colour = colormaps[ORDERED](0.9 - 0.9 * merit[number])
         axes.plot(range(len(names)), [column[number] for column in columns], color=colour, linewidth=1, alpha=0.8)
     short = [name.rpartition(".")[2].replace("_", "\n") for name in names]
-    axes.set_xticks(range(len(names)), short, fontsize=7, parse_math=False)
+    axes.set_xticks(range(len(names)), short, parse_math=False)
     axes.set_yticks([])
     axes.set_xlim(-0.1, len(names) - 0.6)
     for side in ("left", "right", "top", "bottom"):
@@ -94,10 +92,10 @@ def importance(study: optuna.Study) -> Figure:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     names = list(reversed(shares))
-    figure = Figure(figsize=(3.5, 0.7 + 0.24 * len(names)), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.7 + 0.24 * len(names)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(range(len(names)), [100 * shares[name] for name in names], color=BLUE)
-    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
+    axes.barh(range(len(names)), [100 * shares[name] for name in names])
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_xlabel("share of the variance (%)")
-    axes.grid(axis="x", alpha=0.3)
+    axes.grid(axis="x")
     return figure
