@@ -1,12 +1,6 @@
 """Promises of what a run says: at most ten lines of 80 columns, whatever the model, with all that one asks first; and
 on the screen before figures are drawn."""
 
-import fcntl
-import os
-import pty
-import struct
-import subprocess
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +14,7 @@ from neurobench.report.answer import answer, quantity
 from neurobench.report.grouped import lines_by_group
 from tests.cli.conftest import command, environment
 from tests.storage.sound import sound_result
+from tests.terminal import on_a_terminal
 
 FOLDER = "outputs/eprop_rsnn-nmnist_emulated-mock_anchored/20261127-161541-16beb7"
 DATA = {
@@ -102,21 +97,8 @@ def test_figures_that_differ_in_a_number_are_one_line() -> None:
 
 
 def test_on_a_terminal_the_answer_stands_before_figures_are_drawn(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     plain = {key: value for key, value in environment().items() if key != "COLUMNS"}
-    child = subprocess.Popen(
-        command("run", "model=toy"), cwd=tmp_path, env={**plain, "TERM": "xterm"}, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            seen += chunk
-    except OSError:
-        pass  # Linux reports the closed terminal as an error
-    assert child.wait() == 0, seen
-    text = seen.decode()
+    text = on_a_terminal(command("run", "model=toy"), plain, tmp_path)
     for phase in ("importing", "reading data", "drawing figures"):
         assert phase in text
     assert text.index("test accuracy  ") < text.index("next: ") < text.index("drawing figures")
