@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import BAD_USAGE, UserError, did_you_mean
 from neurobench.config.targets import allow_file
 from neurobench.storage.store import default_outputs
 
@@ -19,16 +20,61 @@ def verb_parser(
     json: str | None = None,
 ) -> argparse.ArgumentParser:
     """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
-    parser = argparse.ArgumentParser(prog=f"neurobench {verb}", description=description)
+    parser = VerbParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
         meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
         parser.add_argument(name, help=f"{meant}; the newest finished one where the verb needs that")
     if json:
         parser.add_argument("--json", action="store_true", help=f"{json} for programs")
-    add_own_code(parser)
+    add_common(parser)
     if outputs:
         add_outputs(parser)
     return parser
+
+
+class VerbParser(argparse.ArgumentParser):
+    """Answers an option that there is not with what may have been meant by it."""
+
+    given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.given = max(self.given, list(args or ()), key=len)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        word = next(iter(message.removeprefix(UNKNOWN).split()), "") if message.startswith(UNKNOWN) else ""
+        if not word.startswith("-"):
+            super().error(message)
+        takes_keys = any(action.dest == "overrides" for action in self._actions)
+        hint = option_hint(word, self.given) if takes_keys else ""
+        hint = hint or did_you_mean(word, [name for name in self._option_string_actions if name.startswith("--")])
+        self.exit(BAD_USAGE, f"{self.prog}: there is no option {word}.{hint} See: {self.prog} --help\n")
+
+
+UNKNOWN = "unrecognized arguments: "
+
+
+def option_hint(option: str, words: Sequence[str]) -> str:
+    """ " Did you mean model=qrbm?" for `--model qrbm`, where the option's name is a key or a group; else ""."""
+    from neurobench.config.compose import GROUPS, composer
+    from neurobench.config.sections import paths
+
+    name, _, value = option.lstrip("-").partition("=")
+    name = name.replace("-", "_")
+    following = [*words, ""][[*words, option].index(option) + 1 :][:1]
+    value = value or next((word for word in following if not word.startswith("-")), "")
+    with composer() as compose:
+        known = [*GROUPS, *paths(compose([]))]
+    keys = [key for key in known if name in (key, key.rpartition(".")[2])]
+    return f" Keys are set without dashes: {keys[0]}={value or '...'}." if keys else ""
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every verb takes."""
+    add_own_code(parser)
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--verbose", "-v", action="store_true", help="say more: all figures, reasons, whole tracebacks")
+    amount.add_argument("--quiet", "-q", action="store_true", help="say less: the answer and errors alone")
 
 
 def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> None:

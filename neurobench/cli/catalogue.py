@@ -21,7 +21,6 @@ def validate_command(words: list[str]) -> int:
     every model with every data set and backend. Exit code 0 where all is well, 2 where something is not."""
     parser = verb_parser("validate", validate_command.__doc__, outputs=False)
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
-    parser.add_argument("--verbose", "-v", action="store_true", help="name everything that was checked")
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything(args.config_dir, args.verbose)

@@ -26,7 +26,6 @@ Finding = tuple[bool, str]  # whether it is in order, and a sentence
 def doctor_command(words: list[str]) -> int:
     """Exit code 0 where all is in order, 1 where something needs fixing."""
     parser = verb_parser("doctor", __doc__, outputs=False)
-    parser.add_argument("--verbose", "-v", action="store_true", help="every check, not only what needs fixing")
     args = parser.parse_args(words)
     checks = {
         "installation": _installation(),

@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
@@ -33,13 +34,21 @@ VERBS = {
     "schema": "a JSON schema of all YAML files, for editors: neurobench schema > schema.json",
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
     "doctor": "say whether this machine and installation are in order",
+    "help": "the documentation: neurobench help data; every key of a model: neurobench help model=qrbm",
+    "version": "print the version",
 }
 # Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
 MODULES = {
     "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
     "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
-    "cp": "new",
+    "cp": "new", "version": "help",
 }  # fmt: skip
+OTHER_WORDS = {
+    "train": "run", "start": "run", "fit": "run", "test": "show RUN --predict N", "predict": "show RUN --predict N",
+    "evaluate": "show RUN", "resume": "run ... --resume", "ls": "list", "info": "list", "models": "list",
+    "runs": "list runs", "diff": "compare", "plot": "report", "check": "validate",
+    "init": "new", "copy": "cp", "docs": "help", "man": "help", "optimize": "tune",
+}  # fmt: skip  # what other tools call a verb -> what it is called here
 COMPOSING = ("run", "validate")  # verbs whose arguments are Hydra overrides, which Hydra completes
 
 HELP = """usage: neurobench VERB [ARGUMENTS]
@@ -51,6 +60,7 @@ A declarative experiment runner for classifiers that are computed in unusual way
 Try:   neurobench run model=qrbm backend=sim
        neurobench run -m model=qrbm seed=0,1,2
        neurobench VERB --help
+       neurobench help            (the documentation, by topics)
 
 Your own code: neurobench VERB --plugin mine.py ...
 Tab completion (bash):  eval "$(neurobench -sc install=bash)"
@@ -66,24 +76,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode, a word that is not UTF-8
             stream.reconfigure(errors="backslashreplace")
-    if not words or words[0] in ("-h", "--help", "help"):
+    if not words or words[0] in ("-h", "--help"):
         verbs = "\n".join(f"  {verb:10} {line}" for verb, line in VERBS.items())
         print(HELP.format(verbs=verbs), end="")
         return FINE if words else BAD_USAGE
     if words[0] in ("-V", "--version"):
-        from neurobench.version import __version__
-
-        print(f"neurobench {__version__}")
-        return FINE
+        words[0] = "version"
     if words[0] in ("-sc", "--shell-completion", "--shell_completion"):
         return _complete(words)
     if words[0] not in VERBS:
-        hint = did_you_mean(words[0], VERBS)
-        if not hint and "=" in words[0]:
-            hint = f" Did you mean neurobench run {words[0]}?"
-        print(f"neurobench: there is no verb {words[0]!r}.{hint} There is {', '.join(VERBS)}.", file=sys.stderr)
+        print(f"neurobench: there is no verb {words[0]!r}.{_verb_hint(words[0])}", file=sys.stderr)
         return BAD_USAGE
     return _call(words[0], words[1:])
+
+
+def _verb_hint(word: str) -> str:
+    """What somebody may have meant by it, or the verbs that there are."""
+    if "=" in word:
+        return f" Did you mean neurobench run {word}?"
+    if hint := did_you_mean(word, VERBS):
+        return hint
+    if near := did_you_mean(word, OTHER_WORDS):
+        verb = OTHER_WORDS[near.removeprefix(" Did you mean ").removesuffix("?")]
+        return f" Did you mean neurobench {verb}?"
+    from neurobench.config.compose import all_choices
+    from neurobench.config.suggestions import choice_hint
+    from neurobench.docs import TOPICS
+
+    if word in TOPICS:
+        return f" Did you mean neurobench help {word}?"
+    return choice_hint(word, all_choices(), "neurobench run ") or f" There is {', '.join(VERBS)}."
 
 
 def _end_in_words() -> None:
@@ -102,28 +124,28 @@ def _end_in_words() -> None:
 def _call(verb: str, words: list[str]) -> int:
     # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
-    with shown(), phase(f"neurobench {verb}"):
+    with nullcontext() if {"-q", "--quiet"} & set(words) else shown(), phase(f"neurobench {verb}"):
         return _answer(verb, words)
 
 
 def _answer(verb: str, words: list[str]) -> int:
     """The verb's exit code; whatever it raises is told in a sentence."""
-    with phase("importing"):
-        from neurobench.data.dataset import DataError
     try:
         with phase("importing"):
+            from neurobench.data.dataset import DataError
+
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         return getattr(module, f"{verb}_command")(words)
+    except KeyboardInterrupt:  # first: it may come before DataError is imported
+        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
+        _say(f"neurobench {verb}: stopped{hint}")
+        return 130
     except ConfigError as error:
         _say(error)
         return BAD_USAGE
     except (UserError, DataError) as error:
         _say(f"neurobench {verb}: {error}")
         return error.exit_code if isinstance(error, UserError) else FAILED
-    except KeyboardInterrupt:
-        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
-        _say(f"neurobench {verb}: stopped{hint}")
-        return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # The reader (head, less) has gone; what is left in the buffer has nowhere to go.

@@ -49,9 +49,7 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
         console.print(f"  {folder.path / 'figures'}: {', '.join(figures)}", highlight=False, soft_wrap=True)
 
 
-def print_headline(folder: RunFolder, console: Console) -> None:
-    result = folder.result()
-    assert result is not None
+def print_headline(result: Mapping[str, Any], console: Console) -> None:
     console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from neurobench.cli.arguments import add_own_code
+from neurobench.cli.arguments import VerbParser, add_common
 from neurobench.config.compose import before_composing, composer, folders, searchpath
 from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
@@ -36,46 +36,74 @@ def run_command(words: list[str]) -> int:
         elif args.multirun:
             return _multirun(overrides, args.config_dir)
         else:
-            _run_one(overrides, args.config_dir, args.verbose)
+            _run_one(overrides, args.config_dir, args.verbose, args.quiet)
     except (HydraException, OmegaConfBaseException) as error:
         raise refusal(error, overrides, args.config_dir, args.multirun) from None
     return FINE
 
 
+EXAMPLES = """examples:
+  neurobench run model=qrbm                                 train and test; the model brings its own data set
+  neurobench run model=slayer_snn backend=mock              the same on an emulated chip
+  neurobench run model=qrbm model.lr=0.02 training.epochs=3 seed=1
+  neurobench run experiment=dynex_qrbm                      a published tutorial as it stands
+  neurobench run model=qrbm scale=smoke                     in seconds, to see that it works
+  neurobench run model=qrbm --resume                        continue after an interruption
+  neurobench run model=qrbm --cfg job                       show the configuration, run nothing
+
+names to choose from:   neurobench list
+every key of a model:   neurobench help model=qrbm
+how keys are written:   neurobench help configuration
+many runs:              neurobench sweep --help
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="neurobench run", add_help=False, allow_abbrev=False)
-    parser.add_argument("overrides", nargs="*")
-    add_own_code(parser)
-    parser.add_argument("--multirun", "-m", action="store_true")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--verbose", "-v", action="store_true")
-    for names in (("--help", "-h"), ("--hydra-help",), ("--resolve",)):
-        parser.add_argument(*names, dest="questions", action="append_const", const=names[0])
-    for question, short in (("--cfg", "-c"), ("--info", "-i"), ("--package", "-p")):
-        parser.add_argument(question, short, dest="questions", action="append", type=f"{question}={{}}".format)
+    description = "Load, train, test and record one combination of model, data set and backend."
+    parser = VerbParser(prog="neurobench run", description=description, epilog=EXAMPLES, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "neurobench run [KEY=VALUE ...] [options]"
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="a choice (model=qrbm) or a value (seed=1)")
+    parser.add_argument("--resume", action="store_true", help="continue the newest unfinished run of it")
+    parser.add_argument("--multirun", "-m", action="store_true", help="a run for each combination of several values")
+    add_common(parser)
+    of_hydra = parser.add_argument_group("Hydra's own")
+    for name, help_ in (("--resolve", "with --cfg: interpolations replaced"), ("--hydra-help", "Hydra's options")):
+        of_hydra.add_argument(name, dest="questions", action="append_const", const=name, help=help_)
+    for question, short, value, help_ in (
+        ("--cfg", "-c", "job|hydra|all", "print the configuration, run nothing"),
+        ("--package", "-p", "SECTION", "with --cfg: that section alone"),
+        ("--info", "-i", "defaults|plugins|...", "how the configuration is composed"),
+    ):
+        kind = f"{question}={{}}".format
+        of_hydra.add_argument(question, short, dest="questions", action="append", type=kind, metavar=value, help=help_)
     return parser
 
 
-def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool) -> None:
+def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, quiet: bool) -> None:
     with phase("composing the configuration"):
         plan, other = plan_of(overrides, config_dir)
-    if other:
+    if other and not quiet:
         print(f"note: {other}", file=sys.stderr)
-    from neurobench.cli.outcome import print_answer, print_details, print_finished
+    from neurobench.cli.outcome import print_answer, print_details, print_headline
     from neurobench.experiment.execute import execute
 
     console = Console(markup=False)
     answered: list[RunFolder] = []
 
     def answer(folder: RunFolder, result: Mapping[str, Any]) -> None:
-        print_answer(folder, result, console)
+        if quiet:
+            print_headline(result, console)
+        else:
+            print_answer(folder, result, console)
         if verbose:
             print_details(folder, result, console)
         answered.append(folder)
 
-    folder = execute(plan, console, answer=answer)
-    if not answered:
-        print_finished(folder, console, verbose)
+    folder = execute(plan, Console(quiet=True) if quiet else console, answer=answer)
+    result = folder.result()
+    if not answered and result is not None:  # it had finished before
+        answer(folder, result)
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:

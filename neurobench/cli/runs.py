@@ -141,11 +141,12 @@ def rerun_command(words: list[str]) -> int:
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Console(markup=False, highlight=False, soft_wrap=True)
     after = execute(plan, console)
-    print_headline(after, console)
+    result = after.result()
+    assert result is not None
+    print_headline(result, console)
     sections = differences(before, after)
     console.print(f"new run {after.path}")
-    result = after.result()
-    if result and not sections["metrics"]:
+    if not sections["metrics"]:
         console.print(f"the same: all {len(result['metrics'])} figures are as before, to the bit")
         return FINE
     console.print(f"NOT the same: {len(sections['metrics'])} figures differ", style="bold red")

@@ -9,6 +9,7 @@ This module imports nothing heavy: configurations are checked before torch is to
 """
 
 import math
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def fault_of(value: Any, hint: Any) -> str | None:
         hint, *extras = typing.get_args(hint)
         bounds = [extra for extra in extras if isinstance(extra, Bound)]
     if not _is_a(value, hint):
-        return f"={_shown(value)} is not {_words(hint)}"
+        return f"={_shown(value)} is not {hint_words(hint)}{_range_hint(value)}"
     for bound in bounds:
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if number is not None and not bound.holds(number):
@@ -105,16 +106,26 @@ def _is_a(value: Any, hint: Any) -> bool:
     return True
 
 
-def _words(hint: Any) -> str:
+def _range_hint(value: Any) -> str:
+    """For `0..5`, `0-5` and `0:5` where a number belongs; else ""."""
+    match = re.fullmatch(r"(\d+)(?:\.{2,3}|-|:)(\d+)", value) if isinstance(value, str) else None
+    if match is None:
+        return ""
+    first, last = int(match[1]), int(match[2])
+    return f". All from {first} to {last} are written range({first},{last + 1}), for sweep or run -m"
+
+
+def hint_words(hint: Any) -> str:
+    """What an annotation takes: "an integer at least 1", "one of binary, grey"."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         bounds = [str(extra) for extra in args[1:] if isinstance(extra, Bound)]
-        return " ".join([_words(args[0]), *bounds])
+        return " ".join([hint_words(args[0]), *bounds])
     if origin in (Union, types.UnionType):
-        return " or ".join(_words(option) for option in args)
+        return " or ".join(hint_words(option) for option in args)
     if origin is Literal:
         return "one of " + ", ".join(str(option) for option in args)
     if origin in (tuple, list, Sequence):
-        return f"a list, each {_words(args[0])}"
+        return f"a list, each {hint_words(args[0])}"
     names = {int: "an integer", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(hint, str(hint))

@@ -17,10 +17,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurobench.config.errors import ConfigError, did_you_mean
+from neurobench.config.errors import ConfigError
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
+from neurobench.config.suggestions import offered, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
 GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
@@ -154,6 +155,10 @@ def choices(group: str, config_dir: str | None = None) -> list[str]:
     return sorted([*names, *matrix_cells()] if group == "experiment" else names)
 
 
+def all_choices(config_dir: str | None = None) -> dict[str, list[str]]:
+    return {group: choices(group, config_dir) for group in GROUPS}
+
+
 def explain(
     overrides: Sequence[str], config_dir: str | None = None, several: bool = False
 ) -> tuple[list[str], DictConfig | None]:
@@ -161,14 +166,11 @@ def explain(
 
     `several`: of a multirun, where a key may have a list of values; the first one stands for all.
     """
-    faults: list[str] = []
     parsed: list[Override] = []
+    faults, words = word_faults(overrides, lambda: all_choices(config_dir))
     with composer(config_dir) as compose_:
-        for text in overrides:
-            override = parse_word(text)
-            if override is None:
-                faults.append(f"{text!r} is not an override: write key=value.")
-            elif fault := _values_fault(override, several) or _choice_fault(override, config_dir):
+        for override in filter(None, map(parse_word, words)):
+            if fault := _values_fault(override, several) or _choice_fault(override, config_dir):
                 faults.append(fault)
             else:
                 parsed.append(override)
@@ -267,11 +269,9 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
             return f"{group}={override_of('', value)[1:]}: a run has one {group}, not a list."
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
-                offered = f"there is {', '.join(known)}.{did_you_mean(str(name), known) or _own_file(group, name)}"
-                if name is None:
-                    return f"{group}=null: no run is without {group}; {offered}"
-                extra = missing_plugin(group, str(name))
-                return f"{group}={name}: there is no such {group}; {offered}{extra}"
+                lack = f"no run is without {group}" if name is None else f"there is no such {group}"
+                more = _own_file(group, name) or missing_plugin(group, str(name))
+                return f"{override_of(group, name)}: {lack}; {offered(str(name), known)}{more}"
     return None
 
 

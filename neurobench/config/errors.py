@@ -29,6 +29,7 @@ def not_installed(owner: str, module: str, extra: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """ " Did you mean x?" for the nearest known word (behind a prefix), with a leading space; or "" where none is
-    near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {prefix}{near[0]}?" if near else ""
+    near. Capitals make no difference."""
+    words = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
+    return f" Did you mean {prefix}{words[near[0]]}?" if near else ""

@@ -39,7 +39,7 @@ INNER = ("dataset", "encoder")  # groups whose file is the section itself
 
 def json_schema(config_dir: str | None = None) -> Schema:
     """Of all that ships, of plugins, and of the user's own files and classes."""
-    said, kinds = _read(config_dir)
+    said, kinds = explanations_by_class(config_dir)
     definitions = {name: _section(find_target(name, kind, Spec), said[name]) for name, kind in kinds.items()}
     for kind in dict.fromkeys(KINDS.values()):
         definitions[kind] = _kind({name: definitions[name] for name in kinds if kinds[name] == kind})
@@ -89,7 +89,7 @@ def _configuration(keys: Keys, config_dir: str | None) -> Schema:
     }
 
 
-def _read(config_dir: str | None) -> tuple[dict[str, Keys], dict[str, str]]:
+def explanations_by_class(config_dir: str | None) -> tuple[dict[str, Keys], dict[str, str]]:
     """What the files say, by class ("neurobench.models.qrbm.spec.QRBM"), "config" and "scale"; and the kind of each
     class that they name. The first file that explains a key counts, a group's before an experiment's."""
     said: dict[str, Keys] = defaultdict(dict)

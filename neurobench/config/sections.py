@@ -122,19 +122,20 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: M
     elif not hint and not known:
         hint = " It is a value, not a section of keys."
     elif not hint:
-        elsewhere = [path for path in _paths(config) if path.rpartition(".")[2] == part and path != key]
+        elsewhere = [path for path in paths(config) if path.rpartition(".")[2] == part and path != key]
         hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
     where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
     return f"{key}: {where}.{hint}"
 
 
-def _paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
-    paths = []
+def paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Of every section and key: "model", "model.lr"."""
+    found = []
     for name, value in config.items():
-        paths.append(f"{prefix}{name}")
+        found.append(f"{prefix}{name}")
         if isinstance(value, Mapping):
-            paths += _paths(value, f"{prefix}{name}.")
-    return paths
+            found += paths(value, f"{prefix}{name}.")
+    return found
 
 
 def quiet() -> warnings.catch_warnings:

@@ -9,16 +9,31 @@ from pathlib import Path
 from neurobench.experiment.combine import Combination, Parts
 
 WEIGHT = 16  # bytes: float32, its gradient, and the two moments of Adam
-CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OF_THIS_PROCESS = Path("/proc/self/cgroup")  # lines NUMBER:CONTROLLERS:/PATH; version 2 names no controllers
 
 
 def machine_memory() -> int:
-    """Bytes that this process may use: the machine's, or what its container leaves it."""
+    """Bytes that this process may use: the machine's, or what its container or its cluster's job leaves it."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in CGROUP:
+    for path in _limiting_files():
         with contextlib.suppress(OSError, ValueError):  # absent, or "max"
             limits.append(int(path.read_text()))
     return min(limits)
+
+
+def _limiting_files() -> list[Path]:
+    """Of the control group that this process is in, and of each above it: whichever leaves least holds."""
+    files = [CONTROL_GROUPS / "memory.max", CONTROL_GROUPS / "memory/memory.limit_in_bytes"]
+    with contextlib.suppress(OSError):  # not Linux
+        for line in OF_THIS_PROCESS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            top, name = files[1 if controllers else 0].parent, files[1 if controllers else 0].name
+            group = top / path.strip("/")
+            files += [folder / name for folder in (group, *group.parents) if folder.is_relative_to(top)]
+    return files
 
 
 def memory_fault(parts: Parts, combination: Combination) -> str | None:

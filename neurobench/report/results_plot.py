@@ -10,11 +10,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from neurobench.config.errors import UserError
-from neurobench.figures.style import ORDERED, PAGE, in_per_cent, legend, paper, rendered, series, stack
+from neurobench.figures.style import COLUMN, ORDERED, PAGE, in_per_cent, legend, paper, rendered, series
 from neurobench.metrics.catalog import metric as about
 from neurobench.report.results import Results, Setting, order
 from neurobench.report.results_table import short_names, value_text
@@ -25,7 +24,9 @@ LOG_RATIO = 20  # largest / smallest value of an axis from which on it is logari
 
 def drawn(results: Results, kind: str) -> bytes:
     """A PNG, PDF or SVG. Raises UserError where nothing can be drawn."""
-    return rendered(plot(results), kind)
+    with paper():
+        figure = plot(results)
+    return rendered(figure, kind)
 
 
 def plot(results: Results) -> Figure:
@@ -35,22 +36,21 @@ def plot(results: Results) -> Figure:
     if len(results.settings) < 2:
         raise UserError("there is one setting: nothing to draw it against. Filter less, or sweep over a key")
     if len(keys) == 2 and all(len(_axis(results, key)) >= 3 for key in keys):
-        with paper():
-            return heat_map(results)
+        return heat_map(results)
     lines = _lines(results)
     if len(lines) > MOST_LINES:
         others = ", ".join(keys[1:])
         raise UserError(
             f"that would be {len(lines)} lines, one for each of {others}; at most {MOST_LINES}. Filter some"
         )
-    with paper():
-        return lines_plot(results, lines)
+    return lines_plot(results, lines)
 
 
 def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
     key, metric = results.keys[0], results.metric
     places, numeric = _places(_axis(results, key))
-    figure, (axes,) = stack(1, height=2.15)
+    figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
+    axes = figure.subplots()
     for number, (name, settings) in enumerate(lines.items()):
         colour = series(number)
         x = [places[value_text(each.values[key])] for each in settings]
@@ -64,8 +64,10 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
     axes.set_ylabel(metric.replace("_", " "))
     if about(metric).unit == "proportion":
         in_per_cent(axes)
+    axes.grid()
     if len(results.keys) > 1 or results.best is not None:
-        legend(figure, axes, title=", ".join(short_names(results.keys[1:]).values()) or None)
+        title = ", ".join(short_names(results.keys[1:]).values()) or None
+        legend(figure, axes, title=title)
     return figure
 
 
@@ -125,7 +127,8 @@ def heat_map(results: Results) -> Figure:
         if spread is not None:
             grid[row][column] = 100 * spread.mean if share else spread.mean
             if each is results.best:
-                axes.add_patch(_frame(column, row))
+                box = {"linewidth": 1.6, "fill": False, "edgecolor": "black"}
+                axes.add_patch(_square(column, row, box))
     image = axes.imshow(grid, cmap=ORDERED, aspect="auto", origin="lower")
     _write_cells(axes, grid, image)
     axes.set_xticks(range(len(first)), first, parse_math=False)
@@ -138,9 +141,10 @@ def heat_map(results: Results) -> Figure:
     return figure
 
 
-def _frame(column: int, row: int) -> Rectangle:
-    corner, side = (column - 0.46, row - 0.46), 0.92
-    return Rectangle(corner, side, side, zorder=3, linewidth=1.6, fill=False, edgecolor="black")
+def _square(column: int, row: int, look: dict[str, Any]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, zorder=3, **look)
 
 
 def _write_cells(axes: Axes, grid: Sequence[Sequence[float]], image: Any) -> None:

@@ -116,7 +116,7 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
         return RunFolder(path)
     entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
     if not entries:
-        raise UserError(f"there are no runs below {outputs}. Start one with: neurobench run")
+        raise UserError(f"there are no runs below {outputs}.{_choice(reference)} Start one with: neurobench run")
     named = [entry for entry in entries if reference in ("latest", entry.path.partition("/")[0])]
     if named:
         ended = [entry for entry in named if entry.result is not None] if finished else []
@@ -130,9 +130,18 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
         raise UserError(f"run '{reference}' is not one run: it can be {candidates}. Give more of the id.")
     known = ["latest", *{word for entry in entries for word in entry.path.split("/")}]
     raise UserError(
-        f"there is no run '{reference}' below {outputs} ({len(entries)} runs).{did_you_mean(reference, known)} "
-        "See: neurobench list runs"
+        f"there is no run '{reference}' below {outputs} ({len(entries)} runs)."
+        f"{_choice(reference) or did_you_mean(reference, known)} See: neurobench list runs"
     )
+
+
+def _choice(reference: str) -> str:
+    """What is to be said where the name of a model, say, stands in place of a run's; else ""."""
+    from neurobench.config.compose import all_choices
+    from neurobench.config.suggestions import groups_of
+
+    groups = groups_of(reference, all_choices())
+    return f" {reference} is a {groups[0]}: neurobench help {groups[0]}={reference} explains it." if groups else ""
 
 
 def read_index(outputs: Path) -> list[Entry]:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial
 
-from neurobench.figures.style import COLUMN, LIMIT, ORDERED, PAGE, VALIDATION, legend, paper, stack
+from neurobench.figures.style import COLUMN, LIMIT, ORDERED, VALIDATION, in_per_cent, legend, paper
+from neurobench.metrics.catalog import metric
 from neurobench.sweeps.tune import Space
 
 
@@ -32,28 +33,32 @@ def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial])
 
 def history(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
     """The value of each trial and the best so far; trials without a value are marked on the axis."""
-    figure, (axes,) = stack(1, height=1.95)
+    figure = Figure(figsize=(COLUMN, 2.4), layout="constrained")
+    axes = figure.subplots()
     complete = [(number, trial.value) for number, trial in enumerate(trials, 1) if trial.state.name == "COMPLETE"]
     x, y = [number for number, _ in complete], [float(value or 0.0) for _, value in complete]
     pick = max if space.larger_wins else min
     best = [pick(y[: k + 1]) for k in range(len(y))]
     axes.plot(x, y, "o", color=VALIDATION, label="trial")
-    axes.step(x, best, where="post", color="black", label="best so far")
+    axes.step(x, best, where="post", color=LIMIT, label="best so far")
     for state, mark, words in (("PRUNED", "|", "given up early"), ("FAIL", "x", "failed")):
         at = [number for number, trial in enumerate(trials, 1) if trial.state.name == state]
         if at:
             look: dict[str, Any] = {"color": LIMIT, "markersize": 5, "transform": axes.get_xaxis_transform()}
             axes.plot(at, [0.03] * len(at), mark, label=words, **look)
     axes.set(xlabel="trial", ylabel=space.figure.replace("_", " "))
+    if metric(space.figure).unit == "proportion":
+        in_per_cent(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(figure, axes, columns=2)
+    axes.grid()
+    legend(figure, axes)
     return figure
 
 
 def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figure:
     """A line a trial through its values, the better the darker and the later drawn; the last axis is the figure."""
     names = [*space.space, space.figure]
-    figure = Figure(figsize=(min(PAGE, max(COLUMN, 1.15 * len(names))), 3.2), layout="constrained")
+    figure = Figure(figsize=(max(COLUMN, 0.8 * len(names)), 3.2), layout="constrained")
     axes = figure.subplots()
     columns = []
     for place, key in enumerate(names):
@@ -75,8 +80,8 @@ def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figur
             axes.text(place + 0.04, height, text, fontsize=6, va="center", parse_math=False, zorder=4)
     merit = columns[-1] if space.larger_wins else [1 - height for height in columns[-1]]
     for number in sorted(range(len(complete)), key=merit.__getitem__):
-        colour = colormaps[ORDERED](0.9 - 0.9 * merit[number])
-        axes.plot(range(len(names)), [column[number] for column in columns], color=colour, linewidth=1, alpha=0.8)
+        colour = colormaps[ORDERED](0.95 * (1 - merit[number]))
+        axes.plot(range(len(names)), [column[number] for column in columns], color=colour, alpha=0.8)
     short = [name.rpartition(".")[2].replace("_", "\n") for name in names]
     axes.set_xticks(range(len(names)), short, parse_math=False)
     axes.set_yticks([])
@@ -94,7 +99,7 @@ def importance(study: optuna.Study) -> Figure:
     names = list(reversed(shares))
     figure = Figure(figsize=(COLUMN, 0.7 + 0.24 * len(names)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(range(len(names)), [100 * shares[name] for name in names])
+    axes.barh(range(len(names)), [100 * shares[name] for name in names], color=VALIDATION)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_xlabel("share of the variance (%)")
     axes.grid(axis="x")

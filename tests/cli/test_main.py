@@ -9,6 +9,7 @@ import pytest
 
 from neurobench.cli.main import VERBS, main
 from neurobench.config.errors import BAD_USAGE, FINE
+from tests.cli.conftest import Neurobench
 
 
 def test_help_imports_nothing_but_the_standard_library() -> None:
@@ -42,8 +43,8 @@ def test_no_verb_is_bad_usage_and_shows_help(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "neurobench", verb, "--help"], capture_output=True, text=True)
+def test_every_verb_has_help(verb: str, neurobench: Neurobench) -> None:
+    done = neurobench(verb, "--help")
     assert done.returncode == FINE, done.stderr
     assert "neurobench" in done.stdout
 

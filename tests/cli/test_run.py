@@ -33,7 +33,7 @@ def start_slow(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
     child = subprocess.Popen(
         command(*SLOW), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # of a machine that others load
     while time.monotonic() < deadline:
         lines = [path for path in (tmp_path / "outputs").glob("*/*/metrics.jsonl") if path.read_text()]
         if lines:
@@ -41,7 +41,7 @@ def start_slow(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
             return child, lines[0].parent
         time.sleep(0.01)
     child.kill()
-    raise AssertionError("no epoch ended in a minute")
+    raise AssertionError("no epoch ended in four minutes")
 
 
 def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobench, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_kill_9_and_resume_gives_the_metrics_of_an_undisturbed_run(neurobench: N
 def test_ctrl_c_leaves_a_run_that_goes_on(neurobench: Neurobench, tmp_path: Path) -> None:
     child, folder = start_slow(tmp_path)
     child.send_signal(signal.SIGINT)
-    told = child.communicate(timeout=60)[0].decode()
+    told = child.communicate(timeout=240)[0].decode()
     assert child.returncode == 130
     assert "--resume" in told
     assert "Traceback" not in told
@@ -216,7 +216,7 @@ def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> No
 def test_a_closed_terminal_and_a_kill_end_in_words(tmp_path: Path, number: int) -> None:
     child, folder = start_slow(tmp_path)
     child.send_signal(number)
-    told, _ = child.communicate(timeout=60)
+    told, _ = child.communicate(timeout=240)
     assert child.returncode == 130
     assert b"goes on with the same command and --resume" in told
     assert b"Traceback" not in told

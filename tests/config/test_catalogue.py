@@ -7,7 +7,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.compose import Composer, composer
-from neurobench.experiment.catalogue import catalogue, matrix
+from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.experiment.plan import faults_of
 
 
@@ -17,14 +17,21 @@ def compose() -> Composer:  # type: ignore[misc]
         yield compose_
 
 
-def test_every_combination_is_there_once(compose: Composer) -> None:
+@pytest.fixture(scope="module")
+def cells(compose: Composer) -> list[Cell]:
+    return matrix(compose, catalogue())
+
+
+def test_every_combination_is_there_once(cells: list[Cell]) -> None:
     there = catalogue()
-    cells = [(cell.model, cell.dataset, cell.backend) for cell in matrix(compose, catalogue())]
-    assert cells == list(product(there["model"], there["dataset"], there["backend"]))
+    assert [(cell.model, cell.dataset, cell.backend) for cell in cells] == list(
+        product(there["model"], there["dataset"], there["backend"])
+    )
 
 
-def test_a_cell_is_judged_as_hydra_would_compose_it(compose: Composer) -> None:
-    cells = {(cell.model, cell.dataset, cell.backend): cell.faults for cell in matrix(compose, catalogue())}
+def test_a_cell_is_judged_as_hydra_would_compose_it(compose: Composer, cells: list[Cell]) -> None:
+    faults = {(cell.model, cell.dataset, cell.backend): cell.faults for cell in cells}
+    alone_of = {model: OmegaConf.to_container(compose([f"model={model}"])) for model in catalogue()["model"]}
     there = catalogue()
     # Each file takes part at least once: what it may write outside its own section is seen by then.
     picked = [(model, "yin_yang", "sim") for model in there["model"]]
@@ -32,9 +39,8 @@ def test_a_cell_is_judged_as_hydra_would_compose_it(compose: Composer) -> None:
     picked += [("qrbm", "mnist", backend) for backend in there["backend"]]
     for model, dataset, backend in picked:
         config = compose([f"model={model}", f"dataset={dataset}", f"backend={backend}"])
-        assert cells[model, dataset, backend] == tuple(faults_of(config))
-        alone = OmegaConf.to_container(compose([f"model={model}"]))
-        together = OmegaConf.to_container(config)
+        assert faults[model, dataset, backend] == tuple(faults_of(config))
+        alone, together = alone_of[model], OmegaConf.to_container(config)
         assert isinstance(alone, dict)
         assert isinstance(together, dict)
         assert {key: alone[key] for key in alone if key not in ("dataset", "backend")} == {

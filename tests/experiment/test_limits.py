@@ -1,5 +1,6 @@
 """What cannot fit, cannot be monitored or has diverged is told, the first two before anything is computed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,29 @@ def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pyte
     assert 2**27 < memory.machine_memory() < 2**50
     monkeypatch.setattr(memory, "machine_memory", lambda: 2**45)
     assert plan("model=qrbm", "model.n_hidden=100000000")
+
+
+@pytest.mark.parametrize(
+    ("mine", "file"),
+    [
+        ("0::/\n", "memory.max"),
+        ("0::/slurm/job_7/step_0\n", "slurm/job_7/memory.max"),
+        ("5:cpu:/\n4:cpuset,memory:/slurm/job_7\n0::/\n", "memory/slurm/job_7/memory.limit_in_bytes"),
+        ("4:memory:/elsewhere\n", "memory/memory.limit_in_bytes"),
+    ],
+    ids=["container", "version 2", "version 1", "namespace"],
+)
+def test_a_control_group_or_one_above_it_is_the_limit(
+    mine: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "cgroup"
+    for path, text in ((root / "memory.max", "max\n"), (root / file, "1000000\n")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "mine").write_text(mine)
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", root)
+    monkeypatch.setattr(memory, "OF_THIS_PROCESS", tmp_path / "mine")
+    assert memory.machine_memory() == 1_000_000
 
 
 @pytest.mark.parametrize(

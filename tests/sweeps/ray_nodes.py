@@ -55,9 +55,9 @@ def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Nod
     nodes: list[Node] = []
     try:
         nodes.append(Node([*head, "--include-dashboard=false"], folder, env))
-        _await_raylet(nodes[0])
+        _await_started(nodes[0])
         nodes.append(Node(other, folder, env))
-        _await_raylet(nodes[1])
+        _await_started(nodes[1])
         yield address, nodes
     finally:
         for node in reversed(nodes):
@@ -65,11 +65,10 @@ def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Nod
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _await_raylet(node: Node) -> None:
+def _await_started(node: Node) -> None:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and node.process.poll() is None:
-        with contextlib.suppress(LookupError):
-            node.raylet()
+        if "Ray runtime started" in node.log.read_text():
             return
         time.sleep(0.1)
     raise RuntimeError(f"Ray did not come up: {node.log.read_text()[-2000:]}")

@@ -34,7 +34,7 @@ def test_a_node_that_dies_costs_time_and_results_lie_where_the_sweep_was_typed(t
     here.mkdir()
     calm.mkdir()
     with ray_nodes(tmp_path / "A", env) as (address, nodes):
-        words = command("sweep", *WORDS, "model.pause=0.02", "--launcher", "ray")
+        words = command("sweep", *WORDS, "model.pause=0.05", "--launcher", "ray")
         child = subprocess.Popen(
             words,
             cwd=here,

@@ -1,0 +1,47 @@
+"""`neurobench help model=qrbm` on the screen."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator
+
+from neurobench.config.key_help import ChoiceHelp, KeyHelp, choice_help
+
+WIDEST = 100  # columns, however wide the terminal is
+
+
+def print_choice(group: str, name: str, config_dir: str | None) -> None:
+    width = min(WIDEST, shutil.get_terminal_size().columns)
+    for line in _lines(group, name, choice_help(group, name, config_dir), width):
+        print(line)
+
+
+def _lines(group: str, name: str, choice: ChoiceHelp, width: int) -> Iterator[str]:
+    yield f"{group}={name}" + (f"    (with {' '.join(choice.parts)})" if choice.parts else "")
+    yield from textwrap.wrap(choice.about, width)
+    for section, source in choice.sources.items():
+        yield ""
+        paragraphs = (source if section == group else f"{section}: {source}").split("\n\n")
+        for paragraph in paragraphs:
+            yield from textwrap.wrap(paragraph, width)
+    yield ""
+    for key in choice.keys:
+        yield from _key_lines(key, width)
+    if choice.keys:
+        yield f"\nSet any of them with KEY=VALUE:\n    neurobench run {group}={name}{_example(choice)}"
+
+
+def _key_lines(key: KeyHelp, width: int) -> Iterator[str]:
+    """The key with its default and what it may be; below it what it means."""
+    head = f"{key.key}={key.default}{' ' * bool(key.unit)}{key.unit}"
+    beside = f"{head:30}  {key.accepts}".rstrip()
+    fits = len(beside) <= width
+    yield beside if fits else head
+    for text in (key.meaning,) if fits else (key.accepts, key.meaning):
+        yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
+
+
+def _example(choice: ChoiceHelp) -> str:
+    plain = [key for key in choice.keys if key.default.replace(".", "").isdigit()]
+    return f" {plain[0].key}={plain[0].default}" if plain else ""

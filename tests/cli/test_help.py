@@ -1,0 +1,78 @@
+"""Promises of `help GROUP=NAME`: each key with the value, bound and comment that its YAML file and spec declare."""
+
+import pytest
+import yaml
+
+from neurobench.config.key_help import KeyHelp, choice_help
+from neurobench.config.targets import config_places
+from tests.cli.conftest import Neurobench
+
+
+def key(group: str, name: str, wanted: str) -> KeyHelp:
+    return next(one for one in choice_help(group, name).keys if one.key == wanted)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("model=qrbm", KeyHelp("model.lr", "0.05", "", "a number above 0", "learning rate at the first update")),
+        ("model=eprop_rsnn", KeyHelp("model.tau_m", "30.0", "ms", "a number above 0", "")),
+        ("model=slayer_snn", KeyHelp("model.max_delay", "62", "steps", "an integer in [0, 62]", "")),
+        ("dataset=csv", KeyHelp("dataset.root", "null", "", "a text or null", "the file or folder")),
+        ("backend=mock", KeyHelp("backend.core.state_bits", "24", "", "an integer in [8, 31]",
+                                 "sign included; the current wraps, the voltage is clipped")),
+        (
+            "experiment=dynex_qrbm_best",
+            KeyHelp("model.pixels", "grey", "", "one of binary, grey",
+                    "binary: 1 above the threshold | grey: the pixel itself as a probability"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_key_has_its_default_unit_bound_and_meaning(choice: str, expected: KeyHelp) -> None:
+    assert key(*choice.split("="), expected.key) == expected
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [("model", "slayer_snn"), ("dataset", "events_folder"), ("encoder", "rate")]
+)
+def test_no_key_of_a_file_is_left_out(group: str, name: str) -> None:
+    """Against the YAML file as PyYAML reads it."""
+    values = yaml.safe_load(config_places()[0].joinpath(group, f"{name}.yaml").read_text())
+    section = values["model"] if group == "model" else values
+    wanted = {f"{group}.{one}" for one in section if one not in ("name", "_target_")}
+    keys = {".".join(one.key.split(".")[:2]) for one in choice_help(group, name).keys}
+    assert keys - {"training.epochs", "training.batch_size"} == wanted
+
+
+@pytest.mark.parametrize("word", ["model=qrbm", "qrbm", "QRBM"])
+def test_a_choice_is_explained_with_or_without_its_group(word: str, neurobench: Neurobench) -> None:
+    done = neurobench("help", word)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("model=qrbm")
+    assert "model.n_hidden=300" in done.stdout
+
+
+def test_an_experiment_says_what_it_is_made_of(neurobench: Neurobench) -> None:
+    for name in ("dynex_qrbm_qpu", "matrix_qrbm_mnist"):
+        assert "model=qrbm dataset=mnist" in neurobench("help", f"experiment={name}").stdout
+
+
+def test_lines_fit_the_terminal(neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = neurobench("help", "model=slayer_snn").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_on_a_verb_is_the_verbs_own(neurobench: Neurobench) -> None:
+    assert neurobench("help", "sweep").stdout == neurobench("sweep", "--help").stdout
+
+
+def test_help_on_run_is_ours(neurobench: Neurobench) -> None:
+    answer = neurobench("run", "--help").stdout
+    assert answer.startswith("usage: neurobench run [KEY=VALUE ...]")
+    assert all(flag in answer for flag in ("--resume", "--cfg", "--plugin", "examples:"))
+    assert "Powered by Hydra" not in answer
+
+
+def test_the_version_is_printed_by_a_verb_and_an_option(neurobench: Neurobench) -> None:
+    assert neurobench("version").stdout == neurobench("--version").stdout
