@@ -53,10 +53,9 @@ def print_headline(result: Mapping[str, Any], console: Console) -> None:
     console.print(headline(result), style="bold", highlight=False, soft_wrap=True)
 
 
-def print_finished(folder: RunFolder, console: Console, verbose: bool = False) -> None:
-    """A run that finished before."""
+def print_finished(folder: RunFolder, console: Console) -> None:
+    """All of a run that finished before."""
     result = folder.result()
     assert result is not None
     print_answer(folder, result, console)
-    if verbose:
-        print_details(folder, result, console)
+    print_details(folder, result, console)

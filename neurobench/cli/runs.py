@@ -69,7 +69,7 @@ def _show(folder: RunFolder) -> None:
         console.print(figures_line(row), soft_wrap=True)
     if folder.is_finished:
         console.print()
-        print_finished(folder, console, verbose=True)
+        print_finished(folder, console)
     for damage in folder.damage():
         console.print(f"damaged: {damage}", style="bold red", soft_wrap=True)
 

@@ -86,8 +86,8 @@ def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
     assert document.read_text() == "nothing marked\n"
 
 
-def test_the_readme_names_tables_and_rows_that_exist(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_results_name_tables_and_rows_that_exist(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "outputs/readme/RESULTS.md").read_text()
     tables = published_tables()
     named = tables_named(text)
     assert named

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import command, environment
+from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 
 def run(where: Path, *words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -55,14 +55,11 @@ def test_wandb_writes_an_offline_run(tmp_path: Path) -> None:
     assert list((tmp_path / "outputs" / ".wandb").glob("wandb/offline-run-*/*.wandb"))
 
 
-def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command("run", "model=toy", "logger=tensorbord"),
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
+def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    done = neurobench("run", "model=toy", "logger=tensorbord")
     assert done.returncode == 2
     assert "Did you mean tensorboard?" in done.stderr
     assert not (tmp_path / "outputs").exists()

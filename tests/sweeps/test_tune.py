@@ -12,7 +12,7 @@ import pytest
 
 from neurobench.config.errors import UserError
 from neurobench.sweeps.tune import load_space
-from tests.cli.conftest import command, environment
+from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 SPACE = """
 overrides: [model=toy, training.epochs=3]
@@ -22,12 +22,6 @@ space:
   model.lr: {{ low: 0.0001, high: 1.0, log: true }}
   training.batch_size: {{ low: 50, high: 150, step: 50 }}
 """
-
-
-def tune(where: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command("tune", *words), cwd=where, env=environment(), capture_output=True, text=True, timeout=240
-    )
 
 
 def trials(done: subprocess.CompletedProcess) -> list[tuple[Any, ...]]:
@@ -41,34 +35,35 @@ def space(tmp_path: Path) -> str:
     return str(tmp_path / "space.yaml")
 
 
-def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(tmp_path: Path, space: str) -> None:
+def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+    space: str,
+) -> None:
     pytest.importorskip("optuna")
     pause = ("model.pause=0.003", "training.checkpoint_every=0")
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    calm.mkdir()
-    killed.mkdir()
     child = subprocess.Popen(
-        command("tune", space, *pause, "--trials", "4"), cwd=killed, env=environment(),
+        command("tune", space, *pause, "--trials", "4"), cwd=tmp_path, env=environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(list(killed.glob("outputs/*/*/metrics.jsonl"))) < 2:
+    deadline = time.monotonic() + 240  # of a machine that others load
+    while time.monotonic() < deadline and len(list(tmp_path.glob("outputs/*/*/metrics.jsonl"))) < 2:
         time.sleep(0.02)
     time.sleep(0.1)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    after = trials(tune(killed, space, *pause, "--trials", "4", "--json"))
-    assert len(list(killed.glob("outputs/toy*/*"))) == 4, "the killed trial's run was taken up, not begun again"
-    assert after == trials(tune(calm, space, *pause, "--trials", "4", "--json"))
-    for folder in calm.glob("outputs/toy*/*"):
+    after = trials(neurobench("tune", space, *pause, "--trials", "4", "--json"))
+    assert len(list(tmp_path.glob("outputs/toy*/*"))) == 4, "the killed trial's run was taken up, not begun again"
+    assert after == trials(neurobench("tune", space, *pause, "--trials", "4", "--json", "--outputs", "calm"))
+    for folder in tmp_path.glob("calm/toy*/*"):
         last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
         assert last["validation_accuracy"] in [value for _, value, _ in after]
 
 
-def test_hopeless_trials_are_given_up_and_the_best_is_told(tmp_path: Path) -> None:
+def test_hopeless_trials_are_given_up_and_the_best_is_told(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     pytest.importorskip("optuna")
     (tmp_path / "space.yaml").write_text(SPACE.format(prune_on="validation_loss"))
-    done = tune(tmp_path, "space.yaml", "--trials", "10")
+    done = neurobench("tune", "space.yaml", "--trials", "10")
     assert done.returncode == 0, done.stderr
     assert "given up after epoch" in done.stdout
     assert "best trials by validation_accuracy" in done.stdout

@@ -1,0 +1,64 @@
+"""Promises of the README: short, its commands and Python work as they stand, its sample is what the tool prints."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_pages import call, check
+from tests.cli.test_pages import folder as reader  # noqa: F401  the folder that a reader of the pages types in
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "outputs/readme/RESULTS.md").read_text()
+
+
+def commands() -> list[str]:
+    return re.findall(r"^    (neurobench .*)$", README, re.MULTILINE)
+
+
+def sample() -> Iterator[str]:
+    """The lines that end `make run`."""
+    (block,) = re.findall(r"It ends like this:\n\n((?:    .*\n)+)", README)
+    return (line[4:] for line in block.splitlines())
+
+
+def test_it_is_short_and_what_it_links_to_is_there() -> None:
+    assert len(README.splitlines()) <= 160
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_works(
+    line: str,
+    reader: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(reader)
+    if "--plugin mine.py" in line and not Path("mine.py").exists():
+        assert call(["new", "model", "mine"]) == 0
+    check(line, capsys)
+
+
+def test_its_python_runs(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.chdir(reader)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    exec(code, {})
+
+
+def test_the_sample_is_what_the_tool_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At smoke scale: numbers and samples differ, and a note says what smoke is."""
+    assert call(["run", "model=qrbm", "backend=sim", "scale=smoke", f"outputs={tmp_path}"]) == 0
+    printed = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note ")]
+    shapes = [[re.sub(r"[\d.,]+", "#", line)[:11] for line in lines] for lines in (printed, sample())]
+    assert shapes[0] == shapes[1]
+
+
+def test_its_figures_stand_in_the_results() -> None:
+    table = README[README.index("| tutorial | published") : README.index("Mean ± standard deviation")]
+    measured = re.findall(r"\d+\.\d+ ± \d+\.\d+", table)
+    assert len(measured) >= 8
+    assert [figure for figure in measured if figure not in RESULTS] == []
