@@ -3,7 +3,6 @@ elsewhere a line now and then."""
 
 import io
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import pytest
 
 from neurobench import phases
 from neurobench.phases import Log, Phase, innermost, phase
+from tests.terminal import on_a_terminal
 
 
 class Screen:
@@ -41,25 +41,13 @@ class Screen:
         return self
 
 
-def on_a_terminal(script: str) -> str:
+def written(script: str) -> str:
     """All that a Python script writes to a terminal."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
-    )
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            seen += chunk
-    except OSError:
-        pass  # Linux reports the closed terminal as an error
-    assert child.wait() == 0, seen
-    return seen.decode()
+    return on_a_terminal([sys.executable, "-c", script], os.environ)
 
 
 def test_the_line_is_seen_while_the_phase_lasts_and_gone_afterwards() -> None:
-    seen = on_a_terminal(
+    seen = written(
         "import sys, time\nfrom neurobench.phases import phase, shown\n"
         "with shown(), phase('outer'):\n"
         "    with phase('reading data', 4) as progress:\n"
@@ -73,7 +61,7 @@ def test_the_line_is_seen_while_the_phase_lasts_and_gone_afterwards() -> None:
 
 
 def test_nothing_is_drawn_into_a_line_that_is_not_ended() -> None:
-    seen = on_a_terminal(
+    seen = written(
         "import time\nfrom neurobench.phases import phase, shown\n"
         "with shown(), phase('waiting'):\n"
         "    print('half', end=''); time.sleep(0.3); print(' whole')\n"

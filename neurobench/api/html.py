@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurobench.metrics.catalog import metric, printed
-from neurobench.metrics.groups import grouped
+from neurobench.report.grouped import lines_by_group
 from neurobench.report.summary import embedded, headline, remarks
 from neurobench.storage.folder import RunFolder
 
@@ -57,24 +56,14 @@ def unfinished(run: RunFolder, record: Mapping[str, Any]) -> str:
 
 
 def tables(metrics: Mapping[str, float]) -> Iterator[str]:
-    """One for each kind of figure. Without time a sample is one step, and a figure per step says nothing new."""
-    fresh = {
-        name: value
-        for name, value in metrics.items()
-        if not (name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step")))
-    }
-    for title, names in grouped(fresh).items():
+    """One for each kind of figure."""
+    for title, lines in lines_by_group(metrics).items():
         rows = "".join(
-            f'<tr><td style="text-align:left">{text(name.replace("_", " "))}</td>'
-            f'<td style="text-align:right">{text(number(name, fresh[name]))}</td></tr>'
-            for name in names
+            f'<tr><td style="text-align:left">{text(line.name)}</td>'
+            f'<td style="text-align:right">{text(line.value or line.text)}</td></tr>'
+            for line in lines
         )
         yield f'<div style="{BLOCK}"><b>{text(title)}</b><table>{rows}</table></div>'
-
-
-def number(name: str, value: float) -> str:
-    """As everywhere, but large ones with their thousands apart."""
-    return f"{value:,.0f}" if not metric(name).unit and 1e4 <= abs(value) < 1e15 else printed(name, value)
 
 
 def figure(picture: Path) -> str:

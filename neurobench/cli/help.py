@@ -72,7 +72,8 @@ def _other(word: str, config_dir: str | None) -> int:
     names = all_choices(config_dir)
     groups = groups_of(word, names)
     if "=" in word:
-        print_choice(*word.split("=", 1), config_dir)
+        group, _, name = word.partition("=")
+        print_choice(group, name, config_dir)
     elif groups:
         print_choice(groups[0], _choice(word, names[groups[0]]), config_dir)
     else:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.report.answer import answer
-from neurobench.report.grouped import grouped
+from neurobench.report.grouped import lines_by_group
 from neurobench.report.summary import headline, pictures, remarks
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import default_outputs
@@ -34,7 +34,7 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for width in (30, 11, None):
         table.add_column(overflow="fold", width=width)
-    for group, lines in grouped(result["metrics"]).items():
+    for group, lines in lines_by_group(result["metrics"]).items():
         table.add_row(f"\n{group}", style="bold")
         for line in lines:
             table.add_row(f"  {line.name}", line.value, line.text)

@@ -132,7 +132,9 @@ def job(config: DictConfig) -> None:
     report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
     if report["status"] == "finished":
-        print_headline(RunFolder(Path(report["folder"])), console)
+        result = RunFolder(Path(report["folder"])).result()
+        assert result is not None
+        print_headline(result, console)
     else:
         console.print(f"{report['status']}: {' '.join(overrides)}", highlight=False, soft_wrap=True)
     if report["status"] == "interrupted":

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -21,7 +20,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
-from neurobench.config.suggestions import offered, word_faults
+from neurobench.config.suggestions import offered, own_file, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
 GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
@@ -270,17 +269,9 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
                 lack = f"no run is without {group}" if name is None else f"there is no such {group}"
-                more = _own_file(group, name) or missing_plugin(group, str(name))
+                more = own_file(group, name) or missing_plugin(group, str(name))
                 return f"{override_of(group, name)}: {lack}; {offered(str(name), known)}{more}"
     return None
-
-
-def _own_file(group: str, name: Any) -> str:
-    """How to find a choice whose file lies in the folder where the command is typed; "" where there is none."""
-    if not Path(group, f"{name}.yaml").is_file():
-        return ""
-    code = f"--plugin {name}.py" if Path(f"{name}.py").is_file() else "--config-dir ."
-    return f" {group}/{name}.yaml lies here: add {code}"
 
 
 def _key_fault(override: Override, config: DictConfig) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from neurobench.config.errors import did_you_mean
 from neurobench.config.overrides import KEY, parse_word
@@ -74,3 +76,11 @@ def offered(name: str, known: Sequence[str]) -> str:
     if len(known) > MOST_NAMES and alike:
         return f"there is {', '.join(alike)}. neurobench list shows all."
     return f"there is {', '.join(known)}.{did_you_mean(name, known)}"
+
+
+def own_file(group: str, name: Any) -> str:
+    """How to find a choice whose file lies in the folder where the command is typed; "" where there is none."""
+    if not Path(group, f"{name}.yaml").is_file():
+        return ""
+    code = f"--plugin {name}.py" if Path(f"{name}.py").is_file() else "--config-dir ."
+    return f" {group}/{name}.yaml lies here: add {code}"

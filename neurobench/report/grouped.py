@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from neurobench.metrics.catalog import metric, printed
-from neurobench.metrics.meanings import GROUPS, meaning
+from neurobench.metrics.meanings import grouped, sentence
 from neurobench.report.answer import quantity
 
 _NUMBER = re.compile(r"\d+")
@@ -19,33 +19,44 @@ class Line(NamedTuple):
     text: str  # what the name stands for; of a series its values: "1: 0.05, 2: 0.06"
 
 
-def grouped(metrics: Mapping[str, float]) -> dict[str, list[Line]]:
-    """Group -> lines. "layer1_rate" and "layer2_rate" make one line."""
+def lines_by_group(metrics: Mapping[str, float]) -> dict[str, list[Line]]:
+    """Title -> lines. "layer1_rate" and "layer2_rate" make one line."""
+    return {title: _lines({name: metrics[name] for name in names}) for title, names in grouped(_news(metrics)).items()}
+
+
+def _news(metrics: Mapping[str, float]) -> list[str]:
+    """Without time a sample is one step, and a figure per step says nothing new."""
+    return [
+        name
+        for name, value in metrics.items()
+        if not (name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step")))
+    ]
+
+
+def _lines(metrics: Mapping[str, float]) -> list[Line]:
     families: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
-        # Without time a sample is one step, and a figure per step says nothing new.
-        if not (name.endswith("_per_step") and value == metrics.get(name.removesuffix("_per_step"))):
-            families.setdefault(_NUMBER.sub("N", name, count=1), {})[name] = value
-    groups: dict[str, list[Line]] = {name: [] for name in GROUPS}
-    for family, members in families.items():
-        first = next(iter(members))
-        line = _series(family, members) if len(members) > 1 else _single(first, members[first])
-        groups[meaning(first).group].append(line)
-    return {name: lines for name, lines in groups.items() if lines}
+        families.setdefault(_NUMBER.sub("N", name, count=1), {})[name] = value
+    return [
+        _series(family, members) if len(members) > 1 else _single(*next(iter(members.items())))
+        for family, members in families.items()
+    ]
 
 
 def _single(name: str, value: float) -> Line:
-    return Line(name.replace("_", " "), _text(name, value), meaning(name).sentence)
+    return Line(name.replace("_", " "), number(name, value), sentence(name))
 
 
 def _series(family: str, members: Mapping[str, float]) -> Line:
     numbers = [_NUMBER.findall(name)[0] for name in members]
-    values = [_text(name, value) for name, value in members.items()]
-    text = ", ".join(f"{number}: {value}" for number, value in zip(numbers, values, strict=True))
+    values = [number(name, value) for name, value in members.items()]
+    text = ", ".join(f"{at}: {value}" for at, value in zip(numbers, values, strict=True))
     return Line(family.replace("_", " "), "", text)
 
 
-def _text(name: str, value: float) -> str:
+def number(name: str, value: float) -> str:
+    """As everywhere, but joules with the prefix that is read best, and large numbers with their thousands apart."""
     if metric(name).unit == "J":
         return quantity(value, "J")
-    return printed(name, value) if abs(value) < 1000 or metric(name).unit else f"{value:,.0f}"
+    is_large = not metric(name).unit and 1e4 <= abs(value) < 1e15
+    return f"{value:,.0f}" if is_large else printed(name, value)

@@ -14,13 +14,13 @@ import yaml
 
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import metric
-from neurobench.metrics.groups import grouped
+from neurobench.metrics.meanings import grouped
 from neurobench.report.published import Tables
 from neurobench.report.summary import embedded, pictures
 from neurobench.report.table import join
-from neurobench.report.validated import validation_accuracy
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
+from neurobench.storage.held_out import ACCURACIES, held_out_figures, ranking_figure
 from neurobench.storage.store import Entry
 from neurobench.version import __version__
 
@@ -94,8 +94,15 @@ def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
     if result is not None:
         listed |= {key: result[key] for key in SHOWN if key in result}
         listed["interval"] = result.get("intervals", {}).get("test_accuracy")
-        listed["validation"] = validation_accuracy(entry, outputs)
+        listed["validation"] = _validation_accuracy(entry.folder(outputs), result)
     return listed
+
+
+def _validation_accuracy(run: RunFolder, result: Mapping[str, Any]) -> float | None:
+    """By which the page chooses and sorts settings."""
+    figures = held_out_figures(run, result)
+    name = ranking_figure([figures], ACCURACIES)
+    return None if name is None else figures[name]
 
 
 def _details(run: RunFolder, source: Source) -> dict[str, Any]:

@@ -7,7 +7,6 @@ its validation figure and by nothing else.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +17,13 @@ from typing import Any, NamedTuple
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.statistics import t_interval
-from neurobench.storage.files import Damaged
-from neurobench.storage.held_out import PREFERRED, held_out_figures
+from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_figure
 from neurobench.storage.selection import configuration
 from neurobench.storage.store import Entry
 
 CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
 MOST_KEYS = 3  # settings that differ in more were not swept over
 REPETITION = ("seed", "name", "outputs", "device", "threads", "resume", "logger")  # keys that make no other setting
-TESTED = "dataset.test_as_validation"  # validation samples that are test samples choose nothing
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
         values = {key: described[setting].get(key) for key in keys}
         if "setting" in keys:
             values["setting"] = setting[:6]
-        runs = {run.seed: run for run in _repetitions(group, described[setting], outputs)}
+        runs = {run.seed: run for run in _repetitions(group, outputs)}
         made.append(Setting(values, tuple(runs[seed] for seed in sorted(runs))))
     return sorted(made, key=lambda each: [order(each.values[key]) for key in keys]), keys
 
@@ -146,8 +143,7 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     if len(settings) < 2:
         return None, None, ""
     names = [judge] if judge else PREFERRED
-    runs = [run for each in settings for run in each.runs]
-    judge = next((name for name in names if all(name in run.validation for run in runs)), None)
+    judge = ranking_figure((run.validation for each in settings for run in each.runs), names)
     if judge is None:
         return None, None, "no best is marked: not every setting has a figure of held-out samples in common"
     sign = 1 if larger_is_better(judge) else -1
@@ -199,17 +195,13 @@ def _alike(described: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> l
     return next((group for group in groups.values() if len(group) > 1), [])
 
 
-def _repetitions(group: Sequence[Entry], described: Mapping[str, Any], outputs: Path) -> Iterable[Repetition]:
-    """Oldest first. Figures of validation samples that are tested are test figures, and left out."""
+def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
+    """Oldest first."""
     for entry in group:
         result = entry.result
         assert result is not None
-        validation: Mapping[str, float] = {}
-        if not (described.get(TESTED) or result["data"].get("validation_is_tested")):
-            with contextlib.suppress(Damaged):
-                validation = held_out_figures(entry.folder(outputs), result)
         emulated = bool(result["data"].get("emulated"))
-        figures = (result["metrics"], validation, result["intervals"])
+        figures = (result["metrics"], held_out_figures(entry.folder(outputs), result), result["intervals"])
         yield Repetition(entry.path, result["seed"], *figures, result["scale"], emulated)
 
 

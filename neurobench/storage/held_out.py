@@ -1,23 +1,39 @@
-"""What a run reached on held-out samples: the only figures by which settings may be chosen."""
+"""What a run reached on held-out samples: the only figures by which settings may be chosen. A figure of the test set
+never is one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neurobench.config.errors import UserError
+from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 
-# Best first, where nobody says by which figure settings are chosen.
-PREFERRED = ("validation_accuracy", "readout_validation_accuracy", "validation_loss")
+# Best first, where nobody says by which figure settings are ranked. A readout's is of the model that was tested; an
+# epoch's, where there is both, of one whose readout had not been fitted yet.
+ACCURACIES = ("readout_validation_accuracy", "validation_accuracy")
+PREFERRED = (*ACCURACIES, "validation_loss")
 
 
 def held_out_figures(folder: RunFolder, result: Mapping[str, Any]) -> dict[str, float]:
-    """Every figure of held-out samples: of the result, and of the epoch that the run ended in (or went back to)."""
-    rows = folder.metrics()
-    row = rows[(result.get("best_epoch") or len(rows)) - 1] if rows else {}
-    figures = {**row, **result["metrics"]}
-    return {key: value for key, value in figures.items() if "validation" in key}
+    """Every figure of held-out samples: of the result, and of the epoch that the run ended in (or went back to). Empty
+    where nothing was held out, or where what was held out is the test set."""
+    if result["data"].get("n_validation") == 0 or _is_tested(folder, result):
+        return {}
+    row: Mapping[str, float] = {}
+    with contextlib.suppress(Damaged):
+        rows = folder.metrics()
+        last = result.get("best_epoch") or len(rows)
+        row = rows[last - 1] if 0 < last <= len(rows) else {}
+    return {key: value for key, value in {**row, **result["metrics"]}.items() if "validation" in key}
+
+
+def ranking_figure(runs: Iterable[Mapping[str, float]], names: Iterable[str] = PREFERRED) -> str | None:
+    """The first of `names` that every run has among its `held_out_figures`, or None."""
+    runs = list(runs)
+    return next((name for name in names if all(name in figures for figures in runs)), None)
 
 
 def judge(folder: RunFolder, figure: str) -> float:
@@ -29,3 +45,13 @@ def judge(folder: RunFolder, figure: str) -> float:
         names = ", ".join(figures) or "none of held-out samples"
         raise UserError(f"figure={figure} is not a figure of this run; it has {names}")
     return figures[figure]
+
+
+def _is_tested(folder: RunFolder, result: Mapping[str, Any]) -> bool:
+    """Results of earlier versions do not say so, but their configurations do: as text, for parsing thousands of them
+    takes too long."""
+    if "validation_is_tested" in result["data"]:
+        return bool(result["data"]["validation_is_tested"])
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return "test_as_validation: true" in (folder.path / "config.yaml").read_text(encoding="utf-8")
+    return False

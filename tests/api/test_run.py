@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 import neurobench as nb
-from neurobench.api.html import number
 from neurobench.cli.main import main
 from neurobench.experiment.progress import meter_for
 from neurobench.metrics.catalog import printed
+from neurobench.report.grouped import number
 
 
 def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFixture[str]) -> None:

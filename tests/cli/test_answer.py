@@ -1,12 +1,6 @@
 """Promises of what a run says: at most ten lines of 80 columns, whatever the model, with all that one asks first; and
 on the screen before figures are drawn."""
 
-import fcntl
-import os
-import pty
-import struct
-import subprocess
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +11,10 @@ from neurobench.cli.main import main
 from neurobench.data.dataset import Split, Splits
 from neurobench.experiment.baselines import baselines
 from neurobench.report.answer import answer, quantity
-from neurobench.report.grouped import grouped
+from neurobench.report.grouped import lines_by_group
 from tests.cli.conftest import command, environment
 from tests.storage.sound import sound_result
+from tests.terminal import on_a_terminal
 
 FOLDER = "outputs/eprop_rsnn-nmnist_emulated-mock_anchored/20261127-161541-16beb7"
 DATA = {
@@ -95,28 +90,15 @@ def test_baselines_are_those_of_the_test_set() -> None:
 
 
 def test_figures_that_differ_in_a_number_are_one_line() -> None:
-    groups = grouped({"test_accuracy": 0.5, "layer1_rate": 0.1, "layer2_rate": 0.2, "effective_acs": 902_065.0})
-    assert [line.value for line in groups["accuracy"]] == ["50.00 %"]
-    assert [(line.name, line.text) for line in groups["the model's own"]] == [("layerN rate", "1: 0.1, 2: 0.2")]
-    assert groups["size and operations"][0].value == "902,065"
+    groups = lines_by_group({"test_accuracy": 0.5, "layer1_rate": 0.1, "layer2_rate": 0.2, "effective_acs": 902_065.0})
+    assert [line.value for line in groups["Accuracy and loss"]] == ["50.00 %"]
+    assert [(line.name, line.text) for line in groups["Layer by layer"]] == [("layerN rate", "1: 0.1, 2: 0.2")]
+    assert groups["Size and operations"][0].value == "902,065"
 
 
 def test_on_a_terminal_the_answer_stands_before_figures_are_drawn(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     plain = {key: value for key, value in environment().items() if key != "COLUMNS"}
-    child = subprocess.Popen(
-        command("run", "model=toy"), cwd=tmp_path, env={**plain, "TERM": "xterm"}, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            seen += chunk
-    except OSError:
-        pass  # Linux reports the closed terminal as an error
-    assert child.wait() == 0, seen
-    text = seen.decode()
+    text = on_a_terminal(command("run", "model=toy"), plain, tmp_path)
     for phase in ("importing", "reading data", "drawing figures"):
         assert phase in text
     assert text.index("test accuracy  ") < text.index("next: ") < text.index("drawing figures")

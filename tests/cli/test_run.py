@@ -1,8 +1,6 @@
 """Promises of `neurobench run`, kept by real processes: what is killed goes on, what is repeated repeats."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import time
@@ -13,6 +11,7 @@ import pytest
 
 from neurobench.metrics.catalog import printed
 from tests.cli.conftest import Neurobench, command, environment
+from tests.terminal import on_a_terminal
 
 SLOW = ("run", "model=toy", "training.epochs=4", "training.checkpoint_every=0", "model.pause=0.004")
 
@@ -189,19 +188,8 @@ def test_outputs_that_cannot_be_written_are_named(neurobench: Neurobench, tmp_pa
 
 
 def test_on_a_terminal_a_live_bar_shows_loss_accuracy_speed_and_time_left(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        command(*SLOW), cwd=tmp_path, env={**environment(), "TERM": "xterm"}, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            seen += chunk
-    except OSError:
-        pass  # Linux reports the closed terminal as an error
-    assert child.wait() == 0
-    for word in (b"epoch 2/4", b"loss", b"accuracy", b"samples/s", b"left"):
+    seen = on_a_terminal(command(*SLOW), environment(), tmp_path)
+    for word in ("epoch 2/4", "loss", "accuracy", "samples/s", "left"):
         assert word in seen
 
 

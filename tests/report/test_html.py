@@ -16,7 +16,6 @@ from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.report.html import page
 from neurobench.report.published import Published
-from neurobench.report.validated import validation_accuracy
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
 
@@ -137,15 +136,22 @@ def test_held_out_samples_that_are_the_test_set_choose_nothing(tmp_path: Path) -
     leave(tmp_path, 0, 0.95, 0.1)
     (entry,) = read_index(tmp_path)
     assert entry.result is not None
-    assert validation_accuracy(entry, tmp_path) == 0.95
-    slip = entry._replace(result={**entry.result, "data": {**entry.result["data"], "validation_is_tested": True}})
-    assert validation_accuracy(slip, tmp_path) is None
-    none = entry._replace(result={**entry.result, "data": {**entry.result["data"], "n_validation": 0}})
-    assert validation_accuracy(none, tmp_path) is None
-    own = entry._replace(result={**entry.result, "metrics": {"readout_validation_accuracy": 0.5}})
-    assert validation_accuracy(own, tmp_path) == 0.5
-    best = entry._replace(result={**entry.result, "best_epoch": 9})
-    assert validation_accuracy(best, tmp_path) is None, "an epoch of which nothing is known"
+    sound = entry.result
+
+    def validation(**changed: Any) -> float | None:
+        text = page(TABLES, tmp_path, [entry._replace(result={**sound, **changed})], 1, 0)
+        (run,) = json.loads(text.split('id="data">')[1].split("</script>")[0])["runs"]
+        return run["validation"]
+
+    assert validation() == 0.95
+    assert validation(data={**sound["data"], "validation_is_tested": True}) is None
+    assert validation(data={**sound["data"], "n_validation": 0}) is None
+    assert validation(metrics={"readout_validation_accuracy": 0.5}) == 0.5
+    assert validation(best_epoch=9) is None, "an epoch of which nothing is known"
+    config = entry.folder(tmp_path).path / "config.yaml"
+    settings = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**settings, "dataset": {**settings["dataset"], "test_as_validation": True}}))
+    assert validation() is None, "a result of an earlier version does not say so itself"
 
 
 def test_the_verb_writes_a_page_of_no_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

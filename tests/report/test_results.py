@@ -18,6 +18,7 @@ from neurobench.report.results_plot import plot
 from neurobench.report.results_table import as_csv, as_markdown, cells
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
+from tests.figures.readable import assert_readable
 from tests.storage.sound import sound_result
 
 
@@ -149,7 +150,9 @@ def test_what_is_not_there_is_said(
 
 
 def test_the_plot_shows_means_bands_and_the_best(swept: Path) -> None:
-    (axes,) = plot(results(swept)).axes
+    figure = plot(results(swept))
+    assert_readable({"lines": figure})
+    (axes,) = figure.axes
     line, ring = axes.lines
     assert line.get_xydata().tolist() == [[0.02, pytest.approx(0.87)], [0.1, pytest.approx(0.92)]]
     assert ring.get_xydata().tolist() == [[0.02, pytest.approx(0.87)]]
@@ -164,7 +167,9 @@ def test_two_keys_make_a_heat_map_with_gaps(tmp_path: Path) -> None:
         for j, hidden in enumerate((8, 16, 128)):
             if (i, j) != (2, 2):
                 finished(tmp_path, lr, 0, 0.5 + 0.1 * i + 0.01 * j, 0.1 * j - 0.01 * i, hidden=hidden)
-    axes = plot(results(tmp_path, "model.lr", "model.hidden")).axes[0]
+    figure = plot(results(tmp_path, "model.lr", "model.hidden"))
+    assert_readable({"heat map": figure})
+    axes = figure.axes[0]
     image = axes.images[0].get_array()
     assert image[1, 2] == pytest.approx(71.0), "row: the second key, 16; column: the first, 0.4"
     assert image.mask[2, 2]

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,12 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
+from tests.sweeps.ports import free_port
 
 
 class Node:
@@ -53,7 +47,7 @@ class Node:
 def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Node]]]:
     """Its address and both nodes, one processor each. All end with it."""
     folder.mkdir()
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     sockets = tempfile.mkdtemp(prefix="ray")  # their paths must be short
     temporary = f"--temp-dir={sockets}"
     head = ["--head", "--node-ip-address=127.0.0.1", f"--port={address.partition(':')[2]}", "--num-cpus=1", temporary]

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.sweeps.ports import free_port
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 SEARCH = os.environ["PATH"] + ":/usr/sbin"
 
@@ -58,13 +60,6 @@ def missing() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name, path=SEARCH) is None]
 
 
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def slurm_cluster(folder: Path, max_array_size: int = 1001) -> Iterator[dict[str, str]]:
     """The environment in which SLURM's commands mean this cluster. Its daemons end with it, whatever happens."""
@@ -74,7 +69,7 @@ def slurm_cluster(folder: Path, max_array_size: int = 1001) -> Iterator[dict[str
     key, conf = folder / "munge.key", folder / "slurm.conf"
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o600)
-    ports = {"controller_port": _free_port(), "node_port": _free_port()}
+    ports = {"controller_port": free_port(), "node_port": free_port()}
     conf.write_text(
         CONF.format(host=host, user=getpass.getuser(), folder=folder, max_array_size=max_array_size, **ports)
     )

@@ -15,6 +15,7 @@ from neurobench.sweeps.tune import Space, load_space
 from neurobench.sweeps.tune_figures import figures_of
 from neurobench.sweeps.tuned import experiment_yaml, write_experiment
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
+from tests.figures.readable import assert_readable
 
 SPACE = """
 overrides: [model=toy, training.epochs=1, dataset.train=1000]
@@ -102,6 +103,7 @@ def searched() -> tuple[optuna.Study, Space, dict[str, Figure]]:
 
 def test_the_figures_show_the_search() -> None:
     study, _, figures = searched()
+    assert_readable(figures)
     (axes,) = figures["history"].axes
     trials, best, pruned = axes.lines
     assert len(trials.get_xdata()) == 19

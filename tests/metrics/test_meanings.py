@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurobench.metrics.groups import grouped
+from neurobench.metrics.meanings import grouped, sentence
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ from neurobench.metrics.groups import grouped
         ("activation_sparsity_layer2", "Size and operations"),
         ("effective_acs_per_step", "Size and operations"),
         ("energy_joules", "Energy"),
+        ("input_cap", "Accuracy and loss"),
+        ("sme", "Accuracy and loss"),
         ("noise_std", "The model"),
         ("calibrated_gain_error", "The model"),
     ],
@@ -32,3 +34,9 @@ def test_every_figure_stands_once_and_nothing_is_empty() -> None:
     assert grouped(names) == {
         "Accuracy and loss": ["test_loss", "test_accuracy"], "The model": ["gain"], "Energy": ["energy_joules"],
     }  # fmt: skip
+
+
+def test_a_sentence_is_of_its_own_metric_and_no_other() -> None:
+    assert sentence("effective_macs_per_step") == "the same for one time step"
+    assert sentence("effective_macs").startswith("products of a weight")
+    assert sentence("layer1_rate") == sentence("calibrated_gain_error") == ""
