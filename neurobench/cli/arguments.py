@@ -73,7 +73,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """What every verb takes."""
     add_own_code(parser)
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--verbose", "-v", action="store_true", help="say more: all figures, reasons, whole tracebacks")
+    amount.add_argument("--verbose", "-v", action="store_true", help="say more: all figures, all reasons")
     amount.add_argument("--quiet", "-q", action="store_true", help="say less: the answer and errors alone")
 
 
