@@ -49,7 +49,8 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     assert done.returncode == 0, done.stderr
     (folder,) = runs(tmp_path)
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
-        "checkpoint.pt", "config.yaml", "figures", "metrics.jsonl", "result.json", "run.json", "run.log",
+        "checkpoint.pt", "config.yaml", "figures", "metrics.jsonl", "predictions.npz", "result.json", "run.json",
+        "run.log",
     }  # fmt: skip
     assert {path.name for path in (folder / "figures").iterdir()} == {"confusion.png", "learning_curve.png"}
     told = result(folder)
