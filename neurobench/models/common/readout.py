@@ -91,6 +91,7 @@ def _minimise(
     the strength is the same minimum.
     """
     from sklearn.linear_model import LogisticRegression  # takes a second to import
+    from threadpoolctl import threadpool_limits
 
     two = len(np.unique(y)) == 2
     strength = (2 if two else 1) / (2 * l2 * len(y)) if l2 else np.inf
@@ -98,7 +99,9 @@ def _minimise(
     if begin is not None:
         coef, intercept = (part.cpu().numpy().T for part in begin)
         model.coef_, model.intercept_ = (c[1:] - c[:1] if two else c for c in (coef, intercept))
-    with warnings.catch_warnings():  # `iterations` is a budget, not a promise
+    # One thread: products this small wait for their threads more than they gain by them. 16 threads took 7 times as
+    # long as one, two on cores that others use as well 27 times. And the bits are the same whatever `threads` is.
+    with threadpool_limits(1), warnings.catch_warnings():  # `iterations` is a budget, not a promise
         warnings.filterwarnings("ignore", "lbfgs failed to converge")
         model.fit(x, y)
     weight, bias = torch.from_numpy(model.coef_.T), torch.from_numpy(model.intercept_)
