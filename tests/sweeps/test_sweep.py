@@ -102,9 +102,10 @@ def test_ctrl_c_leaves_checkpoints_and_the_same_command_goes_on(tmp_path: Path) 
     assert record["status"] == "interrupted"
 
 
-def test_submitit_carries_jobs_to_processes_of_its_own(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_submitit_carries_jobs_to_processes_of_its_own(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
-    done = neurobench("sweep", "model=toy", "seed=0,1", "--launcher", "submitit-local", "--json")
+    words = command("sweep", "model=toy", "seed=0,1", "--launcher", "submitit-local", "--json")
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [job["status"] for job in json.loads(done.stdout)] == ["finished", "finished"]
     assert sorted(results(tmp_path)) == [0, 1]

@@ -77,7 +77,7 @@ def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
     for seed in (0, 1, 1):
         run("name=several", "backend=mock", f"seed={seed}", f"backend.mac.chip_seed={seed + 5}")
     newest = chips.newest_of_each_chip(outputs, "several")
-    assert [chip for chip, _ in newest] == ["5", "6"]
+    assert [chip for chip, *_ in newest] == ["5", "6"]
     chips.main(["several"])
     assert (outputs / "several/chips.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(Exception, match="no finished run of nothing below .*experiment=nothing"):
