@@ -1,12 +1,16 @@
 """Tests run on one thread: small arrays are not worth sharing, and pools that spin take each other's cores."""
 
 import os
+import signal
 
 import pytest
 
 # Before numpy, torch and numba are loaded, and inherited by the processes that tests start.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and what a test starts would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
