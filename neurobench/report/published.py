@@ -34,6 +34,7 @@ HASHING = (
     "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
     "data/dataset.py", "data/encoders.py", "report/earlier_hashes.json",
 )  # fmt: skip
+_CACHED = 8  # sets of tables: a checkout, an installation and a folder of one's own do not push each other out
 SPEC_MODULE = re.compile(r"_target_: *neurobench\.([\w.]+)\.\w+")
 
 
@@ -72,8 +73,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
     Composing them all takes seconds; the result is cached until a file changes that decides on them.
     """
     stamp = _stamp(config_dir)
-    file = "tables-own.json" if own_folders(config_dir) else "tables.json"
-    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / file
+    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp:
@@ -87,6 +87,8 @@ def published_tables(config_dir: str | None = None) -> Tables:
         cache.parent.mkdir(parents=True, exist_ok=True)
         plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
         write_json(cache, {"stamp": stamp, "tables": plain})
+        for old in sorted(cache.parent.glob("tables-*.json"), key=os.path.getmtime, reverse=True)[_CACHED:]:
+            old.unlink(missing_ok=True)
     return tables
 
 

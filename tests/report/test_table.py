@@ -164,8 +164,11 @@ def test_published_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, mon
     monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
     assert published.published_tables() == fresh
     assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
+    original = published._stamp
     monkeypatch.setattr(published, "_stamp", lambda config_dir: "another")
     assert published.published_tables() == {}
+    monkeypatch.setattr(published, "_stamp", original)
+    assert published.published_tables() == fresh, "of two installations each keeps its own"
 
 
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
