@@ -30,6 +30,7 @@ AS_TYPED = (
     "schema",
     "export",
 )
+OWN_MODULES = ("mine", "mynet")  # that the pages make
 REFUSED_NOTHING = {0, 3}  # 3: of a table, a row lies outside its band
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -64,12 +65,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.delenv("NEUROBENCH_OUTPUTS", raising=False)
-        patch.setattr(sys, "path", list(sys.path))
+        others = str(tmp_path_factory.getbasetemp())  # folders of other tests, which hold modules of the same names
+        patch.setattr(sys, "path", [entry for entry in sys.path if not entry.startswith(others)])
         patch.setattr(targets, "PLUGIN_FILES", {})  # what a page allows is allowed to no other test
         patch.setattr(targets, "ALLOWED", targets.ALLOWED)
         patch.setenv("NEUROBENCH_ALLOW", os.environ.get("NEUROBENCH_ALLOW", ""))
+        for name in OWN_MODULES:  # other tests have modules of these names
+            patch.delitem(sys.modules, name, raising=False)
         assert main(["run", "model=qrbm", "scale=smoke", "threads=1"]) == 0
         yield place
+        for name in OWN_MODULES:
+            sys.modules.pop(name, None)
 
 
 def call(words: list[str]) -> int:
