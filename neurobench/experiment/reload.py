@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from omegaconf import OmegaConf
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.data.dataset import DataError, Splits
-from neurobench.experiment.build import build_learner, load_splits, pick_device
+from neurobench.experiment.build import build_learner, load_splits
 from neurobench.experiment.loop import fitting, unpacked
 from neurobench.experiment.plan import Plan, parse
 from neurobench.metrics.costs import Ledger
@@ -74,8 +75,8 @@ def changed_code(folder: RunFolder, plan: Plan) -> str | None:
     return f"{', '.join(changed)} has changed since {folder.path} was made" if changed else None
 
 
-def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None) -> Loaded:
-    """The finalized learner of a finished run, without its data; its checkpoint is read with `weights_only=True`.
+def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
+    """The learner of a finished run, on the CPU, without its data; the checkpoint is read with `weights_only=True`.
 
     Raises UserError where the run did not finish.
     """
@@ -86,7 +87,7 @@ def load_learner(folder: RunFolder, device: str = "cpu", root: str | None = None
         raise UserError(
             f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
         )
-    learner = build_learner(plan, pick_device(device, plan.model), Ledger())
+    learner = build_learner(plan, torch.device("cpu"), Ledger())
     with fitting(folder):
         learner.load_state_dict(checkpoint["learner"])
         return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])

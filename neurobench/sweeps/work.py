@@ -61,20 +61,25 @@ class Task:
         write_json(Path(self.sweep) / f"{self.number}.json", report, durable=False)
 
     def last_report(self) -> Report:
-        """What the job's worker last reported; empty before it begins."""
+        """What the job's worker last reported; empty before it begins, and where the file is damaged: then the
+        scheduler's word and the run's own folder decide."""
         try:
-            return json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
-        except FileNotFoundError:
+            report = json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
+        except (FileNotFoundError, ValueError):
             return {}
+        return report if isinstance(report, dict) and "status" in report else {}
 
 
 def read_task(sweep: Path, number: int) -> Task:
-    """Raises UserError where this machine does not see the sweep's folder."""
+    """Raises UserError where this machine does not see the sweep's folder, or the file is damaged."""
+    file = sweep / "queue" / f"{number}.json"
     try:
-        values = json.loads((sweep / "queue" / f"{number}.json").read_text())
+        values = json.loads(file.read_text())
+        return Task(**{**values, "overrides": tuple(values["overrides"])})
     except OSError as error:
         raise UserError(f"{platform.node()} does not see the sweep's folder {sweep}: {error.strerror}") from None
-    return Task(**{**values, "overrides": tuple(values["overrides"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file} is damaged: {error}") from None
 
 
 def stop_file(sweep: str | Path) -> Path:

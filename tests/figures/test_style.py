@@ -69,14 +69,20 @@ def test_the_same_figure_gives_the_same_bytes(kind: str) -> None:
     assert drawn() == drawn()
 
 
+def two_panels() -> Figure:
+    """One line in each, of one label, with a legend; drawn."""
+    figure, panels = stack(2)
+    for axes in panels:
+        axes.plot([1, 2], [0, 1], label="same")
+    legend(figure, *panels)
+    figure.draw_without_rendering()
+    return figure
+
+
 def test_nothing_is_smaller_than_print_allows_and_a_users_settings_stay() -> None:
     before = mpl.rcParams["font.size"]
     with paper():
-        figure, panels = stack(2)
-        for axes in panels:
-            axes.plot([1, 2], [0, 1], label="line")
-        legend(figure, *panels)
-        figure.draw_without_rendering()
+        figure = two_panels()
         sizes = [text.get_fontsize() for text in figure.findobj(mpl.text.Text) if text.get_text()]
     assert min(sizes) >= 7
     assert mpl.rcParams["font.size"] == before
@@ -84,14 +90,10 @@ def test_nothing_is_smaller_than_print_allows_and_a_users_settings_stay() -> Non
 
 def test_a_legend_lies_beside_the_data_and_names_each_line_once() -> None:
     with paper():
-        figure, panels = stack(2)
-        for axes in panels:
-            axes.plot([1, 2], [0, 1], label="same")
-        legend(figure, *panels)
-        figure.draw_without_rendering()
+        figure = two_panels()
     (box,) = figure.legends
     assert [text.get_text() for text in box.get_texts()] == ["same"]
-    assert not any(box.get_window_extent().overlaps(axes.get_window_extent()) for axes in panels)
+    assert not any(box.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)
 
 
 def test_epochs_are_counted_from_1_and_a_single_one_stands_in_the_middle() -> None:
