@@ -77,8 +77,8 @@ def _machine() -> Iterator[Finding]:
     import torch
 
     present = torch.cuda.is_available()
-    found = f"GPU: {torch.cuda.get_device_name()}" if present else "CPU: torch finds no CUDA device"
-    yield True, f"device=auto takes the {found}"
+    processor = f"GPU: {torch.cuda.get_device_name()}" if present else "CPU: torch finds no CUDA device"
+    yield True, f"device=auto takes the {processor}"
 
 
 def _outputs() -> Iterator[Finding]:

@@ -81,17 +81,17 @@ def _everything(config_dir: str | None) -> Iterator[str]:
 
 
 def _list_group(group: str, wanted: str, as_json: bool, config_dir: str | None) -> None:
-    found = {name: text for name, text in comments(group, config_dir).items() if wanted in name}
-    times = {name: stated_seconds(text) if group == "experiment" else None for name, text in found.items()}
+    matches = {name: text for name, text in comments(group, config_dir).items() if wanted in name}
+    times = {name: stated_seconds(text) if group == "experiment" else None for name, text in matches.items()}
     if as_json:
-        entries = [{"name": name, "description": text, "seconds": times[name]} for name, text in found.items()]
+        entries = [{"name": name, "description": text, "seconds": times[name]} for name, text in matches.items()]
         print(json.dumps(entries, indent=2))
-    elif not found:
+    elif not matches:
         print(f"no {group} has {wanted!r} in its name: neurobench list {group}s shows all")
     else:
-        texts = {name: first_clause(text) for name, text in found.items()}
+        texts = {name: first_clause(text) for name, text in matches.items()}
         _print(_described({name: f"{_time(times[name])}{text}" for name, text in texts.items()}))
-        print(f"\nneurobench run {group}={next(iter(found))}")
+        print(f"\nneurobench run {group}={next(iter(matches))}")
 
 
 def _time(seconds: float | None) -> str:

@@ -107,12 +107,12 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     for figure, content in drawn.items():
         write_bytes(folder / f"{figure}.png", rendered(content, "png"))
     run = ["neurobench", "run", *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
-    own = [f"--config-dir={config_dir}"] if config_dir else []
+    flags = [f"--config-dir={config_dir}"] if config_dir else []
     lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
-    if own:  # a command takes one folder of YAML files
+    if flags:  # a command takes one folder of YAML files
         lines.append(f"experiment: {experiment}; move it to {config_dir}/experiment to use it")
     else:
         lines.append(
             f"the best, as an experiment: {shlex.join([*run, f'--config-dir={folder}', f'experiment={name}'])}"
         )
-    return [*lines, f"the best, as overrides: {shlex.join([*run, *own, *words])}"]
+    return [*lines, f"the best, as overrides: {shlex.join([*run, *flags, *words])}"]

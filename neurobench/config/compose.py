@@ -68,8 +68,8 @@ def before_composing(overrides: Sequence[str]) -> None:
 
 def folders(config_dir: str | None = None) -> list[str]:
     """Where Hydra looks for YAML files besides our own: a user's folder, those of own code, then plugins'."""
-    own = [f"file://{folder}" for folder in own_folders(config_dir)]
-    return [*own, *(f"pkg://{name}" for name in config_packages()[1:])]
+    urls = [f"file://{folder}" for folder in own_folders(config_dir)]
+    return [*urls, *(f"pkg://{name}" for name in config_packages()[1:])]
 
 
 def searchpath(places: Sequence[str]) -> list[str]:
@@ -149,8 +149,8 @@ def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:
 def choices(group: str, config_dir: str | None = None) -> list[str]:
     """The YAML files of a group: ours, plugins' and those of a user's own folders."""
     groups = [place.joinpath(group) for place in config_places(config_dir)]
-    found = {entry.name for folder in groups if folder.is_dir() for entry in folder.iterdir()}
-    names = [name.removesuffix(".yaml") for name in found if name.endswith(".yaml")]
+    entries = {entry.name for folder in groups if folder.is_dir() for entry in folder.iterdir()}
+    names = [name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")]
     return sorted([*names, *matrix_cells()] if group == "experiment" else names)
 
 
@@ -212,13 +212,13 @@ def altered(overrides: Sequence[str], config_dir: str | None = None) -> str | No
         alone = compose_([f"experiment={name}"])
     open_groups = (alone.table or {}).get("over") or ()
     for group in ("model", "dataset", "backend"):
-        made_of, asked = str(alone[group].name), chosen.get(group, "")
-        if asked and asked != made_of and group not in open_groups:
-            meant = f"{name}_{asked}"
+        made_of, chosen_name = str(alone[group].name), chosen.get(group, "")
+        if chosen_name and chosen_name != made_of and group not in open_groups:
+            meant = f"{name}_{chosen_name}"
             hint = f" Did you mean experiment={meant}?" if meant in choices("experiment", config_dir) else ""
             return (
-                f"experiment={name} has {group}={made_of}: with {group}={asked} it is another setting, which no table "
-                f"counts as that experiment.{hint}"
+                f"experiment={name} has {group}={made_of}: with {group}={chosen_name} it is another setting, which no "
+                f"table counts as that experiment.{hint}"
             )
     return None
 

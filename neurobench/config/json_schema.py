@@ -172,11 +172,11 @@ def _key(schema: Schema, path: tuple[str, ...], keys: Keys) -> Schema:
     """A key's schema with what is said of it, and of the keys inside it."""
     key = keys.get(path)
     inner = {name[-1]: _key({}, name, keys) for name in keys if len(name) == len(path) + 1 and name[:-1] == path}
-    found = {**schema, **({"properties": inner} if inner else {})}
+    section_schema = {**schema, **({"properties": inner} if inner else {})}
     if key is None:
-        return found
+        return section_schema
     default = {} if "${" in str(key.value) or key.value == "???" else {"default": key.value}
-    return {**found, **({"description": key.comment} if key.comment else {}), **default}
+    return {**section_schema, **({"description": key.comment} if key.comment else {}), **default}
 
 
 def _of(hint: Any, bounds: Sequence[Bound] = ()) -> Schema:

@@ -130,12 +130,12 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: M
 
 def paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Of every section and key: "model", "model.lr"."""
-    found = []
+    keys = []
     for name, value in config.items():
-        found.append(f"{prefix}{name}")
+        keys.append(f"{prefix}{name}")
         if isinstance(value, Mapping):
-            found += paths(value, f"{prefix}{name}.")
-    return found
+            keys += paths(value, f"{prefix}{name}.")
+    return keys
 
 
 def quiet() -> warnings.catch_warnings:

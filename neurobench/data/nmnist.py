@@ -157,7 +157,7 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
 def _recordings(folder: Path) -> list[Path]:
     """Every recording below a folder, links followed; what file managers and archives leave behind is passed over with
     a word. Raises DataError for a recording that cannot be opened."""
-    found, stray = [], 0
+    recordings, stray = [], 0
     for at, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__MACOSX"]
         for name in names:
@@ -170,10 +170,10 @@ def _recordings(folder: Path) -> list[Path]:
                 raise DataError(f"{path}: is {kind}. Restore or remove it.")
             if not os.access(path, os.R_OK):
                 raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")
-            found.append(path)
+            recordings.append(path)
     if stray:
         warnings.warn(f"{folder}: {stray} hidden files (._*.bin) are passed over", stacklevel=2)
-    return sorted(found)
+    return sorted(recordings)
 
 
 def _identify(path: str, folder: str = "") -> tuple[int, int]:

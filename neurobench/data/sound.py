@@ -45,7 +45,9 @@ def sound(splits: Splits, n_classes: int) -> Splits:
                 f"{splits.source}: {len(shared)} test samples are in the {name} set as well, by content (first: number "
                 f"{tested}, there number {number}). Remove one of each."
             )
-    copies = {there for _, there in _shared(splits.validation, keys["validation"], splits.train, keys["training"])}
+    copies = {
+        other_row for _, other_row in _shared(splits.validation, keys["validation"], splits.train, keys["training"])
+    }
     if not copies:
         return splits
     warnings.warn(
@@ -62,8 +64,8 @@ def _only(x: Any, index: torch.Tensor) -> Any:
 def _shared(one: Split, keys: Sequence[int], other: Split, other_keys: Sequence[int]) -> list[tuple[int, int]]:
     """Positions in both of samples with the same content; every one of the other's is listed."""
     known = {key: k for k, key in enumerate(keys)}
-    pairs = [(known[key], there) for there, key in enumerate(other_keys) if key in known]
-    return [(here, there) for here, there in pairs if _equal(one, here, other, there)]
+    pairs = [(known[key], other_row) for other_row, key in enumerate(other_keys) if key in known]
+    return [(row, other_row) for row, other_row in pairs if _equal(one, row, other, other_row)]
 
 
 def _keys(split: Split) -> list[int]:
@@ -87,9 +89,9 @@ def _keys(split: Split) -> list[int]:
     return np.einsum("ij,j->i", words, odd, dtype=np.uint64, casting="unsafe").tolist()
 
 
-def _equal(one: Split, here: int, other: Split, there: int) -> bool:
-    a: Any = one.x[here : here + 1]
-    b: Any = other.x[there : there + 1]
+def _equal(one: Split, row: int, other: Split, other_row: int) -> bool:
+    a: Any = one.x[row : row + 1]
+    b: Any = other.x[other_row : other_row + 1]
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     return all(torch.equal(getattr(a, field), getattr(b, field)) for field in ("t", "x", "y", "p"))

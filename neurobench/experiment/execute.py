@@ -179,8 +179,8 @@ class _Run:
         run, plan = self.plan.run, self.plan
         seeds = {"root": run.seed, **asdict(plan.seeds)}
         where = provenance(str(self.device), run.threads)
-        own = {"own_code": plan.own_code} if plan.own_code else {}
-        self.folder.update(status="running", **where, **own, seeds=seeds, started=_now())
+        code = {"own_code": plan.own_code} if plan.own_code else {}
+        self.folder.update(status="running", **where, **code, seeds=seeds, started=_now())
         threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
         self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
@@ -291,5 +291,5 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     folder.update(status="failed", error=f"{kind}: {error}")
     with (folder.path / "run.log").open("a") as file:
         file.write("".join(traceback.format_exception(error)))
-    told = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
-    return RunFailed(f"the run failed: {told}\nThe whole story is in {folder.path / 'run.log'}")
+    sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
+    return RunFailed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}")

@@ -55,16 +55,16 @@ Tables = dict[str, list[Published]]
 def table_names(config_dir: str | None = None) -> list[str]:
     """The tables that there are, as the YAML files name them: composing them all would take half a minute of silence
     before a slip of the pen is answered."""
-    found = set()
+    names = set()
     for place in config_places(config_dir):
         for path, text in _yaml_files(place, ""):
             if path.startswith("/table/"):
-                found.add(path.rpartition("/")[2].removesuffix(".yaml"))
+                names.add(path.rpartition("/")[2].removesuffix(".yaml"))
             elif path.startswith("/experiment/") and "\ntable:" in text:
                 with contextlib.suppress(yaml.YAMLError):  # it is named where it is composed
                     table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
-                    found.update([table["name"]] if "name" in table else [])
-    return sorted(found)
+                    names.update([table["name"]] if "name" in table else [])
+    return sorted(names)
 
 
 def published_tables(config_dir: str | None = None) -> Tables:

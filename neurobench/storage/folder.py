@@ -111,16 +111,16 @@ class RunFolder:
 
     def damage(self) -> list[str]:
         """Which of its text files are damaged, and how."""
-        found, read = [], {}
+        faults, read = [], {}
         for name in ("record", "result", "metrics", "config"):
             try:
                 read[name] = getattr(self, name)()
             except Damaged as damage:
-                found.append(damage.reason)
+                faults.append(damage.reason)
         epochs = (read.get("result") or {}).get("epochs", 0)
         if "metrics" in read and len(read["metrics"]) < epochs:
-            found.append(f"metrics.jsonl has {len(read['metrics'])} of {epochs} epochs")
-        return found
+            faults.append(f"metrics.jsonl has {len(read['metrics'])} of {epochs} epochs")
+        return faults
 
     @property
     def is_finished(self) -> bool:

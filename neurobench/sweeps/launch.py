@@ -116,9 +116,9 @@ def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
     unless they are named."""
     if settings.launcher in ONE_MACHINE:
         return plan.config
-    asked = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
+    processors = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
     named = any(word.startswith("threads=") for word in plan.overrides)
-    threads = {"threads": asked[0]} if asked and not named else {}
+    threads = {"threads": processors[0]} if processors and not named else {}
     return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
 
 

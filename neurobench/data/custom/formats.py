@@ -28,14 +28,14 @@ NAMES = {"t": ("t", "ts", "time", "timestamp", "timestamps"), "x": ("x",), "y": 
 }
 
 
-def _fields(file: Path, found: Mapping[str, Any]) -> Raw:
+def _fields(file: Path, arrays: Mapping[str, Any]) -> Raw:
     """By the names that are in use."""
     fields = {}
     for field, names in NAMES.items():
-        name = next((name for name in names if name in found), None)
+        name = next((name for name in names if name in arrays), None)
         if name is None:
-            raise DataError(f"{file}: has no field {field}; it has {', '.join(found) or 'none'}")
-        fields[field] = np.asarray(found[name])
+            raise DataError(f"{file}: has no field {field}; it has {', '.join(arrays) or 'none'}")
+        fields[field] = np.asarray(arrays[name])
     return Raw(**fields)
 
 

@@ -77,8 +77,8 @@ def _tally(a, keep, neuron, u, w, tally):
     for j in range(a.shape[0]):
         x = np.int64(decayed(u[j], ku)) + np.int64(np.float64(np.int32(a[j] * _Z)) / keep)
         wraps = x > u_limit or x <= -u_limit
-        kept = x - 2 * np.int64(u_limit) if x > u_limit else (x + 2 * np.int64(u_limit) if x <= -u_limit else x)
-        y = np.int64(decayed(w[j], kv)) + kept
+        wrapped = x - 2 * np.int64(u_limit) if x > u_limit else (x + 2 * np.int64(u_limit) if x <= -u_limit else x)
+        y = np.int64(decayed(w[j], kv)) + wrapped
         tally[2] += wraps
         tally[3] += abs(y) > v_limit
         tally[4] += abs(x) >= _STATE or abs(y) >= _STATE

@@ -76,8 +76,8 @@ def fit(
         begin = None
         if start is not None and bool((start.bias[classes] > _NEVER).all()):
             begin = start.weight[:, classes], start.bias[classes]
-        found = _minimise(x, y.cpu().numpy(), l2, iterations, begin)
-        weight[:, classes], bias[classes] = (part.to(f) for part in found)
+        fitted = _minimise(x, y.cpu().numpy(), l2, iterations, begin)
+        weight[:, classes], bias[classes] = (part.to(f) for part in fitted)
     return Readout(mean, scale, weight, bias)
 
 

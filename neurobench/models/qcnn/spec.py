@@ -103,7 +103,7 @@ def _defaults(head: str) -> dict[str, Any]:
     if head in TWO_CLASS:
         rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
         return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}
-    beside = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
+    comparisons = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
     circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
     rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}
-    return {"classical": beside, "n_qubits": 8, **circuit, **rates}
+    return {"classical": comparisons, "n_qubits": 8, **circuit, **rates}
