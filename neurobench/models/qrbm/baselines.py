@@ -44,7 +44,9 @@ class RandomFeaturesLearner(PixelsLearner, MachineClassifier):
 
     spec: RandomFeatures
 
-    def __init__(self, spec: RandomFeatures, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+    def __init__(
+        self, spec: RandomFeatures, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device
+    ):
         super().__init__(spec, task, seeds, devices, device)
         layers = (prod(seen_shape(task.shape, spec.downsample)), spec.n_hidden)
         b = torch.randn(spec.n_hidden, generator=torch.Generator().manual_seed(derive(seeds.init, 1))) * spec.sd
