@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.paired import PairedT, PairedTest, holm, paired_t
-from neurobench.report.comparison import LEVEL, paired
+from neurobench.report.comparison import LEVEL, Pair, paired
 from neurobench.report.published import Published, Tables
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.folder import RunFolder
@@ -87,7 +87,7 @@ def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence
 def _compared(control: ResultRow, model: ResultRow, outputs: Path) -> Comparison:
     pairs, metric = list(_paired_runs(control, model)), control.row.metric
     of_model, of_control = ([pair[side]["metrics"][metric] for pair in pairs] for side in (0, 1))
-    tested = [paired([RunFolder(outputs / run["path"]) for run in pair])[0] for pair in pairs]
+    tested = [_tested(*(RunFolder(outputs / run["path"]) for run in pair)) for pair in pairs]
     reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
     return Comparison(
         control,
@@ -100,6 +100,13 @@ def _compared(control: ResultRow, model: ResultRow, outputs: Path) -> Comparison
         p_samples=(),
         reason=next(iter(reasons), ""),
     )
+
+
+def _tested(model: RunFolder, control: RunFolder) -> Pair:
+    """McNemar's test of the two. Runs of which a record alone is left have no predictions."""
+    if gone := [run.label for run in (model, control) if not run.has("result.json")]:
+        return Pair("A", "B", None, None, f"the folder of {' and '.join(gone)} is not there")
+    return paired([model, control])[0]
 
 
 def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

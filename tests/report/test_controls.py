@@ -117,6 +117,18 @@ def test_other_samples_are_no_pairs_and_the_reason_is_given(tmp_path: Path) -> N
     assert "they read other data" in list(as_markdown([made]))[2]
 
 
+def test_runs_whose_folders_have_gone_are_compared_over_seeds_alone(tmp_path: Path) -> None:
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(10 + seed**2))
+        run(tmp_path, CONTROL, seed, range(30))
+    runs = read_index(tmp_path)
+    rows = join(TABLES["controls"], tmp_path, runs)
+    (made,) = comparisons(rows, TABLES, tmp_path / "elsewhere", runs)
+    assert (len(made.seeds), made.samples) == (3, ())
+    assert made.over_seeds is not None
+    assert made.reason == "the folder of model/paper0 and control/paper0 is not there"
+
+
 def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> None:
     other = replace(MODEL, experiment="other", name="other", setting_hashes={"paper": "o" * 12})
     both = replace(CONTROL, rows=(replace(OURS, against=["model", "other"]),))
