@@ -61,9 +61,7 @@ def table_command(words: list[str]) -> int:
     with phase("comparing"):
         compared = {name: made for name in names if (made := comparisons(results[name], tables, args.outputs, runs))}
     if args.into:
-        _write_into(
-            args.into, results, {name: list(controls_table.as_markdown(made)) for name, made in compared.items()}
-        )
+        _write_into(args.into, results, compared)
     elif args.format == "json":
         print(json.dumps(_plain_rows(rows, compared), indent=2))
     elif args.format == "tex":
@@ -100,18 +98,18 @@ def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
         console.print(f"nothing was run of: {', '.join(others)} (neurobench table NAME says how)", highlight=False)
 
 
-def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[str]]) -> None:
+def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[Comparison]]) -> None:
     try:
         text = document.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--into {document}: {error}") from error
-    places = tables_named(text)
+    places = list(dict.fromkeys([*tables_named(text), *controls_table.tables_named(text)]))
     if not set(places) & set(results):
         raise UserError(
             f"--into {document}: it has no place for {', '.join(results)} (places for: {', '.join(places) or 'none'}); "
             "put <!-- table NAME --> and <!-- end --> on lines of their own where a table is wanted"
         )
-    write_bytes(document, refreshed(text, results, compared).encode())
+    write_bytes(document, controls_table.refreshed(refreshed(text, results), compared).encode())
     print(f"{document}: {', '.join(name for name in places if name in results)}")
 
 

@@ -1,8 +1,10 @@
-"""Controls and their models on a screen, in a document and for programs."""
+"""Controls and their models on a screen, for programs, and in a document between `<!-- comparisons TABLE -->` and
+`<!-- end -->`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -19,6 +21,7 @@ COLUMNS = (
     "control", "its model", "parameters", "seeds", "samples", "control", "model", "difference (95 %)",
     "p of t", "by Holm", "McNemar", "the control is",
 )  # fmt: skip
+_PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {"better": "bold yellow", "worse": "green", "no difference": "default", "not run": "dim"}
 MEANT = (
     "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
@@ -98,6 +101,22 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
             yield f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells(each))} |"
         yield from ("", MEANT, "")
     yield conclusion(made)
+
+
+def tables_named(text: str) -> list[str]:
+    """Of whose comparisons the document has places."""
+    return [place["name"] for place in _PLACE.finditer(text)]
+
+
+def refreshed(text: str, compared: Mapping[str, Sequence[Comparison]]) -> str:
+    """The document with the comparisons of each of these tables written anew at their places."""
+
+    def rewritten(place: re.Match[str]) -> str:
+        if place["name"] not in compared:
+            return place[0]
+        return place["begin"] + "\n".join(["", *as_markdown(compared[place["name"]]), ""]) + "\n" + place["end"]
+
+    return _PLACE.sub(rewritten, text)
 
 
 def plain(each: Comparison) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -173,11 +172,8 @@ def tables_named(text: str) -> list[str]:
     return list(dict.fromkeys(place["name"] for place in _PLACE.finditer(text)))
 
 
-def refreshed(
-    text: str, tables: Mapping[str, Sequence[ResultRow]], compared: Mapping[str, Sequence[str]] = MappingProxyType({})
-) -> str:
-    """The document with every marked place of one of `tables` written anew, below it the lines of its comparisons; all
-    else is left as it is.
+def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
+    """The document with every marked place of one of `tables` written anew; all else is left as it is.
 
     Raises UserError for a row that its table does not have.
     """
@@ -187,8 +183,7 @@ def refreshed(
         if name not in tables:
             return place[0]
         lines = _grid(tables[name]) if name == "matrix" else _figures(_selected(name, tables[name], place["rows"]))
-        below = ["", *compared[name]] if name in compared else []
-        return place[1] + "\n".join(["", *lines, *below, ""]) + "\n" + place["end"]
+        return place[1] + "\n".join(["", *lines, ""]) + "\n" + place["end"]
 
     return _PLACE.sub(rewritten, text)
 

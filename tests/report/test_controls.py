@@ -169,9 +169,13 @@ def test_the_verb_prints_them_in_every_format(
     (plain,) = row["comparisons"]
     assert (plain["model"], plain["outcome"], len(plain["mcnemar"])) == ("model", "worse", 3)
     document = tmp_path / "paper.md"
-    document.write_text("<!-- table controls -->\n<!-- end -->\n")
+    places = "<!-- table controls -->\n<!-- end -->\n<!-- comparisons {} -->\nas before\n<!-- end -->\n"
+    document.write_text(places.format("controls") + places.format("theirs"))
     assert main([*words, "--into", str(document)]) == FINE
-    assert sentence in document.read_text()
+    ours, _, others = document.read_text().partition("<!-- comparisons theirs -->")
+    assert sentence in ours
+    assert "as before" not in ours
+    assert others == "\nas before\n<!-- end -->\n"
 
 
 def test_every_control_that_ships_is_held_against_an_experiment_that_publishes() -> None:
