@@ -8,7 +8,7 @@ family of tests is corrected by Holm's rule over the whole table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -21,6 +21,7 @@ from neurobench.report.table import ResultRow, join
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import Entry
 
+Folders = Mapping[tuple[str, str], RunFolder]  # by name and config hash; of several the newest
 Outcome = Literal["better", "worse", "no difference", "not run"]
 OUTCOMES: dict[Outcome, str] = {"better": "better", "worse": "worse", "no difference": "not told apart from it"}
 
@@ -61,11 +62,16 @@ class Comparison(NamedTuple):
 def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: Sequence[Entry]) -> list[Comparison]:
     """Of every row that is held against something, in order."""
     settings = {setting.experiment: setting for table in tables.values() for setting in table}
+    folders = {
+        (entry.path.partition("/")[0], entry.result["config_hash"]): entry.folder(outputs)
+        for entry in runs
+        if entry.result
+    }
     made = []
     for row in rows:
         for name in row.row.against:
             model = _model(settings[name], row, outputs, runs) if name in settings else None
-            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs))
+            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), folders))
     over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
     of_samples = iter(holm([test.p for each in made for test in each.samples]))
     return [
@@ -84,10 +90,10 @@ def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence
     return join([replace(setting, rows=(row,))], outputs, runs, scale=control.scale)[0]
 
 
-def _compared(control: ResultRow, model: ResultRow, outputs: Path) -> Comparison:
+def _compared(control: ResultRow, model: ResultRow, folders: Folders) -> Comparison:
     pairs, metric = list(_paired_runs(control, model)), control.row.metric
     of_model, of_control = ([pair[side]["metrics"][metric] for pair in pairs] for side in (0, 1))
-    tested = [_tested(*(RunFolder(outputs / run["path"]) for run in pair)) for pair in pairs]
+    tested = [_tested(*(folders[run["name"], run["config_hash"]] for run in pair)) for pair in pairs]
     reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
     return Comparison(
         control,

@@ -143,7 +143,7 @@ def _newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tupl
     for scale in scales:
         hashes = (setting.setting_hashes[scale], setting.earlier_hashes.get(scale))
         by_seed = {
-            entry.result["seed"]: {**entry.result, "commit": entry.record.get("commit"), "path": entry.path}
+            entry.result["seed"]: {**entry.result, "commit": entry.record.get("commit")}
             for entry in runs
             if entry.result and entry.result["setting_hash"] in hashes
         }

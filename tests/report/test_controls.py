@@ -40,7 +40,8 @@ def run(outputs: Path, setting: Published, seed: int, wrong: range, scale: str =
     data = {"n_test": N, "evaluated_on": "all", "sha256": sha}
     metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7}
     setting_hash = setting.setting_hashes[scale]
-    result = sound_result(1 - len(wrong) / N, name=setting.name, seed=seed, setting_hash=setting_hash, data=data)
+    known = {"name": setting.name, "seed": seed, "setting_hash": setting_hash, "config_hash": f"{setting_hash}{seed}"}
+    result = sound_result(1 - len(wrong) / N, **known, data=data)
     write_json(folder.path / "result.json", {**result, "metrics": metrics})
     target = np.arange(N) % 3
     write_predictions(folder, Predictions(np.arange(N), target, np.where(np.isin(np.arange(N), wrong), 9, target)))
