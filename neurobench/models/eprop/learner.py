@@ -82,7 +82,7 @@ class EpropLearner:
             shifts = draws.integers(-reach, reach + 1, (len(labels), 2))
         spikes = self.encode(batch.x, shifts)
         lr = learning_rate(self.spec) * FACTORS[self.spec.lr_decay](at.k, at.n)
-        response = self.engine.train_batch(spikes, labels, lr, at.k)
+        response = self.engine.train_batch(spikes, labels, lr, at.k, last=at.k + 1 == at.n)
         if not response.counts.any() and not self.warned:
             self.warned = True
             warnings.warn(
