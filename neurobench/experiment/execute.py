@@ -18,8 +18,10 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
+from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
@@ -160,6 +162,8 @@ class _Run:
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
         metrics = {**figures, **evaluation.metrics, **tutorial, **counted}
+        with self.ledger.phase("tutorial"):
+            write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
         outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
@@ -192,7 +196,8 @@ class _Run:
         meter = ObservedMeter(meter_for(self.console), callbacks)
         loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
         try:
-            loop.run()
+            with live_views(self.console):
+                loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
         self.seconds["train"] = loop.position.seconds
@@ -204,8 +209,9 @@ class _Run:
         with phase("finalizing"), self.ledger.phase("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
         self.seconds["finalize"] = time.perf_counter() - begun
-        loop.best = None
+        best, loop.best = loop.best, None
         loop.save()
+        write_exports(self.folder, self.plan, self.learner, best)
         return figures
 
     def _test(self) -> Evaluation:

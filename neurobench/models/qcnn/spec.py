@@ -33,6 +33,7 @@ class HybridQCNN(ModelSpec):
     exports: ClassVar[str] = "neurobench.models.qcnn.learner.exports"
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
     classical: tuple[Classical, ...] | None

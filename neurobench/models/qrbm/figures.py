@@ -14,8 +14,8 @@ from neurobench.figures.style import COLUMN, SIGNED, class_name, short
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.qrbm.classifier import MachineClassifier
 
-COLUMNS = 10  # filters in a row
-SHOWN = 48  # test images
+COLUMNS = 10  # pictures in a row
+SHOWN = 50  # test images, as in the tutorial
 
 
 def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
@@ -23,6 +23,7 @@ def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> 
     v, q = learner.pixels(shown.x).cpu(), learner.reconstruct(shown.x).cpu()
     predicted = learner.predict(shown.x).argmax(1).cpu()
     return {
+        "test_samples": labelled_samples(v, shown.y, learner.shape, test.classes),
         "filters": filters(learner.rbm.W.cpu(), learner.shape),
         "reconstructions": reconstructions(v, q, shown.y, predicted, learner.shape, test.classes),
     }
@@ -46,6 +47,12 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     return figure
 
 
+def labelled_samples(x: Tensor, y: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()) -> Figure:
+    """Images (B, V) in [0, 1] as the machine sees them, under their classes (B,)."""
+    names = [short(class_name(classes, int(k)), 8) for k in y]
+    return gallery([_image(flat, shape) for flat in x], names, [False] * len(names), columns=COLUMNS)
+
+
 def reconstructions(
     x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()
 ) -> Figure:
@@ -60,7 +67,7 @@ def reconstructions(
         [torch.cat([_image(above, shape), _image(below, shape)]) for above, below in zip(x, q, strict=True)],
         [form.format(*(short(name, 12) for name in pair)) for pair in pairs],
         (predicted != y).tolist(),
-        columns=5 if named else 8,
+        columns=5 if named else COLUMNS,
     )
 
 

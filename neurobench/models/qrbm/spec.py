@@ -108,6 +108,7 @@ class TutorialQRBM(ModelSpec):
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
 
     n_hidden: Count
     threshold: Threshold

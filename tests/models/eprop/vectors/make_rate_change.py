@@ -1,4 +1,4 @@
-"""Makes rate_change.npz: NEST on the tiny network, its learning rate changed between groups as the tutorial's script does.
+"""Makes rate_change.npz: NEST on the tiny network, its learning rate changed between groups as by the tutorial.
 
     PYTHONPATH=.venv/peers/nest python tests/models/eprop/vectors/make_rate_change.py   # after make .venv/peers/nest
 
