@@ -67,7 +67,7 @@ def reconstructions(
         [torch.cat([_image(above, shape), _image(below, shape)]) for above, below in zip(x, q, strict=True)],
         [form.format(*(short(name, 12) for name in pair)) for pair in pairs],
         (predicted != y).tolist(),
-        columns=5 if named else COLUMNS,
+        columns=5 if named else 8,
     )
 
 
