@@ -72,6 +72,7 @@ def _figures(train: Split, classes: Sequence[str], seed: int) -> dict[str, Figur
     generator = torch.Generator().manual_seed(seed % 2**63)
     chosen = torch.randperm(len(train), generator=generator)[:SHOWN]
     x, y = train.batch(chosen)
+    assert isinstance(x, Tensor)
     captions = [f"labelled {classes[label]}" for label in y.tolist()]
     return {"training_samples": gallery(list(x[:, 0]), captions, [False] * len(chosen), columns=SHOWN)}
 

@@ -121,10 +121,10 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
     if tested:
-        for words, side, at in (("training ", "right", 0.5), (" test", "left", 0.5)):
-            x, y = len(record.updates["loss"]) + at, 1.0
+        border = len(record.updates["loss"]) + 0.5
+        for words, side in (("training ", "right"), (" test", "left")):
             look: dict[str, Any] = {"fontsize": 6, "color": LIMIT, "ha": side, "va": "bottom"}
-            panels[0].annotate(words, (x, y), xycoords=("data", "axes fraction"), **look)
+            panels[0].annotate(words, (border, 1.0), xycoords=("data", "axes fraction"), **look)
     in_per_cent(panels[1])
     panels[1].set_xlabel("iteration (batch of samples)")
     figure.align_ylabels()
