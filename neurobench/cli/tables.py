@@ -24,6 +24,7 @@ from neurobench.report.formats import (
     MATRIX_COLUMNS,
     as_latex,
     matrix_cells,
+    matrix_latex,
     print_table,
     refreshed,
     tables_named,
@@ -35,7 +36,6 @@ from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import Entry, read_index
-
 
 def table_command(words: list[str]) -> int:
     """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
@@ -102,7 +102,7 @@ def matrix_command(words: list[str]) -> int:
     parser = verb_parser("matrix", matrix_command.__doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
     parser.add_argument("--all", action="store_true", help="every cell, run or not, with its costs")
-    parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
+    parser.add_argument("--format", choices=["md", "csv", "tex"], help="for papers and programs; else for the screen")
     args = parser.parse_args(words)
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
     rows = [matrix_cells(result) for result in results]
@@ -111,6 +111,8 @@ def matrix_command(words: list[str]) -> int:
     elif args.format == "md":
         for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
             print("| " + " | ".join(row) + " |")
+    elif args.format == "tex":
+        print(matrix_latex(results))
     elif args.all:
         _print_matrix(rows)
     else:
