@@ -16,7 +16,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-gpu bench-counts fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -84,6 +84,10 @@ bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, 
 bench-counts: .venv/installed-dev ## operation counts of small networks and trained models beside those of PyPI's neurobench
 	-$(MAKE) --no-print-directory .venv/peers/neurobench
 	$(BIN)/python tests/bench/bench_counts.py
+
+bench-mesh: .venv/installed-dev ## joules and seconds of the architecture model of Loihi beside those of SANA-FE, on three networks
+	-$(MAKE) --no-print-directory .venv/peers/sanafe
+	$(BIN)/python tests/bench/bench_mesh.py
 
 tables: .venv/installed-dev ## all (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
 ifeq ($(SCALE),smoke)

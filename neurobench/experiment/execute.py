@@ -233,13 +233,15 @@ class _Run:
             return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
+        from neurobench.experiment.architecture import architecture_figures
         from neurobench.experiment.evaluate import count
 
         begun = time.perf_counter()
         with self.ledger.phase("count"):
-            counted = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+            counted, undefined = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+            modelled, no_model = architecture_figures(self.plan, self.learner, self.splits.test)
         self.seconds["count"] = time.perf_counter() - begun
-        return counted
+        return {**counted, **modelled}, {**undefined, **no_model}
 
     def _baselines(self) -> dict[str, float]:
         from neurobench.experiment.baselines import baselines

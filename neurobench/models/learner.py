@@ -144,6 +144,7 @@ class ModelSpec(Spec):
     figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
     exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
+    activity: ClassVar[str | None] = None  # (learner, x) -> Activity, spikes for a chip's architecture model
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
     gains_by_gpu: ClassVar[bool] = True  # else device=auto stays on the CPU
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs

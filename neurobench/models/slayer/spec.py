@@ -31,6 +31,7 @@ class SlayerSNN(ModelSpec):
     figures: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.slayer.exports.formats"
     operations: ClassVar[str] = "neurobench.models.slayer.evaluation.operations"
+    activity: ClassVar[str] = "neurobench.models.slayer.evaluation.activity"
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
