@@ -37,6 +37,7 @@ from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import Entry, read_index
 
+
 def table_command(words: list[str]) -> int:
     """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
     outside its band."""

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from neurobench.devices.core.mesh import LOIHI, Activity, MeshCost, mesh_cost, p
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parents[1] / ".venv/peers/sanafe"
 LIMIT = 0.05
+FIGURES = ("hops", "synaptic_operations", "joules", "seconds")
 STEPS, THRESHOLD, LEAK = 60, 64.0, 0.9
 # Name -> widths, share of weights that are not 0, share of inputs that spike in a step.
 NETWORKS = {
@@ -32,7 +34,7 @@ NETWORKS = {
 def network(widths: tuple[int, ...], density: float, rate: float) -> tuple[list[torch.Tensor], torch.Tensor]:
     draw = torch.Generator().manual_seed(len(widths) + widths[0])
     weights = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         kept = torch.rand(a, b, generator=draw) < density
         weights.append(torch.randint(-20, 40, (a, b), generator=draw).where(kept, torch.tensor(0)))
     return weights, torch.rand(STEPS, widths[0], generator=draw) < rate
@@ -79,7 +81,7 @@ def main() -> int:
     for (name, (widths, weights)), told in zip(networks.items(), ask(cases), strict=True):
         ours = mesh_cost(LOIHI, activity(widths, weights, told))
         print(f"{name}: {ours.messages} messages, {ours.spikes} spikes, {STEPS} steps")
-        worst = max(worst, *(compared(figure, ours, told) for figure in ("hops", "synaptic_operations", "joules", "seconds")))
+        worst = max(worst, *(compared(figure, ours, told) for figure in FIGURES))
     print(f"largest difference {worst:.2%}, limit {LIMIT:.0%}")
     return int(worst > LIMIT)
 

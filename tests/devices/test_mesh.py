@@ -55,9 +55,7 @@ def test_sums_are_those_of_going_through_every_spike_and_synapse() -> None:
     assert cost.seconds == pytest.approx(seconds, rel=1e-5)
 
 
-def plainly(
-    mesh: Mesh, weights: list[Tensor], spikes: list[Tensor], updates: list[Tensor]
-) -> tuple[float, float, int]:
+def plainly(mesh: Mesh, weights: list[Tensor], spikes: list[Tensor], updates: list[Tensor]) -> tuple[float, float, int]:
     """The same by loops over samples, steps, neurons and cores."""
     cores, tile = placed(mesh, [each.shape[2] for each in spikes]), mesh.cores_of_tile
     used = {int(core) // tile for layer in cores for core in layer}

@@ -133,9 +133,7 @@ def mesh_cost(mesh: Mesh, activity: Activity) -> MeshCost:
     accesses = updates = fired = 0
     for core, spikes, changed in zip(cores[1:], activity.spikes[1:], activity.updates, strict=True):
         moved = changed | spikes
-        sends.index_add_(
-            2, core, mesh.access.seconds + moved * mesh.update.seconds + spikes * mesh.spike.seconds
-        )
+        sends.index_add_(2, core, mesh.access.seconds + moved * mesh.update.seconds + spikes * mesh.spike.seconds)
         accesses += moved.numel()
         updates += int(moved.sum())
         fired += int(spikes.sum())
