@@ -8,7 +8,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
-RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "table", "logger")
+RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "host_energy", "table", "logger")
 
 Fraction = Annotated[float, Bound(0, 1)]
 
@@ -23,6 +23,7 @@ class Root(Record):
     threads: Annotated[int, Bound(1, 1024)]
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
+    host_energy: bool = False  # measure joules of this machine
     figures: Literal["png", "pdf", "svg"] = "png"  # beside the PNG of a figure, one for papers
 
     def conflicts(self) -> list[Fault]:

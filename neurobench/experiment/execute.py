@@ -18,6 +18,7 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.host_energy import RESUMED, HostEnergy
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
@@ -145,6 +146,7 @@ class _Run:
         from neurobench.experiment.result import Outcome, describe, result
 
         forget_peak()
+        self.host = HostEnergy(self.plan.run.host_energy)
         self._announce()
         with phase("reading data"):
             self.splits = load_splits(self.plan)
@@ -159,8 +161,8 @@ class _Run:
         evaluation = self._test()
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
-        metrics = {**figures, **evaluation.metrics, **tutorial, **counted}
-        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
+        metrics = {**figures, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
+        outcome = Outcome(metrics, evaluation.intervals, {**undefined, **self.host.undefined}, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
@@ -191,17 +193,21 @@ class _Run:
 
         meter = ObservedMeter(meter_for(self.console), callbacks)
         loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
+        resumed = loop.position.seconds > 0
         try:
-            loop.run()
+            with self.host.measured("train"):
+                loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
+        if resumed:
+            self.host.forget("train", RESUMED)
         self.seconds["train"] = loop.position.seconds
         return loop
 
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""
         begun = time.perf_counter()
-        with phase("finalizing"), self.ledger.phase("finalize"):
+        with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
         self.seconds["finalize"] = time.perf_counter() - begun
         loop.best = None
@@ -215,7 +221,8 @@ class _Run:
         n_classes = self.plan.task.n_classes
         with self.ledger.phase("test"):
             begun = time.perf_counter()
-            evaluation = evaluate(self.learner, self.splits.test, n_classes)
+            with self.host.measured("test"):
+                evaluation = evaluate(self.learner, self.splits.test, n_classes)
             self.seconds["test"] = time.perf_counter() - begun
             test = self.splits.test
             arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())

@@ -30,7 +30,7 @@ from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
 NOT_COMPUTED = ("checkpoint_every",)  # of the training
-ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures")
+ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "host_energy")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ SENTENCES = {
     r"dense_operations": "as if nothing were 0",
     r"membrane_updates": "steps in which a neuron's potential changes, for one sample",
     r".*_per_step": "the same for one time step",
+    r"host_.*_joules": "measured: of this machine's processors, memory and GPU, with whatever else ran on it",
     r"mesh_joules": "an estimate: every spike followed over the mesh of an architecture model, for one sample",
     r"mesh_seconds": "the same model's time: in each step that of the slowest core, and all cores' wait for each other",
     r"mesh_messages": "spikes sent to a core, for one sample",

@@ -137,10 +137,12 @@ def mesh_cost(mesh: Mesh, activity: Activity) -> MeshCost:
         accesses += moved.numel()
         updates += int(moved.sum())
         fired += int(spikes.sum())
-    counts = (*sent, accesses, updates, fired)
+    messages, along_rows, along_columns, operations = sent
+    joules = _joules(mesh, (*sent, accesses, updates, fired))
     tiles = len(torch.unique(torch.cat(cores) // mesh.cores_of_tile))
     slowest = torch.maximum(sends.amax(2), receives.amax(2)).double()
-    return MeshCost(*counts, _joules(mesh, counts), float(slowest.sum()) + n * steps * mesh.waiting(tiles))
+    seconds = float(slowest.sum()) + n * steps * mesh.waiting(tiles)
+    return MeshCost(messages, along_rows, along_columns, operations, accesses, updates, fired, joules, seconds)
 
 
 class _Ways(NamedTuple):
