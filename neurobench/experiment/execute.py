@@ -162,7 +162,8 @@ class _Run:
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
         metrics = {**figures, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
-        outcome = Outcome(metrics, evaluation.intervals, {**undefined, **self.host.undefined}, self.seconds, self._baselines())
+        undefined |= self.host.undefined
+        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))

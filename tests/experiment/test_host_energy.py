@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -18,7 +18,7 @@ class Monitor:
 
     cpu_indices = (0,)
     gpu_indices = (0,)
-    open: list[str] = []
+    open: ClassVar[list[str]] = []
 
     def begin_window(self, name: str) -> None:
         self.open.append(name)
@@ -34,11 +34,11 @@ class Blind(Monitor):
 
 
 @pytest.fixture
-def zeus(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def zeus(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     module = SimpleNamespace(ZeusMonitor=Monitor)
     monkeypatch.setitem(sys.modules, "zeus", SimpleNamespace(monitor=module))
     monkeypatch.setitem(sys.modules, "zeus.monitor", module)
-    yield module
+    return module
 
 
 def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> None:
