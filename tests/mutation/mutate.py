@@ -8,6 +8,7 @@ that survives without a reason, and a reason whose mutant is noticed or gone, ma
 """
 
 import ast
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -30,9 +31,11 @@ FILE = Path(__file__).with_name("modules.yaml")
 # Imported once, before every mutant gets a process of its own: what takes long and is not ours.
 LIBRARIES = (
     "torch", "numba", "scipy.stats", "scipy.optimize", "sklearn.linear_model", "sklearn.neural_network", "hydra",
-    "matplotlib.figure", "rich.console", "yaml", "torch.optim.adam", "torch.nn.functional",
+    "matplotlib.figure", "rich.console", "yaml", "torch.optim.lr_scheduler", "torch._dynamo",
+    "hypothesis",
 )  # fmt: skip
-OPTIONS = ("-x", "-q", "--assert=plain", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:randomly")
+PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
+OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
 
 
@@ -82,35 +85,41 @@ def _child(file: str, tree: ast.Module, tests: list[str], limit: float) -> int:
     return int(pytest.main([*OPTIONS, *tests]))
 
 
-def examine(file: str, tests: list[str], reasons: dict[str, str]) -> tuple[int, int, list[str]]:
-    """Mutants noticed, mutants that compute something else, and what is wrong."""
+def examine(file: str, tests: list[str], same: dict[str, str], only: list[str]) -> tuple[int, int, list[str]]:
+    """Mutants noticed, mutants that compute something else, and what is wrong. `same`: mutant -> why it computes the
+    same; `only`: functions, if not all."""
     source = (ROOT / "neurobench" / file).read_text()
     unchanged = tested(file, ast.parse(source), tests, 600)
     if not unchanged.passed:
         return 0, 0, [f"{file}: its tests fail without any change: {' '.join(tests)}"]
     noticed, of_all, wrong, survivors = 0, 0, [], set()
     for mutant in mutants(source):
+        if only and mutant.name.partition(":")[0] not in only:
+            continue
         ended = tested(file, mutant.tree, tests, 3 * unchanged.seconds + SLACK)
         if ended.passed:
             survivors.add(mutant.name)
-        if ended.passed and mutant.name not in reasons:
+        if ended.passed and mutant.name not in same:
             wrong.append(f"{file}:{mutant.line} survives: {mutant.name}")
             print(f"  {wrong[-1]}", flush=True)
         noticed += not ended.passed
-        of_all += mutant.name not in reasons
-    wrong += [f"{file}: a reason for what does not survive: {name}" for name in reasons if name not in survivors]
-    print(f"{file}: {noticed} of {of_all} noticed, {len(reasons)} compute the same", flush=True)
+        of_all += mutant.name not in same
+    wrong += [f"{file}: a reason for what does not survive: {name}" for name in same if name not in survivors]
+    print(f"{file}: {noticed} of {of_all} noticed, {len(same)} compute the same", flush=True)
     return noticed, of_all, wrong
 
 
 def main(chosen: list[str]) -> int:
     os.chdir(ROOT)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in LIBRARIES:
         importlib.import_module(name)
+    gc.freeze()  # else each process looks through all of torch for garbage
     modules = yaml.safe_load(FILE.read_text())
     noticed, of_all, wrong = 0, 0, []
     for file in chosen or modules:
-        counts = examine(file, modules[file]["tests"], modules[file].get("same") or {})
+        told = modules[file]
+        counts = examine(file, told["tests"], told.get("same") or {}, told.get("only") or [])
         noticed, of_all, wrong = noticed + counts[0], of_all + counts[1], wrong + counts[2]
     print("\n".join(wrong))
     print(f"mutation score: {noticed} of {of_all}, {noticed / max(1, of_all):.1%}")
