@@ -1,4 +1,4 @@
-"""Promises of the accuracies that a result is read beside: learned from the training samples, counted on the test set."""
+"""Promises of the accuracies that a result is read beside: learned from training samples, counted on the test set."""
 
 import pytest
 import torch

@@ -23,6 +23,7 @@ Place = tuple[ast.AST, str, int | None]  # a node's parent, the field, and where
 class Mutant(NamedTuple):
     name: str  # function: before -> after; "(2)" behind the second of the same name
     line: int
+    function: str  # dotted, with its classes; "" outside functions and classes
     tree: ast.Module  # as it is until the next one is asked for
 
 
@@ -38,7 +39,7 @@ def mutants(source: str) -> Iterator[Mutant]:
             name = f"{function or 'module'}: {before} -> {after}"
             seen[name] = seen.get(name, 0) + 1
             ordinal = f" ({seen[name]})" if seen[name] > 1 else ""
-            yield Mutant(name + ordinal, getattr(shown, "lineno", 0), ast.fix_missing_locations(tree))
+            yield Mutant(name + ordinal, getattr(shown, "lineno", 0), function, ast.fix_missing_locations(tree))
             _put(place, node)
 
 

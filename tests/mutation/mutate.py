@@ -1,42 +1,40 @@
 """Do the tests notice? Each module that decides figures is changed in one place, and its tests have to fail.
 
-    make mutate                                              # all modules; an hour of one core
+    make mutate                                              # all modules
     python -m tests.mutation.mutate metrics/paired.py        # one
 
 `modules.yaml` says which tests belong to a module, and of each mutant that survives why it computes the same. A mutant
 that survives without a reason, and a reason whose mutant is noticed or gone, make the run fail with code 1.
+
+The tests are collected once a module. Each mutant has a process of its own, forked from there, in which the code of the
+changed function is put in the place of the function's; what is changed outside functions is imported anew.
 """
 
-import ast
+import functools
 import gc
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
+import inspect
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
-from tests.mutation.mutants import mutants
+from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("modules.yaml")
-# Imported once, before every mutant gets a process of its own: what takes long and is not ours.
-LIBRARIES = (
-    "torch", "numba", "scipy.stats", "scipy.optimize", "sklearn.linear_model", "sklearn.neural_network", "hydra",
-    "matplotlib.figure", "rich.console", "yaml", "torch.optim.lr_scheduler", "torch._dynamo",
-    "hypothesis",
-)  # fmt: skip
+LIBRARIES = ("torch", "numba", "scipy.stats", "sklearn.linear_model", "torch._dynamo", "hypothesis")  # that take long
 PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
+WAIT = 600  # seconds after which one that waits is given up
 
 
 class Ended(NamedTuple):
@@ -44,69 +42,95 @@ class Ended(NamedTuple):
     seconds: float  # of CPU time
 
 
-class Overlay(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds one module, and makes it of other code."""
+class Examiner:
+    """A pytest plugin that runs the collected tests once for every mutant of a module, instead of once."""
 
-    def __init__(self, module: str, path: Path, code: CodeType):
-        self.module, self.path, self.code = module, path, code
+    def __init__(self, file: str, tests: list[str], same: dict[str, str], only: list[str]):
+        self.file, self.tests, self.same, self.only = file, tests, same, only
+        self.noticed, self.of_all, self.wrong = 0, 0, [f"{file}: its tests cannot be collected"]
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name != self.module:
-            return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        unchanged = in_child(lambda: _passes(session), WAIT)
+        if not unchanged.passed:
+            self.wrong = [f"{self.file}: its tests fail without any change"]
+            return True
+        self.wrong, survivors = [], set()
+        for mutant in mutants((ROOT / "neurobench" / self.file).read_text()):
+            if self.only and mutant.function not in self.only:
+                continue
+            run = functools.partial(self._tested, mutant, session)
+            if in_child(run, 3 * unchanged.seconds + SLACK).passed:
+                survivors.add(mutant.name)
+                if mutant.name not in self.same:
+                    self.wrong.append(f"{self.file}:{mutant.line} survives: {mutant.name}")
+                    print(f"  {self.wrong[-1]}", flush=True)
+            else:
+                self.noticed += 1
+            self.of_all += mutant.name not in self.same
+        self.wrong += [f"{self.file}: a reason for no survivor: {name}" for name in self.same if name not in survivors]
+        print(f"{self.file}: {self.noticed} of {self.of_all}; {len(self.same)} compute the same", flush=True)
+        return True
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
-        return None
+    def _tested(self, mutant: Mutant, session: pytest.Session) -> bool:
+        name = f"neurobench.{self.file.removesuffix('.py').replace('/', '.')}"
+        code = compile(mutant.tree, str(ROOT / "neurobench" / self.file), "exec")
+        module = importlib.import_module(name)
+        old = function(module, mutant.function)
+        if old is not None:
+            changed = ModuleType(name)
+            exec(code, changed.__dict__)
+            new = function(changed, mutant.function)
+            assert new is not None
+            old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
+            return _passes(session)
+        for each in [
+            each for each in sys.modules if each.partition(".")[0] in ("neurobench", "neurobench_toy", "tests")
+        ]:
+            del sys.modules[each]
+        parent, _, leaf = name.rpartition(".")
+        module = sys.modules[name] = ModuleType(name)
+        module.__file__, module.__package__ = str(ROOT / "neurobench" / self.file), parent
+        exec(code, module.__dict__)
+        setattr(importlib.import_module(parent), leaf, module)
+        return pytest.main([*OPTIONS, *self.tests]) == 0
 
-    def get_code(self, name: str) -> CodeType:
-        return self.code
 
-    def exec_module(self, module: ModuleType) -> None:
-        exec(self.code, module.__dict__)
+def function(module: ModuleType, name: str) -> FunctionType | None:
+    """The outermost function on the way to a dotted name, without what wraps it; None outside functions."""
+    found: Any = module
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+        found = getattr(found, "fget", None) or getattr(found, "__func__", None) or found
+        inner = inspect.unwrap(found) if callable(found) else found
+        if isinstance(inner, FunctionType):
+            return inner
+    return None
 
 
-def tested(file: str, tree: ast.Module, tests: list[str], limit: float) -> Ended:
-    """The tests in a process of their own, in which the module is `tree`."""
+def _passes(session: pytest.Session) -> bool:
+    for k, item in enumerate(session.items):
+        after = session.items[k + 1] if k + 1 < len(session.items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if session.testsfailed:
+            return False
+    return True
+
+
+def in_child(run: Callable[[], bool], limit: float) -> Ended:
+    """What `run` says in a process of its own, which may take so many seconds of CPU time and says nothing else."""
     pid = os.fork()
     if pid == 0:
-        os._exit(_child(file, tree, tests, limit))
+        passed = False
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(1, 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
+            signal.alarm(WAIT)
+            passed = run()
+        finally:
+            os._exit(not passed)
     _, status, usage = os.wait4(pid, 0)
     return Ended(status == 0, usage.ru_utime + usage.ru_stime)
-
-
-def _child(file: str, tree: ast.Module, tests: list[str], limit: float) -> int:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(1, 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
-    signal.alarm(600)  # of one that waits for ever
-    path = ROOT / "neurobench" / file
-    module = f"neurobench.{file.removesuffix('.py').replace('/', '.')}"
-    sys.meta_path.insert(0, Overlay(module, path, compile(tree, str(path), "exec")))
-    return int(pytest.main([*OPTIONS, *tests]))
-
-
-def examine(file: str, tests: list[str], same: dict[str, str], only: list[str]) -> tuple[int, int, list[str]]:
-    """Mutants noticed, mutants that compute something else, and what is wrong. `same`: mutant -> why it computes the
-    same; `only`: functions, if not all."""
-    source = (ROOT / "neurobench" / file).read_text()
-    unchanged = tested(file, ast.parse(source), tests, 600)
-    if not unchanged.passed:
-        return 0, 0, [f"{file}: its tests fail without any change: {' '.join(tests)}"]
-    noticed, of_all, wrong, survivors = 0, 0, [], set()
-    for mutant in mutants(source):
-        if only and mutant.name.partition(":")[0] not in only:
-            continue
-        ended = tested(file, mutant.tree, tests, 3 * unchanged.seconds + SLACK)
-        if ended.passed:
-            survivors.add(mutant.name)
-        if ended.passed and mutant.name not in same:
-            wrong.append(f"{file}:{mutant.line} survives: {mutant.name}")
-            print(f"  {wrong[-1]}", flush=True)
-        noticed += not ended.passed
-        of_all += mutant.name not in same
-    wrong += [f"{file}: a reason for what does not survive: {name}" for name in same if name not in survivors]
-    print(f"{file}: {noticed} of {of_all} noticed, {len(same)} compute the same", flush=True)
-    return noticed, of_all, wrong
 
 
 def main(chosen: list[str]) -> int:
@@ -119,8 +143,9 @@ def main(chosen: list[str]) -> int:
     noticed, of_all, wrong = 0, 0, []
     for file in chosen or modules:
         told = modules[file]
-        counts = examine(file, told["tests"], told.get("same") or {}, told.get("only") or [])
-        noticed, of_all, wrong = noticed + counts[0], of_all + counts[1], wrong + counts[2]
+        examiner = Examiner(file, told["tests"], told.get("same") or {}, told.get("only") or [])
+        pytest.main([*OPTIONS, *told["tests"]], plugins=[examiner])
+        noticed, of_all, wrong = noticed + examiner.noticed, of_all + examiner.of_all, wrong + examiner.wrong
     print("\n".join(wrong))
     print(f"mutation score: {noticed} of {of_all}, {noticed / max(1, of_all):.1%}")
     return int(bool(wrong))

@@ -115,7 +115,7 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
 
 
 def test_the_other_images_are_none_of_the_150_that_were_fitted(task, train, sampler):
-    """Three clean images, under the next class's name from image 150 on: all the fitted are right, none of the others."""
+    """Three clean images, under the next class's name from image 150 on: all fitted ones are right, no other."""
     y = torch.arange(200) % 3
     clean = torch.zeros(3, 1, 6, 6)
     clean[0, 0, 2:4, :], clean[1, 0, :, 2:4], clean[2, 0, :3, :3] = 1, 1, 1

@@ -1,4 +1,4 @@
-"""What decides the figures of a trained network beside its spikes: recordings are moved, the rate follows its cosine."""
+"""What decides the figures of a network beside its spikes: recordings are moved, the rate follows its cosine."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_rates_of_updates_are_those_of_torchs_schedulers(n: int, monkeypatch: py
     for schedule in ("cosine", "constant"):
         rates.clear()
         one = learner(hidden=(3,), lr=0.02, lr_schedule=schedule)
-        one.engine.gradients = lambda *_: [None] * len(one.layers)
+        one.engine.gradients = lambda *_: [None, None]
         for k in range(n):
             one.learn(Batch(recordings(), Y), Step(k, n, 0))
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
