@@ -10,7 +10,7 @@ The tests are collected once a module. Each mutant has a process of its own, for
 changed function is put in the place of the function's; what is changed outside functions is imported anew.
 """
 
-import functools
+import ast
 import gc
 import importlib
 import inspect
@@ -30,10 +30,10 @@ from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("modules.yaml")
-LIBRARIES = ("torch", "numba", "scipy.stats", "sklearn.linear_model", "torch._dynamo", "hypothesis")  # that take long
 PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
+OURS = ("neurobench", "neurobench_toy", "tests")
 WAIT = 600  # seconds after which one that waits is given up
 
 
@@ -50,49 +50,73 @@ class Examiner:
         self.noticed, self.of_all, self.wrong = 0, 0, [f"{file}: its tests cannot be collected"]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        unchanged = in_child(lambda: _passes(session), WAIT)
-        if not unchanged.passed:
+        gc.freeze()  # else each process looks for garbage through all that was imported
+        source = (ROOT / "neurobench" / self.file).read_text()
+        chosen = [mutant.function for mutant in mutants(source) if not self.only or mutant.function in self.only]
+        plain = ast.parse(source)
+        # That code is replaced at all makes no difference; else every mutant would be noticed.
+        ended = [in_child(lambda: self._passes(session, plain, set(chosen)), WAIT)]
+        ended += [in_child(lambda: self._passes_afresh(plain), WAIT)] if not all(map(self._old, chosen)) else []
+        if not all(each.passed for each in ended):
             self.wrong = [f"{self.file}: its tests fail without any change"]
             return True
-        self.wrong, survivors = [], set()
-        for mutant in mutants((ROOT / "neurobench" / self.file).read_text()):
-            if self.only and mutant.function not in self.only:
-                continue
-            run = functools.partial(self._tested, mutant, session)
-            if in_child(run, 3 * unchanged.seconds + SLACK).passed:
-                survivors.add(mutant.name)
-                if mutant.name not in self.same:
-                    self.wrong.append(f"{self.file}:{mutant.line} survives: {mutant.name}")
-                    print(f"  {self.wrong[-1]}", flush=True)
-            else:
-                self.noticed += 1
-            self.of_all += mutant.name not in self.same
+        self.wrong, limit = [], 3 * max(each.seconds for each in ended) + SLACK
+        survivors = {mutant.name for mutant in mutants(source) if self._survives(mutant, session, limit)}
         self.wrong += [f"{self.file}: a reason for no survivor: {name}" for name in self.same if name not in survivors]
         print(f"{self.file}: {self.noticed} of {self.of_all}; {len(self.same)} compute the same", flush=True)
         return True
 
-    def _tested(self, mutant: Mutant, session: pytest.Session) -> bool:
-        name = f"neurobench.{self.file.removesuffix('.py').replace('/', '.')}"
-        code = compile(mutant.tree, str(ROOT / "neurobench" / self.file), "exec")
-        module = importlib.import_module(name)
-        old = function(module, mutant.function)
-        if old is not None:
-            changed = ModuleType(name)
-            exec(code, changed.__dict__)
-            new = function(changed, mutant.function)
-            assert new is not None
-            old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
-            return _passes(session)
-        for each in [
-            each for each in sys.modules if each.partition(".")[0] in ("neurobench", "neurobench_toy", "tests")
-        ]:
-            del sys.modules[each]
-        parent, _, leaf = name.rpartition(".")
-        module = sys.modules[name] = ModuleType(name)
-        module.__file__, module.__package__ = str(ROOT / "neurobench" / self.file), parent
-        exec(code, module.__dict__)
-        setattr(importlib.import_module(parent), leaf, module)
+    def _survives(self, mutant: Mutant, session: pytest.Session, limit: float) -> bool:
+        if self.only and mutant.function not in self.only:
+            return False
+        if self._old(mutant.function):
+            ended = in_child(lambda: self._passes(session, mutant.tree, {mutant.function}), limit)
+        else:
+            ended = in_child(lambda: self._passes_afresh(mutant.tree), limit)
+        self.of_all += mutant.name not in self.same
+        self.noticed += not ended.passed
+        if ended.passed and mutant.name not in self.same:
+            self.wrong.append(f"{self.file}:{mutant.line} survives: {mutant.name}")
+            print(f"  {self.wrong[-1]}", flush=True)
+        return ended.passed
+
+    def _old(self, name: str) -> FunctionType | None:
+        return function(importlib.import_module(self.module), name)
+
+    @property
+    def module(self) -> str:
+        return f"neurobench.{self.file.removesuffix('.py').replace('/', '.')}"
+
+    def _passes(self, session: pytest.Session, tree: ast.Module, functions: set[str]) -> bool:
+        """With the functions' code as in `tree`."""
+        changed = self._made(tree)
+        for name in functions:
+            old, new = self._old(name), function(changed, name)
+            if old and new:
+                old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
+        for k, item in enumerate(session.items):
+            after = session.items[k + 1] if k + 1 < len(session.items) else None
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if session.testsfailed:
+                return False
+        return bool(session.items)
+
+    def _passes_afresh(self, tree: ast.Module) -> bool:
+        """With `tree` in the module's place wherever it is imported."""
+        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+            del sys.modules[name]
+        parent, _, leaf = self.module.rpartition(".")
+        setattr(importlib.import_module(parent), leaf, self._made(tree))
         return pytest.main([*OPTIONS, *self.tests]) == 0
+
+    def _made(self, tree: ast.Module) -> ModuleType:
+        """The module of a tree; it is not the one that others have imported, but where there is none yet."""
+        path = str(ROOT / "neurobench" / self.file)
+        made = ModuleType(self.module)
+        made.__file__, made.__package__ = path, self.module.rpartition(".")[0]
+        sys.modules.setdefault(self.module, made)
+        exec(compile(tree, path, "exec"), made.__dict__)
+        return made
 
 
 def function(module: ModuleType, name: str) -> FunctionType | None:
@@ -105,15 +129,6 @@ def function(module: ModuleType, name: str) -> FunctionType | None:
         if isinstance(inner, FunctionType):
             return inner
     return None
-
-
-def _passes(session: pytest.Session) -> bool:
-    for k, item in enumerate(session.items):
-        after = session.items[k + 1] if k + 1 < len(session.items) else None
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-        if session.testsfailed:
-            return False
-    return True
 
 
 def in_child(run: Callable[[], bool], limit: float) -> Ended:
@@ -136,9 +151,6 @@ def in_child(run: Callable[[], bool], limit: float) -> Ended:
 def main(chosen: list[str]) -> int:
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    gc.freeze()  # else each process looks through all of torch for garbage
     modules = yaml.safe_load(FILE.read_text())
     noticed, of_all, wrong = 0, 0, []
     for file in chosen or modules:
