@@ -1,5 +1,6 @@
 """Images move as a whole, and by no more than they are told to."""
 
+import pytest
 import torch
 from torch import nn
 
