@@ -16,7 +16,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: .venv/installed-dev ## mypy
 	$(BIN)/mypy
 
 check: lint types test ## all of the above
+
+mutate: .venv/installed-dev ## do the tests notice? modules that decide figures, changed in one place each (ARGS=metrics/paired.py for one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.mutate $(ARGS)
 
 fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a plan or a sentence, never a traceback
 	@end=$$(($$(date +%s) + $(FUZZ_SECONDS))); seed=0; while [ $$(date +%s) -lt $$end ]; do seed=$$((seed + 1)); \

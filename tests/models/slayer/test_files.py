@@ -11,18 +11,21 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Split
 from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.learner import SlayerLearner
-from tests.models.slayer.conftest import SPLITS, learner, mock, sim
+from tests.models.slayer.conftest import learner, mock, recordings, sim
 
-RECORDINGS = SPLITS.train.head(4)
+
+def four() -> Split:
+    return recordings().train.head(4)
 
 
 def started(file: Path, core: Any = None, **changes: Any) -> Any:
     """A learner that goes on from a file."""
     one = learner(core, **{"hidden": (20, 15), **changes})
-    one.start(RECORDINGS, Initial(file.name, file, None))
+    one.start(four(), Initial(file.name, file, None))
     return one
 
 
@@ -34,12 +37,12 @@ def trained() -> SlayerLearner:
         layer.delay.mul_(7)
     one.quantized = one._quantize()
     for k in range(3):
-        one.learn(RECORDINGS.batch(slice(None)), Step(k, 3, 0))
+        one.learn(four().batch(slice(None)), Step(k, 3, 0))
     return one
 
 
 def spikes(one: Any) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    act = one.engine.run(one.inputs(RECORDINGS.x), one.quantized)
+    act = one.engine.run(one.inputs(four().x), one.quantized)
     return act.y, act.fired
 
 
@@ -154,12 +157,12 @@ def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monke
 def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
     run = Path("outputs/first/1")
     again = learner(hidden=(20, 15))
-    again.start(RECORDINGS, Initial("first", run, trained.state_dict()))
+    again.start(four(), Initial("first", run, trained.state_dict()))
     assert (spikes(again)[0] == spikes(trained)[0]).all()
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 holds no network of slayer_snn"):
-        again.start(RECORDINGS, Initial("first", run, {"rbm": {}}))
+        again.start(four(), Initial("first", run, {"rbm": {}}))
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1: layers.0.v has shape \(2312, 20\)"):
-        learner().start(RECORDINGS, Initial("first", run, trained.state_dict()))
+        learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
 def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
