@@ -1,6 +1,6 @@
 """The sections of a configuration that are the same for every model: their keys, types and bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -78,6 +78,8 @@ class Row(Record):
     model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
     dataset: str | None = None
     backend: str | None = None
+    # Of a control: the experiments whose models it is held against, over the same seeds and test samples
+    against: Sequence[str] = field(default_factory=list)
 
     def conflicts(self) -> list[Fault]:
         return [] if len(self.band) == 2 else [("band", f"={list(self.band)!r} is not [low, high]")]

@@ -134,6 +134,26 @@ class PixelsLR(ChosenReadout):
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
 
     threshold: Threshold | None
+    downsample: Count | None = None
+
+    def demand(self, task: Task) -> Demand:
+        seen_shape(task.shape, self.downsample)  # which refuses what cannot be downsampled
+        return Demand()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomFeatures(PixelsLR):
+    """Features of a machine of the QRBM's size whose weights were drawn and never learned, with the QRBM's readout:
+    what learning them is worth. W ~ N(0, sd), b ~ N(0, sd).
+
+    Source: Rahimi and Recht (2008), "Random features for large-scale kernel machines", for the idea.
+    """
+
+    opens: ClassVar[str] = "neurobench.models.qrbm.baselines.RandomFeaturesLearner"
+
+    n_hidden: Count
+    sd: Rate
+    features: Literal["probability", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
