@@ -62,6 +62,9 @@ class Basis(NamedTuple):
     ecr: frozenset[tuple[int, int]] = frozenset()  # pairs, control first, that have an ecr instead of a cz
 
 
+MEDIANS = Basis()
+
+
 class GateNoise(Protocol):
     """What follows a pulse on a wire, and the gate of a pair."""
 
@@ -91,7 +94,7 @@ class Noise:
 
     def __init__(self, qubit: Profile, mode: str):
         """`mode`: residual, depol or added, see the spec."""
-        self.qubit, self.relaxing, self.basis = qubit, mode != "depol", Basis()
+        self.qubit, self.relaxing, self.basis = qubit, mode != "depol", MEDIANS
         t1, t2, times = qubit.t1, qubit.t2, (qubit.time_1q / 1000, qubit.time_2q / 1000)  # us
         errors = (qubit.error_1q, qubit.error_2q)
         self.strengths = [strength(errors[i], i + 1, times[i], t1, t2, mode) for i in range(2)]
@@ -169,7 +172,7 @@ class Fused(NamedTuple):
         return min(self.most, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
 
 
-def fused(program: Program, basis: Basis = Basis()) -> Iterator[Fused | Gate]:
+def fused(program: Program, basis: Basis = MEDIANS) -> Iterator[Fused | Gate]:
     """A program as the processor runs it: gates of pairs, and between them what is fused of each wire."""
     waiting: dict[int, tuple[Gate, ...]] = {}
     for gate in native(program, basis):
@@ -181,9 +184,9 @@ def fused(program: Program, basis: Basis = Basis()) -> Iterator[Fused | Gate]:
     yield from (Fused(wire, waiting[wire], basis.pulses) for wire in sorted(waiting))
 
 
-def native(program: Program, basis: Basis = Basis()) -> list[Gate]:
-    """cx = H on the target, cz, H: the processor has no cx. A cz of a pair that has an ecr is H on the target, ecr, then X
-    and S^-1 on the control, H and S^-1 on the target."""
+def native(program: Program, basis: Basis = MEDIANS) -> list[Gate]:
+    """cx = H on the target, cz, H: the processor has no cx. A cz of a pair that has an ecr instead is H on the target,
+    ecr, then X and S^-1 on the control, H and S^-1 on the target."""
     gates: list[Gate] = []
     for gate in program.gates:
         flip = Gate("h", gate.wires[1:])
