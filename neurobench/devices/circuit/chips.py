@@ -81,6 +81,8 @@ class Chip:
 
     def faults(self, layout: Sequence[int]) -> list[str]:
         """Why qubits cannot carry a circuit, in the order of its wires."""
+        if not layout:
+            return ["=[] names no qubit; name one for each wire, or take layout=best"]
         if outside := [number for number in layout if not 0 <= number < self.size]:
             return [f"={list(layout)}: {self.name} has the qubits 0 to {self.size - 1}, not {_listed(outside)}"]
         if repeated := sorted({number for number in layout if layout.count(number) > 1}):
@@ -123,7 +125,7 @@ def _chip(entry: dict[str, Any]) -> Chip:
         if error < DEAD and a in working and b in working
     }
     names = ("name", "vendor", "processor", "date", "source", "entangler", "pulses")
-    return Chip(*(entry[name] for name in names), size=len(qubits), qubits=working, pairs=pairs)
+    return Chip(**{name: entry[name] for name in names}, size=len(qubits), qubits=working, pairs=pairs)
 
 
 def _qubit(values: Sequence[float | None]) -> Qubit | None:
