@@ -22,7 +22,7 @@ from neurobench.devices.circuit.routing import Edges, route
 from neurobench.problems.circuit import Program
 
 Choice = Literal["best", "median", "worst", "random"]
-MOST = 20_000  # paths of a chip that are ranked; where there are more, as many are drawn
+MOST = 10_000  # paths of a chip that are ranked; where there are more, as many are drawn
 _TRIES = 20  # walks for each path that is drawn; many end where they cannot go on
 
 
