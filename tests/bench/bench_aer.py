@@ -104,9 +104,8 @@ def channels(chip: str) -> None:
         if len(qubits) == 2:
             matrix = matrix.reshape(4, 4, 4, 4).transpose(1, 0, 3, 2).reshape(16, 16)
         apart = max(apart, float(np.abs(ours.numpy() - matrix).max()))
-    print(
-        f"{chip}: channels of {len(snapshot.qubits)} qubits and {len(snapshot.pairs)} couplers, at most {apart:.1e} apart"
-    )
+    sizes = f"{len(snapshot.qubits)} qubits and {len(snapshot.pairs)} couplers"
+    print(f"{chip}: channels of {sizes}, at most {apart:.1e} from NoiseModel.from_backend", flush=True)
 
 
 if __name__ == "__main__":
