@@ -47,16 +47,18 @@ def spread(values: Sequence[float], name: str) -> Spread:
     return Spread(len(values), (low, middle, high), *ends)
 
 
-def markdown(draws: Sequence[Draw], titles: Mapping[str, str], unit: str, ideal: Mapping[str, float]) -> str:
+def markdown(draws: Sequence[Draw], titles: Mapping[str, str], unit: str, singles: Sequence[Draw]) -> str:
     """A row for each chip, for each metric the median, what 5 and 95 % of the draws stay below, and the worst.
 
-    `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `ideal`: metrics without a chip.
+    `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: what is known by a single
+    value, below the others: without a chip, or on a layout that was chosen.
     """
     lines = [["chip", "", unit, *titles.values()], ["-"] * (3 + len(titles))]
     whole = {name: spreads(draws, name) for name in titles}
     for chip, own in _by_chip(draws).items():
         lines.append([chip, own[0].what, str(len(own)), *(_cell(whole[name][chip], name) for name in titles)])
-    lines.append(["none", "ideal", "", *(printed(name, ideal[name]) if name in ideal else "-" for name in titles)])
+    for one in singles:
+        lines.append([one.chip, one.what, one.draw, *(printed(name, one.metrics[name], digits=3) for name in titles)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -13,6 +13,7 @@ DRAWS = [
     for chip, base in (("fez", 0.9), ("boston", 0.95))
     for k in range(101)
 ]
+IDEAL = Draw("none", "ideal", "-", {"accuracy": 0.97, "exact_nll": 0.1})
 
 
 def test_quantiles_are_those_of_the_draws_and_the_worst_is_at_the_metrics_own_end() -> None:
@@ -25,12 +26,12 @@ def test_quantiles_are_those_of_the_draws_and_the_worst_is_at_the_metrics_own_en
 
 
 def test_the_table_has_a_row_for_each_chip_and_one_without() -> None:
-    head, rule, *rows = markdown(DRAWS, TITLES, "layouts", {"accuracy": 0.97}).splitlines()
+    head, rule, *rows = markdown(DRAWS, TITLES, "layouts", [IDEAL]).splitlines()
     assert head == "| chip |  | layouts | accuracy | -log P(class) |"
     assert rule.count("-") == 5
     assert rows[0] == "| fez | of fez | 101 | 85.00 % (80.50 % to 89.50 %), worst 80.00 % | 5 (0.5 to 9.5), worst 10 |"
     assert rows[1].startswith("| boston | of boston | 101 | 90.00 %")
-    assert rows[2] == "| none | ideal |  | 97.00 % | - |"
+    assert rows[2] == "| none | ideal | - | 97.00 % | 0.1 |"
 
 
 def test_every_draw_is_written_as_it_was_measured(tmp_path: Path) -> None:
