@@ -100,6 +100,7 @@ def violins(draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str
 def write(folder: Path, name: str, draws: Sequence[Draw], text: str, figure: Figure) -> Iterator[Path]:
     """NAME.csv, NAME.md and NAME.png; yields what it has written."""
     files = {"csv": table_csv(draws).encode(), "md": text.encode(), "png": rendered(figure, "png")}
+    folder.mkdir(parents=True, exist_ok=True)
     for ending, content in files.items():
         write_bytes(folder / f"{name}.{ending}", content)
         yield folder / f"{name}.{ending}"

@@ -240,6 +240,17 @@ def test_a_noisy_chip_gives_what_kraus_operators_of_its_qubits_give(name: str) -
         assert np.abs(ours - by_counts).max() < 1e-12
 
 
+def test_a_qubit_that_is_mostly_misread_stays_as_it_is() -> None:
+    """Kingston's 132 reads a 1 as 0 in 72 of 100."""
+    program = layered(2, 1, reupload=False, zz=True)
+    angles = random_angles(program, 1, seed=2)
+    device = qpu(chip="kingston", layout=(132, 133))
+    assert chips()["kingston"].qubits[132].p0_given_1 > 0.7
+    ours = device.expectation(program, angles).values[0].numpy()
+    assert np.abs(ours - numpy_read_on_chip(device, program, of_sample(angles, 0))).max() < 1e-12
+    assert chips()["kingston"].qubits[132].scaled(3.0).p0_given_1 == chips()["kingston"].qubits[132].p0_given_1
+
+
 def test_qubits_that_are_all_alike_are_a_profile() -> None:
     values = {
         "error_1q": 1e-3,

@@ -35,9 +35,9 @@ def test_the_table_has_a_row_for_each_chip_and_one_without() -> None:
 
 
 def test_every_draw_is_written_as_it_was_measured(tmp_path: Path) -> None:
-    files = [*write(tmp_path, "circuits", DRAWS, "text\n", violins(DRAWS, TITLES, {"accuracy": 0.97}))]
+    files = [*write(tmp_path / "chips", "circuits", DRAWS, "text\n", violins(DRAWS, TITLES, {"accuracy": 0.97}))]
     assert [file.name for file in files] == ["circuits.csv", "circuits.md", "circuits.png"]
-    rows = [*csv.DictReader((tmp_path / "circuits.csv").open())]
+    rows = [*csv.DictReader((tmp_path / "chips/circuits.csv").open())]
     assert len(rows) == 202
     assert {key: rows[3][key] for key in ("chip", "draw")} == {"chip": "fez", "draw": "layout 3"}
     assert float(rows[3]["accuracy"]) == DRAWS[3].metrics["accuracy"]

@@ -28,8 +28,9 @@ class Qubit(NamedTuple):
     t2: float  # us, at most 2 t1
 
     def scaled(self, factor: float) -> Qubit:
-        """Errors and the rates 1/T times `factor`. A scaled chance stays one."""
-        errors = {name: min(0.5, getattr(self, name) * factor) for name in ("error", "p1_given_0", "p0_given_1")}
+        """Errors and the rates 1/T times `factor`; errors grow to one half at most, or stay above it."""
+        before = {name: getattr(self, name) for name in ("error", "p1_given_0", "p0_given_1")}
+        errors = {name: min(max(0.5, value), value * factor) for name, value in before.items()}
         times = {name: getattr(self, name) / factor if factor else float("inf") for name in ("t1", "t2")}
         return self._replace(**errors, **times)
 

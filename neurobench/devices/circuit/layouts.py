@@ -78,7 +78,7 @@ def _paths(chip: Chip, n: int) -> NDArray[np.int64]:
 
 def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
     """Every path, depth first."""
-    waiting = [(start,) for start in sorted(chip.qubits, reverse=True)]
+    waiting: list[tuple[int, ...]] = [(start,) for start in sorted(chip.qubits, reverse=True)]
     while waiting:
         path = waiting.pop()
         if len(path) < n:

@@ -61,11 +61,10 @@ class Alike:
 class Snapshot:
     """A processor on one day."""
 
-    mitigable = True  # of every qubit that works
-
     def __init__(self, spec: QPU, misreads: bool):
         self.spec, self.misreads = spec, misreads
         self.chip, self.ranked = spec.calibrated(), spec.snapshot()  # layouts do not depend on changed errors
+        self.mitigable = all(qubit.p1_given_0 + qubit.p0_given_1 < 1 for qubit in self.chip.qubits.values())
         self.place = lru_cache(maxsize=16)(self._place)
 
     def layout(self, program: Program) -> tuple[int, ...]:

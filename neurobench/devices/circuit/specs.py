@@ -13,9 +13,10 @@ MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density 
 _EVALUATED = 1000  # samples evaluated at once
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
-_IBM = Literal["boston", "pittsburgh", "aachen", "kingston", "marrakesh", "fez", "torino", "miami", "berlin"]
-_EAGLES, _OTHERS = Literal["brisbane", "sherbrooke", "strasbourg"], Literal["willow_pink", "garnet"]
-ChipName = Literal[_IBM, _EAGLES, _OTHERS]
+ChipName = Literal[
+    "boston", "pittsburgh", "aachen", "kingston", "marrakesh", "fez", "torino", "miami", "berlin", "brisbane",
+    "sherbrooke", "strasbourg", "willow_pink", "garnet",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
