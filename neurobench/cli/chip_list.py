@@ -9,7 +9,7 @@ from typing import Any
 
 from neurobench.devices.circuit.chips import Chip, chips
 
-HEAD = ("chip", "processor", "snapshot", "qubits", "pulse (%)", "pair (%)", "read-out (%)")
+HEAD = ("chip", "processor", "snapshot", "qubits", "pair (%)", "read-out (%)")
 
 
 def chips_as_plain(wanted: str) -> list[dict[str, Any]]:
@@ -50,17 +50,17 @@ def chip_lines(wanted: str) -> Iterator[str]:
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
     yield ""
-    yield "errors: median / best; without crosstalk, idle qubits and drift, so a lower bound. --json has more"
+    yield "errors: median / best, a lower bound: no crosstalk, idle qubits, drift (--json: more)"
     yield f"neurobench run model=hybrid_qcnn backend=mock backend.circuit.chip={entries[0]['name']}"
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    errors = (entry[name] for name in ("pulse_error", "pair_error", "readout_error"))
+    errors = (entry[name] for name in ("pair_error", "readout_error"))
     working, size = entry["working_qubits"], entry["qubits"]
     return (
         entry["name"],
         f"{entry['vendor']} {entry['processor']}" if entry["processor"].lower() != entry["name"] else entry["vendor"],
         entry["date"] or "no date",
-        str(size) if working == size else f"{working} of {size}",
+        str(size) if working == size else f"{working}/{size}",
         *(f"{100 * error['median']:.2g} / {100 * error['best']:.2g}" for error in errors),
     )

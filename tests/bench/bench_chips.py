@@ -33,7 +33,7 @@ from neurobench.storage.store import default_outputs, find_run
 from tests.specs import spec
 
 IMAGES = 1000
-TITLES = {"accuracy": "accuracy", "exact_nll": "-log P(class)", "mean_abs_dz": "|dZ|"}
+TITLES = {"accuracy": "accuracy", "exact_nll": "-log P(class)", "mean_abs_dz": "mean abs dZ"}
 CPU = torch.device("cpu")
 
 
