@@ -50,7 +50,7 @@ def chip_lines(wanted: str) -> Iterator[str]:
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
     yield ""
-    yield "errors: median / best, a lower bound: no crosstalk, idle qubits, drift (--json: more)"
+    yield "errors: median / best; a lower bound: no crosstalk, no idling, no drift"
     yield f"neurobench run model=hybrid_qcnn backend=mock backend.circuit.chip={entries[0]['name']}"
 
 
