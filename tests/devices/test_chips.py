@@ -1,17 +1,19 @@
 """Promises of snapshots of real processors: their data, layouts, routing, and noise by qubit and coupler."""
 
+import gzip
 import itertools
+import json
 import math
 import statistics
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
-import neurobench.devices.circuit as room
 from neurobench.config.bounds import BoundsError
+from neurobench.devices.circuit import extract
 from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.circuit.layouts import edges_within, layouts
 from neurobench.devices.circuit.mock_noise import PAULIS, Fused, fused
@@ -49,7 +51,7 @@ def test_chips_are_those_that_can_be_named_and_take_little_room() -> None:
     assert tuple(chips()) == get_args(ChipName)
     assert sum(chip.vendor == "IBM" for chip in chips().values()) >= 10
     assert len({chip.vendor for chip in chips().values()}) >= 3
-    assert Path(room.__file__).with_name("chips.json.gz").stat().st_size < 150_000
+    assert extract.FILE.stat().st_size < 150_000
 
 
 @pytest.mark.parametrize("chip", chips().values(), ids=chips())
@@ -77,6 +79,17 @@ def test_medians_of_a_snapshot_are_the_profile_that_was_taken_from_it(name: str)
         assert statistics.median(getattr(qubit, key) for qubit in qubits) == pytest.approx(
             getattr(profile, key), rel=2e-2
         )
+
+
+def test_the_snapshots_of_ibm_are_what_its_package_has() -> None:
+    try:
+        package = distribution("qiskit-ibm-runtime")
+    except PackageNotFoundError:
+        pytest.skip("qiskit-ibm-runtime is not installed")
+    shipped = [entry for entry in json.loads(gzip.decompress(extract.FILE.read_bytes())) if entry["vendor"] == "IBM"]
+    if shipped[0]["source"] != f"qiskit-ibm-runtime {package.version}":
+        pytest.skip(f"the file was made from {shipped[0]['source']}, installed is {package.version}")
+    assert extract.ibm(package) == shipped
 
 
 # --- layouts and routing ---

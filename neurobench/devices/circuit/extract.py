@@ -42,6 +42,7 @@ IBM = {
 }
 WILLOW = "cirq_google/devices/{}/willow_pink_d7v1-2024_08_16_{}"
 QUBIT = ("error", "time", "p1_given_0", "p0_given_1", "time_readout", "t1", "t2")  # ns; t1, t2 in us
+UNITS = {"T1": "us", "T2": "us", "gate_length": "ns", "readout_length": "ns"}
 Plain = dict[str, Any]
 
 
@@ -81,8 +82,11 @@ def _ibm_chip(package: Distribution, name: str, processor: str) -> Plain:
 
 
 def _values(parameters: list[Plain]) -> Plain:
-    units = {"": 1, "us": 1, "ns": 1, "GHz": 1}
-    return {entry["name"]: entry["value"] * units[entry["unit"]] for entry in parameters}
+    """By name. Raises ValueError where a unit has changed."""
+    for entry in parameters:
+        if entry["name"] in UNITS and entry["unit"] != UNITS[entry["name"]]:
+            raise ValueError(f"{entry['name']} is in {entry['unit']}, and not in {UNITS[entry['name']]}")
+    return {entry["name"]: entry["value"] for entry in parameters}
 
 
 def google(package: Distribution) -> list[Plain]:
