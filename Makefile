@@ -18,7 +18,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	-$(MAKE) --no-print-directory .venv/peers/qcnn
 	-$(MAKE) --no-print-directory .venv/peers/qutrunk
 	$(BIN)/python tests/bench/bench_qcnn.py
+	$(BIN)/python tests/bench/bench_aer.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
 	-$(MAKE) --no-print-directory .venv/peers/nest
@@ -142,6 +143,11 @@ table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without 
 table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast engines, the emulated chip and what it is measured by
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(NEST))
 	$(BIN)/neurobench table nest
+
+# One trained network on a hundred layouts of each chip that ships: outputs/chips
+table-chips: .venv/installed-dev ## what each quantum processor costs the ten-digit network, over 100 layouts: table and figure
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
+	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick
