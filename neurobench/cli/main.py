@@ -26,6 +26,7 @@ VERBS = {
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
     "import": "a network of another framework (NIR), tested here: neurobench import FILE.nir --data nmnist",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
+    "conform": "whether norse, snnTorch, SpikingJelly, sinabs run NIR graphs as NIR says: neurobench conform norse",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
     "matrix": "every model on every data set on both backends, from finished runs",

@@ -14,6 +14,7 @@ from neurobench.problems.nir_file import nir_package
 
 STEPS, SAMPLES = 40, 2
 DT = 1e-4  # s; what most importers assume
+OFF_GRID = 1.01  # a threshold that no sum of eighths meets
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class _Maker:
     def full(self, value: Any, n: int = 3) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, np.float32), n).copy()
 
-    def lif(self, steps: Any = 8, r: Any = 1, leak: Any = 0, threshold: Any = 1, reset: Any = 0, n: int = 3) -> Any:
+    def lif(self, steps: Any = 8, r: Any = 1, leak: Any = 0, threshold: Any = OFF_GRID, reset: Any = 0) -> Any:
         tau = self.dt * np.asarray(steps)
-        return self.nir.LIF(*(self.full(each, n) for each in (tau, r, leak, threshold, reset)))
+        return self.nir.LIF(*(self.full(each) for each in (tau, r, leak, threshold, reset)))
 
-    def cuba(self, *, n: int = 3, threshold: Any = 1, reset: Any = 0, leak: Any = 0, **how: Any) -> Any:
+    def cuba(self, *, n: int = 3, threshold: Any = OFF_GRID, reset: Any = 0, leak: Any = 0, **how: Any) -> Any:
         syn, mem = np.asarray(how.get("syn", 4)), np.asarray(how.get("mem", 8))
         r, w_in = how.get("r", mem), how.get("w_in", syn)
         times = (self.dt * syn, self.dt * mem)
@@ -123,7 +124,7 @@ def _integrators(m: _Maker) -> Iterator[Made]:
         ("IF, reset to -0.5", per_step, -0.5, _currents() / 4),
         ("IF, twice the threshold at once", per_step, 0, 2.75 * _spikes((3,), 0.3)),
     ):
-        yield name, "IF", m.chain((3,), nir.IF(m.full(r), m.full(1.125), m.full(reset))), x.astype(np.float32)
+        yield name, "IF", m.chain((3,), nir.IF(m.full(r), m.full(OFF_GRID), m.full(reset))), x.astype(np.float32)
     for name, r, leak in (("LI", 1, 0), ("LI, r = 4", 4, 0), ("LI, leak to 0.5", 1, 0.5)):
         yield name, "LI", m.chain((3,), nir.LI(*map(m.full, (8 * m.dt, r, leak)))), _graded((3,))
     for name, r, w_in in (("CubaLI", 1, 1), ("CubaLI, r and w_in", 8, 4)):
@@ -132,17 +133,17 @@ def _integrators(m: _Maker) -> Iterator[Made]:
 
 
 def _spiking(m: _Maker) -> Iterator[Made]:
-    varied = {"steps": [4, 8, 16], "threshold": [0.5, 1, 1.5]}
+    varied = {"steps": [4, 8, 16], "threshold": [0.51, 1.01, 1.51]}
     for name, node in (
         ("LIF", m.lif()),
-        ("LIF, r = tau / dt", m.lif(r=8, threshold=1.125)),
+        ("LIF, r = tau / dt", m.lif(r=8)),
         ("LIF, r = 2", m.lif(r=2)),
         ("LIF, reset to -0.5", m.lif(reset=-0.5)),
         ("LIF, leak to 0.25", m.lif(leak=0.25)),
         ("LIF, leak and reset to 0.25", m.lif(leak=0.25, reset=0.25)),
         ("LIF, each its own", m.lif(**varied)),
     ):
-        x = _spikes((3,)) / 4 if "tau / dt" in name else _currents()
+        x = _spikes((3,)) / 2 if "tau / dt" in name else _currents()
         yield name, "LIF", m.chain((3,), node), x.astype(np.float32)
     for name, node in (
         ("CubaLIF, r = tau_mem / dt, w_in = tau_syn / dt", m.cuba()),
@@ -150,7 +151,7 @@ def _spiking(m: _Maker) -> Iterator[Made]:
         ("CubaLIF, w_in = 1", m.cuba(w_in=1)),
         ("CubaLIF, reset to -0.5", m.cuba(reset=-0.5)),
         ("CubaLIF, leak to 0.25", m.cuba(leak=0.25)),
-        ("CubaLIF, each its own", m.cuba(syn=[2, 4, 8], mem=[4, 8, 16], threshold=[0.5, 1, 1.5])),
+        ("CubaLIF, each its own", m.cuba(syn=[2, 4, 8], mem=[4, 8, 16], threshold=[0.51, 1.01, 1.51])),
         ("CubaLIF, tau_syn = dt", m.cuba(syn=1)),
     ):
         x = _currents() if "r = w_in" in name or "w_in = 1" in name else _spikes((3,), 0.4) / 4
@@ -161,21 +162,21 @@ def _joined(m: _Maker) -> Iterator[Made]:
     nir, linear, spikes = m.nir, m.linear(3, 4, 5), _spikes((4,))
     yield "loop of LIF", "recurrent edge", m.loop(m.lif(r=8)), spikes
     yield "loop of CubaLIF", "recurrent edge", m.loop(m.cuba()), spikes
-    inner = m.chain((3,), m.lif(r=8), names=("lif",))
+    inner = m.chain((3,), m.cuba(), names=("neuron",))
     yield "a graph in a graph", "NIRGraph", m.graph((4,), {"w": linear, "sub": inner}, _row("w", "sub")), spikes
     two = m.chain((4,), linear, m.cuba(), m.linear(3, 3, 8), m.cuba())
     yield "two layers", "edge", two, spikes
-    named = m.chain((4,), linear, m.lif(r=8), names=("if", "lif.0"))
+    named = m.chain((4,), linear, m.cuba(), names=("if", "lif.0"))
     yield "names: if, lif.0", "edge", named, spikes
-    skip = {"w": linear, "a": m.lif(r=8), "b": m.linear(3, 3, 9)}
+    skip = {"w": linear, "a": m.cuba(), "b": m.linear(3, 3, 9)}
     edges = [("input", "w"), ("w", "a"), ("a", "b"), ("w", "b"), ("b", "output")]
     yield "two edges to one node", "edge", m.graph((4,), skip, edges), spikes
     flatten = nir.Flatten({"input": np.array((4, 2, 2))}, 0, -1)
     pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
     ones = np.ones((4, 4, 4), np.float32)
-    lif = nir.LIF(8 * m.dt * ones, 8 * ones, 0 * ones, ones, 0 * ones)
-    parts = (m.conv(), lif, pool, flatten, m.linear(3, 16, 10), m.lif(r=8))
-    yield "conv - LIF - pool - flatten - LIF", "edge", m.chain((2, 6, 6), *parts), _spikes((2, 6, 6), 0.3)
+    neuron = nir.CubaLIF(*(each * ones for each in (4 * m.dt, 8 * m.dt, 8, 0, OFF_GRID, 0, 4)))
+    parts = (m.conv(), neuron, pool, flatten, m.linear(3, 16, 10), m.cuba())
+    yield "conv - CubaLIF - pool - flatten - CubaLIF", "edge", m.chain((2, 6, 6), *parts), _spikes((2, 6, 6), 0.3)
 
 
 def _row(*names: str) -> list[tuple[str, str]]:

@@ -62,7 +62,9 @@ def sinabs(graph: Any, dt: float) -> Run:
 
 
 def _states(state: Any) -> list[Any]:
-    return [each for each in state.values() if isinstance(each, tuple)] if isinstance(state, dict) else []
+    """nirtorch's executors keep them in a dict, or in an object that has one."""
+    values = getattr(state, "state", state)
+    return [each for each in values.values() if isinstance(each, tuple)] if isinstance(values, dict) else []
 
 
 def stepped(net: Any, membranes: Callable[[Any], list[Any]]) -> Run:
@@ -72,6 +74,7 @@ def stepped(net: Any, membranes: Callable[[Any], list[Any]]) -> Run:
         state, ys, vs = None, [], []
         for each in x:
             y, state = net(each, state)
+            y = y[0] if isinstance(y, tuple) else y
             ys.append(y.clone())
             known = [v for v in membranes(state) if isinstance(v, torch.Tensor) and v.shape == y.shape]
             if len(known) == 1:

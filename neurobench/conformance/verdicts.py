@@ -72,6 +72,9 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
     return "wrong", _first(answer.y, truth.y)
 
 
+_UNSAID = "of which NIR says nothing"
+
+
 def _fires(graph: SpikingGraph) -> bool:
     node = graph.nodes[graph.output]
     return isinstance(node, Neuron) and node.v_threshold is not None
@@ -88,6 +91,8 @@ def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exac
     ways: tuple[tuple[Word, str, Dynamics], ...] = (
         ("approximate", "exp(-dt / tau) in place of 1 - dt / tau", Dynamics(case.dt, "exponential")),
         ("approximate", "the voltage sees the current of the step before", Dynamics(case.dt, "lagged")),
+        ("approximate", f"v begins at v_leak, {_UNSAID}", Dynamics(case.dt, begins="leak")),
+        ("approximate", f"v begins at v_reset, {_UNSAID}", Dynamics(case.dt, begins="reset")),
         ("wrong", "fires where v = threshold", Dynamics(case.dt, tie="reached")),
         ("wrong", "resets by subtraction", Dynamics(case.dt, reset="subtract")),
         ("wrong", "exp(-dt / tau), resets by subtraction", Dynamics(case.dt, "exponential", "subtract")),

@@ -33,6 +33,7 @@ class Dynamics(NamedTuple):
     scheme: Literal["euler", "lagged", "exponential"] = "euler"
     reset: Literal["value", "subtract"] = "value"  # to v_reset | by the threshold
     tie: Literal["above", "reached"] = "above"  # a spike where v > threshold, as in NIR | v >= threshold
+    begins: Literal["zero", "leak", "reset"] = "zero"  # v before the first step, of which NIR says nothing
 
 
 class State(NamedTuple):
@@ -71,6 +72,7 @@ class NeuronStep(NamedTuple):
     c: Tensor
     threshold: Tensor | None
     reset: Tensor | None
+    begin: Tensor
     how: Dynamics
 
     @classmethod
@@ -89,10 +91,12 @@ class NeuronStep(NamedTuple):
             share = 1 - kv if how.scheme == "exponential" else how.dt / node.tau_mem
             g, c = share * node.r, share * _or(node.v_leak, 0.0)
         reset = None if node.v_threshold is None else cast(_or(node.v_reset, 0.0))
-        return cls(cast(ku), cast(z), *map(cast, (kv, g, c, node.v_threshold)), reset, how)  # type: ignore[arg-type]
+        begin = {"zero": None, "leak": node.v_leak, "reset": node.v_reset}[how.begins]
+        constants = (*map(cast, (ku, z, kv, g, c, node.v_threshold)), reset)
+        return cls(*constants, torch.as_tensor(_or(begin, 0.0)).to(dtype), how)  # type: ignore[arg-type]
 
     def rest(self, x: Tensor) -> State:
-        return State(torch.zeros_like(x), torch.zeros_like(x))
+        return State(torch.zeros_like(x), self.begin + torch.zeros_like(x))
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """x (B, *shape) -> output, the state after it. The membrane of a spiking neuron is that after the reset."""
