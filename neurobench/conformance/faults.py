@@ -1,3 +1,66 @@
-"""Why a framework is wrong on a case: (framework, case) -> what its importer does. Read in its source."""
+"""Why a framework differs on a case: (framework, case) -> what its importer does, as its source has it. The case is the
+minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 3.1.3, nirtorch 2.6."""
 
-FAULTS: dict[tuple[str, str], str] = {}
+_NORSE_R = (
+    "The importer logs a warning that it expects r = 1 and goes on without r (`import_nir`: LIFBoxCell and IAFCell get "
+    "none). Potentials are 1 / r of what they should be."
+)
+_NORSE_RESET = (
+    "The importer does not hand v_reset on (`import_nir`), and norse's neurons fall to their own default of 0. Nothing "
+    "is said of it."
+)
+_FLATTEN = (
+    "The axes are handed to torch.nn.Flatten as they are, where axis 0 is that of the samples; NIR's count without it. "
+    "Samples are mixed into one, or an axis too many is joined."
+)
+_POOL = (
+    "nirtorch's and norse's LPPool2d, and sinabs's SumPool2d, are given no padding. The border is missing from what "
+    "comes out."
+)
+_SNNTORCH_RESET = "The importer makes neurons with reset_mechanism='zero' whatever v_reset says. Nothing is said of it."
+_SJ_BEGINS = "Neurons begin at v_reset (`register_memory('v', v_reset)`), here at 0. NIR names no first value."
+_SINABS_LIF = (
+    "The importer asks for norm_input=False, so that a step is v = exp(-dt / tau) v + x; NIR's r = 1 would be (1 - "
+    "exp(-dt / tau)) x. r, v_reset and the threshold's reset are not read: it resets by subtraction, with several "
+    "spikes a step."
+)
+_SINABS_IF = (
+    "sinabs's IAF resets by subtraction, fires as often a step as the threshold fits, and has -v_threshold for its "
+    "lowest potential; r and v_reset are not read. NIR's neuron falls to v_reset and fires once."
+)
+
+FAULTS: dict[tuple[str, str], str] = {
+    **{("norse", name): _NORSE_R for name in ("IF, r = 1", "LIF, r = tau / dt", "LIF, r = 2", "loop of LIF")},
+    **{("norse", f"{kind}, reset to -0.5"): _NORSE_RESET for kind in ("IF", "LIF", "CubaLIF")},
+    ("norse", "LIF, leak and reset to 0.25"): f"{_NORSE_RESET} Here v also begins at v_leak.",
+    ("norse", "CubaLIF, leak to 0.25"): (
+        "v_leak is given to the membrane and to the synapse too (`_map_cuba_lif`, LIBoxParameters), so that the current "
+        "leaks to 0.25 as well. NIR's current leaks to 0."
+    ),
+    **{
+        (framework, name): _FLATTEN
+        for framework in ("norse", "snntorch")
+        for name in ("flatten all", "flatten, first axis kept", "conv - CubaLIF - pool - flatten - CubaLIF")
+    },
+    **{(framework, "sum pool, padding"): _POOL for framework in ("norse", "snntorch", "spikingjelly", "sinabs")},
+    **{("snntorch", f"{kind}, reset to -0.5"): _SNNTORCH_RESET for kind in ("LIF", "CubaLIF")},
+    ("snntorch", "IF, r = 1"): (
+        "The importer makes it a leaky neuron (snn.Leaky with beta=0.9, init_hidden=False), which also forgets its "
+        "potential from step to step. An IF of NIR does not leak."
+    ),
+    ("spikingjelly", "IF, reset to -0.5"): _SJ_BEGINS,
+    ("spikingjelly", "LIF, leak and reset to 0.25"): _SJ_BEGINS,
+    ("spikingjelly", "CubaLIF, reset to -0.5"): _SJ_BEGINS,
+    ("spikingjelly", "IF, v = threshold"): (
+        "Its surrogate's step is 1 where v - v_threshold >= 0. NIR's neuron fires where v > v_threshold."
+    ),
+    **{
+        ("sinabs", f"LIF{how}"): _SINABS_LIF
+        for how in ("", ", r = tau / dt", ", r = 2", ", reset to -0.5", ", each its own")
+    },
+    ("sinabs", "LI"): "The importer asks for norm_input=False: x counts whole. With NIR's r = 1 it counts dt / tau.",
+    **{
+        ("sinabs", f"IF, {how}"): _SINABS_IF
+        for how in ("r = 1 / dt", "r = 1", "reset to -0.5", "twice the threshold at once")
+    },
+}

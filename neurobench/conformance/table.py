@@ -11,9 +11,10 @@ from neurobench.conformance.verdicts import Verdict
 WORDS = ("faithful", "approximate", "unsupported", "wrong")
 HEAD = """# NIR graphs in other frameworks
 
-`neurobench conform FRAMEWORK` writes this page. {cases} reference graphs, each about one kind of node, run in each framework's own
-environment by its own importer, {steps} steps of {samples} samples; beside them the exact answer: NIR's equations (Pedersen et al.
-2024 and the package `nir`), an Euler step of dt, the current before the voltage, in float64.
+`neurobench conform FRAMEWORK --to FILE.md` writes this page. {cases} reference graphs, each about one kind of node, run in
+each framework's own environment by its own importer, {steps} steps of {samples} samples; beside them the exact answer:
+NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the voltage, from
+v = 0, in float64.
 
 - **faithful**: every spike right, every value and membrane within 1e-5.
 - **approximate**: other steps of the same equations, or spikes right and membranes further off.
@@ -58,7 +59,8 @@ def _counted(verdicts: Sequence[Verdict]) -> str:
 def _by_case(results: Sequence[Conformance]) -> str:
     lines = _head(results, "graph")
     for case in (each.case for each in results[0].verdicts):
-        lines.append(_row([case, *(next(v.word for v in each.verdicts if v.case == case) for each in results)]))
+        words = [{verdict.case: verdict.word for verdict in each.verdicts}.get(case, "-") for each in results]
+        lines.append(_row([case, *words]))
     return "\n".join(lines) + "\n"
 
 

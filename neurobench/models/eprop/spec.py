@@ -45,6 +45,7 @@ class EpropRSNN(ModelSpec):
     gains_by_gpu: ClassVar[bool] = False  # a loop over steps of small kernels: on an H100 1/30 of the CPU's speed
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
+    exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
 
