@@ -47,9 +47,7 @@ def conform_command(words: list[str]) -> int:
             table.add_row(each.case, each.kind, each.word, each.detail)
     console = Console(markup=False, highlight=False, quiet=args.quiet)
     console.print(table)
-    counts = {
-        word: sum(each.word == word for each in result.verdicts)
-        for word in dict.fromkeys(v.word for v in result.verdicts)
-    }
-    console.print(f"{framework.name}: {json.dumps(counts)[1:-1]} of {len(result.verdicts)} graphs")
+    counts = Counter(each.word for each in result.verdicts)
+    told = ", ".join(f"{word} {n}" for word, n in counts.most_common())
+    console.print(f"{framework.name}, {len(result.verdicts)} graphs: {told}", style="bold", soft_wrap=True)
     return FINE

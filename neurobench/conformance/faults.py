@@ -34,8 +34,8 @@ FAULTS: dict[tuple[str, str], str] = {
     **{("norse", f"{kind}, reset to -0.5"): _NORSE_RESET for kind in ("IF", "LIF", "CubaLIF")},
     ("norse", "LIF, leak and reset to 0.25"): f"{_NORSE_RESET} Here v also begins at v_leak.",
     ("norse", "CubaLIF, leak to 0.25"): (
-        "v_leak is given to the membrane and to the synapse too (`_map_cuba_lif`, LIBoxParameters), so that the current "
-        "leaks to 0.25 as well. NIR's current leaks to 0."
+        "v_leak is given to the membrane and to the synapse too (LIBoxParameters), so that the current leaks to 0.25, "
+        "too. NIR's current leaks to 0."
     ),
     **{
         (framework, name): _FLATTEN

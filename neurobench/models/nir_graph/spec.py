@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -23,6 +24,7 @@ class NIRGraph(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.nir_graph.learner.NIRGraphLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     exports: ClassVar[str] = "neurobench.models.nir_graph.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, the graph as it came with the weights as they are now"}
     initial_files: ClassVar[tuple[str, ...]] = (".nir",)
 
     init_from: str | None
