@@ -13,8 +13,8 @@ HEAD = """# NIR graphs in other frameworks
 
 `neurobench conform FRAMEWORK --to FILE.md` writes this page. {cases} reference graphs, each about one kind of node, run
 in each framework's own environment by its own importer, {steps} steps of {samples} samples; beside them the exact
-answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the voltage, from
-v = 0, in float64.
+answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the
+voltage, from v = 0, in float64.
 
 - **faithful**: every spike right, every value and membrane within 1e-5.
 - **approximate**: other steps of the same equations, or spikes right and membranes further off.

@@ -45,9 +45,10 @@ class NIRGraphLearner:
             raise UserError(f"{name} puts out {shows}; this data set has {self.task.n_classes} classes.")
         self.file = content
         self.dt = self.spec.dt or 1e3 * (graph.dt or 1e-3)
-        if self.spec.steps(self.dt) > MOST_STEPS:
-            steps = f"model.length={self.spec.length:g} ms are {self.spec.steps(self.dt)} steps of {self.dt:g} ms"
-            raise UserError(f"{steps}; at most {MOST_STEPS} can be run. Set model.dt or a shorter model.length.")
+        self.bin = self.spec.bin or self.dt
+        if self.spec.steps(self.bin) > MOST_STEPS:
+            steps = f"model.length={self.spec.length:g} ms are {self.spec.steps(self.bin)} steps of {self.bin:g} ms"
+            raise UserError(f"{steps}; at most {MOST_STEPS} can be run. Set model.bin or a shorter model.length.")
         spec = self.spec
         how = Dynamics(1e-3 * self.dt, scheme=spec.scheme, reset=spec.reset, tie=spec.tie)
         self.network = GraphNetwork(graph, how, self.device)
@@ -92,9 +93,9 @@ class NIRGraphLearner:
         return torch.cat([self._scores(x[index]) for index in blocks])
 
     def frames(self, x: Events) -> Tensor:
-        """(T, B, *shape of the graph's input). Event at time t is in step rint(t / dt)."""
-        steps, shape = self.spec.steps(self.dt), self.task.shape
-        at = torch.from_numpy(np.rint(x.t.numpy() / (1e3 * self.dt)).astype(np.int64))
+        """(T, B, *shape of the graph's input). Event at time t is in step rint(t / bin)."""
+        steps, shape = self.spec.steps(self.bin), self.task.shape
+        at = torch.from_numpy(np.rint(x.t.numpy() / (1e3 * self.bin)).astype(np.int64))
         pixel = (x.p.long() * shape[1] + x.y.long()) * shape[2] + x.x.long()
         seen = at < steps
         place = ((at * len(x) + x.recording()) * math.prod(shape) + pixel)[seen]

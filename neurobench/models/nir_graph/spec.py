@@ -30,6 +30,7 @@ class NIRGraph(ModelSpec):
     init_from: str | None
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]
     dt: Annotated[float, Bound(0, above=True)] | None  # ms
+    bin: Annotated[float, Bound(0, above=True)] | None  # ms
     length: Annotated[float, Bound(0, above=True)]  # ms
     counts: bool
     scheme: Literal["euler", "lagged", "exponential"]
@@ -38,6 +39,6 @@ class NIRGraph(ModelSpec):
     readout: Literal["sum", "max", "last"]
     lr: Annotated[float, Bound(0, 1000)]
 
-    def steps(self, dt: float) -> int:
-        """T, of a sample; dt: ms a step."""
-        return max(1, round(self.length / dt))
+    def steps(self, bin: float) -> int:
+        """T, of a sample; bin: ms of a recording a step."""
+        return max(1, round(self.length / bin))
