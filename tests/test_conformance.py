@@ -50,7 +50,8 @@ LIF = "LIF, reset to -0.5"
     ("name", "how", "word", "detail"),
     [
         (LIF, {}, "faithful", ""),
-        (LIF, {"reset": "subtract"}, "wrong", "resets by subtraction; first at step"),
+        (LIF, {"reset": "subtract"}, "wrong", "resets by subtraction, as NIR had it before"),
+        ("LIF", {"reset": "subtract"}, "approximate", "resets by subtraction, as NIR had it before"),
         ("LI", {"scheme": "exponential"}, "approximate", "exp"),
         ("CubaLI", {"scheme": "lagged"}, "approximate", "the current of the step before"),
         ("IF, v = threshold", {"tie": "reached"}, "wrong", "fires where v = threshold"),

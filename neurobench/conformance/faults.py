@@ -21,12 +21,12 @@ _SNNTORCH_RESET = "The importer makes neurons with reset_mechanism='zero' whatev
 _SJ_BEGINS = "Neurons begin at v_reset (`register_memory('v', v_reset)`), here at 0. NIR names no first value."
 _SINABS_LIF = (
     "The importer asks for norm_input=False, so that a step is v = exp(-dt / tau) v + x; NIR's r = 1 would be (1 - "
-    "exp(-dt / tau)) x. r, v_reset and the threshold's reset are not read: it resets by subtraction, with several "
-    "spikes a step."
+    "exp(-dt / tau)) x. r and v_reset are not read; it resets by subtraction, with several spikes a step."
 )
 _SINABS_IF = (
-    "sinabs's IAF resets by subtraction, fires as often a step as the threshold fits, and has -v_threshold for its "
-    "lowest potential; r and v_reset are not read. NIR's neuron falls to v_reset and fires once."
+    "sinabs's IAF resets by subtraction, which was NIR's own equation before v_reset came, fires as often a step as "
+    "the threshold fits, and has -v_threshold for its lowest potential; r and v_reset are not read. NIR's neuron of "
+    "today falls to v_reset and fires once."
 )
 
 FAULTS: dict[tuple[str, str], str] = {

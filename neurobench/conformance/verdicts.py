@@ -73,6 +73,7 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
 
 
 _UNSAID = "of which NIR says nothing"
+_BEFORE = "as NIR had it before v_reset came"
 
 
 def _fires(graph: SpikingGraph) -> bool:
@@ -87,15 +88,18 @@ def _membranes(answer: Answer, truth: Exact) -> tuple[Word, str]:
 
 
 def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exact]]:
-    """Other ways to cut the equations into steps are approximations; other equations are not."""
+    """Other ways to cut the equations into steps are approximations; other equations are not. Reset by subtraction is
+    what NIR's equations said before its neurons had a v_reset, which a file without one cannot tell from 0."""
+    resets = [node.v_reset for node in graph.nodes.values() if isinstance(node, Neuron) and node.v_reset is not None]
+    older: Word = "wrong" if any(each.any() for each in resets) else "approximate"
     ways: tuple[tuple[Word, str, Dynamics], ...] = (
         ("approximate", "exp(-dt / tau) in place of 1 - dt / tau", Dynamics(case.dt, "exponential")),
         ("approximate", "the voltage sees the current of the step before", Dynamics(case.dt, "lagged")),
         ("approximate", f"v begins at v_leak, {_UNSAID}", Dynamics(case.dt, begins="leak")),
         ("approximate", f"v begins at v_reset, {_UNSAID}", Dynamics(case.dt, begins="reset")),
         ("wrong", "fires where v = threshold", Dynamics(case.dt, tie="reached")),
-        ("wrong", "resets by subtraction", Dynamics(case.dt, reset="subtract")),
-        ("wrong", "exp(-dt / tau), resets by subtraction", Dynamics(case.dt, "exponential", "subtract")),
+        (older, f"resets by subtraction, {_BEFORE}", Dynamics(case.dt, reset="subtract")),
+        (older, f"exp(-dt / tau), resets by subtraction, {_BEFORE}", Dynamics(case.dt, "exponential", "subtract")),
     )
     for word, name, how in ways:
         yield word, name, exact(graph, case.x, how)

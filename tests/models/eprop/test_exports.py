@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurobench.config.errors import UserError
-from neurobench.models.eprop.exports import write_nir
+from neurobench.models.eprop.exports import formats, write_nir
 from tests.models.eprop.conftest import learner
 
 nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
@@ -38,6 +38,7 @@ def test_the_graph_is_the_network(recordings: Any, neuron: str) -> None:
     few = recordings.train.head(3)
     response, spikes = one.respond(few.x), one.encode(few.x)
     content = write_nir(one)
+    assert set(formats(one)) == set(one.spec.formats)
     for g in range(3):
         x = np.zeros((one.c.T, one.c.inputs))
         for t in range(one.c.T):

@@ -1,6 +1,7 @@
-"""The network as a NIR graph: what an Euler step of its equations gives is what the engine gives, so many steps later."""
+"""The network as a NIR graph: an Euler step of its equations gives what the engine gives, so many steps later."""
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def test_a_delay_stands_where_one_was_learned() -> None:
     kinds = [type(node).__name__ for node in graph_of(network()).nodes.values()]
     assert kinds == ["Input", *["Linear", "CubaLIF"] * 3, "Output"]
     delayed = graph_of(network((0, 2))).nodes
+    assert set(formats(network())) == set(network().spec.formats)
     assert [name for name in delayed if "delay" in name] == ["delay1"]
     assert delayed["delay1"].delay == pytest.approx(np.full(9, 2e-3))
     assert delayed["linear0"].weight.dtype == np.float32
@@ -92,7 +94,7 @@ def test_a_file_of_an_earlier_version_means_what_it_meant(tmp_path: Path) -> Non
             nodes[f"late_{name}"] = nir.Delay(np.full(late[name][0], late[name][1] * 1e-3, np.float32))
     names = list(nodes)
     file = tmp_path / "earlier.nir"
-    nir.write(file, nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)), metadata={"dt": 1e-3}))
+    nir.write(file, nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata={"dt": 1e-3}))
     again = network()
     again.start(FEW, Initial(file.name, file, None))
     assert [layer.delay.tolist() for layer in again.quantized] == [layer.delay.tolist() for layer in one.quantized]
