@@ -18,6 +18,14 @@ _POOL = (
     "comes out."
 )
 _SNNTORCH_RESET = "The importer makes neurons with reset_mechanism='zero' whatever v_reset says. Nothing is said of it."
+_SNNTORCH_LOOP = (
+    "`_create_rnn_subgraph` leads what comes in to the recurrent weights instead of to the neuron (its edge from the "
+    "subgraph's input). The answer is that of such a graph to the bit."
+)
+_SNNTORCH_SCALE = (
+    "The threshold is divided by r dt / tau (or w_in dt / tau_syn) instead of the weights being multiplied by it. "
+    "Spikes are the same, potentials are in other units."
+)
 _SJ_BEGINS = "Neurons begin at v_reset (`register_memory('v', v_reset)`), here at 0. NIR names no first value."
 _SINABS_LIF = (
     "The importer asks for norm_input=False, so that a step is v = exp(-dt / tau) v + x; NIR's r = 1 would be (1 - "
@@ -48,6 +56,8 @@ FAULTS: dict[tuple[str, str], str] = {
         "The importer makes it a leaky neuron (snn.Leaky with beta=0.9, init_hidden=False), which also forgets its "
         "potential from step to step. An IF of NIR does not leak."
     ),
+    **{("snntorch", f"loop of {kind}"): _SNNTORCH_LOOP for kind in ("LIF", "CubaLIF")},
+    **{("snntorch", name): _SNNTORCH_SCALE for name in ("LIF", "LIF, r = 2", "CubaLIF, w_in = 1")},
     ("spikingjelly", "IF, reset to -0.5"): _SJ_BEGINS,
     ("spikingjelly", "LIF, leak and reset to 0.25"): _SJ_BEGINS,
     ("spikingjelly", "CubaLIF, reset to -0.5"): _SJ_BEGINS,
