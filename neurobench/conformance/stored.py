@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from neurobench.conformance import FOLDER
 from neurobench.conformance.frameworks import FRAMEWORKS, Conformance
 from neurobench.conformance.verdicts import Verdict
 
 
 def stored_file(outputs: Path, framework: str) -> Path:
-    return outputs / ".conformance" / f"{framework}.json"
+    return outputs / FOLDER / f"{framework}.json"
 
 
 def stored(outputs: Path) -> list[Conformance]:
