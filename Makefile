@@ -18,7 +18,8 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips clean
+FRAMEWORKS := norse snntorch spikingjelly sinabs
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,6 +55,14 @@ check: lint types test ## all of the above
 
 mutate: .venv/installed-dev ## do the tests notice? modules that decide figures, changed in one place each (ARGS=metrics/paired.py for one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.mutate $(ARGS)
+# Each framework in an environment of its own: their packages need not agree with each other or with ours.
+.frameworks/%/installed:
+	$(PYTHON) -m venv .frameworks/$*
+	.frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) torch nir nirtorch $*
+	@touch $@
+
+$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## NIR graphs in norse, snntorch, spikingjelly, sinabs
+	$(BIN)/neurobench conform $* --to outputs/readme/CONFORMANCE.md
 
 fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a plan or a sentence, never a traceback
 	@end=$$(($$(date +%s) + $(FUZZ_SECONDS))); seed=0; while [ $$(date +%s) -lt $$end ]; do seed=$$((seed + 1)); \

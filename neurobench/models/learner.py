@@ -143,6 +143,7 @@ class ModelSpec(Spec):
     reads: ClassVar[tuple[Layout, ...]]
     figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
     exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
+    formats: ClassVar[Mapping[str, str]] = {}  # that `exports` knows -> who reads them
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
     activity: ClassVar[str | None] = None  # (learner, x) -> Activity, spikes for a chip's architecture model
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way

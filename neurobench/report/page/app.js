@@ -172,7 +172,18 @@ function tables() {
     const told = ["in band", "OUT", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
     return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.filter(ran).map(result),
       table.rows.every(ran) ? "" : el("details", { class: "folded" }, el("summary", {}, plural(table.rows.filter((row) => !ran(row)).length, "row") + " not run"), table.rows.filter((row) => !ran(row)).map(result))));
-  }), folded].filter(Boolean);
+  }), folded, conformance()].filter(Boolean);
+}
+function conformance() {
+  // other frameworks' importers on reference graphs; why, on a click
+  const found = DATA.conformance || [];
+  if (!found.length) return null;
+  const kinds = { faithful: "good", approximate: "warn", wrong: "bad" };
+  const told = (verdict) => !verdict ? "–" : verdict.detail ? el("details", {}, el("summary", {}, chip(verdict.word, kinds[verdict.word])), el("p", { class: "small soft" }, verdict.detail)) : chip(verdict.word, kinds[verdict.word]);
+  const graphs = [...new Map(found.flatMap((one) => one.verdicts).map((verdict) => [verdict.case, verdict.kind]))];
+  return el("section", { id: "conformance" }, el("div", { class: "lead" }, el("h2", {}, "NIR graphs in other frameworks")), el("div", { class: "panel scroll" }, el("table", {},
+    el("thead", {}, el("tr", {}, ["graph", "node", ...found.map((one) => one.framework + " " + (one.versions[one.framework] || ""))].map((text) => el("th", {}, text)))),
+    el("tbody", {}, graphs.map(([name, kind]) => el("tr", {}, el("td", {}, name), el("td", {}, kind), found.map((one) => el("td", {}, told(one.verdicts.find((verdict) => verdict.case === name))))))))));
 }
 function result(row) {
   // shares of test samples in per cent, as everywhere on this page
