@@ -184,10 +184,7 @@ def _named(name: str) -> Iterator[None]:
         text = _TOKEN.sub("***", str(error))
         for secret in (os.environ.get("DWAVE_API_TOKEN"), os.environ.get("DWAVE_PROXY")):
             text = text.replace(secret, "***") if secret else text
-        fault = UserError(
+        raise UserError(
             f"{name}: {type(error).__name__}: {text}. Its account is set up with `dwave config create` and tried with "
             "`dwave ping`; backend.sampler.solver=mock needs none."
-        )
-    else:
-        return
-    raise fault  # outside of the handler: the traceback of a run's log would repeat the original
+        ) from None  # the log has the traceback, of this alone
