@@ -55,6 +55,7 @@ check: lint types test ## all of the above
 
 mutate: .venv/installed-dev ## do the tests notice? modules that decide figures, changed in one place each (ARGS=metrics/paired.py for one)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.mutate $(ARGS)
+
 # Each framework in an environment of its own: their packages need not agree with each other or with ours.
 .frameworks/%/installed:
 	$(PYTHON) -m venv .frameworks/$*

@@ -55,7 +55,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "intervals": outcome.intervals,
         "baselines": outcome.baselines,
         "undefined": {**undefined, **outcome.undefined},
-        "warnings": divergence(loop.record.epochs),
+        "warnings": [*divergence(loop.record.epochs), *loop.ledger.notes.values()],
         "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
         "energy_source": energy_sources(published) | _mesh_source(plan),
