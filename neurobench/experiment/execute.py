@@ -19,8 +19,10 @@ from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
+from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
+from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
@@ -163,6 +165,8 @@ class _Run:
         counted, undefined = self._count()
         metrics = {**figures, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
         undefined |= self.host.undefined
+        with self.ledger.phase("tutorial"):
+            write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
         outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
@@ -196,7 +200,7 @@ class _Run:
         loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
         resumed = loop.position.seconds > 0
         try:
-            with self.host.measured("train"):
+            with self.host.measured("train"), live_views(self.console):
                 loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
@@ -211,8 +215,9 @@ class _Run:
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
         self.seconds["finalize"] = time.perf_counter() - begun
-        loop.best = None
+        best, loop.best = loop.best, None
         loop.save()
+        write_exports(self.folder, self.plan, self.learner, best)
         return figures
 
     def _test(self) -> Evaluation:

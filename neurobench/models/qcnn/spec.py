@@ -35,6 +35,7 @@ class HybridQCNN(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {"qasm3": "the circuit in OpenQASM 3: qiskit, PennyLane, Braket"}
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp", "ring"]
     classical: tuple[Classical, ...] | None

@@ -112,6 +112,7 @@ class TutorialQRBM(ModelSpec):
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
 
     n_hidden: Count
     threshold: Threshold
