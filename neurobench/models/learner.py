@@ -152,7 +152,9 @@ class ModelSpec(Spec):
     reads: ClassVar[tuple[Layout, ...]]
     figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
     exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
+    formats: ClassVar[Mapping[str, str]] = {}  # that `exports` knows -> who reads them
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
+    activity: ClassVar[str | None] = None  # (learner, x) -> Activity, spikes for a chip's architecture model
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
     printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
     leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
