@@ -2,6 +2,7 @@
 RESULTS.md shows what the records that ship say, and nothing else."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.document import refreshed, tables_named
-from neurobench.report.published import published_tables
+from neurobench.report.published import Tables, published_tables
 from neurobench.report.records import collect, merged, read_records, write_records
 from neurobench.report.table import join
 from neurobench.storage.atomic import write_json
@@ -18,6 +19,11 @@ from tests.report.test_table import TUTORIAL, finished
 
 README = Path(__file__).parents[2] / "outputs/readme"
 TABLES = {"t": [TUTORIAL]}
+
+
+@cache
+def tables() -> Tables:
+    return published_tables()
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_a_damaged_file_is_refused_with_every_fault(outputs: Path, tmp_path: Pat
 
 
 def test_the_verb_records_and_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    target = published_tables()["dynex"][0]
+    target = tables()["dynex"][0]
     finished(tmp_path, "1", target.setting_hashes["paper"], 0, 0.9185, name=target.name)
     file = tmp_path / "readme" / "records.jsonl"
     file.parent.mkdir()
@@ -99,15 +105,14 @@ def test_the_verb_records_and_reads(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_results_show_what_the_records_say() -> None:
     text = (README / "RESULTS.md").read_text()
     entries = [record.entry() for record in read_records(README / "records.jsonl")]
-    tables = published_tables()
-    shown = {name: join(tables[name], README, entries) for name in tables_named(text)}
+    shown = {name: join(tables()[name], README, entries) for name in tables_named(text)}
     assert refreshed(text, shown) == text, "make tables writes them anew"
 
 
 def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
     current = {
         (setting.name, digest): {row.metric for row in setting.rows}
-        for settings in published_tables().values()
+        for settings in tables().values()
         for setting in settings
         for digest in (*setting.setting_hashes.values(), *setting.earlier_hashes.values())
     }

@@ -1,7 +1,7 @@
 """The Dynex tutorial's network as its page has it, in plain numpy and with numpy's random numbers: what the fast
 learner's figures are held against. No seed gives the same run as there; all seeds together are draws of one distribution.
 
-    python -m tests.models.qrbm.plain_dynex 6 > tests/models/qrbm/plain_dynex.jsonl    # a minute a seed, one core
+    python -m tests.models.qrbm.plain_dynex 4 > tests/models/qrbm/plain_dynex.jsonl    # a minute a seed, one core
 
 Shares no code with `neurobench.models.qrbm` and `neurobench.kernels`. Its one device state, which starts 1 of 60,001
 updates, is drawn at random: nothing can be asked of the device, and the state makes no measurable difference.
