@@ -41,7 +41,7 @@ def band(row: ResultRow) -> str:
     if low is None and high is None and row.row.relation:
         return str(row.row.relation)
     if low is None and high is None:
-        return f"as {len(reference.values)} runs of the original" if reference and reference.values else "-"
+        return f"as {len(reference.values)} runs of the reference" if reference and reference.values else "-"
     if low is None or high is None:
         return f"≤ {number(high)}" if low is None else f"≥ {number(low)}"
     return f"{number(low)} to {number(high)}"
