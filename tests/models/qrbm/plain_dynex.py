@@ -1,5 +1,5 @@
 """The Dynex tutorial's network as its page has it, in plain numpy and with numpy's random numbers: what the fast
-learner's figures are held against. No seed gives the same run as there; all seeds together are draws of one distribution.
+learner is held against. No seed gives the same run as there; all seeds together are draws of one distribution.
 
     python -m tests.models.qrbm.plain_dynex 4 > tests/models/qrbm/plain_dynex.jsonl    # a minute a seed, one core
 
