@@ -129,7 +129,7 @@ def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
 def _record(setting: Published, scale: Scale, run: Entry) -> RunRecord:
     result, record = run.result, run.record
     assert result is not None
-    shown = {row.metric for row in setting.rows}
+    shown = {row.metric for row in setting.rows} | {"parameter_count"}  # the latter where models are compared
     data = {key: value for key, value in result["data"].items() if key in _OF_DATA or key.startswith("n_")}
     return RunRecord(
         experiment=setting.experiment,

@@ -9,6 +9,8 @@ import pytest
 
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, UserError
+from neurobench.report import controls_table
+from neurobench.report.controls import comparisons
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.published import Tables, published_tables
 from neurobench.report.records import collect, merged, read_records, write_records
@@ -106,7 +108,11 @@ def test_results_show_what_the_records_say() -> None:
     text = (README / "RESULTS.md").read_text()
     entries = [record.entry() for record in read_records(README / "records.jsonl")]
     shown = {name: join(tables()[name], README, entries) for name in tables_named(text)}
-    assert refreshed(text, shown) == text, "make tables writes them anew"
+    compared = {
+        name: comparisons(join(tables()[name], README, entries), tables(), README, entries)
+        for name in controls_table.tables_named(text)
+    }
+    assert controls_table.refreshed(refreshed(text, shown), compared) == text, "make tables writes them anew"
 
 
 def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
@@ -117,7 +123,7 @@ def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
         for digest in (*setting.setting_hashes.values(), *setting.earlier_hashes.values())
     }
     for record in read_records(README / "records.jsonl"):
-        assert set(record.metrics) <= current[record.name, record.setting_hash]
+        assert set(record.metrics) <= current[record.name, record.setting_hash] | {"parameter_count"}
         assert record.commit, record.key
         assert "+changes" not in record.commit, record.key
         assert record.processor, record.key
