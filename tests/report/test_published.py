@@ -31,12 +31,13 @@ def quoted(line: str) -> Decimal:
 
 
 def states(line: str, figure: float, name: str) -> bool:
-    """Whether a quotation's last number is the figure of that metric: all of its digits, or rounded to as many as the
-    figure has. A proportion that is printed in per cent stands as a proportion."""
+    """Whether a quotation's last number is the figure of that metric: all of its digits or, of a print-out of more
+    than six, rounded to as many as the figure has. A proportion that is printed in per cent stands as one."""
     number, ours = quoted(line), Decimal(repr(float(figure)))
     if line.endswith("%") and metric(name).unit == "proportion":
         number /= 100
-    return ours == number or (ours == number.quantize(ours) and len(ours.as_tuple().digits) >= DIGITS)
+    long = len(number.as_tuple().digits) > 6 and len(ours.as_tuple().digits) >= DIGITS
+    return ours == number or (long and ours == number.quantize(ours))
 
 
 @cache
@@ -71,13 +72,13 @@ def test_every_published_figure_is_what_its_source_prints() -> None:
 
 
 def test_any_other_figure_would_be_noticed() -> None:
-    """The last digit of each changed by one, a digit dropped, a sign lost, another line's figure."""
+    """The last digit changed by one either way, the sign, per cent for a proportion, all but three digits dropped."""
     for table, row in rows():
         if row.published is None:
             continue
         figure = Decimal(repr(row.published))
         step = Decimal(1).scaleb(int(figure.as_tuple().exponent))
-        for changed in (figure + step, figure - step, -figure, figure * 100, figure.quantize(step * 100)):
+        for changed in (figure + step, figure - step, -figure, figure * 100, Decimal(f"{figure:.3g}")):
             if changed != figure:
                 assert not all(states(line, float(changed), row.metric) for line in lines_of(table, row))
 
