@@ -77,7 +77,7 @@ class ResultRow:
     def again(self) -> str:
         """The command that runs this row's runs again; a sweep skips what it finds finished, so elsewhere."""
         first, *others = self.experiment.split()
-        seeds = ",".join(map(str, self.by_seed or self.declared_seeds or (0, 1, 2)))
+        seeds = ",".join(map(str, sorted({*self.by_seed, *self.declared_seeds}) or (0, 1, 2)))
         scale = [] if self.scale in ("paper", None) else [f"scale={self.scale}"]
         return shlex.join(["neurobench", "sweep", f"experiment={first}", *others, *scale, f"seed={seeds}"])
 
