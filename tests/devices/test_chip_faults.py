@@ -14,6 +14,7 @@ from neurobench.devices.sampler.embed_chips import capacities
 from neurobench.devices.sampler.embeddings import FaultyChip, all_tabulated, tabulated
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.docs import page
+from neurobench.problems.rbm import RBM
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -81,6 +82,19 @@ def test_a_seed_beyond_the_table_has_the_faults_of_its_remainder_and_errors_of_i
     one, other = qpu(chip=C16, chip_seed=2), qpu(chip=C16, chip_seed=2 + draws)
     assert one.graph is other.graph
     assert not torch.equal(one.open(0, CPU).fixed.offset_h, other.open(0, CPU).fixed.offset_h)
+
+
+def test_layers_of_different_sizes_that_fit_are_drawn_whole() -> None:
+    """Wider than two equal layers could be, and no tile is made of it: one programming, and a state for every unit."""
+    chip = tabulated("Advantage2_system1", 0)
+    visible = chip.layer + 4
+    assert chip.fits(visible, 40)
+    draw = torch.Generator().manual_seed(1)
+    rbm = RBM(*(0.1 * torch.randn(*size, generator=draw) for size in [(visible, 40), (visible,), (40,)]))
+    reads = qpu(chip=chip.chip.name).open(0, CPU).sample_rbm(rbm, 20, seed=1)
+    assert (reads.v.shape, reads.h.shape) == ((20, visible), (20, 40))
+    assert reads.cost["programmings"] == 1
+    assert reads.info["chain_breaks"] > 0
 
 
 def test_a_perfect_graph_is_what_configurations_had_before_there_were_faults() -> None:
