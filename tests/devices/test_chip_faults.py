@@ -31,6 +31,8 @@ def qpu(**changes: Any) -> AnnealingQPU:
 def test_capacities_are_those_that_others_have_found() -> None:
     """Cliques of 97 to 107, K_64,64 and no K_100,100 on a Z12; a clique of 173 and K_100,100, but not 169 x 128 on a
     P16: four and two draws of others. Here fewer sets of qubits are tried, which costs a unit or two."""
+    for chip in all_tabulated("Advantage2_system1") + all_tabulated("Advantage2_system2"):
+        assert chip.fits(64, 48), "experiment=dynex_qrbm_qpu_device"
     for chip in all_tabulated("Advantage2_system1"):
         assert 90 <= chip.clique <= 112
         assert chip.fits(64, 64)
@@ -39,6 +41,7 @@ def test_capacities_are_those_that_others_have_found() -> None:
         assert 165 <= chip.clique <= 180
         assert chip.fits(100, 100)
         assert not chip.fits(169, 128)
+        assert chip.fits(144, 128), "experiment=dynex_qrbm_qpu"
 
 
 @pytest.mark.parametrize("name", CHIPS)
