@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
 FRAMEWORKS := norse snntorch spikingjelly sinabs
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -172,6 +172,14 @@ table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast eng
 table-chips: .venv/installed-dev ## what each quantum processor costs the ten-digit network, over 100 layouts: table and figure
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
 	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
+
+# A run for every copy of a chip: faults and analog errors are drawn by its seed.
+ANNEALERS := Advantage_system4,Advantage_system6,Advantage2_system1,Advantage2_system2
+table-chip-seeds: .venv/installed-dev ## test accuracy over 100 copies of each annealer and of BrainScaleS-2 (hours): tables and figures
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=dynex_qrbm_qpu_device backend.sampler.chip=$(ANNEALERS) 'backend.sampler.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best 'backend.mac.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
+	$(BIN)/python tests/bench/bench_chip_seeds.py dynex_qrbm_qpu_device $(SCALE)
+	$(BIN)/python tests/bench/bench_chip_seeds.py hxtorch_yin_yang_best $(SCALE)
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick

@@ -14,6 +14,7 @@ from neurobench.devices.sampler.embed_chips import capacities
 from neurobench.devices.sampler.embeddings import FaultyChip, all_tabulated, tabulated
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.docs import page
+from neurobench.problems.rbm import RBM
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -30,6 +31,8 @@ def qpu(**changes: Any) -> AnnealingQPU:
 def test_capacities_are_those_that_others_have_found() -> None:
     """Cliques of 97 to 107, K_64,64 and no K_100,100 on a Z12; a clique of 173 and K_100,100, but not 169 x 128 on a
     P16: four and two draws of others. Here fewer sets of qubits are tried, which costs a unit or two."""
+    for chip in all_tabulated("Advantage2_system1") + all_tabulated("Advantage2_system2"):
+        assert chip.fits(64, 48), "experiment=dynex_qrbm_qpu_device"
     for chip in all_tabulated("Advantage2_system1"):
         assert 90 <= chip.clique <= 112
         assert chip.fits(64, 64)
@@ -38,6 +41,7 @@ def test_capacities_are_those_that_others_have_found() -> None:
         assert 165 <= chip.clique <= 180
         assert chip.fits(100, 100)
         assert not chip.fits(169, 128)
+        assert chip.fits(144, 128), "experiment=dynex_qrbm_qpu"
 
 
 @pytest.mark.parametrize("name", CHIPS)
@@ -81,6 +85,19 @@ def test_a_seed_beyond_the_table_has_the_faults_of_its_remainder_and_errors_of_i
     one, other = qpu(chip=C16, chip_seed=2), qpu(chip=C16, chip_seed=2 + draws)
     assert one.graph is other.graph
     assert not torch.equal(one.open(0, CPU).fixed.offset_h, other.open(0, CPU).fixed.offset_h)
+
+
+def test_layers_of_different_sizes_that_fit_are_drawn_whole() -> None:
+    """Wider than two equal layers could be, and no tile is made of it: one programming, and a state for every unit."""
+    chip = tabulated("Advantage2_system1", 0)
+    visible = chip.layer + 4
+    assert chip.fits(visible, 40)
+    draw = torch.Generator().manual_seed(1)
+    rbm = RBM(*(0.1 * torch.randn(*size, generator=draw) for size in [(visible, 40), (visible,), (40,)]))
+    reads = qpu(chip=chip.chip.name).open(0, CPU).sample_rbm(rbm, 20, seed=1)
+    assert (reads.v.shape, reads.h.shape) == ((20, visible), (20, 40))
+    assert reads.cost["programmings"] == 1
+    assert reads.info["chain_breaks"] > 0
 
 
 def test_a_perfect_graph_is_what_configurations_had_before_there_were_faults() -> None:

@@ -87,10 +87,12 @@ class AnnealingChip(Sampler):
     def _tile_by_tile(self, rbm: RBM, v: Tensor, h: Tensor, seed: int, afresh: bool) -> list[Answer]:
         """New states in v (R, V) and h (R, H), in place: of the whole machine where it fits, else of each tile in
         turn, `rounds` times from a random start and once from given states."""
-        fits = self.chip.misfit(*rbm.W.shape) is None
+        size = tuple(rbm.W.shape)
+        fits = self.chip.misfit(*size) is None
         turns = self.spec.rounds if afresh and not fits else 1
+        parts = [(slice(0, size[0]), slice(0, size[1]))] if fits else tiles(size, self.chip.layer)
         answers = []
-        for number, (rows, columns) in enumerate(tiles(rbm.W.shape, self.chip.layer) * turns):
+        for number, (rows, columns) in enumerate(parts * turns):
             part = rbm if fits else conditioned(rbm, v, h, rows, columns)
             answer = self._two_layers(part, v[:, rows], h[:, columns], seed, number)
             v[:, rows], h[:, columns] = answer.x.split([rows.stop - rows.start, columns.stop - columns.start], dim=1)
