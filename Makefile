@@ -12,13 +12,14 @@ HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/expe
 CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
 CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
-NEST := $(filter-out nest_eprop_nmnist_emulated,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
+NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
 SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-.PHONY: help run test lint types check bench bench-gpu bench-counts fuzz ablation tables report readme schema table-matrix table-controls table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+FRAMEWORKS := norse snntorch spikingjelly sinabs
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +53,18 @@ types: .venv/installed-dev ## mypy
 
 check: lint types test ## all of the above
 
+mutate: .venv/installed-dev ## do the tests notice? modules that decide figures, changed in one place each (ARGS=metrics/paired.py for one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.mutate $(ARGS)
+
+# Each framework in an environment of its own: their packages need not agree with each other or with ours.
+.frameworks/%/installed:
+	$(PYTHON) -m venv .frameworks/$*
+	.frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) torch nir nirtorch $*
+	@touch $@
+
+$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## NIR graphs in norse, snntorch, spikingjelly, sinabs
+	$(BIN)/neurobench conform $* --to outputs/readme/CONFORMANCE.md
+
 fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a plan or a sentence, never a traceback
 	@end=$$(($$(date +%s) + $(FUZZ_SECONDS))); seed=0; while [ $$(date +%s) -lt $$end ]; do seed=$$((seed + 1)); \
 	echo "seed $$seed"; NEUROBENCH_FUZZ=1 $(BIN)/python -m pytest -q -p no:xdist tests/config/test_fuzz.py --hypothesis-seed=$$seed || exit 1; done
@@ -69,6 +82,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	-$(MAKE) --no-print-directory .venv/peers/qcnn
 	-$(MAKE) --no-print-directory .venv/peers/qutrunk
 	$(BIN)/python tests/bench/bench_qcnn.py
+	$(BIN)/python tests/bench/bench_aer.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
 	-$(MAKE) --no-print-directory .venv/peers/nest
@@ -87,7 +101,26 @@ bench-counts: .venv/installed-dev ## operation counts of small networks and trai
 	-$(MAKE) --no-print-directory .venv/peers/neurobench
 	$(BIN)/python tests/bench/bench_counts.py
 
-tables: .venv/installed-dev ## all (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
+bench-mesh: .venv/installed-dev ## joules and seconds of the architecture model of Loihi beside those of SANA-FE, on three networks
+	-$(MAKE) --no-print-directory .venv/peers/sanafe
+	$(BIN)/python tests/bench/bench_mesh.py
+
+RECORDS := outputs/readme/records.jsonl
+tables: .venv/installed ## the tables of RESULTS.md and README.md, from the records of runs: seconds, nothing is run
+	@for file in outputs/readme/RESULTS.md README.md; do \
+	$(BIN)/neurobench table all --records $(RECORDS) --into $$file || [ $$? = 3 ] || exit 1; done # 3: a row is OUT, and says so
+
+records: .venv/installed ## the finished runs in outputs, added to outputs/readme/records.jsonl
+	$(BIN)/neurobench table all --record $(RECORDS)
+
+readme: .venv/installed ## both: finished runs into the records, the records into the tables
+	$(MAKE) --no-print-directory records
+	$(MAKE) --no-print-directory tables
+
+again: .venv/installed-dev ## one row of each table run again from the command that it prints, held against its record (ARGS=dynex: one table)
+	$(BIN)/python tests/bench/again.py $(ARGS)
+
+runs: .venv/installed-dev ## run what the tables need (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
 ifeq ($(SCALE),smoke)
 	$(BIN)/neurobench sweep scale=smoke experiment=$(subst $(space),$(comma),$(TUTORIALS))
 	$(BIN)/neurobench table all
@@ -98,9 +131,6 @@ endif
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
 
-readme: .venv/installed ## the tables of outputs/readme/RESULTS.md anew, from the runs in outputs
-	$(BIN)/neurobench table all --into outputs/readme/RESULTS.md
-
 schema: .venv/installed ## conf/schema.json, by which editors complete and check the YAML files
 	$(BIN)/neurobench schema > conf/schema.json
 
@@ -110,6 +140,7 @@ ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and wha
 # Finished runs are not run again; a row outside its band makes the target fail with exit code 3.
 table-dynex: .venv/installed-dev ## the Dynex tutorial, our recipes and baselines: published | measured | band | verdict
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(DYNEX))
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9 10 11) experiment=dynex_qrbm # for a test of two samples
 	$(if $(filter paper,$(SCALE)),$(BIN)/python tests/bench/bench_samplers.py) # energies of every sampler on one problem in equal time
 	$(BIN)/neurobench table dynex
 
@@ -134,7 +165,21 @@ table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without 
 
 table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast engines, the emulated chip and what it is measured by
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(NEST))
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=nest_eprop_nmnist_reference # nothing in it is drawn
 	$(BIN)/neurobench table nest
+
+# One trained network on a hundred layouts of each chip that ships: outputs/chips
+table-chips: .venv/installed-dev ## what each quantum processor costs the ten-digit network, over 100 layouts: table and figure
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
+	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
+
+# A run for every copy of a chip: faults and analog errors are drawn by its seed.
+ANNEALERS := Advantage_system4,Advantage_system6,Advantage2_system1,Advantage2_system2
+table-chip-seeds: .venv/installed-dev ## test accuracy over 100 copies of each annealer and of BrainScaleS-2 (hours): tables and figures
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=dynex_qrbm_qpu_device backend.sampler.chip=$(ANNEALERS) 'backend.sampler.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best 'backend.mac.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
+	$(BIN)/python tests/bench/bench_chip_seeds.py dynex_qrbm_qpu_device $(SCALE)
+	$(BIN)/python tests/bench/bench_chip_seeds.py hxtorch_yin_yang_best $(SCALE)
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick

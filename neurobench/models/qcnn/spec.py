@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -31,8 +32,10 @@ class HybridQCNN(ModelSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     figures: ClassVar[str] = "neurobench.models.qcnn.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.qcnn.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = {"qasm3": "the circuit in OpenQASM 3: qiskit, PennyLane, Braket"}
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp", "ring"]
     classical: tuple[Classical, ...] | None

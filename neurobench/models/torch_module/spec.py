@@ -30,6 +30,12 @@ class TorchModule(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.torch_module.learner.TorchModuleLearner"
     operations: ClassVar[str] = "neurobench.models.torch_module.operations.operations"
+    exports: ClassVar[str] = "neurobench.models.torch_module.exports.formats"
+    formats: ClassVar[Mapping[str, str]] = {
+        "pt2": "the module as torch.export writes it; runs without its class",
+        "onnx": "the same for ONNX runtimes",
+        "safetensors": "the weights alone, by the names of the module's state",
+    }
 
     module: str
     arguments: Mapping[str, Any] | None
