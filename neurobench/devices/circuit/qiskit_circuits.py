@@ -1,0 +1,36 @@
+"""Programs as Qiskit's circuits, and its bits as ours.
+
+Wire i is Qiskit's qubit i and is read into bit n-1-i, so that the number of what was read is the number of our state.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.primitives import BitArray, PrimitiveResult
+
+from neurobench.problems.circuit import Program
+
+
+@lru_cache(maxsize=16)
+def to_qiskit(program: Program) -> QuantumCircuit:
+    """Measured, with a parameter for each slot."""
+    circuit = QuantumCircuit(program.n, program.n)
+    slots = ParameterVector("slot", program.n_sample + program.n_shared)
+    for gate in program.gates:
+        angle = () if gate.slot is None else (slots[gate.slot],)
+        getattr(circuit, gate.name)(*angle, *gate.wires)
+    circuit.measure(range(program.n), list(reversed(range(program.n))))
+    return circuit
+
+
+def counts_of(result: PrimitiveResult, n: int) -> np.ndarray:
+    """(circuits, 2^n) int64: how often each state was read, of a job with one block of circuits."""
+    bits: BitArray = result[0].data.c
+    packed = bits.array.reshape(-1, *bits.array.shape[-2:]).astype(np.int64)  # (circuits, shots, bytes)
+    read = packed @ 256 ** np.arange(packed.shape[-1])[::-1]
+    rows = np.arange(len(read))[:, None] * 2**n
+    return np.bincount((rows + read).ravel(), minlength=len(read) * 2**n).reshape(len(read), 2**n)

@@ -1,0 +1,122 @@
+"""Qiskit's simulators and its snapshots of IBM's chips, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from qiskit import QuantumCircuit
+from qiskit.primitives import StatevectorSampler
+from qiskit.transpiler import generate_preset_pass_manager
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.devices.circuit.counting import CountingDevice, Sampling, require_counts
+from neurobench.devices.circuit.qiskit_circuits import counts_of, to_qiskit
+from neurobench.devices.circuit.vendor_specs import SNAPSHOT, Qiskit
+from neurobench.kernels.random import derive
+from neurobench.problems.circuit import Program
+
+SEED_BITS = 31  # what Aer takes
+REP_DELAY = 250e-6  # s between shots, where a chip does not say
+
+
+def open_qiskit(spec: Qiskit, device: torch.device, jobs: Any) -> CountingDevice:
+    sampling: Sampling
+    if spec.is_chip:
+        from neurobench.devices.circuit.ibm_queue import IBMChip
+
+        sampling = IBMChip(spec, jobs)
+    elif spec.device.startswith(SNAPSHOT):
+        sampling = Snapshot(spec)
+    else:
+        sampling = Simulator(spec)
+    return CountingDevice(spec.device, sampling, spec.job, device)
+
+
+class Simulator:
+    """Without noise: see `Sampling`."""
+
+    def __init__(self, spec: Qiskit):
+        self.spec = spec
+
+    def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
+        circuit, answers = self.prepared(program), []
+        for number, part in enumerate(parts):
+            sampler = self.sampler(derive(seed, number) % 2**SEED_BITS)
+            answer = counts_of(sampler.run([(circuit, part, shots)]).result(), program.n)
+            answers.append(require_counts(self.spec.device, answer, len(part), program.n, shots))
+        return answers
+
+    def shot_seconds(self, program: Program) -> float | None:
+        return None
+
+    def prepared(self, program: Program) -> QuantumCircuit:
+        return to_qiskit(program)
+
+    def sampler(self, seed: int) -> Any:
+        if self.spec.device == "statevector":
+            return StatevectorSampler(seed=seed)
+        from qiskit_aer.primitives import SamplerV2
+
+        return SamplerV2(seed=seed)
+
+
+class Snapshot(Simulator):
+    """A chip as it was on a day, its noise simulated by Aer from the calibration of the qubits in use."""
+
+    def __init__(self, spec: Qiskit):
+        super().__init__(spec)
+        self.backend = snapshot(spec.device)
+        self.transpiled = lru_cache(maxsize=16)(self._transpiled)
+        self.simulators: dict[tuple[int, ...], Any] = {}
+
+    def prepared(self, program: Program) -> QuantumCircuit:
+        return self.transpiled(program)
+
+    def _transpiled(self, program: Program) -> QuantumCircuit:
+        return on_chip(program, self.backend, self.spec)
+
+    def shot_seconds(self, program: Program) -> float:
+        return shot_seconds(self.prepared(program), self.backend)
+
+    def sampler(self, seed: int) -> Any:
+        from qiskit_aer import AerSimulator
+        from qiskit_aer.primitives import SamplerV2
+
+        if not self.simulators:
+            self.simulators[()] = AerSimulator.from_backend(self.backend)
+        return SamplerV2.from_backend(self.simulators[()], seed=seed)
+
+
+def snapshot(name: str) -> Any:
+    """Raises UserError where qiskit-ibm-runtime has none of that name."""
+    from qiskit_ibm_runtime import fake_provider
+
+    if not hasattr(fake_provider, name):
+        known = [key for key in dir(fake_provider) if key.startswith(SNAPSHOT)]
+        guess = did_you_mean(name, known)
+        raise UserError(f"backend.circuit.device={name}: qiskit-ibm-runtime has no such snapshot.{guess}")
+    return getattr(fake_provider, name)()
+
+
+def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
+    """In the chip's gates, on its qubits. Raises UserError where it has too few, or not those of the layout."""
+    layout = None if spec.layout is None else list(spec.layout)
+    if program.n > backend.num_qubits or max(layout or [0]) >= backend.num_qubits:
+        raise UserError(
+            f"{spec.device} has {backend.num_qubits} qubits, and {program.n} wires were asked for"
+            + (f" on qubits {layout}" if layout else "")
+        )
+    manager = generate_preset_pass_manager(
+        spec.optimization_level, backend=backend, initial_layout=layout, seed_transpiler=0
+    )
+    return manager.run(to_qiskit(program))
+
+
+def shot_seconds(circuit: QuantumCircuit, backend: Any) -> float:
+    """Of a transpiled circuit: the pause that resets the qubits, then its gates and the read-out."""
+    pause = getattr(backend, "default_rep_delay", None) or REP_DELAY
+    return pause + circuit.estimate_duration(backend.target, unit="s")
