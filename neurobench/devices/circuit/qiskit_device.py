@@ -43,9 +43,9 @@ class Simulator:
         self.spec = spec
 
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
-        circuit, answers = self.prepared(program), []
+        circuit, answers = self.circuit(program), []
         for number, part in enumerate(parts):
-            sampler = self.sampler(derive(seed, number) % 2**SEED_BITS)
+            sampler = self.sampler(program, derive(seed, number) % 2**SEED_BITS)
             answer = counts_of(sampler.run([(circuit, part, shots)]).result(), program.n)
             answers.append(require_counts(self.spec.device, answer, len(part), program.n, shots))
         return answers
@@ -53,10 +53,10 @@ class Simulator:
     def shot_seconds(self, program: Program) -> float | None:
         return None
 
-    def prepared(self, program: Program) -> QuantumCircuit:
+    def circuit(self, program: Program) -> QuantumCircuit:
         return to_qiskit(program)
 
-    def sampler(self, seed: int) -> Any:
+    def sampler(self, program: Program, seed: int) -> Any:
         if self.spec.device == "statevector":
             return StatevectorSampler(seed=seed)
         from qiskit_aer.primitives import SamplerV2
@@ -65,30 +65,32 @@ class Simulator:
 
 
 class Snapshot(Simulator):
-    """A chip as it was on a day, its noise simulated by Aer from the calibration of the qubits in use."""
+    """A chip as it was on a day."""
 
     def __init__(self, spec: Qiskit):
         super().__init__(spec)
         self.backend = snapshot(spec.device)
-        self.transpiled = lru_cache(maxsize=16)(self._transpiled)
-        self.simulators: dict[tuple[int, ...], Any] = {}
+        self.prepared = lru_cache(maxsize=16)(self._prepared)
 
-    def prepared(self, program: Program) -> QuantumCircuit:
-        return self.transpiled(program)
+    def _prepared(self, program: Program) -> tuple[QuantumCircuit, Any, float]:
+        """The circuit on the qubits that it uses, their simulator, and seconds of a shot."""
+        from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
 
-    def _transpiled(self, program: Program) -> QuantumCircuit:
-        return on_chip(program, self.backend, self.spec)
+        circuit = on_chip(program, self.backend, self.spec)
+        qubits = used_qubits(circuit)
+        simulator = simulator_of(self.backend.target, qubits)
+        return restricted(circuit, qubits), simulator, shot_seconds(circuit, self.backend)
 
     def shot_seconds(self, program: Program) -> float:
-        return shot_seconds(self.prepared(program), self.backend)
+        return self.prepared(program)[2]
 
-    def sampler(self, seed: int) -> Any:
-        from qiskit_aer import AerSimulator
+    def circuit(self, program: Program) -> QuantumCircuit:
+        return self.prepared(program)[0]
+
+    def sampler(self, program: Program, seed: int) -> Any:
         from qiskit_aer.primitives import SamplerV2
 
-        if not self.simulators:
-            self.simulators[()] = AerSimulator.from_backend(self.backend)
-        return SamplerV2.from_backend(self.simulators[()], seed=seed)
+        return SamplerV2.from_backend(self.prepared(program)[1], seed=seed)
 
 
 def snapshot(name: str) -> Any:
