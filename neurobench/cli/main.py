@@ -17,6 +17,7 @@ from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
+    "poll": "fetch what a device has answered meanwhile, and go on: for runs that ended with --no-wait",
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
@@ -64,7 +65,8 @@ Try:   neurobench run model=qrbm backend=sim
 
 Your own code: neurobench VERB --plugin mine.py ...
 Tab completion (bash):  eval "$(neurobench -sc install=bash)"
-Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band.
+Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band,
+4 a run waits for jobs that are queued at a device.
 """
 
 

@@ -8,7 +8,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
-RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "table", "logger")
+RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "wait", "table", "logger")
 
 Fraction = Annotated[float, Bound(0, 1)]
 
@@ -24,6 +24,7 @@ class Root(Record):
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
     figures: Literal["png", "pdf", "svg"] = "png"  # beside the PNG of a figure, one for papers
+    wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
 
     def conflicts(self) -> list[Fault]:
         name = self.name

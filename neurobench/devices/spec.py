@@ -19,6 +19,8 @@ from neurobench.metrics.costs import SIMULATED, Energy
 if TYPE_CHECKING:
     import torch
 
+    from neurobench.devices.jobs import Jobs
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -55,6 +57,7 @@ class DeviceSpec(Spec):
         """Why the device cannot serve a model that asks this of it, with what to change; or None."""
         return None
 
-    def open(self, seed: int, device: torch.device) -> Any:
-        """The device. `seed` is the identity of an emulated chip; `device` is where torch computes."""
+    def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
+        """The device. `seed` is the identity of an emulated chip; `device` is where torch computes; `jobs`, what the
+        run has under way, is for a device that answers later."""
         return load(self.opens)(self, seed, device)

@@ -16,6 +16,7 @@ from rich.console import Console
 from neurobench.config.errors import FAILED, UserError
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
+from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.plan import Plan
@@ -23,6 +24,7 @@ from neurobench.experiment.progress import log_file, meter_for
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
 from neurobench.storage.provenance import forget_peak, provenance
 from neurobench.storage.store import same_setting
@@ -80,6 +82,8 @@ def execute(
             _Run(plan, folder, console, device, answer).go(initial, begun)
     except RunInterrupted:
         raise
+    except Queued as queued:
+        raise _queued(folder, queued) from None
     except Pruned:
         folder.update(status="pruned")
         raise
@@ -152,7 +156,8 @@ class _Run:
         self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
         with phase("building the model"):
-            self.learner = build_learner(self.plan, self.device, self.ledger)
+            jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
+            self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
         self.seconds: dict[str, float] = {}
         loop = self._train(initial, callbacks)
         figures = self._finalize(loop)
@@ -278,6 +283,11 @@ def _now() -> str:
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     folder.update(status="interrupted")
     return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
+
+
+def _queued(folder: RunFolder, queued: Queued) -> Queued:
+    folder.update(status="queued")
+    return Queued(f"{queued}. Their ids are kept in {folder.path}. To fetch the answers: neurobench poll {folder.label}")
 
 
 def _failure(folder: RunFolder, error: Exception) -> RunFailed:

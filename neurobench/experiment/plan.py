@@ -30,7 +30,7 @@ from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
 NOT_COMPUTED = ("checkpoint_every",)  # of the training
-ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures")
+ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "wait")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ class Plan:
     def resumed(self) -> Plan:
         """The same, to go on with the newest unfinished run of this configuration."""
         return self._with(resume=True)
+
+    def taken_up(self, outputs: str, wait: bool) -> Plan:
+        """The same below `outputs`, to go on with; `wait`: for devices that answer later."""
+        return self._with(resume=True, outputs=outputs, wait=wait)
 
     def anew(self, outputs: str) -> Plan:
         """The same, in a new folder below `outputs`."""

@@ -123,7 +123,7 @@ def test_a_wrong_answer_is_refused_with_the_devices_name(answer: Any, sentence: 
         ({"layout": [1, 2]}, "device=statevector has no map of qubits"),
         ({"device": "FakeFez", "layout": [1, 1]}, "names a qubit twice"),
         ({"max_shots": 5}, "device=statevector costs nothing"),
-        ({"job": 0}, "is not at least 1"),
+        ({"job": 0}, "job=0 is not in"),
     ],
 )
 def test_what_cannot_be_is_refused(fields: dict[str, Any], sentence: str) -> None:

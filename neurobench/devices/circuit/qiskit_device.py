@@ -16,19 +16,21 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.circuit.counting import CountingDevice, Sampling, require_counts
 from neurobench.devices.circuit.qiskit_circuits import counts_of, to_qiskit
 from neurobench.devices.circuit.vendor_specs import SNAPSHOT, Qiskit
+from neurobench.devices.jobs import Jobs
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Program
+from neurobench.storage.journal import Journal
 
 SEED_BITS = 31  # what Aer takes
 REP_DELAY = 250e-6  # s between shots, where a chip does not say
 
 
-def open_qiskit(spec: Qiskit, device: torch.device, jobs: Any) -> CountingDevice:
+def open_qiskit(spec: Qiskit, device: torch.device, jobs: Jobs | None) -> CountingDevice:
     sampling: Sampling
     if spec.is_chip:
-        from neurobench.devices.circuit.ibm_queue import IBMChip
+        from neurobench.devices.circuit.ibm_queue import open_chip
 
-        sampling = IBMChip(spec, jobs)
+        sampling = open_chip(spec, jobs or Jobs(Journal(None)))
     elif spec.device.startswith(SNAPSHOT):
         sampling = Snapshot(spec)
     else:

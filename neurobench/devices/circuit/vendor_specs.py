@@ -14,6 +14,8 @@ from neurobench.devices.spec import Demand, DeviceSpec
 if TYPE_CHECKING:
     import torch
 
+    from neurobench.devices.jobs import Jobs
+
 SIMULATORS = ("statevector", "aer")
 SNAPSHOT, CHIP = "Fake", "ibm_"  # how names begin
 BUDGETS = ("max_shots", "max_seconds")
@@ -64,8 +66,7 @@ class Qiskit(DeviceSpec):
             return f"backend.circuit.layout names {len(self.layout)} qubits, the circuit has {demand.qubits} wires"
         return too_many_for_states(demand.qubits) or counts_alone(demand, self.device)
 
-    def open(self, seed: int, device: torch.device, jobs: Any = None) -> Any:
-        """`jobs`: the run's, see `neurobench.devices.jobs`; None: kept in memory alone."""
+    def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
         return load(self.opens)(self, device, jobs)
 
 
