@@ -33,6 +33,8 @@ def run_command(words: list[str]) -> int:
     try:
         if args.questions:
             hydra_app(overrides, args.config_dir, args.questions)
+        elif args.dry_run:
+            _estimate(overrides, args.config_dir)
         elif args.multirun:
             return _multirun(overrides, args.config_dir)
         else:
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.usage = "neurobench run [KEY=VALUE ...] [options]"
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="a choice (model=qrbm) or a value (seed=1)")
     parser.add_argument("--resume", action="store_true", help="continue the newest unfinished run of it")
+    parser.add_argument("--dry-run", action="store_true", help="what it would ask of its devices, and the price")
     parser.add_argument("--no-wait", action="store_true", help="end once a device's jobs are queued; `poll` goes on")
     parser.add_argument("--multirun", "-m", action="store_true", help="a run for each combination of several values")
     add_common(parser)
@@ -110,6 +113,16 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     result = folder.result()
     if not answered and result is not None:  # it had finished before
         answer(folder, result)
+
+
+def _estimate(overrides: Sequence[str], config_dir: str | None) -> None:
+    with phase("composing the configuration"):
+        plan, _ = plan_of(overrides, config_dir)
+    with phase("importing torch"):
+        from neurobench.experiment.estimate import estimate, lines
+    with phase("rehearsing"):
+        made = estimate(plan)
+    print("\n".join(lines(made, {name: plan.config["backend"][name] for name in plan.wiring.values()})))
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:

@@ -55,6 +55,7 @@ class Request(NamedTuple):
     shots: int
     seconds: float  # modelled, on the device
     check: Callable[[Any], np.ndarray]  # of the answer; raises UserError with the device's name
+    blank: Callable[[], np.ndarray]  # an answer that says nothing, for a rehearsal
 
 
 class Limits(NamedTuple):
@@ -73,9 +74,10 @@ class Queued(UserError):
 class Jobs:
     """What the devices of a run have under way."""
 
-    def __init__(self, journal: Journal, wait: bool = True):
-        """`wait`: for answers; else Queued is raised while one is missing."""
-        self.journal, self.wait = journal, wait
+    def __init__(self, journal: Journal, wait: bool = True, rehearsed: bool = False):
+        """`wait`: for answers; else Queued is raised while one is missing. `rehearsed`: nothing is sent, and answers
+        are blank."""
+        self.journal, self.wait, self.rehearsed = journal, wait, rehearsed
 
     def answers(self, device: str, queue: Queue, requests: Sequence[Request], limits: Limits) -> list[np.ndarray]:
         """The answer to each request, all sent before the first is waited for.
@@ -83,6 +85,8 @@ class Jobs:
         Raises UserError where limits would be exceeded, before anything is sent, and where a device cannot be reached
         or gives a job up too often; Queued.
         """
+        if self.rehearsed:
+            return [request.check(request.blank()) for request in requests]
         missing = [request for request in requests if self.journal.answer(request.key) is None]
         self._require(device, missing, limits)
         with phase(f"waiting for {len(missing)} jobs of {device}"), stopped_at_once():

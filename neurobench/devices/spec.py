@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from neurobench.config.spec import Spec
 from neurobench.config.targets import load
-from neurobench.metrics.costs import SIMULATED, Energy
+from neurobench.metrics.costs import SIMULATED, Energy, Price
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,10 @@ class DeviceSpec(Spec):
     def refuse(self, demand: Demand) -> str | None:
         """Why the device cannot serve a model that asks this of it, with what to change; or None."""
         return None
+
+    def price(self) -> Price | str:
+        """Its published list price, or why there is none."""
+        return "nothing, it is computed on this machine"
 
     def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
         """The device. `seed` is the identity of an emulated chip; `device` is where torch computes; `jobs`, what the

@@ -10,6 +10,7 @@ from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, load
 from neurobench.devices.circuit.specs import too_many_for_states
 from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.metrics.costs import Price
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SIMULATORS = ("statevector", "aer")
 SNAPSHOT, CHIP = "Fake", "ibm_"  # how names begin
+IBM_PRICE = Price("IBM Cloud documentation, Qiskit Runtime plans: pay as you go", "2022-10-04", per_second=1.60)
 BUDGETS = ("max_shots", "max_seconds")
 
 
@@ -65,6 +67,9 @@ class Qiskit(DeviceSpec):
         if self.layout is not None and len(self.layout) != demand.qubits:
             return f"backend.circuit.layout names {len(self.layout)} qubits, the circuit has {demand.qubits} wires"
         return too_many_for_states(demand.qubits) or counts_alone(demand, self.device)
+
+    def price(self) -> Price | str:
+        return IBM_PRICE if self.is_chip else super().price()
 
     def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
         return load(self.opens)(self, device, jobs)

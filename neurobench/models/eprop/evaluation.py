@@ -23,6 +23,7 @@ from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import EpropLearner, sums
 from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine, simulate
+from neurobench.models.eprop.nest_engine import NestEngine
 from neurobench.models.eprop.network import NO_TARGET, Engine
 from neurobench.models.eprop.stream import ExactEngine, delay
 from neurobench.models.learner import TrainingRecord
@@ -42,7 +43,7 @@ def tutorial_metrics(learner: EpropLearner, splits: Splits, record: TrainingReco
             metrics[f"error_iteration_{number}"] = 1.0 - accuracy
     if learner.before_pending is not None:
         x, y = splits.test.batch(slice(None))
-        response, _ = learner.before_pending.copy().learn(learner.encode(x), y.numpy(), 0.0)
+        response = learner.before_pending.test(learner.encode(x), y.numpy())
         tested = sums(response, y.numpy()).named()
         metrics["nest_test_loss"] = tested["loss"] / len(y)
         metrics["nest_test_error"] = 1.0 - tested["correct"] / len(y)
@@ -61,7 +62,8 @@ class Traffic(NamedTuple):
 
 def operations(learner: EpropLearner, x: Any) -> Operations:
     """From the same state as `predict`."""
-    return of_engine(learner.engine, learner.inputs.encode(x, learner.c.T), len(x))
+    engine = learner.engine.at_rest() if isinstance(learner.engine, NestEngine) else learner.engine
+    return of_engine(engine, learner.inputs.encode(x, learner.c.T), len(x))
 
 
 def of_engine(engine: Engine, spikes: Spikes, n: int) -> Operations:

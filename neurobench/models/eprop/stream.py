@@ -76,6 +76,10 @@ class ExactEngine:
         """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
         return self.copy().learn(spikes, np.full(n, NO_TARGET), 0.0, frozen=True)[0]
 
+    def test(self, spikes: Spikes, labels: np.ndarray) -> Response:
+        """The stream goes on with targets at learning rate 0, as NEST's test phase does; the engine stays as it is."""
+        return self.copy().learn(spikes, labels, 0.0)[0]
+
     def apply_pending(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
         if self.first >= 0:

@@ -1,0 +1,80 @@
+"""backend=nest: the network in NEST itself answers what the engine `exact` does, to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("nest", reason="needs the extra nest: nest-simulator is not installed")
+
+from neurobench.config.errors import UserError
+from neurobench.devices.learning_core.nest_core import NestNetwork
+from neurobench.devices.spec import Demand
+from neurobench.models.eprop.network import learning_rate
+from neurobench.models.learner import Task
+from tests.models.eprop.conftest import VECTORS, T, learner, tiny_spikes
+from tests.specs import spec
+
+FIELDS: dict[str, Any] = {
+    "engine": "exact", "optimizer": "gradient_descent", "lr": 5e-3, "numpy_seed": 1, "hidden": 8, "steps": T,
+    "sparsity": [0.0, 0.0, 0.0],
+}  # fmt: skip
+TASK = Task("events", (1, 3, 4), 3)
+
+
+def both(**fields: Any) -> tuple[Any, Any]:
+    core = spec("backend/nest", "learning_core").open(0, torch.device("cpu"))
+    return learner(core=core, task=TASK, **{**FIELDS, **fields}), learner(task=TASK, **{**FIELDS, **fields})
+
+
+@pytest.mark.parametrize("fields", [{}, {"neuron": "iaf_adapt", "optimizer": "adam", "lr": 1e-3, "t_ref": 2}])
+def test_nest_and_exact_are_equal_to_the_bit(fields: dict[str, Any]) -> None:
+    (nest, exact), vectors = both(**fields), np.load(VECTORS / "tiny_gd.npz")
+    rate = learning_rate(exact.spec)
+    for first, factor in ((0, 1.0), (4, 0.5), (6, 0.0)):  # a changed rate takes effect as in NEST
+        spikes, labels = tiny_spikes(vectors, first, 2), vectors["labels"][first : first + 2]
+        theirs, ours = (made.engine.train_batch(spikes, labels, factor * rate, 0) for made in (nest, exact))
+        np.testing.assert_array_equal(theirs.window, ours.window)
+        np.testing.assert_array_equal(theirs.counts, ours.counts)
+    assert ours.counts.sum() > 5
+    require_same_weights(nest, exact, ...)
+    spikes, labels = tiny_spikes(vectors, 8, 2), vectors["labels"][8:10]
+    for _ in range(2):  # a look ahead leaves no trace
+        theirs, ours = (made.engine.test(spikes, labels) for made in (nest, exact))
+        np.testing.assert_array_equal(theirs.window, ours.window)
+    exact.engine.apply_pending()
+    nest.engine.apply_pending()
+    # NEST still delivers what the last steps sent; `exact` lets it wait for a next sample.
+    late = exact.engine.waiting.source
+    require_same_weights(nest, exact, np.setdiff1d(np.arange(12), late))
+
+
+def require_same_weights(nest: Any, exact: Any, sources: Any) -> None:
+    for number, (theirs, ours) in enumerate(zip(nest.engine.weights(), exact.engine.weights(), strict=True)):
+        columns = sources if number == 0 else ...
+        np.testing.assert_array_equal(theirs[:, columns], ours[:, columns])
+
+
+def test_what_goes_on_from_a_checkpoint_is_as_if_undisturbed() -> None:
+    vectors, (first, second) = np.load(VECTORS / "tiny_gd.npz"), (both()[0], both()[0])
+    first.engine.train_batch(tiny_spikes(vectors, 0, 2), vectors["labels"][:2], 5e-7, 0)
+    second.load_state_dict(first.state_dict())
+    again = tiny_spikes(vectors, 2, 1), vectors["labels"][2:3], 5e-7, 0
+    theirs, ours = (made.engine.train_batch(*again) for made in (first, second))
+    np.testing.assert_array_equal(theirs.window, ours.window)
+
+
+def test_what_nest_refuses_is_told_in_its_words() -> None:
+    with pytest.raises(UserError, match="NEST answered to build: .*no_model"):
+        small = np.ones((2, 2))
+        rest = {"T": 20, "W": 5, "recurrent": {}, "readout": {}, "optimizer": {}}
+        NestNetwork({**rest, "model": "no_model", "w_in": small, "w_rec": small, "w_out": small, "feedback": small})
+
+
+def test_other_engines_are_refused() -> None:
+    core = spec("backend/nest", "learning_core")
+    assert "set model.engine=exact" in str(core.refuse(Demand(settings={"engine": "minibatch", "neuron": "iaf"})))
+    assert core.refuse(Demand(settings={"engine": "exact", "neuron": "iaf"})) is None
