@@ -163,9 +163,10 @@ def _answer(verb: str, words: list[str]) -> int:
 
 def _say(sentence: object) -> None:
     """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
+    from neurobench.config.secrets import scrubbed
     from neurobench.storage.files import printable
 
-    print(printable(str(sentence)), file=sys.stderr)
+    print(printable(scrubbed(str(sentence))), file=sys.stderr)
 
 
 def _story(error: Exception) -> str:
@@ -173,9 +174,11 @@ def _story(error: Exception) -> str:
     import tempfile
     import traceback
 
+    from neurobench.config.secrets import scrubbed
+
     try:
         with tempfile.NamedTemporaryFile("w", prefix="neurobench-", suffix=".log", delete=False) as file:
-            file.write("".join(traceback.format_exception(error)))
+            file.write(scrubbed("".join(traceback.format_exception(error))))
     except OSError:
         return ""
     return f"\nThe whole story is in {file.name}"

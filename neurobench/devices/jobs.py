@@ -114,8 +114,8 @@ class Jobs:
             if fresh and most is not None and spent + asked > most:
                 what = name.removeprefix("max_")
                 raise UserError(
-                    f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and {len(fresh)} jobs more "
-                    f"take {asked:g}. They were not sent. Set a higher {name} and go on with --resume."
+                    f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and {len(fresh)} more "
+                    f"jobs take {asked:g}. They were not sent. Set a higher {name} and go on with --resume."
                 )
 
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:

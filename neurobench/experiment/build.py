@@ -32,7 +32,9 @@ def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs |
     from neurobench.devices.answers import checked  # torch with it
 
     specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
-    opened = {key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()}
+    opened = {
+        key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()
+    }
     devices = {field: opened[name] for field, name in plan.wiring.items()}
     return plan.model.build(plan.task, plan.seeds, devices, device)
 

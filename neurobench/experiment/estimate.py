@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from neurobench.data.dataset import Split, Splits
+from neurobench.data.dataset import Splits
 from neurobench.devices.jobs import Jobs
 from neurobench.experiment.build import build_learner, load_splits, pick_device, pin_threads
+from neurobench.experiment.evaluate import BATCH
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.reload import find_initial
 from neurobench.metrics.costs import Ledger, Price, Totals
@@ -51,22 +52,19 @@ def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> d
             learner.learn(batch, Step(k, epochs * per, k // per, per))
     share = {"training": epochs * per / len(updates), "validation": 0.0, "test": 0.0}
     if len(splits.validation):
+        most = min(BATCH, len(splits.validation))
         with ledger.phase("validation"):
-            learner.measure(splits.validation.batch(slice(0, size)))
-        share["validation"] = epochs * len(splits.validation) / min(size, len(splits.validation))
+            learner.measure(splits.validation.batch(slice(0, most)))
+        share["validation"] = epochs * len(splits.validation) / most
     with ledger.phase("finalize"):
         learner.finalize(splits.train, splits.validation, TrainingRecord())
+    most = min(BATCH, len(splits.test))
     with ledger.phase("test"):
-        _test(learner, splits.test, size)
-    share["test"] = len(splits.test) / min(size, len(splits.test))
+        tested = splits.test.batch(slice(0, most))
+        learner.predict(tested.x)
+        learner.measure(tested)
+    share["test"] = len(splits.test) / most
     return share
-
-
-def _test(learner: Learner, test: Split, size: int) -> None:
-    """As `evaluate` does: predictions, and the learner's own measures."""
-    batch = test.batch(slice(0, size))
-    learner.predict(batch.x)
-    learner.measure(batch)
 
 
 def _scaled(totals: Totals, factor: float) -> Totals:

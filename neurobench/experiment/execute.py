@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from neurobench.config.errors import FAILED, UserError
+from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
@@ -287,7 +288,9 @@ def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
 
 def _queued(folder: RunFolder, queued: Queued) -> Queued:
     folder.update(status="queued")
-    return Queued(f"{queued}. Their ids are kept in {folder.path}. To fetch the answers: neurobench poll {folder.label}")
+    return Queued(
+        f"{queued}. Their ids are kept in {folder.path}. To fetch the answers: neurobench poll {folder.label}"
+    )
 
 
 def _failure(folder: RunFolder, error: Exception) -> RunFailed:
@@ -298,8 +301,8 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     kind = type(error).__name__
     if "LinAlgError" in kind or isinstance(error, FloatingPointError):
         error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
-    folder.update(status="failed", error=f"{kind}: {error}")
+    folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
     with (folder.path / "run.log").open("a") as file:
-        file.write("".join(traceback.format_exception(error)))
+        file.write(scrubbed("".join(traceback.format_exception(error))))
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
     return RunFailed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}")

@@ -248,7 +248,9 @@ def _described(record: Record) -> dict[str, Any]:
     name = f"{type(record).__module__}.{type(record).__qualname__}"
     own = own_code([record]) if isinstance(record, Spec) else {}
     code = {"code": own} if own else {}
-    kept = {key: value for key, (value, default) in values.items() if value != default and key not in record.not_computed}
+    kept = {
+        key: value for key, (value, default) in values.items() if value != default and key not in record.not_computed
+    }
     return {"class": name, **code, **kept}
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neurobench.config.secrets import scrubbed
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 
@@ -71,7 +72,7 @@ class Journal:
 
     def drop(self, key: str, reason: str) -> None:
         """It came to nothing."""
-        self._append(event="gone", key=key, reason=reason)
+        self._append(event="gone", key=key, reason=scrubbed(reason))
 
     def spent(self) -> Spent:
         every = [attempt for attempts in self.attempts.values() for attempt in attempts]

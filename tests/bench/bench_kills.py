@@ -2,7 +2,8 @@
 
 A whole run of the hybrid network on a stand-in for a chip that answers later (`tests/devices/queue_server.py`, on the
 loopback address: it delays, fails, loses, repeats and mutes answers), started again with --resume after each SIGKILL,
-which falls at a random moment while a job is queued. Wanted: the figures of an undisturbed run, every circuit paid for once, no job lost.
+which falls at a random moment while a job is queued. Wanted: the figures of an undisturbed run, every circuit paid for
+once, no job lost.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def child(folder: Path, outputs: str) -> int:
     """A process that computes the run, or goes on with it."""
     if pid := os.fork():
         return pid
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         words = [f"outputs={folder / outputs}", "-cd", str(folder), "-q", "--resume", "training.checkpoint_every=0"]
         os._exit(main(["run", *WORDS, "model.train_on=device", "model.gradient=spsa", *LONGER, *words]))
@@ -96,9 +97,13 @@ if __name__ == "__main__":
             (folder / "backend/loopback.yaml").write_text(YAML.format(port=port))
             results[outputs], done = computed(folder, outputs, kills)
             paid, twice, taken = billed(port)
-            print(f"{outputs:12} {done:3} kills, {taken} jobs taken, {paid} paid for, {twice} of them twice", flush=True)
+            print(
+                f"{outputs:12} {done:3} kills, {taken} jobs taken, {paid} paid for, {twice} of them twice", flush=True
+            )
             server.kill()
         same = results["undisturbed"]["metrics"] == results["killed"]["metrics"]
-        print(f"figures {'are the same to the bit' if same else 'DIFFER'}; shots billed in the record: "
-              f"{results['killed']['device_costs']['circuit']['shots']:g}")
+        print(
+            f"figures {'are the same to the bit' if same else 'DIFFER'}; shots billed in the record: "
+            f"{results['killed']['device_costs']['circuit']['shots']:g}"
+        )
         sys.exit(not same or twice > 0 or done < KILLS)

@@ -1,4 +1,4 @@
-"""The e-prop tutorial's first samples in NEST itself and in the engine `exact`: python tests/bench/bench_nest.py [SAMPLES]
+"""The e-prop tutorial's first samples in NEST itself and in `exact`: python tests/bench/bench_nest.py [SAMPLES]
 
 Groups of 100 of the bundled recordings, the tutorial's network, seed 1. Wanted: readouts, spikes and weights equal to
 the bit, with backend=nest and with backend=sim.
@@ -42,7 +42,7 @@ def compared(name: str, theirs: np.ndarray, ours: np.ndarray) -> bool:
 
 if __name__ == "__main__":
     if not is_installed("nest"):
-        sys.exit("NEST is not installed: pip install nest-simulator, or make .venv/peers/nest and PYTHONPATH=.venv/peers/nest")
+        sys.exit("NEST is not installed: pip install nest-simulator")
     torch.set_num_threads(1)
     data = spec("dataset/nmnist", validation=0).load(0).train
     made, equal = {name: learner(name) for name in ("nest", "sim")}, []
@@ -55,6 +55,8 @@ if __name__ == "__main__":
             print(f"samples {first} to {first + len(batch.y)}, {name}: {time.perf_counter() - begun:.1f} s", flush=True)
         for part in ("window", "counts"):
             equal.append(compared(part, *(getattr(answer, part) for answer in responses.values())))
-    for name, theirs, ours in zip(("w_in", "w_rec", "w_out"), *(each.engine.weights() for each in made.values()), strict=True):
+    for name, theirs, ours in zip(
+        ("w_in", "w_rec", "w_out"), *(each.engine.weights() for each in made.values()), strict=True
+    ):
         equal.append(compared(name, theirs, ours))
     sys.exit(not all(equal))

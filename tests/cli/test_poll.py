@@ -1,4 +1,4 @@
-"""A run on a device that answers later: it ends once its jobs are queued, and goes on to what an undisturbed one gives."""
+"""A run on a device that answers later: it ends once its jobs are queued, and goes on as if undisturbed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 
 from neurobench.cli.main import main
 from neurobench.config import targets
+from neurobench.config.secrets import hide
 from neurobench.devices import jobs as seam
+from neurobench.devices.jobs import JobGone
+from tests.devices.loopback import LoopbackQueue
 from tests.devices.queue_server import Device, serve
 
 SMALL = ["scale=smoke", "scale.train=12", "scale.test=6", "training.batch_size=6", "model.classical=[]"]
@@ -91,3 +94,42 @@ def test_a_limit_ends_a_run_before_anything_is_sent(
     device.faults["delay"] = 0.0
     assert run(tmp_path, "short", "backend.circuit.max_shots=10000", "--resume") == 0
     assert len(list((tmp_path / "short").glob("*/*/config.yaml"))) == 1  # a limit is not what is computed
+
+
+def test_no_credential_reaches_a_file_or_the_screen(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A vendor's software that puts its token into an error."""
+    secrets = {"QISKIT_IBM_TOKEN": "tok-0123456789abcdef", "AWS_SECRET_ACCESS_KEY": "aws-fedcba9876543210"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    saved = "saved-in-the-vendors-own-file"
+    hide(saved)
+    told = " ".join([*secrets.values(), saved])
+
+    def refuse(queue: LoopbackQueue, job: str) -> None:
+        raise JobGone(f"401 for {told}")
+
+    monkeypatch.setattr(LoopbackQueue, "collect", refuse)
+    assert run(tmp_path, "leak") == 1
+    screen = capsys.readouterr()
+    written = {path: path.read_bytes() for path in (tmp_path / "leak").rglob("*") if path.is_file()}
+    assert any(b"401 for *** *** ***" in content for path, content in written.items() if path.name == "jobs.jsonl")
+    assert "401 for *** *** ***" in screen.err
+    for secret in told.split():
+        assert secret not in screen.out + screen.err
+        assert not [path for path, content in written.items() if secret.encode() in content]
+
+
+def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model.train_on=device", "model.gradient=param_shift", "backend.circuit.max_shots=100", "--dry-run")
+    assert run(tmp_path, "dry", *options) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert device.jobs == {}
+    assert not (tmp_path / "dry").exists()
+    # 2 updates of 6 images: each a circuit, and two shifted ones, 20 shots each; 4 circuits of a job.
+    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of the device, modelled" in told
+    assert "price      circuit: nothing, it is computed on this machine" in told
+    assert "limit      circuit: max_shots=100 would be exceeded" in told

@@ -1,5 +1,6 @@
-"""A device that answers later, on the loopback address, with the faults of real ones: python queue_server.py FAULTS.json
+"""A device that answers later, on the loopback address, with the faults of real ones: python queue_server.py FAULTS
 
+FAULTS is JSON, fault -> probability; `seed` and `delay` are no probabilities.
 It counts what it was paid for. A job is one qubit's circuits, H then RY(z), and its counts their expectations, rounded:
 whoever knows z can check them. Each fault strikes with its probability, drawn by `seed`:
     delay: seconds until a job is done          fail: a job ends in an error, unpaid

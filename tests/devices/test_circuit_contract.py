@@ -12,7 +12,9 @@ from neurobench.problems.circuit import Angles, ProgramError
 from tests.specs import CONF, spec
 
 CPU = torch.device("cpu")
-SECTIONS = {path.stem: yaml.safe_load(path.read_text()).get("circuit") for path in Path(CONF / "backend").glob("*.yaml")}
+SECTIONS = {
+    path.stem: yaml.safe_load(path.read_text()).get("circuit") for path in Path(CONF / "backend").glob("*.yaml")
+}
 # What vendors' software reaches only counts: tests/devices/test_qiskit.py.
 BACKENDS = sorted(name for name, part in SECTIONS.items() if part and "vendor_specs" not in part["_target_"])
 

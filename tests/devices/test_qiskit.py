@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("qiskit", reason="needs the extra qiskit")
+for package in ("qiskit", "qiskit_aer", "qiskit_ibm_runtime"):
+    pytest.importorskip(package, reason="needs the extra qiskit")
 
 from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
+from qiskit_ibm_runtime.exceptions import IBMAccountError, RuntimeJobNotFound
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
+from neurobench.devices.circuit import ibm_queue
 from neurobench.devices.circuit.counting import bindings, require_counts
+from neurobench.devices.circuit.qiskit_device import on_chip, snapshot
+from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
+from neurobench.devices.circuit.queued import QueuedSampling
+from neurobench.devices.jobs import JobGone, Jobs, Limits
 from neurobench.devices.spec import Demand
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError
+from neurobench.storage.journal import Journal
 from tests.devices.test_circuit import random_angles, random_program
 from tests.specs import spec
 
@@ -31,8 +41,6 @@ def device(**fields: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["statevector", "aer"])
 def test_what_is_counted_is_what_our_state_vectors_say(name: str) -> None:
-    if name == "aer":
-        pytest.importorskip("qiskit_aer")
     made, program = device(device=name, job=3), random_program(3, 18, seed=4)
     angles = random_angles(program, 7, seed=5)
     answer = made.counts(program, angles, 4000, seed=1)
@@ -72,13 +80,6 @@ def test_it_only_counts() -> None:
 
 
 def test_noise_of_the_qubits_in_use_is_that_of_the_whole_chip() -> None:
-    pytest.importorskip("qiskit_aer")
-    pytest.importorskip("qiskit_ibm_runtime")
-    from qiskit_aer import AerSimulator
-
-    from neurobench.devices.circuit.qiskit_device import on_chip, snapshot
-    from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
-
     backend, wanted = snapshot("FakeManilaV2"), spec("backend/qiskit", "circuit", device="FakeManilaV2", layout=[3, 2])
     program = random_program(2, 12, seed=3)
     whole = on_chip(program, backend, wanted)
@@ -132,6 +133,68 @@ def test_what_cannot_be_is_refused(fields: dict[str, Any], sentence: str) -> Non
 
 
 def test_a_snapshot_that_there_is_not_names_the_nearest() -> None:
-    pytest.importorskip("qiskit_ibm_runtime")
     with pytest.raises(UserError, match="no such snapshot. Did you mean FakeMarrakesh"):
         device(device="FakeMarakesh")
+
+
+class Service:
+    """Stands for QiskitRuntimeService: its jobs run here at once."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Any] = {}
+        self.status = "DONE"
+
+    def jobs(self, job_tags: list[str], limit: int, descending: bool) -> list[Any]:
+        return [job for job in self.sent.values() if job_tags[0] in job.tags][:limit]
+
+    def job(self, name: str) -> Any:
+        if name not in self.sent:
+            raise RuntimeJobNotFound(name)
+        return self.sent[name]
+
+
+def test_a_job_at_ibm_bears_its_tag_and_is_found_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is a stand-in; the sampler is qiskit-ibm-runtime's own, in its local mode."""
+    service, wanted = Service(), spec("backend/qiskit", "circuit", device="ibm_manila")
+    queue = ibm_queue.IBMQueue(service, snapshot("FakeManilaV2"), wanted)
+    run = ibm_queue.Sampler.run
+
+    def running(sampler: Any, pubs: Any) -> Any:
+        inner = run(sampler, pubs)
+        name, tags = inner.job_id(), list(sampler.options.environment.job_tags)
+        job = SimpleNamespace(
+            job_id=lambda: name,
+            tags=tags,
+            status=lambda: service.status,
+            result=inner.result,
+            error_message=lambda: "broken",
+        )
+        service.sent[name] = job
+        return job
+
+    monkeypatch.setattr(ibm_queue.Sampler, "run", running)
+    program = random_program(2, 8, seed=1)
+    sampling = QueuedSampling(
+        "ibm_manila", queue, Jobs(Journal(None)), Limits(None, None), lambda p: queue.prepared(p)[1]
+    )
+    (counts,) = sampling.run(program, [bindings(random_angles(program, 3, seed=0))], 100, seed=0)
+    assert counts.sum(1).tolist() == [100] * 3
+    ((name, job),) = service.sent.items()
+    assert queue.find(job.tags[0]) == name
+    assert queue.find("another") is None
+    service.status = "QUEUED"
+    assert queue.collect(name) is None
+    service.status = "ERROR"
+    with pytest.raises(JobGone, match="error: broken"):
+        queue.collect(name)
+    with pytest.raises(JobGone):
+        queue.collect("unknown")
+
+
+def test_without_an_account_the_way_to_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise IBMAccountError("no account")
+
+    monkeypatch.setattr(ibm_queue, "QiskitRuntimeService", none)
+    with pytest.raises(UserError, match="ibm_fez cannot be opened: .*no account.*save_account"):
+        device(device="ibm_fez")

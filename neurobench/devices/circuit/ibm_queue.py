@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import requests
 from qiskit import QuantumCircuit
-from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
+from qiskit_ibm_runtime import QiskitRuntimeService, Sampler
 from qiskit_ibm_runtime.exceptions import IBMError, IBMRuntimeError, RuntimeJobNotFound
 
 from neurobench.config.errors import UserError
+from neurobench.config.secrets import hide
 from neurobench.devices.circuit.qiskit_circuits import counts_of
 from neurobench.devices.circuit.qiskit_device import on_chip, shot_seconds
 from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
@@ -27,11 +28,12 @@ def open_chip(spec: Qiskit, jobs: Jobs) -> QueuedSampling:
     """Raises UserError where there is no account, or where it reaches no such chip."""
     try:
         service = QiskitRuntimeService()
+        hide((service.active_account() or {}).get("token"))
         backend = service.backend(spec.device)
     except (IBMError, ValueError, requests.RequestException) as error:
         raise UserError(
             f"backend.circuit.device={spec.device} cannot be opened: {error}. The account is qiskit-ibm-runtime's own: "
-            "QiskitRuntimeService.save_account(...) once, or QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE in the environment."
+            "QiskitRuntimeService.save_account(...), or QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE in the environment."
         ) from None
     queue = IBMQueue(service, backend, spec)
     return QueuedSampling(
@@ -52,7 +54,7 @@ class IBMQueue:
         return circuit, shot_seconds(circuit, self.backend)
 
     def submit(self, content: CircuitJob, tag: str) -> str:
-        sampler = SamplerV2(mode=self.backend)
+        sampler = Sampler(mode=self.backend)
         sampler.options.environment.job_tags = [tag]
         circuit, _ = self.prepared(content.program)
         try:

@@ -30,7 +30,7 @@ class CircuitDevice(Protocol):
     exact: bool  # whether it has expectations; one that only counts is asked for nothing but what a run needs
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Exact and differentiable: noise and read-out errors are averaged. Raises ProgramError where it only counts."""
+        """Exact and differentiable: noise and read-out errors are averaged. ProgramError where `exact` is not."""
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         """`shots` of each circuit."""

@@ -45,7 +45,9 @@ class Qiskit(DeviceSpec):
 
     def conflicts(self) -> list[Fault]:
         if self.device not in SIMULATORS and not self.device.startswith((SNAPSHOT, CHIP)):
-            names = f"{', '.join(SIMULATORS)}, {SNAPSHOT}Marrakesh and other snapshots, and {CHIP}marrakesh and other chips"
+            names = (
+                f"{', '.join(SIMULATORS)}, {SNAPSHOT}Marrakesh and other snapshots, and {CHIP}marrakesh and other chips"
+            )
             return [("device", f"={self.device!r} is none of Qiskit's; there is {names}")]
         needed = ["qiskit"]
         if self.device == "aer" or self.device.startswith(SNAPSHOT):

@@ -22,7 +22,7 @@ class NestNetwork:
     refuses, or its process is gone."""
 
     def __init__(self, setting: dict[str, Any]):
-        """`setting`: steps T and window W, NEST's model and the parameters of its neurons, the optimizer, and the weights
+        """`setting`: steps T and window W, NEST's model and the parameters of its neurons, the optimizer, and weights
         w_in, w_rec, w_out, feedback, [target, source]."""
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYNEST_QUIET": "1"}
@@ -67,9 +67,10 @@ class NestNetwork:
 
     def _checked(self, answer: tuple[np.ndarray, np.ndarray], samples: int) -> tuple[np.ndarray, np.ndarray]:
         y, fired = answer
-        if len(y) != samples or len(fired) != samples or not np.isfinite(y).all():
+        finite = "all" if np.isfinite(y).all() else "not all"
+        if len(y) != samples or len(fired) != samples or finite != "all":
             raise UserError(
-                f"NEST answered with readouts of shape {y.shape}, of {samples} samples, "
-                f"{'all' if np.isfinite(y).all() else 'not all'} finite. They are not used; try a smaller learning rate."
+                f"NEST answered with readouts of shape {y.shape}, of {samples} samples, {finite} finite. They are not "
+                "used; try a smaller learning rate."
             )
         return y, fired

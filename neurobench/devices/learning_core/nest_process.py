@@ -49,7 +49,11 @@ class Network:
         nest.Connect(self.generators, self.parrots, "one_to_one", static)
         for name, pre, post in self._plastic():
             to, source = np.nonzero(setting[name])
-            synapses = {"synapse_model": "eprop_synapse", "weight": setting[name][to, source], "delay": np.ones(len(to))}
+            synapses = {
+                "synapse_model": "eprop_synapse",
+                "weight": setting[name][to, source],
+                "delay": np.ones(len(to)),
+            }
             nest.Connect(np.array(pre.tolist())[source], np.array(post.tolist())[to], "one_to_one", synapses)
         feedback = {"synapse_model": "eprop_learning_signal_connection", "delay": 1.0, "weight": setting["feedback"]}
         nest.Connect(self.readout, self.recurrent, "all_to_all", feedback)
@@ -68,7 +72,9 @@ class Network:
             ("w_out", self.recurrent, self.readout),
         ]
 
-    def learn(self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float) -> tuple[np.ndarray, np.ndarray]:
+    def learn(
+        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """G samples with input spikes in steps `at` of them, gT + r. labels (G,), -1 where there is none. Returns the
         readouts (G, W, K) in their windows and the spikes (G, N) of recurrent neurons.
 

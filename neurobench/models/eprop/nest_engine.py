@@ -68,7 +68,9 @@ class NestEngine:
 
     def at_rest(self) -> ExactEngine:
         """Our own network with the weights of now, of which operations are counted and steps are drawn."""
-        return ExactEngine(self.c, self.initial._replace(**dict(zip(("w_in", "w_rec", "w_out"), self.weights(), strict=True))))
+        return ExactEngine(
+            self.c, self.initial._replace(**dict(zip(("w_in", "w_rec", "w_out"), self.weights(), strict=True)))
+        )
 
     def _events(self, spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
         """Step gT + r of each input spike, and its source."""

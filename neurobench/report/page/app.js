@@ -51,7 +51,7 @@ const total = (run) => run.seconds ? Object.values(run.seconds).reduce((sum, val
 const time = (seconds) => seconds === null ? "–" : seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
 // Without time a sample is one step: said once.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
-const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
+const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", queued: "accent", running: "accent", reported: "", "not run": "" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const plural = (n, one, more = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : more);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);
