@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -43,7 +44,8 @@ class Queue(Protocol):
         """Send a job that can be found by its tag. Returns the id that the device gives it."""
 
     def find(self, tag: str) -> str | None:
-        """Id of the job that was sent with a tag; None where there is none."""
+        """Id of the job that was sent with a tag; None where there is none. It is asked after a `submit` of whose end
+        nothing is known, so it must know a job as soon as the device has taken it."""
 
     def collect(self, job: str) -> np.ndarray | None:
         """The answer, or None while there is none yet. Raises JobGone."""
@@ -87,7 +89,11 @@ class Jobs:
         """
         if self.rehearsed:
             return [request.check(request.blank()) for request in requests]
-        missing = [request for request in requests if self.journal.answer(request.key) is None]
+        if missing := [request for request in requests if self.journal.answer(request.key) is None]:
+            self._fetch(device, queue, missing, limits)
+        return [self._answer(request) for request in requests]
+
+    def _fetch(self, device: str, queue: Queue, missing: Sequence[Request], limits: Limits) -> None:
         self._require(device, missing, limits)
         with phase(f"waiting for {len(missing)} jobs of {device}"), stopped_at_once():
             for request in missing:
@@ -98,7 +104,6 @@ class Jobs:
                     raise self._queued(device, missing)
                 time.sleep(pause)
                 pause = min(1.5 * pause, LONGEST_PAUSE)
-        return [self._answer(request) for request in requests]
 
     def _answer(self, request: Request) -> np.ndarray:
         answer = self.journal.answer(request.key)
@@ -121,12 +126,12 @@ class Jobs:
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:
         """See to it that the device has the job, once."""
         last, job = self.journal.last(request.key), None
-        if last is not None and last.is_open:
-            if last.id is not None:
-                return last
-            job = self._reach(device, lambda: queue.find(last.tag))
-        else:
+        if last is None or not last.is_open:
             last = self.journal.intend(request.key, request.shots, request.seconds)
+        elif last.id is not None:
+            return last
+        else:
+            job = self._reach(device, partial(queue.find, last.tag))
         if job is None:
             job = self._submit(device, queue, request, last.tag)
         self.journal.note(request.key, job)
@@ -149,13 +154,12 @@ class Jobs:
         """Whether its answer is there by now, and then stored. A job that came to nothing is sent once more."""
         attempt = self._send(device, queue, request)
         assert attempt.id is not None
-        job = attempt.id
         try:
-            answer = self._reach(device, lambda: queue.collect(job))
+            answer = self._reach(device, partial(queue.collect, attempt.id))
         except JobGone as gone:
             self.journal.drop(request.key, str(gone))
             if len(self.journal.attempts[request.key]) >= ATTEMPTS:
-                raise UserError(f"{device} gave up a job {ATTEMPTS} times, at last {job}: {gone}") from None
+                raise UserError(f"{device} gave up a job {ATTEMPTS} times, at last {attempt.id}: {gone}") from None
             self._require(device, [request], limits)
             return False
         if answer is None:

@@ -45,7 +45,7 @@ class CountingDevice:
         parts = [values[first : first + self.job] for first in range(0, len(values), self.job)]
         counts = torch.from_numpy(np.concatenate(self.sampling.run(program, parts, shots, seed)))
         modelled = self.seconds(program, len(values), shots)
-        cost = {"circuits": len(values), "shots": len(values) * shots, "jobs": len(parts)}
+        cost: dict[str, float] = {"circuits": len(values), "shots": len(values) * shots, "jobs": len(parts)}
         if modelled is not None:
             cost["device_seconds"] = modelled
         return Counts(counts.reshape(*angles.rows, -1).to(angles.sample.device), cost)
