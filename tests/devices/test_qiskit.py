@@ -21,7 +21,8 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.devices.circuit import ibm_queue
 from neurobench.devices.circuit.counting import bindings, require_counts
-from neurobench.devices.circuit.qiskit_device import on_chip, snapshot
+from neurobench.devices.circuit.qiskit_circuits import on_chip
+from neurobench.devices.circuit.qiskit_device import snapshot
 from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
 from neurobench.devices.circuit.queued import QueuedSampling
 from neurobench.devices.jobs import JobGone, Jobs, Limits

@@ -16,8 +16,7 @@ from qiskit_ibm_runtime.exceptions import IBMError, IBMRuntimeError, RuntimeJobN
 
 from neurobench.config.errors import UserError
 from neurobench.config.secrets import hide
-from neurobench.devices.circuit.qiskit_circuits import counts_of
-from neurobench.devices.circuit.qiskit_device import on_chip, shot_seconds
+from neurobench.devices.circuit.qiskit_circuits import counts_of, on_chip, shot_seconds
 from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
 from neurobench.devices.circuit.vendor_specs import Qiskit
 from neurobench.devices.jobs import JobGone, Jobs, Limits, Unreachable

@@ -6,13 +6,19 @@ Wire i is Qiskit's qubit i and is read into bit n-1-i, so that the number of wha
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.primitives import BitArray, PrimitiveResult
+from qiskit.transpiler import generate_preset_pass_manager
 
+from neurobench.config.errors import UserError
+from neurobench.devices.circuit.vendor_specs import Qiskit
 from neurobench.problems.circuit import Program
+
+REP_DELAY = 250e-6  # s between shots, where a chip does not say
 
 
 @lru_cache(maxsize=16)
@@ -34,3 +40,23 @@ def counts_of(result: PrimitiveResult, n: int) -> np.ndarray:
     read = packed @ 256 ** np.arange(packed.shape[-1])[::-1]
     rows = np.arange(len(read))[:, None] * 2**n
     return np.bincount((rows + read).ravel(), minlength=len(read) * 2**n).reshape(len(read), 2**n)
+
+
+def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
+    """In the chip's gates, on its qubits. Raises UserError where it has too few, or not those of the layout."""
+    layout = None if spec.layout is None else list(spec.layout)
+    if program.n > backend.num_qubits or max(layout or [0]) >= backend.num_qubits:
+        raise UserError(
+            f"{spec.device} has {backend.num_qubits} qubits, and {program.n} wires were asked for"
+            + (f" on qubits {layout}" if layout else "")
+        )
+    manager = generate_preset_pass_manager(
+        spec.optimization_level, backend=backend, initial_layout=layout, seed_transpiler=0
+    )
+    return manager.run(to_qiskit(program))
+
+
+def shot_seconds(circuit: QuantumCircuit, backend: Any) -> float:
+    """Of a transpiled circuit: the pause that resets the qubits, then its gates and the read-out."""
+    pause = getattr(backend, "default_rep_delay", None) or REP_DELAY
+    return pause + circuit.estimate_duration(backend.target, unit="s")

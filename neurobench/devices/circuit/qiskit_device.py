@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from qiskit import QuantumCircuit
 from qiskit.primitives import StatevectorSampler
-from qiskit.transpiler import generate_preset_pass_manager
 
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.circuit.counting import CountingDevice, Sampling, require_counts
-from neurobench.devices.circuit.qiskit_circuits import counts_of, to_qiskit
+from neurobench.devices.circuit.qiskit_circuits import counts_of, on_chip, shot_seconds, to_qiskit
 from neurobench.devices.circuit.vendor_specs import SNAPSHOT, Qiskit
 from neurobench.devices.jobs import Jobs
 from neurobench.kernels.random import derive
@@ -22,7 +21,6 @@ from neurobench.problems.circuit import Program
 from neurobench.storage.journal import Journal
 
 SEED_BITS = 31  # what Aer takes
-REP_DELAY = 250e-6  # s between shots, where a chip does not say
 
 
 def open_qiskit(spec: Qiskit, device: torch.device, jobs: Jobs | None) -> CountingDevice:
@@ -104,23 +102,3 @@ def snapshot(name: str) -> Any:
         guess = did_you_mean(name, known)
         raise UserError(f"backend.circuit.device={name}: qiskit-ibm-runtime has no such snapshot.{guess}")
     return getattr(fake_provider, name)()
-
-
-def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
-    """In the chip's gates, on its qubits. Raises UserError where it has too few, or not those of the layout."""
-    layout = None if spec.layout is None else list(spec.layout)
-    if program.n > backend.num_qubits or max(layout or [0]) >= backend.num_qubits:
-        raise UserError(
-            f"{spec.device} has {backend.num_qubits} qubits, and {program.n} wires were asked for"
-            + (f" on qubits {layout}" if layout else "")
-        )
-    manager = generate_preset_pass_manager(
-        spec.optimization_level, backend=backend, initial_layout=layout, seed_transpiler=0
-    )
-    return manager.run(to_qiskit(program))
-
-
-def shot_seconds(circuit: QuantumCircuit, backend: Any) -> float:
-    """Of a transpiled circuit: the pause that resets the qubits, then its gates and the read-out."""
-    pause = getattr(backend, "default_rep_delay", None) or REP_DELAY
-    return pause + circuit.estimate_duration(backend.target, unit="s")
