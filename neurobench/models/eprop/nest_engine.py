@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,10 +49,15 @@ class NestEngine:
     def predict(self, spikes: Spikes, n: int) -> Response:
         """The stream goes on without targets, at learning rate 0; a source still applies its last gradient when it
         fires, as in NEST's own test phase."""
-        return self.test(spikes, np.full(n, NO_TARGET))
+        return self.test([(spikes, np.full(n, NO_TARGET))])[0]
 
-    def test(self, spikes: Spikes, labels: np.ndarray) -> Response:
-        return Response(*self.network.predict(*self._events(spikes), labels, 0.0))
+    def test(self, batches: Sequence[tuple[Spikes, np.ndarray]]) -> list[Response]:
+        """The stream goes on at learning rate 0 through all batches of spikes and labels; it stays as it is."""
+        whole = Spikes(*(np.concatenate(part) for part in zip(*_in_a_row([s for s, _ in batches]), strict=True)))
+        labels = np.concatenate([labels for _, labels in batches])
+        window, counts = self.network.predict(*self._events(whole), labels, 0.0)
+        ends = np.cumsum([len(labels) for _, labels in batches])[:-1]
+        return [Response(*each) for each in zip(np.split(window, ends), np.split(counts, ends), strict=True)]
 
     def copy(self) -> NestEngine:
         """Itself: predictions leave no trace, and `apply_pending` leaves the stream as it is."""
@@ -90,6 +95,14 @@ class NestEngine:
             spikes = Spikes(batch["start"].numpy(), batch["source"].numpy().astype(np.int64))
             self.train_batch(spikes, batch["labels"].numpy(), batch["lr"], 0)
         self.final = state["final"]
+
+
+def _in_a_row(batches: Sequence[Spikes]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each the starts and sources by which it follows the one before; all but the last leave out their end."""
+    before = 0
+    for number, spikes in enumerate(batches, 1):
+        yield (spikes.start if number == len(batches) else spikes.start[:-1]) + before, spikes.source
+        before += len(spikes.source)
 
 
 def setting(spec: EpropRSNN, c: Constants, weights: Weights) -> dict[str, Any]:

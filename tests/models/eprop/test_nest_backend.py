@@ -42,10 +42,10 @@ def test_nest_and_exact_are_equal_to_the_bit(fields: dict[str, Any]) -> None:
         np.testing.assert_array_equal(theirs.counts, ours.counts)
     assert ours.counts.sum() > 5
     require_same_weights(nest, exact)
-    spikes, labels = tiny_spikes(vectors, 8, 2), vectors["labels"][8:10]
+    batches = [(tiny_spikes(vectors, first, 2), vectors["labels"][first : first + 2]) for first in (8, 10)]
     for _ in range(2):  # a look ahead leaves no trace
-        theirs, ours = (made.engine.test(spikes, labels) for made in (nest, exact))
-        np.testing.assert_array_equal(theirs.window, ours.window)
+        for theirs, ours in zip(*(made.engine.test(batches) for made in (nest, exact)), strict=True):
+            np.testing.assert_array_equal(theirs.window, ours.window)
     late = sources_of_the_last_steps(exact)
     exact.engine.apply_pending()
     nest.engine.apply_pending()
