@@ -81,6 +81,7 @@ def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
     assert len(device.jobs) == 2 * taken  # another run's jobs are its own
     later, at_once = result(tmp_path, "later"), result(tmp_path, "at_once")
     assert later["metrics"] == at_once["metrics"]
+    assert "not reproducible: loopback takes no seed" in json.dumps(later)
     assert later["device_costs"] == at_once["device_costs"]
     assert len(device.bill()["jobs"]) == 2 * taken
 

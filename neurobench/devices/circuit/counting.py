@@ -19,6 +19,8 @@ from neurobench.problems.circuit import Angles, Program, ProgramError, require_a
 class Sampling(Protocol):
     """What runs jobs of circuits that differ in their angles alone."""
 
+    irreproducible: str | None  # why the same seed gives other counts another time
+
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
         """A job of each part (circuits, slots) -> its counts (circuits, 2^n). What it answers is checked with
         `require_counts`."""
@@ -34,6 +36,7 @@ class CountingDevice:
 
     def __init__(self, name: str, sampling: Sampling, job: int, device: torch.device):
         self.name, self.sampling, self.job, self.device = name, sampling, job, device
+        self.irreproducible = sampling.irreproducible
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
         raise ProgramError(f"{self.name} counts, it has no exact expectations")

@@ -39,6 +39,8 @@ def open_qiskit(spec: Qiskit, device: torch.device, jobs: Jobs | None) -> Counti
 class Simulator:
     """Without noise: see `Sampling`."""
 
+    irreproducible: str | None = None
+
     def __init__(self, spec: Qiskit):
         self.spec = spec
 

@@ -33,6 +33,10 @@ class QueuedSampling:
     limits: Limits
     shot_time: Callable[[Program], float]  # s, modelled
 
+    @property
+    def irreproducible(self) -> str | None:
+        return f"{self.name} takes no seed"
+
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
         """A chip knows no seed; it tells what is to be drawn anew from what was drawn before."""
         requests = [self._request(program, part, shots, (seed, number)) for number, part in enumerate(parts)]
