@@ -19,7 +19,9 @@ from neurobench.problems.circuit import Angles, Program, ProgramError, require_a
 class Sampling(Protocol):
     """What runs jobs of circuits that differ in their angles alone."""
 
-    irreproducible: str | None  # why the same seed gives other counts another time
+    @property
+    def irreproducible(self) -> str | None:
+        """Why the same seed gives other counts another time; None where it does not."""
 
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
         """A job of each part (circuits, slots) -> its counts (circuits, 2^n). What it answers is checked with

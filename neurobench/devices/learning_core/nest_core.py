@@ -36,16 +36,16 @@ class NestNetwork:
         self._ask("build", setting)
 
     def learn(
-        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float
+        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Readouts (G, W, K) and spikes (G, N) of the next G samples."""
-        return self._checked(self._ask("learn", at, source, labels, eta), len(labels))
+        """Readouts (G, W, K) and spikes (G, N) of the next G samples; `rates`: of learning, and of the next call."""
+        return self._checked(self._ask("learn", at, source, labels, rates), len(labels))
 
     def predict(
-        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float
+        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same, and the network stays as it is."""
-        return self._checked(self._ask("predict", at, source, labels, eta), len(labels))
+        return self._checked(self._ask("predict", at, source, labels, rates), len(labels))
 
     def weights(self, final: bool) -> dict[str, np.ndarray]:
         """w_in, w_rec, w_out. `final`: with the gradients applied that wait for their source's next spike."""

@@ -73,21 +73,22 @@ class Network:
         ]
 
     def learn(
-        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float
+        self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """G samples with input spikes in steps `at` of them, gT + r. labels (G,), -1 where there is none. Returns the
-        readouts (G, W, K) in their windows and the spikes (G, N) of recurrent neurons.
+        """G samples with input spikes in steps `at` of them, gT + r. labels (G,), -1 where there is none. `rates`: of
+        learning, and of the next call. Returns the readouts (G, W, K) in their windows and the spikes (G, N) of
+        recurrent neurons.
 
         The last two steps of the last sample wait for the next call, with its learning rate; here a copy runs ahead.
         """
         T, G = self.T, len(labels)
-        nest.SetDefaults("eprop_synapse", {"optimizer": {**self.optimizer, "eta": eta}})
+        self._set_rate(rates[0])
         self._present(at + self.n + 1.0, source, self.n + G * T)
         self._demand(labels)
         self.meter.n_events = self.spikes.n_events = 0
         nest.Simulate(float(G * T))
         self.n += G * T
-        y, fired = copied(lambda: self._ahead(G * T))
+        y, fired = copied(lambda: self._ahead(G * T, rates[1]))
         whole = slice(2, 2 + G * T)
         return y[whole].reshape(G, T, -1)[:, T - self.W :], fired[whole].reshape(G, T, -1).sum(1)
 
@@ -133,8 +134,12 @@ class Network:
         values = np.stack([np.zeros(len(labels)), (labels >= 0).astype(float)], 1).ravel()
         self.window.set(amplitude_times=edges, amplitude_values=values)
 
-    def _ahead(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def _set_rate(self, eta: float) -> None:
+        nest.SetDefaults("eprop_synapse", {"optimizer": {**self.optimizer, "eta": eta}})
+
+    def _ahead(self, steps: int, eta: float) -> tuple[np.ndarray, np.ndarray]:
         """What was recorded in the last steps and two more."""
+        self._set_rate(eta)
         self.window.set(amplitude_times=[self.n + 2.0], amplitude_values=[0.0])
         nest.Simulate(4.0)
         return self._recorded(self.n - steps, steps + 2)

@@ -24,9 +24,9 @@ Batch = tuple[Spikes, np.ndarray, float]
 
 
 class NestNetwork(Protocol):
-    def learn(self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float) -> Any: ...
+    def learn(self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]) -> Any: ...
 
-    def predict(self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, eta: float) -> Any: ...
+    def predict(self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]) -> Any: ...
 
     def weights(self, final: bool) -> dict[str, np.ndarray]: ...
 
@@ -42,9 +42,10 @@ class NestEngine:
         self.network = build(setting(spec, c, weights))
         self.history: list[Batch] = []
 
-    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
+        """After the last one comes the test phase, whose rate is 0."""
         self.history.append((spikes, labels, lr))
-        return Response(*self.network.learn(*self._events(spikes), labels, lr))
+        return Response(*self.network.learn(*self._events(spikes), labels, (lr, 0.0 if last else lr)))
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """The stream goes on without targets, at learning rate 0; a source still applies its last gradient when it
@@ -55,7 +56,7 @@ class NestEngine:
         """The stream goes on at learning rate 0 through all batches of spikes and labels; it stays as it is."""
         whole = Spikes(*(np.concatenate(part) for part in zip(*_in_a_row([s for s, _ in batches]), strict=True)))
         labels = np.concatenate([labels for _, labels in batches])
-        window, counts = self.network.predict(*self._events(whole), labels, 0.0)
+        window, counts = self.network.predict(*self._events(whole), labels, (0.0, 0.0))
         ends = np.cumsum([len(labels) for _, labels in batches])[:-1]
         return [Response(*each) for each in zip(np.split(window, ends), np.split(counts, ends), strict=True)]
 

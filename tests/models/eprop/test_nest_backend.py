@@ -36,8 +36,8 @@ def test_nest_and_exact_are_equal_to_the_bit(fields: dict[str, Any]) -> None:
     (nest, exact), vectors = both(**fields), np.load(VECTORS / "tiny_gd.npz")
     rate = learning_rate(exact.spec)
     for first, factor in ((0, 1.0), (4, 0.5), (6, 0.0)):  # a changed rate takes effect as in NEST
-        spikes, labels = tiny_spikes(vectors, first, 2), vectors["labels"][first : first + 2]
-        theirs, ours = (made.engine.train_batch(spikes, labels, factor * rate, 0) for made in (nest, exact))
+        spikes, labels, last = tiny_spikes(vectors, first, 2), vectors["labels"][first : first + 2], first == 4
+        theirs, ours = (made.engine.train_batch(spikes, labels, factor * rate, 0, last) for made in (nest, exact))
         np.testing.assert_array_equal(theirs.window, ours.window)
         np.testing.assert_array_equal(theirs.counts, ours.counts)
     assert ours.counts.sum() > 5
