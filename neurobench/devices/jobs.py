@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -71,6 +72,10 @@ class Queued(UserError):
     """The run ends here, its jobs are under way; a later session fetches the answers."""
 
     exit_code = QUEUED
+
+    def kept_in(self, folder: Path, label: str) -> Queued:
+        """The same, saying where the ids of the jobs are and what fetches their answers."""
+        return Queued(f"{self}. Their ids are kept in {folder}. To fetch the answers: neurobench poll {label}")
 
 
 class Jobs:

@@ -85,11 +85,9 @@ def execute(
             _Run(plan, folder, console, device, answer).go(initial, begun)
     except RunInterrupted:
         raise
-    except Queued as queued:
-        raise _queued(folder, queued) from None
-    except Pruned:
-        folder.update(status="pruned")
-        raise
+    except (Pruned, Queued) as end:
+        folder.update(status="pruned" if isinstance(end, Pruned) else "queued")
+        raise end if isinstance(end, Pruned) else end.kept_in(folder.path, folder.label) from None
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
     except Exception as error:
@@ -159,8 +157,8 @@ class _Run:
         self._require_the_same_data()
         self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
+        jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):
-            jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
             self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
         self.seconds: dict[str, float] = {}
         loop = self._train(initial, callbacks)
@@ -283,13 +281,6 @@ def _now() -> str:
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     folder.update(status="interrupted")
     return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
-
-
-def _queued(folder: RunFolder, queued: Queued) -> Queued:
-    folder.update(status="queued")
-    return Queued(
-        f"{queued}. Their ids are kept in {folder.path}. To fetch the answers: neurobench poll {folder.label}"
-    )
 
 
 def _failure(folder: RunFolder, error: Exception) -> RunFailed:
