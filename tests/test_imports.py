@@ -11,7 +11,7 @@ FLOORS = [
     {"kernels"},
     {"devices", "data"},
     {"models"},
-    {"experiment"},
+    {"experiment", "conformance"},
     {"sweeps", "report"},
     {"cli", "api"},
     {"examples"},

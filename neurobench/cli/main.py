@@ -24,7 +24,9 @@ VERBS = {
     "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
     "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
     "rerun": "a past run once more in a new folder, and whether its figures are the same",
+    "import": "a network of another framework (NIR), tested here: neurobench import FILE.nir --data nmnist",
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
+    "conform": "whether norse, snnTorch, SpikingJelly, sinabs run NIR graphs as NIR says: neurobench conform norse",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
     "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
     "matrix": "every model on every data set on both backends, from finished runs",
@@ -41,7 +43,7 @@ VERBS = {
 MODULES = {
     "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
     "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
-    "cp": "new", "version": "help",
+    "cp": "new", "version": "help", "import": "importing",
 }  # fmt: skip
 OTHER_WORDS = {
     "train": "run", "start": "run", "fit": "run", "test": "show RUN --predict N", "predict": "show RUN --predict N",

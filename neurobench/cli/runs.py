@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
-SUFFIX = {"qasm3": "qasm", "netx": "net"}  # of formats whose files are known by another one
+SUFFIX = {"qasm3": "qasm", "netx": "net", "nir-snntorch": "nir"}  # of formats whose files are known by another one
 
 
 def show_command(words: list[str]) -> int:
@@ -160,29 +160,44 @@ def rerun_command(words: list[str]) -> int:
 
 
 def export_command(words: list[str]) -> int:
-    """A finished run's model in a format of its own field."""
+    """A finished run's model in a format of its own field; without --format, what there is."""
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
-    formats_known = (
-        "the QRBM knows bqm (dimod's own) and json, hybrid_qcnn qasm3, slayer_snn netx (HDF5 for lava), nir and "
-        "pt (lava-dl)"
-    )
-    parser.add_argument("--format", required=True, help=formats_known)
+    parser.add_argument("--format", help="of those that `neurobench export RUN` lists")
+    parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, of nir")
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     args = parser.parse_args(words)
     folder = find_run(args.outputs, args.run, finished=True)
-    target = args.to or folder.path / f"model.{SUFFIX.get(args.format, args.format)}"
+    with phase("importing torch"):
+        from neurobench.experiment.reload import load_learner, stored_plan
+
+    plan = stored_plan(folder)
+    if args.format is None:
+        _list_formats(plan.model_name, plan.model.formats)
+        return FINE
+    format_ = f"{args.format}-{args.importer}" if args.importer else args.format
+    if plan.model.formats:  # those of one's own model may be known to its learner alone
+        _require_format(plan.model_name, format_, plan.model.formats)
+    target = args.to or folder.path / f"model.{SUFFIX.get(format_, format_)}"
     if not target.parent.is_dir():
         raise UserError(f"--to {target}: there is no folder {target.parent}")
-    with phase("importing torch"):
-        from neurobench.experiment.reload import load_learner
-
     with phase("reading the checkpoint"):
         loaded = load_learner(folder)
-    formats = load(loaded.plan.model.exports)(loaded.learner) if loaded.plan.model.exports else {}
-    if args.format not in formats:
-        known = f"it knows {', '.join(formats)}" if formats else "it knows none"
-        hint = did_you_mean(args.format, formats)
-        raise UserError(f"model={loaded.plan.model_name} has no format {args.format}; {known}.{hint}")
-    write_bytes(target, formats[args.format]())
+    formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}
+    _require_format(plan.model_name, format_, formats)
+    write_bytes(target, formats[format_]())
     print(target)
     return FINE
+
+
+def _list_formats(model: str, formats: Mapping[str, str]) -> None:
+    if not formats:
+        print(f"model={model} can be exported to nothing")
+    for name, text in formats.items():
+        print(f"{name:14}{text}")
+
+
+def _require_format(model: str, name: str, formats: Iterable[str]) -> None:
+    known = list(formats)
+    if name not in known:
+        there = f"it knows {', '.join(known)}" if known else "it knows none"
+        raise UserError(f"model={model} has no format {name}; {there}.{did_you_mean(name, known)}")

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.conformance import FOLDER
 from neurobench.metrics.catalog import metric
 from neurobench.metrics.meanings import grouped
 from neurobench.report.published import Tables
@@ -66,6 +67,7 @@ def contents(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: 
         "tables": [
             {"name": name, "rows": [row.as_dict() for row in join(tables[name], outputs, entries)]} for name in tables
         ],
+        "conformance": [json.loads(file.read_text()) for file in sorted((outputs / FOLDER).glob("*.json"))],
         "metrics": _units(tables, entries, details),
         "groups": grouped(_merits(entries)),
         "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],

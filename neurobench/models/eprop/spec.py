@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
@@ -45,6 +45,8 @@ class EpropRSNN(ModelSpec):
     gains_by_gpu: ClassVar[bool] = False  # a loop over steps of small kernels: on an H100 1/30 of the CPU's speed
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
+    exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
+    formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, with edges that lead back"}
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
 
@@ -92,6 +94,7 @@ class EpropRSNN(ModelSpec):
     record: tuple[Variable, ...]
     record_weights: Annotated[int, Bound(0, 1000)]
     learning_core: Annotated[str, Uses("learning_core")]
+    test_iterations: Annotated[int, Bound(1, 10_000)] | None = None
 
     def conflicts(self) -> list[Fault]:
         sentences = [*self._range_conflicts(), *self._foreign_fields(), *self._engine_conflicts()]

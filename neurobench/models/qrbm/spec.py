@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, ClassVar, Literal
@@ -14,6 +15,7 @@ from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
 from neurobench.models.learner import ModelSpec, Task
 
+FORMATS = {"bqm": "dimod's own file of a quadratic model", "json": "biases and weights by name, in plain JSON"}
 Count = Annotated[int, Bound(1)]
 Threshold = Annotated[float, Bound(0, 1, below=True)]  # a brighter pixel is 1
 Rate = Annotated[float, Bound(0, above=True)]
@@ -59,6 +61,7 @@ class QRBM(ChosenReadout):
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = FORMATS
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".json")
 
     n_hidden: Count
@@ -107,7 +110,9 @@ class TutorialQRBM(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = FORMATS
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
 
     n_hidden: Count
     threshold: Threshold
@@ -134,6 +139,26 @@ class PixelsLR(ChosenReadout):
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
 
     threshold: Threshold | None
+    downsample: Count | None = None
+
+    def demand(self, task: Task) -> Demand:
+        seen_shape(task.shape, self.downsample)  # which refuses what cannot be downsampled
+        return Demand()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomFeatures(PixelsLR):
+    """Features of a machine of the QRBM's size whose weights were drawn and never learned, with the QRBM's readout:
+    what learning them is worth. W ~ N(0, sd), b ~ N(0, sd).
+
+    Source: Rahimi and Recht (2008), "Random features for large-scale kernel machines", for the idea.
+    """
+
+    opens: ClassVar[str] = "neurobench.models.qrbm.baselines.RandomFeaturesLearner"
+
+    n_hidden: Count
+    sd: Rate
+    features: Literal["probability", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)

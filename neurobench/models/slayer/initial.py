@@ -4,8 +4,6 @@ A file that does not fit is refused with the place in it that does not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,30 +15,8 @@ from neurobench.devices.core.specs import Core
 from neurobench.models.learner import Initial
 from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
 from neurobench.models.slayer.neuron import GRID, POINT
+from neurobench.models.slayer.nir_files import FileLayer, extra, read_nir, require
 from neurobench.models.slayer.spec import SlayerSNN
-
-_CLOSE = 1e-4  # relative: float32 constants that ought to belong together
-
-
-def extra(name: str) -> Any:
-    """The module. Raises UserError where it is not installed."""
-    try:
-        return import_module(name)
-    except ImportError as fault:
-        raise UserError(f"this needs the package {name}: pip install 'neurobench-runner[spiking]'") from fault
-
-
-def require(fits: Any, sentence: str) -> None:
-    if not fits:
-        raise UserError(sentence)
-
-
-@dataclass
-class FileLayer:
-    w: Tensor  # (I, C) in units of 1
-    delay: Tensor  # (C,) steps
-    decays: tuple[float, float]  # in 1/4096 a step
-    threshold: float  # in units of the weights
 
 
 def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> list[Layer]:
@@ -137,71 +113,6 @@ def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
         k = int(np.argmax(wrong))
         raise UserError(f"{path}/delay[{k}] = {delay[k]:g} is outside 0 to {LARGEST_DELAY}")
     return torch.from_numpy(delay.astype(np.float32))
-
-
-def read_nir(name: str, dt: float) -> list[FileLayer]:
-    """Layers of a file, weights (I, C). Raises UserError with the node's name."""
-    nir = extra("nir")
-    try:
-        graph = nir.read(name)
-    except Exception as error:  # whatever a foreign file makes of the reader
-        raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
-    net: list[FileLayer] = []
-    weight: Tensor | None = None
-    for node_name, node in _nir_nodes(nir, graph, name):
-        where = f"{name}: node {node_name}"
-        if isinstance(node, nir.Linear):
-            weight = torch.from_numpy(np.array(node.weight, np.float32).T.copy())
-            before, inputs = net[-1].w.shape[1] if net else None, len(weight)
-            require(before in (None, inputs), f"{where} has {inputs} inputs; {before} neurons come before it")
-        elif isinstance(node, nir.CubaLIF):
-            if weight is None:
-                raise UserError(f"{where} has no Linear node before it")
-            decays, threshold = _nir_constants(node, where, dt)
-            net.append(FileLayer(weight, torch.zeros(weight.shape[1]), decays, threshold))
-            weight = None
-        elif isinstance(node, nir.Delay) and net and weight is None:
-            steps = np.rint(np.asarray(node.delay) / dt)
-            sentence = f"{where}: delays go from {steps.min():g} to {steps.max():g} steps, not 1 to 63"
-            require(steps.min() >= 1 and steps.max() <= LARGEST_DELAY + 1, sentence)
-            net[-1].delay = torch.from_numpy((steps - 1).astype(np.float32))
-        else:
-            sentence = f"{where} is a {type(node).__name__}; this model is made of Linear, CubaLIF and Delay"
-            require(isinstance(node, nir.Input | nir.Output), sentence)
-    return net
-
-
-def _nir_nodes(nir: Any, graph: Any, name: str) -> list[tuple[str, Any]]:
-    """Nodes along the one path from the input."""
-    following: dict[str, list[str]] = {}
-    for one, other in graph.edges:
-        following.setdefault(one, []).append(other)
-    starts = [key for key, node in graph.nodes.items() if isinstance(node, nir.Input)]
-    require(len(starts) == 1, f"{name} has {len(starts)} inputs; this model has one")
-    path = starts
-    while path[-1] in following:
-        sentence = f"{name}: node {path[-1]} leads to more than one node; this model's layers form one path"
-        require(len(following[path[-1]]) == 1 and len(path) <= len(graph.nodes), sentence)
-        path.append(following[path[-1]][0])
-    return [(key, graph.nodes[key]) for key in path]
-
-
-def _nir_constants(node: Any, where: str, dt: float) -> tuple[tuple[float, float], float]:
-    """Decays in 1/4096 a step, and the threshold. Exact where the file carries integers."""
-    for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold"):
-        values = np.asarray(getattr(node, field))
-        require(np.ptp(values) == 0, f"{where}: {field} differs between neurons; a layer of this model shares it")
-    sentence = f"{where}: v_leak and v_reset must be 0; this model's neurons rest and restart there"
-    require(not np.any(node.v_leak) and not np.any(node.v_reset), sentence)
-    ai, av = (dt / float(np.ravel(tau)[0]) for tau in (node.tau_syn, node.tau_mem))
-    for field, expected in (("w_in", 1 / ai), ("r", 1 / av)):
-        value = float(np.ravel(getattr(node, field))[0])
-        sentence = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {expected:g}"
-        require(abs(value / expected - 1) <= _CLOSE, sentence)
-    metadata = node.metadata or {}
-    if "iDecay" in metadata:
-        return (int(metadata["iDecay"]), int(metadata["vDecay"])), int(metadata["vThMant"]) / GRID
-    return (POINT * ai, POINT * av), float(np.ravel(node.v_threshold)[0])
 
 
 def lava_names(layers: list[Layer]) -> dict[str, Tensor]:

@@ -30,8 +30,17 @@ class SlayerSNN(ModelSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.slayer.exports.formats"
+    formats: ClassVar[Mapping[str, str]] = {
+        "netx": "HDF5 for lava-dl's netx and Loihi 2; integers, to the bit",
+        "nir": "NIR for norse, SpikingJelly and others; in floats",
+        "nir-snntorch": "NIR for snnTorch (--format nir --for snntorch), whose importer takes every step for 0.1 ms",
+        "pt": "parameters under the names of lava-dl's own state",
+    }
     operations: ClassVar[str] = "neurobench.models.slayer.evaluation.operations"
+    activity: ClassVar[str] = "neurobench.models.slayer.evaluation.activity"
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.slayer.printout.printout"
+    leaves: ClassVar[Mapping[str, str]] = {"netx": "network.net"}
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]

@@ -13,7 +13,9 @@ from neurobench.config.targets import import_fault, outside_fault
 from neurobench.data.dataset import Layout
 from neurobench.models.learner import ModelSpec
 
-OURS = tuple(f"neurobench.models.torch_module.networks.{name}" for name in ("Affine", "CNN"))
+OURS = tuple(
+    f"neurobench.models.torch_module.{name}" for name in ("networks.Affine", "networks.CNN", "quantized.QuantizedMLP")
+)
 TASK = ("shape", "n_classes")  # arguments that a module is given where its constructor takes them
 WITH_MOMENTUM = ("sgd", "rmsprop")
 
@@ -28,6 +30,12 @@ class TorchModule(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.torch_module.learner.TorchModuleLearner"
     operations: ClassVar[str] = "neurobench.models.torch_module.operations.operations"
+    exports: ClassVar[str] = "neurobench.models.torch_module.exports.formats"
+    formats: ClassVar[Mapping[str, str]] = {
+        "pt2": "the module as torch.export writes it; runs without its class",
+        "onnx": "the same for ONNX runtimes",
+        "safetensors": "the weights alone, by the names of the module's state",
+    }
 
     module: str
     arguments: Mapping[str, Any] | None

@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -11,10 +13,16 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
+from neurobench.experiment.leave import write_exports
+from neurobench.experiment.loop import Loop
+from neurobench.experiment.plan import Plan
 from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.learner import SlayerLearner
+from neurobench.storage.folder import RunFolder
+from tests.experiment.test_loop import Silent
 from tests.models.slayer.conftest import learner, mock, recordings, sim
 
 
@@ -173,3 +181,20 @@ def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
         formats(silent)["netx"]()
     with pytest.raises(UserError, match="arithmetic=fixed"):
         formats(learner(sim(arithmetic="float")))["netx"]()
+
+
+def test_a_run_leaves_network_net_of_its_last_epoch_and_of_the_best_by_validation(tmp_path: Path) -> None:
+    one, splits = learner(hidden=(20, 15), lr=0.01), recordings()
+    schedule = Training(5, 4, True, "validation_loss", None, 1e9, keep_best=True)
+    folder = RunFolder.create(tmp_path, "nets", "0" * 12, "")
+    loop = Loop(one, splits.train.head(4), splits.test.head(4), schedule, 1, folder, Silent())
+    loop.run()
+    plan = cast(Plan, SimpleNamespace(model=one.spec, training=schedule))
+    write_exports(folder, plan, one, loop.best)
+    losses = [row["validation_loss"] for row in loop.record.epochs]
+    best = learner(hidden=(20, 15), lr=0.01)
+    again = replace(schedule, epochs=losses.index(min(losses)) + 1)
+    Loop(best, splits.train.head(4), splits.test.head(4), again, 1, None, Silent()).run()
+    for name, wanted in (("network.net", one), ("network_best.net", best)):
+        (y, _), (same_y, _) = spikes(wanted), spikes(started(folder.path / name))
+        assert (y == same_y).all(), name

@@ -1,0 +1,53 @@
+"""`neurobench conform FRAMEWORK`: whether a framework runs NIR graphs as NIR's equations say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from neurobench.cli.arguments import verb_parser
+from neurobench.config.errors import FINE, UserError
+from neurobench.phases import phase
+from neurobench.storage.atomic import write_bytes, write_json
+
+ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
+
+
+def conform_command(words: list[str]) -> int:
+    """Run reference graphs in another framework, in an environment of its own, and say of each kind of node whether it
+    is faithful, approximate, unsupported or wrong. `make conform-norse` makes the environment and calls this."""
+    parser = verb_parser("conform", conform_command.__doc__)
+    parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs")
+    parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
+    parser.add_argument("--to", type=Path, metavar="FILE.md", help="write a page of all frameworks run so far")
+    args = parser.parse_args(words)
+    with phase("importing torch"):
+        from neurobench.conformance.cases import SAMPLES, STEPS
+        from neurobench.conformance.frameworks import conform, framework_of
+        from neurobench.conformance.stored import stored, stored_file
+        from neurobench.conformance.table import page
+
+    framework = framework_of(args.framework)
+    if args.to is not None and not args.to.parent.is_dir():
+        raise UserError(f"--to {args.to}: there is no folder {args.to.parent}")
+    with phase(f"running graphs in {framework.name}"):
+        result = conform(framework, args.python or ENVIRONMENTS / framework.name / "bin" / "python")
+    target = stored_file(args.outputs, framework.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, asdict(result))
+    if args.to is not None:
+        write_bytes(args.to, page(stored(args.outputs), STEPS, SAMPLES).encode())
+    table = Table("graph", "node", "verdict", "", box=None)
+    for each in result.verdicts:
+        if args.verbose or each.word != "faithful":
+            table.add_row(each.case, each.kind, each.word, each.detail)
+    console = Console(markup=False, highlight=False, quiet=args.quiet)
+    console.print(table)
+    counts = Counter(each.word for each in result.verdicts)
+    told = ", ".join(f"{word} {n}" for word, n in counts.most_common())
+    console.print(f"{framework.name}, {len(result.verdicts)} graphs: {told}", style="bold", soft_wrap=True)
+    return FINE

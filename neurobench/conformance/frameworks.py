@@ -1,0 +1,96 @@
+"""Frameworks, each run in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurobench.config.errors import UserError, did_you_mean
+from neurobench.conformance.cases import DT, Case, cases
+from neurobench.conformance.verdicts import Answer, Verdict, verdict
+from neurobench.problems.nir_file import nir_package
+
+FOREIGN = Path(__file__).with_name("foreign.py")
+SECONDS = 1800  # after which a framework is given up
+
+
+@dataclass(frozen=True)
+class Framework:
+    """`dt`: the seconds a step that its importer assumes whatever the graph says; None where it is told."""
+
+    name: str
+    dt: float | None
+
+
+FRAMEWORKS = {
+    each.name: each
+    for each in (
+        Framework("norse", None),
+        Framework("snntorch", 1e-4),
+        Framework("spikingjelly", None),
+        Framework("sinabs", 1.0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Conformance:
+    framework: str
+    versions: dict[str, str]
+    verdicts: list[Verdict]
+
+
+def framework_of(name: str) -> Framework:
+    """Raises UserError where there is none."""
+    if name not in FRAMEWORKS:
+        hint = did_you_mean(name, FRAMEWORKS)
+        raise UserError(f"there is no framework {name!r}; there are {', '.join(FRAMEWORKS)}.{hint}")
+    return FRAMEWORKS[name]
+
+
+def conform(framework: Framework, python: Path) -> Conformance:
+    """Every case, run by the interpreter of the framework's environment. Raises UserError where it cannot be run."""
+    if not python.is_file():
+        raise UserError(f"there is no {python}. `make conform-{framework.name}` makes it, or name one with --python.")
+    chosen = cases(framework.dt or DT)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        possible = [case for case in chosen if not (case.own_dt and framework.dt)]
+        _hand_over(possible, folder)
+        _run([str(python), str(FOREIGN), framework.name, str(folder)], framework)
+        verdicts = [verdict(case, _answer(folder / f"{k}.answer.npz")) for k, case in enumerate(possible)]
+        versions = json.loads((folder / "versions.json").read_text())
+    for case in chosen:
+        if case not in possible:
+            sentence = f"its importer takes a step for {framework.dt:g} s, and no other"
+            verdicts.append(Verdict(case.name, case.kind, "unsupported", sentence))
+    return Conformance(framework.name, versions, verdicts)
+
+
+def _hand_over(chosen: Sequence[Case], folder: Path) -> None:
+    for k, case in enumerate(chosen):
+        nir_package().write(folder / f"{k}.nir", case.graph)
+        np.savez(folder / f"{k}.npz", x=case.x, dt=case.dt)
+
+
+def _run(words: list[str], framework: Framework) -> None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as fault:
+        raise UserError(f"{framework.name} had not finished after {SECONDS} s.") from fault
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise UserError(f"{words[0]} cannot run {framework.name}: {said[0]}")
+
+
+def _answer(file: Path) -> Answer:
+    given = np.load(file)
+    sentences = {key: str(given[key]) for key in ("refusal", "failure") if key in given}
+    arrays = {key: given[key] for key in ("y", "v") if key in given}
+    return Answer(**arrays, **sentences)  # type: ignore[arg-type]

@@ -1,0 +1,82 @@
+"""The recurrent network as a NIR graph: W_in - LI - Threshold, spikes back through W_rec, W_out - LI.
+
+A neuron of e-prop loses its threshold when it fires and leaks on; NIR's LIF falls to a value. What says it exactly is a
+leaky integrator, a threshold, and a weight of -alpha v_th from each neuron to itself among the recurrent ones, since
+v(t) = alpha (v(t - 1) - v_th z(t - 1)) + x(t). With alpha = exp(-1 ms / tau) kept a step, tau = dt / (1 - alpha) and
+r = 1 / (1 - alpha) make one Euler step of dt one step of the neuron; `psc_delta` falls to a value and is an LIF.
+Recurrent spikes arrive a step later, there and here. Readouts see a spike a step earlier than here (`shift_steps`).
+Source: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from neurobench.config.errors import UserError
+from neurobench.kernels.eprop.records import Constants
+from neurobench.models.eprop.learner import EpropLearner
+from neurobench.models.eprop.minibatch import BsshslmEngine
+from neurobench.problems.nir_file import nir_package
+
+DT = 1e-3  # s
+
+
+def formats(learner: EpropLearner) -> Mapping[str, Callable[[], bytes]]:
+    return {"nir": lambda: write_nir(learner)}
+
+
+def write_nir(learner: EpropLearner) -> bytes:
+    """The file. Raises UserError for neurons that NIR has no equations for."""
+    c, nir = learner.c, nir_package()
+    if fault := _beyond_nir(learner):
+        raise UserError(f"{fault}, for which NIR has no word. model.neuron=iaf and psc_delta can be exported.")
+    w_in, w_rec, w_out = (np.asarray(each, np.float64) for each in learner.engine.weights())
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([c.inputs])}), "w_in": _linear(nir, w_in)}
+    if c.hard_reset:
+        limits = (_full(c, c.v_th), _full(c, c.v_reset))
+        nodes["neuron"] = nir.LIF(*_leak(c.alpha, c.N), _full(c, 0), *limits)
+        spiking = "neuron"
+    else:
+        w_rec = w_rec - c.alpha * c.v_th * np.eye(c.N)
+        nodes["neuron"] = nir.LI(*_leak(c.alpha, c.N), _full(c, 0))
+        nodes["threshold"] = nir.Threshold(_full(c, c.v_th))
+        spiking = "threshold"
+    nodes |= {"w_rec": _linear(nir, w_rec), "w_out": _linear(nir, w_out)}
+    nodes["readout"] = nir.LI(*_leak(c.alpha_out, c.K), np.zeros(c.K, np.float32))
+    nodes["output"] = nir.Output({"output": np.array([c.K])})
+    edges = [("input", "w_in"), ("w_in", "neuron"), (spiking, "w_rec"), ("w_rec", "neuron"), (spiking, "w_out")]
+    edges += [("w_out", "readout"), ("readout", "output"), *([] if c.hard_reset else [("neuron", "threshold")])]
+    metadata = {"dt": DT, "shift_steps": 1, "window_steps": c.W, "arithmetic": "float"}
+    memory = io.BytesIO()
+    nir.write(memory, nir.NIRGraph(nodes, edges, metadata=metadata))
+    return memory.getvalue()
+
+
+def _beyond_nir(learner: EpropLearner) -> str:
+    c = learner.c
+    if isinstance(learner.engine, BsshslmEngine):
+        return f"model.neuron={learner.spec.neuron} resets a step late and weighs its inputs otherwise"
+    if c.adapt_beta:
+        return f"model.neuron={learner.spec.neuron} has a threshold that adapts"
+    if c.refractory:
+        return f"model.t_ref={learner.spec.t_ref} is a refractory time"
+    if np.isfinite(c.v_min):
+        return f"model.v_min={learner.spec.v_min} bounds the potential"
+    return ""
+
+
+def _linear(nir: Any, weight: np.ndarray) -> Any:
+    return nir.Linear(weight.astype(np.float32))
+
+
+def _full(c: Constants, value: float) -> np.ndarray:
+    return np.full(c.N, value, np.float32)
+
+
+def _leak(kept: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """tau and r of n neurons."""
+    return np.full(n, DT / (1 - kept), np.float32), np.full(n, 1 / (1 - kept), np.float32)

@@ -1,0 +1,149 @@
+"""One step of each node of a spiking graph. NIR's equations are differential; how they are cut into steps is chosen.
+
+euler: u += dt / tau_syn (w_in x - u), then v += dt / tau_mem (v_leak - v + r u), with the new u. What norse, snnTorch,
+    SpikingJelly and lava do.
+lagged: the same, v with the u of the step before. Both at once, as the textbook's explicit Euler step.
+exponential: exp(-dt / tau) in place of 1 - dt / tau: exact where the input is constant within a step; sinabs, rockpool.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, linear
+
+from neurobench.problems.spiking_graph import (
+    Convolution,
+    Delay,
+    Flatten,
+    Neuron,
+    Node,
+    Pool,
+    Scale,
+    Threshold,
+    Weights,
+)
+
+
+class Dynamics(NamedTuple):
+    dt: float  # seconds a step
+    scheme: Literal["euler", "lagged", "exponential"] = "euler"
+    reset: Literal["value", "subtract"] = "value"  # to v_reset | by the threshold
+    tie: Literal["above", "reached"] = "above"  # a spike where v > threshold, as in NIR | v >= threshold
+    begins: Literal["zero", "leak", "reset"] = "zero"  # v before the first step, of which NIR says nothing
+
+
+class State(NamedTuple):
+    """Of a neuron, (B, *shape)."""
+
+    u: Tensor
+    v: Tensor
+
+
+class _Spike(torch.autograd.Function):
+    """1 where x > 0 (x >= 0 where `reached`). Its derivative is taken for 1 / (1 + (pi x)^2), as in snnTorch's and
+    SpikingJelly's ATan (Fang et al. 2021)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, reached: bool) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x >= 0 if reached else x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return gradient / (1 + (torch.pi * x) ** 2), None
+
+
+def spike(x: Tensor, reached: bool = False) -> Tensor:
+    return _Spike.apply(x, reached)
+
+
+class NeuronStep(NamedTuple):
+    """Constants of a step, in the network's precision: u = ku u + z x, v = kv v + g u + c."""
+
+    ku: Tensor | None
+    z: Tensor | None
+    kv: Tensor
+    g: Tensor
+    c: Tensor
+    threshold: Tensor | None
+    reset: Tensor | None
+    begin: Tensor
+    how: Dynamics
+
+    @classmethod
+    def of(cls, node: Neuron, how: Dynamics, dtype: torch.dtype) -> NeuronStep:
+        def cast(value: np.ndarray | None) -> Tensor | None:
+            return None if value is None else torch.as_tensor(value).to(dtype)
+
+        ku = z = None
+        if node.tau_syn is not None:
+            ku = _kept(node.tau_syn, how)
+            z = (1 - ku if how.scheme == "exponential" else how.dt / node.tau_syn) * _or(node.w_in, 1.0)
+        if node.tau_mem is None:
+            kv, g, c = np.ones_like(node.r), how.dt * node.r, np.zeros_like(node.r)
+        else:
+            kv = _kept(node.tau_mem, how)
+            share = 1 - kv if how.scheme == "exponential" else how.dt / node.tau_mem
+            g, c = share * node.r, share * _or(node.v_leak, 0.0)
+        reset = None if node.v_threshold is None else cast(_or(node.v_reset, 0.0))
+        begin = {"zero": None, "leak": node.v_leak, "reset": node.v_reset}[how.begins]
+        constants = (*map(cast, (ku, z, kv, g, c, node.v_threshold)), reset)
+        return cls(*constants, torch.as_tensor(_or(begin, 0.0)).to(dtype), how)  # type: ignore[arg-type]
+
+    def rest(self, x: Tensor) -> State:
+        return State(torch.zeros_like(x), self.begin + torch.zeros_like(x))
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """x (B, *shape) -> output, the state after it. The membrane of a spiking neuron is that after the reset."""
+        u = x if self.ku is None or self.z is None else self.ku * state.u + self.z * x
+        v = self.kv * state.v + self.g * (state.u if self.how.scheme == "lagged" else u) + self.c
+        if self.threshold is None or self.reset is None:
+            return v, State(u, v)
+        s = spike(v - self.threshold, self.how.tie == "reached")
+        left = v - s * self.threshold if self.how.reset == "subtract" else torch.where(s > 0, self.reset, v)
+        return s, State(u, left)
+
+
+def _kept(tau: np.ndarray, how: Dynamics) -> np.ndarray:
+    """What a step leaves of a state."""
+    return np.exp(-how.dt / tau) if how.scheme == "exponential" else 1 - how.dt / tau
+
+
+def _or(value: np.ndarray | None, default: float) -> np.ndarray | float:
+    return default if value is None else value
+
+
+def without_time(node: Node, p: dict[str, Tensor], x: Tensor) -> Tensor:
+    """Of nodes that hold no state. x (N, *shape); `p`: the node's arrays in the network's precision."""
+    match node:
+        case Weights():
+            return linear(x, p["weight"], p.get("bias"))
+        case Scale():
+            return x * p["scale"]
+        case Threshold():
+            return spike(x - p["threshold"])
+        case Flatten(first, last):
+            ends = (axis + x.dim() if axis < 0 else axis + 1 for axis in (first, last))
+            return x.flatten(*ends)
+        case Convolution():
+            how: tuple[Any, ...] = (node.stride, node.padding, node.dilation, node.groups)
+            return conv2d(x, p["weight"], p.get("bias"), *how)
+        case Pool():
+            mean = avg_pool2d(x, node.kernel, node.stride, node.padding)
+            return mean if node.mean else mean * (node.kernel[0] * node.kernel[1])
+    raise TypeError(f"{type(node).__name__} holds a state")
+
+
+def steps_of(node: Delay, dt: float) -> np.ndarray:
+    """Whole steps, int64. Raises ValueError where a delay is none."""
+    steps = np.asarray(node.seconds) / dt
+    whole = np.rint(steps)
+    if (whole < 0).any() or (np.abs(steps - whole) > 1e-3).any():
+        k = int(np.argmax(np.abs(steps - whole)))
+        raise ValueError(f"delays by {np.ravel(node.seconds)[k]:g} s, {np.ravel(steps)[k]:g} steps of {dt:g} s")
+    return whole.astype(np.int64)

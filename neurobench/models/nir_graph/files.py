@@ -1,0 +1,56 @@
+"""NIR graphs as files: one of layers to begin with, and one with weights that have been trained."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from neurobench.problems.nir_file import nir_package
+
+DT = 1e-3  # s
+DECAYS = {"tau_syn": 0.25, "tau_mem": 0.03}  # a step, of current and voltage: those of model=slayer_snn
+THRESHOLD = 1.25
+
+
+def layered(sizes: tuple[int, ...], seed: int) -> bytes:
+    """Linear - CubaLIF for each layer, weights U(+-sqrt(3 / inputs))."""
+    nir, rng = nir_package(), np.random.default_rng(seed)
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([sizes[0]])})}
+    for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
+        reach = np.sqrt(3 / inputs)
+        nodes[f"linear{k}"] = nir.Linear(rng.uniform(-reach, reach, (width, inputs)).astype(np.float32))
+        constants = {name: DT / decay for name, decay in DECAYS.items()}
+        constants |= {"w_in": 1 / DECAYS["tau_syn"], "r": 1 / DECAYS["tau_mem"], "v_leak": 0, "v_reset": 0}
+        constants["v_threshold"] = THRESHOLD
+        nodes[f"cuba{k}"] = nir.CubaLIF(**{key: np.full(width, each, np.float32) for key, each in constants.items()})
+    nodes["output"] = nir.Output({"output": np.array([sizes[-1]])})
+    return _written(nir, nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), metadata={"dt": DT}))
+
+
+def with_parameters(content: bytes, parameters: Mapping[str, Tensor]) -> bytes:
+    """The file with other weights, "node.array", in float32; subgraphs, metadata and all else as they were."""
+    nir = nir_package()
+    graph = nir.read(io.BytesIO(content), type_check=False)
+    for name, tensor in parameters.items():
+        path, _, field = name.rpartition(".")
+        setattr(_found(graph, path), field, tensor.detach().cpu().numpy().astype(np.float32))
+    return _written(nir, graph)
+
+
+def _found(graph: Any, path: str) -> Any:
+    """The node; names of nodes may themselves have dots."""
+    if path in graph.nodes:
+        return graph.nodes[path]
+    inner = next(key for key in graph.nodes if path.startswith(f"{key}.") and hasattr(graph.nodes[key], "nodes"))
+    return _found(graph.nodes[inner], path[len(inner) + 1 :])
+
+
+def _written(nir: Any, graph: Any) -> bytes:
+    memory = io.BytesIO()
+    nir.write(memory, graph)
+    return memory.getvalue()

@@ -1,0 +1,137 @@
+"""A NIR graph learns: events to frames, steps, readout, backpropagation through time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
+from neurobench.data.events import Events
+from neurobench.models.common.supervised import measured, training_loss
+from neurobench.models.common.training import Moments, at_rest, descend
+from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
+from neurobench.models.nir_graph.dynamics import Dynamics
+from neurobench.models.nir_graph.files import layered, with_parameters
+from neurobench.models.nir_graph.network import GraphNetwork
+from neurobench.models.nir_graph.spec import MOST_STEPS, NIRGraph
+from neurobench.problems.nir_file import read_nir
+
+BLOCK = 32  # samples run at once where nothing is learned
+
+
+class NIRGraphLearner:
+    """See `neurobench.models.learner.Learner`. `file`: the graph as it was read."""
+
+    def __init__(self, spec: NIRGraph, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
+        sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
+        self._open(layered(sizes, seeds.init), "model.init_from=null")
+
+    def _open(self, content: bytes, name: str) -> None:
+        graph = read_nir(content, name)
+        expects, shows = math.prod(graph.shapes[""]), graph.shapes[graph.output]
+        if expects != math.prod(self.task.shape):
+            raise UserError(
+                f"{name} reads {expects} values (shape {graph.shapes['']}); a sample of this data set has "
+                f"{math.prod(self.task.shape)} (shape {self.task.shape}). Choose the data set that it was trained on."
+            )
+        if math.prod(shows) != self.task.n_classes:
+            raise UserError(f"{name} puts out {shows}; this data set has {self.task.n_classes} classes.")
+        self.file = content
+        self.dt = self.spec.dt or 1e3 * (graph.dt or 1e-3)
+        self.bin = self.spec.bin or self.dt
+        if self.spec.steps(self.bin) > MOST_STEPS:
+            steps = f"model.length={self.spec.length:g} ms are {self.spec.steps(self.bin)} steps of {self.bin:g} ms"
+            raise UserError(f"{steps}; at most {MOST_STEPS} can be run. Set model.bin or a shorter model.length.")
+        spec = self.spec
+        how = Dynamics(1e-3 * self.dt, scheme=spec.scheme, reset=spec.reset, tie=spec.tie)
+        self.network = GraphNetwork(graph, how, self.device)
+        self.moments = at_rest(list(self.network.parameters.values()))
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        if initial is None:
+            return
+        source = f"model.init_from={initial.reference}"
+        if initial.state is None:
+            self._open(initial.path.read_bytes(), source)
+        elif "file" in initial.state:
+            self._restore(initial.state, source)
+        else:
+            raise UserError(f"{source}: {initial.path} holds no network of nir_graph.")
+
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """One step of Adam on the batch's mean cross-entropy. With lr=0 nothing is learned, nor looked at."""
+        if self.spec.lr == 0:
+            return Sums()
+        parameters = list(self.network.parameters.values())
+        for each in parameters:
+            each.requires_grad_()
+        scores = self._scores(batch.x)
+        loss, sums = training_loss(scores, batch.y.to(self.device), 0.0, at.k)
+        gradients = torch.autograd.grad(loss, parameters)
+        for each in parameters:
+            each.requires_grad_(False)
+        self.moments = descend(parameters, gradients, self.moments, self.spec.lr)
+        return sums
+
+    def measure(self, batch: Batch) -> Sums:
+        return measured(self.predict(batch.x), batch.y.to(self.device), 0.0)
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Nothing is left to learn."""
+        return {"parameters": float(sum(part.numel() for part in self.network.parameters.values()))}
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> Tensor:
+        blocks = torch.arange(len(x)).split(BLOCK)
+        return torch.cat([self._scores(x[index]) for index in blocks])
+
+    def frames(self, x: Events) -> Tensor:
+        """(T, B, *shape of the graph's input). Event at time t is in step rint(t / bin)."""
+        steps, shape = self.spec.steps(self.bin), self.task.shape
+        at = torch.from_numpy(np.rint(x.t.numpy() / (1e3 * self.bin)).astype(np.int64))
+        pixel = (x.p.long() * shape[1] + x.y.long()) * shape[2] + x.x.long()
+        seen = at < steps
+        place = ((at * len(x) + x.recording()) * math.prod(shape) + pixel)[seen]
+        dense = torch.bincount(place, minlength=steps * len(x) * math.prod(shape)).float()
+        dense = dense if self.spec.counts else dense.clamp(max=1)
+        return dense.reshape(steps, len(x), *self.network.graph.shapes[""]).to(self.device)
+
+    def _scores(self, x: Events) -> Tensor:
+        y = self.network.run(self.frames(x)).flatten(2)
+        return {"sum": y.sum, "max": y.amax, "last": lambda _: y[-1]}[self.spec.readout](0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "file": torch.frombuffer(bytearray(self.file), dtype=torch.uint8),
+            "parameters": {name: each.detach().clone() for name, each in self.network.parameters.items()},
+            "moments": {
+                "first": [each.clone() for each in self.moments.first],
+                "second": [each.clone() for each in self.moments.second],
+                "t": self.moments.t,
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError where the state is of another model."""
+        if "file" not in state:
+            raise UserError("the checkpoint holds no graph. Train anew.")
+        self._restore(state, "the checkpoint's graph")
+        moments = state["moments"]
+        first, second = ([each.to(self.device, copy=True) for each in moments[key]] for key in ("first", "second"))
+        self.moments = Moments(first, second, moments["t"])
+
+    def _restore(self, state: Mapping[str, Any], name: str) -> None:
+        self._open(bytes(state["file"].numpy().tobytes()), name)
+        self.network.load(state["parameters"])
+
+
+def exports(learner: NIRGraphLearner) -> Mapping[str, Callable[[], bytes]]:
+    """The graph with the weights as they are now."""
+    return {"nir": lambda: with_parameters(learner.file, learner.network.parameters)}

@@ -1,0 +1,41 @@
+"""`export` lists what a run can be exported to, and refuses other formats before it is loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.experiment import reload
+from neurobench.problems.bqm import read_file
+
+RUN = ["run", "model=qrbm", "scale=smoke", "model.n_hidden=5", "name=machine", "figures=png", "threads=1"]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs")
+    assert main([*RUN, f"outputs={folder}", "--quiet"]) == 0
+    return folder
+
+
+def test_without_a_format_it_says_what_there_is(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "machine", "--outputs", str(outputs)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["bqm", "json"]
+
+
+def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
+    outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "load_learner", None)
+    assert main(["export", "machine", "--format", "bqn", "--outputs", str(outputs)]) != 0
+    assert "model=qrbm has no format bqn; it knows bqm, json. Did you mean bqm?" in capsys.readouterr().err
+    assert main(["export", "machine", "--format", "json", "--for", "snntorch", "--outputs", str(outputs)]) != 0
+    assert "has no format json-snntorch" in capsys.readouterr().err
+
+
+def test_every_format_that_is_listed_is_written(outputs: Path, tmp_path: Path) -> None:
+    for name in ("bqm", "json"):
+        target = tmp_path / f"model.{name}"
+        assert main(["export", "machine", "--format", name, "--to", str(target), "--outputs", str(outputs)]) == 0
+        assert len(read_file(target.read_bytes(), 784).b) == 5

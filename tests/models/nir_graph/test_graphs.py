@@ -1,0 +1,210 @@
+"""A NIR graph runs as its equations say, comes out as it went in, and is refused by the name of its node."""
+
+import io
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurobench.config.errors import UserError
+from neurobench.models.learner import Initial, Seeds, Step, Task
+from neurobench.models.nir_graph.dynamics import Dynamics
+from neurobench.models.nir_graph.files import with_parameters
+from neurobench.models.nir_graph.learner import NIRGraphLearner, exports
+from neurobench.models.nir_graph.network import GraphNetwork
+from neurobench.problems.nir_file import read_nir
+from tests.specs import spec
+
+nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
+CPU = torch.device("cpu")
+
+
+def written(graph: Any) -> bytes:
+    memory = io.BytesIO()
+    nir.write(memory, graph)
+    return memory.getvalue()
+
+
+def full(value: Any, n: int = 2) -> np.ndarray:
+    return np.broadcast_to(np.asarray(value, np.float64), n).copy()
+
+
+def graph(nodes: dict[str, Any], edges: list[tuple[str, str]] | None = None, n: int = 2, dt: float = 1.0) -> Any:
+    ends = {"input": nir.Input({"input": np.array([n])})}, {"output": nir.Output({"output": np.array([2])})}
+    everything = {**ends[0], **nodes, **ends[1]}
+    return nir.NIRGraph(everything, edges or [*pairwise(everything)], metadata={"dt": dt}, type_check=False)
+
+
+def cuba(**changes: Any) -> Any:
+    values = {"tau_syn": 4, "tau_mem": 8, "r": 8, "w_in": 4, "v_leak": 0, "v_threshold": 1, "v_reset": 0, **changes}
+    return nir.CubaLIF(**{name: full(value) for name, value in values.items()})
+
+
+EULER = Dynamics(1.0)
+
+
+def run(content: bytes, x: np.ndarray, how: Dynamics = EULER) -> tuple[np.ndarray, dict[str, Any]]:
+    membranes: dict[str, Any] = {}
+    network = GraphNetwork(read_nir(content, "file"), how, CPU, torch.float64)
+    return network.run(torch.from_numpy(x), membranes).numpy(), membranes
+
+
+def test_a_current_based_neuron_by_rational_arithmetic() -> None:
+    """du = (w_in x - u) dt / tau_syn, dv = (leak - v + r u) dt / tau_mem, in fractions, which round nowhere."""
+    x = np.random.default_rng(0).integers(0, 3, 12) / 4
+    file = written(graph({"n": cuba(v_leak=0.25, v_reset=-0.5, r=2, w_in=3)}))
+    y, membranes = run(file, np.stack([x, x], 1)[:, None])
+    u = v = Fraction(0)
+    for t, value in enumerate(x):
+        u += (3 * Fraction(value) - u) / 4
+        v += (Fraction(1, 4) - v + 2 * u) / 8
+        fires = v > 1
+        v = Fraction(-1, 2) if fires else v
+        assert y[t, 0, 0] == fires
+        assert membranes["n"][t, 0, 0].item() == pytest.approx(float(v), abs=1e-12)
+
+
+def test_other_steps_and_resets_by_their_closed_forms() -> None:
+    ones = np.ones((5, 1, 2))
+    leak = written(graph({"n": nir.LI(full(8), full(3), full(0))}))
+    exact = 3 * (1 - np.exp(-np.arange(1, 6) / 8))
+    assert run(leak, ones, Dynamics(1.0, "exponential"))[0][:, 0, 0] == pytest.approx(exact)
+    fires = written(graph({"n": nir.IF(full(1), full(1.5))}))
+    assert run(fires, ones)[0][:, 0, 0].tolist() == [0, 1, 0, 1, 0]
+    assert run(fires, ones, Dynamics(1.0, reset="subtract"))[0][:, 0, 0].tolist() == [0, 1, 0, 1, 1]
+    tied = written(graph({"n": nir.IF(full(1), full(2))}))
+    assert run(tied, ones)[0][:, 0, 0].tolist() == [0, 0, 1, 0, 0]
+    assert run(tied, ones, Dynamics(1.0, tie="reached"))[0][:, 0, 0].tolist() == [0, 1, 0, 1, 0]
+    both = written(graph({"n": cuba(tau_syn=1, w_in=1, tau_mem=2, r=1)}))
+    now, before = (run(both, ones, Dynamics(1.0, scheme))[1]["n"][:, 0, 0] for scheme in ("euler", "lagged"))
+    assert before[1:].tolist() == now[:-1].tolist()
+
+
+def test_spikes_come_back_a_step_later_and_delays_delay() -> None:
+    nodes = {"n": nir.IF(full(1), full(0.5)), "w": nir.Linear(np.array([[0.0, 1.0], [0.0, 0.0]]))}
+    nodes["d"] = nir.Delay(full([0, 2]))
+    edges = [("input", "n"), ("n", "w"), ("w", "n"), ("n", "d"), ("d", "output")]
+    x = np.zeros((6, 1, 2))
+    x[1, 0, 1] = 1  # neuron 1 fires in step 1, and makes neuron 0 fire in step 2
+    y, _ = run(written(graph(nodes, edges)), x)
+    assert np.argwhere(y[:, 0]).tolist() == [[2, 0], [3, 1]]
+
+
+def test_convolution_pooling_and_flattening_are_torchs() -> None:
+    weight, bias = np.random.default_rng(1).normal(size=(3, 2, 3, 3)), np.arange(3.0)
+    nodes = {
+        "c": nir.Conv2d((6, 6), weight, (1, 1), (1, 1), (1, 1), 1, bias),
+        "p": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        "f": nir.Flatten({"input": np.array((3, 3, 3))}, 0, -1),
+    }
+    ends = {"input": nir.Input({"input": np.array([2, 6, 6])})}, {"output": nir.Output({"output": np.array([27])})}
+    everything = {**ends[0], **nodes, **ends[1]}
+    x = np.random.default_rng(2).normal(size=(4, 2, 2, 6, 6))
+    y, _ = run(written(nir.NIRGraph(everything, [*pairwise(everything)], type_check=False)), x)
+    flat = torch.from_numpy(x).flatten(0, 1)
+    c = torch.nn.functional.conv2d(flat, torch.from_numpy(weight), torch.from_numpy(bias), padding=1)
+    expected = (4 * torch.nn.functional.avg_pool2d(c, 2)).flatten(1)
+    assert y.reshape(8, 27) == pytest.approx(expected.numpy())
+
+
+def test_a_graph_within_a_graph_is_the_same_graph() -> None:
+    x = np.random.default_rng(3).random((9, 2, 2))
+    flat = run(written(graph({"w": nir.Linear(np.eye(2)), "n": cuba()})), x)[0]
+    nested = graph({"w": nir.Linear(np.eye(2)), "sub": graph({"n": cuba()})})
+    assert (run(written(nested), x)[0] == flat).all()
+    assert flat.any()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges", "sentence"),
+    [
+        ({"w": nir.Linear(np.eye(2))}, [("input", "output"), ("input", "w")], "its input is its output"),
+        ({"w": nir.Linear(np.ones((2, 3)))}, None, r"node w reads 3 values; what arrives has shape \(2,\)"),
+        (
+            {"c": nir.Conv1d(2, np.ones((1, 1, 1)), 1, 0, 1, 1, np.zeros(1))},
+            None,
+            "node c is a Conv1d; what can be run",
+        ),
+        ({"n": cuba(tau_mem=0)}, None, "node n has tau_mem of 0 s"),
+        (
+            {"n": cuba(r=np.nan), "m": cuba(tau_syn=-1)},
+            None,
+            r"node m has tau_syn of -1 s.*\. node n has r that is not finite",
+        ),
+        ({"w": nir.Linear(np.eye(2)), "lost": cuba()}, [("input", "w"), ("w", "output")], "from the input to lost"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_the_name_of_its_node(nodes: Any, edges: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        read_nir(written(graph(nodes, edges)), "file")
+
+
+def test_a_delay_of_half_a_step_is_refused() -> None:
+    with pytest.raises(UserError, match="node d delays by 1.5 s, 1.5 steps of 1 s"):
+        run(written(graph({"d": nir.Delay(full([1, 1.5]))})), np.zeros((3, 1, 2)))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> tuple[Any, int]:
+    """Layers of random neurons, some with weights back to themselves, some with delays."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    nodes: dict[str, Any] = {}
+    edges, last = [], "input"
+    for k in range(draw(st.integers(1, 3))):
+        way = [f"w{k}", f"n{k}", *([f"d{k}"] if draw(st.booleans()) else [])]
+        nodes[f"w{k}"] = nir.Linear(rng.normal(size=(2, 2)).astype(np.float32))
+        taus = {name: rng.integers(1, 9, 2) for name in ("tau_syn", "tau_mem")}
+        nodes[f"n{k}"] = cuba(**taus, v_threshold=rng.random(2), v_reset=-rng.random(2))
+        if len(way) == 3:
+            nodes[f"d{k}"] = nir.Delay(full(rng.integers(0, 4, 2)))
+        edges += [*pairwise([last, *way])]
+        if draw(st.booleans()):
+            nodes[f"r{k}"] = nir.Affine(
+                rng.normal(size=(2, 2)).astype(np.float32), rng.normal(size=2).astype(np.float32)
+            )
+            edges += [(f"n{k}", f"r{k}"), (f"r{k}", f"n{k}")]
+        last = way[-1]
+    return graph(nodes, [*edges, (last, "output")]), draw(st.integers(0, 99))
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks())
+def test_random_networks_out_and_in_again_spike_alike(made: tuple[Any, int]) -> None:
+    content = written(made[0])
+    x = np.random.default_rng(made[1]).normal(size=(15, 2, 2))
+    network = GraphNetwork(read_nir(content, "file"), Dynamics(1.0), CPU)
+    again = with_parameters(content, network.parameters)
+    (y, v), (other, w) = run(content, x), run(again, x)
+    assert (y == other).all()
+    assert all((v[name] == w[name]).all() for name in v)
+
+
+def learner(**changes: Any) -> NIRGraphLearner:
+    made = spec("model/nir_graph", **{"hidden": (8,), "length": 100.0, "dt": 10.0, **changes})
+    return made.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), {}, CPU)
+
+
+SPLITS = spec("dataset/nmnist", validation=0).load(0)
+
+
+def test_it_learns_and_goes_on_from_its_file_and_its_state(tmp_path: Path) -> None:
+    one, few = learner(lr=0.01), SPLITS.train.head(8)
+    losses = [one.learn(few.batch(slice(None)), Step(k, 20, 0)).loss for k in range(20)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert set(exports(one)) == set(one.spec.formats)
+    file = tmp_path / "one.nir"
+    file.write_bytes(exports(one)["nir"]())
+    again, third = learner(), learner()
+    again.start(few, Initial("one.nir", file, None))
+    third.load_state_dict(one.state_dict())
+    for other in (again, third):
+        assert (other.predict(few.x) == one.predict(few.x)).all()
+    made = spec("model/nir_graph").build(Task("events", (1, 2, 2), 10), Seeds(0, 1, 2, 3), {}, CPU)
+    with pytest.raises(UserError, match=r"reads 2312 values .* a sample of this data set has 4"):
+        made.start(few, Initial("one.nir", file, None))

@@ -1,0 +1,53 @@
+"""Files of a module, read by others: the same logits, the same weights."""
+
+import io
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.models.learner import Seeds, Task
+from neurobench.models.torch_module.exports import formats
+from tests.specs import spec
+
+TASK = Task("image", (1, 12, 12), 3)
+ARGUMENTS = {"channels": [2, 3], "hidden": 4, "dropout": 0.5}
+X = torch.from_numpy(np.random.default_rng(0).random((5, 1, 12, 12), np.float32))
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    made = spec("model/cnn", arguments=ARGUMENTS)
+    return made.build(TASK, Seeds(0, 1, 2, 3), {}, torch.device("cpu"))
+
+
+def test_a_program_of_torch_runs_without_the_class(network: Any) -> None:
+    assert set(formats(network)) == set(network.spec.formats)
+    program = torch.export.load(io.BytesIO(formats(network)["pt2"]()))
+    torch.testing.assert_close(program.module()(X), network.predict(X))
+
+
+def test_safetensors_read_by_hand(network: Any) -> None:
+    """Eight bytes of length, a header in JSON, the numbers in little-endian order."""
+    pytest.importorskip("safetensors", reason="the extra exchange is not installed")
+    content = formats(network)["safetensors"]()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    state = network.net.state_dict()
+    assert set(header) - {"__metadata__"} == set(state)
+    for name, tensor in state.items():
+        begin, end = header[name]["data_offsets"]
+        read = np.frombuffer(content[8 + length + begin : 8 + length + end], "<f4").reshape(header[name]["shape"])
+        assert (read == tensor.numpy()).all()
+
+
+def test_an_onnx_runtime_gives_the_same_logits(network: Any) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="the extra exchange is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime, an independent reader, is not installed")
+    session = runtime.InferenceSession(formats(network)["onnx"]())
+    (logits,) = session.run(None, {session.get_inputs()[0].name: X.numpy()})
+    np.testing.assert_allclose(logits, network.predict(X).numpy(), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,96 @@
+"""Conformance: the reference graphs can be run, and a verdict is what it says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.conformance.cases import Case, cases
+from neurobench.conformance.faults import FAULTS
+from neurobench.conformance.frameworks import FRAMEWORKS, Conformance
+from neurobench.conformance.table import page
+from neurobench.conformance.verdicts import Answer, exact, verdict
+from neurobench.models.nir_graph.dynamics import Dynamics
+from neurobench.problems.nir_file import parse_nir
+
+pytest.importorskip("nir", reason="the extra spiking is not installed")
+CASES = {case.name: case for case in cases()}
+
+
+def answered(case: Case, how: Dynamics | None = None) -> Any:
+    return exact(parse_nir(case.graph), case.x, how or Dynamics(case.dt))
+
+
+def test_there_are_thirty_graphs_that_tell_something() -> None:
+    assert len(CASES) >= 30
+    for case in CASES.values():
+        y = answered(case).y
+        assert (y != 0).mean() > 0.01, case.name
+        assert (y[:, 0] != y[:, 1]).any() or "IF" in case.name, f"{case.name}: both samples are alike"
+
+
+def test_the_same_graph_at_another_dt_is_the_same_answer() -> None:
+    """What a framework with a dt of its own is judged by."""
+    for case in cases(1.0):
+        if not case.own_dt and case.name != "IF, r = 1":
+            assert answered(case).y == pytest.approx(answered(CASES[case.name]).y, abs=1e-5), case.name
+
+
+def test_faults_are_of_cases_and_frameworks_that_there_are() -> None:
+    assert {framework for framework, _ in FAULTS} <= set(FRAMEWORKS)
+    assert {case for _, case in FAULTS} <= set(CASES)
+
+
+LIF = "LIF, reset to -0.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "word", "detail"),
+    [
+        (LIF, {}, "faithful", ""),
+        (LIF, {"reset": "subtract"}, "wrong", "resets by subtraction, as NIR had it before"),
+        ("LIF", {"reset": "subtract"}, "approximate", "resets by subtraction, as NIR had it before"),
+        ("LI", {"scheme": "exponential"}, "approximate", "exp"),
+        ("CubaLI", {"scheme": "lagged"}, "approximate", "the current of the step before"),
+        ("IF, v = threshold", {"tie": "reached"}, "wrong", "fires where v = threshold"),
+        (LIF, {"begins": "reset"}, "approximate", "v begins at v_reset, of which NIR says nothing"),
+    ],
+)
+def test_what_another_simulator_does_is_told(name: str, how: dict[str, Any], word: str, detail: str) -> None:
+    case = CASES[name]
+    y = answered(case, Dynamics(case.dt, **how)).y
+    told = verdict(case, Answer(y))
+    assert (told.word, told.kind) == (word, case.kind)
+    assert detail in told.detail
+
+
+def test_the_first_difference_is_named() -> None:
+    case = CASES["CubaLIF, reset to -0.5"]
+    truth = answered(case)
+    y = truth.y.copy()
+    y[7, 1, 2] = 1 - y[7, 1, 2]
+    told = verdict(case, Answer(y))
+    assert told.word == "wrong"
+    assert "first at step 7, neuron 2" in told.detail
+    assert "1 of 240 values differ" in told.detail
+    assert verdict(case, Answer(refusal="ValueError: no")).word == "unsupported"
+    assert verdict(case, Answer(failure="TypeError: no")).detail == "stops when it runs: TypeError: no"
+    off = verdict(case, Answer(truth.y, truth.v + 0.25))
+    assert (off.word, off.detail) == ("approximate", "all spikes right, membranes off by up to 0.25")
+
+
+def test_the_page_has_a_row_a_node_and_says_why(tmp_path: Path) -> None:
+    case = CASES["LIF, r = 2"]
+    verdicts = [verdict(case, Answer(np.zeros_like(answered(case).y)))]
+    text = page([Conformance("norse", {"norse": "1"}, verdicts)], 40, 2)
+    assert "| LIF | wrong |" in text
+    assert "The importer logs a warning that it expects r = 1" in text
+
+
+def test_a_framework_that_is_not_there_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", "norsk", "--outputs", str(tmp_path)]) != 0
+    assert "Did you mean norse?" in capsys.readouterr().err
+    assert main(["conform", "norse", "--outputs", str(tmp_path), "--python", str(tmp_path / "no")]) != 0
+    assert "`make conform-norse` makes it" in capsys.readouterr().err
