@@ -83,12 +83,12 @@ def test_the_level_itself_tells_no_difference(p: float, told: bool) -> None:
 
 
 def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
-    a = make("a", range(3))
+    a, one_differs = make("a", range(3)), np.where(np.arange(40) == 7, 0, TARGET)
     for other, reason in (
         (make("data", range(3), sha256="b" * 64), "they read other data (sha256 aaaaaaaa and bbbbbbbb)"),
         (make("ids", range(3), ids=np.arange(40) + 100), "they were tested on other samples of the same data"),
         (
-            make("classes", range(3), target=np.where(np.arange(40) == 7, 0, TARGET)),
+            make("classes", range(3), target=one_differs),
             "the classes are not: they solve different tasks",
         ),
         (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be told apart"),
