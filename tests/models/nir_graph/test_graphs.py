@@ -2,6 +2,7 @@
 
 import io
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Splits
 from neurobench.models.learner import Initial, Seeds, Step, Task
 from neurobench.models.nir_graph.dynamics import Dynamics
 from neurobench.models.nir_graph.files import with_parameters
@@ -190,11 +192,13 @@ def learner(**changes: Any) -> NIRGraphLearner:
     return made.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), {}, CPU)
 
 
-SPLITS = spec("dataset/nmnist", validation=0).load(0)
+@cache
+def recordings() -> Splits:
+    return spec("dataset/nmnist", validation=0).load(0)
 
 
 def test_it_learns_and_goes_on_from_its_file_and_its_state(tmp_path: Path) -> None:
-    one, few = learner(lr=0.01), SPLITS.train.head(8)
+    one, few = learner(lr=0.01), recordings().train.head(8)
     losses = [one.learn(few.batch(slice(None)), Step(k, 20, 0)).loss for k in range(20)]
     assert losses[-1] < 0.5 * losses[0]
     assert set(exports(one)) == set(one.spec.formats)
