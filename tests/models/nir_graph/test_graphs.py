@@ -145,6 +145,12 @@ def test_what_cannot_be_run_is_refused_by_the_name_of_its_node(nodes: Any, edges
         read_nir(written(graph(nodes, edges)), "file")
 
 
+def test_an_input_that_counts_the_traced_sample_is_read_without_it() -> None:
+    made = graph({"w": nir.Linear(np.eye(2)), "n": cuba()})
+    made.nodes["input"] = nir.Input({"input": np.array([1, 2])})
+    assert read_nir(written(made), "file").shapes[""] == (2,)
+
+
 def test_a_delay_of_half_a_step_is_refused() -> None:
     with pytest.raises(UserError, match="node d delays by 1.5 s, 1.5 steps of 1 s"):
         run(written(graph({"d": nir.Delay(full([1, 1.5]))})), np.zeros((3, 1, 2)))
