@@ -154,15 +154,15 @@ def _ordered(flat: _Flat) -> tuple[list[str], dict[str, tuple[Edge, ...]]]:
     late: set[tuple[str, str]] = set()
     way, open_ends = [""], [iter(following.get("", ()))]
     while way:
-        other = next(open_ends[-1], None)
-        if other is None:
+        onward = next(open_ends[-1], None)
+        if onward is None:
             finished.append(way.pop())
             open_ends.pop()
-        elif other in way:
-            late.add((way[-1], other))
-        elif other not in finished:
-            way.append(other)
-            open_ends.append(iter(following.get(other, ())))
+        elif onward in way:
+            late.add((way[-1], onward))
+        elif onward not in finished:
+            way.append(onward)
+            open_ends.append(iter(following.get(onward, ())))
     order = finished[::-1][1:]
     return order, {key: tuple(Edge(a, (a, b) in late) for a, b in flat.edges if b == key) for key in order}
 

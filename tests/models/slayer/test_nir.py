@@ -21,7 +21,7 @@ FEW = SPLITS.train.head(2)
 
 def network(delays: tuple[int, ...] = (0, 0), core: Any = None) -> Any:
     """Weights in eighths and decays in sixteenths, which floats hold; silent layers would prove nothing."""
-    one = learner(core, hidden=(12, 9), current_decay=0.25, voltage_decay=0.125, weight_norm=False, length=60.0)
+    one = learner(core, hidden=(12, 9), current_decay=0.25, voltage_decay=0.125, weight_norm=False, length=90.0)
     generator = torch.Generator().manual_seed(1)
     for k, layer in enumerate(one.layers):
         layer.v.copy_(torch.randint(-8, 12, layer.v.shape, generator=generator) / 8)
