@@ -9,6 +9,8 @@ space := $() $()
 DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
+CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
+CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
@@ -17,7 +19,7 @@ FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
 FRAMEWORKS := norse snntorch spikingjelly sinabs
-.PHONY: $(FRAMEWORKS:%=conform-%) help run test lint types check bench bench-gpu bench-counts fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +53,9 @@ types: .venv/installed-dev ## mypy
 
 check: lint types test ## all of the above
 
+mutate: .venv/installed-dev ## do the tests notice? modules that decide figures, changed in one place each (ARGS=metrics/paired.py for one)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.mutate $(ARGS)
+
 # Each framework in an environment of its own: their packages need not agree with each other or with ours.
 .frameworks/%/installed:
 	$(PYTHON) -m venv .frameworks/$*
@@ -77,6 +82,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	-$(MAKE) --no-print-directory .venv/peers/qcnn
 	-$(MAKE) --no-print-directory .venv/peers/qutrunk
 	$(BIN)/python tests/bench/bench_qcnn.py
+	$(BIN)/python tests/bench/bench_aer.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
 	-$(MAKE) --no-print-directory .venv/peers/nest
@@ -94,6 +100,10 @@ bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, 
 bench-counts: .venv/installed-dev ## operation counts of small networks and trained models beside those of PyPI's neurobench
 	-$(MAKE) --no-print-directory .venv/peers/neurobench
 	$(BIN)/python tests/bench/bench_counts.py
+
+bench-mesh: .venv/installed-dev ## joules and seconds of the architecture model of Loihi beside those of SANA-FE, on three networks
+	-$(MAKE) --no-print-directory .venv/peers/sanafe
+	$(BIN)/python tests/bench/bench_mesh.py
 
 tables: .venv/installed-dev ## all (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
 ifeq ($(SCALE),smoke)
@@ -144,11 +154,23 @@ table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast eng
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(NEST))
 	$(BIN)/neurobench table nest
 
+# One trained network on a hundred layouts of each chip that ships: outputs/chips
+table-chips: .venv/installed-dev ## what each quantum processor costs the ten-digit network, over 100 layouts: table and figure
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
+	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
+
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick
 table-matrix: .venv/installed-dev ## the matrix at quick scale, 7 minutes on two cores (SCALE=paper: 70 minutes of one core): accuracy, time, operations, device cost
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(MATRIX)) backend=sim,mock
 	$(BIN)/neurobench matrix --scale $(SCALE)
+
+# Finished runs are not run again. The controls' settings were found by `neurobench tune`, as their YAML files say.
+table-controls: .venv/installed-dev ## models against their controls, same seeds and samples: no entanglement, classical map, quantised network, random features
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(CONTROLS) $(CONTROLLED))
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=matrix_slayer_nmnist,matrix_eprop_nmnist backend=sim
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv,controls_lava_cv
+	$(BIN)/neurobench table controls
 
 table-camera: .venv/installed ## two networks trained on emulated recordings, tested on real ones; emulated held against real
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=camera_to_real,camera_to_real_mlp

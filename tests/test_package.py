@@ -1,18 +1,25 @@
 """Promises of the repository itself: what ships is complete, light where it must be, and said once."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import neurobench.conf
 import pytest
 from omegaconf import OmegaConf
 
+import neurobench
 from neurobench.config.compose import composer
+from neurobench.config.schema import Row
 from neurobench.config.targets import load
 from neurobench.experiment.catalogue import catalogue
+from neurobench.metrics.catalog import metric
+from neurobench.report.published import table_names
+from tests.cli.conftest import environment
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -68,11 +75,42 @@ def test_targets_import_nothing_heavy() -> None:
 
 
 def test_every_experiment_composes_and_declares_a_whole_table() -> None:
+    ids: dict[str, list[str]] = {}
     with composer() as compose:
         for name in catalogue()["experiment"]:
             config = compose([f"experiment={name}"])
             own = (name, f"{name}_{config.backend.name}")  # a cell of the matrix names its backend
             assert config.name in own, "an experiment's runs lie in a folder of its own name"
+            table: Any = OmegaConf.to_container(config.table, resolve=True)
+            assert table["rows"], f"{name} contributes no row"
+            for row in (Row(**row) for row in table["rows"]):
+                assert_whole(row)
+                ids.setdefault(table["name"], []).append(row.id)
+    assert set(ids) == set(table_names())
+    for table, rows in ids.items():
+        assert sorted(set(rows)) == sorted(rows), f"two rows of table {table} have one id"
+
+
+def assert_whole(row: Row) -> None:
+    """Says what it is, where it is from and what it means; what was published is a number, the band not empty."""
+    assert min(len(text.strip()) for text in (row.id, row.what, row.metric, row.source, row.means)) > 0, row
+    assert row.metric.isidentifier(), f"{row.id}: no run has a figure named {row.metric}"
+    numbers = [number for number in (row.published, *row.band) if number is not None]
+    assert all(math.isfinite(number) for number in numbers), row
+    low, high = (end if end is not None else sign * math.inf for end, sign in zip(row.band, (-1, 1), strict=True))
+    assert low <= high, f"{row.id}: nothing lies in {row.band}"
+    if metric(row.metric).unit == "proportion":
+        assert all(0 <= number <= 1 for number in numbers), f"{row.id} is a proportion"
+
+
+def test_the_tests_run_the_code_of_their_own_checkout(tmp_path: Path) -> None:
+    """In this process and in those that they start; an environment may hold another checkout's installation."""
+    script = "import neurobench, neurobench.conf; print(neurobench.__file__, neurobench.conf.__file__, sep='\\n')"
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    ours = [str(ROOT / "neurobench" / "__init__.py"), str(ROOT / "conf" / "__init__.py")]
+    assert done.stdout.split("\n")[:2] == ours
+    assert [str(neurobench.__file__), str(neurobench.conf.__file__)] == ours
 
 
 def test_data_and_code_carry_their_licences() -> None:

@@ -101,7 +101,8 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row an epoch: epoch, train_... and validation_... figures, seconds, samples_per_s."""
+        """A row an epoch: epoch, train_... and validation_... figures, seconds, elapsed (of all epochs so far and what
+        was measured between them), samples_per_s; with training.test_by_epoch also test_... figures."""
         return self.folder.metrics()
 
     @property

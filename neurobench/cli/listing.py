@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from neurobench.cli.arguments import verb_parser
+from neurobench.cli.chip_list import chip_lines, chips_as_plain
 from neurobench.cli.grid import cell_as_plain, grid_lines, model_lines
 from neurobench.cli.past_runs import list_runs
 from neurobench.config.compose import GROUPS, composer
@@ -25,10 +26,10 @@ WIDEST_NAME = 30  # columns
 
 def list_command(words: list[str]) -> int:
     """What can be chosen: models, datasets, encoders, backends, experiments, scales, loggers; `grid`: what runs with
-    what; `runs`: past runs."""
+    what; `chips`: snapshots of quantum processors; `runs`: past runs."""
     parser = verb_parser("list", list_command.__doc__, json="the same")
     plurals = {f"{group}s": group for group in GROUPS}
-    known = ["all", *plurals, "grid", "runs"]
+    known = ["all", *plurals, "grid", "chips", "runs"]
     parser.add_argument("what", nargs="?", default="all", help=f"one of {', '.join(known)}")
     matching = "only names that hold this; of `grid` a model, whose reasons are then told"
     parser.add_argument("filter", nargs="?", default="", help=matching)
@@ -39,6 +40,8 @@ def list_command(words: list[str]) -> int:
         parser.error(f"there is no list of {what}; there is {', '.join(known)}.{hint}")
     if what == "runs":
         list_runs(args.outputs, args.json, args.filter)
+    elif what == "chips":
+        _print(iter([json.dumps(chips_as_plain(args.filter), indent=2)]) if args.json else chip_lines(args.filter))
     elif what in plurals:
         _list_group(plurals[what], args.filter, args.json, args.config_dir)
     elif args.json:
@@ -76,6 +79,7 @@ def _everything(config_dir: str | None) -> Iterator[str]:
     yield from textwrap.wrap(named, _width(), initial_indent="  ", subsequent_indent="  ")
     yield ""
     yield "neurobench list models             one list alone; also scales, loggers, runs"
+    yield "neurobench list chips              quantum processors that can be emulated"
     yield "neurobench list experiments dynex  those of that name, with their times"
     yield "neurobench list grid [qrbm]        what runs with what, and why not"
 

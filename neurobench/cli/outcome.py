@@ -12,7 +12,8 @@ from rich.table import Table
 from neurobench.report.answer import answer
 from neurobench.report.grouped import lines_by_group
 from neurobench.report.summary import headline, pictures, remarks
-from neurobench.storage.folder import RunFolder
+from neurobench.storage.files import printable
+from neurobench.storage.folder import PRINTOUT, RunFolder
 from neurobench.storage.store import default_outputs
 
 
@@ -44,6 +45,10 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
         console.print(f"  {remark}", highlight=False)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"  seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    if folder.has(PRINTOUT):
+        console.print("\nas its tutorial prints it", style="bold", highlight=False)
+        for line in printable((folder.path / PRINTOUT).read_text(encoding="utf-8")).splitlines():
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
     figures = [path.name for path in pictures(folder.path)]
     if figures:
         console.print(f"  {folder.path / 'figures'}: {', '.join(figures)}", highlight=False, soft_wrap=True)

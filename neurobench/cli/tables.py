@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -18,12 +19,14 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.phases import phase
-from neurobench.report import latex, results_table
+from neurobench.report import controls_table, latex, results_table
+from neurobench.report.controls import Comparison, comparisons
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
     as_latex,
     matrix_cells,
+    matrix_latex,
     print_table,
     refreshed,
     tables_named,
@@ -56,19 +59,34 @@ def table_command(words: list[str]) -> int:
         runs = read_index(args.outputs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
+    with phase("comparing"):
+        compared = {name: made for name in names if (made := comparisons(results[name], tables, args.outputs, runs))}
     if args.into:
-        _write_into(args.into, results)
+        _write_into(args.into, results, compared)
     elif args.format == "json":
-        print(json.dumps([row.as_dict() for row in rows], indent=2))
+        print(json.dumps(_plain_rows(rows, compared), indent=2))
     elif args.format == "tex":
         print("\n\n".join(as_latex(results[name], name) for name in names))
     elif args.format:
         print(FORMATS[args.format](rows))
-    elif args.all:
-        print_table(rows, ", ".join(names), Console(markup=False))
+        for made in compared.values() if args.format == "md" else ():
+            print("", *controls_table.as_markdown(made), sep="\n")
     else:
-        _print_overviews(results)
+        if args.all:
+            print_table(rows, ", ".join(names), Console(markup=False))
+        else:
+            _print_overviews(results)
+        for made in compared.values():
+            controls_table.print_comparisons(made, Console(markup=False))
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _plain_rows(rows: list[ResultRow], compared: dict[str, list[Comparison]]) -> list[dict[str, Any]]:
+    """A control's row with its comparisons."""
+    of_row: dict[int, list[Any]] = {}
+    for each in (each for made in compared.values() for each in made):
+        of_row.setdefault(id(each.control), []).append(controls_table.plain(each))
+    return [{**row.as_dict(), **({"comparisons": of_row[id(row)]} if id(row) in of_row else {})} for row in rows]
 
 
 def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
@@ -81,18 +99,18 @@ def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
         console.print(f"nothing was run of: {', '.join(others)} (neurobench table NAME says how)", highlight=False)
 
 
-def _write_into(document: Path, results: dict[str, list[ResultRow]]) -> None:
+def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[Comparison]]) -> None:
     try:
         text = document.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--into {document}: {error}") from error
-    places = tables_named(text)
+    places = list(dict.fromkeys([*tables_named(text), *controls_table.tables_named(text)]))
     if not set(places) & set(results):
         raise UserError(
             f"--into {document}: it has no place for {', '.join(results)} (places for: {', '.join(places) or 'none'}); "
             "put <!-- table NAME --> and <!-- end --> on lines of their own where a table is wanted"
         )
-    write_bytes(document, refreshed(text, results).encode())
+    write_bytes(document, controls_table.refreshed(refreshed(text, results), compared).encode())
     print(f"{document}: {', '.join(name for name in places if name in results)}")
 
 
@@ -102,7 +120,7 @@ def matrix_command(words: list[str]) -> int:
     parser = verb_parser("matrix", matrix_command.__doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
     parser.add_argument("--all", action="store_true", help="every cell, run or not, with its costs")
-    parser.add_argument("--format", choices=["md", "csv"], help="for papers and programs; else for the screen")
+    parser.add_argument("--format", choices=["md", "csv", "tex"], help="for papers and programs; else for the screen")
     args = parser.parse_args(words)
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
     rows = [matrix_cells(result) for result in results]
@@ -111,6 +129,8 @@ def matrix_command(words: list[str]) -> int:
     elif args.format == "md":
         for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
             print("| " + " | ".join(row) + " |")
+    elif args.format == "tex":
+        print(matrix_latex(results))
     elif args.all:
         _print_matrix(rows)
     else:

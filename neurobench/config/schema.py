@@ -1,6 +1,6 @@
 """The sections of a configuration that are the same for every model: their keys, types and bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
-RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "table", "logger")
+RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "host_energy", "table", "logger")
 
 Fraction = Annotated[float, Bound(0, 1)]
 
@@ -23,6 +23,7 @@ class Root(Record):
     threads: Annotated[int, Bound(1, 1024)]
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
+    host_energy: bool = False  # measure joules of this machine
     figures: Literal["png", "pdf", "svg"] = "png"  # beside the PNG of a figure, one for papers
 
     def conflicts(self) -> list[Fault]:
@@ -44,6 +45,8 @@ class Training(Record):
     patience: Annotated[int, Bound(1)] | None  # epochs without improvement before stopping; null: never
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
+    test_by_epoch: bool = False  # figures of test samples after each epoch: to look at; `monitor` takes none of them
+    keep_best: bool = False  # beside the last state, the one in which `monitor` was best
 
     def conflicts(self) -> list[Fault]:
         split, _, figure = self.monitor.partition("_")
@@ -77,6 +80,8 @@ class Row(Record):
     model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
     dataset: str | None = None
     backend: str | None = None
+    # Of a control: the experiments whose models it is held against, over the same seeds and test samples
+    against: Sequence[str] = field(default_factory=list)
 
     def conflicts(self) -> list[Fault]:
         return [] if len(self.band) == 2 else [("band", f"={list(self.band)!r} is not [low, high]")]

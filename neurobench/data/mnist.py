@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,6 +26,11 @@ from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checke
 from neurobench.data.specs import MNIST
 from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 6  # training images, as in the QuTrunk tutorial
 
 
 def load(spec: MNIST, seed: int) -> Splits:
@@ -44,17 +50,31 @@ def load(spec: MNIST, seed: int) -> Splits:
         per_class = spec.train_per_class if spec.test_slice_bug else spec.test_per_class
         first, _ = _first(tested, test_labels, per_class or spec.test_per_class)
         validation = _split(test_images, test_labels, first, spec.digits)
+    train, classes = _split(images, labels, trained, spec.digits), tuple(map(str, spec.digits))
     shown = f"the {len(tested)} official test images of digits {', '.join(map(str, spec.digits))}"
     return Splits(
-        train=_split(images, labels, trained, spec.digits),
+        train=train,
         validation=validation,
         test=_split(test_images, test_labels, tested, spec.digits),
         source="bundled" if spec.root is None else spec.root,
         sha256=files.combined(raw.sha256 for raw in MNIST_RAW),
         validation_is_tested=spec.test_as_validation,
         evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
-        classes=tuple(map(str, spec.digits)),
+        classes=classes,
+        figures=partial(_figures, train, classes, seed),
     )
+
+
+def _figures(train: Split, classes: Sequence[str], seed: int) -> dict[str, Figure]:
+    """Some training images, drawn with `seed`, under their labels."""
+    from neurobench.figures.gallery import gallery  # matplotlib with it
+
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    chosen = torch.randperm(len(train), generator=generator)[:SHOWN]
+    x, y = train.batch(chosen)
+    assert isinstance(x, Tensor)
+    captions = [f"labelled {classes[label]}" for label in y.tolist()]
+    return {"training_samples": gallery(list(x[:, 0]), captions, [False] * len(chosen), columns=SHOWN)}
 
 
 def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:

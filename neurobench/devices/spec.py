@@ -50,6 +50,7 @@ class DeviceSpec(Spec):
 
     kind: ClassVar[str]  # "sampler", "mac", ...: the models' fields that it can fill, see `Uses`
     energy: ClassVar[Energy | str] = SIMULATED  # what is published of it, or why nothing is
+    mesh: ClassVar[str | None] = None  # name of the architecture model of its chip, see `devices/core/mesh.py`
 
     def refuse(self, demand: Demand) -> str | None:
         """Why the device cannot serve a model that asks this of it, with what to change; or None."""

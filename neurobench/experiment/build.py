@@ -39,6 +39,11 @@ def energies(plan: Plan) -> Energies:
     return {name: plan.devices[field].energy for field, name in plan.wiring.items()}
 
 
+def mesh_of(plan: Plan) -> str | None:
+    """The name of the architecture model of the chip that the model runs on, where there is one."""
+    return next((mesh for field in plan.wiring if (mesh := plan.devices[field].mesh)), None)
+
+
 def pin_threads(threads: int) -> None:
     """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -18,8 +18,11 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.host_energy import RESUMED, HostEnergy
+from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
+from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
@@ -145,6 +148,7 @@ class _Run:
         from neurobench.experiment.result import Outcome, describe, result
 
         forget_peak()
+        self.host = HostEnergy(self.plan.run.host_energy)
         self._announce()
         with phase("reading data"):
             self.splits = load_splits(self.plan)
@@ -159,7 +163,10 @@ class _Run:
         evaluation = self._test()
         tutorial = self._tutorial_metrics(loop)
         counted, undefined = self._count()
-        metrics = {**figures, **evaluation.metrics, **tutorial, **counted}
+        metrics = {**figures, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
+        undefined |= self.host.undefined
+        with self.ledger.phase("tutorial"):
+            write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
         outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
@@ -191,21 +198,26 @@ class _Run:
 
         meter = ObservedMeter(meter_for(self.console), callbacks)
         loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
+        resumed = loop.position.seconds > 0
         try:
-            loop.run()
+            with self.host.measured("train"), live_views(self.console):
+                loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
+        if resumed:
+            self.host.forget("train", RESUMED)
         self.seconds["train"] = loop.position.seconds
         return loop
 
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""
         begun = time.perf_counter()
-        with phase("finalizing"), self.ledger.phase("finalize"):
+        with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
         self.seconds["finalize"] = time.perf_counter() - begun
-        loop.best = None
+        best, loop.best = loop.best, None
         loop.save()
+        write_exports(self.folder, self.plan, self.learner, best)
         return figures
 
     def _test(self) -> Evaluation:
@@ -215,7 +227,8 @@ class _Run:
         n_classes = self.plan.task.n_classes
         with self.ledger.phase("test"):
             begun = time.perf_counter()
-            evaluation = evaluate(self.learner, self.splits.test, n_classes)
+            with self.host.measured("test"):
+                evaluation = evaluate(self.learner, self.splits.test, n_classes)
             self.seconds["test"] = time.perf_counter() - begun
             test = self.splits.test
             arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
@@ -233,13 +246,15 @@ class _Run:
             return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
+        from neurobench.experiment.architecture import architecture_figures
         from neurobench.experiment.evaluate import count
 
         begun = time.perf_counter()
         with self.ledger.phase("count"):
-            counted = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+            counted, undefined = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
+            modelled, no_model = architecture_figures(self.plan, self.learner, self.splits.test)
         self.seconds["count"] = time.perf_counter() - begun
-        return counted
+        return {**counted, **modelled}, {**undefined, **no_model}
 
     def _baselines(self) -> dict[str, float]:
         from neurobench.experiment.baselines import baselines

@@ -42,6 +42,7 @@ class Position:
     marked: dict[str, float] = field(default_factory=dict)  # `sums` and `samples` at the last point of the trace
     seconds: float = 0.0  # spent in training so far, over all sessions
     epoch_seconds: float = 0.0  # of it, in the current epoch
+    elapsed: float = 0.0  # the same with what was measured between epochs
     best_epoch: int | None = None  # where the monitored figure was best
     stopped: bool = False  # early
 
@@ -83,7 +84,8 @@ class Loop:
     """Trains a learner for `schedule.epochs`, from the folder's checkpoint where it has one.
 
     With `schedule.patience` it stops once the monitored figure has not improved for so many epochs, and goes back to
-    the state that was best; with `schedule.goal`, once that figure is as good as the goal.
+    the state that was best; with `schedule.goal`, once that figure is as good as the goal. With `schedule.keep_best`
+    the state that was best is kept and the last one goes on. What is measured on `test` goes into rows alone.
     """
 
     learner: Learner
@@ -96,6 +98,7 @@ class Loop:
     ledger: Ledger = field(default_factory=Ledger)
     snapshots: Callable[[Step], Sequence[str]] = lambda at: ()
     initial: Initial | None = None  # what a fresh run goes on from
+    test: Split | None = None  # measured after each epoch where it is given
 
     position: Position = field(default_factory=Position, init=False)
     record: TrainingRecord = field(default_factory=TrainingRecord, init=False)
@@ -111,7 +114,7 @@ class Loop:
             while place.epoch < self.schedule.epochs and not place.stopped:
                 self._epoch(interruption)
                 self.meter.epoch(self.record.epochs[-1])
-        if self.best is not None:
+        if self.best is not None and self.schedule.patience is not None:
             self.learner.load_state_dict(self.best)
 
     @property
@@ -168,7 +171,7 @@ class Loop:
             if interruption.requested:
                 raise Interrupted(f"after {place.batch} of {self.per_epoch} batches of epoch {place.epoch + 1}")
         row = self._close_epoch()
-        if self.schedule.patience is not None and self._is_best():
+        if self._is_best():
             self.best = copy.deepcopy(self.learner.state_dict())
         if self.schedule.goal is not None:
             place.stopped |= self._score(row) >= self.sign * self.schedule.goal
@@ -198,6 +201,7 @@ class Loop:
             self._mark()
         spent = time.perf_counter() - begun
         place.seconds += spent
+        place.elapsed += spent
         place.epoch_seconds += spent
         self.meter.batch(place.samples, place.sums, place.epoch_seconds)
 
@@ -212,28 +216,37 @@ class Loop:
 
     def _close_epoch(self) -> dict[str, Any]:
         """The epoch's row: means over its samples, on train as they were while learning, on validation after it."""
-        place = self.position
+        place, begun = self.position, time.perf_counter()
         row: dict[str, Any] = {"epoch": place.epoch + 1}
         row |= {f"train_{name}": value for name, value in means(place.sums, place.samples).items()}
         if len(self.validation):
             with self.ledger.phase("validation"):
                 measured = mean_sums(self.learner, self.validation)
             row |= {f"validation_{name}": value for name, value in measured.items()}
+        if self.test is not None:
+            with self.ledger.phase("tutorial"):
+                row |= {f"test_{name}": value for name, value in mean_sums(self.learner, self.test).items()}
+        place.elapsed += time.perf_counter() - begun
         speed = round(place.samples / place.epoch_seconds, 1)
-        row |= {"seconds": round(place.epoch_seconds, 4), "samples_per_s": speed}
+        times = {"seconds": place.epoch_seconds, "elapsed": place.elapsed}
+        row |= {**{name: round(value, 4) for name, value in times.items()}, "samples_per_s": speed}
         self.record.epochs.append(row)
         place.epoch, place.batch, place.samples, place.epoch_seconds = place.epoch + 1, 0, 0, 0.0
         place.sums, place.marked = {}, {}
         return row
 
     def _is_best(self) -> bool:
-        """Whether the epoch just closed is the best so far; sets `stopped` once patience has run out."""
-        place, scores = self.position, [self._score(row) for row in self.record.epochs]
+        """Whether the epoch just closed is the best so far and its state is to be kept; sets `stopped` once patience
+        has run out."""
+        place, patience = self.position, self.schedule.patience
+        kept = self.schedule.keep_best and self.schedule.monitor in self.record.epochs[-1]
+        if patience is None and not kept:
+            return False
+        scores = [self._score(row) for row in self.record.epochs]
         improved = len(scores) == 1 or scores[-1] > max(scores[:-1])
-        if improved:
-            place.best_epoch = place.epoch
-        assert self.schedule.patience is not None
-        place.stopped = place.epoch - (place.best_epoch or 0) >= self.schedule.patience
+        if patience is not None:
+            place.best_epoch = place.epoch if improved else place.best_epoch
+            place.stopped = place.epoch - (place.best_epoch or 0) >= patience
         return improved
 
     def _score(self, row: Mapping[str, Any]) -> float:

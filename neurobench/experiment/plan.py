@@ -29,8 +29,8 @@ from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
-NOT_COMPUTED = ("checkpoint_every",)  # of the training
-ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures")
+NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # of the training: no figure of merit depends on them
+ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "host_energy")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from neurobench.figures.style import (
     COLUMN,
     PAGE,
     SHARE,
+    TEST,
     TRAIN,
     VALIDATION,
     by_epoch,
@@ -30,6 +31,7 @@ from neurobench.metrics.catalog import metric
 from neurobench.models.learner import Learner, ModelSpec, TrainingRecord
 
 FIRST = ("loss", "accuracy")  # panels of the learning curve that come before the others
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}  # whose figures are drawn by epoch
 NUMBERED = 20  # classes whose counts can be read in a column; of more, colour alone tells
 
 
@@ -47,7 +49,8 @@ def model_figures(
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
     """One panel a figure of the epochs, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`:
     means over parts of epochs, "epoch" being where each part ends. Epoch 1 ends at 1: a single one shows its course."""
-    keys = {key.partition("_")[2] for row in history for key in row if key.startswith(("train_", "validation_"))}
+    prefixes = tuple(f"{split}_" for split in SPLITS)
+    keys = {key.partition("_")[2] for row in history for key in row if key.startswith(prefixes)}
     names = [*(name for name in FIRST if name in keys), *sorted(keys - set(FIRST))]
     if not names:
         return None
@@ -58,7 +61,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
             if points:
                 style: dict[str, Any] = {"marker": "." if len(points) < 5 else None, "linewidth": 0.7, "alpha": 0.5}
                 axes.plot(*zip(*points, strict=True), color=TRAIN, label="train, within an epoch", **style)
-            for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            for split, colour in SPLITS.items():
                 points = [(row["epoch"], row[f"{split}_{name}"]) for row in history if f"{split}_{name}" in row]
                 if points:
                     axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=split, clip_on=False)

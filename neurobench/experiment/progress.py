@@ -36,11 +36,15 @@ class Meter(Protocol):
     def close(self) -> None: ...
 
 
+TIMES = ("epoch", "seconds", "elapsed", "samples_per_s")
+
+
 def figures_line(row: Mapping[str, Any]) -> str:
     """An epoch's row in words."""
-    shown = {key: value for key, value in row.items() if key not in ("epoch", "seconds", "samples_per_s")}
+    shown = {key: value for key, value in row.items() if key not in TIMES}
     words = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items()]
-    return "  ".join([f"epoch {row['epoch']}", *words, f"{row['samples_per_s']:,.0f} samples/s"])
+    elapsed = [f"{row['elapsed']:.1f} s"] if "elapsed" in row else []  # since training began
+    return "  ".join([f"epoch {row['epoch']}", *words, f"{row['samples_per_s']:,.0f} samples/s", *elapsed])
 
 
 def _numbered(row: Mapping[str, Any], epochs: int) -> str:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from neurobench.config.targets import load
 from neurobench.data.dataset import Split, Splits
-from neurobench.experiment.build import energies
+from neurobench.experiment.build import energies, mesh_of
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import energy_sources, with_joules
@@ -54,10 +55,10 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "intervals": outcome.intervals,
         "baselines": outcome.baselines,
         "undefined": {**undefined, **outcome.undefined},
-        "warnings": divergence(loop.record.epochs),
+        "warnings": [*divergence(loop.record.epochs), *loop.ledger.notes.values()],
         "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
-        "energy_source": energy_sources(published),
+        "energy_source": energy_sources(published) | _mesh_source(plan),
         "epochs": loop.position.epoch,
         "best_epoch": loop.position.best_epoch,
         "data": describe(splits),
@@ -68,6 +69,12 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "peak_rss_mb": peak_mb(),
         **({} if device.type == "cpu" else {"peak_device_mb": round(torch.cuda.max_memory_allocated(device) / 2**20)}),
     }
+
+
+def _mesh_source(plan: Plan) -> dict[str, str]:
+    """Where the figures of the chip's architecture model come from, of models that it is asked about."""
+    name = mesh_of(plan) if plan.model.activity else None
+    return {"mesh": load(name).source} if name else {}
 
 
 def _counts(split: Split) -> list[int]:

@@ -36,6 +36,7 @@ def training_loop(
         ledger=ledger,
         snapshots=plan.model.snapshots,
         initial=initial,
+        test=splits.test if plan.training.test_by_epoch else None,
     )
 
 

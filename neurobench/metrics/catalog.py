@@ -20,6 +20,7 @@ CATALOG = {
     r"calibrated_.*": UNKNOWN,  # an estimate less the truth: either sign
     r".*(loss|error|mse|nll|lost).*|sme.*|mean_abs_dz.*": Metric("", "smaller"),
     r"(.*_)?joules": Metric("J", "smaller"),
+    r"mesh_(seconds|messages|hops)": Metric("", "smaller"),
 }
 
 

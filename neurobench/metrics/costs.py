@@ -27,6 +27,7 @@ class Ledger:
 
     def __init__(self, phases: Mapping[str, Totals] | None = None) -> None:
         self.phases: dict[str, Totals] = {name: dict(totals) for name, totals in (phases or {}).items()}
+        self.notes: dict[str, str] = {}  # device -> what a reader of the record must know of it
         self._phase = RUN[0]
 
     @contextmanager
@@ -56,11 +57,14 @@ class Billed:
     """An opened device whose answers are checked by `check(device, verb, arguments, answer)`, which returns them as
     they are to be used, and billed: the `cost` of each, and the call itself.
 
-    Answers without a cost (a property of the device, another device) are handed on as they are.
+    Answers without a cost (a property of the device, another device) are handed on as they are. A device whose answers
+    no seed decides says so in `irreproducible`; the record of a run repeats it.
     """
 
     def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):
         self._name, self._device, self._ledger, self._check = name, device, ledger, check
+        if note := getattr(device, "irreproducible", None):
+            ledger.notes[name] = f"not reproducible: {note}"
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._device, name)

@@ -6,7 +6,7 @@ from functools import cache
 
 # Title -> a pattern of the whole name; the first that fits counts.
 GROUPS = {
-    "Energy": r"(.*_)?joules.*|energy_.*",
+    "Energy": r"(.*_)?joules.*|energy_.*|mesh_.*",
     "Course of the training": r"(loss|error)_iteration_\d+|epoch_?\d+_.*|.*_of_first_epochs",
     "Layer by layer": r"layer\d+_.*",
     "Size and operations": (
@@ -52,6 +52,11 @@ SENTENCES = {
     r"dense_operations": "as if nothing were 0",
     r"membrane_updates": "steps in which a neuron's potential changes, for one sample",
     r".*_per_step": "the same for one time step",
+    r"host_.*_joules": "measured: of this machine's processors, memory and GPU, with whatever else ran on it",
+    r"mesh_joules": "an estimate: every spike followed over the mesh of an architecture model, for one sample",
+    r"mesh_seconds": "the same model's time: in each step that of the slowest core, and all cores' wait for each other",
+    r"mesh_messages": "spikes sent to a core, for one sample",
+    r"mesh_hops": "from tile to tile, for one sample",
     r".*joules": "an estimate: counted operations times published joules of each",
     r"calibrated_.*_error": "",
     r"calibrated_.*": "as calibration measured it on the emulated chip",

@@ -1,9 +1,14 @@
-"""Two classifiers on the same samples: whether one is right more often than chance would have it."""
+"""Two classifiers on the same samples, or two settings over the same seeds: whether one is better than chance
+would have it."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from neurobench.metrics.statistics import t_interval, within
+
+FLAT = 1e-12  # spread of differences that is rounding alone
 FEW = 25  # discordant samples below which the binomial distribution itself is summed
 
 
@@ -48,6 +53,27 @@ def difference_interval(only_a: int, only_b: int, n: int, z: float = 1.959963984
     middle = (b - a) / n
     half = z * math.sqrt(a + b - (b - a) ** 2 / n) / n
     return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+class PairedT(NamedTuple):
+    """Student's paired t-test of B against A."""
+
+    n: int  # pairs
+    difference: float  # mean of B - A
+    interval: tuple[float, float]  # 95 %, of the difference
+    t: float
+    p: float  # two-sided
+
+
+def paired_t(a: Sequence[float], b: Sequence[float]) -> PairedT | None:
+    """a, b: (N,) figures of two settings with the same seeds, N at least 2. None where every difference is the same:
+    they have no spread to hold their mean against."""
+    differences = [y - x for x, y in zip(a, b, strict=True)]
+    mean, spread, n = statistics.fmean(differences), statistics.stdev(differences), len(differences)
+    if spread < FLAT:
+        return None
+    t = mean / (spread / math.sqrt(n))
+    return PairedT(n, mean, t_interval(differences), t, 1 - within(abs(t), n - 1))
 
 
 def holm(p: Sequence[float]) -> list[float]:

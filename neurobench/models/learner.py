@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from neurobench.data.dataset import Batch, Split
+    from neurobench.data.dataset import Batch, Split, Splits
 
 
 class Step(NamedTuple):
@@ -88,6 +88,15 @@ class TrainingRecord:
     snapshots: dict[str, Any] = field(default_factory=dict)  # label -> what the learner's `snapshot` gave
 
 
+class Finished(NamedTuple):
+    """A run that has been tested, for what its tutorial prints."""
+
+    splits: Splits
+    record: TrainingRecord
+    metrics: Mapping[str, float]
+    saved: Mapping[str, Any]  # the learner's state as its file gives it back
+
+
 class Divergence(Exception):
     """Training left the finite numbers. The message says where ("diverged at update 17: ...") and what to do."""
 
@@ -145,7 +154,10 @@ class ModelSpec(Spec):
     exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
     formats: ClassVar[Mapping[str, str]] = {}  # that `exports` knows -> who reads them
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
+    activity: ClassVar[str | None] = None  # (learner, x) -> Activity, spikes for a chip's architecture model
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
+    printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
+    leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
     gains_by_gpu: ClassVar[bool] = True  # else device=auto stays on the CPU
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
+PRINTOUT = "printout.txt"  # what the model's tutorial prints, of this run
 SCHEMA = 2  # 1: before configurations were stored resolved
 
 
@@ -32,6 +33,7 @@ class InUse(UserError):
 
 class RunFolder:
     """config.yaml, run.json, metrics.jsonl, checkpoint.pt, predictions.npz, figures/, run.log; last, result.json.
+    With some models PRINTOUT and the network in a format of their field.
 
     A folder without result.json did not finish. Whoever writes holds the lock.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from collections.abc import Iterator, Sequence
@@ -51,7 +52,8 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
     code = [fingerprint(module) for module in PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
     start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code, gpus), "env": env}
-    executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
+    with _tidying_in_silence():
+        executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
     futures = {executor.submit(work_locally, task): task for task in tasks}
     try:
         for future in as_completed(futures):
@@ -61,6 +63,20 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
             future.cancel()
         executor.shutdown(wait=True, kill_workers=False)
         raise
+
+
+@contextlib.contextmanager
+def _tidying_in_silence() -> Iterator[None]:
+    """What starts here removes the pool's semaphores where this process is killed, without a warning that it did."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:

@@ -10,13 +10,16 @@ import pytest
 
 from neurobench.cli.main import main
 
-PLUGIN = Path(__file__).parents[1] / "plugin"
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "tests" / "plugin"
 Neurobench = Callable[..., subprocess.CompletedProcess]
 
 
 def environment() -> dict[str, str]:
+    """Of a process that runs the code of this checkout, wherever it is started."""
     plain = {key: value for key, value in os.environ.items() if key != "NEUROBENCH_OUTPUTS"}
-    return {**plain, "PYTHONPATH": str(PLUGIN), "COLUMNS": "200"}
+    paths = [str(ROOT), str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**plain, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
 
 
 def command(*words: str) -> list[str]:

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from neurobench.metrics.catalog import printed
 from tests.cli.conftest import Neurobench, command, environment
@@ -56,9 +58,12 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     told = result(folder)
     assert told["data"]["n_train"] == 5000
     assert told["scale"] == "paper"
-    assert 0.4 < told["metrics"]["test_accuracy"] < 0.8
-    low, high = told["intervals"]["test_accuracy"]
-    assert low < told["metrics"]["test_accuracy"] < high
+    with np.load(folder / "predictions.npz") as file:
+        right = file["predicted"] == file["target"]
+    assert told["metrics"]["test_accuracy"] == right.mean()
+    assert right.mean() > told["baselines"]["majority_class"]
+    theirs = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
+    assert told["intervals"]["test_accuracy"] == pytest.approx([theirs.low, theirs.high])
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["threads"] == 1

@@ -1,5 +1,6 @@
 """A plugin whose package is gone, or whose class does not import, is named and stops nothing else."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(site: Path, *words: str) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join([environment()["PYTHONPATH"], str(site)])
     return subprocess.run(
-        command(*words), env={**environment(), "PYTHONPATH": str(site)}, capture_output=True, text=True, timeout=120
+        command(*words), env={**environment(), "PYTHONPATH": paths}, capture_output=True, text=True, timeout=120
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from neurobench.data.dataset import Split, Splits
 from neurobench.data.encoders import DEFAULTS, Auto, Flat, chain, encoded
 from neurobench.data.events import Events
+from tests.draws import uniform
 from tests.specs import spec
 
 LAYOUTS = {"vector": (4,), "image": (1, 28, 28), "events": (2, 34, 34)}
@@ -116,7 +117,7 @@ def test_a_rasters_bar_stands_where_the_value_is():
 
 
 def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
-    images = torch.rand(4, 1, 28, 28)
+    images = uniform(4, 1, 28, 28)
     split = Split(images, torch.tensor([3, 1, 2, 0]), torch.arange(4))
     splits = Splits(split, split.head(1), split.head(2), "bundled", "0", "the test set", others={"more": split.head(3)})
     flat = encoded(splits, (Flat(),))

@@ -1,5 +1,6 @@
 """The emulated annealer: without errors it is Boltzmann; with them, each error has its configured size."""
 
+import re
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler import mock_qpu_errors as errors
+from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.sampler.mock_qpu import conditioned, tiles
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.devices.spec import Demand
@@ -188,6 +190,19 @@ def test_even_levels_and_no_rounding_are_possible() -> None:
     assert torch.equal(errors.dac(x, (-1.0, 1.0), (0.0, 0.0)), x)
 
 
+def test_every_chain_breaks_at_its_own_length() -> None:
+    lengths = torch.tensor([1.0, 2.0, 5.0]).repeat(100)
+    breaks = errors.broken_chains((2000, 300), lengths, 0.1, seed=1)
+    assert not breaks.broken[:, ::3].any()
+    for first, length in ((1, 2), (2, 5)):
+        share = breaks.share[:, first::3][breaks.broken[:, first::3]] * length
+        assert set(share.round().int().tolist()) == set(range(1, length))
+        assert float(breaks.broken[:, first::3].float().mean()) == pytest.approx(0.1, abs=5 * (0.09 / 200_000) ** 0.5)
+    whole = errors.broken_chains((2000, 300), 5, 0.1, seed=1)
+    assert torch.equal(breaks.broken[:, 2::3], whole.broken[:, 2::3])
+    torch.testing.assert_close(breaks.share[:, 2::3], whole.share[:, 2::3])
+
+
 def test_chains_break_and_units_are_misread_as_often_as_configured() -> None:
     shape, p = (500, 400), 0.03
     breaks = errors.broken_chains(shape, 15, p, seed=1)
@@ -254,19 +269,33 @@ def test_a_call_costs_what_the_timing_model_says() -> None:
 def test_a_machine_that_does_not_fit_is_refused_with_the_numbers_and_the_ways_out() -> None:
     big, small = machine(784, 300, scale=0.01), CLEAN.open(0, CPU)
     with pytest.raises(
-        UserError, match="784x300 units do not fit on Advantage_system4 .Pegasus P16.: 235,200 couplers"
+        UserError, match="784x300 units do not fit on Advantage_system4 .Pegasus P16. with its faults: 235,200"
     ):
         small.sample_rbm(big, 1, seed=1)
-    sentence = qpu().refuse(Demand(layers=(784, 300)))
+    perfect = qpu(faults="none")
+    sentence = perfect.refuse(Demand(layers=(784, 300)))
     assert sentence is not None
     for word in ("235,200", "40,279", "172x172", "too_big=block", "13x13"):
         assert word in sentence
-    assert qpu().refuse(Demand(layers=(169, 128))) is None
+    assert perfect.refuse(Demand(layers=(169, 128))) is None
     assert qpu(too_big="block").refuse(Demand(layers=(784, 300))) is None
-    assert qpu(chip="Advantage2_system1").refuse(Demand(layers=(180, 180))) is None
+    assert qpu(chip="Advantage2_system1", faults="none").refuse(Demand(layers=(180, 180))) is None
     dense = dimod.BinaryQuadraticModel({}, {(i, j): 1.0 for i in range(181) for j in range(i)}, 0, "SPIN")
     with pytest.raises(UserError, match="181 units .* at most 180 units"):
+        replace(CLEAN, faults="none").open(0, CPU).sample(dense)
+    with pytest.raises(UserError, match=f"181 units .* at most {small.chip.clique} units"):
         small.sample(dense)
+
+
+def test_faults_leave_less_room_and_the_way_out_that_is_named_works() -> None:
+    for chip in ("Advantage_system4", "Advantage2_system1", "Advantage2_system4", "DW_2000Q_6"):
+        sentence = qpu(chip=chip).refuse(Demand(layers=(784, 300)))
+        assert sentence is not None
+        assert "with its faults" in sentence
+        side, hidden = re.search(r"model.downsample=(\d+) model.n_hidden=(\d+)", sentence).groups()  # type: ignore[union-attr]
+        assert qpu(chip=chip).refuse(Demand(layers=(int(side) ** 2, int(hidden)))) is None
+    assert "beside 169 units of one layer" in (qpu().refuse(Demand(layers=(169, 128))) or "")
+    assert qpu().refuse(Demand(layers=(144, 128))) is None
 
 
 def test_tiles_fit_and_hold_every_coupling_once() -> None:
@@ -301,7 +330,7 @@ def test_tiles_in_turn_draw_from_boltzmann(monkeypatch: pytest.MonkeyPatch) -> N
     rbm = machine(4, 3)
     chip = replace(CLEAN, too_big="block", rounds=12, prefactor=1 / 6.35, annealing_time=1)
     device = chip.open(0, CPU)
-    monkeypatch.setattr(device, "chip", replace(device.chip, layer=2))
+    monkeypatch.setattr(device, "chip", replace(CHIPS[chip.chip], layer=2))
     reads = device.sample_rbm(rbm, 10_000, seed=2)
     assert reads.cost["programmings"] == 10_000 * 4 * 12
     assert surprise(rbm, torch.cat([reads.v, reads.h], 1), 1.0) < 5

@@ -11,6 +11,7 @@ from neurobench.devices.circuit.sim_statevector import ONE_QUBIT, StatevectorDev
 from neurobench.devices.spec import Demand
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import GATES, Angles, Gate, Program, ProgramError
+from tests.draws import normal
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -173,8 +174,8 @@ def test_a_batch_is_its_samples_one_by_one(device: StatevectorDevice, batch: int
 
 def test_groups_have_shared_angles_of_their_own(device: StatevectorDevice) -> None:
     program = layered(3, 2, reupload=False, zz=False)
-    sample = torch.randn(4, 18, 3, dtype=torch.float64, requires_grad=True)
-    shared = torch.randn(4, 1, 12, dtype=torch.float64, requires_grad=True)
+    sample = normal(4, 18, 3, dtype=torch.float64, requires_grad=True)
+    shared = normal(4, 1, 12, seed=1, dtype=torch.float64, requires_grad=True)
     z = device.expectation(program, Angles(sample, shared)).values
     slopes = torch.autograd.grad(z.square().sum(), (sample, shared))
     for group in range(4):

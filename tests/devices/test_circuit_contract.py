@@ -9,6 +9,7 @@ import yaml
 
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import Angles, ProgramError
+from tests.draws import normal
 from tests.specs import CONF, spec
 
 CPU = torch.device("cpu")
@@ -29,7 +30,7 @@ def test_both_backends_ship_a_circuit_device() -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_expectations_counts_and_estimates_agree(device: Any, n: int) -> None:
     program = layered(n, 1, reupload=False, zz=n > 1)
-    angles = Angles(torch.randn(6, n), torch.randn(2 * n))
+    angles = Angles(normal(6, n), normal(2 * n, seed=1))
     kept = [part.clone() for part in angles]
     z = device.expectation(program, angles).values
     assert z.shape == (6, len(program.observables))
@@ -48,7 +49,7 @@ def test_expectations_counts_and_estimates_agree(device: Any, n: int) -> None:
 
 def test_expectations_have_derivatives(device: Any) -> None:
     program = layered(2, 1, reupload=False, zz=False)
-    own = torch.randn(3, 2, requires_grad=True), torch.randn(4, requires_grad=True)
+    own = normal(3, 2, requires_grad=True), normal(4, seed=1, requires_grad=True)
     slopes = torch.autograd.grad(device.expectation(program, Angles(*own)).values.sum(), own)
     assert all(slope.abs().max() > 0 for slope in slopes)
 
@@ -64,7 +65,7 @@ def test_bad_calls_are_refused_with_their_sentence(device: Any) -> None:
 
 def test_answers_carry_what_they_cost(device: Any) -> None:
     program = layered(2, 1, reupload=False, zz=False)
-    angles = Angles(torch.randn(3, 5, 2), torch.randn(4))
+    angles = Angles(normal(3, 5, 2), normal(4, seed=1))
     assert device.expectation(program, angles).cost == {"circuits": 15}
     cost = device.counts(program, angles, 20, seed=1).cost
     assert (cost["circuits"], cost["shots"]) == (15, 300)

@@ -8,6 +8,7 @@ import torch
 from neurobench.metrics.costs import Billed, Ledger
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.problems.circuit import Angles, Gate, Program
+from tests.draws import uniform
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -15,7 +16,7 @@ TURN = Program(1, 1, 0, (Gate("ry", (0,), 0),), ((0,),))
 
 
 def turns(*rows: int) -> Angles:
-    return Angles(torch.rand(*rows, 1), torch.zeros(0))
+    return Angles(uniform(*rows, 1), torch.zeros(0))
 
 
 def test_simulated_circuits_and_shots_add_up_and_take_no_device_time() -> None:
@@ -45,7 +46,7 @@ def test_circuits_of_a_parameter_shift_are_counted_as_the_plan_says() -> None:
     ledger = Ledger()
     device: Any = Billed("circuit", spec("backend/sim", "circuit").open(0, CPU), ledger)
     runner = CircuitRunner(device, TURN, 50, "param_shift")
-    angles = Angles(torch.rand(8, 1, requires_grad=True), torch.zeros(0))
+    angles = Angles(uniform(8, 1, requires_grad=True), torch.zeros(0))
     torch.autograd.backward(runner.run(angles, 3).sum())
     cost = ledger.of_run()["circuit"]
     assert cost["circuits"] == 8 * runner.circuits_per_sample == 24

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:All bqm biases are zero")
 
 
 BACKENDS = sorted(path.stem for path in (CONF / "backend").glob("*.yaml") if "\nsampler:" in path.read_text())
+BACKENDS.remove("dwave")  # needs an extra, and starts no chain from given states: see test_dwave
 
 
 @cache

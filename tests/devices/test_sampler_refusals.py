@@ -42,10 +42,14 @@ def test_a_model_too_big_for_the_chip_is_refused_with_the_numbers_and_the_ways_o
     (fault,) = faults_of(compose(words))
     assert fault.startswith("model=qrbm, backend=mock_qpu: 784x300 units do not fit on Advantage_system4")
     assert "235,200 couplers are needed, 40,279 are present" in fault
-    assert "172x172" in fault
+    assert "what fits is at most 156x156 units, or no layer of 784 units" in fault
     assert faults_of(compose([*words, "backend.sampler.too_big=block"])) == []
-    assert "model.downsample=13 model.n_hidden=128" in fault
-    assert faults_of(compose([*words, "model.downsample=13", "model.n_hidden=128"])) == []
+    assert "model.downsample=13 model.n_hidden=100" in fault
+    assert faults_of(compose([*words, "model.downsample=13", "model.n_hidden=100"])) == []
+    (fault,) = faults_of(compose([*words, "model.downsample=13", "model.n_hidden=128"]))
+    assert "beside 169 units of one layer 103 of the other" in fault
+    perfect = ["backend.sampler.faults=none", "model.downsample=13", "model.n_hidden=128"]
+    assert faults_of(compose([*words, *perfect])) == []
     assert faults_of(compose(["model=qrbm", "backend=mock"])) == [], "no problem is too big for the other device"
 
 

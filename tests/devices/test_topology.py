@@ -14,6 +14,7 @@ def test_chips_are_those_of_the_data_sheets() -> None:
         "Advantage2_system1": ("Zephyr Z12", 4577, 41515),
         "Advantage2_system2": ("Zephyr Z12", 4514, 40409),
         "Advantage2_system4": ("Zephyr Z6", 1202, 10537),
+        "DW_2000Q_6": ("Chimera C16", 2041, 5974),
     }
 
 

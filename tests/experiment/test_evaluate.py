@@ -34,7 +34,10 @@ def test_more_samples_than_a_batch_are_all_counted() -> None:
     right = int(((test.x[:, 0] > 0) == test.y.bool()).sum())
     assert evaluation.metrics["test_accuracy"] == right / 2500
     assert int(evaluation.confusion.sum()) == 2500
-    assert evaluation.metrics["test_loss"] > 0
+    log_p = torch.log_softmax(test.x.double() @ learner.W.double(), 1)[torch.arange(2500), test.y]
+    assert evaluation.metrics["test_loss"] == pytest.approx(-float(log_p.mean()), rel=1e-5)
+    assert evaluation.intervals["test_accuracy"] == wilson_interval(right, 2500)
+    assert torch.equal(evaluation.predicted, (test.x[:, 0] > 0).long())
 
 
 def test_scores_that_are_not_finite_are_an_error_not_an_accuracy() -> None:

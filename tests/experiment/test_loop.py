@@ -54,7 +54,7 @@ def train(learner: Softmax, folder: RunFolder, plan: Training = PLAN, validation
 
 
 def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: row[key] for key in row if key not in ("seconds", "samples_per_s")} for row in rows]
+    return [{key: row[key] for key in row if key not in ("seconds", "elapsed", "samples_per_s")} for row in rows]
 
 
 def test_every_sample_is_learned_once_an_epoch_and_the_short_last_batch_is_kept(folder: RunFolder) -> None:

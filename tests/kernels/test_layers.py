@@ -8,6 +8,7 @@ import torch
 from neurobench.kernels.logistic import logistic
 from neurobench.kernels.rbm.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
 from neurobench.problems.rbm import RBM
+from tests.draws import uniform
 
 
 def sparse(rows: int, units: int, seed: int, grey: bool = False) -> torch.Tensor:
@@ -69,7 +70,7 @@ def test_an_update_says_where_a_parameter_is_no_longer_finite(update, bad: str, 
     rbm, speed, pair = (
         machine(20, 5),
         RBM(*(part * 0 for part in machine(20, 5))),
-        Pair(sparse(4, 20, 0), torch.rand(4, 5)),
+        Pair(sparse(4, 20, 0), uniform(4, 5)),
     )
     getattr(rbm, bad).view(-1)[3] = value
     assert not update(rbm, speed, pair, pair, rate=0.1, decay=0.0, momentum=0.5)
@@ -77,7 +78,7 @@ def test_an_update_says_where_a_parameter_is_no_longer_finite(update, bad: str, 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 3), (50, 17), (784, 300)])
 def test_a_transposed_copy(shape: tuple[int, int]):
-    W = torch.rand(shape)
+    W = uniform(*shape)
     assert torch.equal(transposed(W), W.t())
 
 

@@ -23,6 +23,11 @@ def test_proportions_are_printed_in_per_cent_and_all_else_as_it_is(name: str, te
     assert printed(name, 0.97, 0.0141421) == text
 
 
+def test_another_metric_has_five_significant_digits_unless_others_are_asked_for() -> None:
+    assert printed("validation_loss", 0.123456789) == "0.12346"
+    assert printed("validation_loss", 0.123456789, digits=2) == "0.12"
+
+
 def test_a_change_of_a_proportion_is_told_in_points() -> None:
     assert printed_change("test_accuracy", 0.0031) == "+0.31 points"
     assert printed_change("train_loss", -0.0031) == "-0.0031"

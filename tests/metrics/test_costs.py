@@ -9,6 +9,7 @@ from neurobench.metrics.costs import Billed, Ledger
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.problems.circuit import Angles, Gate, Program
 from neurobench.problems.rbm import RBM
+from tests.draws import uniform
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -22,7 +23,7 @@ def billed(file: str, key: str, **changes: Any) -> tuple[Any, Ledger]:
 
 
 def turns(*rows: int) -> Angles:
-    return Angles(torch.rand(*rows, 1), torch.zeros(0))
+    return Angles(uniform(*rows, 1), torch.zeros(0))
 
 
 def test_reads_and_sweeps_of_every_call_add_up() -> None:
@@ -103,7 +104,7 @@ def test_circuits_of_a_parameter_shift_are_counted_as_planned() -> None:
     """The backward pass asks the device too: one circuit a sample, and two for each of its angles."""
     device, ledger = billed("backend/sim", "circuit")
     runner = CircuitRunner(device, TURN, 50, "param_shift")
-    angles = Angles(torch.rand(8, 1, requires_grad=True), torch.zeros(0))
+    angles = Angles(uniform(8, 1, requires_grad=True), torch.zeros(0))
     runner.run(angles, 3).sum().backward()
     assert ledger.of_run()["circuit"]["circuits"] == 8 * runner.circuits_per_sample == 24
     assert ledger.of_run()["circuit"]["shots"] == 24 * 50

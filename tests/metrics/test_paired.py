@@ -35,9 +35,15 @@ def test_the_table_is_counted_and_its_size_chooses_the_test() -> None:
     assert many.p == pytest.approx(stats.chi2.sf(59**2 / 120, 1))
 
 
+@pytest.mark.parametrize(("discordant", "exact"), [(24, True), (25, False)])
+def test_from_25_discordant_samples_on_the_approximation_serves(discordant: int, exact: bool) -> None:
+    test = paired_test([True] * 30, [False] * discordant + [True] * (30 - discordant))
+    assert test.exact == exact
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.6]) == [1, 1]
+    assert holm([0.5, 0.6, 0.7]) == [1, 1, 1], "a probability"
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
 
@@ -60,3 +66,12 @@ def test_the_interval_turns_its_sign_with_the_order_and_never_is_a_point() -> No
     assert difference_interval(9, 3, 100) == pytest.approx((-high, -low))
     low, high = difference_interval(0, 0, 100)
     assert low == -high < 0
+
+
+def test_the_interval_by_hand_and_within_its_bounds() -> None:
+    """Agresti and Min: of 3 and 9 among 100, 3.5 and 9.5 among 102."""
+    middle = 6 / 102
+    half = stats.norm.ppf(0.975) * ((3.5 + 9.5) / 102 - middle**2) ** 0.5 / 102**0.5
+    assert difference_interval(3, 9, 100) == pytest.approx((middle - half, middle + half))
+    assert difference_interval(0, 1, 1)[1] == 1
+    assert difference_interval(1, 0, 1)[0] == -1

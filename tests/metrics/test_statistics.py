@@ -20,3 +20,4 @@ def test_quantiles_are_scipys() -> None:
 def test_three_seeds_by_hand() -> None:
     """Mean 2, sd 1: 2 +- 4.3027 / sqrt(3)"""
     assert t_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=1e-4)
+    assert t_interval([2.0, 4.0, 6.0]) == pytest.approx((4 - 4.96828, 4 + 4.96828), abs=1e-4), "twice as wide"

@@ -46,13 +46,13 @@ model:
 dataset: {{}}
 backend:
   name: sim
-  sampler: {{sweeps: 7}}
+  sampler: {{sweeps: {sweeps}}}
   circuit: {{unused: true}}
 table: {{name: published_rows}}
 """
 
 
-def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "p") -> None:
+def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "p", sweeps: int = 7) -> None:
     """A finished run; on the held-out samples it is worse the better it is on the test set."""
     folder = outputs / "tutorial" / f"20260101-00000{seed}-{setting * 6}"
     (folder / "figures").mkdir(parents=True)
@@ -68,7 +68,7 @@ def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "
     }  # fmt: skip
     write_json(folder / "result.json", result)
     write_json(folder / "run.json", {"status": "finished", "started": f"2026-01-01T00:0{seed}:00", "commit": "c" * 40})
-    (folder / "config.yaml").write_text(CONFIG.format(seed=seed, lr=lr))
+    (folder / "config.yaml").write_text(CONFIG.format(seed=seed, lr=lr, sweeps=sweeps))
     held_out = {"validation_accuracy": round(1.9 - accuracy, 3)}
     rows = [{"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e, **held_out} for e in (1, 2, 3)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -271,4 +271,38 @@ def test_of_several_settings_held_out_samples_choose_and_never_the_test_set(brow
     assert view.locator(".chart circle").count() == 6, "validation and test against model.lr"
     assert "model.lr" in view.locator(".columns h3").inner_text()
     assert view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    view.close()
+
+
+def test_two_parameters_of_three_values_make_a_heat_map(browser: Any, tmp_path: Path) -> None:
+    accuracies = [0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98]  # the ninth pair was not run
+    for n, accuracy in enumerate(accuracies):
+        leave(tmp_path, n, accuracy, (0.1, 0.2, 0.4)[n % 3], "abcdefgh"[n], sweeps=(5, 10, 20)[n // 3])
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page(viewport={"width": 1280, "height": 844})
+    view.goto(path.as_uri() + "#/settings")
+    across, *rows = [row.locator("th, td").all_inner_texts() for row in view.locator("#heat-map tr").all()]
+    assert across[1:] == ["0.1", "0.2", "0.4"]
+    assert [row[0] for row in rows] == ["5", "10", "20"]
+    shown = [cell.split("\n")[0] for row in rows for cell in row[1:]]
+    assert shown == [*(f"{100 * (1.9 - accuracy):.2f} %" for accuracy in accuracies), "·"], "held-out samples"
+    view.close()
+
+
+def test_names_of_runs_set_side_by_side_stay_within_the_page(browser: Any, tmp_path: Path) -> None:
+    names = [f"a-sweep-with-a-name-that-says-all-{n}" for n in range(4)]
+    for n, name in enumerate(names):
+        leave(tmp_path / "in", n, 0.95, 0.1 * n, "abcd"[n])
+        (tmp_path / "in" / "tutorial").rename(tmp_path / name)
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page(viewport={"width": 1400, "height": 844})
+    view.goto(path.as_uri() + "#/runs")
+    for box in view.locator("[aria-label^='compare ']").all():
+        box.check()
+    view.click("#go")
+    view.locator("#compare").wait_for()
+    sides = "[...document.querySelectorAll('.scroll')].map((panel) => panel.scrollWidth - panel.clientWidth)"
+    assert view.evaluate(sides) == [0, 0]
     view.close()

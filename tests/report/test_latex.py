@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neurobench.cli.main import main
-from neurobench.report.formats import as_latex
+from neurobench.report.formats import as_latex, matrix_latex
 from neurobench.report.latex import document, escaped, table
 from neurobench.report.table import ResultRow
 from tests.report.test_results import finished
@@ -69,6 +69,19 @@ def test_the_table_of_published_figures_has_only_rows_that_ran() -> None:
     assert r"95.00 to 96.00 \%" in text, "the band, in the unit of the figure"
     assert r"\label{tab:published-my-table}" in text
     assert as_latex(published()[1:], "x") == "% table x: nothing was run"
+
+
+def test_the_matrix_has_the_cells_that_ran() -> None:
+    ran, idle = published()
+    cell = {
+        **ran.runs[0], "intervals": {"test_accuracy": [0.9, 0.95]}, "seconds": {}, "undefined": {},
+        "data": {"evaluated_on": "the test set", "emulated": False},
+    }  # fmt: skip
+    text = matrix_latex([replace(ran, runs=(cell,)), idle])
+    structure(text)
+    assert r"& 90.0\% & 90.0\% to 95.0\% & 95\% & BELOW & paper \\" in text
+    assert "never run" not in text
+    assert matrix_latex([idle]) == "% matrix: nothing was run"
 
 
 @pytest.fixture

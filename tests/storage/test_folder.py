@@ -18,6 +18,7 @@ from neurobench.storage.atomic import write_json
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import find_run, same_setting
+from tests.draws import normal
 from tests.storage.sound import sound_checkpoint
 
 WRITER = """
@@ -100,7 +101,7 @@ def test_a_second_process_cannot_write_and_is_told_who_does(tmp_path: Path) -> N
 def test_checkpoints_come_back_to_the_bit_and_hold_no_code(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     assert folder.load_checkpoint() is None
-    state = {**sound_checkpoint(W=torch.randn(3, 4)), "position": {"epoch": 2, "history": [{"loss": 0.1}]}}
+    state = {**sound_checkpoint(W=normal(3, 4)), "position": {"epoch": 2, "history": [{"loss": 0.1}]}}
     folder.save_checkpoint(state)
     back = folder.load_checkpoint()
     assert back is not None

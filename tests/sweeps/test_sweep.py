@@ -78,6 +78,21 @@ def test_a_worker_that_is_killed_costs_its_job_one_more_try(tmp_path: Path) -> N
     assert sorted(results(tmp_path)) == [0, 1, 2, 3]
 
 
+def test_workers_end_with_their_killed_parent_and_leave_no_warnings(tmp_path: Path) -> None:
+    endless = ("model=toy", "training.epochs=1000000", "training.checkpoint_every=0", "model.pause=0.004", "seed=0,1")
+    child = start(tmp_path, *endless, "--workers", "2")
+    await_running(tmp_path, child)
+    workers = {report["pid"] for report in reports(tmp_path) if "pid" in report}
+    os.kill(child.pid, signal.SIGKILL)
+    told, _ = child.communicate(timeout=120)  # until the last that holds the pipe has ended
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker goes on without its parent"
+        time.sleep(0.05)
+    assert "warn" not in told.lower()
+    assert "Traceback" not in told
+
+
 def test_a_failing_job_leaves_the_others_alone_unless_asked(neurobench: Neurobench) -> None:  # noqa: F811
     words = ("model=toy", "model.explode_at=3,null", "seed=0,1", "--workers", "1")
     fast = neurobench("sweep", *words, "--fail-fast")

@@ -11,14 +11,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurobench.devices.circuit.mock_noise import Fused, Noise, fused, on_bits, rotation, transfer
+from neurobench.devices.circuit.mock_noise import Fused, GateNoise, fused, on_bits, rotation, transfer
 from neurobench.devices.circuit.sim_statevector import kron, slot_angle
 from neurobench.problems.circuit import Angles, Gate, Program
 
 _WIDE = 2  # wires: with fewer behind a channel, moving its axes to the end is faster than many narrow products
 _H = transfer(torch.tensor([[1, 1], [1, -1]], dtype=torch.complex128) / 2**0.5)
 _X = transfer(torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128))
-_CZ = transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.complex128)))
+_SDG = transfer(torch.diag(torch.tensor([1, -1j], dtype=torch.complex128)))
+_ECR = torch.tensor([[0, 0, 1, 1j], [0, 0, 1j, 1], [1, -1j, 0, 0], [-1j, 1, 0, 0]], dtype=torch.complex128) / 2**0.5
+_PAIRS = {"cz": transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.complex128))), "ecr": transfer(_ECR)}
 
 
 class Channel(NamedTuple):
@@ -36,23 +38,22 @@ class Evolution(NamedTuple):
     shared: bool  # whether all channels have the batch's shared angles only
 
 
-def evolution(program: Program, angles: Angles, noise: Noise) -> Evolution:
+def evolution(program: Program, angles: Angles, noise: GateNoise) -> Evolution:
     """In the angles' precision."""
     builder = _Builder(program, angles, noise)
-    for step in fused(program):
+    for step in fused(program, noise.basis):
         if isinstance(step, Fused):
             builder.one_wire(step)
         else:
-            builder.cz(step.wires)
+            builder.pair(step)
     return builder.finish()
 
 
 class _Builder:
-    def __init__(self, program: Program, angles: Angles, noise: Noise):
-        self.program, self.angles = program, angles
+    def __init__(self, program: Program, angles: Angles, noise: GateNoise):
+        self.program, self.angles, self.noise = program, angles, noise
         like = angles.sample
-        self.fixed = {"h": _H.to(like), "x": _X.to(like)}
-        self.pulse, self.noisy_cz = noise.pulse.to(like), (noise.pair @ _CZ).to(like)
+        self.fixed = {"h": _H.to(like), "x": _X.to(like), "sdg": _SDG.to(like)}
         self.identity = torch.eye(4).to(like)
         self.start: dict[int, Tensor] = {}
         self.waiting: dict[int, tuple[Tensor, bool]] = {}  # wire -> matrix, and whether an angle is the sample's own
@@ -63,7 +64,8 @@ class _Builder:
     def one_wire(self, step: Fused) -> None:
         """Gates of a wire with their pulses' noise, as a matrix; the first of a wire make its start."""
         matrix, *others = (self._matrix(gate) for gate in step.gates)
-        for other in (*others, *[self.pulse] * step.pulses):
+        pulse = self.noise.after_pulse(step.wire).to(matrix)
+        for other in (*others, *[pulse] * step.pulses):
             matrix = other @ matrix
         if step.wire not in self.start:
             self.start[step.wire] = _from_ground(matrix)
@@ -71,8 +73,9 @@ class _Builder:
         per_sample = any(gate.slot is not None and gate.slot < self.program.n_sample for gate in step.gates)
         self.waiting[step.wire] = matrix, per_sample
 
-    def cz(self, wires: tuple[int, ...]) -> None:
-        """What waits on both wires, then cz; shared matrices of the wires become part of it."""
+    def pair(self, gate: Gate) -> None:
+        """What waits on both wires, then the gate; shared matrices of the wires become part of it."""
+        wires = gate.wires
         before: list[Tensor | None] = []
         for wire in wires:
             self.start.setdefault(wire, _from_ground(self.identity))
@@ -81,7 +84,7 @@ class _Builder:
                 self._emit((wire,), matrix)
                 self.shared, matrix = False, None
             before.append(matrix)
-        noisy = self.noisy_cz
+        noisy = (self.noise.after_pair(wires) @ _PAIRS[gate.name]).to(self.identity)
         if any(matrix is not None for matrix in before):
             first, second = (self.identity if matrix is None else matrix for matrix in before)
             noisy = noisy @ kron(first, second)
@@ -152,7 +155,7 @@ def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -
 
 
 def probabilities(vector: Tensor, n: int, confusion: Tensor) -> Tensor:
-    """(..., 4^n) -> (..., 2^n) of what is read; `confusion`: (2, 2), column: true bit."""
+    """(..., 4^n) -> (..., 2^n) of what is read; `confusion`: (2, 2), column: true bit, or (n, 2, 2)."""
     half = torch.tensor([[0.5, 0.5], [0.5, -0.5]], dtype=vector.dtype, device=vector.device)
     diagonal = vector.unflatten(-1, (4,) * n)[(..., *[slice(None, None, 3)] * n)].flatten(-n)  # of I and Z alone
     return on_bits(diagonal, confusion.to(half) @ half, n)  # (I, Z) -> (read 0, read 1)
@@ -173,8 +176,9 @@ def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) 
 
 
 def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
-    """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10)."""
-    e10, e01 = float(matrix[1, 0]), float(matrix[0, 1])
-    z = kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01])
+    """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10). `matrix`: the
+    confusion, (2, 2) or (n, 2, 2)."""
     one, n = kind.new_tensor([1.0, 0, 0, 0]), program.n
-    return torch.stack([product([z if wire in wires else one for wire in range(n)]) for wires in program.observables])
+    chances = [(float(m[1, 0]), float(m[0, 1])) for m in matrix.expand(n, 2, 2)]
+    z = [kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01]) for e10, e01 in chances]
+    return torch.stack([product([z[w] if w in wires else one for w in range(n)]) for wires in program.observables])

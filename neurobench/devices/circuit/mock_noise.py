@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -55,12 +55,46 @@ def relaxation(time: float, t1: float, t2: float) -> Tensor:
     return matrix
 
 
+class Basis(NamedTuple):
+    """What gates are made of, besides RZ, which costs nothing."""
+
+    pulses: int = 2  # the most that a gate of one wire takes
+    ecr: frozenset[tuple[int, int]] = frozenset()  # pairs, control first, that have an ecr instead of a cz
+
+
+MEDIANS = Basis()
+
+
+class GateNoise(Protocol):
+    """What follows a pulse on a wire, and the gate of a pair."""
+
+    basis: Basis
+
+    def after_pulse(self, wire: int) -> Tensor:
+        """(4, 4)"""
+
+    def after_pair(self, wires: tuple[int, ...]) -> Tensor:
+        """(16, 16)"""
+
+    def pulse_paulis(self, wire: int) -> tuple[list[float], list[float]]:
+        """Chances of I, X, Y, Z by depolarization, and by twirled relaxation."""
+
+    def pair_paulis(self, wires: tuple[int, ...]) -> tuple[list[float], list[list[float]]]:
+        """Chances of the 16 pairs of Paulis by depolarization, and of I, X, Y, Z on each wire by twirled relaxation."""
+
+    def pulse_time(self, wire: int) -> float:
+        """ns"""
+
+    def pair_time(self, wires: tuple[int, ...]) -> float:
+        """ns"""
+
+
 class Noise:
-    """What follows one pulse on a wire, and one cz on a pair."""
+    """Of a processor whose qubits are all alike."""
 
     def __init__(self, qubit: Profile, mode: str):
         """`mode`: residual, depol or added, see the spec."""
-        self.qubit, self.relaxing = qubit, mode != "depol"
+        self.qubit, self.relaxing, self.basis = qubit, mode != "depol", MEDIANS
         t1, t2, times = qubit.t1, qubit.t2, (qubit.time_1q / 1000, qubit.time_2q / 1000)  # us
         errors = (qubit.error_1q, qubit.error_2q)
         self.strengths = [strength(errors[i], i + 1, times[i], t1, t2, mode) for i in range(2)]
@@ -68,6 +102,38 @@ class Noise:
         alone, paired = (relaxation(time, t1, t2) if self.relaxing else still for time in times)
         self.pulse = alone @ depolarizing(self.strengths[0], 1)
         self.pair = torch.kron(paired, paired) @ depolarizing(self.strengths[1], 2)
+        self.twirls = [twirled(time, t1, t2) if self.relaxing else [1.0, 0.0, 0.0, 0.0] for time in times]
+
+    def after_pulse(self, wire: int) -> Tensor:
+        return self.pulse
+
+    def after_pair(self, wires: tuple[int, ...]) -> Tensor:
+        return self.pair
+
+    def pulse_paulis(self, wire: int) -> tuple[list[float], list[float]]:
+        return paulis(self.strengths[0], 1), self.twirls[0]
+
+    def pair_paulis(self, wires: tuple[int, ...]) -> tuple[list[float], list[list[float]]]:
+        return paulis(self.strengths[1], 2), [self.twirls[1]] * 2
+
+    def pulse_time(self, wire: int) -> float:
+        return self.qubit.time_1q
+
+    def pair_time(self, wires: tuple[int, ...]) -> float:
+        return self.qubit.time_2q
+
+
+def paulis(strength: float, wires: int) -> list[float]:
+    """Chances of each Pauli, the identity first, in a depolarization."""
+    every = 4**wires
+    return [1 - (every - 1) / every * strength, *[strength / every] * (every - 1)]
+
+
+def twirled(time: float, t1: float, t2: float) -> list[float]:
+    """Chances of I, X, Y, Z under relaxation for `time` us."""
+    flip = (1 - math.exp(-time / t1)) / 4
+    phase = (1 - math.exp(-time / t2)) / 2 - flip
+    return [1 - 2 * flip - phase, flip, flip, phase]
 
 
 def strength(error: float, wires: int, time: float, t1: float, t2: float, mode: str) -> float:
@@ -76,11 +142,20 @@ def strength(error: float, wires: int, time: float, t1: float, t2: float, mode: 
     Alone: error d / (d - 1). With relaxation of average fidelity A, and the fidelities of both multiplying apart from
     the part that is lost to 1/d: (error - (1 - A)) / (A - 1/d). `time`, t1, t2 in us.
     """
+    return remaining(error, wires, kept(time, t1, t2) ** wires, mode)
+
+
+def kept(time: float, t1: float, t2: float) -> float:
+    """Entanglement fidelity of one qubit's relaxation."""
+    return (1 + 2 * math.exp(-time / t2) + math.exp(-time / t1)) / 4
+
+
+def remaining(error: float, wires: int, F: float, mode: str) -> float:
+    """`strength`, with the entanglement fidelity F of the relaxation of all wires."""
     d = 2**wires
     if mode != "residual":
         return error * d / (d - 1)
-    F = (1 + 2 * math.exp(-time / t2) + math.exp(-time / t1)) / 4  # entanglement fidelity of one qubit's relaxation
-    A = (d * F**wires + 1) / (d + 1)
+    A = (d * F + 1) / (d + 1)
     return max(0.0, (error - (1 - A)) / (A - 1 / d))
 
 
@@ -89,42 +164,54 @@ class Fused(NamedTuple):
 
     wire: int
     gates: tuple[Gate, ...]
+    most: int = 2  # pulses
 
     @property
     def pulses(self) -> int:
         """As RZ-SX-RZ-SX-RZ, where RZ costs nothing and a lone H or X is one pulse."""
-        return min(2, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
+        return min(self.most, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
 
 
-def fused(program: Program) -> Iterator[Fused | Gate]:
-    """A program as the processor runs it: cz gates, and between them what is fused of each wire."""
+def fused(program: Program, basis: Basis = MEDIANS) -> Iterator[Fused | Gate]:
+    """A program as the processor runs it: gates of pairs, and between them what is fused of each wire."""
     waiting: dict[int, tuple[Gate, ...]] = {}
-    for gate in native(program):
+    for gate in native(program, basis):
         if len(gate.wires) == 1:
             waiting[gate.wires[0]] = (*waiting.get(gate.wires[0], ()), gate)
             continue
-        yield from (Fused(wire, waiting.pop(wire)) for wire in gate.wires if wire in waiting)
+        yield from (Fused(wire, waiting.pop(wire), basis.pulses) for wire in gate.wires if wire in waiting)
         yield gate
-    yield from (Fused(wire, waiting[wire]) for wire in sorted(waiting))
+    yield from (Fused(wire, waiting[wire], basis.pulses) for wire in sorted(waiting))
 
 
-def native(program: Program) -> list[Gate]:
-    """cx = H on the target, cz, H: the processor has no cx."""
+def native(program: Program, basis: Basis = MEDIANS) -> list[Gate]:
+    """cx = H on the target, cz, H: the processor has no cx. A cz of a pair that has an ecr instead is H on the target,
+    ecr, then X and S^-1 on the control, H and S^-1 on the target."""
     gates: list[Gate] = []
     for gate in program.gates:
         flip = Gate("h", gate.wires[1:])
-        gates += [flip, Gate("cz", gate.wires), flip] if gate.name == "cx" else [gate]
+        around = [flip] if gate.name == "cx" else []
+        gates += [*around, *(_cz(gate.wires, basis) if len(gate.wires) == 2 else [gate]), *around]
     return gates
 
 
-def duration(program: Program, qubit: Profile) -> float:
+def _cz(wires: tuple[int, ...], basis: Basis) -> list[Gate]:
+    a, b = wires
+    if not {(a, b), (b, a)} & basis.ecr:
+        return [Gate("cz", wires)]
+    control, target = (a, b) if (a, b) in basis.ecr else (b, a)
+    after = [Gate("x", (control,)), Gate("sdg", (control,)), Gate("h", (target,)), Gate("sdg", (target,))]
+    return [Gate("h", (target,)), Gate("ecr", (control, target)), *after]
+
+
+def duration(program: Program, noise: GateNoise) -> float:
     """ns until the last wire is done, each gate as soon as its wires are free."""
     free = dict.fromkeys(range(program.n), 0.0)
-    for step in fused(program):
+    for step in fused(program, noise.basis):
         if isinstance(step, Fused):
-            free[step.wire] += step.pulses * qubit.time_1q
+            free[step.wire] += step.pulses * noise.pulse_time(step.wire)
         else:
-            free |= dict.fromkeys(step.wires, max(free[wire] for wire in step.wires) + qubit.time_2q)
+            free |= dict.fromkeys(step.wires, max(free[wire] for wire in step.wires) + noise.pair_time(step.wires))
     return max(free.values())
 
 
@@ -134,14 +221,15 @@ def confusion(p1_given_0: float, p0_given_1: float) -> Tensor:
 
 
 def on_bits(distribution: Tensor, matrix: Tensor, n: int) -> Tensor:
-    """A (2, 2) matrix on each of the n bits of (..., 2^n)."""
-    by_bit = distribution.unflatten(-1, (2,) * n)
+    """A (2, 2) matrix on each of the n bits of (..., 2^n), or one of (n, 2, 2) on each."""
+    by_bit, matrices = distribution.unflatten(-1, (2,) * n), matrix.expand(n, 2, 2)
     for axis in range(-n, 0):
-        by_bit = (by_bit.movedim(axis, -1) @ matrix.t()).movedim(-1, axis)
+        by_bit = (by_bit.movedim(axis, -1) @ matrices[axis].t()).movedim(-1, axis)
     return by_bit.flatten(-n)
 
 
 def mitigated(frequencies: Tensor, matrix: Tensor, n: int) -> Tensor:
-    """Quasi-probabilities (..., 2^n) before the confusion. They may be negative, and stay so: <Z> is linear in them,
-    and cutting them would bias it. Variance grows about as 1 / (1 - p1_given_0 - p0_given_1)^2 a wire."""
+    """Quasi-probabilities (..., 2^n) before the confusion, (2, 2) or (n, 2, 2). They may be negative, and stay so: <Z>
+    is linear in them, and cutting them would bias it. Variance grows about as 1 / (1 - p1_given_0 - p0_given_1)^2 a
+    wire."""
     return on_bits(frequencies, torch.linalg.inv(matrix), n)

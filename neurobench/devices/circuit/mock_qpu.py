@@ -7,7 +7,7 @@ Depolarization is a mixture of Paulis; relaxation is twirled into one: X and Y e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from neurobench.devices.circuit import mock_density
 from neurobench.devices.circuit import sim_statevector as vectors
-from neurobench.devices.circuit.mock_noise import Fused, Noise, confusion, duration, fused, mitigated, on_bits
+from neurobench.devices.circuit.mock_chip import Alike, Placed, Snapshot
+from neurobench.devices.circuit.mock_noise import Fused, GateNoise, confusion, duration, fused, mitigated, on_bits
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice, draw_counts, require_shots, sign_table
 from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
@@ -32,57 +33,63 @@ class QPUDevice:
     """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
-        """Errors are a profile's: `seed`, the identity of an emulated chip, makes no difference. `misreads`: whether
-        `expectation` contains the read-out's errors; mitigated, it does not."""
+        """Errors are a profile's or a snapshot's: `seed`, the identity of an emulated chip, makes no difference.
+        `misreads`: whether `expectation` contains the read-out's errors; mitigated, it does not."""
         self.spec, self.device = spec, device
-        self.qubit = spec.properties()
-        self.noise = Noise(self.qubit, spec.noise)
-        self.confusion = confusion(self.qubit.p1_given_0, self.qubit.p0_given_1) if misreads else confusion(0.0, 0.0)
+        self.machine = (Alike if spec.chip is None else Snapshot)(spec, misreads)
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
         """Of many shots; mitigation removes the read-out's errors. Of trajectories, the mean of the same runs in each
         call."""
         self._require(program, angles)
-        matrix, rows = confusion(0.0, 0.0) if self.spec.mitigation else self.confusion, angles.rows
+        placed, rows = self.machine.place(program), angles.rows
+        matrix = confusion(0.0, 0.0) if self.spec.mitigation else placed.confusion
         if self._random(program):
-            values = self._mean_of_runs(program, angles, matrix)
+            values = self._mean_of_runs(placed, angles, matrix)
         else:
-            evolution = mock_density.evolution(program, angles, self.noise)
-            observables = mock_density.observed(program, matrix, angles.sample)
+            evolution = mock_density.evolution(placed.program, angles, placed.noise)
+            observables = mock_density.observed(placed.program, matrix, angles.sample)
             if evolution.shared and rows:
                 values = mock_density.backwards(evolution, observables, rows)
             else:
                 values = mock_density.final(evolution, rows) @ observables.t()
-        return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
+        circuits = math.prod(values.shape[:-1])
+        return Expectations(values, {"circuits": circuits, **_times(placed.work, circuits)})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n) of what is read, by density matrices."""
         self._require(program, angles)
-        vector = mock_density.final(mock_density.evolution(program, angles, self.noise), angles.rows)
-        return mock_density.probabilities(vector, program.n, self.confusion)
+        placed = self.machine.place(program)
+        vector = mock_density.final(mock_density.evolution(placed.program, angles, placed.noise), angles.rows)
+        return _by_wire(mock_density.probabilities(vector, program.n, placed.confusion), placed)
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         require_shots(shots)
         self._require(program, angles)
+        placed = self.machine.place(program)
         with torch.no_grad():
             if self._random(program):
-                counts = self._counts_of_runs(program, angles, shots, seed)
+                counts = _by_wire(self._counts_of_runs(placed, angles, shots, seed), placed)
             else:
                 parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
                 counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
         n = math.prod(angles.rows)
         cost = {"circuits": n, "shots": n * shots, "device_seconds": self.seconds(program, n, shots)}
-        return Counts(counts, cost)
+        return Counts(counts, {**cost, **_times(placed.work, n * shots)})
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
         if self.spec.mitigation:
-            frequencies = mitigated(frequencies, self.confusion.to(self.device), program.n)
+            placed = self.machine.place(program)
+            matrix = placed.confusion.to(self.device)
+            frequencies = mitigated(frequencies, matrix if placed.seats is None else matrix[[*placed.seats]], program.n)
         return frequencies @ sign_table(program, torch.float64, self.device).t()
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float:
         """A shot: reset, the longest chain of gates, read-out. Exact expectations cost no shots and no time."""
-        shot = self.spec.reset + duration(program, self.qubit) / 1000 + self.qubit.time_readout / 1000  # us
+        placed = self.machine.place(program)
+        gates = duration(placed.program, placed.noise)
+        shot = self.spec.reset + gates / 1000 + placed.time_readout / 1000  # us
         jobs = -(-circuits // self.spec.job) if shots else 0
         return circuits * shots * shot / 1e6 + jobs * self.spec.queue
 
@@ -90,7 +97,7 @@ class QPUDevice:
         return StatevectorDevice(self.device)
 
     def variants(self) -> CircuitVariants:
-        plain, mitigable = replace(self.spec, mitigation=False), self.qubit.p1_given_0 + self.qubit.p0_given_1 < 1
+        plain, mitigable = replace(self.spec, mitigation=False), self.machine.mitigable
         readout = {
             "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
             "raw": QPUDevice(plain, 0, self.device),
@@ -107,59 +114,69 @@ class QPUDevice:
             raise ProgramError(refused)
         require_angles(program, angles)
 
-    def _mean_of_runs(self, program: Program, angles: Angles, matrix: Tensor) -> Tensor:
+    def _mean_of_runs(self, placed: Placed, angles: Angles, matrix: Tensor) -> Tensor:
+        program = placed.program
         table = sign_table(program, angles.sample.dtype, self.device).t()
-        runs = (random_run(program, angles, self.noise, derive(0, number)) for number in range(self.spec.trajectories))
+        runs = (
+            random_run(program, angles, placed.noise, derive(0, number)) for number in range(self.spec.trajectories)
+        )
         values = (on_bits(p, matrix.to(table), program.n) @ table for p in runs)
         return reduce(torch.add, values) / self.spec.trajectories
 
-    def _counts_of_runs(self, program: Program, angles: Angles, shots: int, seed: int) -> Tensor:
+    def _counts_of_runs(self, placed: Placed, angles: Angles, shots: int, seed: int) -> Tensor:
         """Shots are divided among the runs as evenly as possible."""
-        runs, counts = min(shots, self.spec.trajectories), []
+        runs, counts, program = min(shots, self.spec.trajectories), [], placed.program
         for number in range(runs):
-            p = random_run(program, angles, self.noise, derive(seed, 0, number)).to(torch.float64)
+            p = random_run(program, angles, placed.noise, derive(seed, 0, number)).to(torch.float64)
             share = shots // runs + (number < shots % runs)
-            counts.append(draw_counts(on_bits(p, self.confusion.to(p), program.n), share, derive(seed, 1, number)))
+            counts.append(draw_counts(on_bits(p, placed.confusion.to(p), program.n), share, derive(seed, 1, number)))
         return reduce(torch.add, counts)
 
 
-def random_run(program: Program, angles: Angles, noise: Noise, seed: int) -> Tensor:
+def _by_wire(states: Tensor, placed: Placed) -> Tensor:
+    """(..., 2^n) by the bits of places -> by the bits of wires."""
+    if placed.seats is None:
+        return states
+    n, lead = placed.program.n, states.ndim - 1
+    by_bit = states.unflatten(-1, (2,) * n)
+    return by_bit.permute(*range(lead), *(lead + seat for seat in placed.seats)).flatten(-n)
+
+
+def _times(work: Mapping[str, float], runs: int) -> dict[str, float]:
+    return {name: amount * runs for name, amount in work.items()}
+
+
+def random_run(program: Program, angles: Angles, noise: GateNoise, seed: int) -> Tensor:
     """(..., 2^n) probabilities of one random run for each row of the angles, nothing averaged."""
     rows = angles.rows
     psi = torch.zeros(*rows, 2**program.n, dtype=vectors.complex_of(angles.sample), device=angles.sample.device)
     psi[..., 0] = 1
-    generator, (single, pair) = torch.Generator().manual_seed(seed), noise.strengths
-    after_pulse = [1 - 0.75 * single, *[single / 4] * 3], twirled(noise, noise.qubit.time_1q / 1000)  # of each source
-    after_pair, relaxed = [1 - 15 / 16 * pair, *[pair / 16] * 15], twirled(noise, noise.qubit.time_2q / 1000)
-    for step in fused(program):
+    generator = torch.Generator().manual_seed(seed)
+    for step in fused(program, noise.basis):
         if isinstance(step, Fused):
             U = vectors.one_wire(step.gates[0], program, angles)
             for gate in step.gates[1:]:
                 U = vectors.one_wire(gate, program, angles) @ U
             psi = (U[..., None, :, :] @ psi.unflatten(-1, (2**step.wire, 2, -1))).flatten(-3)
             for _ in range(step.pulses):
-                psi = _hit(psi, [_choice(p, rows, generator) for p in after_pulse], (step.wire,), program.n)
+                sources = [_choice([p], rows, generator)[..., 0] for p in noise.pulse_paulis(step.wire)]
+                psi = _hit(psi, sources, (step.wire,), program.n)
         else:
             psi = vectors.two_wires(psi, step, program.n)
-            both = _choice(after_pair, rows, generator)
-            hits = [torch.stack([both // 4, both % 4], -1), _choice(relaxed, (*rows, 2), generator)]
+            after_pair, relaxed = noise.pair_paulis(step.wires)
+            both = _choice([after_pair], rows, generator)[..., 0]
+            hits = [torch.stack([both // 4, both % 4], -1), _choice(relaxed, rows, generator)]
             psi = _hit(psi, hits, step.wires, program.n)
     return psi.real.square() + psi.imag.square()
 
 
-def twirled(noise: Noise, time: float) -> list[float]:
-    """Probabilities of I, X, Y, Z under relaxation for `time` us."""
-    if not noise.relaxing:
-        return [1.0, 0.0, 0.0, 0.0]
-    flip = (1 - math.exp(-time / noise.qubit.t1)) / 4
-    phase = (1 - math.exp(-time / noise.qubit.t2)) / 2 - flip
-    return [1 - 2 * flip - phase, flip, flip, phase]
-
-
-def _choice(chances: list[float], rows: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """(...) int64: which of the Paulis I, X, Y, Z, or of their pairs, hits each row."""
-    edges = torch.tensor(chances, dtype=torch.float64).cumsum(0)[:-1]
-    return torch.bucketize(torch.rand(rows, generator=generator, dtype=torch.float64), edges, right=True)
+def _choice(chances: list[list[float]], rows: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """(..., K) int64, of each of K distributions one: which of the Paulis I, X, Y, Z, or of their pairs, hits a row."""
+    draws = torch.rand((*rows, len(chances)), generator=generator, dtype=torch.float64)
+    edges = [torch.tensor(each, dtype=torch.float64).cumsum(0)[:-1] for each in chances]
+    return torch.stack(
+        [torch.bucketize(draws[..., k].contiguous(), edges[k], right=True) for k in range(len(edges))], -1
+    )
 
 
 def _hit(psi: Tensor, sources: list[Tensor], wires: tuple[int, ...], n: int) -> Tensor:

@@ -19,6 +19,7 @@ from neurobench.kernels.circuit import statevector as kernel
 from neurobench.kernels.circuit.statevector import LANES, Amplitudes, HalfAngles
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError, require_angles
 
+_FIXED = {"h": [[1, 1], [1, -1]], "x": [[0, 1], [1, 0]], "sdg": [[1, 0], [0, -1j]]}
 ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, which has a closed form
 
 
@@ -137,8 +138,7 @@ def one_wire(gate: Gate, program: Program, angles: Angles) -> Tensor:
     """(..., 2, 2) complex."""
     kind, device = complex_of(angles.sample), angles.sample.device
     if gate.slot is None:
-        entries = [[1, 1], [1, -1]] if gate.name == "h" else [[0, 1], [1, 0]]
-        return torch.tensor(entries, dtype=kind, device=device) * (2**-0.5 if gate.name == "h" else 1)
+        return torch.tensor(_FIXED[gate.name], dtype=kind, device=device) * (2**-0.5 if gate.name == "h" else 1)
     half = slot_angle(program, angles, gate.slot) / 2
     c, s = half.cos(), half.sin()
     if gate.name == "ry":
@@ -173,9 +173,12 @@ def kron(a: Tensor, b: Tensor) -> Tensor:
 
 
 def two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
-    """cz or cx on (..., 2^n)."""
+    """cz, cx or ecr on (..., 2^n)."""
     first, second = (n - 1 - wire for wire in gate.wires)
     states = torch.arange(2**n, device=psi.device)
+    if gate.name == "ecr":
+        other, sign = states ^ (1 << first), 1 - 2 * (states >> first & 1)
+        return (psi[..., other] + 1j * sign * psi[..., other ^ (1 << second)]) * 2**-0.5
     if gate.name == "cx":
         return psi[..., states ^ ((states >> first & 1) << second)]
     return psi * (1 - 2 * (states >> first & states >> second & 1))

@@ -6,12 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
+from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.spec import Demand, DeviceSpec
 
 MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density matrices
 _EVALUATED = 1000  # samples evaluated at once
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
+ChipName = Literal[
+    "boston", "pittsburgh", "aachen", "kingston", "marrakesh", "fez", "torino", "miami", "berlin", "brisbane",
+    "sherbrooke", "strasbourg", "willow_pink", "garnet",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,9 @@ PROFILES = {
 class QPU(DeviceSpec):
     """An emulated gate-based processor. Every gate is followed by depolarization, then relaxation, of its qubits; idle
     ones do nothing. Bits are misread independently. RZ is free; gates fused with RY take two pulses, H or X alone one.
+
+    `profile`: a processor's medians, any two of its qubits coupled. `chip`: a snapshot, with the errors of each qubit
+    and pair, and only those coupled that were; a circuit is laid out and routed.
     """
 
     kind: ClassVar[str] = "circuit"
@@ -89,18 +97,38 @@ class QPU(DeviceSpec):
     reset: Annotated[float, Bound(0)]
     queue: Annotated[float, Bound(0)]
     job: Annotated[int, Bound(1)]
+    chip: ChipName | None = None
+    layout: Literal["best", "median", "worst", "random"] | tuple[int, ...] = "best"
+    layout_seed: Annotated[int, Bound(0)] = 0
 
     def conflicts(self) -> list[Fault]:
+        return self._faults_of_profile() if self.chip is None else self._faults_of_chip()
+
+    def _faults_of_profile(self) -> list[Fault]:
         faults, qubit = [], self.properties()
         if qubit.t2 > 2 * qubit.t1:
             faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; no qubit does that"))
         misread = qubit.p1_given_0 + qubit.p0_given_1
         if self.mitigation and misread >= 1:
             faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
-        for name, error, most in (("error_1q", qubit.error_1q, 0.5), ("error_2q", qubit.error_2q, 0.75)):
-            if error > most:
-                faults.append((name, f"={error:g} is more than {most:g}, of a fully random output"))
-        return faults
+        if self.layout != "best":
+            layout = self.layout if isinstance(self.layout, str) else list(self.layout)
+            faults.append(("layout", f"={layout} is of a chip's qubits, and chip is null; set chip=boston, say"))
+        return faults + _too_random(qubit.error_1q, qubit.error_2q)
+
+    def _faults_of_chip(self) -> list[Fault]:
+        faults, chip = [], self.snapshot()
+        if not isinstance(self.layout, str):
+            faults += [("layout", sentence) for sentence in chip.faults(self.layout)]
+        qubits = [*self.calibrated().qubits.values()]
+        longest = max(qubits, key=lambda qubit: qubit.t2 / qubit.t1)
+        if (self.t1 or self.t2) and longest.t2 > 2 * longest.t1:
+            sentence = f"={longest.t2:g} us is more than twice t1={longest.t1:g} us of a qubit of {chip.name}"
+            faults.append(("t2", f"{sentence}; no qubit does that. Set both"))
+        misread = max(qubit.p1_given_0 + qubit.p0_given_1 for qubit in qubits)
+        if self.mitigation and misread >= 1:
+            faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
+        return faults + _too_random(self.error_1q or 0.0, self.error_2q or 0.0)
 
     def properties(self) -> Profile:
         """The profile with the values set here, scaled."""
@@ -109,14 +137,36 @@ class QPU(DeviceSpec):
         profile = replace(PROFILES[self.profile], **given)
         return profile if self.scale == 1 else profile.scaled(self.scale)
 
+    def snapshot(self) -> Chip:
+        """The chip as it was."""
+        assert self.chip is not None
+        return chips()[self.chip]
+
+    def calibrated(self) -> Chip:
+        """The chip with the values set here, scaled."""
+        names = {"error_1q": "error", "p1_given_0": "p1_given_0", "p0_given_1": "p0_given_1", "t1": "t1", "t2": "t2"}
+        given = {key: getattr(self, name) for name, key in names.items() if getattr(self, name) is not None}
+        return self.snapshot().changed(given, self.error_2q, self.scale)
+
     def refuse(self, demand: Demand) -> str | None:
         n = demand.qubits
+        if self.chip is not None and not isinstance(self.layout, str) and len(self.layout) != n:
+            return (
+                f"n_qubits={n}, and backend.circuit.layout={list(self.layout)} names {len(self.layout)}; "
+                f"name {n} of {self.chip}'s, or set backend.circuit.layout=best"
+            )
         if self.method != "density" or n <= MOST_DENSITY:
             return too_many_for_states(n)
         return (
             f"n_qubits={n} needs density matrices of 4^{n} numbers, {memory(4**n * _EVALUATED // 2)} for {_EVALUATED} "
             f"samples; at most {MOST_DENSITY} qubits are emulated so. Set backend.circuit.method=trajectories"
         )
+
+
+def _too_random(error_1q: float, error_2q: float) -> list[Fault]:
+    bounds = (("error_1q", error_1q, 0.5), ("error_2q", error_2q, 0.75))
+    sentence = "={:g} is more than {:g}, of a fully random output"
+    return [(name, sentence.format(error, most)) for name, error, most in bounds if error > most]
 
 
 def too_many_for_states(n: int) -> str | None:

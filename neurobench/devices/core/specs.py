@@ -102,6 +102,8 @@ class Loihi2(DeviceSpec):
         rest=52e-12,
     )
 
+    mesh: ClassVar[str | None] = "neurobench.devices.core.mesh.LOIHI"
+
     state_bits: Annotated[int, Bound(8, 31)]
     cores: Annotated[int, Bound(1)]
     neurons_per_core: Annotated[int, Bound(1)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +16,12 @@ from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import Dynex
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import anneal_units, coins, conditional, transposed
+from neurobench.live import JobMonitor, watched
 from neurobench.problems.bqm import Units, energies, sampleset, units_of_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM
 
 _START, _WALK = range(2)  # purposes of a draw
+LOOKED_AT = 50  # reads that are relaxed between two views of a job
 _SET_BY_CALL = ("annealing_time", "minimum_stepsize", "clones")
 
 
@@ -75,11 +79,12 @@ def quantized(spec: Dynex, problem: Units) -> Units:
 def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
     """The lowest of all reads by the device's energy.   -> (1, N)"""
     best, lowest = torch.zeros(1, len(problem.bias)), np.inf
+    monitor = JobMonitor(num_reads * spec.clones, spec.annealing_time)
     for clone in range(spec.clones):
         for block, begin in enumerate(range(0, num_reads, 1000)):  # the states of all reads need not fit memory
             rows = min(1000, num_reads - begin)
             draw = derive(seed, clone, block)
-            x = _relaxed(spec, problem, coins(derive(draw, _START), (rows, len(problem.bias))), draw)
+            x = _block(spec, problem, rows, draw, partial(monitor.ended, clone * num_reads + begin))
             energy = energies(problem, x)
             n = int(energy.argmin())
             if float(energy[n]) < lowest:
@@ -87,6 +92,25 @@ def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
     return best
 
 
-def _relaxed(spec: Dynex, problem: Units, x: Tensor, seed: int) -> Tensor:
-    """Downhill for `annealing_time` steps, in each of which a unit moves with probability `minimum_stepsize`."""
-    return anneal_units(problem, [np.inf] * spec.annealing_time, derive(seed, _WALK), x, spec.minimum_stepsize)
+def _block(
+    spec: Dynex, problem: Units, rows: int, seed: int, ended: Callable[[int, Callable[[], float]], None]
+) -> Tensor:
+    """The states of a block's reads: a few at a time where somebody looks, which changes none of them."""
+    start, size = coins(derive(seed, _START), (rows, len(problem.bias))), LOOKED_AT if watched() else rows
+    parts = []
+    for first in range(0, rows, size):
+        x = _relaxed(spec, problem, start[first : first + size], seed, first)
+        parts.append(x)
+        ended(first + len(x), partial(_lowest, problem, x))
+    return torch.cat(parts)
+
+
+def _lowest(problem: Units, x: Tensor) -> float:
+    return float(energies(problem, x).min())
+
+
+def _relaxed(spec: Dynex, problem: Units, x: Tensor, seed: int, first: int = 0) -> Tensor:
+    """Downhill for `annealing_time` steps, in each of which a unit moves with probability `minimum_stepsize`. `first`:
+    number of the first read."""
+    schedule = [np.inf] * spec.annealing_time
+    return anneal_units(problem, schedule, derive(seed, _WALK), x, spec.minimum_stepsize, first)

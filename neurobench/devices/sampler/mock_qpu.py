@@ -12,8 +12,10 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.devices.sampler import mock_qpu_errors as errors
+from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.mock_qpu_errors import ChainLength
 from neurobench.devices.sampler.protocol import Reads, check_call
-from neurobench.devices.sampler.specs import CHIPS, AnnealingQPU
+from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
@@ -40,14 +42,15 @@ class AnnealingChip(Sampler):
     parameters: ClassVar[dict[str, Any]] = {"num_reads": ["num_reads_range"], "seed": []}
 
     def __init__(self, spec: AnnealingQPU, seed: int, device: torch.device):
-        self.spec, self.chip = spec, CHIPS[spec.chip]
-        self.fixed = errors.fixed_errors(spec, max(2 * self.chip.layer, self.chip.clique))
+        self.spec, self.chip = spec, spec.graph
+        self.fixed = errors.fixed_errors(spec, self.chip.units)
 
     @property
     def properties(self) -> dict[str, Any]:
-        sizes = {"num_qubits": self.chip.qubits, "num_couplers": self.chip.couplers, "num_reads_range": [1, MOST_READS]}
+        chip = CHIPS[self.spec.chip]
+        sizes = {"num_qubits": chip.qubits, "num_couplers": chip.couplers, "num_reads_range": [1, MOST_READS]}
         ranges = {"h_range": list(self.spec.h_range), "j_range": list(self.spec.j_range)}
-        return {"chip_id": self.spec.chip, "topology": self.chip.topology, **sizes, **ranges}
+        return {"chip_id": chip.name, "topology": chip.topology, **sizes, **ranges}
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
         """Energies are those of the given model, not of what the chip made of it."""
@@ -57,7 +60,7 @@ class AnnealingChip(Sampler):
         if misfit := self.chip.clique_misfit(bqm.num_variables, bqm.num_interactions):
             raise UserError(misfit + ".")
         x = coins(derive(seed, _VISIBLE), (num_reads, len(problem.bias)))
-        length = self.chip.clique_chain_length(len(problem.bias))
+        length = _lengths(self.chip.clique_chain_length(len(problem.bias)))
         answer = self._anneal(problem, anneal_units, length, x, derive(seed, _CALL), derive(seed, _PROGRAM))
         return forms.sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
@@ -101,11 +104,11 @@ class AnnealingChip(Sampler):
             part = forms.rbm_of_units(problem, visible)
             return torch.cat(anneal_layers(part, betas, draw, x[:, :visible], x[:, visible:]), dim=1)
 
-        length, draw = self.chip.chain_length(*rbm.W.shape), derive(seed, _PROGRAM, number)
+        length, draw = _lengths(self.chip.chain_length(*rbm.W.shape)), derive(seed, _PROGRAM, number)
         problem, x = forms.units_of_rbm(rbm), torch.cat([v, h], dim=1)
         return self._anneal(problem, walk, length, x, derive(seed, _CALL), draw)
 
-    def _anneal(self, ideal: Units, walk: Walk, length: int, x: Tensor, call_seed: int, seed: int) -> Answer:
+    def _anneal(self, ideal: Units, walk: Walk, length: ChainLength, x: Tensor, call_seed: int, seed: int) -> Answer:
         """Program once, read until every row of x has an answer."""
         holds, scale = errors.program(self.spec, self.fixed, forms.ising_of_units(ideal), length, call_seed, seed)
         out, broken, reads = torch.empty_like(x), 0.0, 0
@@ -126,7 +129,7 @@ class AnnealingChip(Sampler):
             waiting, attempt = waiting[~whole], attempt + 1
         return Answer(out, reads, broken / max(1, reads * x.shape[1]), self.spec.beta / scale)
 
-    def _read(self, x: Tensor, ideal: Units, length: int, seed: int) -> tuple[Tensor, Tensor]:
+    def _read(self, x: Tensor, ideal: Units, length: ChainLength, seed: int) -> tuple[Tensor, Tensor]:
         """Chains break, are repaired, and units are misread.   (R, N) -> states, and which chains had broken"""
         spec = self.spec
         breaks = errors.broken_chains((len(x), x.shape[1]), length, spec.chain_break, derive(seed, _BREAK))
@@ -146,6 +149,10 @@ class AnnealingChip(Sampler):
             "qpu_delay_time_per_sample": spec.delay_time,
             "qpu_access_time": programmings * spec.programming_time + reads * read,
         }
+
+
+def _lengths(length: int | tuple[int, ...]) -> ChainLength:
+    return length if isinstance(length, int) else torch.tensor(length, dtype=torch.float64)
 
 
 def _rows(x: Tensor, rows: Tensor) -> Tensor:

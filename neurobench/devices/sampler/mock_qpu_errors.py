@@ -16,6 +16,9 @@ from neurobench.problems.bqm import Ising, Units
 _OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)  # purposes of a draw
 
 
+ChainLength = int | Tensor  # qubits of every unit, or (N,) of each
+
+
 class Programmed(NamedTuple):
     problem: Ising  # in the chip's own units
     scale: float  # the problem's coefficients were divided by it
@@ -39,14 +42,14 @@ def fixed_errors(spec: AnnealingQPU, n: int) -> FixedErrors:
 
 
 def program(
-    spec: AnnealingQPU, fixed: FixedErrors, ideal: Ising, chain_length: int, call_seed: int, seed: int
+    spec: AnnealingQPU, fixed: FixedErrors, ideal: Ising, chain_length: ChainLength, call_seed: int, seed: int
 ) -> Programmed:
     """Scale into the ranges, round to the DACs' steps, add what is wrong.
 
-        h_i <- gain_i (h_i + chi sum_j J_ij h_j / L) + offset_i + flux_i + N(0, sigma_h)
+        h_i <- gain_i (h_i + chi sum_j J_ij h_j / L_j) + offset_i + flux_i + N(0, sigma_h)
         J_ij <- J_ij + offset_ij + N(0, sigma_j),   where there is a coupling
 
-    A coupler joins one qubit of each of two chains, which holds 1/L of its chain's field: L is the chain length.
+    A coupler joins one qubit of each of two chains, which holds 1/L_j of its chain's field: L is the chain length.
     `call_seed` is the same for all programmings of a call, `seed` is not.
     """
     scaled = Ising(ideal.J * spec.prefactor, ideal.h * spec.prefactor)
@@ -115,11 +118,13 @@ class Breaks(NamedTuple):
     share: Tensor  # (R, N) of the chain's qubits that still hold the unit's value; 1 where it is whole
 
 
-def broken_chains(shape: tuple[int, int], chain_length: int, probability: float, seed: int) -> Breaks:
-    """A chain breaks at one place, all places alike: k of L qubits keep the unit's value, the others oppose it."""
-    if chain_length < 2 or probability == 0:
+def broken_chains(shape: tuple[int, int], chain_length: ChainLength, probability: float, seed: int) -> Breaks:
+    """A chain breaks at one place, all places alike: k of L qubits keep the unit's value, the others oppose it. One of
+    a single qubit does not."""
+    breakable = torch.as_tensor(chain_length) > 1
+    if not breakable.any() or probability == 0:
         return Breaks(torch.zeros(shape, dtype=torch.bool), torch.ones(shape))
-    broken = uniforms(derive(seed, 0), shape) < probability
+    broken = (uniforms(derive(seed, 0), shape) < probability) & breakable
     unbroken = 1 + torch.floor(uniforms(derive(seed, 1), shape) * (chain_length - 1))
     return Breaks(broken, torch.where(broken, unbroken / chain_length, 1.0))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from typing import Any, NoReturn
+from typing import Any
 
 import dimod
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.sampleset import checked_states, spread
 from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import conditional, transposed
@@ -37,6 +38,8 @@ class WrappedSampler(dimod.Sampler):
         if unknown := [name for name in spec.parameters if name not in known]:
             guess = did_you_mean(unknown[0], known)
             raise UserError(f"{spec.sampler} has no parameter {unknown[0]}; it has {', '.join(known)}.{guess}")
+        unseeded = f"{spec.sampler} takes no seed: another run of this configuration gives other states"
+        self.irreproducible = None if "seed" in known else unseeded
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -61,11 +64,11 @@ class WrappedSampler(dimod.Sampler):
         call: dict[str, Any] = {name: value for name, value in given.items() if name in self.parameters}
         if initial_hidden is not None:
             call |= self._start(rbm, initial_hidden, derive(seed, 1))
-        if "seed" not in self.parameters:
-            unseeded = f"{self.spec.sampler} takes no seed: another run of this configuration gives other states"
-            warnings.warn(unseeded, stacklevel=2)
-        states = checked_states(self.sample(to_bqm(rbm), **call), visible + hidden, self.spec.sampler)
-        x = torch.from_numpy(np.resize(states, (num_reads, visible + hidden)).astype(np.float32)).to(rbm.W.device)
+        if self.irreproducible:
+            warnings.warn(self.irreproducible, stacklevel=2)
+        problem = to_bqm(rbm)
+        states = checked_states(self.sample(problem, **call), visible + hidden, self.spec.sampler, problem)
+        x = torch.from_numpy(spread(states, num_reads).astype(np.float32)).to(rbm.W.device)
         return Reads(x[:, :visible], x[:, visible:], {"reads": float(num_reads)}, {"answered": float(len(states))})
 
     def _start(self, rbm: RBM, h: Tensor, seed: int) -> dict[str, Any]:
@@ -77,33 +80,6 @@ class WrappedSampler(dimod.Sampler):
         v = conditional(h, transposed(rbm.W), rbm.a, seed).state
         x = torch.cat([v, h], dim=1).cpu().numpy().astype(np.int8)
         return {"initial_states": (x, list(range(x.shape[1]))), "initial_states_generator": "none"}
-
-
-def checked_states(answer: Any, n: int, sampler: str) -> np.ndarray:
-    """(rows, n) in {0, 1}, each row as often as it occurred, of what a sampler returned. Spins are converted; whatever
-    else is not such a table raises UserError with the sampler's name."""
-
-    def refuse(fault: str) -> NoReturn:
-        raise UserError(f"{sampler} answered {fault}. What it returned is not used; try another sampler.")
-
-    if not isinstance(answer, dimod.SampleSet):
-        refuse(f"with a {type(answer).__name__}, not with a dimod.SampleSet")
-    record = answer.record
-    if not len(record):
-        refuse("with no sample at all")
-    if missing := set(range(n)) - set(answer.variables):
-        refuse(f"without {len(missing)} of {n} variables (first: {min(missing)})")
-    if not np.isfinite(record.energy).all():
-        refuse("with an energy that is no finite number")
-    if (record.num_occurrences < 1).any():
-        refuse("with a sample that occurred less than once")
-    states = record.sample[:, [answer.variables.index(k) for k in range(n)]]
-    values = {*np.unique(states).tolist()}
-    if values <= {-1, 1} and answer.vartype is dimod.SPIN:
-        states = (states + 1) // 2
-    elif not values <= {0, 1}:
-        refuse(f"with values {', '.join(map(str, sorted(values)[:5]))}, where there are 0 and 1")
-    return np.repeat(states, record.num_occurrences, axis=0)
 
 
 def _class(path: str) -> Any:

@@ -4,6 +4,7 @@ emulated chip, makes no difference."""
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,8 +16,9 @@ from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import Annealer, BlockGibbs
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.live import JobMonitor
 from neurobench.problems.bqm import sampleset, units_of_bqm
-from neurobench.problems.rbm import RBM
+from neurobench.problems.rbm import RBM, energy
 
 
 class GibbsSampler(Sampler):
@@ -42,9 +44,12 @@ class GibbsSampler(Sampler):
         else:
             sweeps, h = self.spec.steps, initial_hidden
         v = conditional(h, downward, rbm.a, derive(seed, 2), beta).state
+        monitor = JobMonitor(num_reads, sweeps)
         for sweep in range(1, sweeps):
+            monitor.at(0, sweep, partial(_lowest, rbm, v, h))
             h = conditional(v, upward, rbm.b, derive(seed, 1, sweep), beta).state
             v = conditional(h, downward, rbm.a, derive(seed, 2, sweep), beta).state
+        monitor.at(num_reads, sweeps, partial(_lowest, rbm, v, h))
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
@@ -80,7 +85,10 @@ class AnnealingSampler(Sampler):
         betas = self.schedule if initial_hidden is None else [1.0]
         v, h = (coins(derive(seed, i), (num_reads, rbm.W.shape[i]), rbm.W.device) for i in range(2))
         h = h if initial_hidden is None else initial_hidden
+        monitor = JobMonitor(num_reads, len(betas))
+        monitor.at(0, 0, partial(_lowest, rbm, v, h))
         v, h = anneal_layers(rbm, betas, derive(seed, 2), v, h, initial_hidden is not None)
+        monitor.at(num_reads, len(betas), partial(_lowest, rbm, v, h))
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
@@ -90,6 +98,10 @@ class AnnealingSampler(Sampler):
         problem = units_of_bqm(bqm)
         x = coins(derive(seed, 0), (num_reads, len(problem.bias)))
         return sampleset(anneal_units(problem, self.schedule, derive(seed, 1), x), bqm)
+
+
+def _lowest(rbm: RBM, v: Tensor, h: Tensor) -> float:
+    return float(energy(rbm, v, h).min())
 
 
 def colours(bqm: BinaryQuadraticModel) -> list[Tensor]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault, fault_of
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
+from neurobench.devices.sampler.chips import CHIPS, Chip
+from neurobench.devices.sampler.embeddings import FaultyChip, draw_of, embedded, tabulated
 from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
@@ -92,7 +94,12 @@ class DimodSampler(DeviceSpec):
         classes = [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
         faults = [(field, fault) for field, name in classes if (fault := _class_fault(name))]
         parameters = ((name, _parameter_fault(name, value)) for name, value in self.parameters.items())
-        return [*faults, *((f"parameters.{name}", fault) for name, fault in parameters if fault)]
+        faults += [(f"parameters.{name}", fault) for name, fault in parameters if fault]
+        secrets = [f"{key}.{name}" for key in ("options", "parameters") for name in getattr(self, key) if _SECRET(name)]
+        return [
+            *faults,
+            *((name, " would be stored with every run: put it where the client looks") for name in secrets),
+        ]
 
 
 # Samplers' parameters whose meaning is known: a bad value is refused before anything runs.
@@ -111,6 +118,9 @@ GIVEN = {
     "seed": "it follows from the seed of the run",
     "initial_states": "the model says where chains start",
 }
+
+
+_SECRET = re.compile("token|password|secret|api_?key|credential", re.IGNORECASE).search
 
 
 def _class_fault(path: str) -> str | None:
@@ -159,65 +169,6 @@ class Dynex(DeviceSpec):
     largest: Positive
 
 
-@dataclass(frozen=True)
-class Chip:
-    """A chip as published, and the largest problems that fit. A unit with more neighbours than a qubit has couplers
-    becomes a chain of qubits.
-
-    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The largest problems were found with
-    minorminer's busclique on graphs without a broken qubit (176 + 176 units fail on P16), so a real chip takes a little
-    less. Chain lengths are those of the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64.
-    """
-
-    name: str
-    topology: str
-    qubits: int  # that work
-    couplers: int  # that work
-    clique: int  # units that all touch each other
-    layer: int  # units in each of two fully connected layers
-    crossings: int  # chains of the other layer that a qubit can meet
-
-    def chain_length(self, n_visible: int, n_hidden: int) -> int:
-        """Qubits per unit of two layers."""
-        return ceil(max(n_visible, n_hidden) / self.crossings)
-
-    def clique_chain_length(self, n: int) -> int:
-        """Qubits per unit of n units that may all touch each other."""
-        return 1 if n <= 1 else ceil(n / self.crossings) + 1
-
-    def misfit(self, n_visible: int, n_hidden: int) -> str | None:
-        """Why two fully connected layers do not fit, or None."""
-        if max(n_visible, n_hidden) <= self.layer:
-            return None
-        return (
-            f"{n_visible}x{n_hidden} units do not fit on {self.name} ({self.topology}): {n_visible * n_hidden:,} "
-            f"couplers are needed, {self.couplers:,} are present, and the largest two layers that fit are "
-            f"{self.layer}x{self.layer}"
-        )
-
-    def clique_misfit(self, n: int, couplings: int) -> str | None:
-        """Why a problem of another shape does not fit, or None; judged as if all its units touched."""
-        if n <= self.clique:
-            return None
-        return (
-            f"{n} units that are not two layers of at most {self.layer} do not fit on {self.name} ({self.topology}): "
-            f"{couplings:,} couplers are needed, {self.couplers:,} are present, and at most {self.clique} units that "
-            "may all touch each other fit"
-        )
-
-
-CHIPS = {
-    chip.name: chip
-    for chip in (
-        Chip("Advantage_system4", "Pegasus P16", 5627, 40279, clique=180, layer=172, crossings=12),
-        Chip("Advantage_system6", "Pegasus P16", 5612, 40088, clique=180, layer=172, crossings=12),
-        Chip("Advantage2_system1", "Zephyr Z12", 4577, 41515, clique=184, layer=184, crossings=16),
-        Chip("Advantage2_system2", "Zephyr Z12", 4514, 40409, clique=184, layer=184, crossings=16),
-        Chip("Advantage2_system4", "Zephyr Z6", 1202, 10537, clique=88, layer=88, crossings=16),
-    )
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class AnnealingQPU(DeviceSpec):
     """Programs a problem with errors, and draws from what it has become: p(s) ~ exp(-beta E(s)).
@@ -225,6 +176,10 @@ class AnnealingQPU(DeviceSpec):
     The problem is scaled into the chip's ranges: multiplied by `prefactor`, then (auto_scale) divided by
     c = max(1, the most that any range is exceeded by). In units of the model the chip draws at
     beta * prefactor / c. Errors act on units as if each were one qubit.
+
+    With `faults=published` as many qubits and couplers are missing as on the chip, at places that follow from
+    `chip_seed`, and a problem is embedded around them by minorminer's busclique: from a table of 20 draws a chip, in
+    which a larger seed stands for its remainder, or by a search when the device is opened (`embedding=live`).
 
     Sources of ranges, times and errors: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the end of
     the anneal; spreads were measured on the 2X generation), h-scale and DAC figures included. beta = 6.35: D-Wave's
@@ -242,9 +197,16 @@ class AnnealingQPU(DeviceSpec):
     )
 
     chip: Literal[
-        "Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2", "Advantage2_system4"
+        "Advantage_system4",
+        "Advantage_system6",
+        "Advantage2_system1",
+        "Advantage2_system2",
+        "Advantage2_system4",
+        "DW_2000Q_6",
     ]
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
+    faults: Literal["none", "published"] = "none"
+    embedding: Literal["table", "live"] = "table"
     too_big: Literal["error", "block"]
     rounds: Count
     annealing_time: Annotated[float, Bound(0.5, 2000)]  # us
@@ -279,18 +241,44 @@ class AnnealingQPU(DeviceSpec):
                 faults.append((name, f"={value} is not [at the lowest, at the highest value]"))
             elif name.endswith("_range") and not (len(value) == 2 and value[0] < 0 < value[1]):
                 faults.append((name, f"={value} is not [lowest, highest] with 0 between them"))
+        if self.faults == "none" and self.embedding == "live":
+            faults.append(("embedding", "=live finds a way around faults, and faults=none has none: set it to table"))
+        elif self.embedding == "live" and not is_installed("minorminer"):
+            faults.append(("embedding", not_installed("=live", "minorminer", "embedding")))
         return faults
 
     @property
     def sweeps(self) -> int:
         return max(1, round(self.annealing_time * self.sweeps_per_us))
 
+    @property
+    def graph(self) -> Chip | FaultyChip:
+        """What can be embedded."""
+        if self.faults == "none":
+            return CHIPS[self.chip]
+        if self.embedding == "table":
+            return tabulated(self.chip, draw_of(self.chip, self.chip_seed))
+        return embedded(self.chip, self.chip_seed)
+
     def refuse(self, demand: Demand) -> str | None:
         """Machines that are too large, unless they are drawn in tiles."""
-        misfit = CHIPS[self.chip].misfit(*demand.layers)
+        misfit = self.graph.misfit(*demand.layers)
         if misfit is None or self.too_big == "block":
             return None
         return (
             f"{misfit}. Set backend.sampler.too_big=block to draw tiles that fit in turn, or make the model smaller: "
-            "13x13 = 169 pixels and 128 hidden units fit (model.downsample=13 model.n_hidden=128)."
+            f"{self._smaller()}."
+        )
+
+    def _smaller(self) -> str:
+        """A machine on square images that fits, half as many hidden units as pixels or more."""
+        sizes = ((side, hidden) for side in range(13, 0, -1) for hidden in (128, 100, 64, 48, 32, 24, 16, 8, 4, 2, 1))
+        side, hidden = next(
+            (side, hidden)
+            for side, hidden in sizes
+            if 2 * hidden >= side * side and self.graph.misfit(side * side, hidden) is None
+        )
+        return (
+            f"{side}x{side} = {side * side} pixels and {hidden} hidden units fit "
+            f"(model.downsample={side} model.n_hidden={hidden})"
         )

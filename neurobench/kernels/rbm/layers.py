@@ -17,7 +17,7 @@ from torch import Tensor
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, transpose
-from neurobench.kernels.rbm.walks import walk_layers, walk_units
+from neurobench.kernels.rbm.walks import key_of_read, walk_layers, walk_units
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
@@ -96,11 +96,17 @@ def anneal_layers_torch(
     return v, h
 
 
-def anneal_units(problem: Units, betas: Sequence[float], seed: int, x: Tensor, probability: float = 1.0) -> Tensor:
-    """One unit after the other for each beta; in a sweep each takes its turn with this probability.   (R, N)"""
+def anneal_units(
+    problem: Units, betas: Sequence[float], seed: int, x: Tensor, probability: float = 1.0, first: int = 0
+) -> Tensor:
+    """One unit after the other for each beta; in a sweep each takes its turn with this probability.   (R, N)
+
+    Rows `first` to `first` + R - 1 of some more draw as they do among them.
+    """
     x = x.clone()
     schedule, chunks = np.asarray(betas, np.float32), numba.get_num_threads()
-    walk_units(as_arrays(problem), schedule, np.float32(probability), kernel_key(seed), chunks, x.numpy())
+    key = tuple(map(np.uint32, key_of_read(first, kernel_key(seed))))
+    walk_units(as_arrays(problem), schedule, np.float32(probability), key, chunks, x.numpy())
     return x
 
 

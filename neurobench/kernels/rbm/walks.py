@@ -27,7 +27,7 @@ def walk_layers(rbm, downward, betas, hidden_given, key, chunks, v, h):
         changed = np.empty(max(W.shape), np.uint32)
         fresh = np.empty(max(W.shape), np.float32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
-            own_key = _key_of_read(r, key)
+            own_key = key_of_read(r, key)
             field_v, field_h = a[r % len(a)].copy(), b[r % len(b)].copy()
             _add(changed, active(v[r], changed), v[r], W, field_h)
             _add(changed, active(h[r], changed), h[r], downward, field_v)
@@ -56,7 +56,7 @@ def walk_units(problem, betas, probability, key, chunks, x):
     for c in prange(chunks):
         changed = np.empty(units, np.uint32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
-            r0, r1 = _key_of_read(r, key)
+            r0, r1 = key_of_read(r, key)
             field = bias.copy()
             _add(changed, active(x[r], changed), x[r], coupling, field)
             counter = uint32(0)
@@ -77,7 +77,8 @@ def walk_units(problem, betas, probability, key, chunks, x):
 
 
 @njit(cache=True)
-def _key_of_read(r, key):
+def key_of_read(r, key):
+    """Of read r under a key; that of read r + s is that of read s under it."""
     return uint32(key[0] + uint32(r) * _KEY_STEP[0]), uint32(key[1] + uint32(r) * _KEY_STEP[1])
 
 

@@ -69,7 +69,7 @@ class ChipEngine:
     def _rounded(self, w: np.ndarray, lsb: float) -> np.ndarray:
         return np.ascontiguousarray(np.clip(np.rint(w.T / lsb), -self.w_limit, self.w_limit).astype(np.int16))
 
-    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
         """`lr` is that of a host's optimiser, which the chip does not have."""
         return Response(*self.run(spikes, labels, True, k)[:2])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,13 @@ KINDS = ("in", "rec", "out")  # of synapses
 _SHIFT = 0  # purpose of a draw
 
 
+class Tested(NamedTuple):
+    """Of an iteration of the test phase."""
+
+    loss: float
+    error: float
+
+
 class EpropLearner:
     """See `neurobench.models.learner.Learner`."""
 
@@ -46,6 +53,7 @@ class EpropLearner:
             )
         self.engine = self._open_engine(core, device)
         self.before_pending: ExactEngine | None = None  # the stream as `finalize` found it
+        self.tested: list[Tested] = []  # NEST's test phase by iteration, once it has been gone through
         nonzero = (np.nonzero(w) for w in self.initial[:3])  # targets, sources
         self.recorded = [tuple(index[: spec.record_weights] for index in indices) for indices in nonzero]
         self.warned = False
@@ -82,7 +90,7 @@ class EpropLearner:
             shifts = draws.integers(-reach, reach + 1, (len(labels), 2))
         spikes = self.encode(batch.x, shifts)
         lr = learning_rate(self.spec) * FACTORS[self.spec.lr_decay](at.k, at.n)
-        response = self.engine.train_batch(spikes, labels, lr, at.k)
+        response = self.engine.train_batch(spikes, labels, lr, at.k, last=at.k + 1 == at.n)
         if not response.counts.any() and not self.warned:
             self.warned = True
             warnings.warn(
@@ -124,6 +132,10 @@ class EpropLearner:
         """The first synapses' weights by kind, (record_weights,) float64 each, which the tutorial records as well."""
         parts = zip(KINDS, self.engine.weights(), self.recorded, strict=True)
         return {kind: torch.from_numpy(matrix[places].astype(np.float64)) for kind, matrix, places in parts}
+
+    def initial_recorded(self) -> list[np.ndarray]:
+        """What a snapshot before training would hold, by kind."""
+        return [matrix[places] for matrix, places in zip(self.initial[:3], self.recorded, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         return {"engine": self.engine.state_dict(), "warned": self.warned}

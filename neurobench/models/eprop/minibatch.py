@@ -63,7 +63,7 @@ class MinibatchEngine:
     def network(self) -> Network:
         return Network(*self.w, self.start, self.target, self.B, self.f)
 
-    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
         """One update; the response is that of the weights before it. `lr` is that of W_in and W_rec."""
         response = self.gradients(spikes, labels)
         self.f = self.f_end.mean(0, dtype=np.float64).astype(self.dtype)

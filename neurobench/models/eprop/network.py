@@ -137,8 +137,8 @@ class Engine(Protocol):
     c: Constants
     ascending: bool  # spikes of a step must come sorted by source
 
-    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
-        """Update k; the response is that while learning. Raises Divergence."""
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
+        """Update k, and whether it is the training's last; the response is that while learning. Raises Divergence."""
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """Of n samples, without learning; the engine stays as it is."""

@@ -94,6 +94,7 @@ class EpropRSNN(ModelSpec):
     record: tuple[Variable, ...]
     record_weights: Annotated[int, Bound(0, 1000)]
     learning_core: Annotated[str, Uses("learning_core")]
+    test_iterations: Annotated[int, Bound(1, 10_000)] | None = None
 
     def conflicts(self) -> list[Fault]:
         sentences = [*self._range_conflicts(), *self._foreign_fields(), *self._engine_conflicts()]

@@ -26,7 +26,7 @@ _RECORDS = ("syn", "src", "s", "past")  # of the network; with `n`, `label`, `fi
 
 class ExactEngine:
     """Between calls `n`, the next step, is a multiple of T: the last two steps of the last sample wait for the learning
-    rate of the next call, as they do in NEST."""
+    rate of the next call, as they do in NEST. A response runs them ahead on a copy, at the rate that is to come."""
 
     ascending = True
     run = staticmethod(exact.run)
@@ -47,10 +47,17 @@ class ExactEngine:
         self.plain = not (c.each_step or c.adam or c.batch > 1 or c.adapt_beta)
 
     def learn(
-        self, spikes: Spikes, labels: np.ndarray, eta: float, record: int = 0, frozen: bool = False
+        self,
+        spikes: Spikes,
+        labels: np.ndarray,
+        eta: float,
+        record: int = 0,
+        frozen: bool = False,
+        eta_after: float | None = None,
     ) -> tuple[Response, Recording]:
         """G samples, and the steps that were recorded. labels (G,), NO_TARGET where there is none; `record` that many
-        steps from the first; frozen: nothing is learned, and nothing can be learned afterwards."""
+        steps from the first; frozen: nothing is learned, and nothing can be learned afterwards. `eta_after`: learning
+        rate of the next call, where it is another one; NEST reports a group after two steps at that rate."""
         c, G, n0 = self.c, len(labels), self.n
         n, k0 = n0 + G * c.T, n0 // c.T
         response = Response(np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64))
@@ -66,11 +73,13 @@ class ExactEngine:
         self.waiting = Spikes(waiting - waiting[0], stream.source[waiting[0] :].copy())
         ahead = self.copy()  # the two steps that end the last sample
         last = Steps(n, n + 2, k0, *self.waiting, np.array([self.label, NO_TARGET]))
-        self.run(ahead.net, learning, last, *response, network.recording(c, 0, 0))
+        to_come = learning if eta_after is None else learning._replace(eta=eta_after)
+        self.run(ahead.net, to_come, last, *response, network.recording(c, 0, 0))
         return response, recorded
 
-    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
-        return self.learn(spikes, labels, lr)[0]
+    def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
+        """After the last one comes the test phase, whose rate is 0."""
+        return self.learn(spikes, labels, lr, eta_after=0.0 if last else None)[0]
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
@@ -150,7 +159,7 @@ def _synapses(weights: Weights) -> Synapses:
     idle = np.repeat(np.arange(S), -mask.sum(0) % LANES)
     start, target = grouped(np.append(source, idle), np.append(target, np.full(len(idle), N)), S)
     w = np.pad(matrix, ((0, 1), (0, 0)))[target, np.repeat(np.arange(S), np.diff(start))]
-    w_out = np.ascontiguousarray(weights.w_out.T, np.float64)
+    w_out = np.array(weights.w_out.T, np.float64, order="C")  # a copy: training changes it in place
     return Synapses(
         start=start,
         target=target,

@@ -18,6 +18,7 @@ from torch import Tensor
 from neurobench.data.dataset import Split
 from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, within
 from neurobench.devices.mac.protocol import COLUMNS, ROWS, W_MAX, AnalogMac
+from neurobench.figures.classmap import COLOURS, blend
 from neurobench.figures.style import (
     COLUMN,
     DEVICE,
@@ -33,11 +34,9 @@ from neurobench.figures.style import (
 )
 from neurobench.kernels.random import derive
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
+from neurobench.models.hxtorch.network import grid_points
 from neurobench.models.learner import TrainingRecord
 
-COLOURS = ("black", "white", "orange")  # of the classes, as in the tutorial
-RGB = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, 0.647, 0.0]])
-GRAY = 0.5
 SHOWN = 2000  # points, as in the tutorial
 GRIDS = (16, 64)  # points along a side: the tutorial's grid, and one that shows the border
 MILLISECONDS, LAST = 150, 2000  # of a frame, and of the last one
@@ -83,9 +82,7 @@ def class_regions(learner: HXTorchMLPLearner, done: int, snapshot: dict[str, Any
     net, mac = learner.net.with_weights(snapshot["weights"]), learner.device_of(phase)
     maps = []
     for side in GRIDS:
-        axis = torch.linspace(0, 1, side)
-        x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
-        logits = learner.forward(learner.inputs(torch.stack([x, y, 1 - x, 1 - y], 1)), mac, done, net).logits
+        logits = learner.forward(learner.inputs(grid_points(side)), mac, done, net).logits
         maps.append(torch.softmax(phase.logit_scale * logits, 1).reshape(side, side, -1).transpose(0, 1).cpu())
     where = "on the host's model" if phase.where == "host" else "on the device"
     return Regions(f"update {done}, {where}", tuple(maps))
@@ -121,7 +118,7 @@ def animation(frames: Sequence[Regions]) -> bytes:
     for regions in frames:
         canvas.restore_region(background)
         for image, probabilities in zip(images, regions.maps, strict=True):
-            image.set_data(blend(probabilities))
+            image.set_data(blend(probabilities.numpy()))
             for artist in (image, *image.axes.spines.values()):
                 image.axes.draw_artist(artist)
         title.set_text(regions.title)
@@ -134,22 +131,13 @@ def animation(frames: Sequence[Regions]) -> bytes:
     return file.getvalue()
 
 
-def blend(probabilities: Tensor) -> np.ndarray:
-    """(Y, X, 3) probabilities -> (Y, X, 3) colours: each class laid over the last, as opaque as it is probable."""
-    colours = torch.full_like(probabilities, GRAY)
-    for number in range(probabilities.shape[-1]):
-        p = probabilities[..., number, None]
-        colours = p * RGB[number] + (1 - p) * colours
-    return colours.clamp(0, 1).numpy()
-
-
 def _frame(regions: Regions) -> tuple[Figure, list[Any]]:
     figure = Figure(figsize=(COLUMN, 2.2), layout="constrained")
     images = []
     panels = figure.subplots(1, 2, sharey=True)
     for axes, probabilities in zip(panels, regions.maps, strict=True):
         extent = (0, 1, 0, 1)
-        images.append(axes.imshow(blend(probabilities), origin="lower", extent=extent, interpolation="nearest"))
+        images.append(axes.imshow(blend(probabilities.numpy()), origin="lower", extent=extent, interpolation="nearest"))
         _square(axes)
         axes.set_title(f"{len(probabilities)} x {len(probabilities)} points")
     panels[1].set_ylabel("")

@@ -1,6 +1,7 @@
 """The hxtorch perceptron learns: forward on the device or on its linear model, gradient always from the model."""
 
 import copy
+import math
 from collections.abc import Mapping
 from math import prod
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from neurobench import live
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.mac.protocol import AnalogMac
@@ -19,7 +21,8 @@ from neurobench.models.hxtorch.network import Activity, Network, softmax_gradien
 from neurobench.models.hxtorch.spec import HXTorchMLP, Phase, Position, position
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 
-LEARN, PREDICT, PASS = range(3)  # purposes of a draw
+LEARN, PREDICT, PASS, SHOW = range(4)  # purposes of a draw
+MAP = 16  # points along a side of the live decision map, where no grid goes before the batches
 FORMAT = 1
 SAME_CHIP = 0.005  # relative: so well two calibrations of one chip agree
 TRANSFER = 0.05  # relative: a chip whose gain is further off rescales all logits, which training did not foresee
@@ -40,6 +43,8 @@ class HXTorchMLPLearner:
         self.cap: float | None = None  # what no model can exceed, with inputs rounded like these
         self.source: str | None = None  # the run whose weights training started from
         self.initial_weights: dict[str, Tensor] | None = None  # of that run
+        is_plane = task.shape == (4,)
+        self.shown = self.inputs(network.grid_points(spec.grid or MAP)) if is_plane else None  # points of the live map
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """From another run come its weights and its num_sends."""
@@ -61,11 +66,26 @@ class HXTorchMLPLearner:
             self.begun[now.name] = at.k
             self.moments = at_rest(self.net.parameters())
         x, y = self.inputs(batch.x), batch.y.to(self.device)
-        act = self.forward(x, self.device_of(phase), derive(self.seeds.training, LEARN, at.k))
+        seed, ahead = derive(self.seeds.training, LEARN, at.k), self.spec.grid**2
+        x = torch.cat([self.shown, x]) if ahead and self.shown is not None else x
+        act = self.forward(x, self.device_of(phase), seed)
+        act, on_grid = Activity(*(part[ahead:] for part in act)), act.logits[:ahead]
+        if self.shown is not None and (live.wanted() or (live.watched() and now.ends_phase)):
+            self._show(on_grid, phase, at.k)
         g = softmax_gradient(act.logits, y, phase.logit_scale)
         gradients = network.backward(g, act, self.net, self.mac.gain)
         self.moments = descend(self.net.parameters(), gradients, self.moments, learning_rate(phase, now))
         return _sums(act.logits, y, phase.logit_scale)
+
+    def _show(self, logits: Tensor, phase: Phase, k: int) -> None:
+        """The decision map before update k: of the grid that went before the batch, else on the host's model."""
+        if not len(logits):
+            assert self.shown is not None
+            logits = self.forward(self.shown, self.host, derive(self.seeds.training, SHOW, k)).logits
+        where = "on the device" if phase.where == "device" and self.spec.grid else "on the host's model"
+        p = torch.softmax(phase.logit_scale * logits, 1)
+        side = math.isqrt(len(p))
+        live.publish(live.ClassMap(f"update {k}, {where}", p.reshape(side, side, -1).transpose(0, 1).tolist()))
 
     def device_of(self, phase: Phase) -> AnalogMac:
         return self.host if phase.where == "host" else self.mac

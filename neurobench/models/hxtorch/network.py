@@ -139,6 +139,13 @@ class Activity(NamedTuple):
     logits: Tensor  # (B, C) LSB
 
 
+def grid_points(side: int) -> Tensor:
+    """(side^2, 4) x, y, 1 - x, 1 - y of a grid of the unit square, x slowest."""
+    axis = torch.linspace(0, 1, side)
+    x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="ij"))
+    return torch.stack([x, y, 1 - x, 1 - y], 1)
+
+
 def to_inputs(x: Tensor, half_lsb: bool) -> Tensor:
     """[0, 1] -> [0, 31]. The array rounds 31 x and 31 (1 - x) alike, so that the second says nothing new; with
     `half_lsb` half a step is added to 1 - x and 1 - y, and the two roundings tell x to half a step."""

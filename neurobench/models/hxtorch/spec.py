@@ -87,6 +87,7 @@ class HXTorchMLP(ModelSpec):
     figures: ClassVar[str] = "neurobench.models.hxtorch.figures.figures"
     operations: ClassVar[str] = "neurobench.models.hxtorch.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.evaluation.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.hxtorch.printout.printout"
 
     hidden: Annotated[int, Bound(1, 100_000)]
     avg: Annotated[int, Bound(1, 256)]
@@ -99,6 +100,7 @@ class HXTorchMLP(ModelSpec):
     init_from: str | None
     phases: Mapping[str, Mapping[str, Any]]
     mac: Annotated[str, Uses("mac")]
+    grid: Annotated[int, Bound(0, 256)] = 0
 
     def section_faults(self) -> list[Fault]:
         """Of the phases: keys and values, or else their order: weights are transferred once, from host to device."""
@@ -133,8 +135,10 @@ class HXTorchMLP(ModelSpec):
         return {name: phase for name, phase in phases.items() if phase.steps and phase.where not in skipped}
 
     def demand(self, task: Task) -> Demand:
-        if self.half_lsb and task.shape != (4,):
-            raise UserError(f"half_lsb=true is for the inputs x, y, 1 - x, 1 - y; the data have shape {task.shape}")
+        for name in ("half_lsb", "grid"):
+            if getattr(self, name) and task.shape != (4,):
+                given = f"{name}={str(getattr(self, name)).lower()}"
+                raise UserError(f"{given} is for the inputs x, y, 1 - x, 1 - y; the data have shape {task.shape}")
         return Demand(layers=(prod(task.shape), self.hidden, task.n_classes))
 
     def snapshots(self, at: Step) -> list[str]:

@@ -22,17 +22,18 @@ def one_qubit() -> Program:
     return Program(1, 1, 0, (Gate("h", (0,)), Gate("ry", (0,), 0)), ((0,),))
 
 
-def layered(n: int, depth: int, reupload: bool, zz: bool) -> Program:
-    """H, RY(x_i) on each wire; `depth` times: CZ ring, [RY(s x_i),] RZ(w), RY(w).
+def layered(n: int, depth: int, reupload: bool, zz: bool, entangled: bool = True) -> Program:
+    """H, RY(x_i) on each wire; `depth` times: [CZ ring,] [RY(s x_i),] RZ(w), RY(w).
 
     RY comes last, so that no weight stands right before Z where it would do nothing. CZ commutes with Z, so a sum of
     few sines stays of each angle near zero; a CNOT ring would leave products of many.
-    Slots: x (n), with re-upload s x (depth x n), then w (depth x n x 2).
+    Slots: x (n), with re-upload s x (depth x n), then w (depth x n x 2). Without the ring the state is a product of one
+    state a wire.
     """
     gates = [gate for i in range(n) for gate in (Gate("h", (i,)), Gate("ry", (i,), i))]
     n_sample = n + (depth * n if reupload else 0)
     for layer in range(depth):
-        gates += [Gate("cz", pair) for pair in ring(n)]
+        gates += [Gate("cz", pair) for pair in ring(n)] if entangled else []
         if reupload:
             gates += [Gate("ry", (i,), n + layer * n + i) for i in range(n)]
         for i in range(n):

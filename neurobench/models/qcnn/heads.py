@@ -100,7 +100,7 @@ class Layered(Readout):
     def __init__(self, spec: HybridQCNN, classes: int):
         super().__init__(spec, classes)
         self.reupload = spec.reupload
-        self.program = circuits.layered(self.n, self.depth, spec.reupload, spec.zz)
+        self.program = circuits.layered(self.n, self.depth, spec.reupload, spec.zz, spec.entangled)
         self.n_features = len(self.program.observables)
 
     def parts(self) -> dict[str, Part]:
@@ -130,9 +130,37 @@ class MLP(Readout):
         return torch.tanh(torch.tanh(z) @ p["mix"].t())
 
 
+class Ring(Readout):
+    """A classical map of the layered circuit's own size: n numbers in, n out, 2 n weights a layer, neighbours as the CZ
+    ring has them. h = tanh(z); `depth` times h_i becomes tanh(a_i h_i + b_i sum of its neighbours' h)."""
+
+    def parts(self) -> dict[str, Part]:
+        sizes = (self.depth, self.n)
+        return {"a": Part(sizes, "equal", 1.0), "b": Part(sizes, "normal", 0.1), **super().parts()}
+
+    def matrices(self, p: Parameters) -> Tensor:
+        """(depth, n, n): row i weighs what wire i hears."""
+        heard = p["a"].new_zeros(self.n, self.n)
+        for i, j in circuits.ring(self.n):
+            heard[i, j] = heard[j, i] = 1
+        return torch.diag_embed(p["a"]) + p["b"][:, :, None] * heard
+
+    def layers(self, p: Parameters, z: Tensor) -> list[Tensor]:
+        """What enters each layer, and what leaves the last; each (B, n)."""
+        values = [torch.tanh(z)]
+        for matrix in self.matrices(p):
+            values.append(torch.tanh(values[-1] @ matrix.t()))
+        return values
+
+    def features(self, p: Parameters, z: Tensor) -> Tensor:
+        return self.layers(p, z)[-1]
+
+
 QuantumHead = Binary | Layered
-Head = QuantumHead | Sigmoid | Tanh | MLP
-HEADS: dict[str, type[Head]] = {"binary": Binary, "sigmoid": Sigmoid, "linear": Layered, "tanh": Tanh, "mlp": MLP}
+Head = QuantumHead | Sigmoid | Tanh | MLP | Ring
+HEADS: dict[str, type[Head]] = {
+    "binary": Binary, "sigmoid": Sigmoid, "linear": Layered, "tanh": Tanh, "mlp": MLP, "ring": Ring,
+}  # fmt: skip
 
 
 class Trainable:

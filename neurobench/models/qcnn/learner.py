@@ -19,11 +19,12 @@ from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
 from neurobench.models.qcnn.circuits import CircuitRunner, to_qasm
-from neurobench.models.qcnn.heads import Readout, Sigmoid, Trainable
+from neurobench.models.qcnn.heads import Readout, Ring, Sigmoid, Trainable
 from neurobench.models.qcnn.spec import HybridQCNN
 
 _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
 FORMAT = 1
+STRUCTURE = ("head", "n_qubits", "depth", "reupload", "zz", "entangled")  # on which a checkpoint's shapes depend
 CIRCUIT = (
     "a gate is no product of an input and a weight: effective_macs and dense_operations are those of the classical "
     "layers; circuits, shots and modelled seconds stand in device_costs"
@@ -123,7 +124,7 @@ class HybridQCNNLearner:
         """Raises UserError where the state is of another network."""
         if state.get("format") != FORMAT or "members" not in state:
             raise UserError(f"this is no checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
-        theirs, ours = state["settings"], self._settings()
+        theirs, ours = {"entangled": True, **state["settings"]}, self._settings()  # once it was nothing to choose
         differing = [f"{key}={theirs.get(key)} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
         if differing:
             raise UserError(f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or retrain.")
@@ -132,7 +133,7 @@ class HybridQCNNLearner:
 
     def _settings(self) -> dict[str, Any]:
         """What the parameters' shapes and meaning depend on."""
-        settings = {name: getattr(self.spec, name) for name in ("head", "n_qubits", "depth", "reupload", "zz")}
+        settings = {name: getattr(self.spec, name) for name in STRUCTURE}
         task = {"classes": self.task.n_classes, "shape": list(self.task.shape)}
         return {**settings, "classical": list(self.classical), **task}
 
@@ -183,6 +184,10 @@ def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
     if "mix" in p:
         connections.append(linear("mix", p["mix"], activations["tanh"], spikes=False))
         activations["mix"] = features
+    if isinstance(head, Ring):
+        for k, (matrix, heard) in enumerate(zip(head.matrices(p), head.layers(p, act.z), strict=False)):
+            connections.append(linear(f"ring{k + 1}", matrix, heard, spikes=False))
+        activations["ring"] = features
     if "out.weight" in p:
         connections.append(linear("out", p["out.weight"], p["gain"] * features, spikes=False))
     populations = [population(name, outputs) for name, outputs in activations.items()]

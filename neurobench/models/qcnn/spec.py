@@ -16,7 +16,7 @@ from neurobench.models.learner import ModelSpec, Task
 QUANTUM, TWO_CLASS = ("binary", "linear"), ("binary", "sigmoid")
 SMALLEST_SIDE = 16  # pixels: less, and two 5x5 convolutions with pooling leave nothing
 
-Classical = Literal["sigmoid", "tanh", "mlp"]
+Classical = Literal["sigmoid", "tanh", "mlp", "ring"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,9 @@ class HybridQCNN(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {"qasm3": "the circuit in OpenQASM 3: qiskit, PennyLane, Braket"}
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
 
-    head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp"]
+    head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp", "ring"]
     classical: tuple[Classical, ...] | None
     n_qubits: Annotated[int, Bound(1, 64)] | None
     depth: Annotated[int, Bound(0, 1000)] | None
@@ -56,6 +57,7 @@ class HybridQCNN(ModelSpec):
     dropout_first_epoch_only: bool
     batch_one: bool
     circuit: Annotated[str, Uses("circuit")]
+    entangled: bool = True
 
     def for_task(self, task: Task) -> HybridQCNN:
         """The same with nothing left open. Raises UserError where it does not fit the task."""
@@ -86,6 +88,8 @@ class HybridQCNN(ModelSpec):
             faults.append(("n_qubits", f"={n}: head={self.head} has one; set head=linear for more"))
         if self.head == "binary" and (self.depth or self.reupload or self.zz):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
+        if not self.entangled and self.head not in ("auto", "linear"):
+            faults.append(("entangled", f"=False takes the CZ ring out of head=linear; head={self.head} has none"))
         if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
         if len(set(classical)) < len(classical) or self.head in classical:
@@ -105,7 +109,7 @@ def _defaults(head: str) -> dict[str, Any]:
     if head in TWO_CLASS:
         rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
         return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}
-    comparisons = {"linear": ("tanh", "mlp"), "tanh": ("mlp",), "mlp": ()}[head]
-    circuit = {"depth": 1, "gain": 4.0} if head == "linear" else {"depth": 0, "gain": 2.0}
+    comparisons = {"linear": ("tanh", "mlp"), "tanh": ("mlp",)}.get(head, ())
+    circuit = {"depth": 1 if head in ("linear", "ring") else 0, "gain": 4.0 if head == "linear" else 2.0}
     rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}
     return {"classical": comparisons, "n_qubits": 8, **circuit, **rates}

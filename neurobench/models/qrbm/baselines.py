@@ -1,4 +1,4 @@
-"""Baselines of the QRBM: no machine at all, and scikit-learn's machine."""
+"""Baselines of the QRBM: no machine at all, one whose weights are random, and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.neural_network import BernoulliRBM
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from neurobench.data.dataset import Batch
 from neurobench.kernels.random import derive
 from neurobench.models.common.readout import scores
 from neurobench.models.learner import Divergence, Seeds, Step, Sums, Task
-from neurobench.models.qrbm.classifier import Classifier, MachineClassifier
-from neurobench.models.qrbm.spec import SklearnRBM
+from neurobench.models.qrbm.classifier import Classifier, MachineClassifier, both, random_rbm, visible
+from neurobench.models.qrbm.spec import PixelsLR, RandomFeatures, SklearnRBM, seen_shape
 from neurobench.problems.rbm import RBM
 
 
 class PixelsLearner(Classifier):
     """Logistic regression on pixels: nothing is learned before it is finalized."""
+
+    spec: PixelsLR
+
+    def pixels(self, x: Any) -> Tensor:
+        return visible(x, self.threshold, self.spec.downsample).to(self.device)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """The loss of weights that are still 0."""
@@ -31,6 +37,23 @@ class PixelsLearner(Classifier):
         f, y = self.features(batch.x), batch.y.to(self.device)
         logits = scores(self.readout, f) if self.readout else f.new_zeros(len(f), self.task.n_classes)
         return Sums(float(cross_entropy(logits, y, reduction="sum")))
+
+
+class RandomFeaturesLearner(PixelsLearner, MachineClassifier):
+    """Logistic regression on the hidden units of a machine that stays as it was drawn."""
+
+    spec: RandomFeatures
+
+    def __init__(
+        self, spec: RandomFeatures, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device
+    ):
+        super().__init__(spec, task, seeds, devices, device)
+        layers = (prod(seen_shape(task.shape, spec.downsample)), spec.n_hidden)
+        b = torch.randn(spec.n_hidden, generator=torch.Generator().manual_seed(derive(seeds.init, 1))) * spec.sd
+        self.rbm = random_rbm(layers, spec.sd, seeds.init, device)._replace(b=b.to(device))
+
+    def features_of(self, v: Tensor) -> Tensor:
+        return both(self.rbm, v) if self.spec.features == "both" else super().features_of(v)
 
 
 # The state of `partial_fit` between batches, save its random state, which is new at every update

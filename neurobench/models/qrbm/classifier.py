@@ -106,7 +106,7 @@ class Classifier:
 
 
 class MachineClassifier(Classifier):
-    """Base of the learners that train a machine, whose hidden units are the features."""
+    """Base of the learners that have a machine, whose hidden units are the features."""
 
     rbm: RBM
 
@@ -133,6 +133,12 @@ def random_rbm(layers: tuple[int, ...], sd: float, seed: int, device: torch.devi
     """W ~ N(0, sd), a = b = 0."""
     W = torch.randn(layers, generator=torch.Generator().manual_seed(seed)) * sd
     return RBM(W.to(device), *(torch.zeros(units, device=device) for units in layers))
+
+
+def both(rbm: RBM, v: Tensor) -> Tensor:
+    """p(h|v) and b + vW, which it comes from.   v (B, V) -> (B, 2 H)"""
+    field = rbm.b + v @ rbm.W
+    return torch.cat([torch.sigmoid(field), field], dim=1)
 
 
 def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -14,8 +14,8 @@ from neurobench.figures.style import COLUMN, SIGNED, class_name, short
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.qrbm.classifier import MachineClassifier
 
-COLUMNS = 10  # filters in a row
-SHOWN = 48  # test images
+COLUMNS = 10  # pictures in a row
+SHOWN = 50  # test images, as in the tutorial
 
 
 def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
@@ -23,6 +23,7 @@ def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> 
     v, q = learner.pixels(shown.x).cpu(), learner.reconstruct(shown.x).cpu()
     predicted = learner.predict(shown.x).argmax(1).cpu()
     return {
+        "test_samples": labelled_samples(v, shown.y, learner.shape, test.classes),
         "filters": filters(learner.rbm.W.cpu(), learner.shape),
         "reconstructions": reconstructions(v, q, shown.y, predicted, learner.shape, test.classes),
     }
@@ -44,6 +45,12 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     axes.set_title(f"the {len(tiles)} hidden units of largest norm")
     figure.colorbar(picture, ax=axes, location="bottom", aspect=40, pad=0.02, label="weight / largest of its unit")
     return figure
+
+
+def labelled_samples(x: Tensor, y: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()) -> Figure:
+    """Images (B, V) in [0, 1] as the machine sees them, under their classes (B,)."""
+    names = [short(class_name(classes, int(k)), 8) for k in y]
+    return gallery([_image(flat, shape) for flat in x], names, [False] * len(names), columns=COLUMNS)
 
 
 def reconstructions(

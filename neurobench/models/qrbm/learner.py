@@ -123,8 +123,7 @@ class QRBMLearner(classifier.MachineClassifier):
         """p(h|v), and with features = both also b + vW."""
         if self.spec.features == "probability":
             return super().features_of(v)
-        field = self.rbm.b + v @ self.rbm.W
-        return torch.cat([torch.sigmoid(field), field], dim=1)
+        return classifier.both(self.rbm, v)
 
     def features(self, x: Any) -> Tensor:
         return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])

@@ -112,6 +112,7 @@ class TutorialQRBM(ModelSpec):
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
 
     n_hidden: Count
     threshold: Threshold
@@ -138,6 +139,26 @@ class PixelsLR(ChosenReadout):
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
 
     threshold: Threshold | None
+    downsample: Count | None = None
+
+    def demand(self, task: Task) -> Demand:
+        seen_shape(task.shape, self.downsample)  # which refuses what cannot be downsampled
+        return Demand()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomFeatures(PixelsLR):
+    """Features of a machine of the QRBM's size whose weights were drawn and never learned, with the QRBM's readout:
+    what learning them is worth. W ~ N(0, sd), b ~ N(0, sd).
+
+    Source: Rahimi and Recht (2008), "Random features for large-scale kernel machines", for the idea.
+    """
+
+    opens: ClassVar[str] = "neurobench.models.qrbm.baselines.RandomFeaturesLearner"
+
+    n_hidden: Count
+    sd: Rate
+    features: Literal["probability", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from neurobench.problems.rbm import RBM
 # Purposes of a draw
 DEVICE, GIBBS, VISIBLE, UPDATES, FEATURES, PARTICLES = range(6)
 _N_PARTICLES = 10  # the tutorial's num_particles
-_FITTED = 150  # test images on which the tutorial fits its classifier and scores it
+FITTED = 150  # test images on which the tutorial fits its classifier and scores it
 
 
 class TutorialLearner(classifier.MachineClassifier):
@@ -136,8 +136,8 @@ def tutorial_metrics(learner: TutorialLearner, splits: Splits, record: TrainingR
 
 def _fit_and_score(learner: TutorialLearner, name: str, f: Tensor, y: Tensor) -> dict[str, float]:
     """Accuracy on the very test images that were fitted, and on all others where there are any."""
-    fitted = learner.fit(f[:_FITTED], y[:_FITTED], iterations=10_000)
-    figures = {f"{name}_fit_and_scored": readout.accuracy(fitted, f[:_FITTED], y[:_FITTED])}
-    if len(y) > _FITTED:
-        figures[f"{name}_on_the_other_9850"] = readout.accuracy(fitted, f[_FITTED:], y[_FITTED:])
+    fitted = learner.fit(f[:FITTED], y[:FITTED], iterations=10_000)
+    figures = {f"{name}_fit_and_scored": readout.accuracy(fitted, f[:FITTED], y[:FITTED])}
+    if len(y) > FITTED:
+        figures[f"{name}_on_the_other_9850"] = readout.accuracy(fitted, f[FITTED:], y[FITTED:])
     return figures

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 
 from neurobench.data.dataset import Splits
+from neurobench.devices.core.mesh import Activity
 from neurobench.metrics.operations import Operations, Population, membrane_updates, synapses
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.learner import BLOCK, SlayerLearner
 from neurobench.models.slayer.neuron import FixedNeuron
-from neurobench.models.slayer.spikes import arrivals
+from neurobench.models.slayer.spikes import arrivals, as_dense
 
 
 def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
@@ -55,3 +56,17 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
         parameters[f"{k}.delay"] = layer.delay.to(torch.uint8) if fixed else layer.delay
         parameters[f"{k}.neuron"] = torch.zeros(3, dtype=torch.int32 if fixed else torch.float32)
     return Operations(n, n * steps, connections, populations, parameters)
+
+
+def activity(learner: SlayerLearner, x: Any) -> Activity:
+    """Spikes in the steps in which they arrive, delays passed: those that come too late are not among them."""
+    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
+    inputs = learner.inputs(x)
+    engine.run(inputs, layers, learns=True)
+    spikes = [as_dense(each).transpose(0, 1) > 0 for each in (inputs, *engine.arrivals())]
+    updates = []
+    for layer, v in zip(layers, engine.voltages(), strict=True):
+        held = torch.where(v > layer.neuron.threshold, 0, v)  # what a step hands to the next
+        before = torch.cat([torch.zeros_like(held[:, :1]), held[:, :-1]], 1)
+        updates.append(held != before)
+    return Activity([layer.W for layer in layers], spikes, updates)

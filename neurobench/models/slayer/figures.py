@@ -9,7 +9,18 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.figures.style import LIMIT, TRAIN, by_epoch, class_name, in_per_cent, legend, series, stack
+from neurobench.figures.style import (
+    LIMIT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    by_epoch,
+    class_name,
+    in_per_cent,
+    legend,
+    series,
+    stack,
+)
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.animation import input_and_output
 from neurobench.models.slayer.engine import EventEngine
@@ -71,16 +82,23 @@ def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Fi
 
 
 def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """Training loss (as lava-dl prints it) and accuracy by epoch, while learning."""
-    figure, panels = stack(2, height=1.3)
-    names = {"train_lava_loss": "training loss,\nas lava-dl prints it", "train_accuracy": "training accuracy"}
-    for axes, (key, name) in zip(panels, names.items(), strict=True):
-        axes.plot(range(1, len(epochs) + 1), [row[key] for row in epochs], color=TRAIN, marker="o")
-        axes.set_ylabel(name)
-    panels[0].set_yscale("log")
+    """Loss (as lava-dl prints it) and accuracy by epoch: while learning and, where they are measured, on held-out and
+    on test samples, each with its best epoch."""
+    figure, panels = stack(2, height=1.6)
+    best = {"lava_loss": min, "accuracy": max}
+    for axes, name in zip(panels, best, strict=True):
+        for split, colour in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+            values = [row[f"{split}_{name}"] for row in epochs if f"{split}_{name}" in row]
+            if values:
+                axes.plot(range(1, len(values) + 1), values, color=colour, marker=".", label=split)
+                extreme = best[name](values)
+                axes.plot(values.index(extreme) + 1, extreme, "o", color=colour, fillstyle="none", markersize=7)
+    panels[0].set(yscale="log", ylabel="loss, as lava-dl prints it\ncircle: least")
+    panels[1].set_ylabel("accuracy\ncircle: most")
     in_per_cent(panels[1])
     by_epoch(panels[1], len(epochs))
     figure.align_ylabels()
+    legend(figure, panels[0])
     return figure
 
 

@@ -37,7 +37,10 @@ class SlayerSNN(ModelSpec):
         "pt": "parameters under the names of lava-dl's own state",
     }
     operations: ClassVar[str] = "neurobench.models.slayer.evaluation.operations"
+    activity: ClassVar[str] = "neurobench.models.slayer.evaluation.activity"
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
+    printout: ClassVar[str] = "neurobench.models.slayer.printout.printout"
+    leaves: ClassVar[Mapping[str, str]] = {"netx": "network.net"}
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]

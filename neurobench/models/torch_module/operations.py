@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from neurobench.metrics.operations import Connection, Operations, Population, convolution, linear, population
 from neurobench.models.torch_module.learner import TorchModuleLearner
+from neurobench.models.torch_module.quantized import GridLinear
 
 ACTIVATIONS = tuple(
     getattr(nn, name)
@@ -53,7 +54,8 @@ def _is_counted(layer: nn.Module) -> bool:
 
 def _connecting(name: str, connections: list[Connection]) -> Callable[..., None]:
     def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        weight, x = layer.weight.detach(), inputs[0].detach()
+        weight = layer.on_grid() if isinstance(layer, GridLinear) else layer.weight
+        weight, x = weight.detach(), inputs[0].detach()
         if isinstance(layer, nn.Linear):
             seen = linear(name, weight, x, spikes=False)
         else:

@@ -13,7 +13,9 @@ from neurobench.config.targets import import_fault, outside_fault
 from neurobench.data.dataset import Layout
 from neurobench.models.learner import ModelSpec
 
-OURS = tuple(f"neurobench.models.torch_module.networks.{name}" for name in ("Affine", "CNN"))
+OURS = tuple(
+    f"neurobench.models.torch_module.{name}" for name in ("networks.Affine", "networks.CNN", "quantized.QuantizedMLP")
+)
 TASK = ("shape", "n_classes")  # arguments that a module is given where its constructor takes them
 WITH_MOMENTUM = ("sgd", "rmsprop")
 

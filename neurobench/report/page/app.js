@@ -63,7 +63,7 @@ function overview() {
   const judged = rows.filter((row) => row.verdict === "in band" || row.verdict === "OUT");
   return [
     el("section", { class: "hero" }, el("div", {}, el("h1", {}, "What was run, and what came out"),
-      el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Bands were declared before a run; runs at a smaller scale are never a result."))),
+      el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Each row of a table says what its band was taken from; runs at a smaller scale are never a result."))),
     el("section", {}, el("div", { class: "facts" }, fact(finished.length.toLocaleString("en"), finished.length === 1 ? "finished run" : "finished runs"),
       fact(new Set(finished.map((run) => run.model)).size, "models"), fact(new Set(finished.map((run) => run.setting_hash)).size.toLocaleString("en"), "settings"),
       judged.length ? fact(judged.filter((row) => row.verdict === "in band").length + " of " + judged.length, "declared rows in band") : null,
@@ -127,8 +127,23 @@ function settings() {
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
   return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
+    numeric.length === 2 && numeric.every((key) => axis(flats, key).length > 2) ? heatMap(found, flats, numeric) : "",
     numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
       el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(found.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
+}
+const axis = (flats, key) => [...new Set(flats.map((tree) => tree[key]))].sort((a, b) => a - b);
+/* Two parameters of three values and more each: the mean at each pair, by what the page sorts by. */
+function heatMap(found, flats, [across, down]) {
+  const by = found.some((one) => one.validations.length) ? "validations" : "test";
+  const at = (x, y) => found.filter((_, i) => flats[i][across] === x && flats[i][down] === y).flatMap((one) => one[by]);
+  const values = present(found.map((one) => mean(one[by]))), low = Math.min(...values), high = Math.max(...values);
+  const square = (figures) => {
+    const value = mean(figures), heat = value === null || low === high ? 4 : Math.round(4 + 84 * (value - low) / (high - low));
+    return el("td", {}, value === null ? el("span", { class: "none" }, "·") : el("span", { class: "cell" + (heat > 55 ? " hot" : ""), style: `--heat:${heat}%` }, el("b", {}, spread(figures)), el("small", {}, plural(figures.length, "seed"))));
+  };
+  return el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Against two parameters"), el("span", { class: "soft small" }, `${by === "test" ? "test" : "validation"} accuracy, mean ± sd over seeds and all other keys`)),
+    el("div", { class: "panel scroll" }, el("table", { class: "matrix", id: "heat-map" }, el("thead", {}, el("tr", {}, el("th", { class: "mono" }, `${down} ↓  ${across} →`), axis(flats, across).map((x) => el("th", { class: "mono" }, String(x))))),
+      el("tbody", {}, axis(flats, down).map((y) => el("tr", {}, el("th", { class: "mono", scope: "row" }, String(y)), axis(flats, across).map((x) => square(at(x, y)))))))));
 }
 function parameterChart(points) {
   const marks = points.flatMap((point) => [["validation", 0], ["test", 2]].filter(([name]) => point[name].length).map(([name, color]) => ({ x: point.x, y: mean(point[name]), sd: sd(point[name]) ?? 0, color, name })));
@@ -367,8 +382,8 @@ function compare() {
     return el("tr", {}, el("th", { scope: "row" }, words(key)), values.map((value, i) => el("td", { "data-label": chosen[i].path, class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
   });
   return [
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare", class: "stack" }, head(true), el("tbody", {}, metrics)))),
-    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare", class: "stack sides" }, head(true), el("tbody", {}, metrics)))),
+    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack sides" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
     curves(chosen),
   ];
 }

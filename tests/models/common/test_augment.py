@@ -1,5 +1,6 @@
 """Images move as a whole, and by no more than they are told to."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -14,3 +15,16 @@ def test_moved_images_are_the_images_moved() -> None:
         assert any(torch.equal(after, wide[r : r + 16, c : c + 16]) for r in range(5) for c in range(5))
     assert not torch.equal(found, x)
     assert moved(x, 0, seed=3) is x
+
+
+def test_an_image_is_moved_by_up_to_so_many_pixels_along_both_axes_evenly() -> None:
+    """One bright pixel in the middle of 5 x 5 tells where its image went: each of 9 places a ninth of the time."""
+    x = torch.zeros(9000, 1, 5, 5)
+    x[:, :, 2, 2] = 1
+    places = moved(x, 1, seed=0).mean(0)[0] * 9
+    assert places[1:4, 1:4].flatten().tolist() == pytest.approx([1.0] * 9, abs=0.15)
+    assert places.sum().item() == pytest.approx(9), "none further away"
+    wide = torch.rand(3, 2, 4, 7, generator=torch.Generator().manual_seed(1))
+    assert moved(wide, 1, seed=0).shape == wide.shape, "nor need images be square or grey"
+    assert torch.equal(moved(wide, 1, seed=0), moved(wide, 1, seed=0))
+    assert not torch.equal(moved(x, 1, seed=0), moved(x, 1, seed=1))

@@ -37,6 +37,13 @@ def test_it_is_the_authors_algorithm_and_torchs_class(decay: float, decoupled: b
         torch.testing.assert_close(one, reference.detach(), rtol=1e-9, atol=1e-9)
 
 
+def test_weights_do_not_decay_unless_they_are_told_to() -> None:
+    """The first step of Adam is lr in the direction of the gradient, whatever the weight."""
+    p = [torch.full((3,), 100.0, dtype=torch.float64)]
+    descend(p, [torch.full((3,), 7.0, dtype=torch.float64)], at_rest(p), 0.5)
+    assert p[0].tolist() == pytest.approx([99.5] * 3)
+
+
 def test_a_step_imports_no_dynamo() -> None:
     script = (
         "import sys, torch\nfrom neurobench.models.common.training import at_rest, descend\n"

@@ -124,6 +124,28 @@ def test_l2_is_chosen_on_held_out_samples_and_taken_as_given_without_them():
     assert "readout_validation_accuracy" not in given.figures
 
 
+def test_what_fits_the_training_samples_best_is_not_chosen_for_it():
+    """The first feature is the class but for two training samples, which only a large weight of the second sets right;
+    and that misleads on the held-out ones."""
+    y = torch.arange(22) % 2
+    side, turns = 2.0 * y - 1, 1.0 - torch.arange(22) // 2 % 2 * 2
+    f, held_f = torch.stack([side, turns], 1), torch.stack([side, -3 * side], 1)
+    f[:2] = torch.stack([-side[:2], 3 * side[:2]], 1)
+    search = readout.Search(l2=9.0, candidates=(1e-6, 3.0), iterations=1000, seed=0)
+    small, large = (readout.fit(f, y, 2, l2, 1000) for l2 in search.candidates)
+    assert [readout.accuracy(small, *on) for on in ((f, y), (held_f, y))] == [1, 0]
+    assert [readout.accuracy(large, *on) for on in ((f, y), (held_f, y))] == pytest.approx([20 / 22, 1])
+    chosen = readout.choose(f, y, held_f, y, 2, search)
+    assert chosen.figures["readout_l2"] == 3
+    assert chosen.figures["readout_validation_accuracy"] == 1
+
+
+def test_of_equally_good_penalties_the_largest_is_chosen():
+    f, y = torch.tensor([[-1.0], [1.0]]).repeat(20, 1), torch.arange(2).repeat(20)
+    search = readout.Search(l2=9.0, candidates=(1e-3, 0.1, 1e-2), iterations=100, seed=0)
+    assert readout.choose(f, y, f, y, 2, search).figures["readout_l2"] == 0.1
+
+
 def test_a_choice_repeats_itself_to_the_bit_also_on_a_subset(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(readout, "_SUBSET", 50)
     f, y = problem()

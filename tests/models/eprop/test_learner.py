@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from neurobench.data.events import Events
 from neurobench.models.eprop.evaluation import tutorial_metrics
 from neurobench.models.eprop.figures import figures
 from neurobench.models.eprop.inputs import active_pixels, one_each, pooled
+from neurobench.models.eprop.learner import sums
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from tests.figures.readable import assert_readable, in_style
 from tests.models.eprop.conftest import learner, reckon
@@ -208,6 +210,7 @@ def test_figures_show_what_is_recorded(recordings: Any) -> None:
     drawn = in_style(figures, made, recordings.test, record)
     assert_readable(drawn)
     assert len(drawn["dynamic_variables_after_training"].axes) == 2  # type: ignore[union-attr]
+    assert "architecture" in drawn
     assert {"learning_performance", "weight_matrices", "weight_time_courses"} < set(drawn)
     assert list(record.snapshots) == ["weights/1", "weights/2"]
     assert {kind: len(weights) for kind, weights in record.snapshots["weights/2"].items()} == dict.fromkeys(
@@ -232,3 +235,29 @@ def test_the_tutorials_figures_are_those_of_its_iterations_and_its_test_phase(re
     assert set(metrics) == {*iterations, "nest_test_loss", "nest_test_error"}
     assert metrics["loss_iteration_5"] == record.updates["loss"][4]
     assert metrics["error_iteration_2"] == 1.0 - record.updates["accuracy"][1]
+
+
+def test_the_test_phase_goes_round_the_test_set_and_is_drawn_after_training(recordings: Any) -> None:
+    """Ten iterations in the published preset; here two, against one stream of both."""
+    fields: dict[str, Any] = {"engine": "exact", "optimizer": "gradient_descent", "lr": 5e-3, "test_iterations": 2}
+    made, record = learner(**fields), TrainingRecord()
+    record = recorded(made, recordings, 2)
+    made.finalize(recordings.train, recordings.validation, record)
+    test = recordings.test.head(70)  # the second iteration begins with its 31st
+    metrics = tutorial_metrics(made, replace(recordings, test=test), record)
+    x, y = test.batch(torch.arange(200) % 70)
+    assert made.before_pending is not None
+    response, _ = made.before_pending.copy().learn(made.encode(x), y.numpy(), 0.0)
+    stream = sums(response, y.numpy())
+    assert stream.loss is not None
+    assert metrics["nest_test_loss"] == pytest.approx(stream.loss / 200, rel=1e-12)
+    first = np.mean(response.window[:100].mean(1).argmax(1) != y[:100].numpy())
+    assert metrics["nest_first_test_error"] == pytest.approx(first)
+    drawn = in_style(figures, made, test, record)
+    assert_readable(drawn)
+    titles = [axes.get_ylabel() for axes in drawn["dynamic_variables_before_training"].axes]  # type: ignore[union-attr]
+    assert len(titles) == 9
+    points = drawn["learning_performance"].axes[1].get_legend_handles_labels()  # type: ignore[union-attr]
+    (tested,) = [line for line, label in zip(*points, strict=True) if label == "test"]
+    assert tested.get_xdata().tolist() == [3, 4]  # type: ignore[attr-defined]
+    assert tested.get_ydata().mean() == pytest.approx(metrics["nest_test_error"])  # type: ignore[attr-defined]

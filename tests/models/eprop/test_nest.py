@@ -64,6 +64,31 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
         np.testing.assert_array_equal(ours, vectors[key], err_msg=key)
 
 
+@pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
+def test_a_group_before_a_change_of_rate_is_reported_as_nest_does(kind: Any) -> None:
+    """NEST has set the next group's rate when it simulates the two steps that end a group, and then evaluates it."""
+    tiny, vectors = dict(np.load(VECTORS / "tiny_gd.npz")), np.load(VECTORS / "rate_change.npz")
+    tiny |= {"ev_t": vectors["ev_t"], "ev_i": vectors["ev_i"]}
+    engine, rates = tiny_engine(tiny, kind), vectors["rates"].tolist()
+    close = {"rtol": 0, "atol": 1e-12 if kind is OnlineEngine else 0}
+    for group, (rate, after) in enumerate(zip(rates, [*rates[1:], None], strict=True)):
+        samples = slice(4 * group, 4 * group + 4)
+        answer, _ = engine.learn(tiny_spikes(tiny, 4 * group, 4), tiny["labels"][samples], rate, eta_after=after)
+        np.testing.assert_allclose(answer.window, vectors["readout"][samples], **close)
+        error = answer.window - np.eye(3)[tiny["labels"][samples]][:, None]
+        assert 0.5 * (error**2).sum(1).mean() == pytest.approx(vectors["loss"][group], rel=1e-13)
+
+
+def test_the_last_batch_of_a_training_is_followed_by_a_rate_of_0() -> None:
+    tiny, vectors = dict(np.load(VECTORS / "tiny_gd.npz")), np.load(VECTORS / "rate_change.npz")
+    tiny |= {"ev_t": vectors["ev_t"], "ev_i": vectors["ev_i"]}
+    batch, rate = (tiny_spikes(tiny, 0, 4), tiny["labels"][:4]), float(vectors["rates"][0])
+    reported = [tiny_engine(tiny).train_batch(*batch, rate, 0, last).window for last in (False, True)]
+    stated, _ = tiny_engine(tiny).learn(*batch, rate, eta_after=0.0)
+    assert (reported[1] == stated.window).all()
+    assert (reported[0] != reported[1]).any()
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_voltages_of_every_variant(name: str) -> None:
     vectors = np.load(VECTORS / "tiny_gd.npz")

@@ -141,7 +141,7 @@ def test_weights_that_are_no_numbers_stop_the_training_with_a_sentence() -> None
     made = learner()
     made.net.first.weight[0, 0] = float("nan")
     with pytest.raises((Divergence, ValueError), match="weight w: found nan"):
-        made.learn(Batch(torch.rand(5, 4), torch.zeros(5, dtype=torch.int64)), Step(0, 217, 0))
+        made.learn(Batch(torch.zeros(5, 4), torch.zeros(5, dtype=torch.int64)), Step(0, 217, 0))
 
 
 def test_what_the_rounded_inputs_allow_is_the_published_limit() -> None:

@@ -10,6 +10,7 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 
 from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
 from neurobench.kernels.random import derive
 from neurobench.models.common import readout
 from neurobench.models.learner import Step, Sums, TrainingRecord
@@ -98,3 +99,42 @@ def test_a_bad_value_is_refused_with_its_sentence(model, bad, sentence: str):
     with pytest.raises(BoundsError) as error:
         spec(f"model/{model}", **bad)
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("features", ["probability", "both"])
+@pytest.mark.parametrize("threshold", [None, 128 / 255])
+def test_random_features_are_numpys_own(task, train, features, threshold):
+    learner = build("random_features", task, n_hidden=9, sd=0.7, features=features, threshold=threshold)
+    W, b = (part.numpy().astype(np.float64) for part in (learner.rbm.W, learner.rbm.b))
+    v = train.x.numpy().reshape(len(train), -1).astype(np.float64)
+    field = (v if threshold is None else v > threshold) @ W + b
+    probability = 1 / (1 + np.exp(-field))
+    expected = probability if features == "probability" else np.concatenate([probability, field], 1)
+    np.testing.assert_allclose(learner.features(train.x), expected, atol=1e-5)
+    assert W.shape == (36, 9)
+    assert W.std() == pytest.approx(0.7, rel=0.15)
+
+
+def test_random_features_learn_nothing_but_the_readout(task, train, held_out):
+    learner = build("random_features", task, n_hidden=40)
+    before = [part.clone() for part in learner.rbm]
+    learner.start(train, None)
+    teach(learner, train, range(5))
+    l2 = learner.finalize(train, held_out, TrainingRecord())["readout_l2"]
+    assert all(torch.equal(part, was) for part, was in zip(learner.rbm, before, strict=True))
+    features = learner.features(torch.cat([train.x, held_out.x]))
+    fitted = readout.fit(features, torch.cat([train.y, held_out.y]), 3, l2, 200)
+    wanted = torch.softmax(readout.scores(fitted, learner.features(held_out.x)), 1)
+    torch.testing.assert_close(torch.softmax(learner.predict(held_out.x), 1), wanted, atol=0.02, rtol=0)
+    again = build("random_features", task, n_hidden=40)
+    again.load_state_dict(learner.state_dict())
+    assert torch.equal(again.predict(held_out.x), learner.predict(held_out.x)), "its weights follow from the seed"
+
+
+def test_pixels_and_random_features_see_downsampled_images(task, train, held_out):
+    for model, more in (("pixels_lr", {}), ("random_features", {"n_hidden": 5})):
+        learner = build(model, task, threshold=None, downsample=3, **more)
+        assert learner.pixels(train.x).shape == (300, 9)
+        torch.testing.assert_close(learner.pixels(train.x)[:, 0], train.x[:, 0, :2, :2].mean((1, 2)))
+        with pytest.raises(UserError, match="downsample=7 is more than the 6 pixels"):
+            spec(f"model/{model}", downsample=7).demand(task)

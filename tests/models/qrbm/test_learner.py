@@ -217,7 +217,10 @@ def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tm
     learner.finalize(train, held_out, TrainingRecord())
     drawn = in_style(figures, learner, held_out, TrainingRecord())
     assert_readable(drawn)
-    assert set(drawn) == {"filters", "reconstructions"}
+    assert set(drawn) == {"filters", "reconstructions", "test_samples"}
+    assert [text.get_text() for text in drawn["test_samples"].axes[0].texts] == [
+        str(int(y)) for y in held_out.y[:SHOWN]
+    ]
     captions = [text.get_text() for text in drawn["reconstructions"].axes[0].texts]
     predicted = learner.predict(held_out.x).argmax(1)
     assert captions == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(SHOWN)]

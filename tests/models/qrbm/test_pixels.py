@@ -7,6 +7,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Task
 from neurobench.models.qrbm.classifier import averaged, visible
+from tests.draws import uniform
 from tests.specs import spec
 
 
@@ -15,14 +16,14 @@ def layers(shape: tuple[int, ...], **changes: int) -> tuple[int, ...]:
 
 
 def test_halving_takes_the_mean_of_two_by_two():
-    x = torch.rand(3, 1, 6, 6)
+    x = uniform(3, 1, 6, 6)
     torch.testing.assert_close(averaged(x, 3), x.reshape(3, 1, 3, 2, 3, 2).mean((3, 5)))
 
 
 @pytest.mark.parametrize("side", [1, 5, 13, 28])
 def test_any_side_takes_the_mean_over_equal_areas(side: int):
     """Against an image blown up until every area is made of whole pixels."""
-    x = torch.rand(2, 1, 28, 28, dtype=torch.float64)
+    x = uniform(2, 1, 28, 28, dtype=torch.float64)
     fine = np.kron(x.numpy(), np.ones((1, 1, side, side)))
     expected = fine.reshape(2, 1, side, 28, side, 28).mean((3, 5))
     np.testing.assert_allclose(averaged(x, side), expected, atol=1e-12)

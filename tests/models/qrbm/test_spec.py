@@ -77,8 +77,8 @@ def test_a_machine_too_big_for_the_chip_is_refused_and_both_ways_out_are_ways_ou
         asked = ["model=qrbm", "backend=mock_qpu"]
         (fault,) = faults_of(compose(asked))
         assert "784x300 units do not fit" in fault
-        for number in ("235,200", "40,279", "172x172"):
+        for number in ("235,200", "40,279", "156x156"):
             assert number in fault
-        for way_out in (["backend.sampler.too_big=block"], ["model.downsample=13", "model.n_hidden=128"]):
+        for way_out in (["backend.sampler.too_big=block"], ["model.downsample=13", "model.n_hidden=100"]):
             assert all(word in fault for word in way_out)
             assert faults_of(compose([*asked, *way_out])) == []

@@ -105,12 +105,26 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     x, y = (held_out.x.flatten(1) > 128 / 255).double().numpy(), held_out.y.numpy()
     theirs = LogisticRegression(max_iter=10_000, tol=1e-8).fit(x[:150], y[:150])
     assert printed["lr_150_pixels_fit_and_scored"] == pytest.approx(theirs.score(x[:150], y[:150]))
-    assert printed["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[150:], y[150:]), abs=0.03)
+    ties = 1 / 100  # of the other images one may lie on a border, on whose sides both fits put it
+    assert printed["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[150:], y[150:]), abs=ties)
     few = tutorial_metrics(
         learner, Splits(train, train.head(0), held_out.head(150), "made up", "", "made up"), TrainingRecord()
     )
     assert set(printed) - set(few) == {"lr_150_on_the_other_9850", "lr_150_pixels_on_the_other_9850"}
     assert set(figures(learner, held_out, TrainingRecord())) == {"filters", "reconstructions"}
+
+
+def test_the_other_images_are_none_of_the_150_that_were_fitted(task, train, sampler):
+    """Three clean images, under the next class's name from image 150 on: all fitted ones are right, no other."""
+    y = torch.arange(200) % 3
+    clean = torch.zeros(3, 1, 6, 6)
+    clean[0, 0, 2:4, :], clean[1, 0, :, 2:4], clean[2, 0, :3, :3] = 1, 1, 1
+    test = Split(clean[y], torch.cat([y[:150], (y[150:] + 1) % 3]), torch.arange(200))
+    learner = build(task, sampler)
+    learner.start(train, None)
+    printed = tutorial_metrics(learner, Splits(train, train.head(0), test, "", "", ""), TrainingRecord())
+    assert printed["lr_150_pixels_fit_and_scored"] == 1
+    assert printed["lr_150_pixels_on_the_other_9850"] == 0
 
 
 def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler):

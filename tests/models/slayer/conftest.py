@@ -1,5 +1,6 @@
 """Reference vectors of lava-dl, and networks made of them. See `vectors/`: written by lava-dl on torch 2.13."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,15 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurobench.data.dataset import Splits
 from neurobench.models.learner import Seeds, Task
 from neurobench.models.slayer.network import Layer, QuantizedLayer, half_mantissas, scale_of, weights_of
 from neurobench.models.slayer.neuron import POINT, FixedNeuron, FloatNeuron, Neuron, Surrogate, lava_surrogate
 from tests.specs import spec
 
 CPU = torch.device("cpu")
-SPLITS = spec("dataset/nmnist", validation=0).load(0)
 VECTORS = Path(__file__).parent / "vectors"
 ROOM = 2**30
+
+
+@cache
+def recordings() -> Splits:
+    """The bundled ones, read by the first test that needs them."""
+    return spec("dataset/nmnist", validation=0).load(0)
 
 
 class Case(NamedTuple):

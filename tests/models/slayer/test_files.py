@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -11,18 +13,27 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.config.schema import Training
+from neurobench.data.dataset import Split
+from neurobench.experiment.leave import write_exports
+from neurobench.experiment.loop import Loop
+from neurobench.experiment.plan import Plan
 from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.learner import SlayerLearner
-from tests.models.slayer.conftest import SPLITS, learner, mock, sim
+from neurobench.storage.folder import RunFolder
+from tests.experiment.test_loop import Silent
+from tests.models.slayer.conftest import learner, mock, recordings, sim
 
-RECORDINGS = SPLITS.train.head(4)
+
+def four() -> Split:
+    return recordings().train.head(4)
 
 
 def started(file: Path, core: Any = None, **changes: Any) -> Any:
     """A learner that goes on from a file."""
     one = learner(core, **{"hidden": (20, 15), **changes})
-    one.start(RECORDINGS, Initial(file.name, file, None))
+    one.start(four(), Initial(file.name, file, None))
     return one
 
 
@@ -34,12 +45,12 @@ def trained() -> SlayerLearner:
         layer.delay.mul_(7)
     one.quantized = one._quantize()
     for k in range(3):
-        one.learn(RECORDINGS.batch(slice(None)), Step(k, 3, 0))
+        one.learn(four().batch(slice(None)), Step(k, 3, 0))
     return one
 
 
 def spikes(one: Any) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    act = one.engine.run(one.inputs(RECORDINGS.x), one.quantized)
+    act = one.engine.run(one.inputs(four().x), one.quantized)
     return act.y, act.fired
 
 
@@ -154,12 +165,12 @@ def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monke
 def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
     run = Path("outputs/first/1")
     again = learner(hidden=(20, 15))
-    again.start(RECORDINGS, Initial("first", run, trained.state_dict()))
+    again.start(four(), Initial("first", run, trained.state_dict()))
     assert (spikes(again)[0] == spikes(trained)[0]).all()
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 holds no network of slayer_snn"):
-        again.start(RECORDINGS, Initial("first", run, {"rbm": {}}))
+        again.start(four(), Initial("first", run, {"rbm": {}}))
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1: layers.0.v has shape \(2312, 20\)"):
-        learner().start(RECORDINGS, Initial("first", run, trained.state_dict()))
+        learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
 def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
@@ -170,3 +181,20 @@ def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
         formats(silent)["netx"]()
     with pytest.raises(UserError, match="arithmetic=fixed"):
         formats(learner(sim(arithmetic="float")))["netx"]()
+
+
+def test_a_run_leaves_network_net_of_its_last_epoch_and_of_the_best_by_validation(tmp_path: Path) -> None:
+    one, splits = learner(hidden=(20, 15), lr=0.01), recordings()
+    schedule = Training(5, 4, True, "validation_loss", None, 1e9, keep_best=True)
+    folder = RunFolder.create(tmp_path, "nets", "0" * 12, "")
+    loop = Loop(one, splits.train.head(4), splits.test.head(4), schedule, 1, folder, Silent())
+    loop.run()
+    plan = cast(Plan, SimpleNamespace(model=one.spec, training=schedule))
+    write_exports(folder, plan, one, loop.best)
+    losses = [row["validation_loss"] for row in loop.record.epochs]
+    best = learner(hidden=(20, 15), lr=0.01)
+    again = replace(schedule, epochs=losses.index(min(losses)) + 1)
+    Loop(best, splits.train.head(4), splits.test.head(4), again, 1, None, Silent()).run()
+    for name, wanted in (("network.net", one), ("network_best.net", best)):
+        (y, _), (same_y, _) = spikes(wanted), spikes(started(folder.path / name))
+        assert (y == same_y).all(), name

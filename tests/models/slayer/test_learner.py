@@ -9,6 +9,7 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch
 from neurobench.data.events import Events
 from neurobench.metrics.costs import Billed, Ledger
 from neurobench.metrics.operations import total
@@ -21,17 +22,21 @@ from neurobench.models.slayer.figures import all_figures
 from neurobench.models.slayer.network import on_grid, quantize
 from neurobench.models.slayer.spikes import as_dense, binned
 from neurobench.models.slayer.update import update, zero_moments
+from tests.draws import normal
 from tests.figures.readable import assert_readable, in_style
-from tests.models.slayer.conftest import CPU, SPLITS, learner, mock, sim
+from tests.models.slayer.conftest import CPU, learner, mock, recordings, sim
 from tests.models.slayer.plain import layer as plain_layer
 from tests.specs import spec, values
 
-TRAIN = SPLITS.train.head(16)
 COMPAT = values("model/slayer_snn")["compat"]
 
 
+def sixteen() -> Batch:
+    return recordings().train.batch(slice(16))
+
+
 def train(one: Any, first: int, last: int, n: int = 12) -> list[float]:
-    return [one.learn(TRAIN.batch(slice(None)), Step(k, n, k // 4, 4)).loss for k in range(first, last)]
+    return [one.learn(sixteen(), Step(k, n, k // 4, 4)).loss for k in range(first, last)]
 
 
 def same_state(a: Any, b: Any) -> bool:
@@ -79,7 +84,7 @@ def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
 def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
     one = learner(weight_norm=normed)
     layer, quantized = one.layers[1], one.quantized[1]
-    dw = torch.randn(2, *layer.v.shape)
+    dw = normal(2, *layer.v.shape)
     v = torch.nn.Parameter(layer.v.clone())
     g = torch.nn.Parameter(layer.g.clone()) if normed else None
     optimiser = torch.optim.Adam([p for p in (v, g) if p is not None], lr=0.01)
@@ -112,7 +117,7 @@ def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_s
         for layer in one.layers[:2]:
             layer.delay.mul_(9)
         train(one, 0, 3)
-    x = SPLITS.test.x[:20]
+    x = recordings().test.x[:20]
     wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
     for layer in chip.quantized:
         m, neuron = 2 * layer.W.numpy().T.astype(np.int64), layer.neuron
@@ -128,7 +133,7 @@ def test_a_narrow_chip_wraps_and_clips_and_says_so() -> None:
     for layer in narrow.layers:
         layer.g.mul_(8)
     narrow.quantized = narrow._quantize()
-    four = SPLITS.test.head(4)
+    four = recordings().test.head(4)
     report = narrow.finalize(four, four, TrainingRecord())
     assert report["layer1_wraps"] > 0
     assert report["layer1_most_u"] > 1
@@ -138,8 +143,8 @@ def test_a_narrow_chip_wraps_and_clips_and_says_so() -> None:
 
 def test_operations_are_counted_from_the_spikes() -> None:
     one = learner()
-    figures, _ = total([operations(one, SPLITS.test.x[:4])])
-    dense = as_dense(one.inputs(SPLITS.test.x[:4]))
+    figures, _ = total([operations(one, recordings().test.x[:4])])
+    dense = as_dense(one.inputs(recordings().test.x[:4]))
     first = float((dense.sum((0, 1)) * (one.quantized[0].W != 0).sum(1)).sum()) / 4
     assert figures["effective_acs"] >= first
     assert figures["effective_macs"] == 0
@@ -168,7 +173,7 @@ def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner()
 
 
 def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> None:
-    x = SPLITS.train.x[:8]
+    x = recordings().train.x[:8]
     dense = np.zeros((300, 8, 2312), np.float32)
     for n in range(8):
         own = slice(int(x.start[n]), int(x.start[n + 1]))
@@ -182,7 +187,7 @@ def test_divergence_names_the_update_and_the_way_out() -> None:
     one = learner()
     one.layers[1].g.fill_(float("nan"))
     with pytest.raises(Divergence, match="at update 0: .* try a smaller lr than 0.001"):
-        one.learn(TRAIN.batch(slice(None)), Step(0, 1, 0))
+        one.learn(sixteen(), Step(0, 1, 0))
 
 
 def test_a_state_of_another_network_names_the_key() -> None:
@@ -222,18 +227,18 @@ def test_the_tutorials_figures_are_those_of_the_network_after_its_epoch() -> Non
     one, row = learner(lr=0.01), {"train_lava_loss": 3.0, "train_accuracy": 0.5}
     record = TrainingRecord(epochs=[row] * 40)
     train(one, 0, 1)
-    wanted = one.measure(SPLITS.test.batch(slice(None)))
+    wanted = one.measure(recordings().test.batch(slice(None)))
     assert one.spec.snapshots(Step(39, 400, 19, 2)) == ("flow/19", "epoch/19")
     assert one.spec.snapshots(Step(38, 400, 19, 2)) == ()
     assert one.spec.snapshots(Step(41, 400, 20, 2)) == ("flow/20",)
     record.snapshots = {label: one.snapshot(label) for label in ("flow/19", "epoch/19")}
     train(one, 1, 3)
-    figures = tutorial_metrics(one, SPLITS, record)
-    assert figures["epoch19_test_loss"] == wanted.extra["lava_loss"] / len(SPLITS.test)
-    assert figures["epoch19_test_accuracy"] == wanted.correct / len(SPLITS.test)
+    figures = tutorial_metrics(one, recordings(), record)
+    assert figures["epoch19_test_loss"] == wanted.extra["lava_loss"] / len(recordings().test)
+    assert figures["epoch19_test_accuracy"] == wanted.correct / len(recordings().test)
     assert (figures["epoch19_train_loss"], figures["epoch19_train_accuracy"]) == (3.0, 0.5)
     drawn = {"input_and_output", "rasters", "weights", "delays", "gradient_flow", "learning"}
-    figures_of_it = in_style(all_figures, one, SPLITS.test, record)
+    figures_of_it = in_style(all_figures, one, recordings().test, record)
     assert figures_of_it.keys() == drawn
     assert_readable(figures_of_it)
 
@@ -244,7 +249,7 @@ def test_the_animation_shows_five_inputs_beside_their_outputs_and_names_classes(
     from PIL import Image
 
     one = learner()
-    shown = SPLITS.test.head(5)
+    shown = recordings().test.head(5)
     drawn = all_figures(one, shown, TrainingRecord())["input_and_output"]
     named = all_figures(one, replace(shown, classes=(*"abcdefghi", "a name")), TrainingRecord())
     assert isinstance(drawn, bytes)

@@ -10,13 +10,17 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Split
 from neurobench.models.learner import Initial
 from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.spikes import as_dense
-from tests.models.slayer.conftest import SPLITS, learner, sim
+from tests.models.slayer.conftest import learner, recordings, sim
 
 nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
-FEW = SPLITS.train.head(2)
+
+
+def few() -> Split:
+    return recordings().train.head(2)
 
 
 def network(delays: tuple[int, ...] = (0, 0), core: Any = None) -> Any:
@@ -69,7 +73,7 @@ def euler(graph: Any, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["nir", "nir-snntorch"])
 def test_the_graph_spikes_as_the_network(delays: tuple[int, ...], kind: str) -> None:
     one = network(delays, sim(arithmetic="float"))
-    inputs = one.inputs(FEW.x)
+    inputs = one.inputs(few().x)
     ours = one.engine.run(inputs, one.quantized).y.transpose(0, 1).numpy()
     graph = graph_of(one, kind)
     shift = int(graph.metadata["shift_steps"])
@@ -105,7 +109,7 @@ def test_a_file_of_an_earlier_version_means_what_it_meant(tmp_path: Path) -> Non
     file = tmp_path / "earlier.nir"
     nir.write(file, nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata={"dt": 1e-3}))
     again = network()
-    again.start(FEW, Initial(file.name, file, None))
+    again.start(few(), Initial(file.name, file, None))
     assert [layer.delay.tolist() for layer in again.quantized] == [layer.delay.tolist() for layer in one.quantized]
 
 
@@ -119,4 +123,4 @@ def test_what_the_model_cannot_be_is_refused_by_node(tmp_path: Path) -> None:
     ):
         nir.write(file, nir.NIRGraph.from_list(*nodes.values()))
         with pytest.raises(UserError, match=sentence.replace("node w", "node (w|affine)").replace("node n", "node .*")):
-            network().start(FEW, Initial(file.name, file, None))
+            network().start(few(), Initial(file.name, file, None))

@@ -11,7 +11,7 @@ from neurobench.models.slayer.network import QuantizedLayer, half_mantissas, sca
 from neurobench.models.slayer.neuron import POINT, FixedNeuron
 from neurobench.models.slayer.spikes import as_dense, binned, from_dense
 from neurobench.models.slayer.update import decay_gradient, through_grid, through_norm
-from tests.models.slayer.conftest import ROOM, SPLITS, Case, case, vector
+from tests.models.slayer.conftest import ROOM, Case, case, recordings, vector
 
 ENGINES = {"event": EventEngine, "dense": lambda: DenseEngine(torch.device("cpu"))}
 
@@ -86,9 +86,9 @@ def test_a_weight_beyond_the_grid_gets_no_gradient_and_one_at_its_end_does() -> 
 
 def test_the_tutorials_net_on_five_recordings_gives_lavas_spikes() -> None:
     z = vector("nmnist5")
-    recordings = SPLITS.train.batch(torch.arange(5))
-    assert recordings.y.tolist() == z["label"].tolist()
-    inputs = binned(recordings.x, 300, 1.0)
+    five = recordings().train.batch(torch.arange(5))
+    assert five.y.tolist() == z["label"].tolist()
+    inputs = binned(five.x, 300, 1.0)
     np.testing.assert_array_equal(listed(as_dense(inputs)), z["x"])
     random, layers = np.random.RandomState(0), []
     for k, (i, o) in enumerate(((2312, 512), (512, 512), (512, 10))):
@@ -101,7 +101,7 @@ def test_the_tutorials_net_on_five_recordings_gives_lavas_spikes() -> None:
     act = engine.run(inputs, layers, learns=True)
     for k, arrived in enumerate(engine.arrivals(), 1):
         np.testing.assert_array_equal(listed(as_dense(arrived)), z[f"y{k}"])
-    loss = losses.spike_rate(act.y, recordings.y, 0.2, 0.03)
+    loss = losses.spike_rate(act.y, five.y, 0.2, 0.03)
     assert float(loss) == pytest.approx(float(z["loss"]), rel=1e-6)
 
 

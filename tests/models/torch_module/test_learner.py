@@ -17,6 +17,7 @@ from neurobench.metrics.operations import total
 from neurobench.models.learner import Divergence, Seeds, Step, Task
 from neurobench.models.torch_module.learner import TorchModuleLearner, seeded
 from neurobench.models.torch_module.operations import operations
+from tests.draws import uniform
 from tests.specs import spec
 
 TASK = Task("vector", (5,), 3)
@@ -149,7 +150,7 @@ def test_the_shipped_network_reads_images_of_odd_sizes_and_learns_them():
 
 def test_products_are_counted_as_a_convolution_of_ones_counts_them():
     learner = cnn(arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
-    x = batch(3, shape=IMAGES.shape).x * (torch.rand(3, *IMAGES.shape) > 0.5)
+    x = batch(3, shape=IMAGES.shape).x * (uniform(3, *IMAGES.shape) > 0.5)
     figures, undefined = total([operations(learner, x)])
     covered = conv2d(torch.ones(1, 1, 7, 6), torch.ones(1, 1, 3, 3), padding=1).sum()
     inner = conv2d(torch.ones(1, 1, 4, 3), torch.ones(1, 1, 3, 3), padding=1).sum()

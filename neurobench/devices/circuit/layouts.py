@@ -1,0 +1,148 @@
+"""Which qubits of a chip carry a circuit: all paths along working couplers are candidates, ranked by expected errors.
+
+Of a circuit on a path's qubits, the errors of its gates after routing and of reading every qubit are added up as
+-log(1 - error). Its wires follow the path, or it is folded so that a ring's both halves lie side by side, whichever
+makes less errors.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import compress, islice
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurobench.devices.circuit.chips import Chip
+from neurobench.devices.circuit.mock_noise import Fused, fused
+from neurobench.devices.circuit.routing import Edges, route
+from neurobench.problems.circuit import Program
+
+Choice = Literal["best", "median", "worst", "random"]
+MOST = 10_000  # paths of a chip that are ranked; where there are more, as many are drawn
+_TRIES = 20  # walks for each path that is drawn; many end where they cannot go on
+
+
+class Layouts(NamedTuple):
+    """Candidates and what a circuit would suffer on them."""
+
+    qubits: NDArray[np.int64]  # (P, n), of each wire
+    errors: NDArray[np.float64]  # (P,) expected number in a run of the circuit
+
+    def chosen(self, choice: Choice, seed: int) -> tuple[int, ...]:
+        """The candidate in that place of the ranking; or by `seed` any, each alike."""
+        if choice == "random":
+            index = random.Random(seed).randrange(len(self.errors))
+        else:
+            place = {"best": 0, "median": (len(self.errors) - 1) // 2, "worst": -1}[choice]
+            index = int(np.argsort(self.errors, kind="stable")[place])
+        return tuple(self.qubits[index].tolist())
+
+
+@lru_cache(maxsize=64)
+def edges_within(chip: Chip, layout: tuple[int, ...]) -> Edges:
+    """Couplers between the places of a layout."""
+    seat = {qubit: place for place, qubit in enumerate(layout)}
+    pairs = ((seat[a], seat[b]) for a, b in chip.pairs if a in seat and b in seat)
+    return frozenset((min(pair), max(pair)) for pair in pairs)
+
+
+@lru_cache(maxsize=16)
+def layouts(chip: Chip, program: Program) -> Layouts:
+    """Of every path the better of its two orders."""
+    paths = _paths(chip, program.n)
+    orders = [np.array(order) for order in dict.fromkeys([tuple(range(program.n)), _fold(program.n)])]
+    ranked = [_errors(chip, paths[:, order], program) for order in orders]
+    errors, better = np.min(ranked, axis=0), np.argmin(ranked, axis=0)
+    return Layouts(np.take_along_axis(paths, np.stack(orders)[better], axis=1), errors)
+
+
+def _fold(n: int) -> tuple[int, ...]:
+    """Place on the path of each wire: wires i and n - 1 - i side by side, every other such pair turned round."""
+    pairs = [[i, n - 1 - i][:: 1 if i % 2 == 0 else -1] for i in range(n // 2)]
+    along = [wire for pair in pairs for wire in pair] + [n // 2] * (n % 2)
+    return tuple(along.index(wire) for wire in range(n))
+
+
+@lru_cache(maxsize=16)
+def _paths(chip: Chip, n: int) -> NDArray[np.int64]:
+    """(P, n), each path once, in one of its directions."""
+    found = list(islice(_walks(chip, n), MOST + 1))
+    if len(found) > MOST:
+        found = _drawn(chip, n)
+    return np.array(found, dtype=np.int64)
+
+
+def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
+    """Every path, depth first."""
+    waiting: list[tuple[int, ...]] = [(start,) for start in sorted(chip.qubits, reverse=True)]
+    while waiting:
+        path = waiting.pop()
+        if len(path) < n:
+            waiting += [(*path, step) for step in chip.neighbours[path[-1]] if step not in path]
+        elif path[0] <= path[-1]:
+            yield path
+
+
+def _drawn(chip: Chip, n: int) -> list[tuple[int, ...]]:
+    """Different paths by random walks, the same ones each time."""
+    draw, starts = random.Random(0), sorted(chip.qubits)
+    found: dict[tuple[int, ...], None] = {}
+    for _ in range(_TRIES * MOST):
+        path = [draw.choice(starts)]
+        while len(path) < n and (steps := [step for step in chip.neighbours[path[-1]] if step not in path]):
+            path.append(draw.choice(steps))
+        if len(path) == n:
+            found[tuple(path if path[0] <= path[-1] else path[::-1])] = None
+        if len(found) == MOST:
+            break
+    return list(found)
+
+
+def _errors(chip: Chip, layouts: NDArray[np.int64], program: Program) -> NDArray[np.float64]:
+    """(P,). Layouts with the same couplers within them share the routed circuit."""
+    pair_cost, pulse_cost, read_cost = _costs(chip)
+    errors = read_cost[layouts].sum(1)
+    for edges, rows in _alike(np.isfinite(pair_cost), layouts).items():
+        pulses, pairs = _tally(program, edges)
+        errors[rows] += pulse_cost[layouts[rows]] @ pulses
+        for (a, b), count in pairs.items():
+            errors[rows] += count * pair_cost[layouts[rows, a], layouts[rows, b]]
+    return errors
+
+
+def _alike(coupled: NDArray[np.bool_], layouts: NDArray[np.int64]) -> dict[Edges, list[int]]:
+    """Rows of the layouts by the couplers between their seats."""
+    first, second = np.triu_indices(layouts.shape[1], 1)
+    within = coupled[layouts[:, first], layouts[:, second]]
+    kinds: dict[bytes, list[int]] = {}
+    for row, key in enumerate(np.packbits(within, axis=1)):
+        kinds.setdefault(key.tobytes(), []).append(row)
+    seats = list(zip(first.tolist(), second.tolist(), strict=True))
+    return {frozenset(compress(seats, within[rows[0]])): rows for rows in kinds.values()}
+
+
+def _costs(chip: Chip) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """-log(1 - error) of a pair's gate (inf where there is none), of a pulse and of reading, by qubit."""
+    pair = np.full((chip.size, chip.size), np.inf)
+    pulse, read = np.full(chip.size, np.inf), np.full(chip.size, np.inf)
+    for (a, b), gate in chip.pairs.items():
+        pair[a, b] = pair[b, a] = -np.log1p(-gate.error)
+    for number, qubit in chip.qubits.items():
+        pulse[number] = -np.log1p(-qubit.error)
+        read[number] = -np.log1p(-(qubit.p1_given_0 + qubit.p0_given_1) / 2)
+    return pair, pulse, read
+
+
+def _tally(program: Program, edges: Edges) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
+    """Pulses of each seat, and gates of each pair, of the routed circuit."""
+    pulses, pairs = np.zeros(program.n), dict.fromkeys(edges, 0)
+    for step in fused(route(program, edges).program):
+        if isinstance(step, Fused):
+            pulses[step.wire] += step.pulses
+        else:
+            pairs[min(step.wires), max(step.wires)] += 1
+    return pulses, pairs

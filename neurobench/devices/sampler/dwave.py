@@ -1,0 +1,190 @@
+"""A D-Wave machine or its mock, through dwave-system."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import dimod
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.config.targets import import_extra
+from neurobench.devices.sampler.busclique import Embedding, Search
+from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.dwave_spec import MOCK, DWave
+from neurobench.devices.sampler.embeddings import draw_of
+from neurobench.devices.sampler.protocol import Reads, check_call
+from neurobench.devices.sampler.sampleset import checked_states, spread
+from neurobench.devices.sampler.working_graph import working_graph
+from neurobench.kernels.random import derive
+from neurobench.phases import phase
+from neurobench.problems.bqm import sampleset, to_bqm
+from neurobench.problems.rbm import RBM
+
+_TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # as D-Wave writes them
+
+
+class DWaveDevice(dimod.Sampler):
+    """See DWave."""
+
+    def __init__(self, spec: DWave, seed: int, device: torch.device):
+        self.spec, self.name = spec, f"D-Wave's {spec.solver}"
+        self.system = import_extra("dwave.system", "dwave", "backend=dwave")
+        with _named(self.name):
+            self.solver = _mock(spec) if spec.solver == MOCK else _machine(self.system, spec.solver)
+        self.irreproducible = None if spec.solver == MOCK else f"{self.name} takes no seed"
+        self.embeddings: dict[tuple[int, ...], Embedding] = {}
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return self.solver.properties
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"num_reads": ["num_reads_range"], **({"seed": []} if self.spec.solver == MOCK else {})}
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> Any:
+        """Any model, embedded as if all its variables touched one another."""
+        self.remove_unknown_kwargs(**kwargs)
+        check_call(num_reads, seed)
+        order = list(bqm.variables)
+        if not order:
+            return sampleset(torch.zeros(num_reads, 0), bqm)
+        problem = bqm.relabel_variables({name: k for k, name in enumerate(order)}, inplace=False)
+        problem.change_vartype("SPIN", inplace=True)
+        states, _ = self._ask(problem, (len(order),), num_reads, seed)
+        return sampleset(torch.from_numpy(states.astype("float32")), bqm)
+
+    def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
+        """The problem is multiplied by `prefactor` and sent as an Ising model; what comes back is checked and as many
+        rows as were asked for."""
+        check_call(num_reads, seed, initial_hidden)
+        if initial_hidden is not None:
+            raise UserError(
+                f"{self.name} programs the machine anew for every given state, which negative=cd and negative=pcd ask "
+                "for at each update: minutes of its time a second here. Set model.negative=device."
+            )
+        visible, hidden = rbm.W.shape
+        problem = to_bqm(rbm).change_vartype("SPIN", inplace=False)
+        problem.scale(self.spec.prefactor)
+        states, answer = self._ask(problem, (visible, hidden), num_reads, derive(seed, 0))
+        x = torch.from_numpy(spread(states, num_reads).astype("float32")).to(rbm.W.device)
+        cost = {"reads": float(num_reads), "programmings": 1.0}
+        if self.spec.solver != MOCK:  # the mock's times are made up
+            cost["device_seconds"] = float(answer.info.get("timing", {}).get("qpu_access_time", 0)) * 1e-6
+        breaks = answer.record.chain_break_fraction.mean() if "chain_break_fraction" in answer.record.dtype.names else 0
+        return Reads(x[:, :visible], x[:, visible:], cost, {"chain_breaks": float(breaks)})
+
+    def _ask(
+        self, problem: dimod.BinaryQuadraticModel, sizes: tuple[int, ...], num_reads: int, seed: int
+    ) -> tuple[np.ndarray, dimod.SampleSet]:
+        """Of a model in spins 0..N-1 the states (rows, N) in {0, 1}, and the answer that they come from."""
+        from dwave.embedding import MinimizeEnergy, chain_breaks, embed_bqm
+        from dwave.embedding.chain_strength import uniform_torque_compensation
+
+        spec, embedding = self.spec, self._embedding(sizes)
+        strength = uniform_torque_compensation(problem, embedding, prefactor=spec.chain_strength)
+        target = embed_bqm(problem, embedding, self.solver.adjacency, chain_strength=strength)
+        c = self._scale(target)
+        scaled = problem.copy()
+        scaled.scale(1 / c)
+        if spec.solver == MOCK:
+            self.solver.substitute_kwargs = {"seed": seed % 2**31}
+        energy = spec.repair == "minimize_energy"
+        with _named(self.name):
+            answer = self.system.FixedEmbeddingComposite(self.solver, embedding).sample(
+                scaled,
+                num_reads=num_reads,
+                annealing_time=spec.annealing_time,
+                auto_scale=False,
+                chain_strength=strength / c,
+                chain_break_method=MinimizeEnergy(scaled, embedding) if energy else getattr(chain_breaks, spec.repair),
+            )
+        return checked_states(answer, len(problem), self.name, scaled), answer
+
+    def _scale(self, target: dimod.BinaryQuadraticModel) -> float:
+        """What the embedded problem is to be divided by to lie in the solver's ranges, at least 1. Raises UserError
+        where it does not lie in them and auto_scale is off."""
+        spans, (h, (row, column, J), _) = self.properties, target.to_numpy_vectors(sorted(target.variables))
+        coupling = np.zeros(len(h))
+        np.add.at(coupling, row, J)
+        np.add.at(coupling, column, J)
+        j_range = "extended_j_range" if "extended_j_range" in spans else "j_range"
+        parts = {"h_range": h, j_range: J, "per_qubit_coupling_range": coupling}
+        excess = {
+            name: max(float((part / bound).max()) for bound in spans[name])
+            for name, part in parts.items()
+            if name in spans and part.size
+        }
+        name, over = max(excess.items(), key=lambda item: item[1], default=("", 0.0))
+        if over > 1 and not self.spec.auto_scale:
+            raise UserError(
+                f"the embedded problem exceeds {name}={spans[name]} of {self.name} {over:.4g} times and auto_scale is "
+                "off: set backend.sampler.auto_scale=true, or a smaller prefactor or chain_strength."
+            )
+        return max(1.0, over)
+
+    def _embedding(self, sizes: tuple[int, ...]) -> Embedding:
+        """Of one clique or of two layers of these sizes. Raises UserError where none is found."""
+        if sizes not in self.embeddings:
+            with phase(f"embedding on {self.name}"):
+                found = self.search.clique(*sizes) if len(sizes) == 1 else self.search.two_layers(*sizes)
+            self.embeddings[sizes] = found
+        if not self.embeddings[sizes]:
+            units = "x".join(map(str, sizes))
+            raise UserError(
+                f"{units} units do not fit on {self.name}, as far as busclique finds: make the model smaller."
+            )
+        return self.embeddings[sizes]
+
+    @cached_property
+    def search(self) -> Search:
+        topology = self.solver.properties["topology"]
+        return Search(
+            self.solver.to_networkx_graph(), self.system.qpu_graph(topology["type"], topology["shape"], None, None)
+        )
+
+
+def _mock(spec: DWave) -> Any:
+    """MockDWaveSampler with the working graph of a chip."""
+    from dwave.system.testing import MockDWaveSampler
+
+    graph = working_graph(CHIPS[spec.chip], draw_of(spec.chip, spec.chip_seed))
+    family, size = CHIPS[spec.chip].shape
+    shape = {"pegasus": [size], "zephyr": [size, 4], "chimera": [size, size, 4]}[family]
+    return MockDWaveSampler(
+        sorted(graph.nodes),
+        sorted(tuple(sorted(edge)) for edge in graph.edges),
+        topology_type=family,
+        topology_shape=shape,
+        parameter_warnings=False,
+    )
+
+
+def _machine(system: Any, solver: str) -> Any:
+    return system.DWaveSampler(**({} if solver == "default" else {"solver": solver}))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Faults of the vendor's software are told with the sampler's name and without what could be a credential; what
+    they are a consequence of is left out for the same reason."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        text = _TOKEN.sub("***", str(error))
+        for secret in (os.environ.get("DWAVE_API_TOKEN"), os.environ.get("DWAVE_PROXY")):
+            text = text.replace(secret, "***") if secret else text
+        raise UserError(
+            f"{name}: {type(error).__name__}: {text}. Its account is set up with `dwave config create` and tried with "
+            "`dwave ping`; backend.sampler.solver=mock needs none."
+        ) from None  # the log has the traceback, of this alone

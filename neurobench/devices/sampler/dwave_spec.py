@@ -1,0 +1,64 @@
+"""Parameters of D-Wave's own software, and through it of a D-Wave machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from neurobench.config.bounds import Bound, Fault
+from neurobench.config.errors import not_installed
+from neurobench.config.targets import is_installed
+from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.embeddings import draw_of, tabulated
+from neurobench.devices.sampler.specs import Positive
+from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.metrics.costs import Energy
+
+MOCK = "mock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DWave(DeviceSpec):
+    """dwave-system (extra `dwave`): its MockDWaveSampler, which needs no network and no account, or a machine.
+
+    A machine's two layers are embedded by minorminer's busclique in the working graph that the sampler reports, once,
+    and sent with FixedEmbeddingComposite. `solver=mock` takes the working graph of a published chip with faults drawn
+    by `chip_seed`, as `backend=mock_qpu` does; it descends to the nearest minimum from random states and emulates
+    neither noise nor ranges nor time. It is handed the seed of each call; a machine takes none, and its run's record
+    says that it is not reproducible.
+
+    Address, token and the default solver of an account are those of D-Wave's own configuration (`dwave config create`,
+    or the environment variable DWAVE_API_TOKEN). No key here holds them.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    opens: ClassVar[str] = "neurobench.devices.sampler.dwave.DWaveDevice"
+    energy: ClassVar[Energy | str] = "a prediction asks the machine for nothing, and the mock's times are made up"
+
+    solver: str
+    chip: Literal[
+        "Advantage_system4",
+        "Advantage_system6",
+        "Advantage2_system1",
+        "Advantage2_system2",
+        "Advantage2_system4",
+        "DW_2000Q_6",
+    ]
+    chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
+    annealing_time: Positive  # us
+    prefactor: Positive
+    auto_scale: bool
+    chain_strength: Positive
+    repair: Literal["majority_vote", "minimize_energy", "discard"]
+
+    def conflicts(self) -> list[Fault]:
+        if not is_installed("dwave.system"):
+            return [("solver", not_installed(f"={self.solver}", "dwave.system", "dwave"))]
+        return [] if self.solver.strip() else [("solver", "='' names none: mock, default, or a solver of your account")]
+
+    def refuse(self, demand: Demand) -> str | None:
+        """What does not fit on the chip that the mock takes; what fits on a machine is known once it is opened."""
+        if self.solver != MOCK:
+            return None
+        misfit = tabulated(self.chip, draw_of(self.chip, self.chip_seed)).misfit(*demand.layers)
+        return f"{misfit}. Make the model smaller, or take another chip: {', '.join(CHIPS)}." if misfit else None

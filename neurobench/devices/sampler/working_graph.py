@@ -1,0 +1,62 @@
+"""The working graph of an annealing chip (extra `embedding`)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from neurobench.config.targets import import_extra
+from neurobench.devices.sampler.chips import Chip
+
+OWNER = "embedding on an annealing chip"
+
+
+def perfect_graph(chip: Chip) -> Any:
+    """A networkx graph of the chip's topology in which every qubit and coupler works."""
+    family, size = chip.shape
+    return getattr(import_extra("dwave.graphs", "embedding", OWNER), f"{family}_graph")(size)
+
+
+def working_graph(chip: Chip, draw: int) -> Any:
+    """A networkx graph with as many qubits and couplers as the sheet says; which are missing follows from `draw`.
+
+    Faults fall anywhere alike: where those of a real chip lie is not published. Couplers of broken qubits are missing
+    too; where that already leaves fewer than published, no more are taken away.
+    """
+    graph, rng = perfect_graph(chip), random.Random(draw)
+    graph.remove_nodes_from(rng.sample(sorted(graph.nodes), len(graph) - chip.qubits))
+    couplers = sorted(tuple(sorted(edge)) for edge in graph.edges)
+    graph.remove_edges_from(rng.sample(couplers, max(0, len(couplers) - chip.couplers)))
+    return graph
+
+
+def without_missing_crossings(graph: Any, perfect: Any, seed: int) -> Any:
+    """The graph less a smallest set of qubits that touches every missing coupler between qubits that cross.
+
+    busclique cannot use both qubits of such a pair; left to itself it tries sets at random, each at the cost of a
+    search, which takes minutes on a P16. Where either qubit would do, `seed` chooses.
+    """
+    networkx, upright = import_extra("networkx", "embedding", OWNER), _uprights(perfect)
+    missing = networkx.Graph()
+    missing.add_edges_from(
+        edge
+        for edge in perfect.subgraph(graph.nodes).edges
+        if not graph.has_edge(*edge) and upright(edge[0]) != upright(edge[1])
+    )
+    rng, kept = random.Random(seed), graph.copy()
+    for part in sorted(map(sorted, networkx.connected_components(missing))):
+        if len(part) == 2:
+            kept.remove_node(rng.choice(part))
+            continue
+        pairs, side = missing.subgraph(part), [qubit for qubit in part if upright(qubit)]
+        matching = networkx.bipartite.hopcroft_karp_matching(pairs, side)
+        kept.remove_nodes_from(networkx.bipartite.to_vertex_cover(pairs, matching, side))
+    return kept
+
+
+def _uprights(graph: Any) -> Callable[[int], bool]:
+    """Whether a qubit of the graph stands upright; the others lie across."""
+    family = graph.graph["family"]
+    place = 2 if family == "chimera" else 0
+    return lambda qubit: graph.nodes[qubit][f"{family}_index"][place] == 0

@@ -1,0 +1,58 @@
+"""Joules that this machine's own processors and GPU took, phase by phase, where it has counters that can be read.
+
+Zeus reads them (You et al., NSDI 2023; `pip install zeus-ml`): RAPL of Intel and AMD processors with their memory, and
+NVML of a GPU. They are the whole machine's: whatever else runs on it is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from neurobench.config.targets import import_extra
+
+RESUMED = "the run was resumed: what an earlier session took is not known"
+NO_COUNTER = (
+    "this machine has no counter that can be read: neither RAPL of a processor (on Linux /sys/class/powercap, which "
+    "asks for root's rights) nor NVML of a GPU"
+)
+
+
+class HostEnergy:
+    """Metric names -> joules, and why others are undefined. Where nobody asks, nothing is loaded or measured."""
+
+    def __init__(self, asked: bool):
+        """Raises UserError where it is asked for and the extra is not installed."""
+        self.joules: dict[str, float] = {}
+        self.undefined: dict[str, str] = {}
+        self._monitor: Any = _monitor() if asked else None
+
+    @contextmanager
+    def measured(self, phase: str) -> Iterator[None]:
+        """`host_<phase>_joules` of what is done within."""
+        name = f"host_{phase}_joules"
+        if self._monitor is None:
+            yield
+            return
+        if not (self._monitor.cpu_indices or self._monitor.gpu_indices):
+            self.undefined[name] = NO_COUNTER
+            yield
+            return
+        self._monitor.begin_window(phase)
+        try:
+            yield
+        finally:
+            told = self._monitor.end_window(phase)
+        parts = (told.gpu_energy, told.cpu_energy, told.dram_energy)
+        self.joules[name] = sum(sum(part.values()) for part in parts if part)
+
+    def forget(self, phase: str, reason: str) -> None:
+        """What was measured is not what the name says."""
+        if self.joules.pop(f"host_{phase}_joules", None) is not None:
+            self.undefined[f"host_{phase}_joules"] = reason
+
+
+def _monitor() -> Any:
+    zeus = import_extra("zeus.monitor", "energy", "host_energy=true")
+    return zeus.ZeusMonitor()

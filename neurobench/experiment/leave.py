@@ -1,0 +1,66 @@
+"""What a run's folder holds of a trained model besides its checkpoint: the network in a format of its field, and what
+its tutorial prints."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurobench.config.errors import UserError
+from neurobench.config.targets import load
+from neurobench.data.dataset import Splits
+from neurobench.experiment.plan import Plan
+from neurobench.models.learner import Finished, Learner, TrainingRecord
+from neurobench.phases import phase
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.folder import PRINTOUT, RunFolder
+
+log = logging.getLogger(__name__)
+
+
+def write_exports(folder: RunFolder, plan: Plan, learner: Learner, best: Mapping[str, Any] | None) -> None:
+    """NAME.SUFFIX of the network as training left it and, where it was kept, NAME_best.SUFFIX of the state that was
+    best by `training.monitor`. What cannot be written (an extra is missing, the format has no word for it) is told in
+    run.log."""
+    if not plan.model.leaves:
+        return
+    states = {"": None} if best is None or not plan.training.keep_best else {"": None, "_best": best}
+    last = copy.deepcopy(learner.state_dict()) if len(states) > 1 else None
+    for suffix, state in states.items():
+        if state is not None:
+            learner.load_state_dict(state)
+        _export(folder, plan, learner, suffix)
+    if last is not None:
+        learner.load_state_dict(last)
+
+
+def _export(folder: RunFolder, plan: Plan, learner: Learner, suffix: str) -> None:
+    assert plan.model.exports is not None
+    formats = load(plan.model.exports)(learner)
+    for kind, name in plan.model.leaves.items():
+        file = Path(name)
+        file = file.with_stem(file.stem + suffix)
+        try:
+            write_bytes(folder.path / file, formats[kind]())
+        except UserError as reason:
+            log.info("%s is not written: %s", file, reason)
+
+
+def write_printout(
+    folder: RunFolder,
+    plan: Plan,
+    learner: Learner,
+    splits: Splits,
+    record: TrainingRecord,
+    metrics: Mapping[str, float],
+) -> None:
+    """The tutorial's own lines with this run's figures, where the model has any."""
+    checkpoint = folder.load_checkpoint() if plan.model.printout else None
+    if plan.model.printout is None or checkpoint is None:
+        return
+    with phase("writing what the tutorial prints"):
+        lines = load(plan.model.printout)(learner, Finished(splits, record, metrics, checkpoint["learner"]))
+        write_bytes(folder.path / PRINTOUT, "".join(f"{line}\n" for line in lines).encode())

@@ -1,0 +1,40 @@
+"""What the tutorial prints: the measured constants of the chip, and the network's summary on host and chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from neurobench.models.hxtorch.learner import HXTorchMLPLearner
+from neurobench.models.hxtorch.network import Layer
+from neurobench.models.learner import Finished
+
+
+def printout(learner: HXTorchMLPLearner, finished: Finished) -> Iterator[str]:
+    """The tutorial prints no accuracy; that of each phase stands below its summary."""
+    yield f"gain factor: {learner.mac.gain:.5f}"
+    yield f"noise std.: {learner.mac.noise_std:.5f}"
+    for name, phase in learner.spec.plan.items():
+        yield ""
+        yield from summary(learner, mock=phase.where == "host")
+        if (metric := f"{name}_accuracy") in finished.metrics:
+            yield f"phase {name}, {phase.steps} steps: test accuracy {finished.metrics[metric]:.2%}"
+
+
+def summary(learner: HXTorchMLPLearner, mock: bool) -> Iterator[str]:
+    """As hxtorch shows a module; mock: on the host's linear model."""
+    net = learner.net
+    yield "Model("
+    yield "  (classifier): Sequential("
+    yield f"    (0): {_linear(net.first, mock)}"
+    yield f"    (1): ConvertingReLU(shift={net.shift})"
+    yield f"    (2): {_linear(net.second, mock)}"
+    yield "  )"
+    yield ")"
+
+
+def _linear(layer: Layer, mock: bool) -> str:
+    outputs, inputs = layer.weight.shape
+    averaged = f", avg={layer.avg}" if layer.avg > 1 else ""
+    bias = "" if layer.bias is not None else ", bias=None"
+    sends = f"num_sends={layer.num_sends}{averaged}"
+    return f"Linear(in_features={inputs}, out_features={outputs}{bias}, {sends}, mock={mock})"

@@ -1,0 +1,152 @@
+"""Controls against the models that they stand in for, as the rows of a table declare them (`against`): the same seeds,
+the same test samples, paired tests.
+
+Two questions, two tests. Is the one *setting* better than the other? Student's paired t over the seeds. Is the one
+*trained model* better than the other? McNemar's test of each seed's two on the samples that both were tested on. Each
+family of tests is corrected by Holm's rule over the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from neurobench.metrics.catalog import larger_is_better
+from neurobench.metrics.paired import PairedT, PairedTest, holm, paired_t
+from neurobench.report.comparison import LEVEL, Pair, paired
+from neurobench.report.published import Published, Tables
+from neurobench.report.table import ResultRow, join
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import Entry
+
+Folders = Mapping[tuple[str, str], RunFolder]  # by name and config hash; of several the newest
+Outcome = Literal["better", "worse", "no difference", "not run"]
+OUTCOMES: dict[Outcome, str] = {"better": "better", "worse": "worse", "no difference": "not told apart from it"}
+
+
+class Comparison(NamedTuple):
+    """A control and one of its models."""
+
+    control: ResultRow
+    model: ResultRow
+    seeds: tuple[int, ...]  # that both were run with at the control's scale
+    differences: tuple[float, ...]  # of the figure, control less model, one a seed
+    over_seeds: PairedT | None
+    p: float | None  # of it, corrected
+    samples: tuple[PairedTest, ...]  # of the model (A) and its control (B); one a seed
+    p_samples: tuple[float, ...]  # of these, corrected
+    reason: str  # why there is no test of the samples, or no comparison at all; or ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the control, by the test over seeds; of one seed alone by that of its samples."""
+        if not self.seeds:
+            return "not run"
+        p = self.p if len(self.seeds) > 1 else next(iter(self.p_samples), None)
+        if p is None or p >= LEVEL:
+            return "no difference"
+        return "better" if (self.difference > 0) == larger_is_better(self.control.row.metric) else "worse"
+
+    @property
+    def difference(self) -> float:
+        return sum(self.differences) / len(self.differences)
+
+    @property
+    def told_apart(self) -> int:
+        """Seeds whose two trained models McNemar's test tells apart."""
+        return sum(p < LEVEL for p in self.p_samples)
+
+
+def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: Sequence[Entry]) -> list[Comparison]:
+    """Of every row that is held against something, in order."""
+    settings = {setting.experiment: setting for table in tables.values() for setting in table}
+    folders = {
+        (entry.path.partition("/")[0], entry.result["config_hash"]): entry.folder(outputs)
+        for entry in runs
+        if entry.result
+    }
+    made = []
+    for row in rows:
+        for name in row.row.against:
+            model = _model(settings[name], row, outputs, runs) if name in settings else None
+            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), folders))
+    over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
+    of_samples = iter(holm([test.p for each in made for test in each.samples]))
+    return [
+        each._replace(
+            p=next(over_seeds) if each.over_seeds else None, p_samples=tuple(next(of_samples) for _ in each.samples)
+        )
+        for each in made
+    ]
+
+
+def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence[Entry]) -> ResultRow:
+    """Its runs at the control's scale, by the control's figure and under its own words."""
+    metric = control.row.metric
+    what = next((row.what for row in setting.rows if row.metric == metric), setting.experiment)
+    row = replace(control.row, what=what, against=[])
+    return join([replace(setting, rows=(row,))], outputs, runs, scale=control.scale)[0]
+
+
+def _compared(control: ResultRow, model: ResultRow, folders: Folders) -> Comparison:
+    pairs, metric = list(_paired_runs(control, model)), control.row.metric
+    of_model, of_control = ([pair[side]["metrics"][metric] for pair in pairs] for side in (0, 1))
+    tested = [_tested(*(folders[run["name"], run["config_hash"]] for run in pair)) for pair in pairs]
+    reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
+    return Comparison(
+        control,
+        model,
+        seeds=tuple(run["seed"] for run, _ in pairs),
+        differences=tuple(mine - its for its, mine in zip(of_model, of_control, strict=True)),
+        over_seeds=paired_t(of_model, of_control) if len(pairs) > 1 else None,
+        p=None,
+        samples=tuple(each.test for each in tested if each.test),
+        p_samples=(),
+        reason=next(iter(reasons), ""),
+    )
+
+
+def _tested(model: RunFolder, control: RunFolder) -> Pair:
+    """McNemar's test of the two. Runs of which a record alone is left have no predictions."""
+    if gone := [run.label for run in (model, control) if not run.has("result.json")]:
+        return Pair("A", "B", None, None, f"the folder of {' and '.join(gone)} is not there")
+    return paired([model, control])[0]
+
+
+def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """A model's and its control's run of each seed that both have."""
+    of_control = {run["seed"]: run for run in control.runs}
+    for run in model.runs:
+        if run["seed"] in of_control:
+            yield run, of_control[run["seed"]]
+
+
+def _not_run(control: ResultRow, model: ResultRow) -> str:
+    if not control.runs:
+        return "the control is not run"
+    if not model.runs:
+        return f"experiment={model.experiment} is not run at scale={control.scale}"
+    return f"experiment={model.experiment} was run with other seeds"
+
+
+def conclusion(made: Sequence[Comparison]) -> str:
+    """What the comparisons of a table show, in one sentence."""
+    run = [each for each in made if each.outcome != "not run"]
+    if not run:
+        return "Nothing is compared yet: no control was run with the seeds and at the scale of its model."
+    named = {outcome: _named(run, outcome) for outcome in OUTCOMES}
+    counts = ", ".join(f"{words} in {len(named[outcome])}" for outcome, words in OUTCOMES.items())
+    which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in ("better", "worse") if named[outcome])
+    trained, apart = sum(len(each.samples) for each in run), sum(each.told_apart for each in run)
+    small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))
+    return (
+        f"Of {len(run)} comparisons of a control with its model over the same seeds, the control is {counts} (paired "
+        f"t, p < {LEVEL:g} by Holm's rule{which}), and McNemar's test tells {apart} of {trained} pairs of trained "
+        f"models apart{f'; scale={small} gives an impression, no result' if small else ''}."
+    )
+
+
+def _named(made: Sequence[Comparison], outcome: Outcome) -> list[str]:
+    return [f"{each.control.row.what} (of {each.model.row.what})" for each in made if each.outcome == outcome]

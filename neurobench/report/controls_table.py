@@ -1,0 +1,133 @@
+"""Controls and their models on a screen, for programs, and in a document between `<!-- comparisons TABLE -->` and
+`<!-- end -->`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from neurobench.metrics.catalog import printed, printed_change
+from neurobench.report.comparison import p_text
+from neurobench.report.controls import Comparison, conclusion
+from neurobench.report.table import ResultRow
+
+COLUMNS = (
+    "control", "its model", "parameters", "seeds", "samples", "control", "model", "difference (95 %)",
+    "p of t", "by Holm", "McNemar", "the control is",
+)  # fmt: skip
+_PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+COLOURS = {"better": "bold yellow", "worse": "green", "no difference": "default", "not run": "dim"}
+MEANT = (
+    "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
+    "the table. McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
+)
+
+
+def cells(made: Comparison) -> tuple[str, ...]:
+    """In the order of COLUMNS."""
+    control, model = made.control, made.model
+    names = (control.row.what, f"{model.row.what} ({model.experiment})")
+    if not made.seeds:
+        return (*names, *["-"] * 9, f"not run: {made.reason}")
+    metric, over = control.row.metric, made.over_seeds
+    interval = (
+        over.interval if over else made.samples[0].interval if len(made.seeds) == len(made.samples) == 1 else None
+    )
+    ends = (
+        f" ({' to '.join(printed_change(metric, end).removesuffix(' points') for end in interval)})" if interval else ""
+    )
+    sizes = {test.n for test in made.samples}
+    return (
+        *names,
+        f"{_parameters(control)} / {_parameters(model)}",
+        str(len(made.seeds)),
+        " to ".join(f"{n:,}" for n in sorted({min(sizes), max(sizes)})) if sizes else "-",
+        *(_mean(side, made.seeds) for side in (control, model)),
+        printed_change(metric, made.difference) + ends,
+        p_text(over.p if over else None),
+        p_text(made.p),
+        f"{made.told_apart} of {len(made.samples)}" if made.samples else f"none: {made.reason}",
+        made.outcome,
+    )
+
+
+def _parameters(side: ResultRow) -> str:
+    count = side.runs[-1]["metrics"].get("parameter_count")
+    return "?" if count is None else f"{count:,.0f}"
+
+
+def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
+    """Over the seeds that both have."""
+    values = [run["metrics"][side.row.metric] for run in side.runs if run["seed"] in seeds]
+    return printed(side.row.metric, sum(values) / len(values))
+
+
+def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
+    """What was run, a block each for a terminal of any width; what was not is counted. Then the sentence. Nothing
+    where no control was run: the table itself says how to."""
+    run = [each for each in made if each.seeds]
+    if not any(each.control.runs for each in made):
+        return
+    for each in run:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        _, _, *columns = COLUMNS
+        for column in columns:
+            table.add_column(column, justify="right", overflow="fold")
+        *texts, outcome = cells(each)[2:]
+        table.add_row(*texts, Text(outcome, style=COLOURS[each.outcome]))
+        console.print(
+            f"\n{each.control.row.what} against {each.model.row.what} ({each.model.experiment})", style="bold"
+        )
+        console.print(table, highlight=False)
+    reasons = list(dict.fromkeys(each.reason for each in made if not each.seeds))
+    if reasons:
+        console.print(f"\n{len(made) - len(run)} comparisons are not run: {'; '.join(reasons)}", highlight=False)
+    console.print(f"\n{conclusion(made)}", highlight=False, soft_wrap=True)
+
+
+def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
+    """Lines: the table of what was run, what its columns mean, and the sentence."""
+    run = [each for each in made if each.seeds]
+    if run:
+        yield f"| {' | '.join(COLUMNS)} |"
+        yield "|---" * len(COLUMNS) + "|"
+        for each in run:
+            yield f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells(each))} |"
+        yield from ("", MEANT, "")
+    yield conclusion(made)
+
+
+def tables_named(text: str) -> list[str]:
+    """Of whose comparisons the document has places."""
+    return [place["name"] for place in _PLACE.finditer(text)]
+
+
+def refreshed(text: str, compared: Mapping[str, Sequence[Comparison]]) -> str:
+    """The document with the comparisons of each of these tables written anew at their places."""
+
+    def rewritten(place: re.Match[str]) -> str:
+        if place["name"] not in compared:
+            return place[0]
+        return place["begin"] + "\n".join(["", *as_markdown(compared[place["name"]]), ""]) + "\n" + place["end"]
+
+    return _PLACE.sub(rewritten, text)
+
+
+def plain(each: Comparison) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "model": each.model.experiment,
+        "seeds": list(each.seeds),
+        "differences": list(each.differences),
+        "paired_t": each.over_seeds._asdict() if each.over_seeds else None,
+        "p_holm": each.p,
+        "mcnemar": [{**test._asdict(), "p_holm": p} for test, p in zip(each.samples, each.p_samples, strict=True)],
+        "outcome": each.outcome,
+        "reason": each.reason or None,
+    }

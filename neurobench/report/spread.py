@@ -1,0 +1,113 @@
+"""What a chip costs, as a distribution: metrics of one trained model over many layouts, or copies, of each chip."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from neurobench.figures.style import DEVICE, IDEAL, PAGE, paper, rendered
+from neurobench.metrics.catalog import metric, printed
+from neurobench.storage.atomic import write_bytes
+
+QUANTILES = (0.05, 0.5, 0.95)
+
+
+class Draw(NamedTuple):
+    """One layout on a chip, or one copy of a chip whose faults are drawn."""
+
+    chip: str
+    what: str  # of the chip: "Heron r2, 2025-02-26"
+    draw: str  # which: "layout_seed=7"
+    metrics: Mapping[str, float]
+
+
+class Spread(NamedTuple):
+    """A metric over the draws of a chip."""
+
+    n: int
+    quantiles: tuple[float, float, float]  # see QUANTILES
+    best: float
+    worst: float
+
+
+def spreads(draws: Sequence[Draw], name: str) -> dict[str, Spread]:
+    """By chip, in the order in which chips come first."""
+    return {chip: spread([one.metrics[name] for one in own], name) for chip, own in _by_chip(draws).items()}
+
+
+def spread(values: Sequence[float], name: str) -> Spread:
+    low, middle, high = np.quantile(values, QUANTILES).tolist()
+    ends = (max(values), min(values)) if metric(name).better == "larger" else (min(values), max(values))
+    return Spread(len(values), (low, middle, high), *ends)
+
+
+def markdown(draws: Sequence[Draw], titles: Mapping[str, str], unit: str, singles: Sequence[Draw]) -> str:
+    """A row for each chip, for each metric the median, what 5 and 95 % of the draws stay below, and the worst.
+
+    `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: what is known by a single
+    value, below the others: without a chip, or on a layout that was chosen.
+    """
+    lines = [["chip", "", unit, *titles.values()], ["-"] * (3 + len(titles))]
+    whole = {name: spreads(draws, name) for name in titles}
+    for chip, own in _by_chip(draws).items():
+        lines.append([chip, own[0].what, str(len(own)), *(_cell(whole[name][chip], name) for name in titles)])
+    for one in singles:
+        lines.append([one.chip, one.what, one.draw, *(printed(name, one.metrics[name], digits=3) for name in titles)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(one: Spread, name: str) -> str:
+    low, middle, high = (printed(name, value, digits=3) for value in one.quantiles)
+    return f"{middle} ({low} to {high}), worst {printed(name, one.worst, digits=3)}"
+
+
+def table_csv(draws: Sequence[Draw]) -> str:
+    """Every draw, as it was measured."""
+    names = list(dict.fromkeys(name for draw in draws for name in draw.metrics))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["chip", "what", "draw", *names])
+    writer.writerows([one.chip, one.what, one.draw, *(one.metrics.get(name, "") for name in names)] for one in draws)
+    return file.getvalue()
+
+
+def violins(draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str, float]) -> Figure:
+    """A panel for each metric, a violin for each chip; the line is what the model does without a chip."""
+    with paper():
+        chips = _by_chip(draws)
+        figure = Figure(figsize=(PAGE, 0.7 + 1.4 * len(titles)), layout="constrained")
+        panels = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (name, title) in zip(panels, titles.items(), strict=True):
+            values = [[one.metrics[name] for one in own] for own in chips.values()]
+            parts = axes.violinplot(values, positions=range(len(chips)), showmedians=True, widths=0.8)
+            for body in (*parts.pop("bodies"), *parts.values()):
+                body.set_color(DEVICE)
+                body.set_linewidth(0.7)
+            if name in ideal:
+                axes.axhline(ideal[name], color=IDEAL, linewidth=0.8)
+            axes.set_ylabel(title)
+            axes.grid(axis="y")
+        panels[-1].set_xticks(range(len(chips)), list(chips), rotation=30, ha="right")
+        return figure
+
+
+def write(folder: Path, name: str, draws: Sequence[Draw], text: str, figure: Figure) -> Iterator[Path]:
+    """NAME.csv, NAME.md and NAME.png; yields what it has written."""
+    files = {"csv": table_csv(draws).encode(), "md": text.encode(), "png": rendered(figure, "png")}
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, content in files.items():
+        write_bytes(folder / f"{name}.{ending}", content)
+        yield folder / f"{name}.{ending}"
+
+
+def _by_chip(draws: Sequence[Draw]) -> dict[str, list[Draw]]:
+    chips: dict[str, list[Draw]] = {}
+    for one in draws:
+        chips.setdefault(one.chip, []).append(one)
+    return chips

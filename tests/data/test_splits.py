@@ -1,0 +1,134 @@
+"""Promises of splitting: whole, apart, stratified, drawn by the seed alone, and scaled by the training samples."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.data.custom.specs import CustomData
+from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, stratified_split, unscaled
+from neurobench.data.dataset import DataError, Split, hold_out
+from tests.specs import spec
+
+
+def test_held_out_samples_and_the_others_are_all_samples_each_ascending() -> None:
+    for n, validation in ((10, 3), (10, 0), (10, 9), (1, 0)):
+        trained, held = hold_out(n, validation, seed=4)
+        assert (len(trained), len(held)) == (n - validation, validation)
+        assert sorted([*trained, *held]) == list(range(n))
+        assert (np.diff(trained) > 0).all()
+        assert (np.diff(held) > 0).all()
+
+
+def test_more_held_out_samples_contain_the_fewer_and_the_seed_draws_them() -> None:
+    few, many = (set(hold_out(100, n, seed=1)[1]) for n in (10, 20))
+    assert few < many
+    assert set(hold_out(100, 10, seed=2)[1]) != few
+
+
+@pytest.mark.parametrize("validation", [-1, 10, 11])
+def test_as_many_held_out_samples_as_there_are_leave_none_to_train_on(validation: int) -> None:
+    with pytest.raises(DataError, match=f"validation={validation} of 10 training samples leaves none to train on"):
+        hold_out(10, validation, 0)
+
+
+def test_the_head_of_a_split_is_its_first_samples() -> None:
+    split = Split(torch.arange(6).view(3, 2) / 10, torch.tensor([2, 0, 1]), torch.tensor([5, 7, 9]), ("a", "b", "c"))
+    two = split.head(2)
+    assert (two.x.tolist(), two.y.tolist(), two.ids.tolist()) == (split.x[:2].tolist(), [2, 0], [5, 7])
+    assert two.classes == split.classes
+    assert len(two) == 2
+    assert split.head(None) is split.head(3) is split.head(4) is split
+    batch = split.batch(torch.tensor([2, 0]))
+    assert batch.y.tolist() == [1, 2]
+    assert batch.x.tolist() == split.x[[2, 0]].tolist()
+
+
+def test_each_class_gives_its_share_and_at_least_one_but_never_all() -> None:
+    y = np.repeat([0, 1, 2, 3], [100, 10, 3, 2])
+    stay, drawn = stratified_split(y, 0.2, 0, "abcd", "test")
+    assert np.bincount(y[drawn]).tolist() == [20, 2, 1, 1], "a fifth of three is nearly one, of two less"
+    assert sorted([*stay, *drawn]) == list(range(len(y)))
+    assert (np.diff(stay) > 0).all()
+    assert (np.diff(drawn) > 0).all()
+    _, most = stratified_split(y, 0.99, 0, "abcd", "test")
+    assert np.bincount(y[most]).tolist() == [99, 9, 2, 1]
+    _, none = stratified_split(y, 0, 0, "abcd", "test")
+    assert len(none) == 0
+    assert set(stratified_split(y, 0.2, 1, "abcd", "test")[1]) != set(drawn)
+
+
+def test_a_class_of_one_sample_cannot_be_shared_and_one_without_samples_is_passed_over() -> None:
+    for into, remedy in (("validation", "set dataset.validation=0"), ("test", "bring a test set of its own")):
+        with pytest.raises(DataError, match=f"class b has 1 sample to share between training and {into}; .*{remedy}"):
+            stratified_split(np.array([0, 0, 1]), 0.5, 0, "ab", into)
+    assert len(stratified_split(np.array([0, 0, 2, 2]), 0.5, 0, "abc", "test")[1]) == 2
+
+
+def test_numbers_are_scaled_by_the_extremes_of_the_training_samples_and_cut_beyond_them() -> None:
+    learned = np.array([[0.0, -2.0, 5.0], [4.0, 2.0, 5.0]])
+    values = np.array([[1.0, 0.0, 5.0], [9.0, -3.0, 6.0]])
+    assert scaled(values, learned).tolist() == [[0.25, 0.5, 0.0], [1.0, 0.0, 1.0]], "a feature that never moves is 0"
+    images = np.array([[[0.0, 4.0]]])
+    assert scaled(images, np.array([[[0.0, 8.0]]])).tolist() == [[[0.0, 0.5]]], "all pixels of an image alike"
+
+
+def test_numbers_that_lie_within_0_and_1_and_grey_levels_keep_their_scale() -> None:
+    inside = np.array([[0.2, 1.0], [0.4, 0.0]])
+    assert scaled(inside, inside).tolist() == torch.from_numpy(inside.astype(np.float32)).tolist()
+    assert scaled(np.array([[51, 255]], np.uint8), inside)[0].tolist() == pytest.approx([0.2, 1.0])
+    for beyond in ([[0.0, 1.5]], [[-0.5, 1.0]]):
+        made = scaled(np.array(beyond), np.array([*beyond, [0.5, 0.5]]))
+        assert (made.min(), made.max()) == (0, 1), "one that does not lie in it scales them all"
+
+
+def test_unscaled_numbers_have_to_lie_in_0_and_1() -> None:
+    ends = np.array([[0.0, 1.0]])
+    assert unscaled(ends, ends).tolist() == [[0.0, 1.0]]
+    for wrong, span in ((np.array([[0.0, 1.5]]), r"\[0, 1.5\]"), (np.array([[-0.5, 0.5]]), r"\[-0.5, 0.5\]")):
+        with pytest.raises(DataError, match=f"values span {span}, not"):
+            unscaled(wrong, wrong)
+
+
+def test_classes_are_numbered_by_size_before_names_by_letters() -> None:
+    assert encode_labels(["b", "10", "a", "9", "10"])[0] == ("9", "10", "a", "b")
+    assert encode_labels([3, 1, 3])[1].tolist() == [1, 0, 1]
+
+
+def content(n: int, test: int = 0) -> Content:
+    """Samples that are numbered, of two classes in turn."""
+    x, y = np.arange(n, dtype=np.float64)[:, None] / 1000, np.arange(n) % 2
+    of_its_own = Samples(x[:test] + 0.5, y[:test]) if test else None
+    return Content(Samples(x, y), of_its_own, ("a", "b"), (), scaled)
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CustomData:
+    """A fifth is tested and a quarter of the others held out. The file is there; what it holds is `content`."""
+    monkeypatch.chdir(tmp_path)
+    Path("r.csv").write_text("".join(f"{k},{k % 2}\n" for k in range(100)))
+    made = spec("dataset/csv", root="r.csv", test=0.2, validation=0.25)
+    assert isinstance(made, CustomData)
+    return made
+
+
+def test_samples_are_in_one_split_each_and_the_test_set_does_not_follow_the_seed(table: CustomData) -> None:
+    one, other = (splits(table, content(100), seed) for seed in (0, 1))
+    assert [len(part) for part in (one.train, one.validation, one.test)] == [60, 20, 20]
+    ids = torch.cat([part.ids for part in (one.train, one.validation, one.test)])
+    assert sorted(ids.tolist()) == list(range(100))
+    for part in (one.train, one.validation, one.test):
+        assert part.x[:, 0].tolist() == pytest.approx((part.ids / 1000).tolist())
+        assert part.y.tolist() == (part.ids % 2).tolist()
+    assert one.test.ids.tolist() == other.test.ids.tolist()
+    assert one.validation.ids.tolist() != other.validation.ids.tolist()
+    assert one.evaluated_on == "20 samples drawn from r.csv with split_seed=0"
+
+
+def test_a_test_set_of_its_own_is_whole(table: CustomData) -> None:
+    made = splits(table, content(100, test=10), 0)
+    assert [len(part) for part in (made.train, made.validation, made.test)] == [76, 24, 10]
+    assert made.test.ids.tolist() == list(range(10))
+    assert made.test.x[0, 0] == 0.5
+    assert made.evaluated_on == "the test set of r.csv, 10 samples"

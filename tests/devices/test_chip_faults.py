@@ -1,0 +1,138 @@
+"""What fits between the faults of a chip: the table against what is known of chips, against counting, and against a
+search of its own where minorminer is installed."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+
+from neurobench.config.bounds import BoundsError
+from neurobench.devices.sampler import specs
+from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.embed_chips import capacities
+from neurobench.devices.sampler.embeddings import FaultyChip, all_tabulated, tabulated
+from neurobench.devices.sampler.specs import AnnealingQPU
+from neurobench.docs import page
+from tests.specs import spec
+
+CPU = torch.device("cpu")
+P16, C16 = "Advantage_system4", "DW_2000Q_6"
+DRAWN = [chip for name in CHIPS for chip in all_tabulated(name)]
+
+
+def qpu(**changes: Any) -> AnnealingQPU:
+    made = spec("backend/mock_qpu", "sampler", **changes)
+    assert isinstance(made, AnnealingQPU)
+    return made
+
+
+def test_capacities_are_those_that_others_have_found() -> None:
+    """Cliques of 97 to 107, K_64,64 and no K_100,100 on a Z12; a clique of 173 and K_100,100, but not 169 x 128 on a
+    P16: four and two draws of others. Here fewer sets of qubits are tried, which costs a unit or two."""
+    for chip in all_tabulated("Advantage2_system1"):
+        assert 90 <= chip.clique <= 112
+        assert chip.fits(64, 64)
+        assert not chip.fits(100, 100)
+    for chip in all_tabulated(P16):
+        assert 165 <= chip.clique <= 180
+        assert chip.fits(100, 100)
+        assert not chip.fits(169, 128)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_no_chip_with_faults_takes_more_than_a_perfect_one(name: str) -> None:
+    perfect = CHIPS[name]
+    for chip in all_tabulated(name):
+        assert chip.clique <= perfect.clique + 1
+        assert chip.layer < perfect.layer
+
+
+@pytest.mark.parametrize("chip", DRAWN, ids=lambda chip: f"{chip.chip.name}-{chip.draw}")
+def test_every_embedding_has_the_qubits_and_couplers_that_it_needs(chip: FaultyChip) -> None:
+    """Chains need one coupler less than qubits, and each pair of units that touch one more."""
+    problems = [(chains, len(chains) * (len(chains) - 1) // 2) for chains in chip.cliques]
+    problems += [(one + other, len(one) * len(other)) for one, other in chip.layers]
+    for chains, pairs in problems:
+        assert sum(chains) <= chip.chip.qubits
+        assert sum(chains) - len(chains) + pairs <= chip.chip.couplers
+
+
+def test_the_documentation_has_the_tables_capacities() -> None:
+    assert capacities() in page("devices")
+
+
+def test_units_get_the_chains_of_their_own_layer() -> None:
+    chip = tabulated(P16, 0)
+    wide, high = chip.chain_length(150, 40), chip.chain_length(40, 150)
+    assert len(wide) == len(high) == 190
+    assert wide == high[40:] + high[:40]
+    assert chip.chain_length(1, 1) == (1, 1)
+    assert len(chip.clique_chain_length(100)) == 100
+    sizes = range(10, 150, 20)
+    for n, m in product(sizes, sizes):
+        assert chip.fits(n, m) == chip.fits(m, n)
+        if chip.fits(n, m):
+            assert max(chip.chain_length(n, m)) <= max(chip.chain_length(max(n, m), max(n, m)))
+
+
+def test_a_seed_beyond_the_table_has_the_faults_of_its_remainder_and_errors_of_its_own() -> None:
+    draws = len(all_tabulated(C16))
+    one, other = qpu(chip=C16, chip_seed=2), qpu(chip=C16, chip_seed=2 + draws)
+    assert one.graph is other.graph
+    assert not torch.equal(one.open(0, CPU).fixed.offset_h, other.open(0, CPU).fixed.offset_h)
+
+
+def test_a_perfect_graph_is_what_configurations_had_before_there_were_faults() -> None:
+    assert AnnealingQPU.__dataclass_fields__["faults"].default == "none"
+    assert qpu(faults="none").graph is CHIPS[P16]
+
+
+def test_live_embedding_needs_faults_and_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BoundsError, match="embedding=live finds a way around faults"):
+        qpu(faults="none", embedding="live")
+    monkeypatch.setattr(specs, "is_installed", lambda module: False)
+    with pytest.raises(BoundsError, match=r"minorminer, .* pip install 'neurobench-runner\[embedding\]'"):
+        qpu(embedding="live")
+
+
+@pytest.fixture(scope="module")
+def graph() -> Any:
+    pytest.importorskip("minorminer", reason="needs the extra `embedding`")
+    from neurobench.devices.sampler.working_graph import working_graph
+
+    return working_graph(CHIPS[C16], 3)
+
+
+def test_a_working_graph_has_what_the_sheet_says(graph: Any) -> None:
+    from neurobench.devices.sampler.working_graph import perfect_graph, working_graph
+
+    assert (len(graph), graph.number_of_edges()) == (2041, 5974)
+    perfect = perfect_graph(CHIPS[C16])
+    assert all(perfect.has_edge(*edge) for edge in graph.edges)
+    again, other = working_graph(CHIPS[C16], 3), working_graph(CHIPS[C16], 4)
+    assert set(again.edges) == set(graph.edges) != set(other.edges)
+
+
+def test_the_table_is_what_busclique_finds_and_its_embeddings_are_minors(graph: Any) -> None:
+    """Chains are connected, disjoint, and touch wherever units do: checked on the graph itself."""
+    import networkx
+
+    from neurobench.devices.sampler.busclique import Search, capacity
+    from neurobench.devices.sampler.embeddings import _faulty
+    from neurobench.devices.sampler.working_graph import perfect_graph
+
+    assert _faulty(C16, 3, capacity(CHIPS[C16], 3)) == tabulated(C16, 3)
+    search, chip = Search(graph, perfect_graph(CHIPS[C16])), tabulated(C16, 3)
+    n, m = 30, chip.beside(30)
+    layers, clique = search.two_layers(n, m), search.clique(40)
+    assert max(map(len, layers.values())) == max(chip.chain_length(n, m))
+    assert max(map(len, clique.values())) == max(chip.clique_chain_length(40))
+    touching = [(layers, [(i, n + j) for i in range(n) for j in range(m)])]
+    touching += [(clique, [(i, j) for i in range(40) for j in range(i)])]
+    for chains, pairs in touching:
+        used = [qubit for chain in chains.values() for qubit in chain]
+        assert len(used) == len(set(used))
+        assert all(networkx.is_connected(graph.subgraph(chain)) for chain in chains.values())
+        assert all(any(graph.has_edge(a, b) for a in chains[i] for b in chains[j]) for i, j in pairs)
+    assert search.two_layers(64, 64) == {}

@@ -1,0 +1,129 @@
+"""Test figures by epoch are there to look at: no choice takes part in them; and the state that was best is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
+from neurobench.config.schema import Training
+from neurobench.data.dataset import Split
+from neurobench.experiment.leave import write_exports, write_printout
+from neurobench.experiment.loop import Loop
+from neurobench.experiment.plan import Plan
+from neurobench.storage.folder import PRINTOUT, RunFolder
+from neurobench.storage.held_out import held_out_figures, judge
+from tests.experiment.test_loop import PLAN, Silent, figures
+from tests.toy import Softmax, blobs
+
+LONG = replace(PLAN, epochs=7)
+
+
+def flipped(split: Split) -> Split:
+    """The same samples, every label wrong: whoever chose by them would choose otherwise."""
+    return replace(split, y=1 - split.y)
+
+
+def trained(schedule: Training, test: Split | None, folder: RunFolder | None = None) -> tuple[Softmax, Loop]:
+    learner = Softmax(lr=2.0, noise=2.0)  # its figures go up and down
+    loop = Loop(learner, blobs(21), blobs(30, seed=1), schedule, 5, folder, Silent(), test=test)
+    loop.run()
+    return learner, loop
+
+
+@pytest.mark.parametrize("choice", [{}, {"patience": 2}, {"goal": 0.3}, {"keep_best": True}])
+def test_whatever_the_test_says_the_same_is_learned_stopped_and_kept(choice: dict[str, Any]) -> None:
+    schedule = replace(LONG, **choice)
+    ends = [trained(schedule, test) for test in (None, blobs(30, seed=2), flipped(blobs(30, seed=2)))]
+    for learner, loop in ends[1:]:
+        assert torch.equal(learner.W, ends[0][0].W)
+        assert replace(loop.position, seconds=0, elapsed=0) == replace(ends[0][1].position, seconds=0, elapsed=0)
+        assert (loop.best is None) == (ends[0][1].best is None)
+        assert loop.best is None or torch.equal(loop.best["W"], ends[0][1].best["W"])  # type: ignore[index]
+        rows = [{key: row[key] for key in row if not key.startswith("test_")} for row in loop.record.epochs]
+        assert figures(rows) == figures(ends[0][1].record.epochs)
+    right, wrong = (loop.record.epochs[-1]["test_accuracy"] for _, loop in ends[1:])
+    assert right == pytest.approx(1 - wrong)
+
+
+def test_a_test_figure_can_neither_be_monitored_nor_ranked_by(tmp_path: Path) -> None:
+    with pytest.raises(BoundsError, match="monitor='test_accuracy' is not a figure of an epoch"):
+        replace(PLAN, monitor="test_accuracy")
+    folder = RunFolder.create(tmp_path, "toy", "0" * 12, "")
+    _, loop = trained(replace(LONG, epochs=2), blobs(30, seed=2), folder)
+    assert "test_accuracy" in folder.metrics()[-1]
+    result = {"data": {"n_validation": 30, "validation_is_tested": False}, "metrics": {"test_accuracy": 1.0}}
+    assert set(held_out_figures(folder, result)) == {"validation_loss", "validation_accuracy"}
+    metrics = {"intervals": {"test_accuracy": [0.5, 1.0]}, "seconds": {}, "undefined": {}, "scale": "paper"}
+    folder.write_result({**metrics, **result, "epochs": len(loop.record.epochs)})
+    with pytest.raises(UserError):
+        judge(folder, "test_accuracy")
+
+
+def test_rows_hold_what_a_measurement_after_that_epoch_gives() -> None:
+    test = blobs(30, seed=2)
+    _, loop = trained(replace(LONG, epochs=3), test)
+    for epochs in (1, 2, 3):
+        learner, _ = trained(replace(LONG, epochs=epochs), None)
+        measured = learner.measure(test.batch(slice(None)))
+        assert loop.record.epochs[epochs - 1]["test_loss"] == pytest.approx(measured.loss / 30)  # type: ignore[operator]
+        assert loop.record.epochs[epochs - 1]["test_accuracy"] == measured.correct / 30  # type: ignore[operator]
+
+
+def test_the_best_state_is_kept_and_the_last_one_is_trained_on() -> None:
+    learner, loop = trained(replace(LONG, keep_best=True), None)
+    losses = [row["validation_loss"] for row in loop.record.epochs]
+    best = losses.index(min(losses)) + 1
+    assert 1 < best < len(losses)
+    assert loop.best is not None
+    assert torch.equal(loop.best["W"], trained(replace(LONG, epochs=best), None)[0].W)
+    assert torch.equal(learner.W, trained(LONG, None)[0].W)
+    assert loop.position.best_epoch is None  # the run ends in its last epoch
+
+
+def test_a_kept_state_survives_an_interruption(tmp_path: Path) -> None:
+    schedule, folder = replace(LONG, keep_best=True), RunFolder.create(tmp_path, "toy", "0" * 12, "")
+    _, whole = trained(schedule, None)
+    trained(replace(schedule, epochs=4), None, folder)
+    _, resumed = trained(schedule, None, folder)
+    assert torch.equal(resumed.best["W"], whole.best["W"])  # type: ignore[index]
+
+
+def exported(learner: Softmax) -> dict[str, Any]:
+    def fail() -> bytes:
+        raise UserError("no word for it")
+
+    return {"raw": lambda: repr(learner.W.tolist()).encode(), "odd": fail}
+
+
+def printed(learner: Softmax, finished: Any) -> list[str]:
+    return [
+        f"loss {finished.record.epochs[-1]['train_loss']:.3f}",
+        f"equal {torch.equal(finished.saved['W'], learner.W)}",
+    ]
+
+
+def test_a_run_leaves_its_last_and_its_best_network_and_what_the_tutorial_prints(tmp_path: Path) -> None:
+    schedule, folder = replace(LONG, keep_best=True), RunFolder.create(tmp_path, "toy", "0" * 12, "")
+    learner, loop = trained(schedule, None, folder)
+    here = __name__
+    model = SimpleNamespace(
+        exports=f"{here}.exported", leaves={"raw": "net.raw", "odd": "odd.x"}, printout=f"{here}.printed"
+    )
+    plan = cast(Plan, SimpleNamespace(model=model, training=schedule))
+    last = learner.W.clone()
+    write_exports(folder, plan, learner, loop.best)
+    assert (folder.path / "net.raw").read_text() == repr(last.tolist())
+    assert (folder.path / "net_best.raw").read_text() == repr(loop.best["W"].tolist())  # type: ignore[index]
+    assert torch.equal(learner.W, last)
+    assert not list(folder.path.glob("odd*"))
+    write_printout(folder, plan, learner, cast(Any, None), loop.record, {})
+    assert (folder.path / PRINTOUT).read_text().splitlines() == [
+        f"loss {loop.record.epochs[-1]['train_loss']:.3f}", "equal True",
+    ]  # fmt: skip

@@ -1,0 +1,86 @@
+"""Promises of measured joules: what the counters say of each phase, and a reason where there are none."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config.errors import UserError
+from neurobench.experiment.host_energy import HostEnergy
+
+
+class Monitor:
+    """As Zeus's, of a machine whose processor takes 3 J, memory 0.5 J and GPU 2 J whatever is done."""
+
+    cpu_indices = (0,)
+    gpu_indices = (0,)
+    open: ClassVar[list[str]] = []
+
+    def begin_window(self, name: str) -> None:
+        self.open.append(name)
+
+    def end_window(self, name: str) -> SimpleNamespace:
+        assert self.open.pop() == name
+        return SimpleNamespace(gpu_energy={0: 2.0}, cpu_energy={0: 3.0}, dram_energy={0: 0.5})
+
+
+class Blind(Monitor):
+    cpu_indices = ()
+    gpu_indices = ()
+
+
+@pytest.fixture
+def zeus(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    module = SimpleNamespace(ZeusMonitor=Monitor)
+    monkeypatch.setitem(sys.modules, "zeus", SimpleNamespace(monitor=module))
+    monkeypatch.setitem(sys.modules, "zeus.monitor", module)
+    return module
+
+
+def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> None:
+    host = HostEnergy(asked=True)
+    with host.measured("train"):
+        pass
+    assert host.joules == {"host_train_joules": 5.5}
+    host.forget("train", "resumed")
+    host.forget("test", "was not measured")
+    assert (host.joules, host.undefined) == ({}, {"host_train_joules": "resumed"})
+
+
+def test_a_failure_ends_its_window(zeus: SimpleNamespace) -> None:
+    with pytest.raises(ZeroDivisionError), HostEnergy(asked=True).measured("train"):
+        raise ZeroDivisionError
+    assert Monitor.open == []
+
+
+def test_without_counters_there_is_a_reason_and_no_figure(zeus: SimpleNamespace) -> None:
+    zeus.ZeusMonitor = Blind
+    host = HostEnergy(asked=True)
+    with host.measured("test"):
+        pass
+    assert host.joules == {}
+    assert "no counter that can be read" in host.undefined["host_test_joules"]
+
+
+def test_without_the_extra_it_is_refused_by_name_and_unasked_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zeus.monitor", None)
+    with pytest.raises(UserError, match=r"host_energy=true.*energy"):
+        HostEnergy(asked=True)
+    host = HostEnergy(asked=False)
+    with host.measured("train"):
+        pass
+    assert (host.joules, host.undefined) == ({}, {})
+
+
+def test_a_run_records_each_phase_and_is_the_same_configuration(zeus: SimpleNamespace, tmp_path: Path) -> None:
+    words = ["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "figures=png"]
+    assert main([*words, "host_energy=true"]) == 0
+    assert main(words) == 0
+    results = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("*/*/result.json"))]
+    told = [{k: v for k, v in each["metrics"].items() if k.startswith("host_")} for each in results]
+    assert sorted(told, key=len) == [{}, {f"host_{phase}_joules": 5.5 for phase in ("train", "finalize", "test")}]
+    assert len({each["config_hash"] for each in results}) == 1

@@ -1,0 +1,79 @@
+"""What the hybrid network is compared with: a twin chosen on held-out images, and the same parameters with noise."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from neurobench.data.dataset import Split, Splits
+from neurobench.devices.circuit.sim_statevector import StatevectorDevice
+from neurobench.models.learner import TrainingRecord
+from neurobench.models.qcnn import comparisons
+from neurobench.models.qcnn.circuits import CircuitRunner
+from neurobench.models.qcnn.comparisons import likelihood, tutorial_metrics
+from tests.models.qcnn.conftest import bars, learner, qpu
+
+
+@pytest.mark.parametrize(("held", "tested"), [(0, 1), (1, 0)])
+def test_the_twin_is_the_one_best_on_held_out_images_though_another_is_better_on_the_test_set(
+    held: int, tested: int
+) -> None:
+    """One twin always says 0, the other 1: one of them is right on every held-out image and on no test image."""
+    made = learner(classical=("sigmoid", "tanh"))
+    made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
+    made.networks["tanh"].named()["out.bias"].copy_(torch.tensor([-20.0, 20.0]))
+    data = bars(12)
+    validation, test = (replace(data, y=torch.full((12,), label)) for label in (held, tested))
+    figures = tutorial_metrics(made, Splits(data, validation, test, "", "", ""), TrainingRecord())
+    assert figures["classical_accuracy"] == 0
+    assert figures["gain_over_classical"] == float((made.predict(test.x).argmax(1) == tested).double().mean())
+
+
+def test_without_held_out_images_the_twin_is_the_first_named() -> None:
+    made, data = learner(classical=("sigmoid", "tanh")), bars(12)
+    made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
+    made.networks["tanh"].named()["out.bias"].copy_(torch.tensor([-20.0, 20.0]))
+    ones = replace(data, y=torch.ones(12, dtype=torch.int64))
+    figures = tutorial_metrics(made, Splits(data, data.head(0), ones, "", "", ""), TrainingRecord())
+    assert figures["classical_accuracy"] == 0
+
+
+def test_accuracy_lost_is_the_ideal_one_less_that_at_the_same_number_of_shots(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = learner(qpu(profile="bad"), shots=50, train_on="ideal")
+    by_shots = {1: 0.5, 10: 0.625, 100: 0.75, 1024: 0.9375}
+
+    def accuracy(learner: Any, split: Split, runner: CircuitRunner) -> float:
+        """Shots are those of the noisy device; exact is the ideal one."""
+        assert isinstance(runner.device, StatevectorDevice) == (runner.shots is None)
+        return by_shots[runner.shots] if runner.shots else 0.875
+
+    monkeypatch.setattr(comparisons, "accuracy", accuracy)
+    data = bars(8)
+    figures = tutorial_metrics(made, Splits(data, data, data, "", "", ""), TrainingRecord())
+    assert {f"accuracy_at_{n}_shots": value for n, value in by_shots.items()}.items() <= figures.items()
+    assert figures["ideal_accuracy"] == 0.875
+    assert figures["accuracy_lost_at_100_shots"] == 0.125, "what is lost is positive"
+    assert figures["accuracy_lost_at_1024_shots"] == -0.0625, "and negative where noise happened to help"
+
+
+def test_a_noisy_device_is_compared_on_the_first_2000_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an ideal one, which takes no time, on all of them."""
+    seen: list[int] = []
+    monkeypatch.setattr(comparisons, "SAMPLED", 6)
+    monkeypatch.setattr(comparisons, "accuracy", lambda learner, split, runner: seen.append(len(split)) or 0.0)
+    data = bars(8)
+    for circuit, n in ((qpu(), 6), (None, 8)):
+        tutorial_metrics(learner(circuit), Splits(data, data, data, "", "", ""), TrainingRecord())
+        assert set(seen) == {n}
+        seen.clear()
+
+
+def test_likelihood_and_calibration_by_hand() -> None:
+    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6 (bin 9) and right; certain (the last bin) and wrong."""
+    p = torch.tensor([[0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]], dtype=torch.float64)
+    figures = likelihood(p, torch.tensor([0, 0, 0, 1]))
+    assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.2 + 0.6 + 0) / 4)
+    log = torch.tensor([0.8, 0.2, 0.6, 1e-6], dtype=torch.float64).log()
+    assert figures["exact_nll"] == pytest.approx(-float(log.mean()))
+    assert figures["calibration_error"] == pytest.approx((abs(2 * 0.8 - 1) + abs(0.6 - 1) + abs(1 - 0)) / 4)

@@ -1,0 +1,72 @@
+"""What decides the figures of a network beside its spikes: recordings are moved, the rate follows its cosine."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from neurobench.data.dataset import Batch
+from neurobench.data.events import Events
+from neurobench.models.learner import Step
+from neurobench.models.slayer import learner as module
+from tests.models.slayer.conftest import learner
+
+Y = torch.arange(4)
+
+
+def recordings(moved: tuple[int, int] = (0, 0)) -> Events:
+    """Four of 400 events each, at least three pixels from the edges, and moved."""
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randint(3, 31, (2, 1600), generator=draw)
+    t = torch.randint(0, 300_000, (4, 400), generator=draw).sort(1).values.flatten().int()
+    p = torch.randint(0, 2, (1600,), generator=draw).byte()
+    return Events(t, (x + moved[0]).byte(), (y + moved[1]).byte(), p, 400 * torch.arange(5), (2, 34, 34))
+
+
+def updated(x: Events, **settings: Any) -> list[torch.Tensor]:
+    """The weights after one update."""
+    one = learner(lr=0.01, dropout=0.0, angle=0.0, **settings)
+    one.learn(Batch(x, Y), Step(0, 9, 0))
+    return [layer.v for layer in one.layers]
+
+
+def alike(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_augmented_learning_is_learning_from_recordings_that_were_moved() -> None:
+    """By 2 pixels right and down and by nothing else, whatever is drawn."""
+    augmented = updated(recordings(), augment=True, shift=(2, 2))
+    assert alike(augmented, updated(recordings((2, 2)), augment=False))
+    assert not alike(augmented, updated(recordings(), augment=False))
+
+
+def test_nothing_is_moved_where_nothing_is_learned() -> None:
+    one = learner(augment=True, shift=(2, 2), angle=0.0, dropout=0.5)
+    still = learner(augment=False, dropout=0.0)
+    assert one.measure(Batch(recordings(), Y)) == still.measure(Batch(recordings(), Y))
+
+
+@pytest.mark.parametrize("n", [7, 10])
+def test_rates_of_updates_are_those_of_torchs_schedulers(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+
+    def update(layer: Any, quantized: Any, gradient: Any, moments: Any, lr: float, k: int, spec: Any) -> float:
+        rates.append(lr)
+        return 0.0
+
+    monkeypatch.setattr(module, "update", update)
+    for schedule in ("cosine", "constant"):
+        rates.clear()
+        one = learner(hidden=(3,), lr=0.02, lr_schedule=schedule)
+        one.engine.gradients = lambda *_: [None, None]
+        for k in range(n):
+            one.learn(Batch(recordings(), Y), Step(k, n, 0))
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
+        scheduler = CosineAnnealingLR(optimizer, T_max=n)
+        for k in range(n):
+            wanted = scheduler.get_last_lr()[0] if schedule == "cosine" else 0.02
+            assert rates[2 * k : 2 * k + 2] == pytest.approx([wanted] * 2), "of both layers"
+            optimizer.step()
+            scheduler.step()

@@ -1,0 +1,103 @@
+"""Promises of runs against each other: paired by sample, and only where the samples and the task are the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurobench.metrics.paired import paired_test
+from neurobench.report.comparison import Pair, conclusion, numbers, p_text, paired
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.predictions import Predictions, write_predictions
+from tests.storage.sound import sound_result
+
+TARGET = np.arange(40) % 2
+Make = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def made(name: str, wrong: range, ids: Any = None, target: Any = TARGET, sha256: str = "a" * 64) -> RunFolder:
+        """A run that is right on all of its samples but those at `wrong`."""
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        result = sound_result(0.9)
+        write_json(folder.path / "run.json", {"status": "finished"})
+        write_json(folder.path / "result.json", {**result, "data": {**result["data"], "sha256": sha256}})
+        predicted = np.where(np.isin(np.arange(len(target)), wrong), 1 - target, target)
+        write_predictions(folder, Predictions(np.arange(len(target)) if ids is None else ids, target, predicted))
+        return folder
+
+    return made
+
+
+def test_samples_are_paired_by_their_ids_whatever_their_order(make: Make) -> None:
+    """A wrong on ids 0 to 9, B on 5 to 29, in the opposite order and with ten more samples that A never saw."""
+    back = np.arange(50)[::-1].copy()
+    other = make("b", range(20, 45), ids=back, target=back % 2)
+    (pair,) = paired([make("a", range(10)), other])
+    assert pair.test is not None
+    assert (pair.test.n, pair.test.only_a, pair.test.only_b) == (40, 20, 5)
+    assert pair.test.difference == -15 / 40
+    assert conclusion(pair) == "A is better than B on these 40 samples"
+
+
+def test_the_better_run_is_named_whichever_stands_first(make: Make) -> None:
+    good, bad = make("good", range(1)), make("bad", range(20))
+    for runs, sentence in (((good, bad), "A is better than B"), ((bad, good), "B is better than A")):
+        assert conclusion(paired(runs)[0]).startswith(sentence)
+    (pair,) = paired((bad, good))
+    assert numbers(pair).startswith("B - A = +47.50 points (95 %: +")
+    assert "A alone right on 0, B alone on 19" in numbers(pair)
+    assert "(McNemar, exact)" in numbers(pair)
+
+
+def test_several_tests_are_corrected_by_holm(make: Make) -> None:
+    runs = [make("a", range(0)), make("b", range(7)), make("c", range(0))]
+    ab, ac, bc = paired(runs)
+    assert [(pair.a, pair.b) for pair in (ab, ac, bc)] == [("A", "B"), ("A", "C"), ("B", "C")]
+    p = 2 / 2**7
+    assert ab.test is not None
+    assert (ab.test.p, ab.corrected, ac.corrected, bc.corrected) == pytest.approx((p, 3 * p, 1, 3 * p))
+    assert conclusion(ab) == "A is better than B on these 40 samples", "3 p is still below .05"
+    assert conclusion(ac) == "A and C are right on the same samples"
+    assert "p = 0.016 (McNemar, exact), 0.047 by Holm" in numbers(ab)
+    six = paired([make("d", range(0)), make("e", range(6)), make("f", range(0))])[0]
+    assert six.test is not None
+    assert six.test.p < 0.05
+    assert conclusion(six) == "A and B: no difference can be told on 40 samples", "by the corrected p"
+
+
+@pytest.mark.parametrize(("p", "told"), [(0.05, False), (0.0499, True)])
+def test_the_level_itself_tells_no_difference(p: float, told: bool) -> None:
+    pair = Pair("A", "B", paired_test([True] * 9, [False] * 9), p, "")
+    assert ("is better" in conclusion(pair)) == told
+
+
+def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
+    a = make("a", range(3))
+    for other, reason in (
+        (make("data", range(3), sha256="b" * 64), "they read other data (sha256 aaaaaaaa and bbbbbbbb)"),
+        (make("ids", range(3), ids=np.arange(40) + 100), "they were tested on other samples of the same data"),
+        (make("classes", range(3), target=1 - TARGET), "the classes are not: they solve different tasks"),
+        (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be told apart"),
+    ):
+        for runs in ((a, other), (other, a)):
+            (pair,) = paired(runs)
+            assert pair.test is pair.corrected is None
+            assert "samples of their data" in pair.reason or reason.partition(" (")[0] in pair.reason
+            assert conclusion(pair).startswith("A and B: no paired test, ")
+
+
+def test_a_pair_without_a_test_takes_no_part_in_the_correction(make: Make) -> None:
+    runs = [make("a", range(0)), make("b", range(7)), make("c", range(7), sha256="b" * 64)]
+    ab, ac, bc = paired(runs)
+    assert ab.corrected == pytest.approx(2 / 2**7)
+    assert ac.test is bc.test is None
+
+
+def test_small_p_are_written_as_powers() -> None:
+    assert [p_text(p) for p in (None, 0.0123, 0.0001, 0.0000123, 1.0)] == ["-", "0.012", "0.0001", "1.2e-05", "1"]

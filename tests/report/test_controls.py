@@ -1,0 +1,192 @@
+"""Controls held against their models: which runs are paired, both tests against scipy's, and what is said."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+
+from neurobench import conf
+from neurobench.cli import tables as verbs
+from neurobench.cli.main import main
+from neurobench.config.compose import choices
+from neurobench.config.errors import FINE
+from neurobench.report.controls import Comparison, comparisons, conclusion
+from neurobench.report.controls_table import COLUMNS, as_markdown
+from neurobench.report.published import Published
+from neurobench.report.table import join
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.predictions import Predictions, write_predictions
+from neurobench.storage.store import read_index
+from tests.report.test_table import ROW
+from tests.storage.sound import sound_result
+
+N = 200
+OURS = replace(ROW, what="plain network", published=None, band=[None, None], against=["model"])
+MODEL = Published("model", "model", {"paper": "m" * 12, "quick": "n" * 12}, (replace(ROW, what="unusual model"),))
+CONTROL = Published("control", "control", {"paper": "c" * 12, "quick": "d" * 12}, (OURS,))
+TABLES = {"theirs": [MODEL], "controls": [CONTROL]}
+
+
+def run(outputs: Path, setting: Published, seed: int, wrong: range, scale: str = "paper", sha: str = "0" * 64) -> None:
+    """A finished run whose model is wrong on these of N samples."""
+    folder = RunFolder(outputs / setting.name / f"{scale}{seed}")
+    folder.path.mkdir(parents=True)
+    write_json(folder.path / "run.json", {"status": "finished"})
+    data = {"n_test": N, "evaluated_on": "all", "sha256": sha}
+    metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7}
+    setting_hash = setting.setting_hashes[scale]
+    known = {"name": setting.name, "seed": seed, "setting_hash": setting_hash, "config_hash": f"{setting_hash}{seed}"}
+    result = sound_result(1 - len(wrong) / N, **known, data=data)
+    write_json(folder.path / "result.json", {**result, "metrics": metrics})
+    target = np.arange(N) % 3
+    write_predictions(folder, Predictions(np.arange(N), target, np.where(np.isin(np.arange(N), wrong), 9, target)))
+
+
+def compared(outputs: Path, tables: dict[str, list[Published]] = TABLES) -> list[Comparison]:
+    runs = read_index(outputs)
+    return comparisons(join(tables["controls"], outputs, runs), tables, outputs, runs)
+
+
+def test_seeds_are_paired_and_both_tests_are_scipys(tmp_path: Path) -> None:
+    wrong = {0: (range(10), range(30)), 1: (range(12), range(30)), 2: (range(8), range(5, 30))}
+    for seed, (of_model, of_control) in wrong.items():
+        run(tmp_path, MODEL, seed, of_model)
+        run(tmp_path, CONTROL, seed, of_control)
+    run(tmp_path, MODEL, 7, range(100))  # a seed that the control does not have
+    (made,) = compared(tmp_path)
+    assert made.seeds == (0, 1, 2)
+    assert made.differences == pytest.approx((-20 / N, -18 / N, -17 / N))
+    theirs = stats.ttest_rel([170 / N, 170 / N, 175 / N], [190 / N, 188 / N, 192 / N])
+    assert made.over_seeds is not None
+    assert made.over_seeds.p == pytest.approx(theirs.pvalue)
+    assert made.p == made.over_seeds.p, "one test alone is not corrected"
+    assert [(test.only_a, test.only_b) for test in made.samples] == [(20, 0), (18, 0), (22, 5)]
+    raw = [2 / 2**20, 2 / 2**18, stats.chi2.sf(16**2 / 27, 1)]  # 27 of them are no few
+    assert [test.p for test in made.samples] == pytest.approx(raw)
+    assert made.p_samples == pytest.approx((3 * raw[0], 2 * raw[1], raw[2])), "by Holm's rule over the table"
+    assert (made.told_apart, made.outcome) == (3, "worse")
+
+
+def test_the_sign_is_the_control_s_and_what_can_be_chance_is_said_to_be(tmp_path: Path) -> None:
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(30 + seed))
+        run(tmp_path, CONTROL, seed, range(10))
+    (made,) = compared(tmp_path)
+    assert (made.outcome, round(made.difference * N)) == ("better", 21)
+    for seed in range(3, 6):
+        run(tmp_path, MODEL, seed, range(10))
+        run(tmp_path, CONTROL, seed, range(20 * (seed % 2), 20 * (seed % 2) + 30 * (seed - 2)))
+    assert compared(tmp_path)[0].outcome == "no difference"
+
+
+def test_one_seed_is_judged_by_its_samples_and_equal_differences_have_no_t(tmp_path: Path) -> None:
+    run(tmp_path, MODEL, 0, range(10))
+    run(tmp_path, CONTROL, 0, range(40))
+    (made,) = compared(tmp_path)
+    assert (made.over_seeds, made.outcome) == (None, "worse")
+    run(tmp_path, MODEL, 1, range(10))
+    run(tmp_path, CONTROL, 1, range(40))
+    (made,) = compared(tmp_path)
+    assert (made.over_seeds, made.p, made.outcome) == (None, None, "no difference")
+    assert made.told_apart == 2, "which the samples tell all the same"
+
+
+def test_runs_are_of_one_scale(tmp_path: Path) -> None:
+    run(tmp_path, CONTROL, 0, range(10), scale="quick")
+    run(tmp_path, MODEL, 0, range(20))
+    (made,) = compared(tmp_path)
+    assert (made.outcome, made.reason) == ("not run", "experiment=model is not run at scale=quick")
+    run(tmp_path, MODEL, 1, range(20), scale="quick")
+    assert compared(tmp_path)[0].reason == "experiment=model was run with other seeds"
+    run(tmp_path, MODEL, 0, range(20), scale="quick")
+    (made,) = compared(tmp_path)
+    assert made.seeds == (0,)
+    assert conclusion([made]).endswith("scale=quick gives an impression, no result.")
+
+
+def test_other_samples_are_no_pairs_and_the_reason_is_given(tmp_path: Path) -> None:
+    run(tmp_path, MODEL, 0, range(20))
+    run(tmp_path, CONTROL, 0, range(10), sha="1" * 64)
+    (made,) = compared(tmp_path)
+    assert (made.samples, made.outcome) == ((), "no difference")
+    assert "they read other data" in made.reason
+    assert "they read other data" in list(as_markdown([made]))[2]
+
+
+def test_runs_whose_folders_have_gone_are_compared_over_seeds_alone(tmp_path: Path) -> None:
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(10 + seed**2))
+        run(tmp_path, CONTROL, seed, range(30))
+    runs = read_index(tmp_path)
+    rows = join(TABLES["controls"], tmp_path, runs)
+    (made,) = comparisons(rows, TABLES, tmp_path / "elsewhere", runs)
+    assert (len(made.seeds), made.samples) == (3, ())
+    assert made.over_seeds is not None
+    assert made.reason == "the folder of model/paper0 and control/paper0 is not there"
+
+
+def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> None:
+    other = replace(MODEL, experiment="other", name="other", setting_hashes={"paper": "o" * 12})
+    both = replace(CONTROL, rows=(replace(OURS, against=["model", "other"]),))
+    for seed in range(3):
+        run(tmp_path, both, seed, range(10 + seed))
+        run(tmp_path, MODEL, seed, range(14 + 2 * seed))
+        run(tmp_path, other, seed, range(40 + 3 * seed))
+    one, two = compared(tmp_path, {"theirs": [MODEL, other], "controls": [both]})
+    raw = [each.over_seeds.p for each in (one, two) if each.over_seeds]
+    assert max(one.p or 0, two.p or 0) == pytest.approx(max(max(raw), 2 * min(raw)))
+    sentence = conclusion([one, two])
+    assert sentence.startswith(
+        "Of 2 comparisons of a control with its model over the same seeds, the control is better in "
+    )
+    assert f"better in {sum(each.outcome == 'better' for each in (one, two))}, worse in 0" in sentence
+
+
+def test_the_verb_prints_them_in_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verbs, "published_tables", lambda config_dir: TABLES)
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(10))
+        run(tmp_path, CONTROL, seed, range(30 + seed))
+    words = ["table", "controls", "--outputs", str(tmp_path)]
+    sentence = conclusion(compared(tmp_path))
+    assert "worse in 1" in sentence
+    assert main(words) == FINE
+    shown = capsys.readouterr().out
+    assert sentence in shown
+    assert "plain network against unusual model (model)" in shown
+    assert main([*words, "--format", "md"]) == FINE
+    printed = capsys.readouterr().out
+    assert f"| {' | '.join(COLUMNS)} |" in printed
+    assert sentence in printed
+    assert main([*words, "--format", "json"]) == FINE
+    (row,) = json.loads(capsys.readouterr().out)
+    (plain,) = row["comparisons"]
+    assert (plain["model"], plain["outcome"], len(plain["mcnemar"])) == ("model", "worse", 3)
+    document = tmp_path / "paper.md"
+    places = "<!-- table controls -->\n<!-- end -->\n<!-- comparisons {} -->\nas before\n<!-- end -->\n"
+    document.write_text(places.format("controls") + places.format("theirs"))
+    assert main([*words, "--into", str(document)]) == FINE
+    ours, _, others = document.read_text().partition("<!-- comparisons theirs -->")
+    assert sentence in ours
+    assert "as before" not in ours
+    assert others == "\nas before\n<!-- end -->\n"
+
+
+def test_every_control_that_ships_is_held_against_an_experiment_that_publishes() -> None:
+    """As the YAML files have it: composing them all is another test's."""
+    folder, held = Path(conf.__path__[0]) / "experiment", 0
+    for file in sorted(folder.glob("controls_*.yaml")):
+        for row in yaml.safe_load(file.read_text())["table"]["rows"]:
+            for name in row.get("against", ()):
+                held += 1
+                assert name.split()[0] in choices("experiment"), f"{file.name} is held against {name}"
+                published = folder / f"{name}.yaml"
+                assert name.startswith("matrix_") or "\ntable:" in published.read_text(), name
+    assert held >= 25

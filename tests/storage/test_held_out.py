@@ -1,0 +1,90 @@
+"""Promises of the figures by which settings may be chosen: of held-out samples, of the epoch that counts, or none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurobench.config.errors import UserError
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.held_out import held_out_figures, judge, ranking_figure
+from tests.storage.sound import sound_result
+
+ROWS = [{"epoch": k, "train_loss": 9.0, "validation_loss": 1 / k, "validation_accuracy": k / 10} for k in (1, 2, 3)]
+
+
+def run(path: Path, rows: list[dict[str, float]] = ROWS, config: str = "", **result: Any) -> RunFolder:
+    write_json(path / "run.json", {"status": "finished"})
+    write_json(path / "result.json", {**sound_result(0.9), **result})
+    (path / "config.yaml").write_text(config)
+    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return RunFolder(path)
+
+
+def figures(folder: RunFolder) -> dict[str, float]:
+    result = folder.result()
+    assert result is not None
+    return held_out_figures(folder, result)
+
+
+@pytest.mark.parametrize(
+    ("best_epoch", "epoch"), [(None, 3), (1, 1), (2, 2)], ids=["the last", "the best", "the second"]
+)
+def test_the_epoch_that_counts_is_the_one_whose_state_was_tested(
+    tmp_path: Path, best_epoch: int | None, epoch: int
+) -> None:
+    folder = run(tmp_path, best_epoch=best_epoch)
+    assert figures(folder) == {"validation_loss": 1 / epoch, "validation_accuracy": epoch / 10}
+
+
+def test_a_figure_of_the_result_counts_before_an_epochs_and_no_test_figure_is_one(tmp_path: Path) -> None:
+    metrics = {"test_accuracy": 0.9, "readout_validation_accuracy": 0.8, "validation_accuracy": 0.7}
+    told = figures(run(tmp_path, rows=ROWS[:1], metrics=metrics))
+    assert told == {"validation_loss": 1.0, "validation_accuracy": 0.7, "readout_validation_accuracy": 0.8}
+
+
+def test_nothing_held_out_and_what_was_tested_choose_nothing(tmp_path: Path) -> None:
+    data = sound_result(0.9)["data"]
+    for name, result, config in (
+        ("none", {"data": {**data, "n_validation": 0}}, ""),
+        ("tested", {"data": {**data, "validation_is_tested": True}}, ""),
+        ("earlier", {}, "dataset:\n  test_as_validation: true\n"),
+    ):
+        (tmp_path / name).mkdir()
+        assert figures(run(tmp_path / name, config=config, **result)) == {}, name
+    (tmp_path / "said").mkdir()
+    plain = run(tmp_path / "said", config="test_as_validation: true", data={**data, "validation_is_tested": False})
+    assert figures(plain), "what the result says counts before the configuration's text"
+    (tmp_path / "one").mkdir()
+    assert figures(run(tmp_path / "one", data={**data, "n_validation": 1}))
+
+
+def test_without_rows_the_result_alone_speaks(tmp_path: Path) -> None:
+    for name, rows in (("none", []), ("fewer than the best", ROWS[:1])):
+        (tmp_path / name).mkdir()
+        assert figures(run(tmp_path / name, rows=rows, best_epoch=2)) == {}
+    (tmp_path / "damaged").mkdir()
+    folder = run(tmp_path / "damaged", metrics={"test_accuracy": 0.9, "validation_accuracy": 0.5})
+    (folder.path / "metrics.jsonl").write_text("{")
+    assert figures(folder) == {"validation_accuracy": 0.5}
+    (tmp_path / "no configuration").mkdir()
+    bare = run(tmp_path / "no configuration")
+    (bare.path / "config.yaml").unlink()
+    assert figures(bare)
+
+
+def test_the_ranking_figure_is_the_first_that_all_have() -> None:
+    readout, loss = {"readout_validation_accuracy": 0.5, "validation_loss": 1.0}, {"validation_loss": 2.0}
+    assert ranking_figure([readout, readout]) == "readout_validation_accuracy"
+    assert ranking_figure([readout, loss]) == "validation_loss"
+    assert ranking_figure([readout, {}]) is None
+    assert ranking_figure([readout, loss], ["readout_validation_accuracy"]) is None
+
+
+def test_a_judge_is_a_figure_of_held_out_samples(tmp_path: Path) -> None:
+    folder = run(tmp_path)
+    assert judge(folder, "validation_loss") == 1 / 3
+    with pytest.raises(UserError, match="figure=test_accuracy is not a figure of this run; it has validation_loss, v"):
+        judge(folder, "test_accuracy")

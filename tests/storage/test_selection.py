@@ -1,0 +1,61 @@
+"""Promises of choosing runs: by record or by any key of the configuration, each value or any of a list."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from neurobench.config.errors import UserError
+from neurobench.storage.atomic import write_json
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.selection import chosen, configuration
+from neurobench.storage.store import read_index
+from tests.storage.sound import sound_result
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """a: seed 0 of lr 0.1; b: seed 1 of lr 0.1; c: seed 0 of lr 0.2 with a key of its own."""
+    for name, seed, model in (("a", 0, {"lr": 0.1}), ("b", 1, {"lr": 0.1}), ("c", 0, {"lr": 0.2, "momentum": 0.9})):
+        folder = tmp_path / name / "20260101-000000-aaaaaa"
+        folder.mkdir(parents=True)
+        write_json(folder / "run.json", {"status": "finished", "seeds": {"root": seed}})
+        write_json(folder / "result.json", sound_result(0.9, name=name, seed=seed))
+        config = {"seed": seed, "outputs": "there", "model": {"name": "toy", **model}, "dataset": {"name": "d"}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def names(outputs: Path, **where: Any) -> str:
+    keys = {key.replace("__", "."): value for key, value in where.items()}
+    return "".join(entry.path[0] for entry in chosen(read_index(outputs), outputs, keys))
+
+
+def test_runs_are_those_that_fit_every_word(outputs: Path) -> None:
+    assert names(outputs) == "abc"
+    assert names(outputs, seed=0) == "ac"
+    assert names(outputs, seed=[0, 1]) == "abc"
+    assert names(outputs, model__lr=0.1) == "ab"
+    assert names(outputs, model__lr=[0.1, 0.2]) == "abc"
+    assert names(outputs, model__lr=0.1, seed=0) == "a"
+    assert names(outputs, model__momentum=0.9) == "c", "the others have no such key"
+    assert names(outputs, model__lr=0.3) == ""
+
+
+def test_a_key_that_no_run_has_is_a_slip_unless_there_are_no_runs(outputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="model.lrr: no run here has such a key. Did you mean model.lr?"):
+        names(outputs, model__lrr=0.1)
+    assert chosen([], tmp_path, {"model.lrr": 1}) == []
+
+
+def test_a_configuration_is_what_was_computed(outputs: Path) -> None:
+    folder = RunFolder(outputs / "c/20260101-000000-aaaaaa")
+    assert configuration(folder) == {"model.lr": 0.2, "model.momentum": 0.9}
+    (folder.path / "config.yaml").write_text("a: [")
+    assert configuration(folder) == {}
+
+
+def test_configurations_that_are_at_hand_are_not_read_again(outputs: Path) -> None:
+    entries = read_index(outputs)
+    assert chosen(entries, outputs, {"model.lr": 7}, read=lambda entry: {"model.lr": 7}) == entries
