@@ -196,11 +196,8 @@ def learner(**changes: Any) -> NIRGraphLearner:
     return made.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), {}, CPU)
 
 
-SPLITS = spec("dataset/nmnist", validation=0).load(0)
-
-
 def test_it_learns_and_goes_on_from_its_file_and_its_state(tmp_path: Path) -> None:
-    one, few = learner(lr=0.01), SPLITS.train.head(8)
+    one, few = learner(lr=0.01), spec("dataset/nmnist", validation=0).load(0).train.head(8)
     losses = [one.learn(few.batch(slice(None)), Step(k, 20, 0)).loss for k in range(20)]
     assert losses[-1] < 0.8 * losses[0]
     assert set(exports(one)) == set(one.spec.formats)
