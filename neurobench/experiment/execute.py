@@ -32,7 +32,6 @@ from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
-    from matplotlib.figure import Figure
 
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
@@ -263,27 +262,12 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+        from neurobench.experiment.drawing import figures_of
+
         with phase("drawing figures"):
-            self._draw_all(loop, evaluation)
-
-    def _draw_all(self, loop: Loop, evaluation: Evaluation) -> None:
-        from neurobench.experiment.plots import confusion, learning_curve, model_figures
-        from neurobench.figures.style import paper
-
-        plan, (low, high) = self.plan, evaluation.intervals["test_accuracy"]
-        accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
-        title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
-        figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, self.splits.classes)}
-        curve = learning_curve(loop.record.epochs, loop.record.trace)
-        if curve is not None:
-            figures["learning_curve"] = curve
-        with self.ledger.phase("figures"):
-            figures |= model_figures(plan.model, self.learner, self.splits, loop.record)
-        if self.splits.figures is not None:
-            with paper():
-                figures |= self.splits.figures()
-        for name, figure in figures.items():
-            self.folder.save_figure(name, figure, plan.run.figures)
+            figures = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
+            for name, figure in figures.items():
+                self.folder.save_figure(name, figure, self.plan.run.figures)
 
 
 def _now() -> str:

@@ -1,0 +1,32 @@
+"""All figures of a finished run: what every run has, the model's own, the data's own."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from neurobench.data.dataset import Splits
+from neurobench.experiment.evaluate import Evaluation
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.plots import confusion, learning_curve, model_figures
+from neurobench.figures.style import paper
+from neurobench.metrics.costs import Ledger
+from neurobench.models.learner import Learner, TrainingRecord
+
+
+def figures_of(
+    plan: Plan, learner: Learner, splits: Splits, record: TrainingRecord, evaluation: Evaluation, ledger: Ledger
+) -> dict[str, Figure | bytes]:
+    """File names without suffix -> figures, or bytes of a GIF. What they ask of devices is billed as figures."""
+    low, high = evaluation.intervals["test_accuracy"]
+    accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
+    title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
+    figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, splits.classes)}
+    curve = learning_curve(record.epochs, record.trace)
+    if curve is not None:
+        figures["learning_curve"] = curve
+    with ledger.phase("figures"):
+        figures |= model_figures(plan.model, learner, splits, record)
+    if splits.figures is not None:
+        with paper():
+            figures |= splits.figures()
+    return figures
