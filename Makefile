@@ -12,14 +12,14 @@ HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/expe
 CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
 CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
-NEST := $(filter-out nest_eprop_nmnist_emulated,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
+NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
 SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
 FRAMEWORKS := norse snntorch spikingjelly sinabs
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation tables report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -105,7 +105,22 @@ bench-mesh: .venv/installed-dev ## joules and seconds of the architecture model 
 	-$(MAKE) --no-print-directory .venv/peers/sanafe
 	$(BIN)/python tests/bench/bench_mesh.py
 
-tables: .venv/installed-dev ## all (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
+RECORDS := outputs/readme/records.jsonl
+tables: .venv/installed ## the tables of RESULTS.md and README.md, from the records of runs: seconds, nothing is run
+	@for file in outputs/readme/RESULTS.md README.md; do \
+	$(BIN)/neurobench table all --records $(RECORDS) --into $$file || [ $$? = 3 ] || exit 1; done # 3: a row is OUT, and says so
+
+records: .venv/installed ## the finished runs in outputs, added to outputs/readme/records.jsonl
+	$(BIN)/neurobench table all --record $(RECORDS)
+
+readme: .venv/installed ## both: finished runs into the records, the records into the tables
+	$(MAKE) --no-print-directory records
+	$(MAKE) --no-print-directory tables
+
+again: .venv/installed-dev ## one row of each table run again from the command that it prints, held against its record (ARGS=dynex: one table)
+	$(BIN)/python tests/bench/again.py $(ARGS)
+
+runs: .venv/installed-dev ## run what the tables need (SCALE=smoke: under three minutes, never a result); one that fails does not stop the others
 ifeq ($(SCALE),smoke)
 	$(BIN)/neurobench sweep scale=smoke experiment=$(subst $(space),$(comma),$(TUTORIALS))
 	$(BIN)/neurobench table all
@@ -116,9 +131,6 @@ endif
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
 	$(BIN)/neurobench report
 
-readme: .venv/installed ## the tables of outputs/readme/RESULTS.md anew, from the runs in outputs
-	$(BIN)/neurobench table all --into outputs/readme/RESULTS.md
-
 schema: .venv/installed ## conf/schema.json, by which editors complete and check the YAML files
 	$(BIN)/neurobench schema > conf/schema.json
 
@@ -128,6 +140,7 @@ ablation: .venv/installed-dev ## what the annealer is worth to the QRBM, and wha
 # Finished runs are not run again; a row outside its band makes the target fail with exit code 3.
 table-dynex: .venv/installed-dev ## the Dynex tutorial, our recipes and baselines: published | measured | band | verdict
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(DYNEX))
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9 10 11) experiment=dynex_qrbm # for a test of two samples
 	$(if $(filter paper,$(SCALE)),$(BIN)/python tests/bench/bench_samplers.py) # energies of every sampler on one problem in equal time
 	$(BIN)/neurobench table dynex
 
@@ -152,6 +165,7 @@ table-qutrunk: .venv/installed-dev ## the QuTrunk tutorial by epoch and without 
 
 table-nest: .venv/installed ## NEST's e-prop tutorial by iteration, the fast engines, the emulated chip and what it is measured by
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=$(subst $(space),$(comma),$(NEST))
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=nest_eprop_nmnist_reference # nothing in it is drawn
 	$(BIN)/neurobench table nest
 
 # One trained network on a hundred layouts of each chip that ships: outputs/chips

@@ -21,6 +21,7 @@ from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.phases import phase
 from neurobench.report import controls_table, latex, results_table
 from neurobench.report.controls import Comparison, comparisons
+from neurobench.report.document import refreshed, tables_named
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
@@ -28,12 +29,11 @@ from neurobench.report.formats import (
     matrix_cells,
     matrix_latex,
     print_table,
-    refreshed,
-    tables_named,
     verdict,
 )
 from neurobench.report.overview import print_overview
 from neurobench.report.published import Tables, published_tables, table_names
+from neurobench.report.records import PLACE, collect, merged, read_records, write_records
 from neurobench.report.results import swept
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
@@ -49,6 +49,12 @@ def table_command(words: list[str]) -> int:
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
     parser.add_argument("--all", action="store_true", help="every row, run or not, with what it means and its source")
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
+    records = (
+        f"the runs that a file has recorded (FILE: {PLACE} in the outputs folder) in place of those in that folder"
+    )
+    parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
+    record = "write the finished runs of the table there, a line a run, beside those recorded before; show nothing"
+    parser.add_argument("--record", type=Path, metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
     if args.name not in known:
@@ -56,7 +62,9 @@ def table_command(words: list[str]) -> int:
     tables = published_tables(args.config_dir)
     names = list(tables) if args.name == "all" else [args.name]
     with phase("reading the runs"):
-        runs = read_index(args.outputs)
+        runs = _recorded(args.records, args.outputs) if args.records else read_index(args.outputs)
+    if args.record:
+        return _record(args.record, tables, names, runs)
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
     with phase("comparing"):
@@ -79,6 +87,20 @@ def table_command(words: list[str]) -> int:
         for made in compared.values():
             controls_table.print_comparisons(made, Console(markup=False))
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _recorded(file: Path, outputs: Path) -> list[Entry]:
+    return [record.entry() for record in read_records(outputs / file if file == PLACE else file)]
+
+
+def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry]) -> int:
+    old = read_records(file) if file.exists() else []
+    new = collect({name: tables[name] for name in names}, runs)
+    records = merged(tables, old, new)
+    write_records(file, records)
+    kept = len(records) - len(new)
+    print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {kept} recorded before")
+    return FINE
 
 
 def _plain_rows(rows: list[ResultRow], compared: dict[str, list[Comparison]]) -> list[dict[str, Any]]:

@@ -193,6 +193,8 @@ def _of(hint: Any, bounds: Sequence[Bound] = ()) -> Schema:
         return {"anyOf": [{"type": "array", "items": _of(args[0], bounds)}, INTERPOLATION]}
     if origin is Mapping:
         return {"anyOf": [{"type": "object"}, INTERPOLATION]}
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return _record(hint, {})
     if hint in (str, type(None)):
         return {"type": TYPES[hint]}
     if hint in TYPES:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from neurobench.config.bounds import Bound, Fault
+from neurobench.config.evidence import BandOrigin, Reference, Relation, part
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
@@ -68,12 +69,12 @@ class Scale(Record):
 
 @dataclass(frozen=True)
 class Row(Record):
-    """One row of a published table and the band that our figure must fall in, declared before any run."""
+    """One row of a published table. A band says in `band_from` when it was set and from what."""
 
     id: str
     what: str
     metric: str  # a key of result.json's metrics
-    published: float | None  # null: nothing was published, the band is a target of our own
+    published: float | None  # as the source states it; null: it states nothing of the kind
     source: str
     band: tuple[float | None, ...]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
@@ -82,9 +83,30 @@ class Row(Record):
     backend: str | None = None
     # Of a control: the experiments whose models it is held against, over the same seeds and test samples
     against: Sequence[str] = field(default_factory=list)
+    reference: Reference | None = None  # a figure to compare with that no publication states
+    band_from: BandOrigin | None = None
+    relation: Relation | None = None  # to another row of the table
+
+    def section_faults(self) -> list[Fault]:
+        """Of the inner sections, which become records."""
+        faults = []
+        for name, kind in INNER.items():
+            made, found = part(kind, getattr(self, name))
+            object.__setattr__(self, name, made)
+            faults += [(f"{name}{key}", sentence) for key, sentence in found]
+        return faults
 
     def conflicts(self) -> list[Fault]:
-        return [] if len(self.band) == 2 else [("band", f"={list(self.band)!r} is not [low, high]")]
+        if len(self.band) != 2:
+            return [("band", f"={list(self.band)!r} is not [low, high]")]
+        if self.band_from and self.band == (None, None):
+            return [("band_from", " says where a band comes from; band=[null, null] is none")]
+        if self.published is not None and self.reference:
+            return [("reference", f" stands where nothing is published; published={self.published:g}")]
+        return []
+
+
+INNER: dict[str, type[Record]] = {"reference": Reference, "band_from": BandOrigin, "relation": Relation}
 
 
 @dataclass(frozen=True)
@@ -94,3 +116,4 @@ class Table(Record):
     name: str
     rows: tuple[Any, ...]
     over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination has rows of its own
+    seeds: tuple[int, ...] = ()  # that are recorded; none: whichever were run

@@ -7,7 +7,7 @@ from functools import cache
 # Title -> a pattern of the whole name; the first that fits counts.
 GROUPS = {
     "Energy": r"(.*_)?joules.*|energy_.*|mesh_.*",
-    "Course of the training": r"(loss|error)_iteration_\d+|epoch_?\d+_.*|.*_of_first_epochs",
+    "Course of the training": r"(loss|error)_iteration_\d+|epoch_?\d+_.*|last_epoch_.*|.*_of_first_epochs",
     "Layer by layer": r"layer\d+_.*",
     "Size and operations": (
         r"parameter_count|parameters|.*_parameters|footprint_bytes|(connection|activation)_sparsity.*|"

@@ -49,3 +49,15 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     mean = statistics.fmean(values)
     half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return mean - half, mean + half
+
+
+def welch_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of mean(a) - mean(b), of two normal distributions whose variances may differ; two values each at
+    least. The degrees of freedom of Welch and Satterthwaite are rounded down, which widens it."""
+    parts = [statistics.variance(values) / len(values) for values in (a, b)]
+    difference, error = statistics.fmean(a) - statistics.fmean(b), math.sqrt(sum(parts))
+    if error == 0:
+        return difference, difference
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True))
+    half = t_quantile(max(1, int(freedom))) * error
+    return difference - half, difference + half

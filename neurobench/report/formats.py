@@ -1,30 +1,23 @@
-"""A table of results for a terminal, a paper, a spreadsheet, and in somebody's own Markdown document.
-
-A document's marked place is what lies between `<!-- table NAME [row ...] -->` and `<!-- end -->`: the rows of that
-table, by their ids and in that order, or all that were measured. `<!-- table matrix -->` is a grid of models, data sets
-and backends; a cell that was not run at paper scale names its scale.
-"""
+"""A table of results for a terminal, a paper and a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from neurobench.config.errors import UserError
-from neurobench.metrics.catalog import printed
+from neurobench.metrics.catalog import metric, printed
 from neurobench.report import latex
 from neurobench.report.table import ResultRow
 
 COLUMNS = (
-    "figure", "published", "measured", "95 % interval", "difference", "seeds", "band", "verdict",
-    "evaluated on", "data", "configuration", "commit", "wall time", "source", "what it means",
+    "figure", "published", "reference", "measured", "95 % interval", "difference", "seeds", "band", "set", "verdict",
+    "evaluated on", "data", "configuration", "commit", "wall time", "source", "what it means", "again",
 )  # fmt: skip
 MATRIX_COLUMNS = (
     "cell", "accuracy", "95 % interval", "line", "verdict", "scale", "train", "in all",
@@ -32,10 +25,9 @@ MATRIX_COLUMNS = (
 )  # fmt: skip
 COLOURS = {
     "in band": "green", "OUT": "bold red", "SMOKE": "yellow", "EMULATED": "cyan", "not run": "dim",
-    "reported": "default",
+    "reported": "default", "equal": "green", "within": "green", "consistent": "green", "undecided": "yellow",
 }  # fmt: skip
 TEX_COLUMNS = ("figure", "published", "measured", "95 % interval", "band", "seeds", "verdict")
-_PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
 
 
 def number(value: float | None, sign: str = "") -> str:
@@ -43,12 +35,38 @@ def number(value: float | None, sign: str = "") -> str:
 
 
 def band(row: ResultRow) -> str:
+    """What decides on the verdict: a band, or else a comparison."""
     low, high = row.row.band
+    reference = row.row.reference
+    if low is None and high is None and row.row.relation:
+        return str(row.row.relation)
     if low is None and high is None:
-        return "-"
+        return f"as {len(reference.values)} runs of the reference" if reference and reference.values else "-"
     if low is None or high is None:
         return f"≤ {number(high)}" if low is None else f"≥ {number(low)}"
     return f"{number(low)} to {number(high)}"
+
+
+def band_of(row: ResultRow) -> str:
+    """In the unit of the figure."""
+    low, high = (None if end is None else f"{100 * end:.4g}" for end in row.row.band)
+    if metric(row.row.metric).unit != "proportion" or low is high is None:
+        return band(row)
+    if low is None or high is None:
+        return f"{'≥ ' + low if low else f'≤ {high}'} %"
+    return f"{low} to {high} %"
+
+
+def reference(row: ResultRow, value: Callable[[float], str] = number) -> str:
+    """The figure that no publication states of this, and its kind; one in print of something else is never bare."""
+    known = row.row.reference
+    return "-" if known is None else f"{value(known.value)} ({known.kind})"
+
+
+def band_set(row: ResultRow) -> str:
+    """When and from what, with the commit: "declared before, a95273c"."""
+    origin = row.row.band_from
+    return "-" if origin is None else f"{origin}, {origin.commit}" + (f"; {origin.note}" if origin.note else "")
 
 
 def cells(row: ResultRow) -> dict[str, str]:
@@ -57,9 +75,9 @@ def cells(row: ResultRow) -> dict[str, str]:
     interval = "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}"
     wall_time = "-" if row.wall_seconds is None else f"{row.wall_seconds:.3g} s"
     texts = (
-        row.row.what, number(row.row.published), number(row.mean) + spread, interval, number(row.difference, "+"),
-        str(len(row.runs)), band(row), row.verdict, row.evaluated_on, row.data, row.setting_hash,
-        " ".join(row.commits), wall_time, row.row.source, row.row.means,
+        row.row.what, number(row.row.published), reference(row), number(row.mean) + spread, interval,
+        number(row.difference, "+"), str(len(row.runs)), band(row), band_set(row), row.verdict, row.evaluated_on,
+        row.data, row.setting_hash, " ".join(row.commits), wall_time, row.row.source, row.row.means, row.again,
     )  # fmt: skip
     return dict(zip(COLUMNS, texts, strict=True))
 
@@ -79,11 +97,14 @@ def _block(row: ResultRow) -> RenderableType:
         parts.append(f"95 % {text['95 % interval']}")
     if row.runs:
         parts.append("1 seed" if len(row.runs) == 1 else f"{len(row.runs)} seeds")
-    parts += [f"{name} {text[name]}" for name in ("published", "difference", "band") if text[name] != "-"]
+    named = ("published", "reference", "difference", "band", "set")
+    parts += [f"{name} {text[name]}" for name in named if text[name] != "-"]
+    parts += [f"compared: {row.comparison}"] if row.comparison and row.runs else []
     where = f"On {row.evaluated_on} ({row.data}). {text['wall time']} a run. " if row.runs else ""
     commit = f" at {text['commit']}" if row.commits else ""
     small = Text(f"{row.row.means} {where}experiment={row.experiment}, {row.setting_hash}{commit}", style="dim")
-    return Group(head, Padding(Text("   ".join(parts)), (0, 0, 0, 2)), Padding(small, (0, 0, 0, 2)))
+    again = Text(f"again: {row.again}", style="dim", no_wrap=True, overflow="ignore")
+    return Group(head, *(Padding(part, (0, 0, 0, 2)) for part in (Text("   ".join(parts)), small, again)))
 
 
 def as_markdown(rows: Sequence[ResultRow]) -> str:
@@ -175,63 +196,3 @@ def _device(result: dict[str, Any]) -> str:
     if joules is not None:
         costs.append(f"{joules:.3g} J a prediction")
     return "; ".join(costs) or "-"
-
-
-def tables_named(text: str) -> list[str]:
-    """Which tables the document has places for, in the order of their first one."""
-    return list(dict.fromkeys(place["name"] for place in _PLACE.finditer(text)))
-
-
-def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
-    """The document with every marked place of one of `tables` written anew; all else is left as it is.
-
-    Raises UserError for a row that its table does not have.
-    """
-
-    def rewritten(place: re.Match[str]) -> str:
-        name = place["name"]
-        if name not in tables:
-            return place[0]
-        lines = _grid(tables[name]) if name == "matrix" else _figures(_selected(name, tables[name], place["rows"]))
-        return place[1] + "\n".join(["", *lines, ""]) + "\n" + place["end"]
-
-    return _PLACE.sub(rewritten, text)
-
-
-def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:
-    if not ids.split():
-        return [row for row in rows if row.runs]
-    by_id = {row.row.id: row for row in rows}
-    missing = [id for id in ids.split() if id not in by_id]
-    if missing:
-        raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(by_id)}")
-    return [by_id[id] for id in ids.split()]
-
-
-def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
-    yield "| figure | published | measured | seeds |"
-    yield "|---|---|---|---|"
-    for row in rows:
-        metric, published, mean = row.row.metric, row.row.published, row.mean
-        texts = (
-            "-" if published is None else printed(metric, published),
-            "-" if mean is None else printed(metric, mean, row.sd),
-        )
-        yield f"| {row.row.what} | {' | '.join(texts)} | {len(row.runs) or '-'} |"
-
-
-def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:
-    """Mean accuracy of each cell; a model's line, a column for each data set and backend."""
-    grid: dict[str, dict[tuple[str, str], str]] = {}
-    for row in rows:
-        accuracy = "-" if row.mean is None else f"{100 * row.mean:.1f} %"
-        if row.scale not in ("paper", None):
-            accuracy += f" ({row.scale})"
-        cell = row.row
-        grid.setdefault(str(cell.model), {})[str(cell.dataset), str(cell.backend)] = accuracy
-    columns = list(dict.fromkeys(column for cells in grid.values() for column in cells))
-    columns.sort(key=lambda column: (column[0], column[1] != "sim"))
-    yield "| model | " + " | ".join(f"{dataset}, `{backend}`" for dataset, backend in columns) + " |"
-    yield "|---" * (len(columns) + 1) + "|"
-    for model, cells in grid.items():
-        yield f"| {model} | " + " | ".join(cells.get(column, "-") for column in columns) + " |"

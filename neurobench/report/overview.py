@@ -13,8 +13,8 @@ from rich.text import Text
 
 from neurobench.config.compose import choices
 from neurobench.config.descriptions import comments, stated_seconds
-from neurobench.metrics.catalog import metric, printed
-from neurobench.report.formats import COLOURS, band
+from neurobench.metrics.catalog import printed
+from neurobench.report.formats import COLOURS, band_of
 from neurobench.report.table import ResultRow
 
 Judge = Callable[[ResultRow], str]
@@ -54,16 +54,6 @@ def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
         cells = (figure.what, published, measured, band_of(row))
         table.add_row(*cells, Text(verdict, style=VERDICT_COLOURS.get(verdict, "default")))
     return table
-
-
-def band_of(row: ResultRow) -> str:
-    """In the unit of the figure."""
-    if metric(row.row.metric).unit != "proportion":
-        return band(row)
-    low, high = (None if end is None else f"{100 * end:.4g}" for end in row.row.band)
-    if low is None or high is None:
-        return "-" if low is high else f"{'≥ ' + low if low else f'≤ {high}'} %"
-    return f"{low} to {high} %"
 
 
 def how_to_run(rows: Sequence[ResultRow]) -> str:

@@ -47,6 +47,7 @@ class Published:
     setting_hashes: dict[str, str]  # scale -> hash of the configuration without its seed
     rows: tuple[Row, ...]
     earlier_hashes: dict[str, str] = field(default_factory=dict)  # the same by the rule before this one, for old runs
+    seeds: tuple[int, ...] = ()  # that are recorded; none: whichever were run
 
 
 Tables = dict[str, list[Published]]
@@ -80,6 +81,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
             for entries in record["tables"].values():
                 for entry in entries:
                     entry["rows"] = tuple(Row(**row) for row in entry["rows"])
+                    entry["seeds"] = tuple(entry["seeds"])
             return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer(config_dir) as compose:
         tables = compose_tables(compose, config_dir)
@@ -141,7 +143,8 @@ def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) ->
             hashes[name] = parse(config).setting_hash
         plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
         rows = tuple(Row(**row) for row in plain)
-        yield config.table.name, Published(selection, config.name, hashes, rows, earlier.get(config.name, {}))
+        seeds = tuple(config.table.get("seeds", ()))
+        yield config.table.name, Published(selection, config.name, hashes, rows, earlier.get(config.name, {}), seeds)
 
 
 def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictConfig]]:

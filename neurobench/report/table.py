@@ -1,21 +1,25 @@
-"""Published figures next to ours. What was published, and the band ours must fall in, an experiment's YAML declares
-before any run; this module only joins."""
+"""Published figures next to ours. What was published, the band that ours must fall in, and where that comes from, stand
+in an experiment's YAML; this module only joins."""
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from neurobench.config.schema import Row
 from neurobench.metrics.statistics import t_interval
+from neurobench.report.checks import Comparison, against_original, against_row
 from neurobench.report.published import Published
 from neurobench.storage.store import Entry, read_index
 
 _SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
-Verdict = Literal["in band", "OUT", "reported", "not run", "SMOKE", "EMULATED"]
+Verdict = Literal[
+    "in band", "OUT", "reported", "not run", "SMOKE", "EMULATED", "equal", "within", "consistent", "undecided"
+]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,12 @@ class ResultRow:
     runs: tuple[dict[str, Any], ...]  # results that hold the metric, one a seed, by seed
     scale: str | None  # "paper" where a run at the scale that counts exists, another one, or None: nothing was run
     setting_hash: str  # of the configuration without its seed, at paper scale
+    partner: ResultRow | None = None  # the row that `row.relation` names
+    declared_seeds: tuple[int, ...] = ()
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        return {result["seed"]: result["metrics"][self.row.metric] for result in self.runs}
 
     @property
     def measured(self) -> tuple[float, ...]:
@@ -56,14 +66,31 @@ class ResultRow:
         return None if self.mean is None or self.row.published is None else self.mean - self.row.published
 
     @property
+    def comparison(self) -> Comparison | None:
+        """With the row that `relation` names, else with single runs of the original; None where neither is declared."""
+        if self.row.relation:
+            return against_row(self.row.relation, self.by_seed, self.partner.by_seed if self.partner else {})
+        reference = self.row.reference
+        return against_original(reference.values, self.measured) if reference and reference.values else None
+
+    @property
+    def again(self) -> str:
+        """The command that runs this row's runs again; a sweep skips what it finds finished, so elsewhere."""
+        first, *others = self.experiment.split()
+        seeds = ",".join(map(str, sorted({*self.by_seed, *self.declared_seeds}) or (0, 1, 2)))
+        scale = [] if self.scale in ("paper", None) else [f"scale={self.scale}"]
+        return shlex.join(["neurobench", "sweep", f"experiment={first}", *others, *scale, f"seed={seeds}"])
+
+    @property
     def emulated(self) -> bool:
         return any(result["data"].get("emulated") for result in self.runs)
 
     @property
     def verdict(self) -> Verdict:
-        """ "reported" where no band was declared; "SMOKE" where only runs at a smaller scale exist, which are never a
+        """ "reported" where nothing was declared; "SMOKE" where only runs at a smaller scale exist, which are never a
         result. Emulated data never stand for recorded ones: against a published figure they are "SMOKE" too, and a
-        target of our own for them is "EMULATED" where it is reached."""
+        target of our own for them is "EMULATED" where it is reached. Where a relation or runs of the original are
+        declared, what the comparison says."""
         if self.mean is None:
             return "not run"
         if self.scale != "paper" or (self.emulated and self.row.published is not None):
@@ -73,6 +100,8 @@ class ResultRow:
             return "OUT"
         if self.emulated:
             return "EMULATED"
+        if self.comparison:
+            return self.comparison.verdict
         return "reported" if low is None and high is None else "in band"
 
     @property
@@ -108,12 +137,13 @@ class ResultRow:
     def as_dict(self) -> dict[str, Any]:
         derived = (
             "experiment", "mean", "sd", "interval", "difference", "scale", "verdict", "evaluated_on", "data",
-            "setting_hash", "commits", "wall_seconds",
+            "setting_hash", "commits", "wall_seconds", "again",
         )  # fmt: skip
         return {
             **asdict(self.row),
             "measured": list(self.measured),
-            "seeds": [result["seed"] for result in self.runs],
+            "seeds": list(self.by_seed),
+            "comparison": self.comparison._asdict() if self.comparison else None,
             **{name: getattr(self, name) for name in derived},
         }
 
@@ -130,22 +160,24 @@ def join(
         by_name.setdefault(entry.path.partition("/")[0], []).append(entry)
     rows = []
     for setting in published:
-        largest, results = _newest(setting, by_name.get(setting.name, []), scale)
+        largest, entries = newest(setting, by_name.get(setting.name, []), scale)
+        results = [{**entry.result, "commit": entry.record.get("commit")} for entry in entries if entry.result]
         for row in setting.rows:
             of_row = tuple(result for result in results if row.metric in result["metrics"])
-            rows.append(ResultRow(row, setting.experiment, of_row, largest, setting.setting_hashes["paper"]))
-    return rows
+            paper = setting.setting_hashes["paper"]
+            rows.append(ResultRow(row, setting.experiment, of_row, largest, paper, declared_seeds=setting.seeds))
+    by_id = {row.row.id: row for row in rows}
+    return [replace(row, partner=by_id.get(row.row.relation.row)) if row.row.relation else row for row in rows]
 
 
-def _newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[dict[str, Any]]]:
-    """Paper-scale results, one a seed; where none exist, those of another scale, which prove nothing."""
+def newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[Entry]]:
+    """The runs of a setting at paper scale, one a seed; where none exist, those of another scale, which prove
+    nothing. With the scale's name; None where nothing was run."""
     scales = [only] if only else ["paper", *(scale for scale in setting.setting_hashes if scale != "paper")]
     for scale in scales:
         hashes = (setting.setting_hashes[scale], setting.earlier_hashes.get(scale))
         by_seed = {
-            entry.result["seed"]: {**entry.result, "commit": entry.record.get("commit")}
-            for entry in runs
-            if entry.result and entry.result["setting_hash"] in hashes
+            entry.result["seed"]: entry for entry in runs if entry.result and entry.result["setting_hash"] in hashes
         }
         if by_seed:
             return scale, [by_seed[seed] for seed in sorted(by_seed)]

@@ -14,6 +14,7 @@ import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.devices.circuit import extract
+from neurobench.devices.circuit import layouts as module
 from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.circuit.layouts import edges_within, layouts
 from neurobench.devices.circuit.mock_noise import PAULIS, Fused, fused
@@ -155,6 +156,17 @@ def test_the_best_and_the_worst_layout_are_those_of_all_paths(name: str) -> None
     assert middle == pytest.approx(np.median(found.errors), rel=0.02)
     assert len({found.chosen("random", seed) for seed in range(30)}) > 10
     assert found.chosen("random", 4) == found.chosen("random", 4)
+
+
+def test_of_more_paths_than_are_ranked_as_many_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, n = chips()["willow_pink"], 6
+    every = {frozenset(path) for path in module._paths.__wrapped__(chip, n).tolist()}
+    monkeypatch.setattr(module, "MOST", 200)
+    drawn = module._paths.__wrapped__(chip, n)
+    assert len({tuple(path) for path in drawn.tolist()}) == len(drawn) == 200
+    assert {frozenset(path) for path in drawn.tolist()} <= every
+    assert all(b in chip.neighbours[a] for path in drawn.tolist() for a, b in itertools.pairwise(path))
+    assert np.array_equal(drawn, module._paths.__wrapped__(chip, n))
 
 
 @pytest.mark.parametrize("name", chips())

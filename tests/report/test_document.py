@@ -8,7 +8,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Row
-from neurobench.report.formats import refreshed, tables_named
+from neurobench.report.document import refreshed, tables_named
 from neurobench.report.published import published_tables
 from neurobench.report.table import ResultRow, join
 
@@ -26,7 +26,7 @@ The end.
 
 
 def row(metric: str, id: str, *values: float, **more: str) -> ResultRow:
-    runs = tuple({"metrics": {metric: value}, "seed": seed} for seed, value in enumerate(values))
+    runs = tuple({"metrics": {metric: value}, "seed": seed, "data": {}} for seed, value in enumerate(values))
     return ResultRow(replace(ROW, id=id, metric=metric, **more), "e", runs, "paper", "h")
 
 
@@ -35,7 +35,11 @@ LAVA = [row("test_accuracy", "accuracy", 0.95, 0.97), row("test_error", "error",
 
 def test_rows_are_those_named_in_the_order_named_and_nothing_else_changes() -> None:
     text = refreshed(DRAFT, {"lava": LAVA})
-    head, table, rest = text.partition("| Accuracy | 0.97 | 0.25 | 1 |\n| Accuracy | 97.00 % | 96.00 ± 1.41 % | 2 |\n")
+    again = "`neurobench sweep experiment=e seed="
+    head, table, rest = text.partition(
+        f"| Accuracy | 0.97 | - | 0.25 | 0.95 to 0.96 | - | OUT | 0 | {again}0` |\n"
+        f"| Accuracy | 97.00 % | - | 96.00 ± 1.41 % | 95 to 96 % | - | in band | 0,1 | {again}0,1` |\n"
+    )
     assert table
     assert head.startswith("# A paper\n\n<!-- table lava error accuracy -->\n\n| figure |")
     assert rest == "\n<!-- end -->\n" + DRAFT.partition("<!-- end -->\n")[2]
@@ -79,7 +83,8 @@ def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
     document = tmp_path / "draft.md"
     document.write_text(DRAFT.replace("error accuracy", "best_accuracy"))
     assert main(["table", "all", "--into", str(document), "--outputs", str(tmp_path)]) == 0
-    assert "| Tuned, 1000 recordings, integers of the simulated core | 92.00 % | - | - |" in document.read_text()
+    row = "| Tuned, 1000 recordings, integers of the simulated core | - | 92.00 % (other) | no record | ≥ 94 % |"
+    assert row in document.read_text()
     document.write_text("nothing marked\n")
     assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 2
     assert "it has no place for lava (places for: none)" in capsys.readouterr().err

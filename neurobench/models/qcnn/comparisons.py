@@ -31,12 +31,16 @@ def tutorial_metrics(learner: HybridQCNNLearner, splits: Splits, record: Trainin
 
 
 def _first_epochs(record: TrainingRecord) -> dict[str, float]:
-    """Epochs are counted from 0, as printed: running means while learning, and validation after the epoch."""
+    """Epochs are counted from 0, as printed: running means while learning, and validation after the epoch; of that the
+    largest among them, and beside it what the last epoch of all leaves."""
     rows = record.epochs[:FIRST_EPOCHS]
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     figures = {f"epoch_{e}_{name}": row[name] for e, row in enumerate(rows) for name in names if name in row}
-    validated = [row["validation_accuracy"] for row in rows if "validation_accuracy" in row]
-    return {**figures, "best_validation_accuracy_of_first_epochs": max(validated)} if validated else figures
+    validated = [row["validation_accuracy"] for row in record.epochs if "validation_accuracy" in row]
+    if not validated:
+        return figures
+    best, last = max(validated[:FIRST_EPOCHS]), validated[-1]
+    return {**figures, "best_validation_accuracy_of_first_epochs": best, "last_epoch_validation_accuracy": last}
 
 
 def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:

@@ -51,7 +51,8 @@ const total = (run) => run.seconds ? Object.values(run.seconds).reduce((sum, val
 const time = (seconds) => seconds === null ? "–" : seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
 // Without time a sample is one step: said once.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
-const CHIPS = { "in band": "good", finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "" };
+const HELD = ["in band", "equal", "within", "consistent"]; // what was declared of a row, held
+const CHIPS = { finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "", ...Object.fromEntries(HELD.map((verdict) => [verdict, "good"])), undecided: "warn" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const plural = (n, one, more = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : more);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);
@@ -60,13 +61,13 @@ const link = (run) => "#/run/" + encodeURIComponent(run.path);
 function overview() {
   const finished = RUNS.filter((run) => run.status === "finished");
   const rows = DATA.tables.flatMap((table) => table.rows);
-  const judged = rows.filter((row) => row.verdict === "in band" || row.verdict === "OUT");
+  const judged = rows.filter((row) => HELD.includes(row.verdict) || row.verdict === "OUT");
   return [
     el("section", { class: "hero" }, el("div", {}, el("h1", {}, "What was run, and what came out"),
-      el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Each row of a table says what its band was taken from; runs at a smaller scale are never a result."))),
+      el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Each band says when and from what it was set; runs at a smaller scale are never a result."))),
     el("section", {}, el("div", { class: "facts" }, fact(finished.length.toLocaleString("en"), finished.length === 1 ? "finished run" : "finished runs"),
       fact(new Set(finished.map((run) => run.model)).size, "models"), fact(new Set(finished.map((run) => run.setting_hash)).size.toLocaleString("en"), "settings"),
-      judged.length ? fact(judged.filter((row) => row.verdict === "in band").length + " of " + judged.length, "declared rows in band") : null,
+      judged.length ? fact(judged.filter((row) => row.verdict !== "OUT").length + " of " + judged.length, "judged rows as declared") : null,
       fact(time(finished.reduce((sum, run) => sum + total(run), 0)), "computed"))),
     el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Model, data set, backend"), el("span", { class: "soft small" }, "test accuracy of the setting that is best on held-out samples, mean ± sd over its seeds")), matrix(finished)),
     el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Newest runs"), el("a", { href: "#/runs" }, "all runs")), el("div", { class: "panel" }, runTable([...RUNS].sort(by("started", true)).slice(0, 8)))),
@@ -169,7 +170,7 @@ function tables() {
   const folded = empty.length ? el("section", {}, el("details", { class: "panel pad", id: "not-run" }, el("summary", {}, plural(empty.length, "table") + " without a run"), empty.map((table) => el("details", {}, el("summary", {}, `${table.name}: ${plural(table.rows.length, "row")}`), table.rows.map(result))))) : null;
   return [...DATA.tables.filter((table) => table.rows.some(ran)).map((table) => {
     const count = (verdict) => table.rows.filter((row) => row.verdict === verdict).length;
-    const told = ["in band", "OUT", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
+    const told = [...HELD, "OUT", "undecided", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
     return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.filter(ran).map(result),
       table.rows.every(ran) ? "" : el("details", { class: "folded" }, el("summary", {}, plural(table.rows.filter((row) => !ran(row)).length, "row") + " not run"), table.rows.filter((row) => !ran(row)).map(result))));
   }), folded, conformance()].filter(Boolean);
@@ -196,7 +197,7 @@ function result(row) {
     value,
     el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + told(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${told(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
-      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${told(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
 }
 function gauge(row) {
   // band, interval, published (diamond) and measured (dot) on one line

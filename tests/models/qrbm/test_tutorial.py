@@ -111,7 +111,7 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
         learner, Splits(train, train.head(0), held_out.head(150), "made up", "", "made up"), TrainingRecord()
     )
     assert set(printed) - set(few) == {"lr_150_on_the_other_9850", "lr_150_pixels_on_the_other_9850"}
-    assert set(figures(learner, held_out, TrainingRecord())) == {"filters", "reconstructions"}
+    assert set(figures(learner, held_out, TrainingRecord())) == {"filters", "reconstructions", "test_samples"}
 
 
 def test_the_other_images_are_none_of_the_150_that_were_fitted(task, train, sampler):

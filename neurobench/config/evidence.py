@@ -1,0 +1,109 @@
+"""What the figures of a published table's row rest on: a reference that no publication states, where a band comes from,
+and what a row claims of another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from neurobench.config.bounds import Bound, BoundsError, Fault
+from neurobench.config.errors import did_you_mean
+from neurobench.config.spec import Record
+
+KINDS = {
+    "derived": "derived from what was published",
+    "measured": "measured by us with the original",
+    "other": "of another network or protocol",
+}
+Part = TypeVar("Part", bound=Record)
+
+
+@dataclass(frozen=True)
+class Reference(Record):
+    """A figure to compare with that the named publication does not state of what the row measures.
+
+    `values`: of single runs of the original, where there are several. Ours are then tested against them.
+    """
+
+    value: float
+    kind: Literal["derived", "measured", "other"]
+    source: str
+    values: tuple[float, ...] = ()
+
+    def conflicts(self) -> list[Fault]:
+        n = len(self.values)
+        if n == 1:
+            return [("values", " holds one run; a test of two samples needs two or more, and `value` alone needs none")]
+        mean = sum(self.values) / n if n else self.value
+        if abs(mean - self.value) > 5e-5 * max(1.0, abs(mean)):
+            return [("value", f"={self.value} is not the mean of the values, {mean:.5g}")]
+        return []
+
+
+@dataclass(frozen=True)
+class BandOrigin(Record):
+    """When a band was set, and from what.
+
+    declared: before any run of the experiment, as the history shows; derivation: from a published figure or from what
+    is possible at all; runs: from `n` runs of our own (null: how many is not recorded) at or before `commit`.
+    """
+
+    basis: Literal["declared", "derivation", "runs"]
+    commit: str  # that brought the band
+    n: Annotated[int, Bound(1)] | None = None
+    note: str = ""
+
+    def conflicts(self) -> list[Fault]:
+        faults = []
+        if not re.fullmatch(r"[0-9a-f]{7}", self.commit):
+            faults.append(("commit", f"={self.commit!r} is not the first seven digits of a commit"))
+        if self.n is not None and self.basis != "runs":
+            faults.append(("n", f"={self.n} is of basis=runs; this is basis={self.basis}"))
+        return faults
+
+    def __str__(self) -> str:
+        runs = {None: "runs of ours", 1: "1 run of ours"}.get(self.n, f"{self.n} runs of ours")
+        return {"declared": "declared before", "derivation": "derived", "runs": f"from {runs}"}[self.basis]
+
+
+@dataclass(frozen=True)
+class Relation(Record):
+    """What a row claims of another one of its table, checked over the seeds that both have.
+
+    equal: the same figure at every seed. within: the 95 % interval of the mean of the paired differences lies inside
+    ± `margin`, which is an equivalence test.
+    """
+
+    row: str  # its id
+    kind: Literal["equal", "within"]
+    margin: Annotated[float, Bound(0, above=True)] | None = None
+
+    def conflicts(self) -> list[Fault]:
+        if (self.kind == "within") == (self.margin is None):
+            need = "needs a margin" if self.margin is None else "has no margin"
+            return [("margin", f"={self.margin} does not go with kind={self.kind}, which {need}")]
+        return []
+
+    def __str__(self) -> str:
+        return f"equal to {self.row}" if self.kind == "equal" else f"within {self.margin:g} of {self.row}"
+
+
+def part(kind: type[Part], fields: Any) -> tuple[Part | None, list[Fault]]:
+    """The record of a row's inner section with its faults, each named by its key (".margin"). null is no section."""
+    if fields is None or isinstance(fields, kind):
+        return fields, []
+    if not isinstance(fields, Mapping):
+        return None, [("", f"={fields!r} is not a section of keys")]
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    faults = [(f".{key}", f" is no key here.{did_you_mean(str(key), known)}") for key in fields if key not in known]
+    required = [name for name, field in known.items() if field.default is dataclasses.MISSING]
+    faults += [(f".{name}", " is missing") for name in required if name not in fields]
+    if faults:
+        return None, faults
+    try:
+        return kind(**fields), []
+    except BoundsError as error:
+        return None, [(f".{field}", sentence) for field, sentence in error.faults]

@@ -1,0 +1,110 @@
+"""Figures in somebody's own Markdown document, at marked places.
+
+Between `<!-- table NAME [row ...] -->` and `<!-- end -->` stand the rows of that table, by their ids and in that order,
+or all that were measured. `<!-- table matrix -->` is a grid of models, data sets and backends; a cell that was not run
+at paper scale names its scale. Within a line, `<!-- figure NAME row -->` and `<!-- end -->` enclose one figure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from neurobench.config.errors import UserError
+from neurobench.metrics.catalog import printed
+from neurobench.report.formats import band_of, reference
+from neurobench.report.table import ResultRow
+
+_PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
+_IN_LINE = re.compile(r"(?P<begin><!-- figure (?P<name>\S+) (?P<row>\S+) -->)[^\n]*?(?P<end><!-- end -->)")
+
+
+def tables_named(text: str) -> list[str]:
+    """Which tables the document has places for, in the order of their first one."""
+    places = [*_PLACE.finditer(text), *_IN_LINE.finditer(text)]
+    return list(dict.fromkeys(place["name"] for place in sorted(places, key=re.Match.start)))
+
+
+def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
+    """The document with every marked place of one of `tables` written anew; all else is left as it is.
+
+    Raises UserError for a row that its table does not have.
+    """
+
+    def rewritten(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name not in tables:
+            return place[0]
+        lines = _grid(tables[name]) if name == "matrix" else _figures(_selected(name, tables[name], place["rows"]))
+        return place[1] + "\n".join(["", *lines, ""]) + "\n" + place["end"]
+
+    def in_line(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name not in tables:
+            return place[0]
+        (row,) = _selected(name, tables[name], place["row"])
+        return place["begin"] + _in_words(row) + place["end"]
+
+    return _IN_LINE.sub(in_line, _PLACE.sub(rewritten, text))
+
+
+def _in_words(row: ResultRow) -> str:
+    """ "96.26 ± 0.03 % (≥ 96 %: in band)"."""
+    if row.mean is None:
+        return "no record"
+    judged = "" if row.verdict == "reported" else f" ({band_of(row)}: {row.verdict})"
+    return printed(row.row.metric, row.mean, row.sd) + judged
+
+
+def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:
+    if not ids.split():
+        return [row for row in rows if row.runs]
+    by_id = {row.row.id: row for row in rows}
+    missing = [id for id in ids.split() if id not in by_id]
+    if missing:
+        raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(by_id)}")
+    return [by_id[id] for id in ids.split()]
+
+
+def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
+    yield "| figure | published | reference | measured | band | set | verdict | seeds | again |"
+    yield "|---" * 9 + "|"
+    for row in rows:
+        name, published, mean = row.row.metric, row.row.published, row.mean
+        origin = row.row.band_from
+        texts = (
+            row.row.what,
+            "-" if published is None else printed(name, published),
+            reference(row, partial(printed, name)),
+            "no record" if mean is None else printed(name, mean, row.sd),
+            band_of(row),
+            "-" if origin is None else f"{origin}, {origin.commit}",
+            row.verdict,
+            _seeds(row),
+            f"`{row.again}`",
+        )
+        yield f"| {' | '.join(texts)} |"
+
+
+def _seeds(row: ResultRow) -> str:
+    """ "0,1,2", and of how many where some of the declared ones have no run yet."""
+    missing = set(row.declared_seeds) - set(row.by_seed)
+    return (",".join(map(str, row.by_seed)) or "-") + (f" of {len(row.declared_seeds)}" if missing else "")
+
+
+def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:
+    """Mean accuracy of each cell; a model's line, a column for each data set and backend."""
+    grid: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        accuracy = "-" if row.mean is None else f"{100 * row.mean:.1f} %"
+        if row.scale not in ("paper", None):
+            accuracy += f" ({row.scale})"
+        cell = row.row
+        grid.setdefault(str(cell.model), {})[str(cell.dataset), str(cell.backend)] = accuracy
+    columns = list(dict.fromkeys(column for cells in grid.values() for column in cells))
+    columns.sort(key=lambda column: (column[0], column[1] != "sim"))
+    yield "| model | " + " | ".join(f"{dataset}, `{backend}`" for dataset, backend in columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for model, cells in grid.items():
+        yield f"| {model} | " + " | ".join(cells.get(column, "-") for column in columns) + " |"

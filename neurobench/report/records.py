@@ -1,0 +1,167 @@
+"""Records of the runs behind published tables, a line a run in a text file that a repository can hold: what the tables
+show of it, and what somebody needs who runs it again and compares."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from neurobench.config.bounds import Bound, BoundsError, Fault
+from neurobench.config.errors import UserError
+from neurobench.config.spec import Record
+from neurobench.report.published import Published, Tables
+from neurobench.report.table import newest
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.store import Entry
+
+PLACE = Path("readme/records.jsonl")  # below the outputs folder
+Scale = Literal["paper", "quick"]  # a smoke run shows nothing
+RECORDED: tuple[Scale, ...] = ("paper", "quick")
+_OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every n_...
+
+
+@dataclass(frozen=True)
+class RunRecord(Record):
+    """One finished run. It is known by its folder's name, setting and seed."""
+
+    experiment: str  # and what else selects it: "matrix_qrbm_mnist backend=mock"
+    name: str  # of its runs' folder
+    scale: Scale
+    seed: Annotated[int, Bound(0)]
+    metrics: Mapping[str, float]  # those that rows of the tables show
+    intervals: Mapping[str, Sequence[float]]  # 95 %, of the proportions among them
+    setting_hash: str
+    config_hash: str
+    commit: str | None  # with "+changes" where files differed from it
+    data: Mapping[str, Any]  # source, sha256, sizes, what was tested on
+    processor: str
+    device: str
+    threads: Annotated[int, Bound(1)]
+    seconds: Annotated[float, Bound(0)]  # training, finalizing and tests
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.name, self.setting_hash, self.seed
+
+    def conflicts(self) -> list[Fault]:
+        faults = [(f"metrics.{name}", " is no number") for name, value in _items(self.metrics) if not _number(value)]
+        for name, ends in _items(self.intervals):
+            if name not in self.metrics or not isinstance(ends, list) or [*map(_number, ends)] != [True, True]:
+                faults.append((f"intervals.{name}", " is not two numbers of one of the metrics"))
+        missing = [key for key in ("sha256", "evaluated_on") if not isinstance(dict(_items(self.data)).get(key), str)]
+        return faults + [(f"data.{key}", " is missing") for key in missing]
+
+    def entry(self) -> Entry:
+        """As an index of runs has it."""
+        record = {"status": "finished", "commit": self.commit, "processor": self.processor, "threads": self.threads}
+        result = {
+            "name": self.name, "scale": self.scale, "seed": self.seed, "metrics": dict(self.metrics),
+            "intervals": dict(self.intervals), "undefined": {}, "seconds": {"all": self.seconds},
+            "data": dict(self.data), "setting_hash": self.setting_hash, "config_hash": self.config_hash,
+        }  # fmt: skip
+        return Entry(f"{self.name}/{self.config_hash}", record, result)
+
+
+def _items(mapping: Any) -> Iterable[tuple[str, Any]]:
+    """None of what is no mapping, whose lack of keys is a fault of its own."""
+    return mapping.items() if isinstance(mapping, Mapping) else ()
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_records(path: Path) -> list[RunRecord]:
+    """Raises UserError, with every fault, where the file cannot be read or a line is no record."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}. Records are written by: neurobench table all --record {path}") from error
+    faults: list[str] = []
+    records = [record for number, line in enumerate(lines, 1) if (record := _parsed(line, f"line {number}", faults))]
+    twice = {record.key for record in records if [one.key for one in records].count(record.key) > 1}
+    faults += [f"{name} ({setting}), seed {seed} has more than one line" for name, setting, seed in sorted(twice)]
+    if faults:
+        raise UserError(f"{path} is damaged:\n  " + "\n  ".join(faults))
+    return records
+
+
+def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
+    try:
+        plain = json.loads(line)
+    except ValueError:
+        plain = None
+    if not isinstance(plain, dict):
+        faults.append(f"{where} is no JSON object")
+        return None
+    known = {field.name for field in fields(RunRecord) if field.default is MISSING}
+    faults += [f"{where}: {key} is missing" for key in sorted(known - plain.keys())]
+    faults += [f"{where}: {key} is no key of a record" for key in sorted(plain.keys() - known)]
+    if plain.keys() != known:
+        return None
+    try:
+        return RunRecord(**plain)
+    except BoundsError as error:
+        faults += [f"{where}: {field}{sentence}" for field, sentence in error.faults]
+        return None
+
+
+def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
+    """The newest run of each declared seed of every published setting, at the largest scale that was run, with what its
+    rows show."""
+    by_name: dict[str, list[Entry]] = {}
+    for run in runs:
+        by_name.setdefault(run.path.partition("/")[0], []).append(run)
+    collected: dict[tuple[str, str, int], RunRecord] = {}
+    for setting in (setting for settings in tables.values() for setting in settings):
+        largest, newest_runs = newest(setting, by_name.get(setting.name, []), None)
+        for scale in (scale for scale in RECORDED if scale == largest):
+            every = [_record(setting, scale, run) for run in newest_runs]
+            records = [record for record in every if record.seed in setting.seeds or not setting.seeds]
+            collected |= {record.key: record for record in records}
+    return list(collected.values())
+
+
+def _record(setting: Published, scale: Scale, run: Entry) -> RunRecord:
+    result, record = run.result, run.record
+    assert result is not None
+    shown = {row.metric for row in setting.rows} | {"parameter_count"}  # the latter where models are compared
+    data = {key: value for key, value in result["data"].items() if key in _OF_DATA or key.startswith("n_")}
+    return RunRecord(
+        experiment=setting.experiment,
+        name=setting.name,
+        scale=scale,
+        seed=result["seed"],
+        metrics={name: value for name, value in result["metrics"].items() if name in shown},
+        intervals={name: ends for name, ends in result["intervals"].items() if name in shown},
+        setting_hash=result["setting_hash"],
+        config_hash=result.get("config_hash", ""),
+        commit=record.get("commit"),
+        data=data,
+        processor=record.get("processor", ""),
+        device=record.get("device", ""),
+        threads=record.get("threads", 1),
+        seconds=round(sum(result["seconds"].values()), 3),
+    )
+
+
+def write_records(path: Path, records: Sequence[RunRecord]) -> None:
+    """A line a run, in an order that does not depend on when they ran."""
+    ordered = sorted(records, key=lambda record: record.key)
+    write_bytes(path, "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in ordered).encode())
+
+
+def merged(tables: Tables, old: Sequence[RunRecord], new: Sequence[RunRecord]) -> list[RunRecord]:
+    """New ones in place of old ones of the same run; old ones stay while a table still has their setting."""
+    current = {
+        (setting.name, digest)
+        for settings in tables.values()
+        for setting in settings
+        for scale in RECORDED
+        for digest in (setting.setting_hashes.get(scale), setting.earlier_hashes.get(scale))
+    }
+    return list({record.key: record for record in (*old, *new) if record.key[:2] in current}.values())

@@ -1,0 +1,79 @@
+"""Run one row of each table again from the command that the row prints, and hold it against its record.
+
+    python tests/bench/again.py [TABLE ...]        # `make again`; every table: the better part of an hour on one core
+
+Of each table the row whose recorded runs took least time; the command is the row's own, into a folder that is thrown
+away, and seeds that no record has are left out. A value is "equal" where it is the record's to the bit at every seed,
+which the same CPU and versions owe; elsewhere it must lie in the record's 95 % interval. Exit code 1 where it does
+neither.
+"""
+
+import contextlib
+import io
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurobench.cli.main import main as neurobench
+from neurobench.config.schema import Row
+from neurobench.report.published import published_tables
+from neurobench.report.records import read_records
+from neurobench.report.table import ResultRow, join
+
+RECORDS = Path(__file__).parents[2] / "outputs/readme/records.jsonl"
+
+
+def cheapest(rows: Sequence[ResultRow]) -> ResultRow | None:
+    """Of those with an interval, which a single seed of a metric that is no proportion lacks."""
+    recorded = [row for row in rows if row.runs and row.interval]
+    return min(recorded, key=lambda row: (row.wall_seconds or 0.0) * len(row.runs), default=None)
+
+
+def again(row: ResultRow, folder: Path) -> dict[int, float]:
+    """The row's figure by seed, from its printed command with nothing added but where to."""
+    words = [*shlex.split(row.again)[1:], f"outputs={folder}"]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        code = neurobench(words)
+    if code:
+        sys.exit(f"{row.again}: exit code {code}\n{printed.getvalue()}")
+    return found(row.row, row.experiment, folder)
+
+
+def found(row: Row, experiment: str, folder: Path) -> dict[int, float]:
+    settings = [entry for entries in published_tables().values() for entry in entries if entry.experiment == experiment]
+    (result,) = [one for one in join(settings, folder) if one.row.id == row.id]
+    return result.by_seed
+
+
+def verdict(row: ResultRow, values: dict[int, float]) -> str:
+    values = {seed: value for seed, value in values.items() if seed in row.by_seed}
+    if values == row.by_seed:
+        return "equal"
+    mean = sum(values.values()) / len(values) if values else float("nan")
+    assert row.interval
+    low, high = row.interval
+    return f"{'inside' if low <= mean <= high else 'OUTSIDE'}: {mean:.6g}"
+
+
+def main(names: Sequence[str]) -> int:
+    tables = published_tables()
+    entries = [record.entry() for record in read_records(RECORDS)]
+    verdicts = []
+    for name in names or tables:
+        row = cheapest(join(tables[name], RECORDS.parent, entries))
+        if row is None:
+            print(f"{name}: no record")
+            continue
+        assert row.interval
+        with tempfile.TemporaryDirectory() as folder:
+            verdicts.append(verdict(row, again(row, Path(folder))))
+        low, high = row.interval
+        print(f"{name}: {row.row.what}\n  {row.again}")
+        print(f"  record {row.mean:.6g} ({low:.6g} to {high:.6g}), again: {verdicts[-1]}", flush=True)
+    return int(any(one.startswith("OUTSIDE") for one in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""Promises of records: a table from them is the table from the runs; a damaged file is refused with every fault;
+RESULTS.md shows what the records that ship say, and nothing else."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config.errors import FINE, UserError
+from neurobench.report import controls_table
+from neurobench.report.controls import comparisons
+from neurobench.report.document import refreshed, tables_named
+from neurobench.report.published import Tables, published_tables
+from neurobench.report.records import collect, merged, read_records, write_records
+from neurobench.report.table import join
+from neurobench.storage.atomic import write_json
+from neurobench.storage.store import read_index
+from tests.report.test_table import TUTORIAL, finished
+
+README = Path(__file__).parents[2] / "outputs/readme"
+TABLES = {"t": [TUTORIAL]}
+
+
+@cache
+def tables() -> Tables:
+    return published_tables()
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    for seed, accuracy in ((0, 0.1), (0, 0.1 + 0.2), (1, 1 / 3)):
+        finished(tmp_path, f"{seed}-{accuracy}", "p" * 12, seed, accuracy)
+        path = tmp_path / "tutorial" / f"{seed}-{accuracy}"
+        result = json.loads((path / "result.json").read_text())
+        result["metrics"]["shown_nowhere"] = 1.0
+        write_json(path / "result.json", {**result, "seconds": {"train": 2.0, "test": 0.5}})
+        write_json(path / "run.json", {"status": "finished", "commit": "c" * 40, "processor": "Z80", "threads": 2})
+    finished(tmp_path, "smoke", "s" * 12, 5, 0.5)
+    finished(tmp_path, "other", "x" * 12, 6, 0.5)
+    return tmp_path
+
+
+def test_a_table_from_records_is_the_table_from_the_runs(outputs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    write_records(file, collect(TABLES, read_index(outputs)))
+    records = read_records(file)
+    assert [(record.seed, record.metrics) for record in records] == [
+        (0, {"test_accuracy": 0.1 + 0.2}),
+        (1, {"test_accuracy": 1 / 3}),
+    ], "the newest of each seed, to the last bit, with what the rows show and no more"
+    assert (records[0].processor, records[0].threads, records[0].seconds) == ("Z80", 2, 2.5)
+    rows = [join([TUTORIAL], outputs)[0], join([TUTORIAL], tmp_path, [record.entry() for record in records])[0]]
+    assert rows[0].as_dict() == rows[1].as_dict()
+    assert rows[1].again == "neurobench sweep experiment=tutorial seed=0,1"
+
+
+def test_new_records_replace_those_of_the_same_run_and_settings_that_are_gone_go(outputs: Path) -> None:
+    records = collect(TABLES, read_index(outputs))
+    finished(outputs, "z", "p" * 12, 1, 0.75)
+    newer = collect(TABLES, read_index(outputs))
+    both = merged(TABLES, records, [record for record in newer if record.seed == 1])
+    assert {record.seed: record.metrics["test_accuracy"] for record in both} == {0: 0.1 + 0.2, 1: 0.75}
+    assert merged({"t": []}, records, []) == []
+
+
+def test_a_damaged_file_is_refused_with_every_fault(outputs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    write_records(file, collect(TABLES, read_index(outputs)))
+    lines = file.read_text().splitlines()
+    first = json.loads(lines[0])
+    faulty = [
+        {**first, "seed": -1}, {**first, "metrics": {"test_accuracy": None}}, {**first, "scale": "smoke"},
+        {key: value for key, value in first.items() if key != "commit"}, {**first, "host": "a"}, {**first, "data": {}},
+    ]  # fmt: skip
+    file.write_text("\n".join([*lines, *map(json.dumps, faulty), lines[1], "[]", "{"]))
+    with pytest.raises(UserError) as caught:
+        read_records(file)
+    for sentence in (
+        "line 3: seed=-1 is not at least 0", "line 4: metrics.test_accuracy is no number", "line 5: scale='smoke'",
+        "line 6: commit is missing", "line 7: host is no key", "line 8: data.sha256 is missing",
+        "seed 1 has more than one line", "line 10 is no JSON object", "line 11 is no JSON object",
+    ):  # fmt: skip
+        assert sentence in str(caught.value)
+    with pytest.raises(UserError, match="neurobench table all --record"):
+        read_records(tmp_path / "nothing")
+
+
+def test_the_verb_records_and_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tables()["dynex"][0]
+    finished(tmp_path, "1", target.setting_hashes["paper"], 0, 0.9185, name=target.name)
+    file = tmp_path / "readme" / "records.jsonl"
+    file.parent.mkdir()
+    assert main(["table", "all", "--record", str(file), "--outputs", str(tmp_path)]) == FINE
+    assert "1 runs, 1 of them from the outputs folder, 0 recorded before" in capsys.readouterr().out
+    (tmp_path / target.name / "1" / "result.json").unlink()
+    shown = []
+    for words in (["--records", str(file)], ["--records", "--outputs", str(tmp_path)]):
+        assert main(["table", "dynex", "--all", *words]) == FINE
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "91.85" in shown[0] or "0.9185" in shown[0]
+    assert f"again: neurobench sweep experiment={target.experiment} seed=0" in " ".join(shown[0].split())
+
+
+def test_results_show_what_the_records_say() -> None:
+    text = (README / "RESULTS.md").read_text()
+    entries = [record.entry() for record in read_records(README / "records.jsonl")]
+    shown = {name: join(tables()[name], README, entries) for name in tables_named(text)}
+    compared = {
+        name: comparisons(join(tables()[name], README, entries), tables(), README, entries)
+        for name in controls_table.tables_named(text)
+    }
+    assert controls_table.refreshed(refreshed(text, shown), compared) == text, "make tables writes them anew"
+
+
+def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
+    current = {
+        (setting.name, digest): {row.metric for row in setting.rows}
+        for settings in tables().values()
+        for setting in settings
+        for digest in (*setting.setting_hashes.values(), *setting.earlier_hashes.values())
+    }
+    for record in read_records(README / "records.jsonl"):
+        assert set(record.metrics) <= current[record.name, record.setting_hash] | {"parameter_count"}
+        assert record.commit, record.key
+        assert "+changes" not in record.commit, record.key
+        assert record.processor, record.key
