@@ -20,13 +20,13 @@ from neurobench.config.compose import choices
 # in another order are predicted otherwise too: check_methods_sample_order_invariance.
 BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
 NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
-QUANTIZED = {"hidden": [40], "weight_bits": 8, "fraction_bits": 5, "activation_bits": 4}
+QUANTIZED = {"hidden": [40], "weight_bits": 8, "fraction_bits": 3, "activation_bits": 4}
 # Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
 CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "pixels_lr": ({}, {}),
     "sklearn_rbm": ({"n_hidden": 20}, {}),
     "random_features": ({"n_hidden": 20, "threshold": None}, BATCHES),
-    "quantized_mlp": ({"arguments": QUANTIZED, "layout": "vector", "lr": 0.05, "epochs": 30, "batch_size": 20}, {}),
+    "quantized_mlp": ({"arguments": QUANTIZED, "layout": "vector", "lr": 0.2, "epochs": 8, "batch_size": 20}, {}),
     "qrbm": ({"n_hidden": 20, "pixels": "grey"}, BATCHES),
     "mlp": ({"hidden": 40, "epochs": 4, "dropout": 0.0, "input_dropout": 0.0}, {}),
     "cnn": ({"arguments": NETWORK, "jitter": 0, "lr": 0.01, "epochs": 2, "batch_size": 20}, {}),
