@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
 FRAMEWORKS := norse snntorch spikingjelly sinabs
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds bench-kills bench-vendors clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -88,6 +88,14 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	-$(MAKE) --no-print-directory .venv/peers/nest
 	$(BIN)/python tests/bench/bench_eprop.py
 	-$(MAKE) --no-print-directory bench-counts
+
+bench-kills: .venv/installed-dev ## kill a run 50 times while its jobs are queued: none is lost, none is paid for twice
+	$(BIN)/python tests/bench/bench_kills.py
+
+bench-vendors: .venv/installed ## NEST beside engine=exact, and Marrakesh by Qiskit's snapshot beside ours
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[qiskit,nest]'
+	$(BIN)/python tests/bench/bench_nest.py
+	$(BIN)/python tests/bench/bench_marrakesh.py
 
 bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, the camera, every model on CPU and GPU, SLAYER beside its peers
 	@$(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available() and 'bench-gpu: torch finds no CUDA device here')"

@@ -16,6 +16,7 @@ WIDTH = 340  # pixels of a figure: a column, read as in print
 NEXT = {
     "running": "It goes on; this shows it as it is now.",
     "killed": "Go on with it: the same run, resume=True.",
+    "queued": "Its jobs are at the device. Fetch the answers: neurobench poll.",
     "interrupted": "Go on with it: the same run, resume=True.",
 }
 BLOCK = "display:inline-block;vertical-align:top;margin:0 2em 1em 0"

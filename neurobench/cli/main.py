@@ -17,6 +17,7 @@ from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
+    "poll": "fetch what a device has answered meanwhile, and go on: for runs that ended with --no-wait",
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
@@ -66,7 +67,8 @@ Try:   neurobench run model=qrbm backend=sim
 
 Your own code: neurobench VERB --plugin mine.py ...
 Tab completion (bash):  eval "$(neurobench -sc install=bash)"
-Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band.
+Exit codes: 0 fine, 1 a run failed, 2 bad usage or configuration, 3 a table row fell outside its band,
+4 a run waits for jobs that are queued at a device.
 """
 
 
@@ -163,9 +165,10 @@ def _answer(verb: str, words: list[str]) -> int:
 
 def _say(sentence: object) -> None:
     """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
+    from neurobench.config.secrets import scrubbed
     from neurobench.storage.files import printable
 
-    print(printable(str(sentence)), file=sys.stderr)
+    print(printable(scrubbed(str(sentence))), file=sys.stderr)
 
 
 def _story(error: Exception) -> str:
@@ -173,9 +176,11 @@ def _story(error: Exception) -> str:
     import tempfile
     import traceback
 
+    from neurobench.config.secrets import scrubbed
+
     try:
         with tempfile.NamedTemporaryFile("w", prefix="neurobench-", suffix=".log", delete=False) as file:
-            file.write("".join(traceback.format_exception(error)))
+            file.write(scrubbed("".join(traceback.format_exception(error))))
     except OSError:
         return ""
     return f"\nThe whole story is in {file.name}"

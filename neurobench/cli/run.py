@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 def run_command(words: list[str]) -> int:
     """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
-    overrides = [*accepted(args.overrides, args.config_dir), *(["resume=true"] if args.resume else [])]
+    overrides = [*accepted(args.overrides, args.config_dir), *_switches(args)]
     try:
         if args.questions:
             hydra_app(overrides, args.config_dir, args.questions)
+        elif args.dry_run:
+            _estimate(overrides, args.config_dir)
         elif args.multirun:
             return _multirun(overrides, args.config_dir)
         else:
@@ -65,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.usage = "neurobench run [KEY=VALUE ...] [options]"
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="a choice (model=qrbm) or a value (seed=1)")
     parser.add_argument("--resume", action="store_true", help="continue the newest unfinished run of it")
+    parser.add_argument("--dry-run", action="store_true", help="what it would ask of its devices, and the price")
+    parser.add_argument("--no-wait", action="store_true", help="end once a device's jobs are queued; `poll` goes on")
     parser.add_argument("--multirun", "-m", action="store_true", help="a run for each combination of several values")
     add_common(parser)
     of_hydra = parser.add_argument_group("Hydra's own")
@@ -78,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         kind = f"{question}={{}}".format
         of_hydra.add_argument(question, short, dest="questions", action="append", type=kind, metavar=value, help=help_)
     return parser
+
+
+def _switches(args: argparse.Namespace) -> list[str]:
+    switches = {"resume=true": args.resume, "wait=false": args.no_wait}
+    return [word for word, given in switches.items() if given]
 
 
 def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, quiet: bool) -> None:
@@ -104,6 +113,16 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     result = folder.result()
     if not answered and result is not None:  # it had finished before
         answer(folder, result)
+
+
+def _estimate(overrides: Sequence[str], config_dir: str | None) -> None:
+    with phase("composing the configuration"):
+        plan, _ = plan_of(overrides, config_dir)
+    with phase("importing torch"):
+        from neurobench.experiment.estimate import estimate, lines
+    with phase("rehearsing"):
+        made = estimate(plan)
+    print("\n".join(lines(made, {name: plan.config["backend"][name] for name in plan.wiring.values()})))
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:

@@ -54,6 +54,8 @@ def _show(folder: RunFolder) -> None:
     record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
+    elif status == "queued":
+        status += f" (fetch the answers: neurobench poll {folder.label})"
     table = _table({"run": folder.label, "status": status})
     for key in RECORDED:
         if record.get(key) is not None:

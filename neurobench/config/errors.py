@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-FINE, FAILED, BAD_USAGE, OUT_OF_BAND = 0, 1, 2, 3  # exit codes of every verb
+FINE, FAILED, BAD_USAGE, OUT_OF_BAND, QUEUED = 0, 1, 2, 3, 4  # exit codes of every verb
 
 
 class UserError(Exception):

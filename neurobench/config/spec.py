@@ -27,6 +27,8 @@ class Record:
     Raises BoundsError with every fault.
     """
 
+    not_computed: ClassVar[tuple[str, ...]] = ()  # fields that decide on nothing that is computed: no part of a hash
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)

@@ -16,7 +16,7 @@ in each framework's own environment by its own importer, {steps} steps of {sampl
 answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the
 voltage, from v = 0, in float64.
 
-- **faithful**: every spike right, every value and membrane within 1e-5.
+- **faithful**: every spike right, every value within 1e-5, and the membrane where the framework tells it.
 - **approximate**: other steps of the same equations, or spikes right and membranes further off.
 - **unsupported**: refused when the graph is read.
 - **wrong**: other equations. First step and neuron that differ, and why, below.

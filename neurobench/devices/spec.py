@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from neurobench.config.spec import Spec
 from neurobench.config.targets import load
-from neurobench.metrics.costs import SIMULATED, Energy
+from neurobench.metrics.costs import SIMULATED, Energy, Price
 
 if TYPE_CHECKING:
     import torch
+
+    from neurobench.devices.jobs import Jobs
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class DeviceSpec(Spec):
         """Why the device cannot serve a model that asks this of it, with what to change; or None."""
         return None
 
-    def open(self, seed: int, device: torch.device) -> Any:
-        """The device. `seed` is the identity of an emulated chip; `device` is where torch computes."""
+    def price(self) -> Price | str:
+        """Its published list price, or why there is none."""
+        return "nothing, it is computed on this machine"
+
+    def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
+        """The device. `seed` is the identity of an emulated chip; `device` is where torch computes; `jobs`, what the
+        run has under way, is for a device that answers later."""
         return load(self.opens)(self, seed, device)

@@ -15,6 +15,8 @@ from neurobench.models.learner import Learner, ModelSpec
 if TYPE_CHECKING:
     import torch
 
+    from neurobench.devices.jobs import Jobs
+
 
 def load_splits(plan: Plan) -> Splits:
     """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
@@ -24,12 +26,15 @@ def load_splits(plan: Plan) -> Splits:
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 
-def build_learner(plan: Plan, device: torch.device, ledger: Ledger) -> Learner:
-    """The model with its devices, each opened once: two fields that name one device share it."""
+def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs | None = None) -> Learner:
+    """The model with its devices, each opened once: two fields that name one device share it. `jobs`: what the run has
+    under way at devices that answer later."""
     from neurobench.devices.answers import checked  # torch with it
 
     specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
-    opened = {key: Billed(key, spec.open(plan.seeds.device, device), ledger, checked) for key, spec in specs.items()}
+    opened = {
+        key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()
+    }
     devices = {field: opened[name] for field, name in plan.wiring.items()}
     return plan.model.build(plan.task, plan.seeds, devices, device)
 

@@ -14,8 +14,10 @@ import yaml
 from rich.console import Console
 
 from neurobench.config.errors import FAILED, UserError
+from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
+from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
@@ -26,6 +28,7 @@ from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
 from neurobench.storage.provenance import forget_peak, provenance
 from neurobench.storage.store import same_setting
@@ -82,9 +85,9 @@ def execute(
             _Run(plan, folder, console, device, answer).go(initial, begun)
     except RunInterrupted:
         raise
-    except Pruned:
-        folder.update(status="pruned")
-        raise
+    except (Pruned, Queued) as end:
+        folder.update(status="pruned" if isinstance(end, Pruned) else "queued")
+        raise end if isinstance(end, Pruned) else end.kept_in(folder.path, folder.label) from None
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
     except Exception as error:
@@ -154,8 +157,9 @@ class _Run:
         self._require_the_same_data()
         self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
+        jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):
-            self.learner = build_learner(self.plan, self.device, self.ledger)
+            self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
         self.seconds: dict[str, float] = {}
         loop = self._train(initial, callbacks)
         figures = self._finalize(loop)
@@ -287,8 +291,8 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     kind = type(error).__name__
     if "LinAlgError" in kind or isinstance(error, FloatingPointError):
         error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
-    folder.update(status="failed", error=f"{kind}: {error}")
+    folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
     with (folder.path / "run.log").open("a") as file:
-        file.write("".join(traceback.format_exception(error)))
+        file.write(scrubbed("".join(traceback.format_exception(error))))
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
     return RunFailed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}")

@@ -30,7 +30,7 @@ from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
 NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # of the training: no figure of merit depends on them
-ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "host_energy")
+ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "host_energy", "wait")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ class Plan:
     def resumed(self) -> Plan:
         """The same, to go on with the newest unfinished run of this configuration."""
         return self._with(resume=True)
+
+    def taken_up(self, outputs: str, wait: bool) -> Plan:
+        """The same below `outputs`, to go on with; `wait`: for devices that answer later."""
+        return self._with(resume=True, outputs=outputs, wait=wait)
 
     def anew(self, outputs: str) -> Plan:
         """The same, in a new folder below `outputs`."""
@@ -244,7 +248,10 @@ def _described(record: Record) -> dict[str, Any]:
     name = f"{type(record).__module__}.{type(record).__qualname__}"
     own = own_code([record]) if isinstance(record, Spec) else {}
     code = {"code": own} if own else {}
-    return {"class": name, **code, **{key: value for key, (value, default) in values.items() if value != default}}
+    kept = {
+        key: value for key, (value, default) in values.items() if value != default and key not in record.not_computed
+    }
+    return {"class": name, **code, **kept}
 
 
 def _name(plain: Plain, section: str) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from neurobench.config.secrets import scrubbed
 from neurobench.metrics.statistics import means
 from neurobench.phases import innermost, phase
 from neurobench.storage.provenance import command
@@ -191,8 +192,9 @@ def log_file(path: Path, console: Console) -> Iterator[None]:
     before = warnings.showwarning
 
     def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-        log.warning("%s: %s (%s:%s)", category.__name__, message, filename, lineno)
-        console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+        said = scrubbed(str(message))
+        log.warning("%s: %s (%s:%s)", category.__name__, said, filename, lineno)
+        console.print(f"warning: {said}", highlight=False, soft_wrap=True)
 
     warnings.showwarning = show
     try:

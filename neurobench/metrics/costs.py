@@ -97,6 +97,24 @@ class Energy:
     power: float = 0.0  # W of the whole system while the device is busy: joules of a run, none of a sample
 
 
+@dataclass(frozen=True)
+class Price:
+    """A vendor's published list price, US dollars, and when it was read."""
+
+    source: str
+    date: str
+    per_second: float = 0.0  # of the device
+    per_shot: float = 0.0
+    per_job: float = 0.0
+
+    def of(self, costs: Mapping[str, float]) -> float:
+        rates = {"device_seconds": self.per_second, "shots": self.per_shot, "jobs": self.per_job}
+        return sum(rate * costs.get(key, 0.0) for key, rate in rates.items())
+
+    def words(self, costs: Mapping[str, float]) -> str:
+        return f"${self.of(costs):,.2f} by the list of {self.date} ({self.source})"
+
+
 Energies = Mapping[str, Energy | str]  # device -> figures, or why there are none
 
 

@@ -74,7 +74,7 @@ def parse_nir(graph: Any) -> SpikingGraph:
         raise GraphError(". ".join(faults))
     order, sources = _ordered(flat)
     ordered = {key: nodes[key] for key in order}
-    shapes = _shapes(ordered, sources, flat.input_shape)
+    shapes = _shapes_of_one(ordered, sources, flat.input_shape)
     metadata = {"": graph.metadata or {}, **{key: flat.nodes[key].metadata or {} for key in order}}
     return SpikingGraph(ordered, sources, shapes, flat.shown[0], metadata)
 
@@ -154,17 +154,27 @@ def _ordered(flat: _Flat) -> tuple[list[str], dict[str, tuple[Edge, ...]]]:
     late: set[tuple[str, str]] = set()
     way, open_ends = [""], [iter(following.get("", ()))]
     while way:
-        other = next(open_ends[-1], None)
-        if other is None:
+        onward = next(open_ends[-1], None)
+        if onward is None:
             finished.append(way.pop())
             open_ends.pop()
-        elif other in way:
-            late.add((way[-1], other))
-        elif other not in finished:
-            way.append(other)
-            open_ends.append(iter(following.get(other, ())))
+        elif onward in way:
+            late.add((way[-1], onward))
+        elif onward not in finished:
+            way.append(onward)
+            open_ends.append(iter(following.get(onward, ())))
     order = finished[::-1][1:]
     return order, {key: tuple(Edge(a, (a, b) in late) for a, b in flat.edges if b == key) for key in order}
+
+
+def _shapes_of_one(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape: Shape) -> dict[str, Shape]:
+    """Some exporters leave the axis of the one sample that they traced in the input's shape: (1, 2312) for 2312."""
+    try:
+        return _shapes(nodes, sources, shape)
+    except GraphError:
+        if len(shape) < 2 or shape[0] != 1:
+            raise
+        return _shapes(nodes, sources, shape[1:])
 
 
 def _shapes(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape: Shape) -> dict[str, Shape]:

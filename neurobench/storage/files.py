@@ -17,7 +17,7 @@ from neurobench.config.errors import UserError
 
 CHECKPOINT_FORMAT = 2
 CHECKPOINT_REMEDY = "Delete it to train anew, or run the same command without --resume."
-STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
+STATUSES = ("running", "finished", "failed", "interrupted", "queued", "pruned")
 LARGEST = 256 * 2**20  # bytes of a text file; no run writes a tenth of it
 # Key -> type, of what must be there and of what may be absent, as in runs of earlier versions.
 Kinds = Mapping[str, type | tuple[type, ...]]

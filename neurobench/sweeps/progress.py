@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from neurobench.config.errors import BAD_USAGE, FAILED, FINE
+from neurobench.config.errors import BAD_USAGE, FAILED, FINE, QUEUED
 from neurobench.sweeps.work import Report, Task
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ STYLES = {
     "preempted": ("yellow", 1),
     "cancelled": ("yellow", 1),
     "interrupted": ("yellow", 1),
+    "queued": ("yellow", 2),  # jobs of the run, at a device that answers later
     "half-done": ("cyan", 2),
     "new": ("", 2),
     "waiting": ("dim", 2),
@@ -141,7 +142,10 @@ def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun:
 
 
 def exit_code(statuses: Sequence[str]) -> int:
-    """FINE where all finished or are computed by somebody else, BAD_USAGE where all were refused, FAILED else."""
+    """FINE where all finished or are computed by somebody else, QUEUED where some of these wait for a device,
+    BAD_USAGE where all were refused, FAILED else."""
     if set(statuses) == {"refused"}:
         return BAD_USAGE
-    return FINE if set(statuses) <= {"finished", "twice", "running elsewhere", "queued elsewhere"} else FAILED
+    if not set(statuses) <= {"finished", "twice", "running elsewhere", "queued elsewhere", "queued"}:
+        return FAILED
+    return QUEUED if "queued" in statuses else FINE

@@ -111,8 +111,9 @@ class Reporter:
 
 
 def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Callback] = ()) -> Report:
-    """Make a plan and execute it: "finished" with its folder and test accuracy; or "refused", "failed", "interrupted"
-    with the sentence that says why."""
+    """Make a plan and execute it: "finished" with its folder and test accuracy; or "refused", "failed",
+    "interrupted", "queued" with the sentence that says why."""
+    from neurobench.devices.jobs import Queued
     from neurobench.experiment.execute import execute
 
     try:
@@ -121,6 +122,8 @@ def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Call
         status = "interrupted" if error.stops_sweep else "failed"
         if isinstance(error, ConfigError | InUse):
             status = "refused" if isinstance(error, ConfigError) else "running elsewhere"
+        if isinstance(error, Queued):
+            status = "queued"
         return {"status": status, "error": str(error)}
     result = folder.result()
     assert result is not None

@@ -1,5 +1,6 @@
 """Promises of splitting: whole, apart, stratified, drawn by the seed alone, and scaled by the training samples."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ def test_numbers_that_lie_within_0_and_1_and_grey_levels_keep_their_scale() -> N
     inside = np.array([[0.2, 1.0], [0.4, 0.0]])
     assert scaled(inside, inside).tolist() == torch.from_numpy(inside.astype(np.float32)).tolist()
     assert scaled(np.array([[51, 255]], np.uint8), inside)[0].tolist() == pytest.approx([0.2, 1.0])
-    for beyond in ([[0.0, 1.5]], [[-0.5, 1.0]]):
-        made = scaled(np.array(beyond), np.array([*beyond, [0.5, 0.5]]))
-        assert (made.min(), made.max()) == (0, 1), "one that does not lie in it scales them all"
+    for beyond, middle in (([0.0, 1.5], [0.25, 1.0]), ([-0.5, 1.0], [0.0, 0.75])):
+        learned = np.array([beyond, [0.5, 0.5]])
+        assert scaled(np.array([middle]), learned).tolist() == [[0.5, 0.5]], "one beyond it scales them all"
 
 
 def test_unscaled_numbers_have_to_lie_in_0_and_1() -> None:
@@ -98,8 +99,8 @@ def test_classes_are_numbered_by_size_before_names_by_letters() -> None:
 
 def content(n: int, test: int = 0) -> Content:
     """Samples that are numbered, of two classes in turn."""
-    x, y = np.arange(n, dtype=np.float64)[:, None] / 1000, np.arange(n) % 2
-    of_its_own = Samples(x[:test] + 0.5, y[:test]) if test else None
+    x, y = np.arange(n, dtype=np.float64)[:, None], np.arange(n) % 2
+    of_its_own = Samples(x[:test], y[:test]) if test else None
     return Content(Samples(x, y), of_its_own, ("a", "b"), (), scaled)
 
 
@@ -119,7 +120,8 @@ def test_samples_are_in_one_split_each_and_the_test_set_does_not_follow_the_seed
     ids = torch.cat([part.ids for part in (one.train, one.validation, one.test)])
     assert sorted(ids.tolist()) == list(range(100))
     for part in (one.train, one.validation, one.test):
-        assert part.x[:, 0].tolist() == pytest.approx((part.ids / 1000).tolist())
+        first, last = one.train.ids.min(), one.train.ids.max()  # samples are scaled by those that are trained on
+        assert part.x[:, 0].tolist() == pytest.approx(((part.ids - first) / (last - first)).clamp(0, 1).tolist())
         assert part.y.tolist() == (part.ids % 2).tolist()
     assert one.test.ids.tolist() == other.test.ids.tolist()
     assert one.validation.ids.tolist() != other.validation.ids.tolist()
@@ -130,5 +132,23 @@ def test_a_test_set_of_its_own_is_whole(table: CustomData) -> None:
     made = splits(table, content(100, test=10), 0)
     assert [len(part) for part in (made.train, made.validation, made.test)] == [76, 24, 10]
     assert made.test.ids.tolist() == list(range(10))
-    assert made.test.x[0, 0] == 0.5
+    assert made.test.x[9, 0] == pytest.approx(9 / int(made.train.ids.max() - made.train.ids.min()), abs=0.05)
     assert made.evaluated_on == "the test set of r.csv, 10 samples"
+
+
+def test_a_class_that_no_test_sample_is_of_is_told(table: CustomData, recwarn: pytest.WarningsRecorder) -> None:
+    splits(table, content(100), 0)
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"r\.csv: no test sample is of class c$"):
+        splits(table, content(100)._replace(classes=("a", "b", "c")), 0)
+
+
+def test_the_digest_is_that_of_the_file_or_of_the_digests_of_several(table: CustomData) -> None:
+    texts = {"one": "1", "other": "2"}
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts.values()]
+    one = splits(table, content(100)._replace(files=(Path("one"),)), 0)
+    both = splits(table, content(100)._replace(files=(Path("one"), Path("other"))), 0)
+    assert (one.sha256, one.bytes_read) == (digests[0], 1)
+    assert (both.sha256, both.bytes_read) == (hashlib.sha256("\n".join(digests).encode()).hexdigest(), 2)

@@ -18,6 +18,7 @@ from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.spec import Demand
 from neurobench.experiment.plan import parse
 from neurobench.problems.rbm import RBM, energy
+from tests.draws import uniform
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -69,7 +70,7 @@ def test_the_mock_keeps_the_protocol_and_the_seed(mock: Any, rbm: RBM) -> None:
     assert torch.equal(again.v, reads.v)
     assert not torch.equal(other.v, reads.v)
     assert mock.irreproducible is None
-    coins = energy(rbm, *((torch.rand(200, n) < 0.5).float() for n in (30, 20)))
+    coins = energy(rbm, *((uniform(200, n, seed=n) < 0.5).float() for n in (30, 20)))
     assert float(energy(rbm, reads.v, reads.h).mean()) < float(coins.mean()) - 2 * float(coins.std())
 
 

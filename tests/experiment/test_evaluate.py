@@ -40,8 +40,10 @@ def test_more_samples_than_a_batch_are_all_counted() -> None:
     assert torch.equal(evaluation.predicted, (test.x[:, 0] > 0).long())
 
 
-def test_scores_that_are_not_finite_are_an_error_not_an_accuracy() -> None:
-    learner = Softmax()
-    learner.W = torch.full((2, 2), torch.nan)
+@pytest.mark.parametrize("samples", [1, 10])
+def test_scores_that_are_not_finite_are_an_error_not_an_accuracy(samples: int) -> None:
+    learner, test = Softmax(), blobs(10)
+    learner.W = torch.ones(2, 2)
+    test.x[:samples] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
-        evaluate(learner, blobs(10), 2)
+        evaluate(learner, test, 2)

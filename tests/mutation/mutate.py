@@ -34,6 +34,7 @@ PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadex
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
 OURS = ("neurobench", "neurobench_toy", "tests")
+LAZY = ("numba", "sklearn.linear_model", "threadpoolctl")  # what tests import as they run, and each process would again
 WAIT = 600  # seconds after which one that waits is given up
 
 
@@ -50,6 +51,8 @@ class Examiner:
         self.noticed, self.of_all, self.wrong = 0, 0, [f"{file}: its tests cannot be collected"]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for name in LAZY:
+            importlib.import_module(name)
         gc.freeze()  # else each process looks for garbage through all that was imported
         source = (ROOT / "neurobench" / self.file).read_text()
         chosen = [mutant.function for mutant in mutants(source) if not self.only or mutant.function in self.only]

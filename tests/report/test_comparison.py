@@ -55,6 +55,11 @@ def test_the_better_run_is_named_whichever_stands_first(make: Make) -> None:
     assert "(McNemar, exact)" in numbers(pair)
 
 
+def test_as_many_mistakes_on_other_samples_are_no_difference_and_not_the_same(make: Make) -> None:
+    (pair,) = paired([make("a", range(5)), make("b", range(5, 10))])
+    assert conclusion(pair) == "A and B: no difference can be told on 40 samples"
+
+
 def test_several_tests_are_corrected_by_holm(make: Make) -> None:
     runs = [make("a", range(0)), make("b", range(7)), make("c", range(0))]
     ab, ac, bc = paired(runs)
@@ -78,11 +83,14 @@ def test_the_level_itself_tells_no_difference(p: float, told: bool) -> None:
 
 
 def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
-    a = make("a", range(3))
+    a, one_differs = make("a", range(3)), np.where(np.arange(40) == 7, 0, TARGET)
     for other, reason in (
         (make("data", range(3), sha256="b" * 64), "they read other data (sha256 aaaaaaaa and bbbbbbbb)"),
         (make("ids", range(3), ids=np.arange(40) + 100), "they were tested on other samples of the same data"),
-        (make("classes", range(3), target=1 - TARGET), "the classes are not: they solve different tasks"),
+        (
+            make("classes", range(3), target=one_differs),
+            "the classes are not: they solve different tasks",
+        ),
         (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be told apart"),
     ):
         for runs in ((a, other), (other, a)):
@@ -90,6 +98,16 @@ def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
             assert pair.test is pair.corrected is None
             assert "samples of their data" in pair.reason or reason.partition(" (")[0] in pair.reason
             assert conclusion(pair).startswith("A and B: no paired test, ")
+
+
+def test_predictions_that_cannot_be_read_are_named_whichever_run_has_them(make: Make) -> None:
+    sound, damaged, other = make("a", range(3)), make("damaged", range(3)), make("other", range(3))
+    for run in (damaged, other):
+        (run.path / "predictions.npz").write_bytes(b"PK")
+    for runs, named in (((sound, damaged), "damaged"), ((damaged, sound), "damaged"), ((other, damaged), "other")):
+        (pair,) = paired(runs)
+        assert pair.test is None
+        assert f"{named} is damaged: predictions.npz cannot be read" in pair.reason
 
 
 def test_a_pair_without_a_test_takes_no_part_in_the_correction(make: Make) -> None:

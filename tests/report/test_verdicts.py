@@ -69,6 +69,7 @@ def test_mean_deviation_interval_and_difference() -> None:
     assert made.wall_seconds == pytest.approx(4.0)
     two = row(0.90, 0.92)
     assert two.interval == pytest.approx(stats.t.interval(0.95, 1, 0.91, stats.sem((0.90, 0.92))))
+    assert two.sd == pytest.approx(0.02 / 2**0.5)
     assert two.difference is None
 
 

@@ -62,9 +62,9 @@ def test_nothing_held_out_and_what_was_tested_choose_nothing(tmp_path: Path) -> 
 
 
 def test_without_rows_the_result_alone_speaks(tmp_path: Path) -> None:
-    for name, rows in (("none", []), ("fewer than the best", ROWS[:1])):
+    for name, rows, best_epoch in (("no epoch", [], None), ("none", [], 2), ("fewer than the best", ROWS[:1], 2)):
         (tmp_path / name).mkdir()
-        assert figures(run(tmp_path / name, rows=rows, best_epoch=2)) == {}
+        assert figures(run(tmp_path / name, rows=rows, best_epoch=best_epoch)) == {}
     (tmp_path / "damaged").mkdir()
     folder = run(tmp_path / "damaged", metrics={"test_accuracy": 0.9, "validation_accuracy": 0.5})
     (folder.path / "metrics.jsonl").write_text("{")

@@ -32,6 +32,8 @@ LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
 class QPUDevice:
     """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
+    exact = True
+
     def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
         """Errors are a profile's or a snapshot's: `seed`, the identity of an emulated chip, makes no difference.
         `misreads`: whether `expectation` contains the read-out's errors; mitigated, it does not."""

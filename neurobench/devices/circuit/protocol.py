@@ -27,8 +27,10 @@ class Counts(NamedTuple):
 class CircuitDevice(Protocol):
     """Runs batches of bound circuits."""
 
+    exact: bool  # whether it has expectations; one that only counts is asked for nothing but what a run needs
+
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Exact and differentiable: noise and read-out errors are averaged."""
+        """Exact and differentiable: noise and read-out errors are averaged. ProgramError where `exact` is not."""
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         """`shots` of each circuit."""

@@ -31,6 +31,8 @@ def open_statevector(spec: Statevector, seed: int, device: torch.device) -> Stat
 class StatevectorDevice:
     """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
+    exact = True
+
     def __init__(self, device: torch.device, compiled: bool = True):
         self.device = device
         self.compiled = compiled and device.type == "cpu"

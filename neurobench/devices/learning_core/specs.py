@@ -5,6 +5,7 @@ A core is numbers alone: the loops over time belong to kernels, which are handed
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -33,6 +34,7 @@ class FixedPoint(NamedTuple):
 class LearningCore(NamedTuple):
     pool: Pool
     fixed_point: FixedPoint | None  # None: floating point, nothing is rounded
+    simulator: Callable[[dict[str, Any]], Any] | None = None  # builds the network where it is simulated elsewhere
 
 
 def open_core(spec: FloatCore | ReckOn, seed: int, device: Any) -> LearningCore:

@@ -23,6 +23,7 @@ from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import EpropLearner, Tested, sums
 from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine, simulate
+from neurobench.models.eprop.nest_engine import NestEngine
 from neurobench.models.eprop.network import NO_TARGET, Engine
 from neurobench.models.eprop.stream import ExactEngine, delay
 from neurobench.models.learner import TrainingRecord
@@ -54,11 +55,11 @@ def run_test_phase(learner: EpropLearner, test: Split) -> list[Tested]:
     `test_iterations`. Empty where there is no stream to go on, or only its weights are known."""
     if learner.tested or learner.before_pending is None:
         return learner.tested
-    engine, n = learner.before_pending.copy(), learner.spec.test_iterations
+    n = learner.spec.test_iterations
     size = len(test) if n is None else GROUP
-    for number in range(n or 1):
-        x, y = test.batch(torch.arange(number * size, (number + 1) * size) % len(test))
-        response, _ = engine.learn(learner.encode(x), y.numpy(), 0.0)
+    batches = [test.batch(torch.arange(k * size, (k + 1) * size) % len(test)) for k in range(n or 1)]
+    responses = learner.before_pending.test([(learner.encode(x), y.numpy()) for x, y in batches])
+    for (_, y), response in zip(batches, responses, strict=True):
         one = sums(response, y.numpy()).named()
         learner.tested.append(Tested(one["loss"] / size, 1.0 - one["correct"] / size))
     return learner.tested
@@ -76,7 +77,8 @@ class Traffic(NamedTuple):
 
 def operations(learner: EpropLearner, x: Any) -> Operations:
     """From the same state as `predict`."""
-    return of_engine(learner.engine, learner.inputs.encode(x, learner.c.T), len(x))
+    engine = learner.engine.at_rest() if isinstance(learner.engine, NestEngine) else learner.engine
+    return of_engine(engine, learner.inputs.encode(x, learner.c.T), len(x))
 
 
 def of_engine(engine: Engine, spikes: Spikes, n: int) -> Operations:

@@ -18,6 +18,7 @@ from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes, one_each, pooled
 from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine
 from neurobench.models.eprop.minibatch_torch import TorchMinibatchEngine
+from neurobench.models.eprop.nest_engine import NestEngine
 from neurobench.models.eprop.network import Engine, Response, Weights, constants, draw, learning_rate, trace_scale
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
@@ -52,7 +53,7 @@ class EpropLearner:
                 "Widen the range."
             )
         self.engine = self._open_engine(core, device)
-        self.before_pending: ExactEngine | None = None  # the stream as `finalize` found it
+        self.before_pending: ExactEngine | NestEngine | None = None  # the stream as `finalize` found it
         self.tested: list[Tested] = []  # NEST's test phase by iteration, once it has been gone through
         nonzero = (np.nonzero(w) for w in self.initial[:3])  # targets, sources
         self.recorded = [tuple(index[: spec.record_weights] for index in indices) for indices in nonzero]
@@ -64,6 +65,8 @@ class EpropLearner:
         spec, c, weights = self.spec, self.c, self.initial
         if core.fixed_point is not None:
             return ChipEngine(c, core.fixed_point, weights, self.seeds.training)
+        if core.simulator is not None:
+            return NestEngine(spec, c, weights, core.simulator)
         if spec.neuron == BSSHSLM:
             return BsshslmEngine(c, weights)
         if spec.engine == "minibatch" and device.type != "cpu":
@@ -114,7 +117,7 @@ class EpropLearner:
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Apply the gradients that wait for their source's next spike. Returns the firing rate (spikes / s) of the last
         batch that was learned."""
-        if isinstance(self.engine, ExactEngine):
+        if isinstance(self.engine, ExactEngine | NestEngine):
             self.before_pending = self.engine.copy()
             self.engine.apply_pending()
         spikes = record.updates.get("hidden_spikes", [0.0])[-1]

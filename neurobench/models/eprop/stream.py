@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -84,6 +84,12 @@ class ExactEngine:
     def predict(self, spikes: Spikes, n: int) -> Response:
         """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
         return self.copy().learn(spikes, np.full(n, NO_TARGET), 0.0, frozen=True)[0]
+
+    def test(self, batches: Sequence[tuple[Spikes, np.ndarray]]) -> list[Response]:
+        """The stream goes on, batch by batch of spikes and labels, at learning rate 0, as in NEST's test phase; the
+        engine stays as it is."""
+        running = self.copy()
+        return [running.learn(spikes, labels, 0.0)[0] for spikes, labels in batches]
 
     def apply_pending(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""

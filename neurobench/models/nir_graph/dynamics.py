@@ -77,7 +77,7 @@ class NeuronStep(NamedTuple):
 
     @classmethod
     def of(cls, node: Neuron, how: Dynamics, dtype: torch.dtype) -> NeuronStep:
-        def cast(value: np.ndarray | None) -> Tensor | None:
+        def cast(value: Any) -> Any:
             return None if value is None else torch.as_tensor(value).to(dtype)
 
         ku = z = None
@@ -90,10 +90,10 @@ class NeuronStep(NamedTuple):
             kv = _kept(node.tau_mem, how)
             share = 1 - kv if how.scheme == "exponential" else how.dt / node.tau_mem
             g, c = share * node.r, share * _or(node.v_leak, 0.0)
-        reset = None if node.v_threshold is None else cast(_or(node.v_reset, 0.0))
-        begin = {"zero": None, "leak": node.v_leak, "reset": node.v_reset}[how.begins]
-        constants = (*map(cast, (ku, z, kv, g, c, node.v_threshold)), reset)
-        return cls(*constants, torch.as_tensor(_or(begin, 0.0)).to(dtype), how)  # type: ignore[arg-type]
+        reset = None if node.v_threshold is None else _or(node.v_reset, 0.0)
+        begin = _or({"zero": None, "leak": node.v_leak, "reset": node.v_reset}[how.begins], 0.0)
+        named = {"ku": ku, "z": z, "kv": kv, "g": g, "c": c, "threshold": node.v_threshold, "reset": reset}
+        return cls(**{name: cast(value) for name, value in named.items()}, begin=cast(begin), how=how)
 
     def rest(self, x: Tensor) -> State:
         return State(torch.zeros_like(x), self.begin + torch.zeros_like(x))

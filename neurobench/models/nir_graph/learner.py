@@ -103,9 +103,11 @@ class NIRGraphLearner:
         dense = dense if self.spec.counts else dense.clamp(max=1)
         return dense.reshape(steps, len(x), *self.network.graph.shapes[""]).to(self.device)
 
-    def _scores(self, x: Events) -> Tensor:
+    def _scores(self, x: Any) -> Tensor:
         y = self.network.run(self.frames(x)).flatten(2)
-        return {"sum": y.sum, "max": y.amax, "last": lambda _: y[-1]}[self.spec.readout](0)
+        if self.spec.readout == "last":
+            return y[-1]
+        return y.sum(0) if self.spec.readout == "sum" else y.amax(0)
 
     def state_dict(self) -> dict[str, Any]:
         return {

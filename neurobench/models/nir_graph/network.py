@@ -39,7 +39,8 @@ class GraphNetwork:
                 (self.parameters if field in LEARNED else self.fixed)[f"{name}.{field}"] = tensor
 
     def _on_device(self, neuron: NeuronStep) -> NeuronStep:
-        return NeuronStep(*(part.to(self.device) if isinstance(part, Tensor) else part for part in neuron))
+        tensors: dict[str, Any] = {k: part for k, part in neuron._asdict().items() if isinstance(part, Tensor)}
+        return neuron._replace(**{name: part.to(self.device) for name, part in tensors.items()})
 
     def _delay(self, name: str, node: Delay) -> Tensor:
         try:

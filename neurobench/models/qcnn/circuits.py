@@ -98,6 +98,11 @@ class CircuitRunner:
         return self.device.estimate(self.program, counts).to(angles.sample.dtype)
 
     @property
+    def exact(self) -> bool:
+        """Whether the device has exact expectations; one that does not say so has."""
+        return getattr(self.device, "exact", True)
+
+    @property
     def circuits_per_sample(self) -> int:
         """Circuits run to learn from one sample."""
         shifted = 2 * (self.program.n_sample + self.program.n_shared)

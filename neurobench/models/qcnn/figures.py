@@ -53,6 +53,7 @@ def all_figures(learner: HybridQCNNLearner, test: Split, record: TrainingRecord)
         figures["convergence"] = convergence(learner, record)
     if learner.runner is not None:
         figures["circuit"] = diagram(learner.runner.program)
+    if learner.runner is not None and learner.runner.exact:
         figures["shots_and_noise"] = shots_and_noise(learner, test, learner.runner)
         if learner.spec.head == "binary":
             figures["landscape"] = landscape(learner, test, learner.runner)

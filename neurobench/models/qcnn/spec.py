@@ -79,7 +79,16 @@ class HybridQCNN(ModelSpec):
 
     def demand(self, task: Task) -> Demand:
         spec = self.for_task(task)
-        return Demand(qubits=(spec.n_qubits or 1) if spec.head in QUANTUM else 1)
+        quantum = spec.head in QUANTUM
+        settings = {"exact_for": self._exact_for()} if quantum else {}
+        return Demand(qubits=(spec.n_qubits or 1) if quantum else 1, settings=settings)
+
+    def _exact_for(self) -> str | None:
+        """The key that asks the device for exact expectations; None where counts do."""
+        if self.shots is None:
+            return "model.shots=null"
+        counted = self.train_on == "ideal" or self.gradient in ("param_shift", "spsa")
+        return None if counted else f"model.gradient={self.gradient}"
 
     def conflicts(self) -> list[Fault]:
         faults = []

@@ -52,7 +52,7 @@ const time = (seconds) => seconds === null ? "–" : seconds >= 3600 ? (seconds 
 // Without time a sample is one step: said once.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
 const HELD = ["in band", "equal", "within", "consistent"]; // what was declared of a row, held
-const CHIPS = { finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", running: "accent", reported: "", "not run": "", ...Object.fromEntries(HELD.map((verdict) => [verdict, "good"])), undecided: "warn" };
+const CHIPS = { finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", queued: "accent", running: "accent", reported: "", "not run": "", ...Object.fromEntries(HELD.map((verdict) => [verdict, "good"])), undecided: "warn" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const plural = (n, one, more = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : more);
 const link = (run) => "#/run/" + encodeURIComponent(run.path);

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -37,11 +38,20 @@ def test_it_is_the_authors_algorithm_and_torchs_class(decay: float, decoupled: b
         torch.testing.assert_close(one, reference.detach(), rtol=1e-9, atol=1e-9)
 
 
-def test_weights_do_not_decay_unless_they_are_told_to() -> None:
-    """The first step of Adam is lr in the direction of the gradient, whatever the weight."""
+@pytest.mark.parametrize(
+    ("settings", "weight"),
+    [
+        ({}, 100.5),
+        ({"fused": True}, 100.5),
+        ({"weight_decay": 0.1}, 99.5),
+        ({"weight_decay": 0.1, "decoupled": True}, 95.5),
+    ],
+)
+def test_the_first_step_is_lr_against_the_sign_of_the_gradient(settings: dict[str, Any], weight: float) -> None:
+    """-7, whatever its size; a decay of 100 within it turns it to 3, one apart takes lr 0.1 100 besides."""
     p = [torch.full((3,), 100.0, dtype=torch.float64)]
-    descend(p, [torch.full((3,), 7.0, dtype=torch.float64)], at_rest(p), 0.5)
-    assert p[0].tolist() == pytest.approx([99.5] * 3)
+    descend(p, [torch.full((3,), -7.0, dtype=torch.float64)], at_rest(p), 0.5, **settings)
+    assert p[0].tolist() == pytest.approx([weight] * 3)
 
 
 def test_a_step_imports_no_dynamo() -> None:

@@ -1,0 +1,60 @@
+"""`neurobench poll`: go on with runs whose jobs were queued at a device that answers later."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from neurobench.cli.arguments import VerbParser, add_outputs, add_own_code
+from neurobench.cli.outcome import print_answer
+from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
+from neurobench.phases import phase
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import find_run, read_index
+
+
+def poll_command(words: list[str]) -> int:
+    """Fetch the answers of queued jobs, and go on with their runs until these end or wait for further jobs. Exit code
+    0 where all have finished, 4 where some still wait, 1 where one failed."""
+    parser = VerbParser(prog="neurobench poll", description=poll_command.__doc__)
+    parser.add_argument("run", nargs="?", help="a path, an id or its beginning, a name; every queued run if left out")
+    parser.add_argument("--wait", action="store_true", help="until the device has answered, however long that takes")
+    add_own_code(parser)
+    add_outputs(parser)
+    args = parser.parse_args(words)
+    folders = [find_run(args.outputs, args.run)] if args.run else queued_runs(args.outputs)
+    if not folders:
+        print(f"no run below {args.outputs} has jobs queued")
+    console, code = Console(markup=False, highlight=False, soft_wrap=True), FINE
+    for folder in folders:
+        code = max(code, _go_on(folder, args.wait, console), key=[FINE, QUEUED, FAILED].index)
+    return code
+
+
+def queued_runs(outputs: Path) -> list[RunFolder]:
+    """Oldest first."""
+    entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
+    runs = [RunFolder(outputs / entry.path) for entry in entries]
+    return [run for run in runs if run.status == "queued"]
+
+
+def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
+    if folder.status != "queued":
+        raise UserError(f"{folder.path} is '{folder.status}': it has no jobs queued.")
+    with phase("importing torch"):
+        from neurobench.devices.jobs import Queued
+        from neurobench.experiment.execute import execute
+        from neurobench.experiment.reload import stored_plan
+
+    plan = stored_plan(folder).taken_up(str(folder.path.parent.parent), wait)
+    try:
+        execute(plan, console, answer=lambda run, result: print_answer(run, result, console))
+    except Queued as queued:
+        console.print(str(queued))
+        return QUEUED
+    except UserError as error:
+        print(f"neurobench poll: {error}", file=sys.stderr)
+        return FAILED
+    return FINE

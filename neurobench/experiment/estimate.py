@@ -1,0 +1,98 @@
+"""What a run would ask of its devices and what that would cost, before it is started."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from neurobench.data.dataset import Splits
+from neurobench.devices.jobs import Jobs
+from neurobench.experiment.build import build_learner, load_splits, pick_device, pin_threads
+from neurobench.experiment.evaluate import BATCH
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.reload import find_initial
+from neurobench.metrics.costs import Ledger, Price, Totals
+from neurobench.models.learner import Learner, Step, TrainingRecord
+from neurobench.storage.journal import Journal
+
+
+class Estimate(NamedTuple):
+    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> what it is asked
+    prices: dict[str, Price | str]  # device -> list price, or why there is none
+
+
+def estimate(plan: Plan) -> Estimate:
+    """Three updates (the first, one in the middle, the last) and one batch of each split are rehearsed, and scaled up.
+
+    Devices that answer later are opened, and nothing is sent to them. Not counted: what a model does once, between
+    training and test, and the figures that are drawn.
+    """
+    pin_threads(plan.run.threads)
+    splits, ledger = load_splits(plan), Ledger()
+    jobs = Jobs(Journal(None), rehearsed=True)
+    with warnings.catch_warnings(action="ignore"):
+        learner = build_learner(plan, pick_device(plan.run.device, plan.model), ledger, jobs)
+        learner.start(splits.train, find_initial(plan))
+        share = _rehearse(plan, learner, splits, ledger)
+    phases = {name: _scaled(ledger.phases.get(name, {}), factor) for name, factor in share.items() if factor}
+    prices = {name: plan.devices[field].price() for field, name in plan.wiring.items()}
+    return Estimate(phases, prices)
+
+
+def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> dict[str, float]:
+    """Phase -> by how much what was asked in it is to be multiplied."""
+    size, epochs = min(plan.training.batch_size, len(splits.train)), plan.training.epochs
+    per = math.ceil(len(splits.train) / size)
+    updates = sorted({0, epochs * per // 2, epochs * per - 1})
+    batch = splits.train.batch(slice(0, size))
+    for k in updates:
+        with ledger.phase("training"):
+            learner.learn(batch, Step(k, epochs * per, k // per, per))
+    share = {"training": epochs * per / len(updates), "validation": 0.0, "test": 0.0}
+    if len(splits.validation):
+        most = min(BATCH, len(splits.validation))
+        with ledger.phase("validation"):
+            learner.measure(splits.validation.batch(slice(0, most)))
+        share["validation"] = epochs * len(splits.validation) / most
+    with ledger.phase("finalize"):
+        learner.finalize(splits.train, splits.validation, TrainingRecord())
+    most = min(BATCH, len(splits.test))
+    with ledger.phase("test"):
+        tested = splits.test.batch(slice(0, most))
+        learner.predict(tested.x)
+        learner.measure(tested)
+    share["test"] = len(splits.test) / most
+    return share
+
+
+def _scaled(totals: Totals, factor: float) -> Totals:
+    return {name: {key: value * factor for key, value in costs.items()} for name, costs in totals.items()}
+
+
+def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """For a person; `limits`: device -> its keys max_shots and max_seconds."""
+    said = []
+    for phase, devices in made.phases.items():
+        said += [f"{phase:11}{name}: {_words(costs)}" for name, costs in devices.items()]
+    total = Ledger()
+    for devices in made.phases.values():
+        for name, costs in devices.items():
+            total.add(name, costs)
+    for name, costs in total.phases.get("training", {}).items():
+        said.append(f"{'all':11}{name}: {_words(costs)}")
+        price = made.prices[name]
+        said.append(f"{'price':11}{name}: {price if isinstance(price, str) else price.words(costs)}")
+        said += [
+            f"{'limit':11}{name}: max_{key.removeprefix('device_')}={most:g} would be exceeded"
+            for key in ("shots", "device_seconds")
+            if (most := limits.get(name, {}).get(f"max_{key.removeprefix('device_')}")) and costs.get(key, 0) > most
+        ]
+    return said or ["this run asks no device"]
+
+
+def _words(costs: Mapping[str, float]) -> str:
+    counted = [f"{value:,.0f} {key}" for key, value in costs.items() if key != "device_seconds"]
+    modelled = [f"{costs['device_seconds']:,.1f} s of the device, modelled"] if "device_seconds" in costs else []
+    return ", ".join([*counted, *modelled])

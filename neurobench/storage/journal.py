@@ -1,0 +1,153 @@
+"""What a run has sent to a device that answers later: jobs.jsonl, and the answers, jobs/KEY.npy.
+
+The journal grows by a line at a time, on disk before the step that it stands for is taken: that a job is about to be
+sent, the id that the device gave it, that it came to nothing. Whoever takes the run up again knows from it what was
+paid for. An answer is a file of its own, whole or absent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurobench.config.secrets import scrubbed
+from neurobench.storage.atomic import write_bytes
+from neurobench.storage.files import Damaged
+
+REMEDY = "What it says is paid for cannot be told from what is not: restore it, or start anew without --resume."
+
+
+@dataclass
+class Attempt:
+    """A job, from the intention to send it on."""
+
+    tag: str  # under which the device knows it from the first moment on
+    shots: int
+    seconds: float  # modelled, on the device
+    id: str | None = None  # None: whether it was sent is to be asked
+    gone: str | None = None  # why it came to nothing
+
+    @property
+    def is_open(self) -> bool:
+        return self.gone is None
+
+
+class Spent(NamedTuple):
+    """By all attempts, also those that came to nothing: a device may charge for them."""
+
+    shots: int
+    seconds: float
+
+
+class Journal:
+    """Of a run's folder, which its only writer has locked; without a folder all is kept in memory."""
+
+    def __init__(self, folder: Path | None):
+        self.folder, self.attempts = folder, dict[str, list[Attempt]]()
+        self._run = secrets.token_hex(6) if folder is None else folder.name
+        self._kept: dict[str, np.ndarray] = {}  # without a folder
+        for line in self._read():
+            self._enter(**line)
+
+    def last(self, key: str) -> Attempt | None:
+        """The newest attempt at a job."""
+        return self.attempts.get(key, [None])[-1]
+
+    def intend(self, key: str, shots: int, seconds: float) -> Attempt:
+        """About to send it, for the first time or once more."""
+        tag = f"{self._run}-{key}-{len(self.attempts.get(key, ())) + 1}"
+        self._append(event="intent", key=key, tag=tag, shots=shots, seconds=seconds)
+        return self.attempts[key][-1]
+
+    def note(self, key: str, job: str) -> None:
+        """The device took it and calls it `job`."""
+        self._append(event="job", key=key, id=job)
+
+    def drop(self, key: str, reason: str) -> None:
+        """It came to nothing."""
+        self._append(event="gone", key=key, reason=scrubbed(reason))
+
+    def spent(self) -> Spent:
+        every = [attempt for attempts in self.attempts.values() for attempt in attempts]
+        return Spent(sum(attempt.shots for attempt in every), sum(attempt.seconds for attempt in every))
+
+    def answer(self, key: str) -> np.ndarray | None:
+        if self.folder is None:
+            return self._kept.get(key)
+        path = self._answer_path(key)
+        if not path.is_file():
+            return None
+        try:
+            return np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise Damaged(path, f"is no array ({error})", "Delete it: the device is asked for it again.") from None
+
+    def store(self, key: str, answer: np.ndarray) -> None:
+        """From here on the device need not be asked again."""
+        if self.folder is None:
+            self._kept[key] = answer
+            return
+        buffer = io.BytesIO()
+        np.save(buffer, answer, allow_pickle=False)
+        self._answer_path(key).parent.mkdir(exist_ok=True)
+        write_bytes(self._answer_path(key), buffer.getvalue())
+
+    def waiting(self) -> list[Attempt]:
+        """Jobs that were sent and have no answer yet."""
+        lasts = {key: attempts[-1] for key, attempts in self.attempts.items()}
+        return [last for key, last in lasts.items() if last.is_open and self.answer(key) is None]
+
+    def _answer_path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / "jobs" / f"{key}.npy"
+
+    def _append(self, **line: Any) -> None:
+        if self.folder is not None:
+            with (self.folder / "jobs.jsonl").open("a") as file:
+                file.write(json.dumps(line, allow_nan=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self._enter(**line)
+
+    def _enter(self, event: str, key: str, **fields: Any) -> None:
+        if event == "intent":
+            self.attempts.setdefault(key, []).append(Attempt(**fields))
+        elif event == "job":
+            self.attempts[key][-1].id = fields["id"]
+        else:
+            self.attempts[key][-1].gone = fields["reason"]
+
+    def _read(self) -> list[dict[str, Any]]:
+        """A last line that a kill cut short did not take effect, and is cut off."""
+        path = None if self.folder is None else self.folder / "jobs.jsonl"
+        if path is None or not path.is_file():
+            return []
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            write_bytes(path, whole)
+        return [self._line(path, number, line) for number, line in enumerate(whole.splitlines(), 1)]
+
+    def _line(self, path: Path, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+            kinds = _LINES[entry["event"]]
+            if all(isinstance(entry[name], kind) for name, kind in kinds.items()) and len(entry) == len(kinds) + 1:
+                return entry
+        except (ValueError, LookupError, TypeError):
+            pass
+        raise Damaged(path, f"has a line {number} that no run writes", REMEDY)
+
+
+_LINES: dict[str, dict[str, Any]] = {
+    "intent": {"key": str, "tag": str, "shots": int, "seconds": (int, float)},
+    "job": {"key": str, "id": str},
+    "gone": {"key": str, "reason": str},
+}

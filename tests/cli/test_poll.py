@@ -1,0 +1,136 @@
+"""A run on a device that answers later: it ends once its jobs are queued, and goes on as if undisturbed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.config import targets
+from neurobench.config.secrets import hide
+from neurobench.devices import jobs as seam
+from neurobench.devices.jobs import JobGone
+from tests.devices.loopback import LoopbackQueue
+from tests.devices.queue_server import Device, serve
+
+SMALL = ["scale=smoke", "scale.train=12", "scale.test=6", "training.batch_size=6", "model.classical=[]"]
+WORDS = ["model=hybrid_qcnn", "backend=loopback", *SMALL, "model.shots=20", "model.train_on=ideal"]
+YAML = """
+name: loopback
+circuit:
+  _target_: tests.devices.loopback.Loopback
+  port: {port}
+  job: 4
+  max_shots: null
+  max_seconds: null
+"""
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+    made = serve({"delay": 1e9})
+    threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "backend" / "loopback.yaml").write_text(YAML.format(port=made.server_address[1]))
+    monkeypatch.setattr(targets, "ALLOWED", ("tests",))
+    monkeypatch.setattr(seam, "FIRST_PAUSE", 0.01)
+    yield made.RequestHandlerClass.device  # type: ignore[attr-defined]
+    made.shutdown()
+
+
+def finish(device: Device) -> None:
+    for job in device.jobs.values():
+        job["done"] = 0.0
+
+
+def run(tmp_path: Path, outputs: str, *options: str) -> int:
+    return main(["run", *WORDS, f"outputs={tmp_path / outputs}", "-cd", str(tmp_path), "-q", *options])
+
+
+def result(tmp_path: Path, outputs: str) -> dict[str, Any]:
+    (file,) = (tmp_path / outputs).glob("*/*/result.json")
+    return json.loads(file.read_text())
+
+
+def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    poll = ["poll", "--outputs", str(tmp_path / "later"), "-cd", str(tmp_path)]
+    assert run(tmp_path, "later", "--no-wait") == 4
+    told = capsys.readouterr().err
+    assert "jobs queued at loopback: job-0, job-1" in told
+    assert "neurobench poll hybrid_qcnn-mnist_01_400-loopback/" in told
+    sent = len(device.jobs)
+    assert main(poll) == 4  # still under way
+    assert len(device.jobs) == sent
+    for _ in range(9):
+        finish(device)
+        if (code := main(poll)) != 4:
+            break
+    assert code == 0
+    assert main(poll) == 0
+    assert "has jobs queued" in capsys.readouterr().out
+    device.faults["delay"] = 0.0
+    taken = len(device.jobs)
+    assert run(tmp_path, "at_once") == 0
+    assert len(device.jobs) == 2 * taken  # another run's jobs are its own
+    later, at_once = result(tmp_path, "later"), result(tmp_path, "at_once")
+    assert later["metrics"] == at_once["metrics"]
+    assert "not reproducible: loopback takes no seed" in json.dumps(later)
+    assert later["device_costs"] == at_once["device_costs"]
+    assert len(device.bill()["jobs"]) == 2 * taken
+
+
+def test_a_limit_ends_a_run_before_anything_is_sent(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "short", "backend.circuit.max_shots=100") == 1
+    assert "max_shots=100 does not suffice: 0 shots are spent" in capsys.readouterr().err
+    assert device.jobs == {}
+    device.faults["delay"] = 0.0
+    assert run(tmp_path, "short", "backend.circuit.max_shots=10000", "--resume") == 0
+    assert len(list((tmp_path / "short").glob("*/*/config.yaml"))) == 1  # a limit is not what is computed
+
+
+def test_no_credential_reaches_a_file_or_the_screen(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A vendor's software that puts its token into an error."""
+    secrets = {"QISKIT_IBM_TOKEN": "tok-0123456789abcdef", "AWS_SECRET_ACCESS_KEY": "aws-fedcba9876543210"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    saved = "saved-in-the-vendors-own-file"
+    hide(saved)
+    told = " ".join([*secrets.values(), saved])
+
+    def refuse(queue: LoopbackQueue, job: str) -> None:
+        raise JobGone(f"401 for {told}")
+
+    monkeypatch.setattr(LoopbackQueue, "collect", refuse)
+    assert run(tmp_path, "leak") == 1
+    screen = capsys.readouterr()
+    written = {path: path.read_bytes() for path in (tmp_path / "leak").rglob("*") if path.is_file()}
+    assert any(b"401 for *** *** ***" in content for path, content in written.items() if path.name == "jobs.jsonl")
+    assert "401 for *** *** ***" in screen.err
+    for secret in told.split():
+        assert secret not in screen.out + screen.err
+        assert not [path for path, content in written.items() if secret.encode() in content]
+
+
+def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model.train_on=device", "model.gradient=param_shift", "backend.circuit.max_shots=100", "--dry-run")
+    assert run(tmp_path, "dry", *options) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert device.jobs == {}
+    assert not (tmp_path / "dry").exists()
+    # 2 updates of 6 images: each a circuit, and two shifted ones, 20 shots each; 4 circuits of a job.
+    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of the device, modelled" in told
+    assert "price      circuit: nothing, it is computed on this machine" in told
+    assert "limit      circuit: max_shots=100 would be exceeded" in told

@@ -1,0 +1,94 @@
+"""A device that answers later, on the loopback address, with the faults of real ones: python queue_server.py FAULTS
+
+FAULTS is JSON, fault -> probability; `seed` and `delay` are no probabilities.
+It counts what it was paid for. A job is one qubit's circuits, H then RY(z), and its counts their expectations, rounded:
+whoever knows z can check them. Each fault strikes with its probability, drawn by `seed`:
+    delay: seconds until a job is done          fail: a job ends in an error, unpaid
+    lose: a job is forgotten, unpaid            mute: a job is taken and the reply never sent
+    repeat: the last answer is sent once more   down: the request is refused (503)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Device:
+    def __init__(self, faults: dict[str, Any]):
+        self.faults, self.draw, self.lock = faults, random.Random(faults.get("seed", 0)), threading.Lock()
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.last: dict[str, Any] | None = None
+
+    def strikes(self, fault: str) -> bool:
+        return self.draw.random() < self.faults.get(fault, 0.0)
+
+    def submit(self, asked: dict[str, Any]) -> dict[str, Any]:
+        job = {**asked, "id": f"job-{len(self.jobs)}", "done": time.monotonic() + self.faults.get("delay", 0.0)}
+        job["fate"] = next((fate for fate in ("fail", "lose") if self.strikes(fate)), "answer")
+        self.jobs[job["id"]] = job
+        return {"id": job["id"]}
+
+    def find(self, tag: str) -> dict[str, Any]:
+        known = [job["id"] for job in self.jobs.values() if job["tag"] == tag and job["fate"] != "lose"]
+        return {"id": known[0] if known else None}
+
+    def collect(self, job_id: str) -> dict[str, Any]:
+        job = self.jobs.get(job_id)
+        if job is None or job["fate"] == "lose":
+            return {"id": job_id, "status": "unknown"}
+        if self.last is not None and self.strikes("repeat"):
+            return self.last
+        if time.monotonic() < job["done"]:
+            return {"id": job_id, "status": "queued"}
+        if job["fate"] == "fail":
+            return {"id": job_id, "status": "failed"}
+        ones = [round(job["shots"] * (1 + math.sin(z)) / 2) for (z,) in job["values"]]
+        self.last = {"id": job_id, "status": "done", "counts": [[job["shots"] - one, one] for one in ones]}
+        return self.last
+
+    def bill(self) -> dict[str, Any]:
+        """Tag -> shots, of every job that the device ran or will run."""
+        paid = [job for job in self.jobs.values() if job["fate"] == "answer"]
+        return {"jobs": [[job["tag"], job["shots"] * len(job["values"])] for job in paid], "taken": len(self.jobs)}
+
+
+class Handler(BaseHTTPRequestHandler):
+    device: Device
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.device.lock:
+            if self.path != "/bill" and self.device.strikes("down"):
+                self.send_error(503)
+                return
+            answer = getattr(self.device, self.path[1:])(**asked)
+            if self.path == "/submit" and self.device.strikes("mute"):
+                self.close_connection = True
+                return
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def serve(faults: dict[str, Any]) -> ThreadingHTTPServer:
+    """Listening on a free port; `serve_forever` is left to the caller."""
+    handler = type("Bound", (Handler,), {"device": Device(faults)})
+    return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+
+if __name__ == "__main__":
+    server = serve(json.loads(sys.argv[1]))
+    print(server.server_address[1], flush=True)
+    server.serve_forever()

@@ -1,0 +1,223 @@
+"""Jobs at a device that answers later: none is lost and none is paid for twice, wherever a run is killed."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurobench.config.errors import UserError
+from neurobench.devices import jobs as seam
+from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
+from neurobench.devices.jobs import JobGone, Jobs, Limits, Queued, Unreachable
+from neurobench.models.qcnn.circuits import one_qubit
+from neurobench.storage.files import Damaged
+from neurobench.storage.journal import Journal
+from tests.devices.loopback import SHOT, LoopbackQueue
+from tests.devices.queue_server import Device, serve
+
+PARTS = [np.linspace(-3, 3, 4)[:, None] + 0.1 * number for number in range(3)]
+NO_LIMITS = Limits(None, None)
+SHOTS = 50
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "FIRST_PAUSE", 1e-4)
+
+
+class Direct:
+    """The stand-in without a network between."""
+
+    def __init__(self, device: Device):
+        self.device = device
+
+    def submit(self, content: CircuitJob, tag: str) -> str:
+        asked = {"tag": tag, "values": content.values.tolist(), "shots": content.shots}
+        return self.device.submit(asked)["id"]
+
+    def find(self, tag: str) -> str | None:
+        return self.device.find(tag)["id"]
+
+    def collect(self, job: str) -> np.ndarray | None:
+        reply = self.device.collect(job)
+        if reply["status"] in ("failed", "unknown"):
+            raise JobGone(reply["status"])
+        return np.array(reply["counts"]) if reply["status"] == "done" else None
+
+
+def ask(folder: Path | None, queue: Any, limits: Limits = NO_LIMITS, wait: bool = True) -> list[np.ndarray]:
+    """A session of a run: whatever was kept is in the folder."""
+    sampling = QueuedSampling("loopback", queue, Jobs(Journal(folder), wait), limits, lambda program: SHOT)
+    return sampling.run(one_qubit(), PARTS, SHOTS, seed=7)
+
+
+def require_right(answers: list[np.ndarray]) -> None:
+    for z, counts in zip(PARTS, answers, strict=True):
+        assert np.abs(counts[:, 1] / SHOTS - (1 + np.sin(z[:, 0])) / 2).max() <= 0.5 / SHOTS
+        assert (counts.sum(1) == SHOTS).all()
+
+
+def require_paid_once(device: Device) -> None:
+    bill = device.bill()["jobs"]
+    assert len(bill) == len(PARTS), bill
+    assert len({tag.rpartition("-")[0] for tag, _ in bill}) == len(PARTS)
+
+
+class Crash(BaseException):
+    """Stands for SIGKILL: nobody catches it."""
+
+
+def crashing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
+    """Crash at the `at`-th boundary between a step and the next; returns how many there were."""
+    boundaries = 0
+
+    def boundary() -> None:
+        nonlocal boundaries
+        boundaries += 1
+        if boundaries == at:
+            raise Crash
+
+    def guarded(owner: Any, name: str) -> None:
+        work = getattr(owner, name)
+
+        def step(*args: Any, **kwargs: Any) -> Any:
+            boundary()
+            result = work(*args, **kwargs)
+            boundary()
+            return result
+
+        monkeypatch.setattr(owner, name, step)
+
+    for owner, name in ((Direct, "submit"), (Direct, "collect"), (Journal, "_append"), (Journal, "store")):
+        guarded(owner, name)
+    return lambda: boundaries
+
+
+def test_a_kill_between_any_two_steps_loses_nothing_and_pays_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        count = crashing(patch, at=0)
+        ask(tmp_path, Direct(Device({})))
+        boundaries = count()
+    assert boundaries > 24
+    for at in range(1, boundaries + 1):
+        folder, device = tmp_path / str(at), Device({})
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            crashing(patch, at)
+            with pytest.raises(Crash):
+                ask(folder, Direct(device))
+        require_right(ask(folder, Direct(device)))
+        require_paid_once(device)
+        assert device.bill()["taken"] == len(PARTS)
+
+
+def test_a_line_cut_by_a_kill_did_not_take_effect(tmp_path: Path) -> None:
+    """The last line is the note of the last job's id: the device has the job, and is asked for it."""
+    device = Device({})
+    require_right(ask(tmp_path, Direct(device)))
+    whole = (tmp_path / "jobs.jsonl").read_bytes()
+    last = whole[:-1].rfind(b"\n") + 1
+    for size in range(last, len(whole), 7):
+        (tmp_path / "jobs.jsonl").write_bytes(whole[:size])
+        for answer in (tmp_path / "jobs").iterdir():
+            answer.unlink()
+        require_right(ask(tmp_path, Direct(device)))
+        assert (tmp_path / "jobs.jsonl").read_bytes() == whole
+    require_paid_once(device)
+
+
+def test_a_journal_that_says_what_none_says_is_refused(tmp_path: Path) -> None:
+    for line in ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}'):
+        (tmp_path / "jobs.jsonl").write_text(f"{line}\n")
+        with pytest.raises(Damaged, match="line 1 that no run writes. What it says is paid for"):
+            Journal(tmp_path)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = serve(request.param)
+    threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield made
+    made.shutdown()
+
+
+FAULTS = {"fail": 0.2, "lose": 0.1, "mute": 0.3, "repeat": 0.3, "down": 0.2, "delay": 0.02}
+
+
+@pytest.mark.parametrize("server", [{**FAULTS, "seed": seed} for seed in range(4)], indirect=True)
+def test_a_device_that_delays_fails_loses_and_repeats_answers(server: Any, tmp_path: Path) -> None:
+    device = server.RequestHandlerClass.device
+    require_right(ask(tmp_path, LoopbackQueue(server.server_address[1])))
+    require_paid_once(device)
+
+
+def test_without_waiting_a_later_session_fetches_what_the_first_sent(tmp_path: Path) -> None:
+    device = Device({"delay": 1e9})
+    for _ in range(2):
+        with pytest.raises(Queued, match=r"3 jobs queued at loopback: job-0, job-1, job-2"):
+            ask(tmp_path, Direct(device), wait=False)
+    assert len(Journal(tmp_path).waiting()) == 3
+    for job in device.jobs.values():
+        job["done"] = 0.0
+    require_right(ask(tmp_path, Direct(device), wait=False))
+    require_paid_once(device)
+    assert Journal(tmp_path).waiting() == []
+    require_right(ask(tmp_path, None))  # all that is asked again is known
+
+
+def test_a_limit_refuses_before_anything_is_sent(tmp_path: Path) -> None:
+    device, needed = Device({}), 3 * 4 * SHOTS
+    for limits, name in ((Limits(needed - 1, None), "max_shots"), (Limits(None, needed * SHOT * 0.99), "max_seconds")):
+        with pytest.raises(UserError, match=f"loopback: {name}=.* 0 are? spent|{name}=.* does not suffice"):
+            ask(tmp_path, Direct(device), limits)
+    assert device.jobs == {}
+    assert not (tmp_path / "jobs.jsonl").exists()
+    require_right(ask(tmp_path, Direct(device), Limits(needed, needed * SHOT)))
+    require_right(ask(tmp_path, Direct(device), Limits(1, None)))  # nothing is left to be sent
+
+
+def test_a_job_that_fails_again_and_again_ends_the_run_with_the_devices_word(tmp_path: Path) -> None:
+    device = Device({"fail": 1.0})
+    with pytest.raises(UserError, match="loopback gave up a job 3 times, at last job-6: failed"):
+        ask(tmp_path, Direct(device))
+
+
+def test_a_device_out_of_reach_loses_nothing(tmp_path: Path) -> None:
+    class Dead:
+        def submit(self, *_: Any) -> str:
+            raise Unreachable("no route")
+
+        find = collect = submit
+
+    with pytest.raises(UserError, match=r"cannot be reached .* No job is lost"):
+        ask(tmp_path, Dead())
+    device = Device({})
+    require_right(ask(tmp_path, Direct(device)))
+    require_paid_once(device)
+
+
+def test_a_wrong_answer_is_not_kept(tmp_path: Path) -> None:
+    class Liar(Direct):
+        def collect(self, job: str) -> np.ndarray:
+            return np.full((4, 2), math.nan)
+
+    device = Device({})
+    with pytest.raises(UserError, match="loopback answered with counts that are no whole numbers"):
+        ask(tmp_path, Liar(device))
+    require_right(ask(tmp_path, Direct(device)))
+    require_paid_once(device)
+
+
+def test_what_is_asked_differently_is_another_job() -> None:
+    sampling = QueuedSampling("loopback", Direct(Device({})), Jobs(Journal(None)), NO_LIMITS, lambda program: SHOT)
+    asked = [(part, shots, draw) for part in PARTS for shots in (1, 2) for draw in ((1, 0), (2, 0))]
+    keys = {sampling._request(one_qubit(), *each).key for each in asked}
+    assert len(keys) == len(asked)

@@ -1,0 +1,52 @@
+"""The HDF5 file for lava, run by integers that know nothing of this package, gives the same spikes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.models.slayer.exports import formats
+from neurobench.models.slayer.spikes import as_dense
+from tests.models.slayer.conftest import learner, recordings
+
+h5py = pytest.importorskip("h5py", reason="the extra spiking is not installed")
+
+
+def simulated(file: Path, x: np.ndarray) -> np.ndarray:
+    """Arrivals (T, N, C) of the last layer, in whole numbers of 1/4096, as lava's documentation of the CUBA neuron and
+    of netx's keys has it. x (T, N, I)."""
+    with h5py.File(file) as net:
+        for k in range(len(net["layer"])):
+            layer = net[f"layer/{k}"]
+            weight = layer["weight"][()].astype(np.int64)
+            i_decay, v_decay, threshold = (int(layer[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant"))
+            late = 1 + (layer["delay"][()].astype(int) if "delay" in layer else np.zeros(len(weight), int))
+            u = v = np.zeros((x.shape[1], len(weight)), np.int64)
+            y = np.zeros((len(x), *u.shape), np.int64)
+            for t, step in enumerate(x.astype(np.int64)):
+                u = np.trunc(u * (4096 - i_decay) / 4096).astype(np.int64) + 64 * (step @ weight.T)
+                v = np.trunc(v * (4096 - v_decay) / 4096).astype(np.int64) + u
+                fires = v > 64 * threshold
+                v = np.where(fires, 0, v)
+                for c in np.flatnonzero(t + late < len(x)):
+                    y[t + late[c], :, c] = fires[:, c]
+            x = y
+    return x
+
+
+def test_independent_integers_give_the_same_spikes(tmp_path: Path) -> None:
+    one = learner(hidden=(20, 15), length=120.0)
+    generator = torch.Generator().manual_seed(3)
+    for layer in one.layers:
+        layer.v.copy_(torch.randint(-8, 12, layer.v.shape, generator=generator) / 8)
+        layer.g.copy_(layer.v.square().sum(0).sqrt())
+        if layer.delay is not None:
+            layer.delay.copy_(torch.randint(0, 9, layer.delay.shape, generator=generator))
+    one.quantized = one._quantize()
+    file = tmp_path / "model.net"
+    file.write_bytes(formats(one)["netx"]())
+    inputs = one.inputs(recordings().train.head(2).x)
+    ours = one.engine.run(inputs, one.quantized).y.transpose(0, 1).numpy()
+    assert ours.sum() > 20
+    assert (simulated(file, as_dense(inputs).numpy()) == ours).all()
