@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,16 +18,19 @@ def cell_as_plain(cell: Cell) -> dict[str, Any]:
 
 
 def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
-    """A line for each model, a column for each backend: "yes" on every data set that ships, "-" on none, else on how
-    many of them."""
+    """A line for each model, a column for the backends that run the same: "yes" on every data set that ships, "-" on
+    none, else on how many of them."""
     shipped = [cell for cell in cells if not _needs_files(cell)]
-    backends = list(dict.fromkeys(cell.backend for cell in cells))
-    heads = [backend.rpartition("_")[::2] for backend in backends]  # in two lines: sim_annealer would take its width
-    rows = [["", *(first + "_" * bool(first) for first, _ in heads)], ["model", *(second for _, second in heads)]]
-    for model in dict.fromkeys(cell.model for cell in cells):
-        of_model = [cell for cell in shipped if cell.model == model]
-        rows.append([model, *(_mark([c for c in of_model if c.backend == backend]) for backend in backends)])
-    yield from columns(rows)
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    alike: dict[tuple[str, ...], list[str]] = {}  # what stands in a column -> its backends
+    for backend in dict.fromkeys(cell.backend for cell in cells):
+        own = [cell for cell in shipped if cell.backend == backend]
+        marks = tuple(_mark([cell for cell in own if cell.model == model]) for model in models)
+        alike.setdefault(marks, []).append(backend)
+    heads = list(itertools.zip_longest(["model"], *alike.values(), fillvalue=""))
+    yield from columns(
+        [*heads, *([model, *marks] for model, marks in zip(models, zip(*alike, strict=True), strict=True))]
+    )
     yield ""
     yield "yes: on every data set that ships, through an encoder where layouts differ"
     yield "-: on none; 2/9: on 2 of 9. Through which encoder and why not: list grid qrbm"
