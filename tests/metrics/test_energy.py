@@ -57,12 +57,11 @@ def test_what_is_not_published_has_a_reason_and_no_figure() -> None:
 def test_every_device_of_a_backend_tells_its_figures_with_a_source_or_why_not(backend: str) -> None:
     with composer() as compose:
         for model in ("qrbm", "hxtorch_mlp", "slayer_snn", "hybrid_qcnn", "eprop_rsnn"):
-            small = ["model.n_hidden=100"] if (model, backend) == ("qrbm", "mock_qpu") else []  # as many as fit
-            config = compose([f"model={model}", f"backend={backend}", "scale=smoke", *small])
+            config = compose([f"model={model}", f"backend={backend}", "scale=smoke"])
             if len(config.backend) < 4 and model != "qrbm":  # mock_qpu offers a sampler alone
                 continue
             if backend == "mock_qpu":
-                config.model.downsample, config.model.n_hidden = 13, 128
+                config.model.downsample, config.model.n_hidden = 13, 100  # as many as fit
             ((name, told),) = energies(parse(config)).items()
             if backend == "sim":
                 assert told == SIMULATED
