@@ -160,7 +160,7 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
         label = f"limit of the rounded inputs, {cap:.2%}"
         accuracy.axhline(cap, color=LIMIT, linestyle="--", linewidth=0.8, label=label)
     accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy", xlabel="update")
-    accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
+    accuracy.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     in_per_cent(accuracy)
     figure.align_ylabels()
     legend(figure, accuracy, columns=2)
