@@ -14,7 +14,7 @@ QRBM = ["model=qrbm", "scale=smoke", "threads=1", "model.negative=device", "mode
 
 def test_a_device_that_is_asked_now_and_then_is_counted_so(tmp_path: Path) -> None:
     """36 updates of 10 images, every eighth of which asks: 0, 8, 16, 24, 32."""
-    words = ["scale.train=120", "training.epochs=3", "training.batch_size=10", "model.device_every=8"]
+    words = ["scale.train=360", "training.batch_size=10", "model.device_every=8"]
     with composer() as compose:
         plan = parse(compose([*QRBM, *words, f"outputs={tmp_path}"]))
     expected = estimate(plan).phases["training"]["sampler"]
