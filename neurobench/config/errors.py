@@ -24,7 +24,7 @@ class ConfigError(UserError):
 
 def not_installed(owner: str, module: str, extra: str) -> str:
     """The sentence on a package that an optional extra of this distribution brings."""
-    return f"{owner} needs {module}, which is not installed: pip install 'neurobench-runner[{extra}]'"
+    return f"{owner} needs {module}, which is not installed: in a checkout, pip install -e '.[{extra}]'"
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

@@ -87,9 +87,6 @@ class Relation(Record):
             return [("margin", f"={self.margin} does not go with kind={self.kind}, which {need}")]
         return []
 
-    def __str__(self) -> str:
-        return f"equal to {self.row}" if self.kind == "equal" else f"within {self.margin:g} of {self.row}"
-
 
 def part(kind: type[Part], fields: Any) -> tuple[Part | None, list[Fault]]:
     """The record of a row's inner section with its faults, each named by its key (".margin"). null is no section."""

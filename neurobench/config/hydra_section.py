@@ -56,7 +56,7 @@ def missing_plugin(group: str, name: str) -> str:
     """ " pip install ..." for a launcher whose plugin is not installed, else ""."""
     if group != "hydra/launcher" or name not in EXTRAS:
         return ""
-    return f" {name} comes with its plugin: pip install 'neurobench-runner[{EXTRAS[name]}]'"
+    return f" {name} comes with its plugin: in a checkout, pip install -e '.[{EXTRAS[name]}]'"
 
 
 def hydra_faults(section: Section, by_command_line: Section, searchpath: Sequence[str]) -> list[str]:

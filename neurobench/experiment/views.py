@@ -109,6 +109,8 @@ def class_map(view: ClassMap) -> Text:
     colours = (255 * blend(np.asarray(view.probabilities))).round().astype(int)
     scale = max(1, SIDE // len(colours))
     pixels = colours[::-1].repeat(scale, 0).repeat(scale, 1)
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, pixels[-1:]])
     text = Text(f"{view.title}\n")
     for above, below in zip(pixels[::2], pixels[1::2], strict=True):
         for top, bottom in zip(above.tolist(), below.tolist(), strict=True):

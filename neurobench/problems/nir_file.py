@@ -34,7 +34,7 @@ def nir_package() -> Any:
     try:
         return import_module("nir")
     except ImportError as fault:
-        raise UserError("this needs the package nir: pip install 'neurobench-runner[spiking]'") from fault
+        raise UserError("this needs the package nir: in a checkout, pip install -e '.[spiking]'") from fault
 
 
 def read_nir(content: bytes, name: str) -> SpikingGraph:

@@ -22,8 +22,13 @@ from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import Entry
 
 Folders = Mapping[tuple[str, str], RunFolder]  # by name and config hash; of several the newest
-Outcome = Literal["better", "worse", "no difference", "not run"]
-OUTCOMES: dict[Outcome, str] = {"better": "better", "worse": "worse", "no difference": "not told apart from it"}
+Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
+OUTCOMES: dict[Outcome, str] = {
+    "better": "better",
+    "worse": "worse",
+    "no difference": "not told apart from it",
+    "not tested": "not tested",
+}
 
 
 class Comparison(NamedTuple):
@@ -45,7 +50,9 @@ class Comparison(NamedTuple):
         if not self.seeds:
             return "not run"
         p = self.p if len(self.seeds) > 1 else next(iter(self.p_samples), None)
-        if p is None or p >= LEVEL:
+        if p is None:  # no t of differences that are all the same, no test of samples that are not there
+            return "no difference" if len(self.seeds) > 1 and not any(self.differences) else "not tested"
+        if p >= LEVEL:
             return "no difference"
         return "better" if (self.difference > 0) == larger_is_better(self.control.row.metric) else "worse"
 

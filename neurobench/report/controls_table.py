@@ -22,7 +22,13 @@ COLUMNS = (
     "p of t", "by Holm", "McNemar", "the control is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-COLOURS = {"better": "bold yellow", "worse": "green", "no difference": "default", "not run": "dim"}
+COLOURS = {
+    "better": "bold yellow",
+    "worse": "green",
+    "no difference": "default",
+    "not tested": "default",
+    "not run": "dim",
+}
 MEANT = (
     "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
     "the table. McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."

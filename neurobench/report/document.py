@@ -53,8 +53,10 @@ def _in_words(row: ResultRow) -> str:
     """ "96.26 ± 0.03 % (≥ 96 %: in band)"."""
     if row.mean is None:
         return "no record"
-    judged = "" if row.verdict == "reported" else f" ({band_of(row)}: {row.verdict})"
-    return printed(row.row.metric, row.mean, row.sd) + judged
+    told = [] if row.verdict == "reported" else [f"{band_of(row)}: {row.verdict}"]
+    if len(row.runs) < len(row.declared_seeds):
+        told.append(f"{len(row.runs)} of {len(row.declared_seeds)} seeds")
+    return printed(row.row.metric, row.mean, row.sd) + (f" ({', '.join(told)})" if told else "")
 
 
 def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:

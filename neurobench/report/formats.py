@@ -35,26 +35,41 @@ def number(value: float | None, sign: str = "") -> str:
 
 
 def band(row: ResultRow) -> str:
-    """What decides on the verdict: a band, or else a comparison."""
-    low, high = row.row.band
-    reference = row.row.reference
-    if low is None and high is None and row.row.relation:
-        return str(row.row.relation)
-    if low is None and high is None:
-        return f"as {len(reference.values)} runs of the reference" if reference and reference.values else "-"
-    if low is None or high is None:
-        return f"≤ {number(high)}" if low is None else f"≥ {number(low)}"
-    return f"{number(low)} to {number(high)}"
+    """What decides on the verdict: a band, a comparison, or both."""
+    return _joined(_ends([None if end is None else f"{end:.6g}" for end in row.row.band]), held_against(row))
 
 
 def band_of(row: ResultRow) -> str:
     """In the unit of the figure."""
-    low, high = (None if end is None else f"{100 * end:.4g}" for end in row.row.band)
-    if metric(row.row.metric).unit != "proportion" or low is high is None:
+    if metric(row.row.metric).unit != "proportion":
         return band(row)
+    ends = _ends([None if end is None else f"{100 * end:.4g}" for end in row.row.band])
+    return _joined(ends and f"{ends} %", held_against(row))
+
+
+def held_against(row: ResultRow) -> str:
+    """The row or the runs that this one is compared with, in words; "" where there are none."""
+    relation, reference = row.row.relation, row.row.reference
+    if relation is None:
+        return f"as {len(reference.values)} runs of the reference" if reference and reference.values else ""
+    other = f'"{row.partner.row.what}"' if row.partner else relation.row
+    if relation.margin is None:
+        return f"equal to {other}"
+    share = metric(row.row.metric).unit == "proportion"
+    return (
+        f"within {100 * relation.margin:.4g} points of {other}" if share else f"within {relation.margin:g} of {other}"
+    )
+
+
+def _ends(ends: Sequence[str | None]) -> str:
+    low, high = ends
     if low is None or high is None:
-        return f"{'≥ ' + low if low else f'≤ {high}'} %"
-    return f"{low} to {high} %"
+        return f"≥ {low}" if low else f"≤ {high}" if high else ""
+    return f"{low} to {high}"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts)) or "-"
 
 
 def reference(row: ResultRow, value: Callable[[float], str] = number) -> str:
@@ -136,12 +151,12 @@ def _printed(row: ResultRow) -> Iterator[str]:
     metric, published, mean = row.row.metric, row.row.published, row.mean
     yield "-" if published is None else printed(metric, published)
     yield "-" if mean is None else printed(metric, mean, row.sd)
-    for ends in (row.interval or (None, None), row.row.band):
-        low, high = ("-" if end is None else printed(metric, end) for end in ends)
-        if (low, high) == ("-", "-"):
-            yield "-"
-        else:
-            yield f"≤ {high}" if low == "-" else f"≥ {low}" if high == "-" else f"{low.removesuffix(' %')} to {high}"
+    interval, band = (
+        _ends([None if end is None else printed(metric, end) for end in ends]).replace(" % to ", " to ")
+        for ends in (row.interval or (None, None), row.row.band)
+    )
+    yield _joined(interval)
+    yield _joined(band, held_against(row))
 
 
 FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {"md": as_markdown, "csv": as_csv, "tex": as_latex}

@@ -4,6 +4,7 @@ not run is counted, with the command that runs it."""
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rich import box
@@ -57,14 +58,17 @@ def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
 
 
 def how_to_run(rows: Sequence[ResultRow]) -> str:
-    """The command that runs what the rows come from on three seeds; a sweep skips what is finished."""
+    """The command that runs what the rows come from, on the seeds that most of them declare; what is finished is
+    skipped."""
     others: dict[str, dict[str, None]] = {}
+    declared = Counter(row.declared_seeds for row in rows if row.declared_seeds).most_common(1)
+    seeds = ",".join(map(str, declared[0][0] if declared else (0, 1, 2)))
     for setting in dict.fromkeys(row.experiment for row in rows):
         for word in setting.split()[1:]:
             key, _, value = word.partition("=")
             others.setdefault(key, {})[value] = None
     over = [f"{key}={','.join(values)}" for key, values in others.items()]
-    return shlex.join(["neurobench", "sweep", f"experiment={_selection(_experiments(rows))}", *over, "seed=0,1,2"])
+    return shlex.join(["neurobench", "sweep", f"experiment={_selection(_experiments(rows))}", *over, f"seed={seeds}"])
 
 
 def _experiments(rows: Sequence[ResultRow]) -> list[str]:

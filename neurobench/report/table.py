@@ -98,10 +98,10 @@ class ResultRow:
         low, high = self.row.band
         if (low is not None and self.mean < low) or (high is not None and self.mean > high):
             return "OUT"
-        if self.emulated:
-            return "EMULATED"
         if self.comparison:
             return self.comparison.verdict
+        if self.emulated:
+            return "EMULATED"
         return "reported" if low is None and high is None else "in band"
 
     @property

@@ -20,7 +20,7 @@ def schema() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def faults(schema: dict[str, Any]) -> Any:
-    reason = "jsonschema is not installed: pip install 'neurobench-runner[dev]'"
+    reason = "jsonschema is not installed: pip install -e '.[dev]'"
     jsonschema = pytest.importorskip("jsonschema", reason=reason)
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)

@@ -15,7 +15,7 @@ FAULTY = {
     "an experiment that is not there": (["experiment=dynex"], "experiment=dynex: there is no such experiment"),
     "a scale that is not there": (["scale=papr"], "there is paper, quick, smoke", "Did you mean paper?"),
     "a launcher that is not there": (["hydra/launcher=jblib"], "hydra/launcher=jblib: there is no such"),
-    "a launcher whose plugin is not installed": (["hydra/launcher=ray"], "pip install 'neurobench-runner[hydra-ray]'"),
+    "a launcher whose plugin is not installed": (["hydra/launcher=ray"], "pip install -e '.[hydra-ray]'"),
     "a key with a slip": (["model.n_hiden=3"], "model has no key n_hiden. Did you mean model.n_hidden?"),
     "a section with a slip": (["trainning.epochs=3"], "there is no key trainning. Did you mean training?"),
     "a key without its section": (["epochs=3"], "Did you mean training.epochs or scale.epochs?"),

@@ -46,7 +46,7 @@ def test_the_search_finds_the_minimum_of_a_turned_and_stretched_bowl():
 def test_without_its_package_the_fit_says_what_to_install_before_anything_is_read(monkeypatch):
     monkeypatch.setitem(sys.modules, "cmaes", None)
     monkeypatch.setattr("neurobench.data.camera.fit.checked_root", lambda root: pytest.fail("data were read"))
-    with pytest.raises(UserError, match=r"needs cmaes, .* pip install 'neurobench-runner\[camera-fit\]'"):
+    with pytest.raises(UserError, match=r"needs cmaes, .* pip install -e '\.\[camera-fit\]'"):
         fit()
 
 

@@ -109,7 +109,7 @@ def test_live_embedding_needs_faults_and_its_extra(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BoundsError, match="embedding=live finds a way around faults"):
         qpu(faults="none", embedding="live")
     monkeypatch.setattr(specs, "is_installed", lambda module: False)
-    with pytest.raises(BoundsError, match=r"minorminer, .* pip install 'neurobench-runner\[embedding\]'"):
+    with pytest.raises(BoundsError, match=r"minorminer, .* pip install -e '\.\[embedding\]'"):
         qpu(embedding="live")
 
 

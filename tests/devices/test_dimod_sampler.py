@@ -158,7 +158,7 @@ def test_a_plugin_allows_its_own_classes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_not_installed_says_what_to_install(allow: pytest.MonkeyPatch) -> None:
     allow.setattr(specs, "is_installed", lambda module: False)
-    with pytest.raises(BoundsError, match=r"not installed: pip install 'neurobench-runner\[annealing\]'"):
+    with pytest.raises(BoundsError, match=r"not installed: in a checkout, pip install -e '\.\[annealing\]'"):
         wrapped()
     allow.undo()
     allow.setattr(targets, "ALLOWED", ("no_such_package",))

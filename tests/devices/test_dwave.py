@@ -28,9 +28,7 @@ Z6 = "Advantage2_system4"
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dwave_spec, "is_installed", lambda module: False)
-    with pytest.raises(
-        BoundsError, match=r"solver=mock needs dwave.system, .* pip install 'neurobench-runner\[dwave\]'"
-    ):
+    with pytest.raises(BoundsError, match=r"solver=mock needs dwave.system, .* pip install -e '\.\[dwave\]'"):
         spec("backend/dwave", "sampler")
 
 

@@ -156,6 +156,8 @@ def main(chosen: list[str]) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     modules = yaml.safe_load(FILE.read_text())
     noticed, of_all, wrong = 0, 0, []
+    if unknown := [file for file in chosen if file not in modules]:
+        sys.exit(f"no tests are named for {', '.join(unknown)}; there is {', '.join(modules)}")
     for file in chosen or modules:
         told = modules[file]
         examiner = Examiner(file, told["tests"], told.get("same") or {}, told.get("only") or [])

@@ -17,7 +17,7 @@ from tests.cli.conftest import command, environment
 from tests.sweeps.ray_nodes import ray_nodes
 from tests.sweeps.test_sweep import results
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'neurobench-runner[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 WORDS = ("model=toy", "seed=range(3)", "training.epochs=4", "training.checkpoint_every=0")
 
 

@@ -37,7 +37,7 @@ def extra(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as fault:
-        raise UserError(f"this needs the package {name}: pip install 'neurobench-runner[spiking]'") from fault
+        raise UserError(f"this needs the package {name}: in a checkout, pip install -e '.[spiking]'") from fault
 
 
 def require(fits: Any, sentence: str) -> None:

@@ -67,4 +67,4 @@ def _extra(name: str) -> Any:
         return import_module(name)
     except ImportError as fault:
         package = name.partition(".")[0]
-        raise UserError(f"this needs the package {package}: pip install 'neurobench-runner[exchange]'") from fault
+        raise UserError(f"this needs the package {package}: in a checkout, pip install -e '.[exchange]'") from fault

@@ -197,7 +197,13 @@ function result(row) {
     value,
     el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + told(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${told(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
-      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${told(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${told(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["held against", heldAgainst(row)], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+}
+function heldAgainst(row) {
+  if (!row.comparison) return "–";
+  const other = !row.relation ? "single runs of the reference" : row.relation.kind === "equal" ? "equal to " + row.relation.row : `within ${row.relation.margin} of ${row.relation.row}`;
+  const { difference, interval, n } = row.comparison;
+  return other + (difference === null ? "" : `: difference ${number(difference)}${interval ? ` (${number(interval[0])} to ${number(interval[1])})` : ""}`) + `, ${n[0]} and ${n[1]} runs`;
 }
 function gauge(row) {
   // band, interval, published (diamond) and measured (dot) on one line

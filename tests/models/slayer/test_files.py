@@ -158,7 +158,7 @@ def test_other_files_are_refused(trained: SlayerLearner, tmp_path: Path) -> None
 
 def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nir", None)
-    with pytest.raises(UserError, match=r"package nir: pip install 'neurobench-runner\[spiking\]'"):
+    with pytest.raises(UserError, match=r"package nir: in a checkout, pip install -e '\.\[spiking\]'"):
         formats(trained)["nir"]()
 
 
