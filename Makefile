@@ -181,7 +181,7 @@ table-chips: .venv/installed-dev ## what each quantum processor costs the ten-di
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
 	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
 
-# A run for every copy of a chip: faults and analog errors are drawn by its seed.
+# A run for every copy of a chip: analog errors are drawn by its seed, faults from the tabulated draws.
 ANNEALERS := Advantage_system4,Advantage_system6,Advantage2_system1,Advantage2_system2
 table-chip-seeds: .venv/installed-dev ## test accuracy over 100 copies of each annealer and of BrainScaleS-2 (hours): tables and figures
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=dynex_qrbm_qpu_device backend.sampler.chip=$(ANNEALERS) 'backend.sampler.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'

@@ -11,7 +11,9 @@ from neurobench.cli.arguments import VerbParser, add_outputs, add_own_code
 from neurobench.cli.outcome import print_answer
 from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
 from neurobench.phases import phase
+from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
+from neurobench.storage.journal import Journal
 from neurobench.storage.store import find_run, read_index
 
 
@@ -19,7 +21,9 @@ def poll_command(words: list[str]) -> int:
     """Fetch the answers of queued jobs, and go on with their runs until these end or wait for further jobs. Exit code
     0 where all have finished, 4 where some still wait, 1 where one failed."""
     parser = VerbParser(prog="neurobench poll", description=poll_command.__doc__)
-    parser.add_argument("run", nargs="?", help="a path, an id or its beginning, a name; every queued run if left out")
+    parser.add_argument(
+        "run", nargs="?", help="a path, an id or its beginning, a name; every run with jobs under way if left out"
+    )
     parser.add_argument("--wait", action="store_true", help="until the device has answered, however long that takes")
     add_own_code(parser)
     add_outputs(parser)
@@ -37,11 +41,24 @@ def queued_runs(outputs: Path) -> list[RunFolder]:
     """Oldest first."""
     entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
     runs = [RunFolder(outputs / entry.path) for entry in entries]
-    return [run for run in runs if run.status == "queued"]
+    return [run for run in runs if _has_jobs(run)]
+
+
+def _has_jobs(run: RunFolder) -> bool:
+    """Also a run that was stopped, or broke, while jobs were under way. One whose journal is damaged is taken up, and
+    then says so."""
+    if run.status == "queued":
+        return True
+    if run.status not in ("interrupted", "killed", "failed"):
+        return False
+    try:
+        return bool(Journal(run.path).waiting())
+    except Damaged:
+        return True
 
 
 def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
-    if folder.status != "queued":
+    if not _has_jobs(folder):
         raise UserError(f"{folder.path} is '{folder.status}': it has no jobs queued.")
     with phase("importing torch"):
         from neurobench.devices.jobs import Queued
@@ -50,11 +67,13 @@ def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
 
     plan = stored_plan(folder).taken_up(str(folder.path.parent.parent), wait)
     try:
-        execute(plan, console, answer=lambda run, result: print_answer(run, result, console))
+        execute(plan, console, answer=lambda run, result: print_answer(run, result, console), into=folder)
     except Queued as queued:
         console.print(str(queued))
         return QUEUED
     except UserError as error:
+        if error.stops_sweep:
+            raise
         print(f"neurobench poll: {error}", file=sys.stderr)
         return FAILED
     return FINE

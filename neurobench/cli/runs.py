@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ def _show(folder: RunFolder) -> None:
     if status == "killed":
         status += " (go on with the same command and --resume)"
     elif status == "queued":
-        status += f" (fetch the answers: neurobench poll {folder.label})"
+        status += f" (fetch the answers: neurobench poll {shlex.quote(str(folder.path))})"
     table = _table({"run": folder.label, "status": status})
     for key in RECORDED:
         if record.get(key) is not None:

@@ -1,5 +1,5 @@
 """Why a framework differs on a case: (framework, case) -> what its importer does, as its source has it. The case is the
-minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 3.1.3, nirtorch 2.6."""
+minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 2.0.3, nirtorch 2.6."""
 
 _NORSE_R = (
     "The importer logs a warning that it expects r = 1 and goes on without r (`import_nir`: LIFBoxCell and IAFCell get "

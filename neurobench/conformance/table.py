@@ -18,7 +18,7 @@ voltage, from v = 0, in float64.
 
 - **faithful**: every spike right, every value within 1e-5, and the membrane where the framework tells it.
 - **approximate**: other steps of the same equations, or spikes right and membranes further off.
-- **unsupported**: refused when the graph is read.
+- **unsupported**: refused when the graph is read, or its importer takes no such dt.
 - **wrong**: other equations. First step and neuron that differ, and why, below.
 """
 

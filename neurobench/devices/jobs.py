@@ -10,6 +10,7 @@ the device is asked for the job with that tag before another is sent.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import threading
 import time
@@ -73,9 +74,10 @@ class Queued(UserError):
 
     exit_code = QUEUED
 
-    def kept_in(self, folder: Path, label: str) -> Queued:
+    def kept_in(self, folder: Path) -> Queued:
         """The same, saying where the ids of the jobs are and what fetches their answers."""
-        return Queued(f"{self}. Their ids are kept in {folder}. To fetch the answers: neurobench poll {label}")
+        command = f"neurobench poll {shlex.quote(str(folder))}"
+        return Queued(f"{self}. Their ids are kept in {folder}. To fetch the answers: {command}")
 
 
 class Jobs:

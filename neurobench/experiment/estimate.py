@@ -24,7 +24,8 @@ class Estimate(NamedTuple):
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Three updates (the first, one in the middle, the last) and one batch of each split are rehearsed, and scaled up.
+    """Three updates that ask the device (the first, one in the middle, the last) and one batch of each split are
+    rehearsed, and scaled up.
 
     Devices that answer later are opened, and nothing is sent to them. Not counted: what a model does once, between
     training and test, and the figures that are drawn.
@@ -45,12 +46,13 @@ def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> d
     """Phase -> by how much what was asked in it is to be multiplied."""
     size, epochs = min(plan.training.batch_size, len(splits.train)), plan.training.epochs
     per = math.ceil(len(splits.train) / size)
-    updates = sorted({0, epochs * per // 2, epochs * per - 1})
+    asking = range(0, epochs * per, plan.model.asks_every)
+    updates = sorted({asking[0], asking[len(asking) // 2], asking[-1]})
     batch = splits.train.batch(slice(0, size))
     for k in updates:
         with ledger.phase("training"):
             learner.learn(batch, Step(k, epochs * per, k // per, per))
-    share = {"training": epochs * per / len(updates), "validation": 0.0, "test": 0.0}
+    share = {"training": len(asking) / len(updates), "validation": 0.0, "test": 0.0}
     if len(splits.validation):
         most = min(BATCH, len(splits.validation))
         with ledger.phase("validation"):

@@ -7,10 +7,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rich.console import Console
 
 from neurobench.config.errors import FAILED, UserError
@@ -20,6 +18,7 @@ from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
 from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
@@ -27,11 +26,10 @@ from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
-from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
 from neurobench.storage.provenance import forget_peak, provenance
-from neurobench.storage.store import same_setting
 
 if TYPE_CHECKING:
     import torch
@@ -58,10 +56,14 @@ Answer = Callable[[RunFolder, Mapping[str, Any]], None]  # is given a run's resu
 
 
 def execute(
-    plan: Plan, console: Console, callbacks: Sequence[Callback] = (), answer: Answer = lambda folder, result: None
+    plan: Plan,
+    console: Console,
+    callbacks: Sequence[Callback] = (),
+    answer: Answer = lambda folder, result: None,
+    into: RunFolder | None = None,
 ) -> RunFolder:
     """Run a plan. Returns its finished folder. `answer` is called once everything is measured, before figures are
-    drawn; not for a run that was finished already.
+    drawn; not for a run that was finished already. `into`: the unfinished run to go on with.
 
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
@@ -72,7 +74,7 @@ def execute(
         from neurobench.kernels.compilation import named_compilation
 
     initial = find_initial(plan)
-    folder, finished = _folder(plan, console)
+    folder, finished = folder_for(plan, console, into)
     if finished:
         console.print(f"already finished: {folder.path}", highlight=False, soft_wrap=True)
         return folder
@@ -87,7 +89,7 @@ def execute(
         raise
     except (Pruned, Queued) as end:
         folder.update(status="pruned" if isinstance(end, Pruned) else "queued")
-        raise end if isinstance(end, Pruned) else end.kept_in(folder.path, folder.label) from None
+        raise end if isinstance(end, Pruned) else end.kept_in(folder.path) from None
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
     except Exception as error:
@@ -97,43 +99,6 @@ def execute(
             callback.end(folder)
         folder.release()
     return folder
-
-
-def _folder(plan: Plan, console: Console) -> tuple[RunFolder, bool]:
-    """A new folder, or with `resume` the one to go on with; and whether that is finished already.
-
-    Raises InUse where another process computes the same.
-    """
-    if not plan.run.resume:
-        return _new_folder(plan), False
-    outputs = Path(plan.run.outputs)
-    with choosing(outputs, plan.run.name, plan.config_hash):
-        runs = same_setting(outputs, plan.run.name, plan.config_hash)
-        same = [folder for folder in runs if _read_the_same(plan, folder, console)]
-        unfinished = [folder for folder in same if not folder.is_finished]
-        if unfinished:
-            unfinished[0].acquire()
-            unfinished[0].clean()
-            return unfinished[0], False
-        return (same[0], True) if same else (_new_folder(plan), False)
-
-
-def _new_folder(plan: Plan) -> RunFolder:
-    text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
-    folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
-    hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
-    folder.update(status="running", **hashes, **plan.choices)
-    return folder
-
-
-def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
-    """Whether a run read what lies at the plan's data root now. Where it did not, nothing of the two is mixed."""
-    read = folder.record().get("data", {})
-    if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
-        return True
-    line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
-    console.print(line, highlight=False, soft_wrap=True)
-    return False
 
 
 @dataclass
@@ -295,4 +260,4 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     with (folder.path / "run.log").open("a") as file:
         file.write(scrubbed("".join(traceback.format_exception(error))))
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
-    return RunFailed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}")
+    return RunFailed(scrubbed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}"))

@@ -170,6 +170,11 @@ class ModelSpec(Spec):
         that `demand` tells of."""
         return {}
 
+    @property
+    def asks_every(self) -> int:
+        """Updates from one that asks the device to the next such; the first asks it."""
+        return 1
+
     def snapshots(self, at: Step) -> Sequence[str]:
         """Labels under which the record keeps a snapshot of the learner after update `at`."""
         return ()

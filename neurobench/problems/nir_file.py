@@ -98,6 +98,9 @@ class _Flat(NamedTuple):
             yield f"its output shows {len(self.shown)} nodes ({', '.join(self.shown)}); give it one"
         if "" in self.shown:
             yield "its input is its output: there is nothing between them to run"
+        ends = [*(end for edge in self.edges for end in edge), *self.shown]
+        if missing := [end for end in dict.fromkeys(ends) if end and end not in self.nodes]:
+            yield f"its edges name {', '.join(missing)}, which it does not have"
         reached = _reached(self.edges)
         if lost := [key for key in self.nodes if key not in reached]:
             yield f"nothing leads from the input to {', '.join(lost)}"
@@ -132,7 +135,7 @@ def _contracted(flat: tuple[dict[str, Any], list[tuple[str, str]]]) -> _Flat:
     edges = [("" if a in inputs else a, b) for a, b in edges]
     shown = [a for a, b in edges if b in outputs]
     inner = {key: node for key, node in nodes.items() if kinds[key] not in ("Input", "Output")}
-    return _Flat(inner, [(a, b) for a, b in edges if b in inner], [nodes[key] for key in inputs], shown)
+    return _Flat(inner, [(a, b) for a, b in edges if b not in outputs], [nodes[key] for key in inputs], shown)
 
 
 def _reached(edges: list[tuple[str, str]]) -> set[str]:
@@ -224,6 +227,8 @@ def _weights(node: Any) -> Weights:
 def _convolution(node: Any) -> Convolution:
     weight = _array(node.weight)
     bias = _array(node.bias) if np.any(node.bias) else None
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise GraphError(f"has a bias of shape {bias.shape} for {len(weight)} channels")
     stride, dilation = _pair(node.stride), _pair(node.dilation)
     padding = _padding(node.padding, weight.shape[2:], stride, dilation)
     return Convolution(weight, bias, stride, padding, dilation, int(node.groups))
@@ -250,6 +255,13 @@ def _pool(node: Any, mean: bool) -> Pool:
     return Pool(_pair(node.kernel_size), _pair(node.stride), _pair(node.padding), mean)
 
 
+def _delay(node: Any) -> Delay:
+    seconds = _array(node.delay)
+    if (seconds < 0).any():
+        raise GraphError(f"has a delay of {seconds.min():g} s; delays are at least 0")
+    return Delay(seconds)
+
+
 def _neuron(node: Any) -> Neuron:
     """LI and LIF call the membrane's time constant `tau`."""
     names = {"tau": "tau_mem"}
@@ -269,7 +281,7 @@ _READERS: dict[str, Callable[[Any], Node]] = {
     "SumPool2d": partial(_pool, mean=False),
     "AvgPool2d": partial(_pool, mean=True),
     "Flatten": lambda node: Flatten(int(node.start_dim), int(node.end_dim)),
-    "Delay": lambda node: Delay(_array(node.delay)),
+    "Delay": _delay,
     "Threshold": lambda node: Threshold(_array(node.threshold)),
     **dict.fromkeys(("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"), _neuron),
 }

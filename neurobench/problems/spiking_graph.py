@@ -179,6 +179,8 @@ def fitting(shape: Shape, parameters: dict[str, np.ndarray]) -> Shape:
 
 def _slid(size: Shape, kernel: tuple[int, ...], stride: tuple[int, int], padding: tuple[int, int]) -> Shape:
     """Windows along each axis."""
+    if min(stride) < 1:
+        raise GraphError(f"has a stride of {stride}; it is at least 1")
     places = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
     if min(places) < 1:
         raise GraphError(f"has windows of {kernel}; what arrives has {size} rows and columns")

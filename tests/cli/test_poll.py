@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from neurobench.cli.main import main
+from neurobench.cli.poll import queued_runs
 from neurobench.config import targets
 from neurobench.config.secrets import hide
 from neurobench.devices import jobs as seam
@@ -64,7 +65,7 @@ def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
     assert run(tmp_path, "later", "--no-wait") == 4
     told = capsys.readouterr().err
     assert "jobs queued at loopback: job-0, job-1" in told
-    assert "neurobench poll hybrid_qcnn-mnist_01_400-loopback/" in told
+    assert f"neurobench poll {tmp_path / 'later' / 'hybrid_qcnn-mnist_01_400-loopback'}/" in told
     sent = len(device.jobs)
     assert main(poll) == 4  # still under way
     assert len(device.jobs) == sent
@@ -84,6 +85,28 @@ def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
     assert "not reproducible: loopback takes no seed" in json.dumps(later)
     assert later["device_costs"] == at_once["device_costs"]
     assert len(device.bill()["jobs"]) == 2 * taken
+
+
+def test_poll_after_ctrl_c_goes_on_with_that_very_run(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two runs of one configuration the older is stopped while it asks, and polled again."""
+    outputs, poll = tmp_path / "two", ["poll", "--outputs", str(tmp_path / "two"), "-cd", str(tmp_path)]
+    assert [run(tmp_path, "two", "--no-wait") for _ in range(2)] == [4, 4]
+    older, newer = queued_runs(outputs)
+    record = (newer.path / "run.json").read_bytes()
+
+    def stop(queue: LoopbackQueue, job: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LoopbackQueue, "collect", stop)
+        assert main(poll) == 130
+    assert (older.status, [each.path for each in queued_runs(outputs)]) == ("interrupted", [older.path, newer.path])
+    finish(device)
+    assert main([*poll, str(older.path)]) in (0, 4)
+    assert older.status in ("finished", "queued")
+    assert (newer.path / "run.json").read_bytes() == record
 
 
 def test_a_limit_ends_a_run_before_anything_is_sent(

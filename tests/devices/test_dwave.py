@@ -182,6 +182,17 @@ def test_a_machine_that_fails_is_told_without_its_token(machine: type[Machine], 
     assert TOKEN.encode() not in written(tmp_path)
 
 
+def test_a_dry_run_asks_a_machine_nothing_and_knows_no_price(machine: type[Machine]) -> None:
+    from neurobench.experiment.estimate import estimate
+
+    machine.mode = "fails"
+    with composer() as compose:
+        plan = parse(compose(RUN))
+    made = estimate(plan)
+    assert made.prices == {"sampler": "no list price is stored: D-Wave bills access time"}
+    assert set(made.phases["training"]["sampler"]) == {"calls", "reads", "programmings"}
+
+
 @pytest.mark.parametrize("mode", ["no rows", "infinite"])
 def test_a_machine_that_answers_nonsense_is_refused_by_its_name(machine: type[Machine], rbm: RBM, mode: str) -> None:
     device = spec("backend/dwave", "sampler", solver="Advantage2_system1.11").open(0, CPU)

@@ -14,7 +14,9 @@ for package in ("qiskit", "qiskit_aer", "qiskit_ibm_runtime"):
     pytest.importorskip(package, reason="needs the extra qiskit")
 
 from qiskit import QuantumCircuit
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_aer import AerSimulator
+from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMAccountError, RuntimeJobNotFound
 
 from neurobench.config.bounds import BoundsError
@@ -25,7 +27,7 @@ from neurobench.devices.circuit.qiskit_circuits import on_chip
 from neurobench.devices.circuit.qiskit_device import snapshot
 from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
 from neurobench.devices.circuit.queued import QueuedSampling
-from neurobench.devices.jobs import JobGone, Jobs, Limits
+from neurobench.devices.jobs import JobGone, Jobs, Limits, Unreachable
 from neurobench.devices.spec import Demand
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError
 from neurobench.storage.journal import Journal
@@ -192,10 +194,22 @@ def test_a_job_at_ibm_bears_its_tag_and_is_found_by_it(monkeypatch: pytest.Monke
         queue.collect("unknown")
 
 
-def test_without_an_account_the_way_to_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_answer_now_is_asked_again() -> None:
+    def refuse(*words: Any, **named: Any) -> None:
+        raise RequestsApiError("503 Service Unavailable", status_code=503)
+
+    service = SimpleNamespace(jobs=refuse, job=refuse)
+    queue = ibm_queue.IBMQueue(service, None, spec("backend/qiskit", "circuit", device="ibm_manila"))
+    for ask in (queue.find, queue.collect):
+        with pytest.raises(Unreachable, match="503"):
+            ask("anything")
+
+
+@pytest.mark.parametrize("fault", [IBMAccountError("no account"), QiskitBackendNotFoundError("no backend matches")])
+def test_without_an_account_or_a_chip_the_way_to_one_is_told(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
-        raise IBMAccountError("no account")
+        raise fault
 
     monkeypatch.setattr(ibm_queue, "QiskitRuntimeService", none)
-    with pytest.raises(UserError, match="ibm_fez cannot be opened: .*no account.*save_account"):
+    with pytest.raises(UserError, match="ibm_fez cannot be opened: .*no (account|backend matches).*save_account"):
         device(device="ibm_fez")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import requests
 from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 from qiskit_ibm_runtime import QiskitRuntimeService, Sampler
-from qiskit_ibm_runtime.exceptions import IBMError, IBMRuntimeError, RuntimeJobNotFound
+from qiskit_ibm_runtime.exceptions import IBMError, RuntimeJobNotFound
 
 from neurobench.config.errors import UserError
 from neurobench.config.secrets import hide
@@ -29,7 +30,7 @@ def open_chip(spec: Qiskit, jobs: Jobs) -> QueuedSampling:
         service = QiskitRuntimeService()
         hide((service.active_account() or {}).get("token"))
         backend = service.backend(spec.device)
-    except (IBMError, ValueError, requests.RequestException) as error:
+    except (QiskitError, ValueError, requests.RequestException) as error:
         raise UserError(
             f"backend.circuit.device={spec.device} cannot be opened: {error}. The account is qiskit-ibm-runtime's own: "
             "QiskitRuntimeService.save_account(...), or QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE in the environment."
@@ -58,13 +59,13 @@ class IBMQueue:
         circuit, _ = self.prepared(content.program)
         try:
             return sampler.run([(circuit, content.values, content.shots)]).job_id()
-        except (IBMRuntimeError, requests.RequestException) as error:
+        except (IBMError, requests.RequestException) as error:
             raise Unreachable(str(error)) from None
 
     def find(self, tag: str) -> str | None:
         try:
             jobs = self.service.jobs(job_tags=[tag], limit=1, descending=False)
-        except (IBMRuntimeError, requests.RequestException) as error:
+        except (IBMError, requests.RequestException) as error:
             raise Unreachable(str(error)) from None
         return jobs[0].job_id() if jobs else None
 
@@ -78,7 +79,7 @@ class IBMQueue:
                 raise JobGone(f"{status.lower()}: {sent.error_message() or 'no reason given'}")
         except RuntimeJobNotFound as error:
             raise JobGone(str(error)) from None
-        except (IBMRuntimeError, requests.RequestException) as error:
+        except (IBMError, requests.RequestException) as error:
             raise Unreachable(str(error)) from None
         return None
 

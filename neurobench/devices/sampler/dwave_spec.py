@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import not_installed
-from neurobench.config.targets import is_installed
+from neurobench.config.targets import is_installed, load
 from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.sampler.embeddings import draw_of, tabulated
 from neurobench.devices.sampler.specs import Positive
 from neurobench.devices.spec import Demand, DeviceSpec
-from neurobench.metrics.costs import Energy
+from neurobench.metrics.costs import Energy, Price
+
+if TYPE_CHECKING:
+    import torch
+
+    from neurobench.devices.jobs import Jobs
 
 MOCK = "mock"
 
@@ -62,3 +67,10 @@ class DWave(DeviceSpec):
             return None
         misfit = tabulated(self.chip, draw_of(self.chip, self.chip_seed)).misfit(*demand.layers)
         return f"{misfit}. Make the model smaller, or take another chip: {', '.join(CHIPS)}." if misfit else None
+
+    def price(self) -> Price | str:
+        return super().price() if self.solver == MOCK else "no list price is stored: D-Wave bills access time"
+
+    def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
+        """A machine answers at once, so that no job of it is ever under way; in a rehearsal it is asked nothing."""
+        return load(self.opens)(self, seed, device, bool(jobs and jobs.rehearsed))

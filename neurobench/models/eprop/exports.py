@@ -18,6 +18,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.eprop.records import Constants
+from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.learner import EpropLearner
 from neurobench.models.eprop.minibatch import BsshslmEngine
 from neurobench.problems.nir_file import nir_package
@@ -50,10 +51,18 @@ def write_nir(learner: EpropLearner) -> bytes:
     nodes["output"] = nir.Output({"output": np.array([c.K])})
     edges = [("input", "w_in"), ("w_in", "neuron"), (spiking, "w_rec"), ("w_rec", "neuron"), (spiking, "w_out")]
     edges += [("w_out", "readout"), ("readout", "output"), *([] if c.hard_reset else [("neuron", "threshold")])]
-    metadata = {"dt": DT, "shift_steps": 1, "window_steps": c.W, "arithmetic": "float"}
+    metadata = {"dt": DT, "shift_steps": 1, "window_steps": c.W, **_arithmetic(learner)}
     memory = io.BytesIO()
     nir.write(memory, nir.NIRGraph(nodes, edges, metadata=metadata))
     return memory.getvalue()
+
+
+def _arithmetic(learner: EpropLearner) -> dict[str, Any]:
+    """Of the engine. A chip's weights are whole multiples of the scales; its states are integers too, which the graph's
+    equations do not round."""
+    if isinstance(engine := learner.engine, ChipEngine):
+        return {"arithmetic": "fixed", "weight_scale": engine.lsb, "readout_scale": float(engine.lsb_out)}
+    return {"arithmetic": "float"}
 
 
 def _beyond_nir(learner: EpropLearner) -> str:

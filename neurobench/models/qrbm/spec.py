@@ -96,6 +96,10 @@ class QRBM(ChosenReadout):
     def memory(self, task: Task) -> dict[str, int]:
         return {"chains": 4 * self.chains * sum(self.demand(task).layers)}
 
+    @property
+    def asks_every(self) -> int:
+        return self.device_every if self.negative == "device" else 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class TutorialQRBM(ModelSpec):

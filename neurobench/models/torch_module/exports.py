@@ -30,16 +30,22 @@ def pt2(learner: TorchModuleLearner) -> bytes:
 
 
 def onnx(learner: TorchModuleLearner) -> bytes:
-    """Raises UserError also where onnx or onnxscript is not installed."""
+    """Raises UserError also where ONNX has no such operation, or onnx or onnxscript is not installed."""
     for package in ("onnx", "onnxscript"):
         _extra(package)
-    program: Any = torch.onnx.export(_program(learner), dynamo=True, verbose=False)
-    return program.model_proto.SerializeToString()
+    followed = _program(learner)
+    try:
+        program: Any = torch.onnx.export(followed, dynamo=True, verbose=False)
+        return program.model_proto.SerializeToString()
+    except Exception as error:  # an operation that ONNX has no word for, among others
+        raise _beyond("torch.onnx", learner, error) from error
 
 
 def safetensors(learner: TorchModuleLearner) -> bytes:
-    state = {name: each.detach().cpu().contiguous() for name, each in learner.net.state_dict().items()}
-    return _extra("safetensors.torch").save(state)
+    """A copy each of tied weights, which share their memory: the format has no word for that."""
+    state = {name: each.detach().cpu() for name, each in learner.net.state_dict().items()}
+    copies = {name: each.clone(memory_format=torch.contiguous_format) for name, each in state.items()}
+    return _extra("safetensors.torch").save(copies)
 
 
 def _program(learner: TorchModuleLearner) -> Any:
@@ -48,10 +54,12 @@ def _program(learner: TorchModuleLearner) -> Any:
     try:
         return torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     except Exception as error:  # whatever somebody else's code raises
-        module = learner.spec.module
-        raise UserError(
-            f"torch.export cannot follow model.module={module}: {error!s:.300}. safetensors can."
-        ) from error
+        raise _beyond("torch.export", learner, error) from error
+
+
+def _beyond(what: str, learner: TorchModuleLearner, error: Exception) -> UserError:
+    module = learner.spec.module
+    return UserError(f"{what} cannot follow model.module={module}: {error!s:.300}. safetensors can.")
 
 
 def _extra(name: str) -> Any:

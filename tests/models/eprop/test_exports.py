@@ -8,7 +8,7 @@ import pytest
 
 from neurobench.config.errors import UserError
 from neurobench.models.eprop.exports import formats, write_nir
-from tests.models.eprop.conftest import learner
+from tests.models.eprop.conftest import learner, reckon
 
 nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
 
@@ -48,6 +48,16 @@ def test_the_graph_is_the_network(recordings: Any, neuron: str) -> None:
         assert fired.sum(0) == pytest.approx(response.counts[g])
         assert readouts[-one.c.W - 1 : -1] == pytest.approx(response.window[g], abs=1e-4)
     assert response.counts.sum() > 50
+
+
+def test_a_chips_weights_are_whole_multiples_of_the_scales_that_its_file_names() -> None:
+    graph = nir.read(io.BytesIO(write_nir(learner(hidden=5, core=reckon(), neuron="iaf"))))
+    metadata, nodes = graph.metadata, graph.nodes
+    assert metadata["arithmetic"] == "fixed"
+    for name, scale in (("w_in", metadata["weight_scale"]), ("w_out", metadata["readout_scale"])):
+        whole = nodes[name].weight / scale
+        assert whole == pytest.approx(np.rint(whole), abs=1e-4)
+        assert np.abs(whole).max() > 10
 
 
 def test_neurons_without_equations_in_nir_are_refused() -> None:

@@ -132,6 +132,17 @@ def test_a_graph_within_a_graph_is_the_same_graph() -> None:
             "node c is a Conv1d; what can be run",
         ),
         ({"n": cuba(tau_mem=0)}, None, "node n has tau_mem of 0 s"),
+        ({"d": nir.Delay(full(-1.0))}, None, "node d has a delay of -1 s; delays are at least 0"),
+        (
+            {"c": nir.Conv2d((2, 2), np.ones((1, 1, 1, 1)), 1, 0, 1, 1, np.ones(2))},
+            None,
+            r"node c has a bias of shape \(2,\) for 1 channels",
+        ),
+        (
+            {"w": nir.Linear(np.eye(2))},
+            [("input", "w"), ("ghost", "w"), ("w", "spook"), ("w", "output")],
+            "its edges name ghost, spook, which it does not have",
+        ),
         (
             {"n": cuba(r=np.nan), "m": cuba(tau_syn=-1)},
             None,
@@ -143,6 +154,13 @@ def test_a_graph_within_a_graph_is_the_same_graph() -> None:
 def test_what_cannot_be_run_is_refused_by_the_name_of_its_node(nodes: Any, edges: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         read_nir(written(graph(nodes, edges)), "file")
+
+
+def test_windows_that_never_move_are_refused() -> None:
+    made = graph({"p": nir.SumPool2d(np.array([1, 1]), np.array([0, 1]), np.array([0, 0]))})
+    made.nodes["input"] = nir.Input({"input": np.array([2, 2, 2])})
+    with pytest.raises(UserError, match=r"node p has a stride of \(0, 1\); it is at least 1"):
+        read_nir(written(made), "file")
 
 
 def test_an_input_that_counts_the_traced_sample_is_read_without_it() -> None:

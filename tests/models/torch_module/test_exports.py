@@ -3,12 +3,14 @@
 import io
 import json
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from neurobench.config.errors import UserError
 from neurobench.models.learner import Seeds, Task
 from neurobench.models.torch_module.exports import formats
 from tests.specs import spec
@@ -42,6 +44,42 @@ def test_safetensors_read_by_hand(network: Any) -> None:
         begin, end = header[name]["data_offsets"]
         read = np.frombuffer(content[8 + length + begin : 8 + length + end], "<f4").reshape(header[name]["shape"])
         assert (read == tensor.numpy()).all()
+
+
+class Tied(torch.nn.Module):
+    """Two layers of the same weights."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(shape[0], shape[0]), torch.nn.Linear(shape[0], shape[0])
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+def tied() -> Any:
+    """As much of a learner as the exports ask for."""
+    return SimpleNamespace(net=Tied((3,)), task=Task("vector", (3,), 3), spec=SimpleNamespace(module="tests.Tied"))
+
+
+def test_tied_weights_are_written_twice() -> None:
+    safetensors = pytest.importorskip("safetensors.torch", reason="the extra exchange is not installed")
+    read = safetensors.load(formats(tied())["safetensors"]())
+    assert torch.equal(read["first.weight"], read["second.weight"])
+
+
+def test_what_onnx_has_no_operation_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*program: Any, **options: Any) -> None:
+        raise torch.onnx.OnnxExporterError("no operation for aten.linalg_matrix_exp")
+
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="the extra exchange is not installed")
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    with pytest.raises(
+        UserError, match=r"torch.onnx cannot follow model.module=tests.Tied: no operation .*safetensors can"
+    ):
+        formats(tied())["onnx"]()
 
 
 def test_an_onnx_runtime_gives_the_same_logits(network: Any) -> None:

@@ -1,0 +1,57 @@
+"""In which folder a plan is computed: a new one, or that of an unfinished run to go on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from neurobench.data.dataset import stamp
+from neurobench.experiment.build import load_splits
+from neurobench.experiment.plan import Plan
+from neurobench.storage.folder import RunFolder, choosing
+from neurobench.storage.store import same_setting
+
+
+def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[RunFolder, bool]:
+    """A new folder, or with `resume` or `into` the one to go on with; and whether that is finished already.
+
+    Raises InUse where another process computes the same.
+    """
+    if into is not None:
+        return _taken(into), False
+    if not plan.run.resume:
+        return _new_folder(plan), False
+    outputs = Path(plan.run.outputs)
+    with choosing(outputs, plan.run.name, plan.config_hash):
+        runs = same_setting(outputs, plan.run.name, plan.config_hash)
+        same = [folder for folder in runs if _read_the_same(plan, folder, console)]
+        unfinished = [folder for folder in same if not folder.is_finished]
+        if unfinished:
+            return _taken(unfinished[0]), False
+        return (same[0], True) if same else (_new_folder(plan), False)
+
+
+def _taken(folder: RunFolder) -> RunFolder:
+    folder.acquire()
+    folder.clean()
+    return folder
+
+
+def _new_folder(plan: Plan) -> RunFolder:
+    text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
+    folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
+    hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
+    folder.update(status="running", **hashes, **plan.choices)
+    return folder
+
+
+def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
+    """Whether a run read what lies at the plan's data root now. Where it did not, nothing of the two is mixed."""
+    read = folder.record().get("data", {})
+    if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
+        return True
+    line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
+    console.print(line, highlight=False, soft_wrap=True)
+    return False
