@@ -17,9 +17,9 @@ from neurobench.phases import phase, shown
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
-    "poll": "fetch what a device has answered meanwhile, and go on: for runs that ended with --no-wait",
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
+    "poll": "fetch what a device has answered meanwhile, and go on: for runs that ended with --no-wait",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurobench.cli.arguments import VerbParser, add_outputs, add_own_code
+from neurobench.cli.arguments import verb_parser
 from neurobench.cli.outcome import print_answer
 from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
 from neurobench.phases import phase
@@ -20,13 +20,11 @@ from neurobench.storage.store import find_run, read_index
 def poll_command(words: list[str]) -> int:
     """Fetch the answers of queued jobs, and go on with their runs until these end or wait for further jobs. Exit code
     0 where all have finished, 4 where some still wait, 1 where one failed."""
-    parser = VerbParser(prog="neurobench poll", description=poll_command.__doc__)
+    parser = verb_parser("poll", poll_command.__doc__)
     parser.add_argument(
         "run", nargs="?", help="a path, an id or its beginning, a name; every run with jobs under way if left out"
     )
     parser.add_argument("--wait", action="store_true", help="until the device has answered, however long that takes")
-    add_own_code(parser)
-    add_outputs(parser)
     args = parser.parse_args(words)
     folders = [find_run(args.outputs, args.run)] if args.run else queued_runs(args.outputs)
     if not folders:

@@ -3,8 +3,8 @@
 from importlib.resources import files
 
 TOPICS = (
-    "start", "configuration", "data", "models", "backends", "devices", "vendors", "sweeps", "clusters", "tables",
-    "results", "python", "plugins", "metrics", "energy", "glossary", "troubleshooting",
+    "start", "configuration", "data", "models", "exchange", "backends", "devices", "chips", "vendors", "sweeps",
+    "clusters", "tables", "results", "python", "plugins", "metrics", "energy", "glossary", "troubleshooting",
 )  # fmt: skip
 
 

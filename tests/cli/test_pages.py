@@ -93,7 +93,7 @@ def check(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     typed = [word for word in shlex.split(line, comments=True) if word not in (">", "schema.json")]
     verb, *words = typed[typed.index("neurobench") + 1 :]  # behind variables of the environment
     if verb == "run":
-        questions = ("--resume", "--cfg", "job")
+        questions = ("--resume", "--cfg", "job", "--dry-run", "--no-wait")
         several = "-m" in words
         kept = [word for word in words if word not in (*questions, "-m")]
         verb, words = ("sweep", [*kept, "--dry-run"]) if several else ("validate", kept)

@@ -63,7 +63,7 @@ def test_every_embedding_has_the_qubits_and_couplers_that_it_needs(chip: FaultyC
 
 
 def test_the_documentation_has_the_tables_capacities() -> None:
-    assert capacities() in page("devices")
+    assert capacities() in page("chips")
 
 
 def test_units_get_the_chains_of_their_own_layer() -> None:

@@ -45,6 +45,15 @@ def await_running(where: Path, child: subprocess.Popen, epoch: int = 1) -> dict[
     raise AssertionError("no job closed an epoch")
 
 
+def await_gone(where: Path) -> None:
+    """Until the workers have ended: they hold the locks of their runs to the last."""
+    workers = {report["pid"] for report in reports(where) if "pid" in report}
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker goes on without its parent"
+        time.sleep(0.05)
+
+
 def test_killed_sweeps_end_with_the_results_of_an_undisturbed_one(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     moments = random.Random(3)
     for _ in range(2):
@@ -53,6 +62,7 @@ def test_killed_sweeps_end_with_the_results_of_an_undisturbed_one(neurobench: Ne
         time.sleep(moments.uniform(0, 0.3))
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        await_gone(tmp_path)
     plan = neurobench("sweep", *JOBS, "--dry-run", "--json")
     states = [job["state"] for job in json.loads(plan.stdout)]
     assert "half-done" in states
@@ -82,13 +92,9 @@ def test_workers_end_with_their_killed_parent_and_leave_no_warnings(tmp_path: Pa
     endless = ("model=toy", "training.epochs=1000000", "training.checkpoint_every=0", "model.pause=0.004", "seed=0,1")
     child = start(tmp_path, *endless, "--workers", "2")
     await_running(tmp_path, child)
-    workers = {report["pid"] for report in reports(tmp_path) if "pid" in report}
     os.kill(child.pid, signal.SIGKILL)
     told, _ = child.communicate(timeout=120)  # until the last that holds the pipe has ended
-    deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < deadline, "a worker goes on without its parent"
-        time.sleep(0.05)
+    await_gone(tmp_path)
     assert "warn" not in told.lower()
     assert "Traceback" not in told
 

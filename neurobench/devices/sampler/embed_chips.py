@@ -3,7 +3,7 @@
 Draws the faults of each chip twenty times, lets minorminer's busclique embed cliques and pairs of layers in each
 working graph, and writes `embeddings.json.gz`, which `embeddings` reads. Needs the extra `embedding`. A draw takes half
 a minute of one core on a P16, seconds elsewhere; draws that the file already holds are not made again. Last it prints
-the table of `neurobench help devices`.
+the table of `neurobench help chips`.
 """
 
 from __future__ import annotations
