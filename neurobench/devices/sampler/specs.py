@@ -178,8 +178,9 @@ class AnnealingQPU(DeviceSpec):
     beta * prefactor / c. Errors act on units as if each were one qubit.
 
     With `faults=published` as many qubits and couplers are missing as on the chip, at places that follow from
-    `chip_seed`, and a problem is embedded around them by minorminer's busclique: from a table of some draws of each chip (`neurobench help chips`), in
-    which a larger seed stands for its remainder, or by a search when the device is opened (`embedding=live`).
+    `chip_seed`, and a problem is embedded around them by minorminer's busclique: from a table of some
+    draws of each chip (`neurobench help chips`), in which a larger seed stands for its remainder, or by a search when
+    the device is opened (`embedding=live`).
 
     Sources of ranges, times and errors: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the end of
     the anneal; spreads were measured on the 2X generation), h-scale and DAC figures included. beta = 6.35: D-Wave's
