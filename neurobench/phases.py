@@ -59,12 +59,12 @@ _open: list[Phase] = []  # the innermost last
 @contextmanager
 def phase(name: str, total: int | None = None) -> Iterator[Phase]:
     """Within it the program is busy with `name`. Phases may lie inside one another: the innermost is shown."""
-    own = Phase(name, total)
-    _open.append(own)
+    entry = Phase(name, total)
+    _open.append(entry)
     try:
-        yield own
+        yield entry
     finally:
-        _open.remove(own)
+        _open.remove(entry)
 
 
 def tracked(name: str, items: Sequence[Item]) -> Iterator[Item]:

@@ -50,9 +50,11 @@ def estimator(model: str, *, config_dir: str | Path | None = None, **parameters:
 def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
     """The class of a model's estimators: its signature lists the parameters, as scikit-learn wants it."""
     plan = _planned((f"model={model}",), config_dir, "vector", (2,), 2)
-    own = {key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)}
+    parameters = {
+        key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)
+    }
     schedule = {key: plan.config["training"][key] for key in SCHEDULE}
-    defaults = {key: _default(value) for key, value in {**own, **schedule, **COMMON}.items()}
+    defaults = {key: _default(value) for key, value in {**parameters, **schedule, **COMMON}.items()}
     words = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()]
     signature = Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *words])
 
@@ -66,7 +68,7 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     fields = {
         "__init__": __init__, "__doc__": Classifier.__doc__, "__module__": __name__,
-        "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(own),
+        "model": model, "config_dir": config_dir, "defaults": defaults, "own": tuple(parameters),
     }  # fmt: skip
     return type(f"{model.title().replace('_', '')}Classifier", (Classifier,), fields)
 

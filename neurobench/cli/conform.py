@@ -48,6 +48,6 @@ def conform_command(words: list[str]) -> int:
     console = Console(markup=False, highlight=False, quiet=args.quiet)
     console.print(table)
     counts = Counter(each.word for each in result.verdicts)
-    told = ", ".join(f"{word} {n}" for word, n in counts.most_common())
-    console.print(f"{framework.name}, {len(result.verdicts)} graphs: {told}", style="bold", soft_wrap=True)
+    summary = ", ".join(f"{word} {n}" for word, n in counts.most_common())
+    console.print(f"{framework.name}, {len(result.verdicts)} graphs: {summary}", style="bold", soft_wrap=True)
     return FINE

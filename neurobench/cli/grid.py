@@ -24,8 +24,8 @@ def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
     models = list(dict.fromkeys(cell.model for cell in cells))
     alike: dict[tuple[str, ...], list[str]] = {}  # what stands in a column -> its backends
     for backend in dict.fromkeys(cell.backend for cell in cells):
-        own = [cell for cell in shipped if cell.backend == backend]
-        marks = tuple(_mark([cell for cell in own if cell.model == model]) for model in models)
+        of_backend = [cell for cell in shipped if cell.backend == backend]
+        marks = tuple(_mark([cell for cell in of_backend if cell.model == model]) for model in models)
         alike.setdefault(marks, []).append(backend)
     heads = list(itertools.zip_longest(["model"], *alike.values(), fillvalue=""))
     yield from columns(
@@ -48,14 +48,14 @@ def _mark(cells: Sequence[Cell]) -> str:
 
 def model_lines(model: str, cells: Sequence[Cell], width: int, config_dir: str | None) -> Iterator[str]:
     """The data sets that a model takes, its encoders and backends; then why another backend does not run."""
-    names, own = choice_of_class("encoder", config_dir), [cell for cell in cells if cell.model == model]
+    names, of_model = choice_of_class("encoder", config_dir), [cell for cell in cells if cell.model == model]
     rows = [["dataset", "encoder", "backends"]]
-    for dataset in dict.fromkeys(cell.dataset for cell in own):
-        of_dataset = [cell for cell in own if cell.dataset == dataset]
+    for dataset in dict.fromkeys(cell.dataset for cell in of_model):
+        of_dataset = [cell for cell in of_model if cell.dataset == dataset]
         encoders = dict.fromkeys(names.get(step, step) for cell in of_dataset for step in cell.encoders)
         rows.append([dataset, ", ".join(encoders) or "-", _backends(of_dataset)])
     yield from columns(rows)
-    reasons = _reasons([cell for cell in own if not _needs_files(cell)])
+    reasons = _reasons([cell for cell in of_model if not _needs_files(cell)])
     for fault, backends in reasons.items():
         yield ""
         yield from textwrap.wrap(f"not with backend={', '.join(backends)}: {fault}", width)

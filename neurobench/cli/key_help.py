@@ -35,9 +35,9 @@ def _lines(group: str, name: str, choice: ChoiceHelp, width: int) -> Iterator[st
 def _key_lines(key: KeyHelp, width: int) -> Iterator[str]:
     """The key with its default and what it may be; below it what it means."""
     head = f"{key.key}={key.default}{' ' * bool(key.unit)}{key.unit}"
-    beside = f"{head:30}  {key.accepts}".rstrip()
-    fits = len(beside) <= width
-    yield beside if fits else head
+    line = f"{head:30}  {key.accepts}".rstrip()
+    fits = len(line) <= width
+    yield line if fits else head
     for text in (key.meaning,) if fits else (key.accepts, key.meaning):
         yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
 

@@ -202,5 +202,5 @@ def _list_formats(model: str, formats: Mapping[str, str]) -> None:
 def _require_format(model: str, name: str, formats: Iterable[str]) -> None:
     known = list(formats)
     if name not in known:
-        there = f"it knows {', '.join(known)}" if known else "it knows none"
-        raise UserError(f"model={model} has no format {name}; {there}.{did_you_mean(name, known)}")
+        formats_known = f"it knows {', '.join(known)}" if known else "it knows none"
+        raise UserError(f"model={model} has no format {name}; {formats_known}.{did_you_mean(name, known)}")

@@ -98,8 +98,8 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry])
     new = collect({name: tables[name] for name in names}, runs)
     records = merged(tables, old, new)
     write_records(file, records)
-    kept = len(records) - len(new)
-    print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {kept} recorded before")
+    earlier = len(records) - len(new)
+    print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {earlier} recorded before")
     return FINE
 
 

@@ -19,13 +19,13 @@ _SECONDS = {"s": 1, "second": 1, "minute": 60, "hour": 3600}
 def _texts(group: str, config_dir: str | None) -> dict[str, str]:
     """Each choice of a group that has a file of its own -> the file's text."""
     folders = [place.joinpath(group) for place in config_places(config_dir)]
-    found = {}
+    descriptions = {}
     for name in choices(group, config_dir):
         files = (folder.joinpath(f"{name}.yaml") for folder in folders)
         file = next((file for file in files if file.is_file()), None)
         if file is not None:
-            found[name] = file.read_text()
-    return found
+            descriptions[name] = file.read_text()
+    return descriptions
 
 
 def comments(group: str, config_dir: str | None = None) -> dict[str, str]:
@@ -54,9 +54,9 @@ def first_clause(comment: str) -> str:
 
 def stated_seconds(comment: str) -> float | None:
     """The time that a comment promises, on one core; the last one, since it stands at the end. None: it says none."""
-    found = _TIME.findall(comment)
-    if not found:
+    durations = _TIME.findall(comment)
+    if not durations:
         return None
-    number, unit = found[-1]
+    number, unit = durations[-1]
     value = _WORDS[number] if number in _WORDS else float(number)
     return value * _SECONDS[unit if unit == "s" else unit.removesuffix("s")]

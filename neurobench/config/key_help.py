@@ -101,8 +101,8 @@ def _key_help(prefix: Path, path: Path, file: Keys, sections: Sections, elsewher
     kind, inner = sections[owner], whole[len(owner) :]
     known = ".".join(owner) in SHARED
     others = elsewhere.get(SHARED[".".join(owner)] if known else f"{kind.__module__}.{kind.__qualname__}", {})
-    there = others.get(whole if known and owner != ("scale",) else inner)
-    comment = key.comment or (there.comment if there else "")
+    twin = others.get(whole if known and owner != ("scale",) else inner)
+    comment = key.comment or (twin.comment if twin else "")
     unit = UNIT.match(comment)
     device = DEVICE.match(str(key.value))
     accepts = "" if device else _accepts(kind, inner)

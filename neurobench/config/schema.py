@@ -92,9 +92,9 @@ class Row(Record):
         """Of the inner sections, which become records."""
         faults = []
         for name, kind in INNER.items():
-            made, found = part(kind, getattr(self, name))
+            made, part_faults = part(kind, getattr(self, name))
             object.__setattr__(self, name, made)
-            faults += [(f"{name}{key}", sentence) for key, sentence in found]
+            faults += [(f"{name}{key}", sentence) for key, sentence in part_faults]
         return faults
 
     def conflicts(self) -> list[Fault]:

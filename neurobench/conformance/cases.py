@@ -200,4 +200,4 @@ def cases(dt: float = DT) -> list[Case]:
     """All of them; those that are about no dt in particular at this one."""
     maker = _Maker(dt)
     anywhere = [Case(*made, dt, False) for family in FAMILIES for made in family(maker)]
-    return [*anywhere, *(Case(*made, own, True) for own, made in _at_own_dt())]
+    return [*anywhere, *(Case(*made, step, True) for step, made in _at_own_dt())]

@@ -16,10 +16,10 @@ def stored_file(outputs: Path, framework: str) -> Path:
 
 def stored(outputs: Path) -> list[Conformance]:
     """Of every framework that was run."""
-    found = []
+    results = []
     for name in FRAMEWORKS:
         if (file := stored_file(outputs, name)).is_file():
             plain = json.loads(file.read_text())
             verdicts = [Verdict(**each) for each in plain["verdicts"]]
-            found.append(Conformance(plain["framework"], plain["versions"], verdicts))
-    return found
+            results.append(Conformance(plain["framework"], plain["versions"], verdicts))
+    return results

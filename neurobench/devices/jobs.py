@@ -122,12 +122,12 @@ class Jobs:
         lasts = [(request, self.journal.last(request.key)) for request in requests]
         fresh = [request for request, last in lasts if last is None or not last.is_open]
         more = sum(request.shots for request in fresh), sum(request.seconds for request in fresh)
-        for (name, most), spent, asked in zip(limits._asdict().items(), self.journal.spent(), more, strict=True):
-            if fresh and most is not None and spent + asked > most:
+        for (name, most), spent, amount in zip(limits._asdict().items(), self.journal.spent(), more, strict=True):
+            if fresh and most is not None and spent + amount > most:
                 what = name.removeprefix("max_")
                 raise UserError(
                     f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and {len(fresh)} more "
-                    f"jobs take {asked:g}. They were not sent. Set a higher {name} and go on with --resume."
+                    f"jobs take {amount:g}. They were not sent. Set a higher {name} and go on with --resume."
                 )
 
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:

@@ -43,8 +43,8 @@ class HostEnergy:
         try:
             yield
         finally:
-            told = self._monitor.end_window(phase)
-        parts = (told.gpu_energy, told.cpu_energy, told.dram_energy)
+            measurement = self._monitor.end_window(phase)
+        parts = (measurement.gpu_energy, measurement.cpu_energy, measurement.dram_energy)
         self.joules[name] = sum(sum(part.values()) for part in parts if part)
 
     def forget(self, phase: str, reason: str) -> None:

@@ -239,8 +239,8 @@ class Loop:
         """Whether the epoch just closed is the best so far and its state is to be kept; sets `stopped` once patience
         has run out."""
         place, patience = self.position, self.schedule.patience
-        kept = self.schedule.keep_best and self.schedule.monitor in self.record.epochs[-1]
-        if patience is None and not kept:
+        keeps_best = self.schedule.keep_best and self.schedule.monitor in self.record.epochs[-1]
+        if patience is None and not keeps_best:
             return False
         scores = [self._score(row) for row in self.record.epochs]
         improved = len(scores) == 1 or scores[-1] > max(scores[:-1])

@@ -246,12 +246,12 @@ def own_code(specs: Iterable[Spec]) -> dict[str, str]:
 def _described(record: Record) -> dict[str, Any]:
     values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
     name = f"{type(record).__module__}.{type(record).__qualname__}"
-    own = own_code([record]) if isinstance(record, Spec) else {}
-    code = {"code": own} if own else {}
-    kept = {
+    sources = own_code([record]) if isinstance(record, Spec) else {}
+    code = {"code": sources} if sources else {}
+    hashed = {
         key: value for key, (value, default) in values.items() if value != default and key not in record.not_computed
     }
-    return {"class": name, **code, **kept}
+    return {"class": name, **code, **hashed}
 
 
 def _name(plain: Plain, section: str) -> str:

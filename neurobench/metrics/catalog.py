@@ -26,7 +26,7 @@ CATALOG = {
 
 @cache
 def metric(name: str) -> Metric:
-    return next((found for pattern, found in CATALOG.items() if re.fullmatch(pattern, name)), UNKNOWN)
+    return next((entry for pattern, entry in CATALOG.items() if re.fullmatch(pattern, name)), UNKNOWN)
 
 
 def larger_is_better(name: str) -> bool:

@@ -155,16 +155,16 @@ def _ordered(flat: _Flat) -> tuple[list[str], dict[str, tuple[Edge, ...]]]:
         following.setdefault(one, []).append(other)
     finished: list[str] = []
     late: set[tuple[str, str]] = set()
-    way, open_ends = [""], [iter(following.get("", ()))]
-    while way:
+    path, open_ends = [""], [iter(following.get("", ()))]
+    while path:
         onward = next(open_ends[-1], None)
         if onward is None:
-            finished.append(way.pop())
+            finished.append(path.pop())
             open_ends.pop()
-        elif onward in way:
-            late.add((way[-1], onward))
+        elif onward in path:
+            late.add((path[-1], onward))
         elif onward not in finished:
-            way.append(onward)
+            path.append(onward)
             open_ends.append(iter(following.get(onward, ())))
     order = finished[::-1][1:]
     return order, {key: tuple(Edge(a, (a, b) in late) for a, b in flat.edges if b == key) for key in order}

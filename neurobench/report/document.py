@@ -53,10 +53,10 @@ def _in_words(row: ResultRow) -> str:
     """ "96.26 ± 0.03 % (≥ 96 %: in band)"."""
     if row.mean is None:
         return "no record"
-    told = [] if row.verdict == "reported" else [f"{band_of(row)}: {row.verdict}"]
+    remarks = [] if row.verdict == "reported" else [f"{band_of(row)}: {row.verdict}"]
     if len(row.runs) < len(row.declared_seeds):
-        told.append(f"{len(row.runs)} of {len(row.declared_seeds)} seeds")
-    return printed(row.row.metric, row.mean, row.sd) + (f" ({', '.join(told)})" if told else "")
+        remarks.append(f"{len(row.runs)} of {len(row.declared_seeds)} seeds")
+    return printed(row.row.metric, row.mean, row.sd) + (f" ({', '.join(remarks)})" if remarks else "")
 
 
 def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]:

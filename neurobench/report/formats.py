@@ -193,12 +193,12 @@ def matrix_cells(row: ResultRow) -> tuple[str, ...]:
 
 def matrix_latex(rows: Sequence[ResultRow]) -> str:
     """A floating table of the cells that were run: what they reached, without what it cost."""
-    told = MATRIX_COLUMNS.index("scale") + 1
-    ran = [matrix_cells(row)[:told] for row in rows if row.runs]
+    columns = MATRIX_COLUMNS.index("scale") + 1
+    ran = [matrix_cells(row)[:columns] for row in rows if row.runs]
     if not ran:
         return "% matrix: nothing was run"
     caption = "Test accuracy of each model on each data set and backend, and the line that it has to reach."
-    return latex.table(MATRIX_COLUMNS[:told], ran, "lrrrll", caption, "matrix")
+    return latex.table(MATRIX_COLUMNS[:columns], ran, "lrrrll", caption, "matrix")
 
 
 def _device(result: dict[str, Any]) -> str:

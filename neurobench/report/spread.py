@@ -38,7 +38,7 @@ class Spread(NamedTuple):
 
 def spreads(draws: Sequence[Draw], name: str) -> dict[str, Spread]:
     """By chip, in the order in which chips come first."""
-    return {chip: spread([one.metrics[name] for one in own], name) for chip, own in _by_chip(draws).items()}
+    return {chip: spread([one.metrics[name] for one in draws_of], name) for chip, draws_of in _by_chip(draws).items()}
 
 
 def spread(values: Sequence[float], name: str) -> Spread:
@@ -55,8 +55,8 @@ def markdown(draws: Sequence[Draw], titles: Mapping[str, str], unit: str, single
     """
     lines = [["chip", "", unit, *titles.values()], ["-"] * (3 + len(titles))]
     whole = {name: spreads(draws, name) for name in titles}
-    for chip, own in _by_chip(draws).items():
-        lines.append([chip, own[0].what, str(len(own)), *(_cell(whole[name][chip], name) for name in titles)])
+    for chip, draws_of in _by_chip(draws).items():
+        lines.append([chip, draws_of[0].what, str(len(draws_of)), *(_cell(whole[name][chip], name) for name in titles)])
     for one in singles:
         lines.append([one.chip, one.what, one.draw, *(printed(name, one.metrics[name], digits=3) for name in titles)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -84,7 +84,7 @@ def violins(draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str
         figure = Figure(figsize=(PAGE, 0.7 + 1.4 * len(titles)), layout="constrained")
         panels = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, title) in zip(panels, titles.items(), strict=True):
-            values = [[one.metrics[name] for one in own] for own in chips.values()]
+            values = [[one.metrics[name] for one in draws_of] for draws_of in chips.values()]
             parts = axes.violinplot(values, positions=range(len(chips)), showmedians=True, widths=0.8)
             for body in (*parts.pop("bodies"), *parts.values()):
                 body.set_color(DEVICE)

@@ -96,14 +96,14 @@ def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
 
 def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
     """Runs of one configuration whose run.json is sound, newest first."""
-    found = []
+    entries = []
     for run in runs_named(outputs, name):
         if f"-{config_hash[:6]}" in run.path.name:
             with contextlib.suppress(Damaged):
                 record = run.record()
                 if record.get("config_hash") == config_hash:
-                    found.append((moment(record, run.path.name), run))
-    return [run for _, run in sorted(found, key=lambda pair: pair[0], reverse=True)]
+                    entries.append((moment(record, run.path.name), run))
+    return [run for _, run in sorted(entries, key=lambda pair: pair[0], reverse=True)]
 
 
 def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder:
@@ -165,8 +165,8 @@ def read_index(outputs: Path) -> list[Entry]:
         with contextlib.suppress(OSError):
             text = json.dumps({"schema": INDEX_SCHEMA, "runs": entries}, separators=(",", ":"))
             write_bytes(outputs / ".index.json", text.encode())
-    found = [Entry(path, *content) for path, (_, *content) in entries.items()]
-    return sorted(found, key=lambda entry: (entry.path.partition("/")[0], entry.moment))
+    indexed = [Entry(path, *content) for path, (_, *content) in entries.items()]
+    return sorted(indexed, key=lambda entry: (entry.path.partition("/")[0], entry.moment))
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | None] | None:

@@ -51,12 +51,12 @@ class Request:
     def words(self, threads: int) -> list[str]:
         """Options of sbatch for one task."""
         delay = min(self.signal_delay_s, self.timeout_min * 20)  # a third of a short limit at most
-        own = {
+        options = {
             "time": str(self.timeout_min),
             "cpus-per-task": str(self.cpus_per_task or threads),
             "signal": f"B:USR2@{delay}",
         }
-        return [f"--{key}={value}" if value else f"--{key}" for key, value in {**own, **self.flags}.items()]
+        return [f"--{key}={value}" if value else f"--{key}" for key, value in {**options, **self.flags}.items()]
 
     def check(self) -> None:
         """Ask sbatch whether it would take such a task. Raises UserError with its own words."""
@@ -70,7 +70,7 @@ class Request:
         script = sweep / "queue" / f"array-{array.part}.sh"
         script.write_text(self.script(threads))
         last = len(array.groups) - 1
-        own = [
+        lines = [
             "--parsable",
             f"--job-name={array.name}",
             f"--array=0-{last}" + (f"%{at_once}" if at_once else ""),
@@ -80,7 +80,7 @@ class Request:
             f"--chdir={Path.cwd()}",
         ]
         arguments = [str(script), str(sweep), str(array.part), str(self.max_num_timeout)]
-        answer = _answer(["sbatch", *self.words(threads), *own, *arguments], "SLURM did not take the jobs")
+        answer = _answer(["sbatch", *self.words(threads), *lines, *arguments], "SLURM did not take the jobs")
         return answer.strip().partition(";")[0]
 
     def script(self, threads: int) -> str:

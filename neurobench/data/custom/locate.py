@@ -57,8 +57,8 @@ def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Fol
     inside = _folders(base)
     parts = {name.name.lower(): name for name in inside}
     if "train" not in parts:
-        classes, found = _found(base, inside, suffixes)
-        return Folders(classes, found, None)
+        classes, located = _found(base, inside, suffixes)
+        return Folders(classes, located, None)
     if "test" not in parts:
         raise DataError(f"{base}: has a folder train and none called test")
     names = {part: _folders(parts[part]) for part in ("train", "test")}

@@ -60,11 +60,11 @@ class Chip:
 
     @cached_property
     def neighbours(self) -> Mapping[int, tuple[int, ...]]:
-        found: dict[int, set[int]] = {number: set() for number in self.qubits}
+        touching: dict[int, set[int]] = {number: set() for number in self.qubits}
         for a, b in self.pairs:
-            found[a].add(b)
-            found[b].add(a)
-        return {number: tuple(sorted(others)) for number, others in found.items()}
+            touching[a].add(b)
+            touching[b].add(a)
+        return {number: tuple(sorted(others)) for number, others in touching.items()}
 
     def direction(self, a: int, b: int) -> tuple[int, int]:
         """The pair as it is calibrated."""

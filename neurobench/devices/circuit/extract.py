@@ -142,11 +142,11 @@ def iqm(package: Distribution) -> list[Plain]:
     names = sorted(profile.t1s, key=lambda name: int(name[2:]))
     number = {name: index for index, name in enumerate(names)}
     time, time_cz = profile.single_qubit_gate_durations["prx"], profile.two_qubit_gate_durations["cz"]
-    kept = {name: {at: _kept(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names}
+    survival = {name: {at: _kept(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names}
     pulses = profile.single_qubit_gate_depolarizing_error_parameters["prx"]
     qubits = [
         _qubit(
-            _infidelity(pulses[name], 2, kept[name][time]),
+            _infidelity(pulses[name], 2, survival[name][time]),
             time,
             profile.readout_errors[name]["0"],
             profile.readout_errors[name]["1"],
@@ -157,7 +157,7 @@ def iqm(package: Distribution) -> list[Plain]:
         for name in names
     ]
     pairs = {
-        (number[a], number[b]): [_infidelity(strength, 4, kept[a][time_cz] * kept[b][time_cz]), time_cz]
+        (number[a], number[b]): [_infidelity(strength, 4, survival[a][time_cz] * survival[b][time_cz]), time_cz]
         for (a, b), strength in profile.two_qubit_gate_depolarizing_error_parameters["cz"].items()
     }
     return [
@@ -180,9 +180,9 @@ def _kept(t1: float, t2: float, time: float) -> float:
     return (1 + 2 * math.exp(-time / t2) + math.exp(-time / t1)) / 4
 
 
-def _infidelity(strength: float, d: int, kept: float) -> float:
+def _infidelity(strength: float, d: int, coherence: float) -> float:
     """Average infidelity of relaxation followed by depolarization of that strength."""
-    average = (d * kept + 1) / (d + 1)
+    average = (d * coherence + 1) / (d + 1)
     return 1 - average + strength * (average - 1 / d)
 
 

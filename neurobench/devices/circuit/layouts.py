@@ -70,10 +70,10 @@ def _fold(n: int) -> tuple[int, ...]:
 @lru_cache(maxsize=16)
 def _paths(chip: Chip, n: int) -> NDArray[np.int64]:
     """(P, n), each path once, in one of its directions."""
-    found = list(islice(_walks(chip, n), MOST + 1))
-    if len(found) > MOST:
-        found = _drawn(chip, n)
-    return np.array(found, dtype=np.int64)
+    paths = list(islice(_walks(chip, n), MOST + 1))
+    if len(paths) > MOST:
+        paths = _drawn(chip, n)
+    return np.array(paths, dtype=np.int64)
 
 
 def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
@@ -90,16 +90,16 @@ def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
 def _drawn(chip: Chip, n: int) -> list[tuple[int, ...]]:
     """Different paths by random walks, the same ones each time."""
     draw, starts = random.Random(0), sorted(chip.qubits)
-    found: dict[tuple[int, ...], None] = {}
+    paths: dict[tuple[int, ...], None] = {}
     for _ in range(_TRIES * MOST):
         path = [draw.choice(starts)]
         while len(path) < n and (steps := [step for step in chip.neighbours[path[-1]] if step not in path]):
             path.append(draw.choice(steps))
         if len(path) == n:
-            found[tuple(path if path[0] <= path[-1] else path[::-1])] = None
-        if len(found) == MOST:
+            paths[tuple(path if path[0] <= path[-1] else path[::-1])] = None
+        if len(paths) == MOST:
             break
-    return list(found)
+    return list(paths)
 
 
 def _errors(chip: Chip, layouts: NDArray[np.int64], program: Program) -> NDArray[np.float64]:

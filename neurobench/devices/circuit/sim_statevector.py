@@ -199,8 +199,8 @@ def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
         groups = every // rows[-1] if lead[-1] == 1 else every
         rows_of_shared = (*rows[:-1], 1) if lead[-1] == 1 else rows
         angles = angles._replace(shared=angles.shared.expand(*rows_of_shared, -1))
-    own, common = angles.sample.shape[-1], angles.shared.shape[-1]
-    sample = angles.sample.expand(*rows, own).reshape(groups, every // groups, own)
+    width, common = angles.sample.shape[-1], angles.shared.shape[-1]
+    sample = angles.sample.expand(*rows, width).reshape(groups, every // groups, width)
     return sample, angles.shared.reshape(groups, common)
 
 
@@ -209,9 +209,9 @@ def _final_states(sample: Tensor, shared: Tensor, gates: Any) -> tuple[Tensor, T
     groups, batch, _ = sample.shape
     blocks = -(-batch // LANES)
     padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * LANES - batch))
-    own = padded.unflatten(1, (blocks, LANES)).transpose(2, 3).flatten(0, 1)
+    lanes = padded.unflatten(1, (blocks, LANES)).transpose(2, 3).flatten(0, 1)
     common = shared[:, None, :, None].expand(groups, blocks, -1, LANES).flatten(0, 1)
-    half = torch.cat([own, common], 1) / 2
+    half = torch.cat([lanes, common], 1) / 2
     c, s = half.cos(), half.sin()
     re = torch.empty(len(half), gates.signs.shape[1], LANES, dtype=half.dtype)
     im = torch.empty_like(re)
@@ -239,12 +239,12 @@ class _Adjoint(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         re, im, c, s, table = ctx.saved_tensors
-        groups, batch, own = ctx.shape
+        groups, batch, width = ctx.shape
         blocks = -(-batch // LANES)
         padded = torch.nn.functional.pad(grad, (0, 0, 0, blocks * LANES - batch))
         weight = (padded @ table).unflatten(1, (blocks, LANES)).transpose(2, 3).flatten(0, 1).contiguous()
         out = torch.zeros_like(c)
         angles, final = HalfAngles(c.numpy(), s.numpy()), Amplitudes(re.numpy(), im.numpy())
         kernel.adjoint_gradient(ctx.gates, angles, final, weight.numpy(), out.numpy())
-        shared = out[:, own:].sum(-1).unflatten(0, (groups, blocks)).sum(1)
-        return _ungrouped(out[:, :own], batch), shared, None, None
+        shared = out[:, width:].sum(-1).unflatten(0, (groups, blocks)).sum(1)
+        return _ungrouped(out[:, :width], batch), shared, None, None

@@ -95,18 +95,18 @@ class Network:
         whole = slice(2, 2 + G * T)
         return y[whole].reshape(G, T, -1)[:, T - self.W :], fired[whole].reshape(G, T, -1).sum(1)
 
-    def predict(self, *asked: Any) -> Any:
+    def predict(self, *arguments: Any) -> Any:
         """The same of a copy."""
-        return copied(lambda: self.learn(*asked))
+        return copied(lambda: self.learn(*arguments))
 
     def weights(self) -> dict[str, np.ndarray]:
         """As they are delivered, [target, source], 0 where there is no synapse."""
         matrices = {}
         for name, pre, post in self._plastic():
-            found = nest.GetConnections(pre, post, synapse_model="eprop_synapse").get(["source", "target", "weight"])
+            synapses = nest.GetConnections(pre, post, synapse_model="eprop_synapse").get(["source", "target", "weight"])
             matrix = np.zeros((len(post), len(pre)))
-            to = np.array(found["target"]) - min(post.tolist())
-            matrix[to, np.array(found["source"]) - min(pre.tolist())] = found["weight"]
+            to = np.array(synapses["target"]) - min(post.tolist())
+            matrix[to, np.array(synapses["source"]) - min(pre.tolist())] = synapses["weight"]
             matrices[name] = matrix
         return matrices
 
@@ -193,10 +193,10 @@ def end_with_parent() -> None:
 
 def main(fd: int) -> None:
     end_with_parent()
-    asked, network = Connection(fd), None
+    requests, network = Connection(fd), None
     while True:
         try:
-            verb, arguments = asked.recv()
+            verb, arguments = requests.recv()
         except EOFError:
             return
         if verb == "build":
@@ -204,7 +204,7 @@ def main(fd: int) -> None:
             network, value = (value, None) if state == "done" else (None, value)
         else:
             state, value = answered(lambda: getattr(network, verb)(*arguments))  # noqa: B023
-        asked.send((state, value))
+        requests.send((state, value))
 
 
 if __name__ == "__main__":

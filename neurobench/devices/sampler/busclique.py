@@ -25,24 +25,24 @@ class Search:
 
     def __init__(self, graph: Any, perfect: Any):
         busclique = import_extra("minorminer.busclique", "embedding", OWNER)
-        kept = (without_missing_crossings(graph, perfect, seed) for seed in range(TRIES))
-        self._tries = [busclique.busgraph_cache(graph)._graph for graph in kept]
+        intact = (without_missing_crossings(graph, perfect, seed) for seed in range(TRIES))
+        self._tries = [busclique.busgraph_cache(graph)._graph for graph in intact]
 
     @cached_property
     def _cliques(self) -> list[list[Sides]]:
-        return [[(_sorted(found),) for found in one.cliques()["raw"] if found] for one in self._tries]
+        return [[(_sorted(chains),) for chains in one.cliques()["raw"] if chains] for one in self._tries]
 
     @cached_property
     def cliques(self) -> list[Sides]:
         """Units that all touch each other."""
-        return [sides for found in self._cliques for sides in found]
+        return [sides for embedded in self._cliques for sides in embedded]
 
     @cached_property
     def layers(self) -> list[Sides]:
         """Units that all touch those of the other layer; the larger layer first."""
         best = max(range(TRIES), key=lambda k: max(len(chains) for (chains,) in self._cliques[k]))
-        found = self._tries[best].bicliques()["raw"].items()
-        sides = ((_sorted(chains[:first]), _sorted(chains[first:])) for (first, _), chains in found)
+        bicliques = self._tries[best].bicliques()["raw"].items()
+        sides = ((_sorted(chains[:first]), _sorted(chains[first:])) for (first, _), chains in bicliques)
         return [(one, other) if len(one) >= len(other) else (other, one) for one, other in sides]
 
     def clique(self, n: int) -> Embedding:
@@ -65,8 +65,8 @@ def _sorted(chains: Iterable[Any]) -> Chains:
     return sorted(chains, key=len)
 
 
-def _shortest(found: list[Chains]) -> Embedding:
-    best = min(found, key=lambda chains: (max(map(len, chains), default=0), sum(map(len, chains))), default=())
+def _shortest(candidates: list[Chains]) -> Embedding:
+    best = min(candidates, key=lambda chains: (max(map(len, chains), default=0), sum(map(len, chains))), default=())
     return {unit: tuple(chain) for unit, chain in enumerate(best)}
 
 
@@ -93,8 +93,8 @@ def _unbeaten(embeddings: Iterable[Sides]) -> list[Sides]:
         qubits = sum(len(chain) for chains in sides for chain in chains)
         if key not in best or qubits < best[key][0]:
             best[key] = qubits, sides
-    kept: list[tuple[int, ...]] = []
+    largest: list[tuple[int, ...]] = []
     for key in sorted(best, key=lambda k: (k[0], *(-n for n in k[1:]))):  # short chains and large layers first
-        if not any(all(a >= b for a, b in zip(other[1:], key[1:], strict=True)) for other in kept):
-            kept.append(key)
-    return [best[key][1] for key in kept]
+        if not any(all(a >= b for a, b in zip(other[1:], key[1:], strict=True)) for other in largest):
+            largest.append(key)
+    return [best[key][1] for key in largest]

@@ -140,8 +140,8 @@ class DWaveDevice(dimod.Sampler):
         """Of one clique or of two layers of these sizes. Raises UserError where none is found."""
         if sizes not in self.embeddings:
             with phase(f"embedding on {self.name}"):
-                found = self.search.clique(*sizes) if len(sizes) == 1 else self.search.two_layers(*sizes)
-            self.embeddings[sizes] = found
+                embedding = self.search.clique(*sizes) if len(sizes) == 1 else self.search.two_layers(*sizes)
+            self.embeddings[sizes] = embedding
         if not self.embeddings[sizes]:
             units = "x".join(map(str, sizes))
             raise UserError(

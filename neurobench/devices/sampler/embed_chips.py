@@ -36,7 +36,7 @@ def capacities() -> str:
     for name, chip in CHIPS.items():
         drawn = all_tabulated(name)
         figures = [[one.clique, one.layer, *map(one.beside, (64, 100, 144))] for one in drawn]
-        spans = (f"{min(found)} to {max(found)}" for found in zip(*figures, strict=True))
+        spans = (f"{min(figure)} to {max(figure)}" for figure in zip(*figures, strict=True))
         size = f"{chip.qubits:,}, {chip.couplers:,}"
         lines.append(f"| {' | '.join((name, chip.topology, size, str(len(drawn)), *spans))} |")
     return "\n".join(lines)

@@ -123,9 +123,9 @@ def _shortest(embeddings: Iterable[tuple[Lengths, ...]]) -> tuple[Lengths, ...]:
     return min(embeddings, key=lambda sides: (max(max(chains, default=0) for chains in sides), sum(map(sum, sides))))
 
 
-def _faulty(name: str, draw: int, found: dict[str, list[Any]]) -> FaultyChip:
-    cliques = tuple(_chains(*clique) for clique in found["cliques"])
-    layers = tuple((_chains(*larger), _chains(*smaller)) for larger, smaller in found["layers"])
+def _faulty(name: str, draw: int, draws: dict[str, list[Any]]) -> FaultyChip:
+    cliques = tuple(_chains(*clique) for clique in draws["cliques"])
+    layers = tuple((_chains(*larger), _chains(*smaller)) for larger, smaller in draws["layers"])
     return FaultyChip(CHIPS[name], draw, cliques, layers)
 
 

@@ -38,10 +38,10 @@ def checked_states(answer: Any, n: int, sampler: str, problem: dimod.BinaryQuadr
     elif not values <= {0, 1}:
         refuse(f"with values {', '.join(map(str, sorted(values)[:5]))}, where there are 0 and 1")
     if problem is not None:
-        own = _energies(problem, states)
-        worst = int(np.abs(record.energy - own).argmax())
-        if abs(record.energy[worst] - own[worst]) > _ROUNDING * _size(problem):
-            refuse(f"with the energy {record.energy[worst]:.6g} for a sample whose energy is {own[worst]:.6g}")
+        energies = _energies(problem, states)
+        worst = int(np.abs(record.energy - energies).argmax())
+        if abs(record.energy[worst] - energies[worst]) > _ROUNDING * _size(problem):
+            refuse(f"with the energy {record.energy[worst]:.6g} for a sample whose energy is {energies[worst]:.6g}")
     return np.repeat(states, record.num_occurrences, axis=0)
 
 

@@ -44,15 +44,15 @@ def without_missing_crossings(graph: Any, perfect: Any, seed: int) -> Any:
         for edge in perfect.subgraph(graph.nodes).edges
         if not graph.has_edge(*edge) and upright(edge[0]) != upright(edge[1])
     )
-    rng, kept = random.Random(seed), graph.copy()
+    rng, working = random.Random(seed), graph.copy()
     for part in sorted(map(sorted, networkx.connected_components(missing))):
         if len(part) == 2:
-            kept.remove_node(rng.choice(part))
+            working.remove_node(rng.choice(part))
             continue
         pairs, side = missing.subgraph(part), [qubit for qubit in part if upright(qubit)]
         matching = networkx.bipartite.hopcroft_karp_matching(pairs, side)
-        kept.remove_nodes_from(networkx.bipartite.to_vertex_cover(pairs, matching, side))
-    return kept
+        working.remove_nodes_from(networkx.bipartite.to_vertex_cover(pairs, matching, side))
+    return working
 
 
 def _uprights(graph: Any) -> Callable[[int], bool]:

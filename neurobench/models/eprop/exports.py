@@ -86,6 +86,6 @@ def _full(c: Constants, value: float) -> np.ndarray:
     return np.full(c.N, value, np.float32)
 
 
-def _leak(kept: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _leak(decay: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     """tau and r of n neurons."""
-    return np.full(n, DT / (1 - kept), np.float32), np.full(n, 1 / (1 - kept), np.float32)
+    return np.full(n, DT / (1 - decay), np.float32), np.full(n, 1 / (1 - decay), np.float32)

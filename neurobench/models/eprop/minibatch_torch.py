@@ -123,13 +123,13 @@ class TorchMinibatchEngine(MinibatchEngine):
 
 def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
     """`kernels.eprop.neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
-    left, kept, adapt = s.left, s.kept, s.adapt
+    left, waiting, adapt = s.left, s.kept, s.adapt
     free = left == 0
     v = c.alpha * s.v + x
     if c.hard_reset:
         if c.refractory_input:
-            v = v + kept
-            kept = torch.where(free, 0.0, kept + x * torch.exp(-left.to(x.dtype) / c.tau_m))
+            v = v + waiting
+            waiting = torch.where(free, 0.0, waiting + x * torch.exp(-left.to(x.dtype) / c.tau_m))
         v = torch.where(free, v.clamp(min=c.v_min), s.v)
         left = (left - 1).clamp(min=0)
         adapt = torch.where(free, c.rho * adapt + s.z, adapt)
@@ -146,7 +146,7 @@ def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
         fires &= free
         v = torch.where(fires, v - c.v_th, v)
         left = (torch.where(fires, c.refractory, left) - 1).clamp(min=0)
-    return psi, State(v, adapt, left, kept, fires.to(x.dtype))
+    return psi, State(v, adapt, left, waiting, fires.to(x.dtype))
 
 
 def _surrogate(c: Constants, distance: Tensor) -> Tensor:

@@ -112,8 +112,8 @@ class GraphNetwork:
     def _stateless(self, name: str, x: Tensor) -> Tensor:
         node = self.graph.nodes[name]
         tensors = {**self.parameters, **self.fixed}
-        own = {field: tensors[f"{name}.{field}"] for field in node._fields if f"{name}.{field}" in tensors}
-        return without_time(node, own, x)
+        parameters = {field: tensors[f"{name}.{field}"] for field in node._fields if f"{name}.{field}" in tensors}
+        return without_time(node, parameters, x)
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
         """Copies. The names and shapes are those of the graph."""
