@@ -2,14 +2,14 @@
 search of its own where minorminer is installed."""
 
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
 from neurobench.devices.sampler import specs
-from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.chips import CHIPS, ChipName
 from neurobench.devices.sampler.embed_chips import capacities
 from neurobench.devices.sampler.embeddings import FaultyChip, all_tabulated, tabulated
 from neurobench.devices.sampler.specs import AnnealingQPU
@@ -42,6 +42,10 @@ def test_capacities_are_those_that_others_have_found() -> None:
         assert chip.fits(100, 100)
         assert not chip.fits(169, 128)
         assert chip.fits(144, 128), "experiment=dynex_qrbm_qpu"
+
+
+def test_every_chip_can_be_named() -> None:
+    assert get_args(ChipName) == tuple(CHIPS)
 
 
 @pytest.mark.parametrize("name", CHIPS)

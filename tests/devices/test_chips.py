@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import statistics
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, get_args
 
@@ -20,29 +21,19 @@ from neurobench.devices.circuit.layouts import edges_within, layouts
 from neurobench.devices.circuit.mock_noise import PAULIS, Fused, fused
 from neurobench.devices.circuit.routing import route
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
-from neurobench.devices.circuit.specs import PROFILES, QPU, ChipName
+from neurobench.devices.circuit.specs import PROFILES, ChipName
 from neurobench.devices.spec import Demand
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import Angles, Gate, Program
 from tests.devices.aer import aer_expectations
+from tests.devices.processors import processor, qpu
 from tests.devices.test_circuit import lifted, numpy_expectations, of_sample, random_angles, random_program
 from tests.devices.test_qpu import channel, depolarizing_kraus, on_pair, on_wire, relaxation_kraus
-from tests.specs import spec
 
 CPU = torch.device("cpu")
 IDEAL = StatevectorDevice(CPU)
 LINE = {n: frozenset((i, i + 1) for i in range(n - 1)) for n in range(1, 9)}
 FEW = ["fez", "brisbane", "garnet"]  # cz and SX, ecr and SX, cz and a pulse of any angle
-
-
-def processor(**fields: Any) -> QPU:
-    made = spec("backend/mock", "circuit", **fields)
-    assert isinstance(made, QPU)
-    return made
-
-
-def qpu(**fields: Any) -> Any:
-    return processor(**fields).open(0, CPU)
 
 
 # --- the data ---
@@ -253,13 +244,18 @@ def numpy_read_on_chip(device: Any, program: Program, angles: np.ndarray) -> np.
     return np.asarray(read @ signs)
 
 
-@pytest.mark.parametrize("name", FEW)
-def test_a_noisy_chip_gives_what_kraus_operators_of_its_qubits_give(name: str) -> None:
-    program = layered(3, 1, reupload=False, zz=True)
-    angles = random_angles(program, 1, seed=3)
+def on_layouts(name: str, n: int, seed: int) -> Iterator[tuple[Any, Any, Any, np.ndarray]]:
+    """The chip with its best and its worst layout, a circuit of n qubits, its angles, and the expectations there."""
+    program = layered(n, 1, reupload=False, zz=True)
+    angles = random_angles(program, 1, seed=seed)
     for layout in ("best", "worst"):
         device = qpu(chip=name, layout=layout)
-        ours = device.expectation(program, angles).values[0].numpy()
+        yield device, program, angles, device.expectation(program, angles).values[0].numpy()
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_noisy_chip_gives_what_kraus_operators_of_its_qubits_give(name: str) -> None:
+    for device, program, angles, ours in on_layouts(name, n=3, seed=3):
         assert np.abs(ours - numpy_read_on_chip(device, program, of_sample(angles, 0))).max() < 1e-12
         by_counts = device.estimate(program, device.probabilities(program, angles))[0].numpy()
         assert np.abs(ours - by_counts).max() < 1e-12
@@ -332,11 +328,7 @@ def test_time_of_a_shot_is_that_of_its_slowest_chain() -> None:
 @pytest.mark.parametrize("name", list(chips())[:12])
 def test_expectations_are_those_of_aers_density_matrix(name: str) -> None:
     pytest.importorskip("qiskit_aer", reason="extra quantum-check is not installed")
-    program = layered(4, 1, reupload=False, zz=True)
-    angles = random_angles(program, 1, seed=1)
-    for layout in ("best", "worst"):
-        device = qpu(chip=name, layout=layout)
-        ours = device.expectation(program, angles).values[0].numpy()
+    for device, program, angles, ours in on_layouts(name, n=4, seed=1):
         assert np.abs(ours - aer_expectations(device, program, of_sample(angles, 0))).max() < 1e-6
 
 

@@ -21,11 +21,12 @@ from neurobench.devices.circuit.mock_noise import (
     strength,
 )
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
-from neurobench.devices.circuit.specs import PROFILES, QPU
+from neurobench.devices.circuit.specs import PROFILES
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.models.qcnn.circuits import layered, one_qubit
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError
+from tests.devices.processors import processor, qpu
 from tests.devices.test_circuit import (
     gate_matrix,
     lifted,
@@ -34,20 +35,9 @@ from tests.devices.test_circuit import (
     random_angles,
     random_program,
 )
-from tests.specs import spec
 
 CPU = torch.device("cpu")
 SHOWN = {"profile": "bad"}  # noise large enough to be wrong about
-
-
-def processor(**fields: Any) -> QPU:
-    made = spec("backend/mock", "circuit", **fields)
-    assert isinstance(made, QPU)
-    return made
-
-
-def qpu(**fields: Any) -> Any:
-    return processor(**fields).open(0, CPU)
 
 
 # --- Kraus operators of the textbook (Nielsen and Chuang, chapter 8) ---

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Literal
+
+ChipName = Literal[
+    "Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2", "Advantage2_system4",
+    "DW_2000Q_6",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

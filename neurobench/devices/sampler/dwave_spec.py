@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, load
-from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.chips import CHIPS, ChipName
 from neurobench.devices.sampler.embeddings import draw_of, tabulated
 from neurobench.devices.sampler.specs import Positive
 from neurobench.devices.spec import Demand, DeviceSpec
@@ -41,14 +41,7 @@ class DWave(DeviceSpec):
     energy: ClassVar[Energy | str] = "a prediction asks the machine for nothing, and the mock's times are made up"
 
     solver: str
-    chip: Literal[
-        "Advantage_system4",
-        "Advantage_system6",
-        "Advantage2_system1",
-        "Advantage2_system2",
-        "Advantage2_system4",
-        "DW_2000Q_6",
-    ]
+    chip: ChipName
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
     annealing_time: Positive  # us
     prefactor: Positive

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from neurobench.config.bounds import Bound, Fault, fault_of
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, outside_fault
-from neurobench.devices.sampler.chips import CHIPS, Chip
+from neurobench.devices.sampler.chips import CHIPS, Chip, ChipName
 from neurobench.devices.sampler.embeddings import FaultyChip, draw_of, embedded, tabulated
 from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
@@ -197,14 +197,7 @@ class AnnealingQPU(DeviceSpec):
         power=25e3,
     )
 
-    chip: Literal[
-        "Advantage_system4",
-        "Advantage_system6",
-        "Advantage2_system1",
-        "Advantage2_system2",
-        "Advantage2_system4",
-        "DW_2000Q_6",
-    ]
+    chip: ChipName
     chip_seed: Annotated[int, Bound(0, 2**31 - 1)]
     faults: Literal["none", "published"] = "none"
     embedding: Literal["table", "live"] = "table"
