@@ -127,6 +127,7 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
             panels[0].annotate(words, (border, 1.0), xycoords=("data", "axes fraction"), **look)
     in_per_cent(panels[1])
     panels[1].set_xlabel("iteration (batch of samples)")
+    panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.align_ylabels()
     legend(figure, panels[0])
     return figure
@@ -216,7 +217,8 @@ def weight_matrices(before: Matrices, after: Matrices) -> Figure:
         panels[row][0].set_ylabel(f"{name}\nneuron")
         panels[row][1].set_yticklabels([])
         bar = figure.colorbar(mesh, ax=list(panels[row]), label="weight (pA)", shrink=0.9)
-        ticks = (-1, -0.1, 0, 0.1, 1) if norm.linear_width < limit / 4 else (-1, 0, 1)  # of the largest weight
+        room = norm(0.1 * limit) - norm(0.0) > 0.15  # of the bar, between labels
+        ticks = (-1, -0.1, 0, 0.1, 1) if room else (-1, 0, 1)  # of the largest weight
         bar.set_ticks([limit * tick for tick in ticks], labels=[f"{limit * tick:.1g}" for tick in ticks])
         bar.minorticks_off()
     for axes in panels[-1]:
