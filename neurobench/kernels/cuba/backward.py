@@ -9,10 +9,10 @@ Linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the su
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.spike_lists import Spikes
+from neurobench.kernels.host import njit, prange
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+
+from neurobench.kernels.host import njit, prange
 
 
 class Spikes(NamedTuple):

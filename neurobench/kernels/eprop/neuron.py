@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from neurobench.kernels.host import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

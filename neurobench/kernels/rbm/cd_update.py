@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import uint32
 
+from neurobench.kernels.host import njit, prange
 from neurobench.kernels.rbm.gibbs import active, add_rows, draw, transpose_columns
 
 _ZERO = np.float32(0.0)
