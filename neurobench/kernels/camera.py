@@ -7,9 +7,8 @@ number of threads. No fast-math: the same numbers give the same bytes.
 from typing import NamedTuple
 
 import numpy as np
-from numba import uint32
+from numba import njit, prange, uint32
 
-from neurobench.kernels.host import njit, prange
 from neurobench.kernels.logistic import uniform
 
 SIDE = 34  # pixels of the camera, both ways

@@ -1,9 +1,7 @@
-"""What the processor at hand offers to compiled kernels.
-
-They take `njit` and `prange` from here: numba's compiler reads its settings when the first kernel is declared.
+"""What the processor at hand offers to compiled kernels, of which none has bits that depend on it but by `use_fast`.
 
 LLVM keeps to registers of 256 bits on Intel's processors with AVX-512 (`prefer-256-bit`), of which the first ran slower
-while they computed with all 512. No kernel's bits depend on the width.
+while they computed with all 512.
 """
 
 import ctypes
@@ -11,19 +9,19 @@ import platform
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
-from numba import njit, prange
-
-__all__ = ["WIDE", "WIDTH", "fast", "njit", "prange", "use_fast"]
 
 _features = numba.config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
 _OFFERED = {feature for feature in _features.split(",") if feature.startswith("+")}
 WIDE = {"+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"} <= _OFFERED  # 32 registers of 16 float32, else 16 of 8
 WIDTH = 512 if WIDE else 256  # bits
-if WIDE and numba.config.CPU_FEATURES is None:
-    numba.config.CPU_FEATURES = f"{_features},-prefer-256-bit"
-
 _ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18  # Linux: asm/unistd_64.h, asm/prctl.h, asm/fpu/types.h
 _fast = False
+
+
+def use_all_registers() -> None:
+    """Has to come before the first kernel is declared: numba's compiler reads its settings then."""
+    if WIDE and numba.config.CPU_FEATURES is None:
+        numba.config.CPU_FEATURES = f"{_features},-prefer-256-bit"
 
 
 def use_fast(wanted: bool) -> bool:

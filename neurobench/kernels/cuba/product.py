@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.host import WIDE, njit
+from neurobench.kernels.host import WIDE
 from neurobench.kernels.vectors import fused
 
 # Of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers; with AVX-512 24, 2 and one in 32.

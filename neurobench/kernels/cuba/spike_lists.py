@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from neurobench.kernels.host import njit, prange
+from numba import njit, prange
 
 
 class Spikes(NamedTuple):

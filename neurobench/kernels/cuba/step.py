@@ -6,8 +6,7 @@ A row of neurons at a time. Integers are in 1/4096.
 from typing import NamedTuple
 
 import numpy as np
-
-from neurobench.kernels.host import njit
+from numba import njit
 
 _SIGN, _POINT, _FRACTION = np.int32(31), np.int32(12), np.int32(4095)
 _Z = np.int32(128)  # 64 m, where rows hold m / 2

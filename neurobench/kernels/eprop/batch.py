@@ -10,10 +10,10 @@ all in float64.
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit, prange
 
 from neurobench.kernels.eprop.forward import FUSED, forward, list_synapses, new_pass
 from neurobench.kernels.eprop.simd import add_rows, copy
-from neurobench.kernels.host import njit, prange
 
 
 class Rule(NamedTuple):

@@ -5,11 +5,12 @@ Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020
 Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
+from numba import njit, prange
+
 from neurobench.kernels.eprop.batch import errors
 from neurobench.kernels.eprop.forward import new_pass
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.simd import add_rows, copy
-from neurobench.kernels.host import njit, prange
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

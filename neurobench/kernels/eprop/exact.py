@@ -9,13 +9,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
 from neurobench.kernels.eprop.simd import copy
 from neurobench.kernels.eprop.variants import replay_variant, update
-from neurobench.kernels.host import njit
 
 
 class Network(NamedTuple):

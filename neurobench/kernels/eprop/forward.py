@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
 from neurobench.kernels.eprop.simd import add_rows, copy, list_set
-from neurobench.kernels.host import njit
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
 

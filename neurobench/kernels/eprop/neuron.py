@@ -3,8 +3,7 @@
 import math
 
 import numpy as np
-
-from neurobench.kernels.host import njit
+from numba import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.neuron import deliver
 from neurobench.kernels.eprop.records import LANES, NONE
-from neurobench.kernels.host import njit
 
 _FUSED = ("contract",)
 

@@ -5,12 +5,11 @@ lane does the operations of the scalar loop, in its order, without contraction.
 """
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.records import LANES
-from neurobench.kernels.host import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

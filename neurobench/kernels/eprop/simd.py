@@ -2,12 +2,11 @@
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurobench.kernels.eprop.records import LANES
-from neurobench.kernels.host import njit
 
 INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)

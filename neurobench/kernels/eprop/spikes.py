@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from neurobench.kernels.host import njit
+from numba import njit
 
 LATE, UNSORTED = -1, -2
 

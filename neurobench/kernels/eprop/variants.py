@@ -4,10 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from neurobench.kernels.eprop.replay import replay_source
 from neurobench.kernels.eprop.simd import copy
-from neurobench.kernels.host import njit
 
 
 class Weights(NamedTuple):

@@ -6,9 +6,8 @@ depend on the number of threads. `key` is two uint32 words: see `neurobench.kern
 """
 
 import numpy as np
-from numba import uint32
+from numba import njit, prange, uint32
 
-from neurobench.kernels.host import njit, prange
 from neurobench.kernels.logistic import logistic, uniform
 
 _GROUP = 8  # states tested at once: most groups of a digit's pixels are dark altogether

@@ -6,9 +6,8 @@ on the number of threads. All numbers are float32; `key`: see `neurobench.kernel
 """
 
 import numpy as np
-from numba import uint32
+from numba import njit, prange, uint32
 
-from neurobench.kernels.host import njit, prange
 from neurobench.kernels.logistic import logistic, uniform
 from neurobench.kernels.rbm.gibbs import active
 
