@@ -24,6 +24,25 @@ def fused(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 @intrinsic
+def nonzero_bits(typingctx: Any, x: Any, place: Any) -> Any:
+    """Bit k of the result, k < 64: whether x[place + k] is not 0, of x (N,) uint8."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        numbers = load(builder, context.make_array(signature.args[0])(context, builder, args[0]), args[1], 64)
+        nonzero = builder.icmp_unsigned("!=", numbers, ir.Constant(numbers.type, [0] * 64))
+        return builder.bitcast(nonzero, INDEX)
+
+    return types.uint64(x, types.int64), code
+
+
+@intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """The number of the lowest bit that is set in a uint64, of which one is."""
+    code = lambda context, builder, signature, args: builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))  # noqa: E731
+    return types.int64(types.uint64), code
+
+
+@intrinsic
 def total(typingctx: Any, x: Any) -> Any:
     """Sum of x (N,) float32."""
     return types.float32(x), _sum_of(lambda builder, x: x)
@@ -68,7 +87,9 @@ def vector(number: Any, lanes: int) -> Any:
 def load(builder: ir.IRBuilder, array: Any, place: Any, lanes: int) -> Any:
     """`lanes` numbers from `place` on."""
     at = builder.gep(array.data, [place])
-    return builder.load(builder.bitcast(at, vector(at.type.pointee, lanes).as_pointer()), align=4)
+    number = at.type.pointee
+    size = number.width // 8 if isinstance(number, ir.IntType) else 4
+    return builder.load(builder.bitcast(at, vector(number, lanes).as_pointer()), align=size)
 
 
 def spread(builder: ir.IRBuilder, number: Any, lanes: int) -> Any:

@@ -45,7 +45,7 @@ def test_the_forward_pass_does_not_depend_on_the_number_of_chunks(chunks: int) -
 
 
 def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
-    fired = np.zeros(8, np.uint8)
+    fired = np.zeros(64, np.uint8)
     fired[[0, 1, 2, 3]] = 1
     out, count = np.zeros((10, 5), np.uint16), np.zeros(10, np.int32)
     kept = np.array([1, 1, 0, 1, 1], np.uint8)
