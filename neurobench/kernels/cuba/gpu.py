@@ -1,8 +1,8 @@
 """All time steps of a layer of current-based neurons in one launch on a GPU, forward and back.
 
 One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time, four steps
-at a time: their inputs are all requested before the first is needed. Dropout and delays are part of the walk. Equations:
-`neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
+at a time: their inputs are all requested before the first is needed. Dropout and delays are part of the walk.
+Equations: `neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
 """
 
 from typing import Any, NamedTuple
@@ -46,7 +46,7 @@ def _decayed(x, k):
 
 @triton.jit
 def _input(sums, at, valid, keep: tl.constexpr, fixed: tl.constexpr, width: tl.constexpr):
-    """What arrives: int32 in 1/4096 from sums of half mantissas, each divided by `keep` in float64 and cut; or floats."""
+    """What arrives: int32 in 1/4096 from sums of half mantissas, divided by `keep` in float64 and cut; or floats."""
     a = tl.load(sums + at, mask=valid, other=0.0)
     if fixed:
         if keep == 1.0:
@@ -206,7 +206,8 @@ def backward(g: Tensor, spiked: Spiked, surrogate: Any, p: Any, arrival: Arrival
     """From g = dL/dy (T, B, C) float32 to dL/dz and the sums for decays and delays.
 
     dL/dz is (T, B, 3, C) bfloat16, three parts whose sum is the float32. The sums are (4, B, C): three as
-    `neuron.scan_back` has them and that of `neuron.delay_gradient`, before `gain`, which a spike that dropout left counts.
+    `neuron.scan_back` has them and that of `neuron.delay_gradient`, before `gain`, which a spike counts
+    that dropout left.
     """
     steps, samples, neurons = g.shape
     pairs, unit = samples * neurons, p.lsb

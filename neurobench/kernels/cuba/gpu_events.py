@@ -47,9 +47,9 @@ def _bin(
 def bin_dense(
     events: Any, steps: int, sampling_time: float, moved: np.ndarray | None, sheared: bool, device: torch.device
 ) -> Tensor:
-    """(T, N, inputs) bfloat16 in {0, 1} of N recordings (`neurobench.data.events.Events`), moved as (N, 4) `moved` says.
+    """(T, N, inputs) bfloat16 in {0, 1} of N recordings (`neurobench.data.events.Events`).
 
-    sampling_time: ms. Rounds as the CPU does, in float64, no product fused with a sum.
+    moved: (N, 4), see `bin_events`; sampling_time: ms. Rounds as the CPU does, in float64, no product fused with a sum.
     """
     n, (polarities, rows, columns) = len(events), events.sensor
     motion = np.empty((n, 5))

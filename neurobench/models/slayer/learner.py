@@ -226,4 +226,5 @@ def _sums(act: Activity, label: Tensor, loss: float) -> Sums:
     silent_outputs = (act.y.sum((1, 2)) == 0).sum()
     figures = ((losses.predicted(act.y) == label).sum(), silent_outputs, losses.silent_labels(act.y, label))
     correct, *silent = map(float, torch.stack(figures).tolist())  # read at once: on a GPU each reading waits
-    return Sums(loss, correct, {"lava_loss": loss * len(label), "silent_outputs": silent[0], "silent_labels": silent[1]})
+    extra = {"lava_loss": loss * len(label), "silent_outputs": silent[0], "silent_labels": silent[1]}
+    return Sums(loss, correct, extra)
