@@ -15,15 +15,15 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / ".venv/peers/slayer"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2] / ".venv/peers/slayer"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
 from neurobench.storage.provenance import cores, provenance
 from tests.bench.gpu_records import FILE, note, read, table
 
+ROOT = Path(__file__).parents[2]
 LIBRARIES = ("torch", "triton", "numba", "spikingjelly", "snntorch")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from neurobench.experiment.plan import spawn
@@ -54,7 +55,8 @@ def profiled(work: Callable[[], object], title: str) -> None:
             work()
         torch.cuda.synchronize()
     averages = measured.key_averages()
-    on_gpu = sum(each.self_device_time_total for each in averages) / PROFILED / 1000
+    kernels = (each.self_device_time_total for each in averages if each.device_type == DeviceType.CUDA)
+    on_gpu = sum(kernels) / PROFILED / 1000
     launches = sum(each.count for each in averages if "LaunchKernel" in each.key) / PROFILED
     waits = sum(each.count for each in averages if each.key in ("cudaStreamSynchronize", "cudaDeviceSynchronize"))
     counts = f"{launches:.0f} launches, {waits / PROFILED:.0f} waits"

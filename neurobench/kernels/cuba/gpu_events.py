@@ -58,7 +58,8 @@ def bin_dense(
     dense = torch.zeros(steps, n, polarities * rows * columns, dtype=torch.bfloat16, device=device)
     longest = int(events.start.diff().max()) if n else 0
     if longest:
-        fields = [each.to(device) for each in (events.t, events.x, events.y, events.p, events.start)]
+        tensors = (events.t, events.x, events.y, events.p, events.start)
+        fields = [each.to(device, non_blocking=True) for each in tensors]  # staged before the call returns
         sizes = (n, steps, polarities, rows, columns)
         grid, launch = (n, triton.cdiv(longest, _WIDTH)), {"enable_fp_fusion": False}
         moves = torch.from_numpy(motion).to(device)

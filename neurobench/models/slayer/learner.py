@@ -129,7 +129,7 @@ class SlayerLearner:
         """Binned, and moved as `spikes.motion` draws it."""
         return spikes.binned(*self._recorded(x, motion))
 
-    def _arriving(self, x: Any, motion: np.ndarray | None = None) -> Spikes | Tensor:
+    def _arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
         """`inputs` as the engine takes them: on a GPU binned there."""
         if isinstance(self.engine, GpuEngine):
             return self.engine.binned(*self._recorded(x, motion))

@@ -63,7 +63,7 @@ def update_by_triton(
     squares = []
     for layer, quantized, grad, moments in layers:
         p = kernel.Parameters(layer.v, layer.g, layer.D, layer.delay)
-        first, second = (kernel.Parameters(*(_moment(moments, name, n) for name in p._fields)) for n in (0, 1))
+        first, second = (kernel.Parameters(**{"g": None, "delay": None, **each}) for each in _by_order(moments))
         by_decays = decay_gradient(grad.dD, spec.as_lava("decay_grad")).double()
         gradient = kernel.Gradient(grad.parts, grad.factor, by_decays, grad.delay)
         fixed = isinstance(quantized.neuron, FixedNeuron)
@@ -75,8 +75,11 @@ def update_by_triton(
     return [length if math.isfinite(length) else math.nan for length in lengths]
 
 
-def _moment(moments: Moments, name: str, number: int) -> Tensor | None:
-    return moments[name][number] if name in moments else None
+def _by_order(moments: Moments) -> tuple[dict[str, Any], dict[str, Any]]:
+    """First and second moments of each parameter."""
+    return {name: first for name, (first, _) in moments.items()}, {
+        name: second for name, (_, second) in moments.items()
+    }
 
 
 def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
