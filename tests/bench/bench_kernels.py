@@ -94,7 +94,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[Figures | None, str]:
 
 
 def same_bits(results: list[Figures]) -> bool:
-    """Of the narrow and the wide variant, for each number of threads; QRBM also between numbers of threads."""
+    """Of the narrow and the wide variant: SLAYER's for each number of threads, the QRBM's whatever their number."""
     exact = [each for each in results if each["variant"] != "fast"]
     slayer = {(each["threads"], each["slayer"]["digest"]) for each in exact}
     return len(slayer) == len({each["threads"] for each in exact}) and len({r["qrbm"]["digest"] for r in exact}) <= 1
@@ -109,7 +109,8 @@ def print_tables(results: list[Figures]) -> None:
             if threads == 1:
                 print_rates(f"{variant} ({words})", rounds)
             print_times(threads, rounds)
-    print(f"\nnarrow and wide: {'the same bits' if same_bits(results) else 'DIFFERENT BITS'}")
+    if {"narrow", "wide"} <= {each["variant"] for each in results}:
+        print(f"\nnarrow and wide: {'the same bits' if same_bits(results) else 'DIFFERENT BITS'}")
 
 
 def print_rates(name: str, rounds: list[Figures]) -> None:
@@ -131,7 +132,7 @@ def print_times(threads: int, rounds: list[Figures]) -> None:
     epoch, dense = (median(each["qrbm"][key] for each in rounds) for key in ("epoch", "products"))
     slayer, qrbm = (" ".join(sorted({each[model]["digest"] for each in rounds})) for model in ("slayer", "qrbm"))
     print(
-        f"  {threads} thread(s), {len(rounds)} rounds: SLAYER step {step:6.1f} ms, {slayer}   "
+        f"  {threads} thread(s), {len(rounds)} round(s): SLAYER step {step:6.1f} ms, {slayer}   "
         f"QRBM epoch {epoch:.2f} s, {epoch / dense:.2f} of its five dense products, {qrbm}"
     )
 

@@ -92,9 +92,9 @@ def step_fixed(a, keep, neuron, u, w, v, fired):
         # The quotient, rounded to the nearest, without a division: Markstein (1990), from 1 / keep rounded itself.
         inverse = 1.0 / keep
         for j in range(a.shape[0]):
-            x = np.float64(np.int32(a[j] * _Z))
-            near = x * inverse
-            a[j] = np.int32(fused(fused(-near, keep, x), inverse, near))  # the conversion cuts towards zero
+            scaled = np.float64(np.int32(a[j] * _Z))
+            near = scaled * inverse
+            a[j] = np.int32(fused(fused(-near, keep, scaled), inverse, near))  # the conversion cuts towards zero
     else:
         for j in range(a.shape[0]):
             a[j] = np.int32(a[j] * _Z)
