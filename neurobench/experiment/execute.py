@@ -26,6 +26,7 @@ from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
@@ -67,7 +68,7 @@ def execute(
 
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
-    with phase("importing torch"):
+    with importing("torch"):
         pin_threads(plan.run.threads)
         device = pick_device(plan.run.device, plan.model)
         from neurobench.experiment.reload import find_initial
@@ -231,7 +232,8 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        from neurobench.experiment.drawing import figures_of
+        with importing("matplotlib"):
+            from neurobench.experiment.drawing import figures_of
 
         with phase("drawing figures"):
             figures = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
