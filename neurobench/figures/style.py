@@ -14,6 +14,7 @@ from typing import Any
 from cycler import cycler
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -57,9 +58,13 @@ def rendered(figure: Figure, kind: str) -> bytes:
     One that lays itself out keeps its size, a journal's column; of any other nothing is cut off.
     """
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
-    file, tight = io.BytesIO(), None if figure.get_layout_engine() else "tight"
+    file, lays_itself_out = io.BytesIO(), bool(figure.get_layout_engine())
     with paper():
-        figure.savefig(file, format=kind, bbox_inches=tight, metadata=metadata)
+        if kind == "png" and lays_itself_out:  # drawn once; savefig would do it twice, first to lay it out
+            figure.set_dpi(STYLE["savefig.dpi"])
+            FigureCanvasAgg(figure).print_png(file)
+        else:
+            figure.savefig(file, format=kind, bbox_inches=None if lays_itself_out else "tight", metadata=metadata)
     return file.getvalue()
 
 
