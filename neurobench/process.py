@@ -1,8 +1,8 @@
 """What the process of a command spares itself: looking for garbage among what it has imported.
 
-Torch and its company are a million objects that stay to the end. Python's collector of reference cycles goes through all
-of them several times while they are made and again when the process ends: 3 s of a run. It goes on as ever in a process
-that is not ours, such as a notebook's.
+Torch and its company are a million objects that stay to the end. Python's collector of reference cycles goes through
+all of them several times while they are made and again when the process ends: 3 s of a run. It goes on as ever in a
+process that is not ours, such as a notebook's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: one folder of the user's for each content of this package, whatever checkout it is in.
+"""Where compiled kernels are kept: a folder of the user's for each content of this package, in whatever checkout.
 
 Numba's own cache lies beside each module and is valid as long as that module is the same. A kernel has the kernels that
 it calls compiled into it, from other modules too: one of them edited, numba would go on with what it was.

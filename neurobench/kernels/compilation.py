@@ -1,5 +1,5 @@
-"""Compiling is named while it lasts and told apart from the work: it happens once, at a kernel's first use, and takes up
-to half a minute."""
+"""Compiling is named while it lasts and told apart from the work: it happens once, at a kernel's first use, and takes
+up to half a minute."""
 
 from __future__ import annotations
 
