@@ -137,7 +137,7 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     grid[1, 0].set_ylabel("mean |<Z> - ideal <Z>|")
     grid[0, 0].set_title(f"first {len(test)} test images")
     in_per_cent(grid[0, 0])
-    align_ylabels(grid[:, 0])
+    align_ylabels([*grid[:, 0]])
     legend(figure, *grid[1])
     return figure
 
