@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from neurobench.phases import phase
 
+MANY = 100  # modules; of fewer, what is frozen with them would be garbage of earlier runs above all
 _runs_one_command = False
 
 
@@ -37,6 +38,6 @@ def importing(what: str) -> Iterator[None]:
         try:
             yield
         finally:
-            if len(sys.modules) > known:  # else garbage alone would be frozen
+            if len(sys.modules) > known + MANY:
                 gc.freeze()
             gc.enable()
