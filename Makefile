@@ -71,6 +71,7 @@ fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a pl
 
 bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_cli.py
+	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_terminal.py
 	$(BIN)/python tests/bench/bench_report.py
 	$(BIN)/python tests/bench/bench_sweep.py

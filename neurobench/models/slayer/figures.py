@@ -14,6 +14,7 @@ from neurobench.figures.style import (
     TEST,
     TRAIN,
     VALIDATION,
+    align_ylabels,
     by_epoch,
     class_name,
     in_per_cent,
@@ -77,7 +78,7 @@ def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Fi
             axes.axhline(label, color=LIMIT, linewidth=4, alpha=0.2)
     figure.suptitle(f"spikes of one test recording, class {class_name(sample.classes, label)}")
     panels[-1].set_xlabel("time (ms)")
-    figure.align_ylabels()
+    align_ylabels(panels)
     return figure
 
 
@@ -97,7 +98,7 @@ def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
     panels[1].set_ylabel("accuracy\ncircle: most")
     in_per_cent(panels[1])
     by_epoch(panels[1], len(epochs))
-    figure.align_ylabels()
+    align_ylabels(panels)
     legend(figure, panels[0])
     return figure
 
@@ -139,5 +140,5 @@ def _histograms(panels: Sequence[tuple[np.ndarray, Any]], name: str, counted: st
         axes.hist(values, bins=edges, color=series(k), log=log)
         axes.set_ylabel(f"layer {k + 1}\n{counted}")
     rows[-1].set_xlabel(name)
-    figure.align_ylabels()
+    align_ylabels(rows)
     return figure
