@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.models.slayer.convolution import each_channel, each_neuron, product, product_gradients
 from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import (
@@ -41,16 +42,14 @@ class DenseEngine:
         keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
             if isinstance(layer.neuron, FixedNeuron):
-                # exact: float32 holds every sum of mantissas, 2^24 at most; what dropout left is scaled in float64
-                sums = (x @ (2 * layer.W.float())).double() * GRID
-                s, u, v = self._forward((sums / input_keep_prob).trunc().long(), layer)
+                s, u, v = self._forward(self._fixed_input(x, layer, input_keep_prob), layer)
             else:
-                s, u, v = self._forward(x @ layer.W / input_keep_prob, layer)
+                s, u, v = self._forward(product(x, layer.W, layer.conv) / input_keep_prob, layer)
             mask = dropout.masks[k] if dropout and k + 1 < len(layers) else None
-            y = delayed(s.float() if mask is None else s.float() * mask, layer.delay)
+            y = delayed(s.float() if mask is None else s.float() * mask, each_neuron(layer.delay, layer.conv))
             passes.append((x, input_keep_prob, u, v, mask, y))
             fired.append(s.sum(0, dtype=torch.int32))
-            totals.append(torch.stack([s.sum(), x.sum(dtype=torch.float64).long() * v.shape[2]]))
+            totals.append(torch.stack([s.sum(), _operations(x, layer)]))
             x, input_keep_prob = y, 1.0 if mask is None else keep_prob
         self._pass = (layers, passes, keep_prob) if learns else None
         tally = [{"spikes": spikes, "operations": operations} for spikes, operations in torch.stack(totals).tolist()]
@@ -63,13 +62,21 @@ class DenseEngine:
         gradients = []
         for layer, (x, input_keep_prob, u, v, mask, y) in zip(reversed(layers), reversed(passes), strict=True):
             gain = 1.0 if mask is None else 1 / keep_prob
-            arriving = undelayed(g, layer.delay) * gain * (1 if mask is None else mask)
+            arriving = undelayed(g, each_neuron(layer.delay, layer.conv)) * gain * (1 if mask is None else mask)
             eu, dD = self._backward(arriving, u, v, surrogate, layer)
-            dw = x.flatten(0, 1).t() @ eu.flatten(0, 1)
-            dd = delay_gradient(g, y).double() * gain
+            dw, below = product_gradients(x, layer.w, layer.conv, eu, layer is not layers[0])
+            dd = each_channel(delay_gradient(g, y).double(), layer.conv) * gain
             gradients.append(LayerGradient(dw[None], 1 / input_keep_prob, dD.cpu().numpy(), dd))
-            g = eu @ layer.w.t()
+            g = below
         return gradients[::-1]
+
+    def _fixed_input(self, x: Tensor, layer: QuantizedLayer, keep_prob: float) -> Tensor:
+        """trunc(64 sum m / keep_prob), exact: float32 holds every sum of mantissas, 2^24 at most, and a convolution by
+        other means than sums (Winograd) is off by less than a half."""
+        sums = product(x, 2 * layer.W.float(), layer.conv).round()
+        if keep_prob == 1:
+            return (sums * GRID).to(torch.int32 if self._fused else torch.int64)
+        return (sums.double() * GRID / keep_prob).trunc().long()
 
     def _forward(self, z: Tensor, layer: QuantizedLayer) -> tuple[Tensor, Tensor, Tensor]:
         """Spikes, currents and voltages of inputs z, (T, B, C)."""
@@ -89,3 +96,11 @@ class DenseEngine:
 
             return backward(g, u, v, surrogate, layer.neuron, layer.neuron.lsb)
         return scan_back(g, u, v, surrogate, layer.neuron)
+
+
+def _operations(x: Tensor, layer: QuantizedLayer) -> Tensor:
+    """Arriving spikes of x (T, B, I), each times the synapses that it meets."""
+    if layer.conv is None:
+        return x.sum(dtype=torch.float64).long() * layer.W.shape[1]
+    arriving = x.sum((0, 1), dtype=torch.float64)[None, None].float()
+    return product(arriving, torch.ones_like(layer.w), layer.conv).double().sum().round().long()

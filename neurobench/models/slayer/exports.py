@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.initial import extra, lava_names
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.network import Layer, QuantizedLayer
@@ -26,8 +27,8 @@ def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
     dt = 1e-3 * learner.spec.sampling_time
     return {
         "netx": partial(write_netx, learner.quantized),
-        "nir": partial(write_nir, learner.quantized, dt),
-        "nir-snntorch": partial(write_nir, learner.quantized, SNNTORCH_DT),
+        "nir": lambda: write_nir([unrolled(layer) for layer in learner.quantized], dt),
+        "nir-snntorch": lambda: write_nir([unrolled(layer) for layer in learner.quantized], SNNTORCH_DT),
         "pt": partial(write_state, learner.layers),
     }
 
