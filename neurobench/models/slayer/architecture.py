@@ -48,6 +48,8 @@ def convolutions(texts: Sequence[str], shape: Sequence[int]) -> tuple[Convolutio
             int(part or default) for part, default in zip(parts.groups(), (1, 1, 1, 0), strict=True)
         )
         if kernel > min(inputs[1:]) + 2 * padding:
-            raise UserError(f"model.convolutions: {text} does not fit into {inputs[1]} x {inputs[2]}. Take a smaller one.")
+            raise UserError(
+                f"model.convolutions: {text} does not fit into {inputs[1]} x {inputs[2]}. Take a smaller one."
+            )
         layers.append(Convolution(inputs, channels, kernel, stride, padding))
     return tuple(layers)

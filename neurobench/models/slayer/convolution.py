@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, conv_transpose2d
 
 from neurobench.models.slayer.architecture import Convolution
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
@@ -40,6 +40,16 @@ def product_gradients(
             [below, True, False],
         )
     return dk.flatten(1).t().contiguous(), dx.reshape(x.shape) if below else None
+
+
+def fan_out(conv: Convolution, device: torch.device) -> Tensor:
+    """(I,) float64: synapses of each input. Those of padding are none."""
+    places = torch.ones(1, 1, *conv.outputs[1:], dtype=torch.float64)
+    kernel = torch.ones(1, 1, conv.kernel, conv.kernel, dtype=torch.float64)
+    room = [size + 2 * conv.padding - conv.kernel for size in conv.inputs[1:]]
+    spare = [size % conv.stride for size in room]  # rows at the end that no stride reaches
+    cover = conv_transpose2d(places, kernel, stride=conv.stride, padding=conv.padding, output_padding=spare)
+    return (conv.channels * cover).round().flatten().repeat(conv.inputs[0]).to(device)
 
 
 def each_neuron(values: Tensor, conv: Convolution | None) -> Tensor:

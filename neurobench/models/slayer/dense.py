@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurobench.models.slayer.convolution import each_channel, each_neuron, product, product_gradients
+from neurobench.models.slayer.convolution import each_channel, each_neuron, fan_out, product, product_gradients
 from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import (
@@ -102,5 +102,5 @@ def _operations(x: Tensor, layer: QuantizedLayer) -> Tensor:
     """Arriving spikes of x (T, B, I), each times the synapses that it meets."""
     if layer.conv is None:
         return x.sum(dtype=torch.float64).long() * layer.W.shape[1]
-    arriving = x.sum((0, 1), dtype=torch.float64)[None, None].float()
-    return product(arriving, torch.ones_like(layer.w), layer.conv).double().sum().round().long()
+    arriving = x.sum((0, 1), dtype=torch.float64)
+    return (arriving * fan_out(layer.conv, x.device)).sum().long()

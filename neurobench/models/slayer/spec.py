@@ -76,7 +76,9 @@ class SlayerSNN(ModelSpec):
 
     def conflicts(self) -> list[Fault]:
         faults = [*self._time_faults(), *self._compat_faults()]
-        faults += [("convolutions", f": {text} is not {WORDS}") for text in self.convolutions if not FORM.fullmatch(text)]
+        faults += [
+            ("convolutions", f": {text} is not {WORDS}") for text in self.convolutions if not FORM.fullmatch(text)
+        ]
         if len(self.shift) != 2 or self.shift[0] > self.shift[1]:
             faults.append(("shift", f"={list(self.shift)!r} is not [from, to]"))
         return faults
@@ -125,7 +127,9 @@ class SlayerSNN(ModelSpec):
         inputs, *widths = self.sizes(task)
         for width in widths[: len(self.convolutions)]:
             if width > MOST_INPUTS:
-                raise UserError(f"model.convolutions: a layer of {width} neurons is more than {MOST_INPUTS}. Use a stride.")
+                raise UserError(
+                    f"model.convolutions: a layer of {width} neurons is more than {MOST_INPUTS}. Use a stride."
+                )
         if inputs > MOST_INPUTS:
             sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
             raise UserError(f"{sizes}. Use those of a smaller sensor.")

@@ -1,5 +1,7 @@
 """A convolution is the dense layer with its unrolled weights: the same spikes to the bit, the same gradients."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from neurobench.models.slayer.architecture import convolutions
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Dropout, EventEngine
+from neurobench.models.slayer.exports import write_netx
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
 from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
 from neurobench.models.slayer.spikes import from_dense
@@ -80,3 +83,23 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob)
 def test_a_kernel_larger_than_its_input_is_refused():
     with pytest.raises(UserError, match="9c9 does not fit into 8 x 7"):
         convolutions(["9c9"], (2, 8, 7))
+
+
+def test_operations_are_the_fan_out_of_arriving_spikes():
+    layers, x, _ = network()
+    dense = [layer if layer.conv is None else unrolled(layer._replace(W=torch.ones_like(layer.W))) for layer in layers]
+    act = DenseEngine(torch.device("cpu")).run(from_dense(x), layers)
+    expected = int((x.sum((0, 1)) @ dense[0].W.float()).sum())
+    assert act.tally[0]["operations"] == expected
+
+
+def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
+    h5py = pytest.importorskip("h5py")
+    layers, _, _ = network()
+    with h5py.File(io.BytesIO(write_netx(layers))) as file:
+        kinds = [file[f"layer/{k}/type"][0] for k in range(5)]
+        assert kinds == [b"input", b"conv", b"conv", b"flatten", b"dense"]
+        first = file["layer/1"]
+        assert first["shape"][()].tolist() == [4, 4, 4] and first["stride"][()].tolist() == [2, 2]
+        assert first["weight"].shape == (4, 2, 3, 3)
+        assert first["weight"][3, 1, 2, 0] == 2 * layers[0].W[1 * 9 + 2 * 3 + 0, 3]
