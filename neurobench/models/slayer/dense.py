@@ -58,16 +58,16 @@ class DenseEngine:
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """As `EventEngine.gradients`."""
         layers, passes, keep_prob = self._pass
-        g = g.transpose(0, 1)
+        g, below = g.transpose(0, 1), None
         gradients = []
         for layer, (x, input_keep_prob, u, v, mask, y) in zip(reversed(layers), reversed(passes), strict=True):
             gain = 1.0 if mask is None else 1 / keep_prob
+            g = g if below is None else below
             arriving = undelayed(g, each_neuron(layer.delay, layer.conv)) * gain * (1 if mask is None else mask)
             eu, dD = self._backward(arriving, u, v, surrogate, layer)
             dw, below = product_gradients(x, layer.w, layer.conv, eu, layer is not layers[0])
             dd = each_channel(delay_gradient(g, y).double(), layer.conv) * gain
             gradients.append(LayerGradient(dw[None], 1 / input_keep_prob, dD.cpu().numpy(), dd))
-            g = below
         return gradients[::-1]
 
     def _fixed_input(self, x: Tensor, layer: QuantizedLayer, keep_prob: float) -> Tensor:

@@ -61,7 +61,8 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob)
     engine, events = DenseEngine(torch.device("cpu")), EventEngine()
     act = engine.run(from_dense(x), layers, dropout, learns=True)
     reference = events.run(from_dense(x), dense, dropout, learns=True)
-    assert act.y.sum() > 0 and torch.equal(act.y, reference.y)
+    assert act.y.sum() > 0
+    assert torch.equal(act.y, reference.y)
     for one, other in zip(act.fired, reference.fired, strict=True):
         assert torch.equal(one, other)
     surrogate = lava_surrogate(1.25, 0.03, 3.0)
@@ -100,6 +101,7 @@ def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
         kinds = [file[f"layer/{k}/type"][0] for k in range(5)]
         assert kinds == [b"input", b"conv", b"conv", b"flatten", b"dense"]
         first = file["layer/1"]
-        assert first["shape"][()].tolist() == [4, 4, 4] and first["stride"][()].tolist() == [2, 2]
+        assert first["shape"][()].tolist() == [4, 4, 4]
+        assert first["stride"][()].tolist() == [2, 2]
         assert first["weight"].shape == (4, 2, 3, 3)
         assert first["weight"][3, 1, 2, 0] == 2 * layers[0].W[1 * 9 + 2 * 3 + 0, 3]
