@@ -42,7 +42,12 @@ def product_gradients(
     return dk.flatten(1).t().contiguous(), dx.reshape(x.shape) if below else None
 
 
-def fan_out(conv: Convolution, device: torch.device) -> Tensor:
+def operations(arrived: Tensor, layer: QuantizedLayer) -> Tensor:
+    """Of spikes arrived (I,) float64, each times the synapses that it meets; int64."""
+    return (arrived * (layer.W.shape[1] if layer.conv is None else _fan_out(layer.conv, arrived.device))).sum().long()
+
+
+def _fan_out(conv: Convolution, device: torch.device) -> Tensor:
     """(I,) float64: synapses of each input. Those of padding are none."""
     places = torch.ones(1, 1, *conv.outputs[1:], dtype=torch.float64)
     kernel = torch.ones(1, 1, conv.kernel, conv.kernel, dtype=torch.float64)
