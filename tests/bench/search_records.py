@@ -1,13 +1,15 @@
 """Search of settings for the records on held-out samples, and the final seeds of what was chosen.
 
     python tests/bench/search_records.py FOLDER search [--cores 16] [--seconds 460] [--only eprop] [--smoke]
+    python tests/bench/search_records.py FOLDER choose
     python tests/bench/search_records.py FOLDER final  [--cores 16] [--seconds 540] [--only eprop] [--smoke]
 
 search: one process a core, threads pinned to 1; trains and validates, never reads a test sample into a figure. Every
 epoch leaves a JSON line in FOLDER/search.jsonl (setting, seed, epochs, figures of held-out samples, seconds), so that
 a search that was cut short still says how far it came. A job of e-prop has as many epochs as fit into its share of the
-time on this machine. final: `neurobench run` of the presets over their seeds, run folders in FOLDER/runs. The emulated
-recordings are made once, on all cores, before anything that reads them starts.
+time on this machine. choose: the log as a table, the best of each model first. final: `neurobench run` of the presets
+over their seeds, run folders in FOLDER/runs. The emulated recordings are made once, on all cores, before anything that
+reads them starts.
 """
 
 from __future__ import annotations
@@ -196,6 +198,26 @@ def fitting_epochs(plan: Any, splits: Any, seconds: float, batches: int = 150) -
     return max(1, int(0.93 * (seconds - (time.perf_counter() - wall)) / an_epoch))
 
 
+def chosen(log: Path) -> Iterator[str]:
+    """A table in Markdown: each setting's last figure of held-out samples, the mean over its seeds."""
+    last: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in map(json.loads, log.read_text().splitlines()):
+        last[line["name"], line["seed"]] = {**last.get((line["name"], line["seed"]), {}), **line}
+    rows = []
+    for name in dict.fromkeys(name for name, _ in last):
+        runs = [run for (other, _), run in last.items() if other == name]
+        values = [run.get("readout_validation_accuracy", run.get("validation_accuracy", 0.0)) for run in runs]
+        complete = all("final" in run for run in runs)
+        rows.append((name.split()[0], complete, sum(values) / len(values), name, runs))
+    yield "| setting | words | epochs | held out, % | seeds | seconds |\n|---|---|---|---|---|---|"
+    for _, complete, mean, name, runs in sorted(rows, key=lambda row: (row[0], -row[1], -row[2])):
+        words = " ".join(word for word in runs[0]["words"] if not word.startswith(("seed=", "device=", "threads=")))
+        seeds = ",".join(str(run["seed"]) for run in runs)
+        figure = f"{100 * mean:.2f}" + ("" if complete else " (cut short)")
+        seconds = max(run["seconds"] for run in runs)
+        yield f"| {name} | `{words}` | {runs[0]['epochs']} | {figure} | {seeds} | {seconds:.0f} |"
+
+
 def command(job: Job, args: argparse.Namespace, seconds: float) -> list[str]:
     if args.mode == "final":
         words = (*job.words, f"seed={job.seed}", f"threads={job.threads}", "device=cpu", f"outputs={args.folder}/runs")
@@ -256,7 +278,7 @@ with composer() as compose:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("mode", choices=["search", "final", "job"])
+    parser.add_argument("mode", choices=["search", "choose", "final", "job"])
     parser.add_argument("--cores", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=460)
     parser.add_argument("--only", default="")
@@ -268,6 +290,9 @@ def main() -> None:
     if args.mode == "job":
         name, words, *rest = json.loads(args.job)
         work(Job(name, tuple(words), *rest), args.seconds, args.folder / "search.jsonl")
+        return
+    if args.mode == "choose":
+        print("\n".join(chosen(args.folder / "search.jsonl")))
         return
     end = time.monotonic() + args.seconds
     jobs = list(finals()) if args.mode == "final" else [job for make in SEARCH.values() for job in make()]
