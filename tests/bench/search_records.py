@@ -122,6 +122,7 @@ FINAL: tuple[tuple[str, range, int], ...] = (
     ("qutrunk_ten_digits", range(5), 1),
 )
 SMOKE = ("scale=smoke",)
+TWINS = ("validation_tanh_accuracy", "validation_mlp_accuracy")  # classical heads, trained on the same batches
 
 
 def work(job: Job, seconds: float, out: Path) -> None:
@@ -213,7 +214,8 @@ def chosen(log: Path) -> Iterator[str]:
     for _, complete, mean, name, runs in sorted(rows, key=lambda row: (row[0], -row[1], -row[2])):
         words = " ".join(word for word in runs[0]["words"] if not word.startswith(("seed=", "device=", "threads=")))
         seeds = ",".join(str(run["seed"]) for run in runs)
-        figure = f"{100 * mean:.2f}" + ("" if complete else " (cut short)")
+        twins = (f"{twin} {100 * sum(run[twin] for run in runs) / len(runs):.2f}" for twin in TWINS if twin in runs[0])
+        figure = "; ".join([f"{100 * mean:.2f}", *twins]) + ("" if complete else " (cut short)")
         seconds = max(run["seconds"] for run in runs)
         yield f"| {name} | `{words}` | {runs[0]['epochs']} | {figure} | {seeds} | {seconds:.0f} |"
 
