@@ -64,7 +64,8 @@ def fine_tune(
             adam.step()
     if not bool(torch.isfinite(loss)):
         raise Divergence(f"fine-tuning diverged: its loss is {float(loss)}. Try a smaller model.fine_tune_lr.")
-    return Tuned(*(type(record)(*(part.detach() for part in record)) for record in (machine, readout)))
+    trained = machine._replace(W=W.detach(), b=b.detach())
+    return Tuned(trained, readout._replace(weight=U.detach(), bias=c.detach()))
 
 
 def dropped(p: Tensor, share: float, seed: int) -> Tensor:

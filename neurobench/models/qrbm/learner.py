@@ -113,8 +113,9 @@ class QRBMLearner(classifier.MachineClassifier):
         if spec.fine_tune:
             return self._fine_tune(train, validation)
         seeds = [derive(self.seeds.training, _COPIES, copy) for copy in range(spec.readout_copies)]
-        images = [train.x, *(moved(train.x, spec.jitter, seed) for seed in seeds)]
-        features = torch.cat([self.features(x) for x in images]) if seeds else self.features(train.x)
+        x: Any = train.x
+        images = [x, *(moved(x, spec.jitter, seed) for seed in seeds)]
+        features = torch.cat([self.features(each) for each in images]) if seeds else self.features(x)
         stuck = int((features[: len(train), :units].std(0) < 1e-3).sum())  # their probabilities come first
         if stuck > units / 2:
             warnings.warn(
@@ -137,15 +138,16 @@ class QRBMLearner(classifier.MachineClassifier):
         return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
 
     def _fine_tune(self, train: Split, validation: Split) -> Mapping[str, float]:
-        spec, y = self.spec, train.y.to(self.device)
+        spec, x, y = self.spec, train.x, train.y.to(self.device)
+        assert isinstance(x, Tensor)  # the layouts that it reads are
         settings = spec.fine_tune, spec.fine_tune_lr, spec.fine_tune_dropout
         tuning = hybrid.Tuning(*settings, derive(self.seeds.training, _TUNING))
 
         def images(index: Tensor, seed: int) -> Tensor:
-            return self.pixels(moved(train.x[index], spec.jitter, seed))
+            return self.pixels(moved(x[index], spec.jitter, seed))
 
         self.rbm, self.readout = hybrid.fine_tune(self.rbm, images, y, self.task.n_classes, tuning)
-        splits = {"train": (train.x, y), "validation": (validation.x, validation.y.to(self.device))}
+        splits = {"train": (x, y), "validation": (validation.x, validation.y.to(self.device))}
         return {
             f"readout_{name}_accuracy": accuracy(self.readout, self.features(x), labels)
             for name, (x, labels) in splits.items()
