@@ -96,4 +96,6 @@ class ReckOn(DeviceSpec):
             return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
         if neuron != "iaf" or t_ref:
             return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
+        if demand.settings.get("feedback") == "symmetric":
+            return "model.feedback=symmetric is not what the chip has, whose feedback stays as it was drawn: random"
         return None

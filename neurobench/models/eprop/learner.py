@@ -19,7 +19,16 @@ from neurobench.models.eprop.inputs import Spikes, one_each, pooled
 from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine
 from neurobench.models.eprop.minibatch_torch import TorchMinibatchEngine
 from neurobench.models.eprop.nest_engine import NestEngine
-from neurobench.models.eprop.network import Engine, Response, Weights, constants, draw, learning_rate, trace_scale
+from neurobench.models.eprop.network import (
+    Engine,
+    Response,
+    Weights,
+    constants,
+    draw,
+    learning_rate,
+    symmetric_feedback,
+    trace_scale,
+)
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -52,6 +61,7 @@ class EpropLearner:
                 f"initial weights lie in [{low:.3g}, {high:.3g}], outside w_min={spec.w_min}, w_max={spec.w_max}. "
                 "Widen the range."
             )
+        self.symmetric = symmetric_feedback(spec)
         self.engine = self._open_engine(core, device)
         self.before_pending: ExactEngine | NestEngine | None = None  # the stream as `finalize` found it
         self.tested: list[Tested] = []  # NEST's test phase by iteration, once it has been gone through
@@ -68,10 +78,12 @@ class EpropLearner:
         if core.simulator is not None:
             return NestEngine(spec, c, weights, core.simulator)
         if spec.neuron == BSSHSLM:
-            return BsshslmEngine(c, weights)
-        if spec.engine == "minibatch" and device.type != "cpu":
-            return TorchMinibatchEngine(c, weights, device)
-        return {"exact": ExactEngine, "online": OnlineEngine, "minibatch": MinibatchEngine}[spec.engine](c, weights)
+            return BsshslmEngine(c, weights, symmetric=self.symmetric)
+        if spec.engine != "minibatch":
+            return {"exact": ExactEngine, "online": OnlineEngine}[spec.engine](c, weights)
+        if device.type != "cpu":
+            return TorchMinibatchEngine(c, weights, device, symmetric=self.symmetric)
+        return MinibatchEngine(c, weights, symmetric=self.symmetric)
 
     def _warn(self, core: LearningCore, device: torch.device) -> None:
         """Of what a user may not expect of this device and core."""
@@ -129,7 +141,8 @@ class EpropLearner:
 
     def weights(self) -> Weights:
         """As they are now."""
-        return Weights(*self.engine.weights(), *self.initial[3:])
+        now = Weights(*self.engine.weights(), *self.initial[3:])
+        return now._replace(feedback=self.symmetric * now.w_out.T) if self.symmetric else now
 
     def snapshot(self, label: str) -> dict[str, Tensor]:
         """The first synapses' weights by kind, (record_weights,) float64 each, which the tutorial records as well."""

@@ -29,13 +29,15 @@ class MinibatchEngine:
 
     ascending = False
 
-    def __init__(self, c: Constants, weights: Weights, dtype: Any = np.float32):
-        self.c, self.dtype = c, dtype
+    def __init__(self, c: Constants, weights: Weights, dtype: Any = np.float32, symmetric: float = 0.0):
+        """symmetric: B is W_out' times this after every update; 0: B stays as it was drawn."""
+        self.c, self.dtype, self.symmetric = c, dtype, dtype(symmetric)
         self.source, self.target = np.nonzero(weights.mask_rec.T)  # (P,) of each recurrent synapse
         self.start = np.searchsorted(self.source, np.arange(c.N + 1))
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
         self.B = _filled(weights.feedback.T, dtype, COLUMNS)
+        self._align_feedback()
         self.first, self.second = (forward.Matrices(*(np.zeros_like(w) for w in self.w)) for _ in range(2))
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
@@ -75,6 +77,7 @@ class MinibatchEngine:
             total += self._update(arrays, rate, len(labels))
         if not np.isfinite(total):
             raise Divergence(f"diverged at update {k}: a weight is not finite. Try a smaller model.lr.")
+        self._align_feedback()
         return response
 
     def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
@@ -84,6 +87,10 @@ class MinibatchEngine:
         numbers = 1 / n, rate, c.beta_1, c.beta_2, c.epsilon, c.w_min, c.w_max
         rule = Rule(*(self.dtype(number) for number in numbers))
         return batch.adam(*arrays, rule) if c.adam else batch.descend(*arrays[:3], rule)
+
+    def _align_feedback(self) -> None:
+        if self.symmetric:
+            self.B[:, : self.c.N] = self.symmetric * self.w.w_out[:, : self.c.K].T
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         return self.gradients(spikes, np.full(n, NO_TARGET))
@@ -106,6 +113,7 @@ class MinibatchEngine:
         for name in _RECORDS:
             setattr(self, name, network.restored(getattr(self, name), state.get(name)))
         self.f, self.t = state["f"].numpy().copy(), state["t"]
+        self._align_feedback()
 
 
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:

@@ -41,16 +41,18 @@ class Forward(NamedTuple):
 
 
 class TorchMinibatchEngine(MinibatchEngine):
-    def __init__(self, c: Constants, weights: Weights, device: torch.device, dtype: Any = np.float32):
-        super().__init__(c, weights, dtype)
+    def __init__(
+        self, c: Constants, weights: Weights, device: torch.device, dtype: Any = np.float32, symmetric: float = 0.0
+    ):
+        super().__init__(c, weights, dtype, symmetric)
         self.device = device
-        self.feedback = self._to_device(weights.feedback.T.astype(dtype))  # (K, N)
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
         results = self._results(len(labels), chunks=1)
+        self.feedback = self._to_device(self.B[:, : self.c.N])  # (K, N)
         weights = [self._to_device(part.T) for part in self.weights()]  # [source, target]
         for first in range(0, len(labels), _AT_ONCE):
             some = labels[first : first + _AT_ONCE]

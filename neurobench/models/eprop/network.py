@@ -60,6 +60,12 @@ def trace_scale(spec: EpropRSNN) -> float:
     return 1.0 if spec.neuron == BSSHSLM else 1.0 - spec.kappa
 
 
+def symmetric_feedback(spec: EpropRSNN) -> float:
+    """What W_out' is multiplied by to be the feedback B; 0 where that is drawn. W_out is drawn times (1 - kappa), B
+    over it. Source: symmetric e-prop of Bellec et al. (2020), "A solution to the learning dilemma"."""
+    return 1.0 / trace_scale(spec) ** 2 if spec.feedback == "symmetric" else 0.0
+
+
 def learning_rate(spec: EpropRSNN) -> float:
     return spec.lr * trace_scale(spec) ** 2 if spec.optimizer == "gradient_descent" else float(spec.lr)
 
@@ -70,7 +76,7 @@ class Weights(NamedTuple):
     w_in: np.ndarray  # (N, I)
     w_rec: np.ndarray  # (N, N)
     w_out: np.ndarray  # (K, N)
-    feedback: np.ndarray  # (N, K), fixed
+    feedback: np.ndarray  # (N, K), fixed unless it is symmetric
     mask_in: np.ndarray  # (N, I) bool
     mask_rec: np.ndarray
     mask_out: np.ndarray

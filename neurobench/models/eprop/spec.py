@@ -27,7 +27,7 @@ SNAPSHOTS = 500  # of the weights that are drawn over training, at most about so
 
 # Fields that one engine alone has -> the value with which they do nothing.
 ENGINE_FIELDS: dict[str, dict[str, Any]] = {
-    "minibatch": {"lr_decay": "none", "error": "difference", "shift": 0},
+    "minibatch": {"lr_decay": "none", "error": "difference", "feedback": "random", "shift": 0},
     "exact": {"each_step": False, "batch": 1},
 }
 BSSHSLM_FIELDS = {"regular_spike_arrival": True, "regular_spike_arrival_out": False, "average_gradient": False}
@@ -89,6 +89,7 @@ class EpropRSNN(ModelSpec):
     each_step: bool
     batch: Annotated[int, Bound(1)]
     error: Literal["difference", "softmax"]
+    feedback: Literal["random", "symmetric"] = "random"
     shift: Annotated[int, Bound(0, 16)]
     numpy_seed: Annotated[int, Bound(0, 2**32 - 1)] | None
     record: tuple[Variable, ...]
@@ -142,7 +143,7 @@ class EpropRSNN(ModelSpec):
     def demand(self, task: Task) -> Demand:
         """Inputs (before pooling), recurrent neurons and readouts; the rule by which they learn."""
         inputs = N_ACTIVE if tuple(task.shape) == SENSOR else prod(task.shape)
-        settings = {name: getattr(self, name) for name in ("engine", "neuron", "t_ref")}
+        settings = {name: getattr(self, name) for name in ("engine", "neuron", "t_ref", "feedback")}
         return Demand(layers=(inputs, self.hidden, task.n_classes), recurrent=True, settings=settings)
 
     def snapshots(self, at: Step) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,16 +16,17 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
-from neurobench.models.common.training import FACTORS
+from neurobench.models.common.readout import accuracy
+from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
-from neurobench.models.qrbm import classifier
+from neurobench.models.qrbm import classifier, hybrid
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import rbm as equations
 from neurobench.problems.bqm import bqm_file, json_file, read_file
 from neurobench.problems.rbm import RBM
 
 # Purposes of a draw within one update
-_POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS = range(6)
+_POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS, _MOVED, _COPIES, _TUNING = range(9)
 _PROBE = 20  # the training error is estimated from every 20th image: all of them would cost half an update
 _BLOCK = 5000  # images whose features are computed at a time: bounds memory
 
@@ -62,7 +64,7 @@ class QRBMLearner(classifier.MachineClassifier):
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
         rbm, spec = self.rbm, self.spec
-        v = self.pixels(batch.x)
+        v = self.pixels(moved(batch.x, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
         error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
         u = self._negative(h, at)
@@ -105,16 +107,23 @@ class QRBMLearner(classifier.MachineClassifier):
         return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout; warn where most hidden units are constant."""
-        features, units = self.features(train.x), self.spec.n_hidden  # their probabilities come first
-        stuck = int((features[:, :units].std(0) < 1e-3).sum())
+        """Fit the readout, on moved copies too; warn where most hidden units are constant. Or fine-tune the machine
+        with it, on the training split alone."""
+        spec, units = self.spec, self.spec.n_hidden
+        if spec.fine_tune:
+            return self._fine_tune(train, validation)
+        seeds = [derive(self.seeds.training, _COPIES, copy) for copy in range(spec.readout_copies)]
+        x: Any = train.x
+        images = [x, *(moved(x, spec.jitter, seed) for seed in seeds)]
+        features = torch.cat([self.features(each) for each in images]) if seeds else self.features(x)
+        stuck = int((features[: len(train), :units].std(0) < 1e-3).sum())  # their probabilities come first
         if stuck > units / 2:
             warnings.warn(
                 f"{stuck} of {units} hidden units answer every image alike: the readout has little to go by. "
                 "A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
-        return self.fit_readout(features, train, validation)
+        return self.fit_readout(features, replace(train, y=train.y.repeat(len(images))), validation)
 
     def pixels(self, x: Any) -> Tensor:
         return classifier.visible(x, self.threshold, self.spec.downsample).to(self.device)
@@ -127,6 +136,23 @@ class QRBMLearner(classifier.MachineClassifier):
 
     def features(self, x: Any) -> Tensor:
         return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
+
+    def _fine_tune(self, train: Split, validation: Split) -> Mapping[str, float]:
+        spec, x, y = self.spec, train.x, train.y.to(self.device)
+        assert isinstance(x, Tensor)  # the layouts that it reads are
+        settings = spec.fine_tune, spec.fine_tune_lr, spec.fine_tune_dropout
+        tuning = hybrid.Tuning(*settings, derive(self.seeds.training, _TUNING))
+
+        def images(index: Tensor, seed: int) -> Tensor:
+            return self.pixels(moved(x[index], spec.jitter, seed))
+
+        self.rbm, self.readout = hybrid.fine_tune(self.rbm, images, y, self.task.n_classes, tuning)
+        splits = {"train": (x, y), "validation": (validation.x, validation.y.to(self.device))}
+        return {
+            f"readout_{name}_accuracy": accuracy(self.readout, self.features(x), labels)
+            for name, (x, labels) in splits.items()
+            if len(labels)
+        }
 
     def state_dict(self) -> dict[str, Any]:
         machine = {"rbm": dict(self.rbm._asdict()), "velocity": dict(self.velocity._asdict())}

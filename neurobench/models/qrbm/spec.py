@@ -81,17 +81,29 @@ class QRBM(ChosenReadout):
     init_sd: NonNegative
     features: Literal["probability", "both"]
     sampler: Annotated[str, Uses("sampler")]
+    jitter: Annotated[int, Bound(0, 8)] = 0
+    readout_copies: Annotated[int, Bound(0, 100)] = 0
+    fine_tune: Annotated[int, Bound(0)] = 0
+    fine_tune_lr: Rate = 0.001
+    fine_tune_dropout: Annotated[float, Bound(0, 1, below=True)] = 0.0
 
     def conflicts(self) -> list[Fault]:
+        faults = super().conflicts()
+        if self.fine_tune and self.features != "probability":
+            faults.append(("fine_tune", f"={self.fine_tune} trains features=probability, not {self.features}"))
+        if self.readout_copies and (self.fine_tune or not self.jitter):
+            faults.append(("readout_copies", f"={self.readout_copies} needs jitter above 0 and fine_tune=0"))
         if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
                 stacklevel=3,
             )
-        return super().conflicts()
+        return faults
 
     def demand(self, task: Task) -> Demand:
+        if self.jitter and len(task.shape) != 3:
+            raise UserError(f"model.jitter={self.jitter} moves images; samples of shape {task.shape} are none. Set 0.")
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
     def memory(self, task: Task) -> dict[str, int]:

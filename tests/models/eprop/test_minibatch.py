@@ -27,10 +27,10 @@ def sample(seed: int, n: int) -> tuple[Spikes, np.ndarray]:
     return Spikes(start, np.repeat(source, times).astype(np.int64)), counts[:, :T].astype(float)
 
 
-def engine(dtype: Any = np.float64, seed: int = 3, **changed: Any) -> MinibatchEngine:
+def engine(dtype: Any = np.float64, seed: int = 3, symmetric: float = 0.0, **changed: Any) -> MinibatchEngine:
     weights = draw(seed, 9, 7, 3, 0.01, (0.2, 0.4, 0.0))
     weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
-    return MinibatchEngine(SMALL._replace(**changed), weights, dtype)
+    return MinibatchEngine(SMALL._replace(**changed), weights, dtype, symmetric)
 
 
 def summed(made: MinibatchEngine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -143,3 +143,20 @@ def test_adam_step_is_kingma_and_bas() -> None:
         before = before - step * made.mask.w_in[:, :7].T
         made.train_batch(spikes, np.array([0, 2, 1, 1]), 1e-3, t)
         np.testing.assert_allclose(made.weights()[0], before, rtol=1e-9, atol=1e-12)
+
+
+def test_symmetric_feedback_is_the_readout_as_it_is_learned() -> None:
+    """With a drawn B of the same values the first update is the same; then one follows W_out, one stays."""
+    labels = np.array([0, 2, 1, 1])
+    follows, stays = engine(symmetric=4.0, adam=True), engine(adam=True)
+    stays.B = follows.B.copy()
+    np.testing.assert_array_equal(follows.B[:, :7], 4 * follows.weights()[2])
+    for made in (follows, stays):
+        made.train_batch(sample(0, 4)[0], labels, 1e-2, 1)
+    for ours, theirs in zip(follows.weights(), stays.weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(follows.B[:, :7], 4 * follows.weights()[2])
+    assert (follows.B != stays.B).any()
+    resumed = engine(symmetric=4.0, adam=True)
+    resumed.load_state_dict(follows.state_dict())
+    np.testing.assert_array_equal(resumed.B, follows.B)
