@@ -105,8 +105,8 @@ def _aedat(file: Path) -> Raw:
 
 
 def _raw(file: Path) -> Raw:
-    """EVT 2 and 3. expelliarmus would read EVT 3, too, and count a wrap of the time's lower bits on top of the upper ones
-    that follow it: its issues 19 and 20."""
+    """EVT 2 and 3. Not by expelliarmus, which counts each wrap of EVT 3's lower time bits besides the upper bits that
+    follow it: its issues 19 and 20."""
     library = _library("faery", file)
     head = file.read_bytes()[:4096]
     if not any(name in head for name in EVT):

@@ -96,8 +96,8 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
 
 
 def _order(stored: Any) -> list[int]:
-    """By path; of POKERDVS, which has read its files already, by class. tonic leaves it to the file system in which order
-    files or folders come, and so which sample is which."""
+    """By path; of POKERDVS, which has read its files already, by class. tonic leaves it to the file system in which
+    order files or folders come, and so which sample is which."""
     if not stored.data:  # SHD and SSC: a file holds all
         return list(range(len(stored)))
     keys = stored.data if isinstance(stored.data[0], str) else stored.targets
