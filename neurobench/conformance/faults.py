@@ -39,12 +39,12 @@ _SINABS_IF = (
 )
 _ROCKPOOL_CUBA = (
     "The importer takes dt for tau_mem / (1 + r), which fits files of rockpool's own alone, and reads neither w_in nor "
-    "v_reset. Its neuron resets by subtraction, fires as often a step as the threshold fits, and decays what arrives at "
-    "once."
+    "v_reset. Its neuron resets by subtraction, fires as often a step as the threshold fits, and decays at once what "
+    "arrives."
 )
 _ROCKPOOL_LI = (
-    "The importer casts tau to whole seconds (`_to_tensor(node.tau).int()`), which makes 0 of every tau below one. What "
-    "comes out is 0 throughout."
+    "The importer casts tau to whole seconds (`_to_tensor(node.tau).int()`), which makes 0 of every tau below one. "
+    "What comes out is 0 throughout."
 )
 
 FAULTS: dict[tuple[str, str], str] = {

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.common.exchange import safetensors
 from neurobench.models.slayer.initial import extra, lava_names
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.network import Layer, QuantizedLayer
@@ -29,6 +30,7 @@ def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
         "nir": partial(write_nir, learner.quantized, dt),
         "nir-snntorch": partial(write_nir, learner.quantized, SNNTORCH_DT),
         "pt": partial(write_state, learner.layers),
+        "safetensors": lambda: safetensors(lava_names(learner.layers)),
     }
 
 
