@@ -104,6 +104,8 @@ def answer(open_: Callable[[Any, float], Run], file: Path) -> dict[str, Any]:
     given = np.load(file.with_suffix(".npz"))
     try:
         run = open_(nir.read(file), float(given["dt"]))
+    except ModuleNotFoundError:  # an environment that lacks a package says nothing of the framework
+        raise
     except Exception as error:  # whatever it raises
         return {"refusal": f"{type(error).__name__}: {error}"}
     try:
