@@ -71,10 +71,12 @@ fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a pl
 
 bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_cli.py
+	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_terminal.py
 	$(BIN)/python tests/bench/bench_report.py
 	$(BIN)/python tests/bench/bench_sweep.py
 	$(BIN)/python tests/bench/bench_yin_yang.py
+	$(BIN)/python tests/bench/bench_kernels.py
 	$(BIN)/python tests/bench/bench_qrbm.py
 	$(BIN)/python tests/bench/bench_samplers.py
 	$(BIN)/python tests/bench/bench_hxtorch.py

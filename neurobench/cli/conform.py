@@ -12,6 +12,7 @@ from rich.table import Table
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.atomic import write_bytes, write_json
 
 ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
@@ -25,7 +26,7 @@ def conform_command(words: list[str]) -> int:
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
     parser.add_argument("--to", type=Path, metavar="FILE.md", help="write a page of all frameworks run so far")
     args = parser.parse_args(words)
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.conformance.cases import SAMPLES, STEPS
         from neurobench.conformance.frameworks import conform, framework_of
         from neurobench.conformance.stored import stored, stored_file

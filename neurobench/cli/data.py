@@ -12,6 +12,7 @@ from neurobench.config.errors import FAILED, FINE
 from neurobench.config.overrides import override_of
 from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
 from neurobench.phases import phase
+from neurobench.process import importing
 
 
 def data_command(words: list[str]) -> int:
@@ -33,7 +34,7 @@ def data_command(words: list[str]) -> int:
             root = fetch(args.name, args.root)
         print(f"fetched; use it with: {_command(args.name, root)}")
     elif args.action == "emulate":
-        with phase("importing torch"):
+        with importing("torch"):
             from neurobench.data.camera.recordings import write
 
         folder, n = write(args.root, args.train, args.test, args.camera_seed)
@@ -90,7 +91,7 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from rich.console import Console
     from rich.table import Table
 
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.data.camera.figure import figures
         from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 

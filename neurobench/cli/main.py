@@ -14,6 +14,7 @@ from contextlib import nullcontext
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
+from neurobench.process import importing, run_one_command
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _end_in_words()
+        run_one_command()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode, a word that is not UTF-8
             stream.reconfigure(errors="backslashreplace")
@@ -135,7 +137,7 @@ def _call(verb: str, words: list[str]) -> int:
 def _answer(verb: str, words: list[str]) -> int:
     """The verb's exit code; whatever it raises is told in a sentence."""
     try:
-        with phase("importing"):
+        with importing(""):
             from neurobench.data.dataset import DataError
 
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")

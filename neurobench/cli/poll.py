@@ -10,7 +10,7 @@ from rich.console import Console
 from neurobench.cli.arguments import verb_parser
 from neurobench.cli.outcome import print_answer
 from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
-from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
@@ -58,7 +58,7 @@ def _has_jobs(run: RunFolder) -> bool:
 def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
     if not _has_jobs(folder):
         raise UserError(f"{folder.path} is '{folder.status}': it has no jobs queued.")
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.devices.jobs import Queued
         from neurobench.experiment.execute import execute
         from neurobench.experiment.reload import stored_plan

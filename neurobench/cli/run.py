@@ -21,6 +21,7 @@ from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
 from neurobench.phases import phase
+from neurobench.process import importing
 
 if TYPE_CHECKING:
     from neurobench.storage.folder import RunFolder
@@ -118,7 +119,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
 def _estimate(overrides: Sequence[str], config_dir: str | None) -> None:
     with phase("composing the configuration"):
         plan, _ = plan_of(overrides, config_dir)
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.experiment.estimate import estimate, lines
     with phase("rehearsing"):
         made = estimate(plan)

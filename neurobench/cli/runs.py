@@ -20,6 +20,7 @@ from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, differences
@@ -95,7 +96,7 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.experiment.plots import model_figures
         from neurobench.experiment.reload import changed_code, load_learner
 
@@ -170,7 +171,7 @@ def export_command(words: list[str]) -> int:
     parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
     args = parser.parse_args(words)
     folder = find_run(args.outputs, args.run, finished=True)
-    with phase("importing torch"):
+    with importing("torch"):
         from neurobench.experiment.reload import load_learner, stored_plan
 
     plan = stored_plan(folder)

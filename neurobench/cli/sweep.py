@@ -15,6 +15,7 @@ from rich.table import Table
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import UserError
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.store import default_outputs
 from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -36,7 +37,7 @@ def sweep_command(words: list[str]) -> int:
     args = _sweep_parser().parse_intermixed_args(words)
     if args.status or args.cancel or args.logs:
         return _control(args)
-    with phase("importing"):
+    with importing(""):
         from neurobench.sweeps.launch import run_jobs
         from neurobench.sweeps.plan import jobs_of
 

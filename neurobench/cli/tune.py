@@ -17,6 +17,7 @@ from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import PLUGIN_FILES, is_installed
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import default_outputs
 
@@ -38,7 +39,7 @@ def tune_command(words: list[str]) -> int:
         raise UserError("--trials is at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
-    with phase("importing optuna"):
+    with importing("optuna"):
         from neurobench.sweeps import tune
 
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)

@@ -9,7 +9,19 @@ from neurobench.config.evidence import BandOrigin, Reference, Relation, part
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
-RUNTIME_KEYS = ("name", "device", "threads", "outputs", "resume", "figures", "host_energy", "wait", "table", "logger")
+RUNTIME_KEYS = (
+    "name",
+    "device",
+    "threads",
+    "kernels",
+    "outputs",
+    "resume",
+    "figures",
+    "host_energy",
+    "wait",
+    "table",
+    "logger",
+)
 
 Fraction = Annotated[float, Bound(0, 1)]
 
@@ -26,6 +38,7 @@ class Root(Record):
     resume: bool  # go on with the newest unfinished run of the same configuration
     host_energy: bool = False  # measure joules of this machine
     figures: Literal["png", "pdf", "svg"] = "png"  # beside the PNG of a figure, one for papers
+    kernels: Literal["exact", "fast"] = "exact"  # fast: bits may depend on the processor
     wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
 
     def conflicts(self) -> list[Fault]:

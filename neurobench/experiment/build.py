@@ -32,6 +32,7 @@ def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs |
     under way at devices that answer later."""
     from neurobench.devices.answers import checked  # torch with it
 
+    pick_kernels(plan.run.kernels)
     specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
     opened = {
         key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()
@@ -66,6 +67,14 @@ def pin_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     threadpool_limits(threads)
+
+
+def pick_kernels(kernels: str) -> None:
+    """Exact ones, or those that may round otherwise where this processor has them. Warns where it has not."""
+    from neurobench.kernels.host import use_fast
+
+    if not use_fast(kernels == "fast"):
+        warnings.warn("kernels=fast: this processor has no matrix unit (AMX); the exact kernels run", stacklevel=2)
 
 
 def pick_device(name: str, model: ModelSpec, batch_size: int) -> torch.device:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
+from neurobench.process import importing
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from neurobench.experiment.evaluate import Evaluation
     from neurobench.experiment.loop import Loop
+    from neurobench.kernels.compilation import Compilation
     from neurobench.models.learner import Initial
 
 
@@ -67,7 +68,7 @@ def execute(
 
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
-    with phase("importing torch"):
+    with importing("torch"):
         pin_threads(plan.run.threads)
         device = pick_device(plan.run.device, plan.model, plan.training.batch_size)
         from neurobench.experiment.reload import find_initial
@@ -83,8 +84,8 @@ def execute(
         for callback in [*callbacks, *(tracker.start(plan.run.outputs) for tracker in plan.trackers)]:
             callback.begin(plan, folder)
             begun.append(callback)
-        with log_file(folder.path / "run.log", console), named_compilation():
-            _Run(plan, folder, console, device, answer).go(initial, begun)
+        with log_file(folder.path / "run.log", console), named_compilation() as compilation:
+            _Run(plan, folder, console, device, answer, compilation).go(initial, begun)
     except RunInterrupted:
         raise
     except (Pruned, Queued) as end:
@@ -110,6 +111,7 @@ class _Run:
     console: Console
     device: torch.device
     answer: Answer
+    compilation: Compilation
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
         from neurobench.experiment.result import Outcome, describe, result
@@ -125,7 +127,7 @@ class _Run:
         jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):
             self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}  # by phase; of each, less what was spent in compiling kernels
         loop = self._train(initial, callbacks)
         figures = self._finalize(loop)
         evaluation = self._test()
@@ -135,6 +137,8 @@ class _Run:
         undefined |= self.host.undefined
         with self.ledger.phase("tutorial"):
             write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
+        if self.compilation.seconds:
+            self.seconds["compile"] = self.compilation.seconds
         outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
         self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
         self._draw(loop, evaluation)
@@ -179,10 +183,10 @@ class _Run:
 
     def _finalize(self, loop: Loop) -> dict[str, float]:
         """What the learner does once after training. The checkpoint then predicts."""
-        begun = time.perf_counter()
+        begun = self.compilation.working_time()
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
-        self.seconds["finalize"] = time.perf_counter() - begun
+        self.seconds["finalize"] = self.compilation.working_time() - begun
         best, loop.best = loop.best, None
         loop.save()
         write_exports(self.folder, self.plan, self.learner, best)
@@ -194,10 +198,10 @@ class _Run:
 
         n_classes = self.plan.task.n_classes
         with self.ledger.phase("test"):
-            begun = time.perf_counter()
+            begun = self.compilation.working_time()
             with self.host.measured("test"):
                 evaluation = evaluate(self.learner, self.splits.test, n_classes)
-            self.seconds["test"] = time.perf_counter() - begun
+            self.seconds["test"] = self.compilation.working_time() - begun
             test = self.splits.test
             arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
             write_predictions(self.folder, Predictions(*arrays))
@@ -217,11 +221,11 @@ class _Run:
         from neurobench.experiment.architecture import architecture_figures
         from neurobench.experiment.evaluate import count
 
-        begun = time.perf_counter()
+        begun = self.compilation.working_time()
         with self.ledger.phase("count"):
             counted, undefined = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
             modelled, no_model = architecture_figures(self.plan, self.learner, self.splits.test)
-        self.seconds["count"] = time.perf_counter() - begun
+        self.seconds["count"] = self.compilation.working_time() - begun
         return {**counted, **modelled}, {**undefined, **no_model}
 
     def _baselines(self) -> dict[str, float]:
@@ -231,7 +235,8 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        from neurobench.experiment.drawing import figures_of
+        with importing("matplotlib"):
+            from neurobench.experiment.drawing import figures_of
 
         with phase("drawing figures"):
             figures = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)

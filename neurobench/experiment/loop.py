@@ -20,6 +20,7 @@ from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
 from neurobench.experiment.evaluate import mean_sums
 from neurobench.experiment.progress import Meter
+from neurobench.kernels.compilation import working_time
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
@@ -180,7 +181,7 @@ class Loop:
         self.save()
 
     def _batch(self, order: torch.Tensor | None) -> None:
-        place, begun = self.position, time.perf_counter()
+        place, begun = self.position, working_time()
         first = place.batch * self.schedule.batch_size
         last = min(first + self.schedule.batch_size, len(self.train))
         chosen = slice(first, last) if order is None else order[first:last]
@@ -199,7 +200,7 @@ class Loop:
         place.samples += last - first
         if place.batch % max(1, self.per_epoch // TRACE) == 0 or place.batch == self.per_epoch:
             self._mark()
-        spent = time.perf_counter() - begun
+        spent = working_time() - begun
         place.seconds += spent
         place.elapsed += spent
         place.epoch_seconds += spent
@@ -216,7 +217,7 @@ class Loop:
 
     def _close_epoch(self) -> dict[str, Any]:
         """The epoch's row: means over its samples, on train as they were while learning, on validation after it."""
-        place, begun = self.position, time.perf_counter()
+        place, begun = self.position, working_time()
         row: dict[str, Any] = {"epoch": place.epoch + 1}
         row |= {f"train_{name}": value for name, value in means(place.sums, place.samples).items()}
         if len(self.validation):
@@ -226,7 +227,7 @@ class Loop:
         if self.test is not None:
             with self.ledger.phase("tutorial"):
                 row |= {f"test_{name}": value for name, value in mean_sums(self.learner, self.test).items()}
-        place.elapsed += time.perf_counter() - begun
+        place.elapsed += working_time() - begun
         speed = round(place.samples / place.epoch_seconds, 1)
         times = {"seconds": place.epoch_seconds, "elapsed": place.elapsed}
         row |= {**{name: round(value, 4) for name, value in times.items()}, "samples_per_s": speed}

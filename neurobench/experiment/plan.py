@@ -30,7 +30,7 @@ from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
 NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # of the training: no figure of merit depends on them
-ROOT = ("name", "seed", "device", "threads", "outputs", "resume", "figures", "host_energy", "wait")
+ROOT = ("name", "seed", "device", "threads", "kernels", "outputs", "resume", "figures", "host_energy", "wait")
 
 
 @dataclass(frozen=True)

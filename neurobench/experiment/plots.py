@@ -20,6 +20,7 @@ from neurobench.figures.style import (
     TEST,
     TRAIN,
     VALIDATION,
+    align_ylabels,
     by_epoch,
     in_per_cent,
     legend,
@@ -76,7 +77,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
             panels[-1].set_xlabel("epochs trained")
             if len(history) == 1:
                 panels[-1].set_xticks([0, 0.25, 0.5, 0.75, 1])
-        figure.align_ylabels()
+        align_ylabels(panels)
         legend(figure, *panels)
     return figure
 

@@ -1,7 +1,9 @@
-"""Compiling is named while it lasts: it happens once, at a kernel's first use, and takes up to half a minute."""
+"""Compiling is named while it lasts and told apart from the work: it happens once, at a kernel's first use, and takes
+up to half a minute."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -13,26 +15,51 @@ from neurobench.phases import phase
 COMPILING = "compiling kernels, this first time only"
 
 
-class _Compilation(Listener):
+class Compilation(Listener):
     """A kernel that is read from the cache raises no event; one that calls others, which are compiled with it, several
     inside one another."""
 
     def __init__(self) -> None:
         self.depth, self.open = 0, ExitStack()
+        self.begun, self.ended = 0.0, 0.0  # s, of the compilation under way; spent in those that have ended
 
     def on_start(self, event: Any) -> None:
         if self.depth == 0:
             self.open.enter_context(phase(COMPILING))
+            self.begun = time.perf_counter()
         self.depth += 1
 
     def on_end(self, event: Any) -> None:
         self.depth -= 1
         if self.depth == 0:
+            self.ended += time.perf_counter() - self.begun
             self.open.close()
+
+    @property
+    def seconds(self) -> float:
+        """Spent in compiling so far."""
+        return self.ended + (time.perf_counter() - self.begun if self.depth else 0.0)
+
+    def working_time(self) -> float:
+        """Seconds of a clock that stands still while kernels are compiled."""
+        return time.perf_counter() - self.seconds
+
+
+_listening: list[Compilation] = []
 
 
 @contextmanager
-def named_compilation() -> Iterator[None]:
-    """Within it, compiling is a phase of its own."""
-    with install_listener("numba:compile", _Compilation()):
-        yield
+def named_compilation() -> Iterator[Compilation]:
+    """Within it, compiling is a phase of its own, and `working_time` leaves it out."""
+    compilation = Compilation()
+    _listening.append(compilation)
+    try:
+        with install_listener("numba:compile", compilation):
+            yield compilation
+    finally:
+        _listening.remove(compilation)
+
+
+def working_time() -> float:
+    """The same of the run that is under way, and of no run a clock like any other."""
+    return _listening[-1].working_time() if _listening else time.perf_counter()

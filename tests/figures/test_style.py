@@ -13,7 +13,7 @@ from PIL import Image
 
 from neurobench.figures import style
 from neurobench.figures.gallery import gallery
-from neurobench.figures.style import COLUMN, by_epoch, legend, paper, rendered, stack
+from neurobench.figures.style import COLUMN, align_ylabels, by_epoch, legend, paper, rendered, stack
 
 # Machado, Oliveira, Fernandes (2009), severity 1: what a colour looks like to eyes without one kind of cone.
 SEEN_BY = {
@@ -113,3 +113,18 @@ def test_a_gallery_is_one_panel_and_marks_mistakes() -> None:
     assert [text.get_color() for text in axes.texts] == ["black"] * 6 + [style.WRONG]
     figure.draw_without_rendering()
     assert axes.texts[0].get_text() == "$a_b$"
+
+
+def test_labels_of_panels_stand_on_one_line_beside_the_widest_numbers() -> None:
+    with paper():
+        figure, panels = stack(3)
+        for axes, top in zip(panels, (1, 123_456, 0.001), strict=True):
+            axes.plot([0, 1], [0, top])
+            axes.set_ylabel("label")
+        align_ylabels(panels)
+        figure.draw_without_rendering()
+        labels = [axes.yaxis.label.get_window_extent() for axes in panels]
+        numbers = [text.get_window_extent().x0 for axes in panels for text in axes.get_yticklabels() if text.get_text()]
+    assert np.ptp([label.x1 for label in labels]) < 0.5
+    assert 0 < min(numbers) - labels[0].x1 < 8
+    assert min(label.x0 for label in labels) >= 0

@@ -6,7 +6,7 @@ import pytest
 from neurobench.kernels.cuba.backward import exponential, scatter
 from neurobench.kernels.cuba.forward import TALLY, Activity, Dropout, Layer, forward
 from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
-from neurobench.kernels.cuba.step import FixedNeuron, emit
+from neurobench.kernels.cuba.step import FixedNeuron, emit, step_fixed
 from neurobench.kernels.cuba.update import squares
 
 T, N, INPUTS, C = 30, 7, 40, 19
@@ -45,7 +45,7 @@ def test_the_forward_pass_does_not_depend_on_the_number_of_chunks(chunks: int) -
 
 
 def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
-    fired = np.zeros(8, np.uint8)
+    fired = np.zeros(64, np.uint8)
     fired[[0, 1, 2, 3]] = 1
     out, count = np.zeros((10, 5), np.uint16), np.zeros(10, np.int32)
     kept = np.array([1, 1, 0, 1, 1], np.uint8)
@@ -92,3 +92,14 @@ def test_sums_of_squares_in_chunks() -> None:
     v = np.random.default_rng(5).standard_normal((101, 7)).astype(np.float32)
     for chunks in (1, 4, 200):
         np.testing.assert_allclose(squares(v, chunks), (v.astype(np.float64) ** 2).sum(0))
+
+
+@pytest.mark.parametrize("keep", [0.95, 0.9, 0.7, 1 / 3])
+def test_a_step_divides_by_the_share_that_dropout_left(keep: float) -> None:
+    """The quotient of whole numbers, cut towards zero, is numpy's division in float64."""
+    a = np.concatenate([np.arange(-40_000, 40_000), np.random.default_rng(0).integers(-(2**20), 2**20, 40_000)])
+    wanted = np.trunc(a * 128.0 / keep).astype(np.int32)
+    neuron = FixedNeuron(*map(np.int32, (0, 0, 2**30, 2**30, 2**30)))
+    sums, u, w, v = a.astype(np.int32), *(np.zeros(len(a), np.int32) for _ in range(3))
+    step_fixed(sums, keep, neuron, u, w, v, np.zeros(len(a), np.uint8))
+    np.testing.assert_array_equal(u, wanted)

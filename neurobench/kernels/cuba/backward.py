@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from neurobench.kernels.cuba.decay_sums import decay_sums
 from neurobench.kernels.cuba.product import multiply
+from neurobench.kernels.cuba.product_amx import multiply_amx
 from neurobench.kernels.cuba.spike_lists import Spikes
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -84,11 +86,11 @@ class Routes(NamedTuple):
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def backward(g, layer, surrogate, with_decays, panels, eu, below, gradients):
+def backward(g, layer, surrogate, with_decays, weights, eu, below, gradients):
     """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass; a chunk of samples for each part of `gradients`.
 
-    panels: of W', see `product`, none where dL/dx is not wanted. Written: eu (chunks, T, C) float32, scratch; below
-    (N, T, I) float32, dL/dx.
+    weights: panels or tiles of W', see `product` and `product_amx`, none where dL/dx is not wanted.
+    Written: eu (chunks, T, C) float32, scratch; below (N, T, I) float32, dL/dx.
     """
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
     index, begin, count, _ = inputs
@@ -107,8 +109,16 @@ def backward(g, layer, surrogate, with_decays, panels, eu, below, gradients):
             _scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
             _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
             scatter(index, begin[n], count[n], eu[c], dW[c])
-            if panels.shape[0]:
-                multiply(eu[c], panels, below[n])
+            if weights.shape[0]:
+                _times(eu[c], weights, below[n])
+
+
+@njit(cache=True, error_model="numpy")
+def _times(a, weights, out):
+    if weights.ndim == 6:  # decided when compiled
+        multiply_amx(a, weights, out)
+    else:
+        multiply(a, weights, out)
 
 
 @njit(cache=True, error_model="numpy")
@@ -134,11 +144,11 @@ def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
         if with_decays:
             last, begun = min(end, steps - 1), max(first, 1)  # nothing follows the last step
             if first == 0 and last > 0:
-                _decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, dD)
+                _add_decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, dD)
             if begun < last:
                 now, before = v[begun:last].reshape(-1), v[begun - 1 : last - 1].reshape(-1)
                 e1 = ev[begun - first + 1 : last - first + 1].reshape(-1)
-                _decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, dD)
+                _add_decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, dD)
         end = first
 
 
@@ -172,27 +182,14 @@ def _filtered(e1, f1, ku, kv, e, f):
         f[j] = e[j] + ku * f1[j]
 
 
-@njit(cache=True, inline="always")
-def _decayed(x, k):
-    """A voltage x after a step in float32, cut to whole numbers where it was kept as one."""
-    y = np.float32(x) * k
-    return np.trunc(y) if isinstance(x, np.int32) else y
-
-
-@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _decay_sums(v, before, e1, f1, threshold, kv, dD):
+@njit(cache=True, error_model="numpy")
+def _add_decay_sums(v, before, e1, f1, threshold, kv, dD):
     """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
     The current is v[t] - (decayed w[t-1])."""
-    i, w, p = _ZERO, _ZERO, _ZERO
-    for k in range(v.shape[0]):
-        now = np.float32(v[k])
-        left = _decayed(before[k], kv) if before[k] <= threshold else _ZERO
-        i += f1[k] * (now - left)
-        w += e1[k] * (now if v[k] <= threshold else _ZERO)
-        p += e1[k] * now
-    dD[0] += i
-    dD[1] += w
-    dD[2] += p
+    current, after, unreset = decay_sums(v, before, e1, f1, threshold, kv)
+    dD[0] += current
+    dD[1] += after
+    dD[2] += unreset
 
 
 @njit(cache=True, error_model="numpy")

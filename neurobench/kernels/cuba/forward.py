@@ -49,7 +49,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
     for c in prange(chunks):
         part, a = np.empty(width, np.int16), np.empty(width, v.dtype)
         u, w = np.empty(width, v.dtype), np.empty(width, v.dtype)
-        fired = np.zeros((width + 7) // 8 * 8, np.uint8)
+        fired = np.zeros((width + 63) // 64 * 64, np.uint8)
         tally[c, :] = 0
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             u[:] = 0

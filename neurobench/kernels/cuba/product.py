@@ -1,5 +1,6 @@
 """A product of two small float32 matrices inside a compiled kernel, for one thread: a library's would make all threads
-wait for each other. Rows times panels of 16 columns, of which a tile of 6 rows is held in registers over the inner sum.
+wait for each other. Rows times panels of columns, of which a tile of rows is held in registers over the inner sum. Each
+number is one sum in the order of k, fused at each step: its bits do not depend on tiles.
 
 Source: Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality" (2015).
 """
@@ -12,8 +13,13 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-ROWS, LANES, COLUMNS = 6, 8, 16  # of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers
-_STRIP = 96  # rows of a that meet every panel while they are in the second cache
+from neurobench.kernels.host import WIDE
+from neurobench.kernels.vectors import fused
+
+# Of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers; with AVX-512 24, 2 and one in 32.
+ROWS, LANES, COLUMNS = (12, 16, 32) if WIDE else (6, 8, 16)
+_FUSED_FROM = (6, 16)  # rows and columns of a result, on every processor; less is rounded after each product too
+_STRIP = 48 if WIDE else 96  # rows of a that meet every panel while they are in the second cache
 _INDEX, _FLOAT = ir.IntType(64), ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _FUSED = ("contract",)  # a product and a sum may be one instruction
@@ -21,9 +27,9 @@ _FUSED = ("contract",)  # a product and a sum may be one instruction
 
 @njit(cache=True, error_model="numpy")
 def pack_transposed(w, panels):
-    """w (J, K) as panels (P, K, 16) of w': panels[p, k, i] = w[first(p) + i, k]; the last panel ends with the last row.
+    """w (J, K) as panels (P, K, COLUMNS) of w': panels[p, k, i] = w[first(p) + i, k].
 
-    With fewer than 16 rows, zeros follow them.
+    The last panel ends with the last row. With fewer than COLUMNS rows, zeros follow them.
     """
     rows, inner = w.shape
     for p in range(panels.shape[0]):
@@ -50,19 +56,21 @@ def multiply(a, panels, out):
 
 @njit(cache=True, error_model="numpy")
 def _multiply_few(a, panels, out):
+    fuses = out.shape[0] >= _FUSED_FROM[0] and out.shape[1] >= _FUSED_FROM[1]
     for p in range(panels.shape[0]):
         column = max(0, min(COLUMNS * p, out.shape[1] - COLUMNS))
         for t in range(a.shape[0]):
             for i in range(min(COLUMNS, out.shape[1])):
                 total = np.float32(0.0)
                 for k in range(a.shape[1]):
-                    total += a[t, k] * panels[p, k, i]
+                    x, y = a[t, k], panels[p, k, i]
+                    total = fused(x, y, total) if fuses else total + x * y
                 out[t, column + i] = total
 
 
 @intrinsic
 def _tile(typingctx: Any, a: Any, row: Any, panels: Any, p: Any, out: Any, column: Any) -> Any:
-    """out[row : row + 6, column : column + 16] = a[row : row + 6] panels[p]."""
+    """out[row : row + ROWS, column : column + COLUMNS] = a[row : row + ROWS] panels[p]."""
     return types.void(a, types.int64, panels, types.int64, out, types.int64), _tile_code
 
 

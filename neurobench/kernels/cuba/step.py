@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from neurobench.kernels.vectors import fused, lowest_bit, nonzero_bits
+
 _SIGN, _POINT, _FRACTION = np.int32(31), np.int32(12), np.int32(4095)
 _Z = np.int32(128)  # 64 m, where rows hold m / 2
 _MOST = 255  # rows of int8 that an int16 can add up
@@ -87,8 +89,12 @@ def step_fixed(a, keep, neuron, u, w, v, fired):
     ku, kv, threshold, u_limit, v_limit = neuron
     turn = np.int32(2 * u_limit)
     if keep != 1.0:
+        # The quotient, rounded to the nearest, without a division: Markstein (1990), from 1 / keep rounded itself.
+        inverse = 1.0 / keep
         for j in range(a.shape[0]):
-            a[j] = np.int32(np.float64(np.int32(a[j] * _Z)) / keep)  # the conversion cuts towards zero
+            scaled = np.float64(np.int32(a[j] * _Z))
+            near = scaled * inverse
+            a[j] = np.int32(fused(fused(-near, keep, scaled), inverse, near))  # the conversion cuts towards zero
     else:
         for j in range(a.shape[0]):
             a[j] = np.int32(a[j] * _Z)
@@ -122,19 +128,19 @@ def step_float(a, keep, neuron, u, w, v, fired):
 def emit(fired, t, delay, kept, out, count, spikes):
     """Append the neurons that fired at t to the list of the step where each spike arrives, t + 1 + delay.
 
-    fired: (C up to a multiple of 8,) uint8; delay (C,) int32; kept (C,) uint8, 0 where dropout takes the spike;
+    fired: (C up to a multiple of 64,) uint8; delay (C,) int32; kept (C,) uint8, 0 where dropout takes the spike;
     out (T, C) uint16 and count (T,) int32 are the lists; spikes (C,) int32 counts those that fired. Returns how many.
     """
-    words = fired.view(np.uint64)
     n = 0
-    for g in range(words.shape[0]):
-        if words[g] != np.uint64(0):
-            for j in range(8 * g, 8 * g + 8):
-                if fired[j]:
-                    n += 1
-                    spikes[j] += 1
-                    at = t + 1 + delay[j]
-                    if kept[j] and at < count.shape[0]:
-                        out[at, count[at]] = j
-                        count[at] += 1
+    for group in range(0, fired.shape[0], 64):
+        left = nonzero_bits(fired, group)
+        while left != np.uint64(0):
+            j = group + lowest_bit(left)
+            left &= left - np.uint64(1)
+            n += 1
+            spikes[j] += 1
+            at = t + 1 + delay[j]
+            if kept[j] and at < count.shape[0]:
+                out[at, count[at]] = j
+                count[at] += 1
     return n

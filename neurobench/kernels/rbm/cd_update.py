@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange, uint32
 
 from neurobench.kernels.rbm.gibbs import active, add_rows, draw, transpose_columns
+from neurobench.kernels.vectors import dot, squared_distance, total
 
 _ZERO = np.float32(0.0)
 STILL = np.float32(1e-30)  # a smaller velocity is set to 0: it would only decay through the denormals, which are slow
@@ -90,15 +91,6 @@ def column_sums(x, y):
     return out
 
 
-@njit(cache=True, fastmath={"reassoc"})
-def total(x):
-    """Sum of x, in whatever order is fastest on this machine."""
-    acc = _ZERO
-    for j in range(x.shape[0]):
-        acc += x[j]
-    return acc
-
-
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def sequential_cd(x, lr, decay_factor, momentum, key, rbm, velocity):
     """The QRBM tutorial's updates, one an image of x (B, V); `rbm` and `velocity` (W, a, b float32) change in place.
@@ -120,7 +112,7 @@ def sequential_cd(x, lr, decay_factor, momentum, key, rbm, velocity):
         v0 = x[s]
         _sample_hidden(v0, W, b, p0, h, index, drawn, key)
         _sample_visible(h, W, a, q, v, uint32(drawn + uint32(hidden)), key)
-        error += _mean_square(v0, q)
+        error += squared_distance(v0, q) / np.float32(visible)
         _sample_hidden(v, W, b, p1, h, index, uint32(drawn + uint32(hidden + visible)), key)
         _sample_visible(h, W, a, q, v, uint32(drawn + uint32(2 * hidden + visible)), key)
         drawn = uint32(drawn + uint32(2 * (hidden + visible)))
@@ -140,22 +132,11 @@ def _sample_hidden(v, W, b, p, h, index, counter, key):
     draw(p, h, np.float32(1.0), counter, key)
 
 
-@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _sample_visible(h, W, a, q, v, counter, key):
     for i in range(q.shape[0]):
-        w, field = W[i], a[i]
-        for j in range(h.shape[0]):
-            field += w[j] * h[j]
-        q[i] = field
+        q[i] = dot(W[i], h, a[i])
     draw(q, v, np.float32(1.0), counter, key)
-
-
-@njit(cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _mean_square(x, q):
-    total = np.float32(0.0)
-    for i in range(x.shape[0]):
-        total += (x[i] - q[i]) * (x[i] - q[i])
-    return total / np.float32(x.shape[0])
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

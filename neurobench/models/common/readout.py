@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurobench.phases import phase, tracked
+from neurobench.process import importing
 
 _SUBSET = 10_000  # samples on which l2 is chosen: of 55,000 MNIST images these rank the candidates alike
 _NEVER = -1e6  # bias of a class that has no samples: below every score, and its cross-entropy stays finite
@@ -90,7 +91,8 @@ def _minimise(
     has one column w alone: the columns -w/2 and w/2 give the same probabilities with half the squares, so that twice
     the strength is the same minimum.
     """
-    from sklearn.linear_model import LogisticRegression  # takes a second to import
+    with importing("scikit-learn"):
+        from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     two = len(np.unique(y)) == 2

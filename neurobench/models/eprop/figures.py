@@ -20,6 +20,7 @@ from neurobench.figures.style import (
     TEST,
     TRAIN,
     VALIDATION,
+    align_ylabels,
     class_name,
     in_per_cent,
     legend,
@@ -128,7 +129,7 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
     in_per_cent(panels[1])
     panels[1].set_xlabel("iteration (batch of samples)")
     panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.align_ylabels()
+    align_ylabels(panels)
     legend(figure, panels[0])
     return figure
 
@@ -164,7 +165,7 @@ def weight_time_courses(learner: EpropLearner, taken: Mapping[str, Mapping[str, 
         axes.step(scale * iteration, weights, where="post", linewidth=0.9)
         axes.set_ylabel(rf"$W_\mathrm{{{kind}}}$ (pA)")
     panels[-1].set_xlabel("time (s)" if steps and updates else "iteration (batch of samples)")
-    figure.align_ylabels()
+    align_ylabels(panels)
     return figure
 
 
@@ -176,7 +177,7 @@ def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
         _draw(axes, sample, name)
     panels[-1].set(xlabel="time (ms)", xlim=(0, len(sample.recording.v)))
     panels[0].set_title(f"first test sample, class {sample.name}, {sample.title}")
-    figure.align_ylabels()
+    align_ylabels(panels)
     legend(figure, *panels)
     return figure
 
@@ -223,7 +224,7 @@ def weight_matrices(before: Matrices, after: Matrices) -> Figure:
         bar.minorticks_off()
     for axes in panels[-1]:
         axes.set_xlabel("recurrent neuron")
-    figure.align_ylabels()
+    align_ylabels(panels[:, 0])
     return figure
 
 

@@ -26,6 +26,7 @@ from neurobench.figures.style import (
     LIMIT,
     ORDERED,
     TRAIN,
+    align_ylabels,
     class_name,
     in_per_cent,
     legend,
@@ -162,7 +163,7 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
     accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy", xlabel="update")
     accuracy.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     in_per_cent(accuracy)
-    figure.align_ylabels()
+    align_ylabels((loss, accuracy))
     legend(figure, accuracy, columns=2)
     return figure
 

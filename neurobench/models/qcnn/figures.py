@@ -20,6 +20,7 @@ from neurobench.figures.style import (
     IDEAL,
     LIMIT,
     TRAIN,
+    align_ylabels,
     by_epoch,
     class_name,
     in_per_cent,
@@ -93,7 +94,7 @@ def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
     below.set_ylabel("training error")
     in_per_cent(below)
     by_epoch(below, len(epochs))
-    figure.align_ylabels()
+    align_ylabels((above, below))
     legend(figure, below)
     return figure
 
@@ -136,7 +137,7 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
     grid[1, 0].set_ylabel("mean |<Z> - ideal <Z>|")
     grid[0, 0].set_title(f"first {len(test)} test images")
     in_per_cent(grid[0, 0])
-    figure.align_ylabels()
+    align_ylabels([*grid[:, 0]])
     legend(figure, *grid[1])
     return figure
 
@@ -169,7 +170,7 @@ def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) ->
         values = z[test.y == number, 0].cpu()
         below.hist(values, bins=40, color=series(number), alpha=0.7, label=f"class {short(name)}")
     below.set(ylabel="test images", xlabel="angle z (rad)")
-    figure.align_ylabels()
+    align_ylabels((above, below))
     legend(figure, above, below, columns=2)
     return figure
 

@@ -27,19 +27,24 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
     classes = [short(class_name(test.classes, c), 12) for c in range(y.shape[2])]
     left = _GAP + width * _PIXEL + _GAP + _LETTER * max(map(len, classes))
     row = _HEAD + max(height * _PIXEL, 10 * len(classes)) + _GAP
+    image = Image.new("RGB", (left + _WIDTH + _GAP, n * row), PAPER)
+    draw = ImageDraw.Draw(image)
+    for k in range(n):
+        _classes(draw, (left, k * row + _HEAD), int(test.y[k]), classes)
     frames = []
     for first in range(0, steps, FRAME):
-        image = Image.new("RGB", (left + _WIDTH + _GAP, n * row), PAPER)
-        draw = ImageDraw.Draw(image)
         for k in range(n):
             top = k * row
+            draw.rectangle((0, top, left - 1, top + _HEAD - 1), fill=PAPER)
             time = f"{first * sampling_time:g} ms"
             draw.text((_GAP, top + 2), f"class {classes[int(test.y[k])]}, {time}", fill=INK)
             picture = _events(x[k, first : first + FRAME].amax(0) > 0)
             size = (width * _PIXEL, height * _PIXEL)
             image.paste(Image.fromarray(picture.numpy()).resize(size, Image.Resampling.NEAREST), (_GAP, top + _HEAD))
-            _trains(draw, (left, top + _HEAD), y[k, : first + FRAME], int(test.y[k]), steps, classes)
-        frames.append(image.quantize(32))
+            _spikes(draw, (left, top + _HEAD), y[k, first : first + FRAME], first, steps)
+        frames.append(image.copy())
+    colours = frames[-1].quantize(32)  # by then all have occurred; choosing them anew for each frame takes a second
+    frames = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
     memory = io.BytesIO()
     frames[0].save(memory, "GIF", save_all=True, append_images=frames[1:], duration=DURATION, loop=0)
     return memory.getvalue()
@@ -53,16 +58,23 @@ def _events(seen: Tensor) -> Tensor:
     return picture
 
 
-def _trains(
-    draw: ImageDraw.ImageDraw, corner: tuple[int, int], y: Tensor, label: int, steps: int, classes: list[str]
-) -> None:
-    left, top = corner
-    pitch = max(10, 34 * _PIXEL // len(classes))
-    right = left + _WIDTH
+def _pitch(classes: int) -> int:
+    """Pixels between the rows of two classes."""
+    return max(10, 34 * _PIXEL // classes)
+
+
+def _classes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: int, classes: list[str]) -> None:
+    """What no frame changes: names, and the tinted row of the label."""
+    (left, top), pitch = corner, _pitch(len(classes))
     draw.text((left, top - _HEAD + 2), "output spikes of each class", fill=INK)
-    draw.rectangle((left, top + label * pitch, right, top + (label + 1) * pitch - 2), fill=TINT)
+    draw.rectangle((left, top + label * pitch, left + _WIDTH, top + (label + 1) * pitch - 2), fill=TINT)
     for c, name in enumerate(classes):
         draw.text((left - 3, top + c * pitch + pitch // 2), name, fill=INK, anchor="rm")
-        for t in y[:, c].nonzero()[:, 0].tolist():
-            x = left + t * _WIDTH // steps
-            draw.line((x, top + c * pitch + 1, x, top + (c + 1) * pitch - 4), fill=series(c))
+
+
+def _spikes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], y: Tensor, first: int, steps: int) -> None:
+    """y (FRAME, C) of the steps from `first` on, beside those that are drawn already."""
+    (left, top), pitch = corner, _pitch(y.shape[1])
+    for t, c in y.nonzero().tolist():
+        x = left + (first + t) * _WIDTH // steps
+        draw.line((x, top + c * pitch + 1, x, top + (c + 1) * pitch - 4), fill=series(c))

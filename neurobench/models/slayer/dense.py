@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.models.slayer.convolution import each_channel, each_neuron, operations, product, product_gradients
 from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import (
@@ -41,17 +42,18 @@ class DenseEngine:
         keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
             if isinstance(layer.neuron, FixedNeuron):
-                # exact: float32 holds every sum of mantissas, 2^24 at most; what dropout left is scaled in float64
-                sums = (x @ (2 * layer.W.float())).double() * GRID
+                # exact: float32 holds every sum of mantissas, 2^24 at most, and a convolution by other means than sums
+                # (Winograd) is off by less than a half; what dropout left is scaled in float64
+                sums = product(x, 2 * layer.W.float(), layer.conv).round().double() * GRID
                 z = (sums / input_keep_prob).trunc().long()
             else:
-                z = x @ layer.W / input_keep_prob
+                z = product(x, layer.W, layer.conv) / input_keep_prob
             s, u, v = unroll(layer.neuron, z)
             mask = dropout.masks[k] if dropout and k + 1 < len(layers) else None
-            y = delayed(s.float() if mask is None else s.float() * mask, layer.delay)
+            y = delayed(s.float() if mask is None else s.float() * mask, each_neuron(layer.delay, layer.conv))
             passes.append((x, input_keep_prob, u, v, mask, y))
             fired.append(s.sum(0, dtype=torch.int32))
-            totals.append(torch.stack([s.sum(), x.sum(dtype=torch.float64).long() * v.shape[2]]))
+            totals.append(torch.stack([s.sum(), operations(x.sum((0, 1), dtype=torch.float64), layer)]))
             x, input_keep_prob = y, 1.0 if mask is None else keep_prob
         self._pass = (layers, passes, keep_prob) if learns else None
         tally = [{"spikes": spikes, "operations": operations} for spikes, operations in torch.stack(totals).tolist()]
@@ -60,14 +62,14 @@ class DenseEngine:
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """As `EventEngine.gradients`."""
         layers, passes, keep_prob = self._pass
-        g = g.transpose(0, 1)
+        g, below = g.transpose(0, 1), None
         gradients = []
         for layer, (x, input_keep_prob, u, v, mask, y) in zip(reversed(layers), reversed(passes), strict=True):
             gain = 1.0 if mask is None else 1 / keep_prob
-            arriving = undelayed(g, layer.delay) * gain * (1 if mask is None else mask)
+            g = g if below is None else below
+            arriving = undelayed(g, each_neuron(layer.delay, layer.conv)) * gain * (1 if mask is None else mask)
             eu, dD = scan_back(arriving, u, v, surrogate, layer.neuron)
-            dw = x.flatten(0, 1).t() @ eu.flatten(0, 1)
-            dd = delay_gradient(g, y).double() * gain
+            dw, below = product_gradients(x, layer.w, layer.conv, eu, layer is not layers[0])
+            dd = each_channel(delay_gradient(g, y).double(), layer.conv) * gain
             gradients.append(LayerGradient(dw[None], 1 / input_keep_prob, dD.cpu().numpy(), dd))
-            g = eu @ layer.w.t()
         return gradients[::-1]

@@ -12,11 +12,14 @@ from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
+from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
+from neurobench.kernels.host import fast
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 
 _BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
+_FAST_BLOCK = 2  # with `kernels=fast`: a sum over samples is shared out to threads otherwise
 
 
 class Dropout(NamedTuple):
@@ -108,14 +111,15 @@ class EventEngine:
         layers, passes = self._pass
         chunks = numba.get_num_threads()
         sums = [self._zero_gradients(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
-        panels = [self._panels(k, layer.w) for k, layer in enumerate(layers)]
+        weights = [self._weights(k, layer, g.shape[1]) for k, layer in enumerate(layers)]
         constants = []
         for neuron in (layer.neuron for layer in layers):
             lsb, slope = neuron.lsb, (surrogate.centre, -1 / surrogate.tau, surrogate.peak)
             numbers = (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)
             constants.append(back_kernel.Surrogate(*map(np.float32, numbers)))
-        for first in range(0, len(g), _BLOCK * chunks):
-            part = slice(first, first + _BLOCK * chunks)
+        block = chunks * (_FAST_BLOCK if fast() else _BLOCK)
+        for first in range(0, len(g), block):
+            part = slice(first, first + block)
             back = g[part].numpy()
             for k in reversed(range(len(layers))):
                 layer, (inputs, _, mask, keep_prob, (activity, *_)) = layers[k], passes[k]
@@ -132,7 +136,7 @@ class EventEngine:
                     count=activity.count[part],
                 )
                 eu = self._array("eu", k, (chunks, steps, width))
-                back_kernel.backward(back, done, constants[k], with_decays, panels[k], eu, below, sums[k])
+                back_kernel.backward(back, done, constants[k], with_decays, weights[k], eu, below, sums[k])
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         gradients = []
@@ -165,10 +169,10 @@ class EventEngine:
             self._cache[key] = _Buffers(activity, begin, np.ones((n, width), np.uint8))
         return self._cache[key]
 
-    def _array(self, name: str, k: int, shape: tuple[int, ...]) -> np.ndarray:
+    def _array(self, name: str, k: int, shape: tuple[int, ...], kind: type = np.float32) -> np.ndarray:
         key = (name, k, shape)
         if key not in self._cache:
-            self._cache[key] = np.empty(shape, np.float32)
+            self._cache[key] = np.empty(shape, kind)
         return self._cache[key]
 
     def _zero_gradients(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
@@ -176,11 +180,16 @@ class EventEngine:
         dW[:] = 0
         return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
 
-    def _panels(self, k: int, w: Tensor) -> np.ndarray:
-        """Of the transposed weights, for `product`; none for the first layer."""
+    def _weights(self, k: int, layer: QuantizedLayer, steps: int) -> np.ndarray:
+        """The transposed weights as `product_amx` or `product` reads them; none for the first layer."""
+        w = layer.w.numpy()
+        if k and fast() and isinstance(layer.neuron, FixedNeuron) and fits(steps, w):
+            tiles = self._array("tiles", k, tile_grid(w), np.uint16)
+            pack_pairs(w, tiles)
+            return tiles
         panels = self._array("panels", k, (-(-len(w) // COLUMNS) if k else 0, w.shape[1], COLUMNS))
         if k:
-            pack_transposed(w.numpy(), panels)
+            pack_transposed(w, panels)
         return panels
 
 

@@ -9,6 +9,7 @@ from neurobench.data.dataset import Splits
 from neurobench.devices.core.mesh import Activity
 from neurobench.metrics.operations import Operations, Population, membrane_updates, synapses
 from neurobench.models.learner import TrainingRecord
+from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.learner import BLOCK, SlayerLearner
 from neurobench.models.slayer.neuron import FixedNeuron
@@ -35,7 +36,7 @@ def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRec
 def operations(learner: SlayerLearner, x: Any) -> Operations:
     """Every product is an accumulation of a spike. Parameters as a core stores them: weights of 8 bits, delays of 6
     bits in a byte, two decays and a threshold; in floats as they are."""
-    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
+    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
     n, steps = len(x), learner.spec.steps
     arrived = [torch.zeros(len(layer.W), dtype=torch.int64) for layer in layers]
     active, updates = [0] * len(layers), [0] * len(layers)
@@ -49,18 +50,19 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
             updates[k] += membrane_updates(torch.where(v > layer.neuron.threshold, 0, v).transpose(0, 1))
     connections, populations, parameters = [], [], {}
     for k, layer in enumerate(layers):
+        delay = learner.quantized[k].delay
         name, fixed = f"layer{k + 1}", isinstance(layer.neuron, FixedNeuron)
         connections.append(synapses(name, layer.W.t(), arrived[k], n * steps, spikes=True))
         populations.append(Population(name, active[k], n * steps * layer.W.shape[1], updates[k]))
-        parameters[f"{k}.W"] = layer.W
-        parameters[f"{k}.delay"] = layer.delay.to(torch.uint8) if fixed else layer.delay
+        parameters[f"{k}.W"] = learner.quantized[k].W
+        parameters[f"{k}.delay"] = delay.to(torch.uint8) if fixed else delay
         parameters[f"{k}.neuron"] = torch.zeros(3, dtype=torch.int32 if fixed else torch.float32)
     return Operations(n, n * steps, connections, populations, parameters)
 
 
 def activity(learner: SlayerLearner, x: Any) -> Activity:
     """Spikes in the steps in which they arrive, delays passed: those that come too late are not among them."""
-    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
+    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
     inputs = learner.inputs(x)
     engine.run(inputs, layers, learns=True)
     spikes = [as_dense(each).transpose(0, 1) > 0 for each in (inputs, *engine.arrivals())]

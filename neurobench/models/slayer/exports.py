@@ -16,6 +16,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.models.common.exchange import safetensors
+from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.initial import extra, lava_names
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.network import Layer, QuantizedLayer
@@ -27,10 +28,10 @@ def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
     dt = 1e-3 * learner.spec.sampling_time
     return {
         "netx": partial(write_netx, learner.quantized),
-        "nir": partial(write_nir, learner.quantized, dt),
-        "nir-snntorch": partial(write_nir, learner.quantized, SNNTORCH_DT),
+        "nir": lambda: write_nir([unrolled(layer) for layer in learner.quantized], dt),
+        "nir-snntorch": lambda: write_nir([unrolled(layer) for layer in learner.quantized], SNNTORCH_DT),
         "pt": partial(write_state, learner.layers),
-        "safetensors": lambda: safetensors(lava_names(learner.layers)),
+        "safetensors": lambda: safetensors(_lava_state(learner.layers)),
     }
 
 
@@ -44,17 +45,40 @@ def write_netx(layers: list[QuantizedLayer]) -> bytes:
             raise UserError(f"layer {k} holds zeros alone, on which netx crashes; train further, then export")
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
-        for k, layer in enumerate(layers):
-            _write_layer(file.create_group(f"layer/{k}"), layer, h5py)
+        blocks = _blocks(layers)
+        for k, block in enumerate(blocks):
+            group = file.create_group(f"layer/{k}")
+            if isinstance(block, QuantizedLayer):
+                _write_layer(group, block, h5py)
+            else:
+                group["type"], group["shape"] = np.array([block[0]], "S10"), np.array(block[1], np.int64)
     return memory.getvalue()
+
+
+def _blocks(layers: list[QuantizedLayer]) -> list[QuantizedLayer | tuple[bytes, tuple[int, ...]]]:
+    """Layers, and what netx wants to read around convolutions: the input's shape and where they are flattened."""
+    convolved = [layer.conv for layer in layers if layer.conv is not None]
+    if not convolved:
+        return list(layers)
+    flat = (b"flatten", (convolved[-1].channels * convolved[-1].positions, 1, 1))
+    count = len(convolved)
+    return [(b"input", convolved[0].inputs), *layers[:count], flat, *layers[count:]]
 
 
 def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
     inputs, outputs = layer.W.shape
-    group["type"] = np.array([b"dense"], "S10")
-    group["shape"] = np.array([outputs], np.int64)
-    group["inFeatures"], group["outFeatures"] = np.int64(inputs), np.int64(outputs)
-    group["weight"] = 2 * layer.W.t().cpu().numpy().astype(np.float32)
+    weight, conv = 2 * layer.W.t().cpu().numpy().astype(np.float32), layer.conv
+    group["type"] = np.array([b"conv" if conv else b"dense"], "S10")
+    group["shape"] = np.array(conv.outputs if conv else [outputs], np.int64)
+    if conv:
+        group["inChannels"], group["outChannels"] = np.int64(conv.inputs[0]), np.int64(outputs)
+        for name, size in (("kernelSize", conv.kernel), ("stride", conv.stride), ("padding", conv.padding)):
+            group[name] = np.array([size, size], np.int64)
+        group["dilation"], group["groups"] = np.array([1, 1], np.int64), np.int64(1)
+        weight = weight.reshape(outputs, conv.inputs[0], conv.kernel, conv.kernel)
+    else:
+        group["inFeatures"], group["outFeatures"] = np.int64(inputs), np.int64(outputs)
+    group["weight"] = weight
     if layer.delay.any():
         group["delay"] = layer.delay.cpu().numpy().astype(np.float32)
     neuron = group.create_group("neuron")
@@ -66,5 +90,12 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
 
 def write_state(layers: list[Layer]) -> bytes:
     memory = io.BytesIO()
-    torch.save(lava_names(layers), memory)
+    torch.save(_lava_state(layers), memory)
     return memory.getvalue()
+
+
+def _lava_state(layers: list[Layer]) -> dict[str, torch.Tensor]:
+    """Raises UserError where a layer is a convolution."""
+    if any(layer.conv is not None for layer in layers):
+        raise UserError("lava-dl's state is written for dense layers only; export the network as netx or nir")
+    return lava_names(layers)

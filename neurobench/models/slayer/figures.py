@@ -14,6 +14,7 @@ from neurobench.figures.style import (
     TEST,
     TRAIN,
     VALIDATION,
+    align_ylabels,
     by_epoch,
     class_name,
     in_per_cent,
@@ -23,6 +24,7 @@ from neurobench.figures.style import (
 )
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.animation import input_and_output
+from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.neuron import GRID
@@ -35,7 +37,7 @@ SILENT = 1e-12  # a gradient of 0 still has a place on a logarithmic axis
 def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> dict[str, Figure | bytes]:
     """The tutorial's animation of inputs and outputs; rasters, learning, gradient flow, delays, weights."""
     shown = test.head(SHOWN)
-    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
+    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
     spikes = learner.inputs(shown.x)
     engine.run(spikes, layers, learns=True)
     trains = [as_dense(each).transpose(0, 1) for each in (spikes, *engine.arrivals())]  # (N, T, C) each
@@ -44,7 +46,7 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     figures: dict[str, Figure | bytes] = {
         "input_and_output": input_and_output(images, trains[-1], shown, ms),
         "rasters": rasters([train[0] for train in trains], shown, ms),
-        "weights": weights([layer.w for layer in layers]),
+        "weights": weights([layer.w.cpu() for layer in learner.quantized]),
     }
     learned = [layer.delay.cpu() for layer in learner.layers if layer.delay is not None]
     if learned:
@@ -77,7 +79,7 @@ def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Fi
             axes.axhline(label, color=LIMIT, linewidth=4, alpha=0.2)
     figure.suptitle(f"spikes of one test recording, class {class_name(sample.classes, label)}")
     panels[-1].set_xlabel("time (ms)")
-    figure.align_ylabels()
+    align_ylabels(panels)
     return figure
 
 
@@ -97,7 +99,7 @@ def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
     panels[1].set_ylabel("accuracy\ncircle: most")
     in_per_cent(panels[1])
     by_epoch(panels[1], len(epochs))
-    figure.align_ylabels()
+    align_ylabels(panels)
     legend(figure, panels[0])
     return figure
 
@@ -139,5 +141,5 @@ def _histograms(panels: Sequence[tuple[np.ndarray, Any]], name: str, counted: st
         axes.hist(values, bins=edges, color=series(k), log=log)
         axes.set_ylabel(f"layer {k + 1}\n{counted}")
     rows[-1].set_xlabel(name)
-    figure.align_ylabels()
+    align_ylabels(rows)
     return figure

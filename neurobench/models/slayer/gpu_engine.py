@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.models.slayer import convolution
+from neurobench.models.slayer.convolution import each_channel, each_neuron, operations
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Activity, Dropout, EventEngine, LayerGradient
 from neurobench.models.slayer.network import QuantizedLayer, runs_triton
@@ -62,7 +64,7 @@ class GpuEngine:
         for k, layer in enumerate(layers):
             last = k + 1 == len(layers)
             mask = dropout.masks[k] if dropout and not last else None
-            arrival = Arrival(layer.delay, mask)
+            arrival = Arrival(each_neuron(layer.delay, layer.conv), mask)
             sums = _arriving(x, layer)
             kind = torch.float32 if last else torch.bfloat16
             spiked = forward(sums, layer.neuron, arrival, input_keep_prob, learns, kind)
@@ -70,7 +72,7 @@ class GpuEngine:
             x, input_keep_prob = spiked.y, dropout.keep_prob if dropout and mask is not None else 1.0
         self._pass = (layers, passes, dropout.keep_prob if dropout else 1.0) if learns else None
         fired = [each.spiked.counts[0] for each in passes]
-        return Activity(x.transpose(0, 1), fired, _tally(passes) if counted else [])
+        return Activity(x.transpose(0, 1), fired, _tally(passes, layers) if counted else [])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """As `EventEngine.gradients`."""
@@ -83,19 +85,17 @@ class GpuEngine:
             layer, (x, input_keep_prob, arrival, spiked) = layers[k], passes[k]
             gain = 1.0 if arrival.mask is None else 1 / keep_prob
             parts, sums = backward(g, spiked, surrogate, layer.neuron, arrival, gain)
-            steps, samples, pieces, width = parts.shape
-            dw = product(x.flatten(0, 1).t(), parts.view(-1, pieces * width)).view(-1, pieces, width)
             dD, delay = sums[:3].sum((1, 2), dtype=torch.float64), sums[3].sum(0, dtype=torch.float64) * gain
-            gradients.append(LayerGradient(dw.transpose(0, 1), 1 / input_keep_prob, dD, delay))
-            if k:
-                g = _back(parts, layer).view(steps, samples, -1)
+            by_weights, below = _product_gradients(x, parts, layer, below=k > 0)
+            gradients.append(LayerGradient(by_weights, 1 / input_keep_prob, dD, each_channel(delay, layer.conv)))
+            g = g if below is None else below
         return gradients[::-1]
 
 
-def engine_on(device: torch.device) -> EventEngine | DenseEngine | GpuEngine:
+def engine_on(device: torch.device, convolved: bool = False) -> EventEngine | DenseEngine | GpuEngine:
     if runs_triton(device):
         return GpuEngine(device)
-    return EventEngine() if device.type == "cpu" else DenseEngine(device)
+    return EventEngine() if device.type == "cpu" and not convolved else DenseEngine(device)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -105,8 +105,22 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return a.float() @ b.float()
 
 
+def _product_gradients(x: Tensor, parts: Tensor, layer: QuantizedLayer, below: bool) -> tuple[Tensor, Tensor | None]:
+    """`LayerGradient.parts` and, where `below` is asked for, dL/dx, from the parts (T, B, 3, C) of dL/dz."""
+    if layer.conv is not None:
+        eu = parts.float().sum(2)
+        dw, dx = convolution.product_gradients(x.float(), layer.w, layer.conv, eu, below)
+        return dw[None], dx
+    steps, samples, pieces, width = parts.shape
+    dw = product(x.flatten(0, 1).t(), parts.view(-1, pieces * width)).view(-1, pieces, width)
+    return dw.transpose(0, 1), _back(parts, layer).view(steps, samples, -1) if below else None
+
+
 def _arriving(x: Tensor, layer: QuantizedLayer) -> Tensor:
     """(T, B, C) float32 sums of W over active inputs."""
+    if layer.conv is not None:  # in float32, rounded: by other means than sums (Winograd) it is off by less than a half
+        sums = convolution.product(x.float(), layer.W.float(), layer.conv)
+        return (sums.round() if isinstance(layer.neuron, FixedNeuron) else sums).contiguous()
     rows, shape = x.flatten(0, 1), (*x.shape[:2], -1)
     if isinstance(layer.neuron, FixedNeuron):
         return product(rows, layer.W.bfloat16()).view(shape)
@@ -121,9 +135,9 @@ def _back(parts: Tensor, layer: QuantizedLayer) -> Tensor:
     return parts.float().sum(2).flatten(0, 1) @ w
 
 
-def _tally(passes: list[_LayerPass]) -> list[dict[str, int]]:
-    arriving = [passes[0].x.sum(dtype=torch.float64).long(), *(each.spiked.counts[1].sum() for each in passes[:-1])]
-    totals = [torch.stack([each.spiked.counts[0].sum(), n]) for each, n in zip(passes, arriving, strict=True)]
-    widths = [each.spiked.y.shape[2] for each in passes]
-    counts = zip(torch.stack(totals).tolist(), widths, strict=True)
-    return [{"spikes": spikes, "operations": inputs * width} for (spikes, inputs), width in counts]
+def _tally(passes: list[_LayerPass], layers: list[QuantizedLayer]) -> list[dict[str, int]]:
+    first = passes[0].x.sum((0, 1), dtype=torch.float64)
+    arriving = [first, *(each.spiked.counts[1].sum(0).double() for each in passes[:-1])]
+    done = [operations(*each) for each in zip(arriving, layers, strict=True)]
+    totals = [torch.stack([each.spiked.counts[0].sum(), n]) for each, n in zip(passes, done, strict=True)]
+    return [{"spikes": spikes, "operations": n} for spikes, n in torch.stack(totals).tolist()]

@@ -27,6 +27,8 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
         require("layers" in initial.state, f"{source} holds no network of slayer_snn.")
         copy_parameters(initial.state["layers"], layers, f"{source}: layers")
         return layers
+    sentence = f"model.init_from={initial.reference}: a network with convolutions goes on from a run, not from a file."
+    require(not spec.convolutions, sentence)
     if suffix == ".pt":
         return read_state(name, layers)
     net = read_nir(name, 1e-3 * spec.sampling_time) if suffix == ".nir" else read_netx(name)

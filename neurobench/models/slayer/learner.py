@@ -45,9 +45,9 @@ class SlayerLearner:
     def __init__(self, spec: SlayerSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         self.core: Core = devices["core"].arithmetic
-        self.sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
-        self.engine = engine_on(device)
-        self._begin_with(initial_layers(self.sizes, spec, seeds.init))
+        self.sizes = spec.sizes(task)
+        self.engine = engine_on(device, convolved=bool(spec.convolutions))
+        self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
 
     def _begin_with(self, layers: list[Layer]) -> None:
         self.layers = [layer.to(self.device) for layer in layers]
@@ -153,12 +153,12 @@ class SlayerLearner:
     def revived(self, snapshot: list[dict[str, Any]]) -> list[QuantizedLayer]:
         """The network of an `epoch/EPOCH`."""
         layers = []
-        for layer in snapshot:
+        for layer, present in zip(snapshot, self.layers, strict=True):
             W, delay = layer["W"].to(self.device), layer["delay"].to(self.device)
             fixed = W.dtype == torch.int8
             neuron = FixedNeuron(*layer["neuron"]) if fixed else FloatNeuron(*layer["neuron"])
             scale = torch.ones(W.shape[1], device=self.device)
-            layers.append(QuantizedLayer(W, weights_of(W) if fixed else W, neuron, delay, scale))
+            layers.append(QuantizedLayer(W, weights_of(W) if fixed else W, neuron, delay, scale, present.conv))
         return layers
 
     def state_dict(self) -> dict[str, Any]:
@@ -180,8 +180,8 @@ class SlayerLearner:
         spec = self.spec
         if spec.dropout == 0:
             return None
-        seeds = [derive(self.seeds.training, k, _DROPOUT, layer) for layer in range(len(spec.hidden))]
-        shapes = [(n, width) for width in spec.hidden]
+        seeds = [derive(self.seeds.training, k, _DROPOUT, layer) for layer in range(len(self.sizes) - 2)]
+        shapes = [(n, width) for width in self.sizes[1:-1]]
         if isinstance(self.engine, GpuEngine):
             masks = [self.engine.dropout_mask(*each, spec.dropout) for each in zip(seeds, shapes, strict=True)]
             return Dropout(masks, 1 - spec.dropout)
@@ -203,7 +203,7 @@ def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int
     figures = {
         "spikes_a_sample": tally["spikes"] / n,
         "operations_a_sample": tally["operations"] / n,
-        "rate": tally["spikes"] / (n * spec.steps * quantized.W.shape[1]),
+        "rate": tally["spikes"] / (n * spec.steps * act.fired[k].shape[1]),
         "silent_neurons": int((act.fired[k].sum(0) == 0).sum()),
         "current_decay": float(layer.D[0]) / POINT,
         "voltage_decay": float(layer.D[1]) / POINT,

@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numba
@@ -16,6 +16,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.devices.core.specs import Core, FloatCore
 from neurobench.kernels.cuba.update import squares, to_grid
+from neurobench.models.slayer.architecture import Convolution
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
 from neurobench.models.slayer.spec import SlayerSNN
 
@@ -31,13 +32,15 @@ class Layer:
     g: Tensor | None  # (C,) their length
     D: Tensor  # (2,) current and voltage decay, in 1/4096 a step
     delay: Tensor | None  # (C,) steps
+    conv: Convolution | None = None  # then I are the inputs of a kernel, C the channels
 
     def tensors(self) -> dict[str, Tensor]:
         named = {"v": self.v, "g": self.g, "D": self.D, "delay": self.delay}
         return {name: tensor for name, tensor in named.items() if tensor is not None}
 
     def to(self, device: torch.device) -> Layer:
-        return replace(self, **{name: tensor.to(device) for name, tensor in self.tensors().items()})
+        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        return Layer(moved["v"], moved.get("g"), moved["D"], moved.get("delay"), self.conv)
 
 
 class QuantizedLayer(NamedTuple):
@@ -48,21 +51,28 @@ class QuantizedLayer(NamedTuple):
     neuron: Neuron
     delay: Tensor  # (C,) int32 whole steps
     scale: Tensor  # (C,) float32: w was v * scale before the grid
+    conv: Convolution | None = None  # as in `Layer`
 
     def cpu(self) -> QuantizedLayer:
         return self._replace(W=self.W.cpu(), w=self.w.cpu(), delay=self.delay.cpu(), scale=self.scale.cpu())
 
 
-def initial_layers(sizes: tuple[int, ...], spec: SlayerSNN, seed: int) -> list[Layer]:
-    """v ~ U(+-1/sqrt(I)), g = |v|, no bias; delays ~ U[0, 1) of hidden layers."""
+def initial_layers(
+    sizes: tuple[int, ...], spec: SlayerSNN, seed: int, convolved: Sequence[Convolution] = ()
+) -> list[Layer]:
+    """The first of them `convolved`. v ~ U(+-1/sqrt(I)), g = |v|, no bias; delays ~ U[0, 1) of hidden layers."""
     generator = torch.Generator().manual_seed(seed)
     layers = []
     for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
+        conv = convolved[k] if k < len(convolved) else None
+        if conv is not None:
+            inputs, width = conv.fan_in, conv.channels
         v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)  # drawn in lava-dl's layout
         v = v.t().contiguous()
         g = v.square().sum(0).sqrt() if spec.weight_norm else None
         delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
-        layers.append(Layer(v, g, torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay]), delay))
+        D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay])
+        layers.append(Layer(v, g, D, delay, conv))
     return layers
 
 
@@ -90,7 +100,7 @@ def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
         delay = torch.zeros(layer.v.shape[1], dtype=torch.int32, device=layer.v.device)
     else:
         delay = layer.delay.clamp(0, spec.max_delay).floor().int()
-    return QuantizedLayer(W, w, neuron_on(core, layer.D, spec.threshold), delay, scale)
+    return QuantizedLayer(W, w, neuron_on(core, layer.D, spec.threshold), delay, scale, layer.conv)
 
 
 def runs_triton(device: torch.device) -> bool:

@@ -12,6 +12,7 @@ from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
 from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Step, Task
+from neurobench.models.slayer.architecture import FORM, WORDS, Convolution, convolutions
 
 Fraction = Annotated[float, Bound(0, 1)]
 COMPAT = ("augment", "decay_grad", "polarity")  # switches; the YAML says what lava-dl does otherwise than it says
@@ -73,9 +74,13 @@ class SlayerSNN(ModelSpec):
     init_from: str | None
     compat: Mapping[str, str]
     core: Annotated[str, Uses("core")]
+    convolutions: tuple[str, ...] = ()
 
     def conflicts(self) -> list[Fault]:
         faults = [*self._time_faults(), *self._compat_faults()]
+        faults += [
+            ("convolutions", f": {text} is not {WORDS}") for text in self.convolutions if not FORM.fullmatch(text)
+        ]
         if len(self.shift) != 2 or self.shift[0] > self.shift[1]:
             faults.append(("shift", f"={list(self.shift)!r} is not [from, to]"))
         return faults
@@ -108,17 +113,30 @@ class SlayerSNN(ModelSpec):
                 faults.append((f"compat.{key}", f"={value!r} is not one of fix, lava"))
         return faults + [(f"compat.{key}", " is missing") for key in COMPAT if key not in self.compat]
 
+    def sizes(self, task: Task) -> tuple[int, ...]:
+        """Inputs, neurons of each layer, outputs."""
+        convolved = (prod(conv.outputs) for conv in self.convolved(task))
+        return (prod(task.shape), *convolved, *self.hidden, task.n_classes)
+
+    def convolved(self, task: Task) -> tuple[Convolution, ...]:
+        return convolutions(self.convolutions, task.shape)
+
     def as_lava(self, switch: str) -> bool:
         return self.compat[switch] == "lava"
 
     def demand(self, task: Task) -> Demand:
         """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
-        inputs = prod(task.shape)
+        inputs, *widths = self.sizes(task)
+        for width in widths[: len(self.convolutions)]:
+            if width > MOST_INPUTS:
+                raise UserError(
+                    f"model.convolutions: a layer of {width} neurons is more than {MOST_INPUTS}. Use a stride."
+                )
         if inputs > MOST_INPUTS:
             sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
             raise UserError(f"{sizes}. Use those of a smaller sensor.")
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
-        return Demand(layers=(inputs, *self.hidden, task.n_classes), settings=settings)
+        return Demand(layers=(inputs, *widths), settings=settings)
 
     def snapshots(self, at: Step) -> Sequence[str]:
         """Each epoch the flow of gradients at its last update; the network where the tutorial prints figures of it."""

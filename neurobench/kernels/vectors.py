@@ -1,0 +1,161 @@
+"""Vector instructions that the compiler does not find by itself, and sums whose order is no processor's own choice."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+FUSED = ("contract",)  # a product and a sum may be one instruction
+INDEX, FLOAT = ir.IntType(64), ir.FloatType()
+_PART = 8  # lanes that are added up to one another first
+
+# (place, lanes) -> what is added to each sum there: vectors of so many lanes, numbers where it is one
+Terms = Callable[[Any, int], Sequence[Any]]
+
+
+@intrinsic
+def fused(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
+    """x y + z, rounded once. All of one floating type."""
+    number = types.float64 if types.float64 in (x, y, z) else types.float32
+    return number(number, number, number), lambda context, builder, signature, args: builder.fma(*args)
+
+
+@intrinsic
+def nonzero_bits(typingctx: Any, x: Any, place: Any) -> Any:
+    """Bit k of the result, k < 64: whether x[place + k] is not 0, of x (N,) uint8."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        numbers = load(builder, context.make_array(signature.args[0])(context, builder, args[0]), args[1], 64)
+        nonzero = builder.icmp_unsigned("!=", numbers, ir.Constant(numbers.type, [0] * 64))
+        return builder.bitcast(nonzero, INDEX)
+
+    return types.uint64(x, types.int64), code
+
+
+@intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """The number of the lowest bit that is set in a uint64, of which one is."""
+    code = lambda context, builder, signature, args: builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))  # noqa: E731
+    return types.int64(types.uint64), code
+
+
+@intrinsic
+def total(typingctx: Any, x: Any) -> Any:
+    """Sum of x (N,) float32."""
+    return types.float32(x), _sum_of(lambda builder, x: x)
+
+
+@intrinsic
+def dot(typingctx: Any, x: Any, y: Any, start: Any) -> Any:
+    """start + x' y, of x and y (N,) float32."""
+    return types.float32(x, y, types.float32), _sum_of(lambda builder, x, y: builder.fmul(x, y, flags=FUSED))
+
+
+@intrinsic
+def squared_distance(typingctx: Any, x: Any, y: Any) -> Any:
+    """|x - y|^2, of x and y (N,) float32."""
+
+    def square(builder: ir.IRBuilder, x: Any, y: Any) -> Any:
+        difference = builder.fsub(x, y, flags=FUSED)
+        return builder.fmul(difference, difference, flags=FUSED)
+
+    return types.float32(x, y), _sum_of(square)
+
+
+def _sum_of(term: Callable[..., Any]) -> Callable[..., Any]:
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        pairs = [pair for pair in zip(signature.args, args, strict=True) if isinstance(pair[0], types.Array)]
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in pairs]
+        (count,) = cgutils.unpack_tuple(builder, arrays[0].shape)
+        start = args[-1] if len(args) > len(pairs) else ir.Constant(FLOAT, 0.0)
+
+        def terms(place: Any, lanes: int) -> list[Any]:
+            return [term(builder, *(load(builder, each, place, lanes) for each in arrays))]
+
+        return ordered_sums(builder, count, 32, [start], terms)[0]
+
+    return code
+
+
+def vector(number: Any, lanes: int) -> Any:
+    return number if lanes == 1 else ir.VectorType(number, lanes)
+
+
+def load(builder: ir.IRBuilder, array: Any, place: Any, lanes: int) -> Any:
+    """`lanes` numbers from `place` on."""
+    at = builder.gep(array.data, [place])
+    number = at.type.pointee
+    size = number.width // 8 if isinstance(number, ir.IntType) else 4
+    return builder.load(builder.bitcast(at, vector(number, lanes).as_pointer()), align=size)
+
+
+def spread(builder: ir.IRBuilder, number: Any, lanes: int) -> Any:
+    """A number in each lane."""
+    if lanes == 1:
+        return number
+    kind = ir.VectorType(number.type, lanes)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, one, _mask([0] * lanes))
+
+
+def ordered_sums(builder: ir.IRBuilder, count: Any, lanes: int, starts: Sequence[Any], terms: Terms) -> list[Any]:
+    """starts + the sums of terms over `count` places, `lanes` of them at a time, then four, then one.
+
+    The order is the same whatever registers the processor has.
+    """
+    place, sums = ir.Constant(INDEX, 0), list(starts)
+    for width in (lanes, 4, 1):
+        first = [_beside_nothing(builder, number, width) for number in sums]
+        place, totals = _while_they_fit(builder, place, count, width, first, terms)
+        sums = [_folded(builder, each, width) for each in totals]
+    return sums
+
+
+def _while_they_fit(
+    builder: ir.IRBuilder, begin: Any, count: Any, width: int, starts: list[Any], terms: Terms
+) -> tuple[Any, list[Any]]:
+    entry = builder.block
+    head, body, done = (builder.append_basic_block(f"{name}_{width}") for name in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    place, totals = builder.phi(INDEX), [builder.phi(each.type) for each in starts]
+    following = builder.add(place, ir.Constant(INDEX, width))
+    builder.cbranch(builder.icmp_signed("<=", following, count), body, done)
+    builder.position_at_end(body)
+    after = [builder.fadd(*pair, flags=FUSED) for pair in zip(totals, terms(place, width), strict=True)]
+    builder.branch(head)
+    for phi, first, later in zip([place, *totals], [begin, *starts], [following, *after], strict=True):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(later, body)
+    builder.position_at_end(done)
+    return place, totals
+
+
+def _beside_nothing(builder: ir.IRBuilder, number: Any, width: int) -> Any:
+    if width == 1:
+        return number
+    nothing = ir.Constant(ir.VectorType(FLOAT, width), [-0.0] * width)
+    return builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+
+
+def _folded(builder: ir.IRBuilder, total: Any, width: int) -> Any:
+    """The sum of a vector's lanes: parts of eight in their order, then its halves, and so on."""
+    parts = [total]
+    if width > _PART:
+        lanes = (range(first, first + _PART) for first in range(0, width, _PART))
+        parts = [builder.shuffle_vector(total, total, _mask(each)) for each in lanes]
+    folded, left = parts[0], min(width, _PART)
+    for part in parts[1:]:
+        folded = builder.fadd(folded, part)
+    while left > 1:
+        left //= 2
+        halves = (builder.shuffle_vector(folded, folded, _mask(range(n * left, n * left + left))) for n in range(2))
+        folded = builder.fadd(*halves)
+    return folded if width == 1 else builder.extract_element(folded, ir.Constant(ir.IntType(32), 0))
+
+
+def _mask(lanes: Sequence[int]) -> Any:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))

@@ -1,0 +1,102 @@
+"""A layer's product with its weights, dense or convolved, forward and back, and a convolution's weights unrolled."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from neurobench.models.slayer.architecture import Convolution
+from neurobench.models.slayer.network import QuantizedLayer, weights_of
+from neurobench.models.slayer.neuron import FixedNeuron
+
+
+def product(x: Tensor, weights: Tensor, conv: Convolution | None) -> Tensor:
+    """x (T, B, I) times weights (I, C), or of a convolution (fan_in, channels): (T, B, C), channels, rows, columns."""
+    if conv is None:
+        return x @ weights
+    with _full_precision():
+        images = conv2d(_images(x, conv.inputs), _kernels(weights, conv), stride=conv.stride, padding=conv.padding)
+    return images.reshape(*x.shape[:2], -1)
+
+
+def product_gradients(
+    x: Tensor, weights: Tensor, conv: Convolution | None, eu: Tensor, below: bool
+) -> tuple[Tensor, Tensor | None]:
+    """dL/dweights in their shape and, where `below` is asked for, dL/dx, from eu (T, B, C) = dL/dproduct."""
+    if conv is None:
+        return x.flatten(0, 1).t() @ eu.flatten(0, 1), eu @ weights.t() if below else None
+    stride, padding = [conv.stride] * 2, [conv.padding] * 2
+    with _full_precision():
+        dx, dk, _ = torch.ops.aten.convolution_backward(
+            _images(eu, conv.outputs),
+            _images(x, conv.inputs),
+            _kernels(weights, conv),
+            None,
+            stride,
+            padding,
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [below, True, False],
+        )
+    return dk.flatten(1).t().contiguous(), dx.reshape(x.shape) if below else None
+
+
+def operations(arrived: Tensor, layer: QuantizedLayer) -> Tensor:
+    """Of spikes arrived (I,) float64, each times the synapses that it meets; int64."""
+    return (arrived * (layer.W.shape[1] if layer.conv is None else _fan_out(layer.conv, arrived.device))).sum().long()
+
+
+def _fan_out(conv: Convolution, device: torch.device) -> Tensor:
+    """(I,) float64: synapses of each input. Those of padding are none."""
+    places = torch.ones(1, 1, *conv.outputs[1:], dtype=torch.float64)
+    kernel = torch.ones(1, 1, conv.kernel, conv.kernel, dtype=torch.float64)
+    room = [size + 2 * conv.padding - conv.kernel for size in conv.inputs[1:]]
+    spare = [size % conv.stride for size in room]  # rows at the end that no stride reaches
+    cover = conv_transpose2d(places, kernel, stride=conv.stride, padding=conv.padding, output_padding=spare)
+    return (conv.channels * cover).round().flatten().repeat(conv.inputs[0]).to(device)
+
+
+def each_neuron(values: Tensor, conv: Convolution | None) -> Tensor:
+    """Of each channel to each of its neurons."""
+    return values if conv is None else values.repeat_interleave(conv.positions)
+
+
+def each_channel(sums: Tensor, conv: Convolution | None) -> Tensor:
+    """Of each neuron, added up by channel."""
+    return sums if conv is None else sums.view(conv.channels, -1).sum(1)
+
+
+def unrolled(layer: QuantizedLayer) -> QuantizedLayer:
+    """On the CPU, the dense layer that computes the same: a weight for each pair of an input and a neuron."""
+    layer, conv = layer.cpu(), layer.conv
+    if conv is None:
+        return layer
+    rows, columns = conv.outputs[1:]
+    inputs = torch.arange(_size(conv.inputs)).view(1, *conv.inputs).float()
+    padded = torch.nn.functional.pad(inputs + 1, [conv.padding] * 4)  # 0: no input
+    index = torch.nn.functional.unfold(padded, conv.kernel, stride=conv.stride)[0].long()  # (fan_in, positions)
+    W = layer.W.new_zeros(_size(conv.inputs) + 1, conv.channels, rows * columns)
+    position = torch.arange(rows * columns).expand_as(index)
+    W[index, :, position] = layer.W[:, None, :].expand(-1, rows * columns, -1)
+    W = W[1:].flatten(1).contiguous()
+    w = weights_of(W) if isinstance(layer.neuron, FixedNeuron) else W
+    scale, delay = each_neuron(layer.scale, conv), each_neuron(layer.delay, conv)
+    return QuantizedLayer(W, w, layer.neuron, delay, scale)
+
+
+def _size(shape: tuple[int, int, int]) -> int:
+    return shape[0] * shape[1] * shape[2]
+
+
+def _images(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return x.reshape(-1, *shape)
+
+
+def _kernels(weights: Tensor, conv: Convolution) -> Tensor:
+    return weights.t().reshape(conv.channels, conv.inputs[0], conv.kernel, conv.kernel)
+
+
+def _full_precision():  # type: ignore[no-untyped-def]
+    """cuDNN rounds to TF32 unless it is told not to, and may take another algorithm each time."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

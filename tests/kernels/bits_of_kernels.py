@@ -1,0 +1,28 @@
+"""Prints the width of the registers in use, and a digest of what kernels compute in them."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
+from neurobench.kernels.host import WIDTH
+from neurobench.kernels.rbm.cd_update import Rates, cd_update
+
+random = np.random.default_rng(0)
+digest = hashlib.sha256()
+for steps, inner, width in [(5, 9, 40), (8, 33, 20), (12, 10, 31), (13, 40, 33), (97, 65, 70)]:
+    a, w = (random.standard_normal((size, inner)).astype(np.float32) for size in (steps, width))
+    panels, out = np.empty((-(-width // COLUMNS), inner, COLUMNS), np.float32), np.empty((steps, width), np.float32)
+    pack_transposed(w, panels)
+    multiply(a, panels, out)
+    digest.update(out.tobytes())
+pairs = [((random.random((20, 50)) < 0.3).astype(np.float32), random.random((20, 77)).astype(np.float32)) for _ in "vu"]
+rbm, velocity = ([random.random(size).astype(np.float32) for size in [(50, 77), (50,), (77,)]] for _ in range(2))
+total = cd_update(*pairs, Rates(*map(np.float32, (0.1, 0.1, 1e-3, 0.9))), 1, tuple(rbm), tuple(velocity))
+for part in [*rbm, *velocity, np.float32(total)]:
+    digest.update(part.tobytes())
+print(WIDTH, digest.hexdigest())

@@ -1,0 +1,96 @@
+"""Compiled kernels are kept by what they are compiled from, beside no checkout, and never outlive a callee's edit."""
+
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from neurobench.kernels import cache, logistic, random
+from neurobench.kernels.cuba import forward as cuba_forward
+from neurobench.kernels.eprop import forward as eprop_forward
+from neurobench.kernels.rbm import gibbs
+
+JIT = "from numba import njit\n@njit(cache=True)\n"
+CALLER = f"from some_kernels.callee import f\n{JIT}def g():\n    return f()\n"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of two kernels, in a checkout of its own; what is compiled is kept beside it."""
+    checkout(tmp_path / "one", 1)
+    monkeypatch.setattr(cache, "home", lambda: tmp_path / "kept")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return tmp_path
+
+
+def checkout(folder: Path, callee: int) -> None:
+    (folder / "some_kernels").mkdir(parents=True, exist_ok=True)
+    (folder / "some_kernels/caller.py").write_text(CALLER)
+    (folder / "some_kernels/callee.py").write_text(f"{JIT}def f():\n    return {callee}\n")
+    (folder / "some_kernels/stranger.py").write_text(f"# {callee}")
+
+
+def answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """What the caller of a checkout returns, and how often it was compiled for it, in a process that begins."""
+    monkeypatch.setattr(cache, "ROOT", folder)
+    monkeypatch.setattr(cache, "PACKAGE", folder / "some_kernels")
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    for name in [name for name in sys.modules if name.startswith("some_kernels")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    cache.content_of.cache_clear()
+    g = importlib.import_module("some_kernels.caller").g
+    return g(), sum(g.stats.cache_misses.values())
+
+
+def test_a_caller_runs_its_callee_as_it_is_now_and_another_checkout_compiles_nothing(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = answer(package / "one", monkeypatch)
+    checkout(package / "two", 1)
+    again = answer(package / "two", monkeypatch)
+    checkout(package / "two", 2)
+    edited = answer(package / "two", monkeypatch)
+    assert [first, again, edited, answer(package / "one", monkeypatch)] == [(1, 1), (1, 0), (2, 1), (1, 0)]
+
+
+def test_a_module_that_is_not_imported_does_not_matter(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "ROOT", package / "one")
+    caller = package / "one/some_kernels/caller.py"
+    before = cache.content_of(caller)
+    (caller.parent / "stranger.py").write_text("# edited")
+    cache.content_of.cache_clear()
+    assert cache.content_of(caller) == before
+
+
+def test_kernels_of_ours_lie_in_the_users_folder_each_under_a_name_of_its_own() -> None:
+    kernels = (logistic.logistic, cuba_forward.forward, eprop_forward.forward, gibbs.half_step)
+    paths = [Path(kernel._cache.cache_path) for kernel in kernels]
+    names = [path.name.partition("-")[0] for path in paths]
+    assert names == ["kernels.logistic", "cuba.forward", "eprop.forward", "rbm.gibbs"]
+    assert {path.parent for path in paths} == {cache.home()}
+    assert not cache.home().is_relative_to(cache.PACKAGE)
+
+
+def test_what_is_no_kernel_of_ours_and_a_folder_that_cannot_be_written_are_left_to_numba(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def function() -> None: ...
+
+    assert cache.KernelLocator.from_function(function, __file__) is None
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cache, "home", lambda: tmp_path / "file/kernels")
+    assert cache.KernelLocator.from_function(function, random.__file__) is None
+
+
+def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "home", lambda: tmp_path)
+    monkeypatch.setattr(cache.CacheImpl, "_locator_classes", [])
+    for name, days in (("old", 31), ("recent", 29)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
+    cache.keep_kernels()
+    assert {path.name for path in tmp_path.iterdir()} == {"recent"}

@@ -1,0 +1,39 @@
+"""Registers of any width give the same bits, and `kernels=fast` is used where it can be."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurobench.experiment.build import pick_kernels
+from neurobench.kernels import host
+
+SCRIPT = Path(__file__).with_name("bits_of_kernels.py")
+
+
+def test_registers_of_256_bits_give_the_bits_of_512() -> None:
+    if not host.WIDE:
+        pytest.skip("this processor has no AVX-512")
+    from tests.bench.bench_kernels import narrow_features
+
+    def bits(**environment: str) -> list[str]:
+        command = [sys.executable, str(SCRIPT)]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    (width, wide), (narrow_width, narrow) = bits(), bits(NUMBA_CPU_FEATURES=narrow_features())
+    assert (width, narrow_width) == ("512", "256")
+    assert wide == narrow
+
+
+def test_fast_says_where_it_cannot_be_and_exact_is_silent(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(host, "_OFFERED", set())
+    pick_kernels("exact")
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"kernels=fast: .*AMX.*exact"):
+        pick_kernels("fast")
+    assert not host.fast()

@@ -1,0 +1,107 @@
+"""A convolution is the dense layer with its unrolled weights: the same spikes to the bit, the same gradients."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.models.slayer.architecture import convolutions
+from neurobench.models.slayer.convolution import unrolled
+from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.engine import Dropout, EventEngine
+from neurobench.models.slayer.exports import write_netx
+from neurobench.models.slayer.network import QuantizedLayer, weights_of
+from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
+from neurobench.models.slayer.spikes import from_dense
+
+NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
+T, N = 30, 3
+
+
+def by_hand(W, conv):
+    """The unrolled matrix by loops over every kernel, place and weight."""
+    (channels, rows, columns), (outputs, high, wide) = conv.inputs, conv.outputs
+    full = np.zeros((channels, rows, columns, outputs, high, wide), np.int8)
+    kernel = W.numpy().reshape(channels, conv.kernel, conv.kernel, outputs)
+    for c, i, j, row, column in np.ndindex(channels, conv.kernel, conv.kernel, high, wide):
+        y, x = row * conv.stride - conv.padding + i, column * conv.stride - conv.padding + j
+        if 0 <= y < rows and 0 <= x < columns:
+            full[c, y, x, :, row, column] = kernel[c, i, j]
+    return torch.from_numpy(full.reshape(channels * rows * columns, -1))
+
+
+def network(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    convs = (*convolutions(["4c3s2p1", "3c2"], (2, 8, 7)), None)
+    layers = []
+    for conv, fan_in, width in zip(convs, (18, 16, 27), (4, 3, 5), strict=True):
+        W = torch.randint(-60, 90, (fan_in, width), generator=generator, dtype=torch.int8)
+        delay = torch.randint(0, 4, (width,), generator=generator, dtype=torch.int32)
+        layers.append(QuantizedLayer(W, weights_of(W), NEURON, delay, torch.ones(width), conv))
+    x = (torch.rand(T, N, 2 * 8 * 7, generator=generator) < 0.1).float()
+    return layers, x, torch.rand(N, T, 5, generator=generator) - 0.5
+
+
+def test_unrolled_weights_are_those_of_loops():
+    for layer in network()[0][:2]:
+        assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
+
+
+@pytest.mark.parametrize("keep_prob", [1.0, 0.75])
+def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob):
+    layers, x, g = network()
+    dense = [unrolled(layer) for layer in layers]
+    dropout = None
+    if keep_prob < 1:
+        generator = torch.Generator().manual_seed(1)
+        masks = [(torch.rand(N, each.W.shape[1], generator=generator) < keep_prob).byte() for each in dense[:-1]]
+        dropout = Dropout(masks, keep_prob)
+    engine, events = DenseEngine(torch.device("cpu")), EventEngine()
+    act = engine.run(from_dense(x), layers, dropout, learns=True)
+    reference = events.run(from_dense(x), dense, dropout, learns=True)
+    assert act.y.sum() > 0
+    assert torch.equal(act.y, reference.y)
+    for one, other in zip(act.fired, reference.fired, strict=True):
+        assert torch.equal(one, other)
+    surrogate = lava_surrogate(1.25, 0.03, 3.0)
+    pairs = zip(layers, engine.gradients(g, surrogate), events.gradients(g, surrogate), strict=True)
+    for layer, grad, full in pairs:
+        dw, expected = grad.parts.sum(0) * grad.factor, full.parts.sum(0) * full.factor
+        delays = full.delay
+        if layer.conv is not None:
+            # each weight's gradient is the sum over its places: the transpose of unrolling, weight by weight
+            one_hot = torch.eye(layer.W.shape[0], dtype=torch.int8)
+            marks = [by_hand(row[:, None].expand(-1, layer.W.shape[1]), layer.conv).float() for row in one_hot]
+            by_channel = [(mark * expected).sum(0).view(layer.W.shape[1], -1).sum(1) for mark in marks]
+            expected, delays = torch.stack(by_channel), delays.view(layer.W.shape[1], -1).sum(1)
+        torch.testing.assert_close(dw, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+        torch.testing.assert_close(grad.delay, delays, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(grad.dD, full.dD, rtol=1e-4)
+
+
+def test_a_kernel_larger_than_its_input_is_refused():
+    with pytest.raises(UserError, match="9c9 does not fit into 8 x 7"):
+        convolutions(["9c9"], (2, 8, 7))
+
+
+def test_operations_are_the_fan_out_of_arriving_spikes():
+    layers, x, _ = network()
+    dense = [layer if layer.conv is None else unrolled(layer._replace(W=torch.ones_like(layer.W))) for layer in layers]
+    act = DenseEngine(torch.device("cpu")).run(from_dense(x), layers)
+    expected = int((x.sum((0, 1)) @ dense[0].W.float()).sum())
+    assert act.tally[0]["operations"] == expected
+
+
+def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
+    h5py = pytest.importorskip("h5py")
+    layers, _, _ = network()
+    with h5py.File(io.BytesIO(write_netx(layers))) as file:
+        kinds = [file[f"layer/{k}/type"][0] for k in range(5)]
+        assert kinds == [b"input", b"conv", b"conv", b"flatten", b"dense"]
+        first = file["layer/1"]
+        assert first["shape"][()].tolist() == [4, 4, 4]
+        assert first["stride"][()].tolist() == [2, 2]
+        assert first["weight"].shape == (4, 2, 3, 3)
+        assert first["weight"][3, 1, 2, 0] == 2 * layers[0].W[1 * 9 + 2 * 3 + 0, 3]

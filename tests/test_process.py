@@ -1,0 +1,57 @@
+"""Whoever imports is not held up by the garbage collector, and no process but that of a command is changed."""
+
+import atexit
+import gc
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from neurobench import process
+from neurobench.phases import innermost
+from neurobench.process import importing, run_one_command
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(process, "_runs_one_command", False)
+    monkeypatch.setattr(atexit, "register", lambda function: None)
+    run_one_command()
+    yield
+    gc.unfreeze()
+
+
+def pretend_to_import(monkeypatch: pytest.MonkeyPatch, modules: int) -> None:
+    for number in range(modules):
+        monkeypatch.setitem(sys.modules, f"pretended_{number}", ModuleType("pretended"))
+
+
+def test_a_command_does_not_look_through_what_it_imports(command: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_freeze_count()
+    with importing("much"):
+        assert not gc.isenabled()
+        running = innermost()
+        assert running is not None
+        assert running.name == "importing much"
+        pretend_to_import(monkeypatch, process.MANY + 1)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+
+
+@pytest.mark.usefixtures("command")
+def test_garbage_of_earlier_runs_is_not_frozen_and_a_failed_import_leaves_the_collector_on() -> None:
+    before = gc.get_freeze_count()
+    with pytest.raises(ImportError), importing("what is not there"):
+        raise ImportError
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == before
+
+
+def test_in_a_notebook_the_collector_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_runs_one_command", False)
+    before = gc.get_freeze_count()
+    with importing("much"):
+        assert gc.isenabled()
+        pretend_to_import(monkeypatch, process.MANY + 1)
+    assert gc.get_freeze_count() == before
