@@ -18,7 +18,7 @@ SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
-FRAMEWORKS := norse snntorch spikingjelly sinabs
+FRAMEWORKS := norse snntorch spikingjelly sinabs rockpool
 .PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds bench-kills bench-vendors clean
 
 help: ## list the targets
@@ -62,7 +62,7 @@ mutate: .venv/installed-dev ## do the tests notice? modules that decide figures,
 	.frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) torch nir nirtorch $*
 	@touch $@
 
-$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## NIR graphs in norse, snntorch, spikingjelly, sinabs
+$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## NIR graphs in norse, snntorch, spikingjelly, sinabs, rockpool
 	$(BIN)/neurobench conform $* --to outputs/readme/CONFORMANCE.md
 
 fuzz: .venv/installed-dev ## half an hour of odd words on the command line: a plan or a sentence, never a traceback

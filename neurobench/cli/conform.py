@@ -22,7 +22,7 @@ def conform_command(words: list[str]) -> int:
     """Run reference graphs in another framework, in an environment of its own, and say of each kind of node whether it
     is faithful, approximate, unsupported or wrong. `make conform-norse` makes the environment and calls this."""
     parser = verb_parser("conform", conform_command.__doc__)
-    parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs")
+    parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs, rockpool")
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
     parser.add_argument("--to", type=Path, metavar="FILE.md", help="write a page of all frameworks run so far")
     args = parser.parse_args(words)

@@ -72,6 +72,7 @@ class Reader:
     def _wired(self, target: type[Spec], fields: dict[str, Any], owner: str) -> dict[str, Any]:
         """Device fields hold the device's name; nothing else names one."""
         devices = uses(target)
+        optional = {field.name for field in dataclasses.fields(target) if field.default is None}
         wired = dict(fields)
         for key, value in fields.items():
             match = DEVICE.match(value) if isinstance(value, str) else None
@@ -80,7 +81,7 @@ class Reader:
             elif match:
                 self.faults.append(f"{owner}.{key}={value}: this key takes a value, not a device")
                 del wired[key]
-            elif key in devices:
+            elif key in devices and not (value is None and key in optional):
                 self.faults.append(
                     f"{owner}.{key}={value!r} is not a device of the backend: write {owner}.{key}="
                     f"'${{backend.{devices[key]}}}', or leave it as it is"

@@ -1,5 +1,6 @@
 """Why a framework differs on a case: (framework, case) -> what its importer does, as its source has it. The case is the
-minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 2.0.3, nirtorch 2.6."""
+minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 2.0.3,
+rockpool 3.1.0, nirtorch 2.6."""
 
 _NORSE_R = (
     "The importer logs a warning that it expects r = 1 and goes on without r (`import_nir`: LIFBoxCell and IAFCell get "
@@ -35,6 +36,15 @@ _SINABS_IF = (
     "sinabs's IAF resets by subtraction, which was NIR's own equation before v_reset came, fires as often a step as "
     "the threshold fits, and has -v_threshold for its lowest potential; r and v_reset are not read. NIR's neuron of "
     "today falls to v_reset and fires once."
+)
+_ROCKPOOL_CUBA = (
+    "The importer takes dt for tau_mem / (1 + r), which fits files of rockpool's own alone, and reads neither w_in nor "
+    "v_reset. Its neuron resets by subtraction, fires as often a step as the threshold fits, and decays at once what "
+    "arrives."
+)
+_ROCKPOOL_LI = (
+    "The importer casts tau to whole seconds (`_to_tensor(node.tau).int()`), which makes 0 of every tau below one. "
+    "What comes out is 0 throughout."
 )
 
 FAULTS: dict[tuple[str, str], str] = {
@@ -72,5 +82,23 @@ FAULTS: dict[tuple[str, str], str] = {
     **{
         ("sinabs", f"IF, {how}"): _SINABS_IF
         for how in ("r = 1 / dt", "r = 1", "reset to -0.5", "twice the threshold at once")
+    },
+    **{("rockpool", name): _ROCKPOOL_LI for name in ("LI", "LI, r = 4", "LI, leak to 0.5")},
+    **{
+        ("rockpool", f"CubaLIF, {how}"): _ROCKPOOL_CUBA
+        for how in (
+            "r = tau_mem / dt, w_in = tau_syn / dt",
+            "r = w_in = 1",
+            "w_in = 1",
+            "reset to -0.5",
+            "each its own",
+            "tau_syn = dt",
+            "dt = 1 ms",
+        )
+    },
+    ("rockpool", "CubaLIF, leak to 0.25"): f"{_ROCKPOOL_CUBA} v_leak becomes a bias that every step adds.",
+    **{
+        ("rockpool", name): _ROCKPOOL_CUBA
+        for name in ("loop of CubaLIF", "two layers", "names: if, lif.0", "two edges to one node")
     },
 }

@@ -35,6 +35,7 @@ FRAMEWORKS = {
         Framework("snntorch", 1e-4),
         Framework("spikingjelly", None),
         Framework("sinabs", 1.0),
+        Framework("rockpool", None),
     )
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.problems import coo
 from neurobench.problems.rbm import RBM
 
 
@@ -113,6 +114,11 @@ def bqm_file(rbm: RBM) -> bytes:
         return file.read()
 
 
+def coo_file(rbm: RBM) -> bytes:
+    """Coordinates in text, see `coo`."""
+    return coo.write(to_bqm(rbm))
+
+
 def json_file(rbm: RBM) -> bytes:
     """For every other program; the rows of "W" are visible units."""
     W, a, b = (part.detach().cpu().tolist() for part in rbm)
@@ -122,9 +128,11 @@ def json_file(rbm: RBM) -> bytes:
 
 
 def read_file(data: bytes, visible: int) -> RBM:
-    """What `bqm_file` or `json_file` wrote. Raises ValueError for anything else."""
-    if not data.startswith(b"{"):
+    """dimod's file, coordinates, or what `json_file` wrote. Raises ValueError for anything else."""
+    if data.startswith(b"DIMODBQM"):
         return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
+    if not data.startswith(b"{"):
+        return from_bqm(coo.read(data), visible)
     record = json.loads(data)
     if record.get("format") != "rbm":
         raise ValueError(f'its "format" is {record.get("format")!r}, not "rbm"')

@@ -21,7 +21,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_without_a_format_it_says_what_there_is(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "machine", "--outputs", str(outputs)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["bqm", "json"]
+    assert [line.split()[0] for line in lines] == ["bqm", "coo", "json", "pt2", "onnx", "safetensors"]
 
 
 def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
@@ -29,13 +29,16 @@ def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setattr(reload, "load_learner", None)
     assert main(["export", "machine", "--format", "bqn", "--outputs", str(outputs)]) != 0
-    assert "model=qrbm has no format bqn; it knows bqm, json. Did you mean bqm?" in capsys.readouterr().err
+    assert (
+        "model=qrbm has no format bqn; it knows bqm, coo, json, pt2, onnx, safetensors. Did you mean bqm?"
+        in capsys.readouterr().err
+    )
     assert main(["export", "machine", "--format", "json", "--for", "snntorch", "--outputs", str(outputs)]) != 0
     assert "has no format json-snntorch" in capsys.readouterr().err
 
 
 def test_every_format_that_is_listed_is_written(outputs: Path, tmp_path: Path) -> None:
-    for name in ("bqm", "json"):
+    for name in ("bqm", "coo", "json"):
         target = tmp_path / f"model.{name}"
         assert main(["export", "machine", "--format", name, "--to", str(target), "--outputs", str(outputs)]) == 0
         assert len(read_file(target.read_bytes(), 784).b) == 5

@@ -2,8 +2,11 @@
 
 import json
 import struct
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +136,32 @@ def evt2(events: np.ndarray) -> bytes:
     return b"% evt 2.0\n% end\n" + np.array(words, "<u4").tobytes()
 
 
+def evt3(events: np.ndarray) -> bytes:
+    """By Prophesee's manual of EVT 3.0: words of 16 bits, each half of the time and the row only where it changes."""
+    words, last = [], {"high": -1, "low": -1, "row": -1}
+    for t, x, y, p in zip(*(events[name].tolist() for name in "txyp"), strict=True):
+        parts = {"high": 8 << 12 | t >> 12 & 4095, "low": 6 << 12 | t & 4095, "row": y}
+        words += [word for part, word in parts.items() if word != last[part]]
+        words.append(2 << 12 | p << 11 | x)
+        last = parts
+    return b"% evt 3.0\n% end\n" + np.array(words, "<u2").tobytes()
+
+
+def aedat4(events: np.ndarray) -> bytes:
+    """By faery's writer; `aedat`, another reader, has to find the same events in it."""
+    faery = pytest.importorskip("faery")
+    stored = np.zeros(len(events), faery.EVENTS_DTYPE)
+    for name, field in zip(stored.dtype.names, "txyp", strict=True):
+        stored[name] = events[field]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "0.aedat4"
+        faery.events_stream_from_array(stored, (12, 12)).to_file(file)
+        if find_spec("aedat"):
+            packets = import_module("aedat").Decoder(file)
+            assert np.concatenate([packet["events"] for packet in packets]).tolist() == stored.tolist()
+        return file.read_bytes()
+
+
 def dat(events: np.ndarray) -> bytes:
     """By Prophesee's manual of DAT, events of type 0 and 8 bytes."""
     t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
@@ -158,12 +187,22 @@ def aedat3(events: np.ndarray) -> bytes:
     return b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n" + packets
 
 
-@pytest.mark.parametrize(("name", "write"), [("0.raw", evt2), ("0.dat", dat), ("2.aedat", aedat2), ("3.aedat", aedat3)])
+FORMATS = [
+    ("0.raw", evt2),
+    ("03.raw", evt3),
+    ("0.dat", dat),
+    ("2.aedat", aedat2),
+    ("3.aedat", aedat3),
+    ("4.aedat4", aedat4),
+]
+
+
+@pytest.mark.parametrize(("name", "write"), FORMATS, ids=[write.__name__ for _, write in FORMATS])
 def test_recordings_of_cameras_are_the_events_written(
     name: str, write: Callable[[np.ndarray], bytes], tmp_path: Path
 ) -> None:
     if name.startswith("0"):
-        pytest.importorskip("expelliarmus")
+        pytest.importorskip("faery" if name.endswith(".raw") else "expelliarmus")
     for k in range(8):
         folder = tmp_path / "ab"[k % 2]
         folder.mkdir(exist_ok=True)
@@ -177,6 +216,15 @@ def test_recordings_of_cameras_are_the_events_written(
         assert one.t.tolist() == (wanted["t"] - wanted["t"][0]).tolist()  # type: ignore[union-attr]
         for field in "xyp":
             assert getattr(one, field).tolist() == wanted[field].tolist()
+
+
+@pytest.mark.parametrize("head", [b"% evt 2.1\n% end\n", b"", b"garbage"])
+def test_raw_files_of_no_known_encoding_are_refused(head: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("faery")
+    root = recordings(tmp_path / "e")
+    (root / "left" / "9.raw").write_bytes(head + bytes(64))
+    with pytest.raises(ConfigError, match="does not say that it is EVT 2 or EVT 3"):
+        loaded("dataset=events_folder", f"dataset.root={root}")
 
 
 def test_spoken_digits_are_read_by_tonic_from_their_own_files(tmp_path: Path) -> None:

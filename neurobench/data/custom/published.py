@@ -84,7 +84,7 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
     for part in ("train", "test"):
         try:
             stored = reader(str(spec.root), **({"split": part} if spec.set == "SSC" else {"train": part == "train"}))
-            read = [stored[k] for k in range(len(stored))]
+            read = [stored[k] for k in _order(stored)]
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             raise _unreadable(spec, error) from error
         if not read:
@@ -93,6 +93,15 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
         samples[part] = Samples(concatenated(events, view.shape), np.array([int(label) for _, label in read], np.int64))
     files = _files(Path(str(spec.root)) / spec.set)
     return splits(spec, Content(samples["train"], samples["test"], spec.header.classes, files), seed)
+
+
+def _order(stored: Any) -> list[int]:
+    """By path; of POKERDVS, which has read its files already, by class. tonic leaves it to the file system in which
+    order files or folders come, and so which sample is which."""
+    if not stored.data:  # SHD and SSC: a file holds all
+        return list(range(len(stored)))
+    keys = stored.data if isinstance(stored.data[0], str) else stored.targets
+    return sorted(range(len(stored)), key=keys.__getitem__)
 
 
 def _raw(events: np.ndarray) -> Raw:

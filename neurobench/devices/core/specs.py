@@ -43,7 +43,9 @@ class FixedCore(NamedTuple):
 
     def refuse(self, demand: Demand) -> str | None:
         """Why the core cannot have the neuron that is asked for, every reason at once."""
-        faults = []
+        faults: list[str] = []
+        if not demand.settings:  # a graph brings neurons of its own
+            return None
         for name, (low, high) in (("current_decay", self.i_decay), ("voltage_decay", self.v_decay)):
             value = demand.settings[name]
             decay = round(4096 * value)

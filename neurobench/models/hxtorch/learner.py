@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -15,6 +15,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.mac.protocol import AnalogMac
 from neurobench.kernels.random import derive, fingerprint
+from neurobench.models.common.exchange import safetensors
 from neurobench.models.common.training import Moments, at_rest, cosine, descend, exponential
 from neurobench.models.hxtorch import network
 from neurobench.models.hxtorch.network import Activity, Network, softmax_gradient
@@ -172,6 +173,10 @@ class HXTorchMLPLearner:
 
     def inputs(self, x: Any) -> Tensor:
         return network.to_inputs(x.to(self.device).flatten(1), self.spec.half_lsb)
+
+
+def exports(learner: HXTorchMLPLearner) -> Mapping[str, Callable[[], bytes]]:
+    return {"safetensors": lambda: safetensors(learner.net.weights())}
 
 
 def _sums(logits: Tensor, y: Tensor, scale: float) -> Sums:

@@ -12,6 +12,7 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.spec import Record, Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Step, Task
 
 FRAMES = 48  # of the animation
@@ -85,6 +86,8 @@ class HXTorchMLP(ModelSpec):
     opens: ClassVar[str] = "neurobench.models.hxtorch.learner.HXTorchMLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     figures: ClassVar[str] = "neurobench.models.hxtorch.figures.figures"
+    exports: ClassVar[str] = "neurobench.models.hxtorch.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = {"safetensors": f"{FORMATS['safetensors']}, in LSB"}
     operations: ClassVar[str] = "neurobench.models.hxtorch.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.hxtorch.evaluation.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.hxtorch.printout.printout"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as products
+from neurobench.models.common.exchange import Network
 from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
 from neurobench.models.common.training import Moments, at_rest, descend, moved, one_cycle
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -94,6 +95,16 @@ def dropout(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:
         return x
     survives = torch.rand(x.shape, generator=draw) >= rate
     return x * (survives.to(x) / (1 - rate)).to(x.device)
+
+
+def exports(learner: MLPLearner) -> Mapping[str, Callable[[], bytes]]:
+    """Images in [0, 1] -> logits."""
+    p = {name: part.detach() for name, part in learner.params.items()}
+
+    def compute(x: Tensor) -> Tensor:
+        return linear(relu(linear(x.flatten(1), p["hidden.weight"], p["hidden.bias"])), p["out.weight"], p["out.bias"])
+
+    return Network("model=mlp", compute, learner.task.shape, lambda: p).formats()
 
 
 @torch.no_grad()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from neurobench.config.bounds import Bound
 from neurobench.data.dataset import Layout
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec
 
 
@@ -16,6 +18,8 @@ class MLP(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.mlp.learner.MLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
+    exports: ClassVar[str] = "neurobench.models.mlp.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = FORMATS
     operations: ClassVar[str] = "neurobench.models.mlp.learner.operations"
 
     hidden: Annotated[int, Bound(1, 100_000)]

@@ -13,11 +13,13 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.data.events import Events
+from neurobench.devices.core.specs import Core, FixedCore
 from neurobench.models.common.supervised import measured, training_loss
 from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.nir_graph.dynamics import Dynamics
 from neurobench.models.nir_graph.files import layered, with_parameters
+from neurobench.models.nir_graph.fixed import on_core
 from neurobench.models.nir_graph.network import GraphNetwork
 from neurobench.models.nir_graph.spec import MOST_STEPS, NIRGraph
 from neurobench.problems.nir_file import read_nir
@@ -30,6 +32,7 @@ class NIRGraphLearner:
 
     def __init__(self, spec: NIRGraph, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
+        self.core: Core | None = devices["core"].arithmetic if "core" in devices else None
         sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
         self._open(layered(sizes, seeds.init), "model.init_from=null")
 
@@ -55,8 +58,11 @@ class NIRGraphLearner:
         self.moments = at_rest(list(self.network.parameters.values()))
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        if initial is None:
-            return
+        if initial is not None:
+            self._begin_with(initial)
+        self._as_run()  # refused before anything is learned
+
+    def _begin_with(self, initial: Initial) -> None:
         source = f"model.init_from={initial.reference}"
         if initial.state is None:
             self._open(initial.path.read_bytes(), source)
@@ -72,7 +78,7 @@ class NIRGraphLearner:
         parameters = list(self.network.parameters.values())
         for each in parameters:
             each.requires_grad_()
-        scores = self._scores(batch.x)
+        scores = self._scores(batch.x, self.network)
         loss, sums = training_loss(scores, batch.y.to(self.device), 0.0, at.k)
         gradients = torch.autograd.grad(loss, parameters)
         for each in parameters:
@@ -89,8 +95,12 @@ class NIRGraphLearner:
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        blocks = torch.arange(len(x)).split(BLOCK)
-        return torch.cat([self._scores(x[index]) for index in blocks])
+        """Scores; where `model.core` names one, as the core has the network: in integers."""
+        blocks, network = torch.arange(len(x)).split(BLOCK), self._as_run()
+        return torch.cat([self._scores(x[index], network) for index in blocks])
+
+    def _as_run(self) -> GraphNetwork:
+        return on_core(self.network, self.core) if isinstance(self.core, FixedCore) else self.network
 
     def frames(self, x: Events) -> Tensor:
         """(T, B, *shape of the graph's input). Event at time t is in step rint(t / bin)."""
@@ -103,8 +113,8 @@ class NIRGraphLearner:
         dense = dense if self.spec.counts else dense.clamp(max=1)
         return dense.reshape(steps, len(x), *self.network.graph.shapes[""]).to(self.device)
 
-    def _scores(self, x: Any) -> Tensor:
-        y = self.network.run(self.frames(x)).flatten(2)
+    def _scores(self, x: Any, network: GraphNetwork) -> Tensor:
+        y = network.run(self.frames(x)).flatten(2).float()
         if self.spec.readout == "last":
             return y[-1]
         return y.sum(0) if self.spec.readout == "sum" else y.amax(0)

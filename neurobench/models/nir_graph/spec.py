@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from neurobench.config.bounds import Bound
+from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.models.learner import ModelSpec
 
@@ -38,6 +39,7 @@ class NIRGraph(ModelSpec):
     tie: Literal["above", "reached"]
     readout: Literal["sum", "max", "last"]
     lr: Annotated[float, Bound(0, 1000)]
+    core: Annotated[str | None, Uses("core")] = None
 
     def steps(self, bin: float) -> int:
         """T, of a sample; bin: ms of a recording a step."""

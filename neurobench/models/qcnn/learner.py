@@ -15,6 +15,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive, fingerprint
 from neurobench.metrics.operations import Operations, convolution, linear, population
+from neurobench.models.common.exchange import Network
 from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
@@ -153,13 +154,18 @@ class HybridQCNNLearner:
 
 
 def exports(learner: HybridQCNNLearner) -> Mapping[str, Callable[[], bytes]]:
-    """The circuit with its learned weights; the angles that the trunk makes of an image stay open. Nothing of a
-    classical head."""
-    if (runner := learner.runner) is None:
-        return {}
-    weights = learner.main.named().get("w")
-    shared = [] if weights is None else weights.flatten().double().tolist()
-    return {"qasm3": lambda: to_qasm(runner.program, None, shared).encode()}
+    """The circuit with its learned weights; the angles that the trunk makes of an image stay open. And the conventional
+    part: images to the numbers z that the angles are made of, or to scores where the head is classical."""
+    runner, net, p = learner.runner, learner.main, learner.main.named()
+
+    def compute(x: Tensor) -> Tensor:
+        return network.trunk(p, x).z if runner else net.scores(x, None, 0)
+
+    conventional = Network("model=hybrid_qcnn", compute, learner.task.shape, lambda: p).formats()
+    if runner is None:
+        return conventional
+    shared = p["w"].flatten().double().tolist() if "w" in p else []
+    return {"qasm3": lambda: to_qasm(runner.program, None, shared).encode(), **conventional}
 
 
 @torch.no_grad()

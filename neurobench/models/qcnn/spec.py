@@ -11,6 +11,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Task
 
 QUANTUM, TWO_CLASS = ("binary", "linear"), ("binary", "sigmoid")
@@ -32,7 +33,7 @@ class HybridQCNN(ModelSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
     figures: ClassVar[str] = "neurobench.models.qcnn.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.qcnn.learner.exports"
-    formats: ClassVar[Mapping[str, str]] = {"qasm3": "the circuit in OpenQASM 3: qiskit, PennyLane, Braket"}
+    formats: ClassVar[Mapping[str, str]] = {"qasm3": "the circuit in OpenQASM 3: qiskit, PennyLane, Braket", **FORMATS}
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurobench.data.dataset import Batch, DataError, Split
 from neurobench.metrics.operations import Operations, linear, population
+from neurobench.models.common.exchange import Network
 from neurobench.models.common.readout import Readout, Search, choose, scores
 from neurobench.models.learner import Initial, Seeds, Sums, Task, TrainingRecord
 from neurobench.problems import rbm as equations
@@ -144,6 +145,20 @@ def both(rbm: RBM, v: Tensor) -> Tensor:
 def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """Copies: learning must not change a stored state."""
     return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
+
+
+def exports(learner: Classifier) -> Mapping[str, Callable[[], bytes]]:
+    """Samples in [0, 1] -> scores: features of a machine, where there is one, and the readout."""
+
+    def weights() -> dict[str, Tensor]:
+        named = {f"readout.{name}": part for name, part in learner.fitted._asdict().items()}
+        machine = learner.rbm._asdict() if isinstance(learner, MachineClassifier) else {}
+        return named | {f"rbm.{name}": part for name, part in machine.items()}
+
+    def compute(x: Tensor) -> Tensor:
+        return scores(learner.fitted, learner.features_of(learner.pixels(x)))
+
+    return Network("this classifier", compute, learner.task.shape, weights).formats()
 
 
 def operations(learner: Classifier, x: Any) -> Operations:

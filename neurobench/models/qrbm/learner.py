@@ -22,7 +22,7 @@ from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Ta
 from neurobench.models.qrbm import classifier, hybrid
 from neurobench.models.qrbm.spec import QRBM, seen_shape
 from neurobench.problems import rbm as equations
-from neurobench.problems.bqm import bqm_file, json_file, read_file
+from neurobench.problems.bqm import bqm_file, coo_file, json_file, read_file
 from neurobench.problems.rbm import RBM
 
 # Purposes of a draw within one update
@@ -166,8 +166,9 @@ class QRBMLearner(classifier.MachineClassifier):
 
 
 def exports(learner: classifier.MachineClassifier) -> Mapping[str, Callable[[], bytes]]:
-    """Format -> what makes the file's bytes."""
-    return {"bqm": partial(bqm_file, learner.rbm), "json": partial(json_file, learner.rbm)}
+    """Of the machine, and of all that classifies: images to scores."""
+    machine = {"bqm": bqm_file, "coo": coo_file, "json": json_file}
+    return {**{name: partial(write, learner.rbm) for name, write in machine.items()}, **classifier.exports(learner)}
 
 
 def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:

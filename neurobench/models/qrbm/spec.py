@@ -13,9 +13,14 @@ from neurobench.config.errors import UserError
 from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Task
 
-FORMATS = {"bqm": "dimod's own file of a quadratic model", "json": "biases and weights by name, in plain JSON"}
+MACHINE = {
+    "bqm": "dimod's own file of a quadratic model",
+    "coo": "the same as text, a line `i j bias` for each number",
+    "json": "biases and weights by name, in plain JSON",
+}
 Count = Annotated[int, Bound(1)]
 Threshold = Annotated[float, Bound(0, 1, below=True)]  # a brighter pixel is 1
 Rate = Annotated[float, Bound(0, above=True)]
@@ -40,6 +45,8 @@ class ChosenReadout(ModelSpec):
 
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
+    exports: ClassVar[str] = "neurobench.models.qrbm.classifier.exports"
+    formats: ClassVar[Mapping[str, str]] = FORMATS
 
     l2: NonNegative
     l2_candidates: tuple[NonNegative, ...]
@@ -61,8 +68,8 @@ class QRBM(ChosenReadout):
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
-    formats: ClassVar[Mapping[str, str]] = FORMATS
-    initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".json")
+    formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
+    initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".coo", ".json")
     gpu_from_batch: ClassVar[int | None] = 512  # H100 beside 16 cores: training 1.3; 0.6 in batches of 64
 
     n_hidden: Count
@@ -127,7 +134,7 @@ class TutorialQRBM(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
-    formats: ClassVar[Mapping[str, str]] = FORMATS
+    formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.common.exchange import safetensors
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.initial import extra, lava_names
 from neurobench.models.slayer.learner import SlayerLearner
@@ -30,6 +31,7 @@ def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
         "nir": lambda: write_nir([unrolled(layer) for layer in learner.quantized], dt),
         "nir-snntorch": lambda: write_nir([unrolled(layer) for layer in learner.quantized], SNNTORCH_DT),
         "pt": partial(write_state, learner.layers),
+        "safetensors": lambda: safetensors(_lava_state(learner.layers)),
     }
 
 
@@ -87,8 +89,13 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
 
 
 def write_state(layers: list[Layer]) -> bytes:
+    memory = io.BytesIO()
+    torch.save(_lava_state(layers), memory)
+    return memory.getvalue()
+
+
+def _lava_state(layers: list[Layer]) -> dict[str, torch.Tensor]:
+    """Raises UserError where a layer is a convolution."""
     if any(layer.conv is not None for layer in layers):
         raise UserError("lava-dl's state is written for dense layers only; export the network as netx or nir")
-    memory = io.BytesIO()
-    torch.save(lava_names(layers), memory)
-    return memory.getvalue()
+    return lava_names(layers)

@@ -10,6 +10,7 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Step, Task
 from neurobench.models.slayer.architecture import FORM, WORDS, Convolution, convolutions
 
@@ -36,6 +37,7 @@ class SlayerSNN(ModelSpec):
         "nir": "NIR for norse, SpikingJelly and others; in floats",
         "nir-snntorch": "NIR for snnTorch (--format nir --for snntorch), whose importer takes every step for 0.1 ms",
         "pt": "parameters under the names of lava-dl's own state",
+        "safetensors": f"{FORMATS['safetensors']} in lava-dl's state",
     }
     operations: ClassVar[str] = "neurobench.models.slayer.evaluation.operations"
     activity: ClassVar[str] = "neurobench.models.slayer.evaluation.activity"

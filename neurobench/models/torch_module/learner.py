@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.targets import load
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
+from neurobench.models.common.exchange import Network
 from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
 from neurobench.models.common.training import FACTORS, moved
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -108,6 +109,12 @@ class TorchModuleLearner:
         require_shapes(self.net.state_dict(), state.get("net", {}))
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+
+
+def exports(learner: TorchModuleLearner) -> Mapping[str, Callable[[], bytes]]:
+    """Samples -> logits."""
+    name = f"model.module={learner.spec.module}"
+    return Network(name, learner.net, learner.task.shape, learner.net.state_dict).formats()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from neurobench.config.bounds import Bound, Fault
 from neurobench.config.targets import import_fault, outside_fault
 from neurobench.data.dataset import Layout
+from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec
 
 OURS = tuple(
@@ -30,12 +31,8 @@ class TorchModule(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.torch_module.learner.TorchModuleLearner"
     operations: ClassVar[str] = "neurobench.models.torch_module.operations.operations"
-    exports: ClassVar[str] = "neurobench.models.torch_module.exports.formats"
-    formats: ClassVar[Mapping[str, str]] = {
-        "pt2": "the module as torch.export writes it; runs without its class",
-        "onnx": "the same for ONNX runtimes",
-        "safetensors": "the weights alone, by the names of the module's state",
-    }
+    exports: ClassVar[str] = "neurobench.models.torch_module.learner.exports"
+    formats: ClassVar[Mapping[str, str]] = FORMATS
 
     module: str
     arguments: Mapping[str, Any] | None

@@ -5,10 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import dimod
+import dimod.serialization.coo
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Initial, Task
@@ -20,7 +23,7 @@ from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.specs import spec
 
-FILES = {"bqm": bqm.bqm_file, "json": bqm.json_file}
+FILES = {"bqm": bqm.bqm_file, "coo": bqm.coo_file, "json": bqm.json_file}
 
 
 def write(path: Path, data: bytes) -> str:
@@ -42,7 +45,35 @@ def test_plain_dimod_reads_the_energies_of_the_machine(rbm: RBM):
     np.testing.assert_allclose(theirs, energy(rbm, x[:, :5], x[:, 5:]), atol=1e-5)
 
 
-@pytest.mark.parametrize("suffix", ["bqm", "json"])
+def test_dimods_reader_of_coordinates_reads_the_same_model(rbm: RBM):
+    small = rbm._replace(W=rbm.W * 1e-7, a=rbm.a * 0)  # exponents, and variables without a bias
+    theirs = dimod.serialization.coo.loads(bqm.coo_file(small).decode())
+    assert theirs == bqm.to_bqm(small)
+
+
+@pytest.mark.parametrize("spins", [False, True])
+def test_coordinates_written_by_dimod_are_read(rbm: RBM, spins: bool, tmp_path: Path):
+    model = bqm.to_bqm(RBM(*(part.mul(8).round() / 8 for part in rbm)))  # dimod writes six digits
+    if spins:
+        model = model.change_vartype("SPIN", inplace=False)
+    text = dimod.serialization.coo.dumps(model, vartype_header=True)
+    path = write(tmp_path / "model.coo", text.encode())
+    for there, here in zip(loaded(path, 5, 3), bqm.from_bqm(model, 5), strict=True):
+        torch.testing.assert_close(there, here, atol=1e-5, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.data())
+def test_random_machines_out_and_in_again_are_the_same(visible: int, hidden: int, data: st.DataObject):
+    number = st.floats(-1e6, 1e6, width=32)
+    shapes = ((visible, hidden), (visible,), (hidden,))
+    made = RBM(*(torch.tensor(data.draw(arrays(np.float32, shape, elements=number))) for shape in shapes))
+    for writer in FILES.values():
+        for there, here in zip(bqm.read_file(writer(made), visible), made, strict=True):
+            assert torch.equal(there, here)
+
+
+@pytest.mark.parametrize("suffix", [*FILES])
 def test_a_file_read_back_is_the_machine(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
     for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
@@ -67,6 +98,11 @@ def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
     dense = dimod.BinaryQuadraticModel({0: 1.0, 1: 1.0, 2: 1.0}, {(0, 1): 1.0, (1, 2): 1.0}, "BINARY")
     for name, data, sentence in [
         ("a.bqm", b"no such thing", "is no machine of 2 visible units"),
+        ("a.coo", b"# vartype=BINARY\n0 1 1.0\n0 2 one\n", "line 3 is '0 2 one', not `i j bias`"),
+        ("b.coo", b"0 1 1.0\n", "line 1 comes before a line `# vartype=BINARY`"),
+        ("c.coo", b"# vartype=TERNARY\n", "vartype=TERNARY is neither BINARY nor SPIN"),
+        ("d.coo", b"", "it has no line `# vartype=BINARY`"),
+        ("e.coo", b"# vartype=BINARY\n0 -1 1.0\n", "line 2: variables are numbers from 0"),
         ("b.bqm", dense.to_file().read(), "with 2 visible units some units of one layer touch"),
         ("c.json", b"{}", '"format" is None, not "rbm"'),
         ("d.json", b"{", "is no machine"),
@@ -85,7 +121,7 @@ def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
 @pytest.mark.parametrize("section", [("model/qrbm", None), ("experiment/dynex_qrbm", "model")])
 def test_both_machines_can_be_written(task: Task, sampler: Any, section: tuple[str, str | None]):
     learner = spec(*section, n_hidden=4).build(task, SEEDS, {"sampler": sampler}, CPU)
-    assert set(exports(learner)) == {"bqm", "json"}
+    assert set(exports(learner)) == set(learner.spec.formats)
 
 
 def test_a_learner_starts_from_a_file(task: Task, train: Any, sampler: Any, tmp_path: Path):

@@ -12,7 +12,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Seeds, Task
-from neurobench.models.torch_module.exports import formats
+from neurobench.models.torch_module.learner import exports as formats
 from tests.specs import spec
 
 TASK = Task("image", (1, 12, 12), 3)

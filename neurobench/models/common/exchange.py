@@ -1,0 +1,99 @@
+"""A conventional network for programs that know nothing of this one. Sources: torch.export, torch.onnx, safetensors.
+
+All in evaluation, float32; batches of any size. torch is imported when a file is made: specs name FORMATS.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from neurobench.config.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMATS = {
+    "pt2": "the network as torch.export writes it; runs without its class",
+    "onnx": "the same for ONNX runtimes",
+    "safetensors": "the weights alone, by their names",
+}
+
+
+class Network(NamedTuple):
+    """`compute`: samples (B, *shape) -> (B, O), a module or a function whose tensors become constants of the file;
+    `name`: what it is called where it cannot be followed."""
+
+    name: str
+    compute: Callable[[Tensor], Tensor]
+    shape: tuple[int, ...]
+    weights: Callable[[], Mapping[str, Tensor]]
+
+    def formats(self) -> Mapping[str, Callable[[], bytes]]:
+        return {"pt2": self.pt2, "onnx": self.onnx, "safetensors": lambda: safetensors(self.weights())}
+
+    def pt2(self) -> bytes:
+        """Raises UserError where torch.export cannot follow the code."""
+        import torch
+
+        memory = io.BytesIO()
+        torch.export.save(self._program(), memory)
+        return memory.getvalue()
+
+    def onnx(self) -> bytes:
+        """Raises UserError also where ONNX has no such operation, or onnx or onnxscript is not installed."""
+        import torch
+
+        for package in ("onnx", "onnxscript"):
+            _extra(package)
+        followed = self._program()
+        try:
+            program: Any = torch.onnx.export(followed, dynamo=True, verbose=False)
+            return program.model_proto.SerializeToString()
+        except Exception as error:  # an operation that ONNX has no word for, among others
+            raise self._beyond("torch.onnx", error) from error
+
+    def _program(self) -> Any:
+        """x (B, *shape) -> (B, O), B free."""
+        import torch
+
+        net = self.compute.cpu().eval() if isinstance(self.compute, torch.nn.Module) else _module(self.compute)
+        x = torch.zeros(2, *self.shape)
+        try:
+            return torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        except Exception as error:  # whatever somebody else's code raises
+            raise self._beyond("torch.export", error) from error
+
+    def _beyond(self, what: str, error: Exception) -> UserError:
+        return UserError(f"{what} cannot follow {self.name}: {error!s:.300}. safetensors can.")
+
+
+def safetensors(weights: Mapping[str, Tensor]) -> bytes:
+    """A copy each of tied weights, which share their memory: the format has no word for that. Raises UserError where
+    safetensors is not installed."""
+    import torch
+
+    state = {name: each.detach().cpu() for name, each in weights.items()}
+    copies = {name: each.clone(memory_format=torch.contiguous_format) for name, each in state.items()}
+    return _extra("safetensors.torch").save(copies)
+
+
+def _module(compute: Callable[[Tensor], Tensor]) -> Any:
+    """torch.export takes modules alone."""
+    import torch
+
+    class Computed(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return compute(x)
+
+    return Computed().eval()
+
+
+def _extra(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as fault:
+        package = name.partition(".")[0]
+        raise UserError(f"this needs the package {package}: in a checkout, pip install -e '.[exchange]'") from fault

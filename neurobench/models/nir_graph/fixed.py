@@ -1,0 +1,142 @@
+"""A graph on a spiking core: its weights on the chip's grid, its neurons in integers.
+
+A neuron is linear up to its threshold. Whatever multiplies its input (w_in, r, dt / tau) is therefore multiplied into
+the weights before it, and weights and threshold together by a power of two, as large as the chip has room for.
+Arithmetic: lava `PyLifModelBitAcc`; even mantissas of 8 bits and a sign as lava-dl's slayer has them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.devices.core.specs import FixedCore
+from neurobench.models.nir_graph.dynamics import Dynamics, State
+from neurobench.models.nir_graph.network import GraphNetwork
+from neurobench.problems.spiking_graph import Convolution, Delay, Flatten, Neuron, Pool, SpikingGraph, Weights
+
+POINT, GRID = 4096, 64  # decays and states are in 1/4096, mantissas of weights and thresholds in 1/64
+LARGEST = 254 / GRID  # weight
+LARGEST_DELAY = 62  # steps
+
+
+class FixedStep(NamedTuple):
+    """u = trunc(u ku / 4096) + x, wrapped once; v = trunc(v kv / 4096) + u, clipped; a spike where v > threshold, then
+    v = 0. States are whole numbers of 1/4096, in float64, which holds their products exactly."""
+
+    ku: Tensor
+    kv: Tensor
+    threshold: Tensor | None
+    core: FixedCore
+
+    def rest(self, x: Tensor) -> State:
+        return State(torch.zeros_like(x), torch.zeros_like(x))
+
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        limit = self.core.u_limit
+        u = torch.trunc(state.u * self.ku / POINT) + x
+        u = torch.where(u > limit, u - 2 * limit, torch.where(u <= -limit, u + 2 * limit, u))
+        v = torch.trunc(state.v * self.kv / POINT) + u
+        v = v.clamp(-self.core.v_limit, self.core.v_limit)
+        if self.threshold is None:
+            return v, State(u, v)
+        s = (v > self.threshold).to(v.dtype)
+        return s, State(u, v * (1 - s))
+
+
+def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
+    """The network with the weights that it has now, in integers. Raises UserError with the node that the core does not
+    have."""
+    graph, how = network.graph, network.how
+    fixed = GraphNetwork(graph, how, network.device, torch.float64)
+    for name, delay in fixed.delays.items():
+        _require(
+            int(delay.max()) <= LARGEST_DELAY, f"node {name} delays by {int(delay.max())} steps of {LARGEST_DELAY}"
+        )
+    for name, node in graph.nodes.items():
+        if isinstance(node, Neuron):
+            sources = _weights_before(graph, name)
+            gain = torch.as_tensor(np.broadcast_to(_gain(node, how), graph.shapes[name]).copy())
+            raw = {key: network.parameters[f"{key}.weight"].double() for key in sources}
+            weights = {key: w * _per_output(gain, graph, key) for key, w in raw.items()}
+            scale = 1.0 if "iDecay" in graph.metadata[name] else _scale(node, weights, core)
+            for key, w in weights.items():
+                mantissas = 2 * (w * scale * GRID / 2).round().clamp(-128, 127)
+                fixed.parameters[f"{key}.weight"] = mantissas * GRID
+            fixed.neurons[name] = _step(node, how, scale, core)  # type: ignore[assignment]
+        else:
+            _require_known(graph, name)
+    return fixed
+
+
+def _weights_before(graph: SpikingGraph, name: str) -> list[str]:
+    _require_rest(graph.nodes[name], name)
+    sources = [edge.source for edge in graph.sources[name]]
+    for key in sources:
+        found = type(graph.nodes[key]).__name__ if key else "the input"
+        _require(
+            key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {found}, no weights"
+        )
+        others = [node for node, edges in graph.sources.items() if any(edge.source == key for edge in edges)]
+        _require(others == [name], f"node {key} leads to {', '.join(others)}; weights lead to one population")
+    return sources
+
+
+def _require_rest(node: object, name: str) -> None:
+    assert isinstance(node, Neuron)
+    for field in ("v_leak", "v_reset"):
+        value = getattr(node, field)
+        _require(value is None or not np.any(value), f"node {name} has a {field} other than 0")
+
+
+def _require_known(graph: SpikingGraph, name: str) -> None:
+    node = graph.nodes[name]
+    sound = isinstance(node, Weights | Convolution | Flatten | Delay) or (isinstance(node, Pool) and not node.mean)
+    _require(sound, f"node {name} is a {type(node).__name__}{' of means' if isinstance(node, Pool) else ''}")
+    bias = getattr(node, "bias", None)
+    _require(bias is None or not np.any(bias), f"node {name} has a bias")
+
+
+def _require(fits: object, sentence: str) -> None:
+    if not fits:
+        raise UserError(f"{sentence}, which this core does not have. Set model.core=null to run the graph in floats.")
+
+
+def _gain(node: Neuron, how: Dynamics) -> np.ndarray:
+    """What an input counts in the voltage of a step."""
+    synapse = 1.0 if node.tau_syn is None else how.dt / node.tau_syn * (1.0 if node.w_in is None else node.w_in)
+    membrane = how.dt * node.r if node.tau_mem is None else how.dt / node.tau_mem * node.r
+    return np.asarray(synapse * membrane, np.float64)
+
+
+def _per_output(gain: Tensor, graph: SpikingGraph, key: str) -> Tensor:
+    """Of a layer's outputs, or of a convolution's channels, within which it is one number."""
+    if isinstance(graph.nodes[key], Weights):
+        return gain[:, None]
+    flat = gain.flatten(1)
+    _require(bool((flat == flat[:, :1]).all()), f"node {key} leads to neurons of one channel that differ")
+    return flat[:, :1, None, None]
+
+
+def _scale(node: Neuron, weights: dict[str, Tensor], core: FixedCore) -> float:
+    largest = max((float(w.abs().max()) for w in weights.values()), default=0.0)
+    room = LARGEST / largest if largest else 1.0
+    if node.v_threshold is not None:
+        room = min(room, core.threshold_mantissa / GRID / float(np.max(node.v_threshold)))
+    return 2.0 ** math.floor(math.log2(room))
+
+
+def _step(node: Neuron, how: Dynamics, scale: float, core: FixedCore) -> FixedStep:
+    def kept(tau: np.ndarray | None, without: int, bounds: tuple[int, int]) -> Tensor:
+        decay = np.full(1, without) if tau is None else np.rint(POINT * how.dt / tau)
+        return POINT - torch.as_tensor(decay.clip(*bounds), dtype=torch.float64)
+
+    threshold = None
+    if node.v_threshold is not None:
+        threshold = torch.as_tensor(np.floor(GRID * scale * node.v_threshold) * GRID, dtype=torch.float64)
+    return FixedStep(kept(node.tau_syn, POINT, core.i_decay), kept(node.tau_mem, 0, core.v_decay), threshold, core)

@@ -1,0 +1,75 @@
+"""Graphs on a spiking core, beside SLAYER's own integers and a neuron in Python's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.models.nir_graph.dynamics import Dynamics
+from neurobench.models.nir_graph.fixed import on_core
+from neurobench.models.nir_graph.network import GraphNetwork
+from neurobench.models.slayer.network import QuantizedLayer
+from neurobench.models.slayer.neuron import FixedNeuron, unroll
+from neurobench.models.slayer.nir_files import write_nir
+from neurobench.problems.nir_file import read_nir
+from tests.models.nir_graph.test_graphs import CPU, cuba, full, graph, nir, written
+from tests.specs import spec
+
+CHIP = spec("backend/mock", "core").core
+
+
+def on_chip(content: bytes, dt: float = 1.0) -> GraphNetwork:
+    return on_core(GraphNetwork(read_nir(content, "file"), Dynamics(dt), CPU), CHIP)
+
+
+def test_a_network_of_slayers_fires_the_same_spikes() -> None:
+    """Its NIR file holds floats and the integers' scale: on the core it is what it was, but for the shift."""
+    random = np.random.default_rng(0)
+    layers = []
+    for inputs, width in ((12, 9), (9, 4)):
+        W = torch.from_numpy(random.integers(-128, 128, (inputs, width)).astype(np.int8))
+        neuron = FixedNeuron(4096 - 1024, 4096 - 128, 80 * 64, CHIP.u_limit, CHIP.v_limit)
+        zero = torch.zeros(width, dtype=torch.int32)
+        layers.append(QuantizedLayer(W, W.float() / 32, neuron, zero, torch.ones(width)))
+    x = torch.from_numpy((random.random((60, 3, 12)) < 0.2).astype(np.float64))
+    spikes = x
+    for layer in layers:
+        spikes = unroll(layer.neuron, (spikes @ layer.W.double()).long() * 128)[0].double()
+    y = on_chip(write_nir(layers, 1e-3), 1e-3).run(x)
+    assert 0.02 < y.mean() < 0.9
+    assert torch.equal(y, spikes)
+
+
+def test_a_neuron_in_pythons_integers() -> None:
+    """r dt / tau = 1/4 is multiplied into weights of up to 1, which leaves room for a scale of 8."""
+    lif = nir.LIF(full(4), full(1), full(0), full(1), full(0))
+    weight = np.array([[1.0, 0.5], [-0.25, 0.75]])
+    x = np.random.default_rng(1).integers(0, 3, (50, 1, 2))
+    y = on_chip(written(graph({"w": nir.Linear(weight), "n": lif}))).run(torch.from_numpy(x.astype(float)))
+    mantissa = [[2 * round(w * 0.25 * 8 * 32) for w in row] for row in weight.tolist()]
+    v, fired = [0, 0], []
+    for step in x[:, 0].tolist():
+        for k in range(2):
+            z = sum(m * 64 * each for m, each in zip(mantissa[k], step, strict=True))
+            v[k] = int(v[k] * 3072 / 4096) + z
+            fired.append(float(v[k] > 8 * 4096))
+            v[k] = 0 if fired[-1] else v[k]
+    assert y.flatten().tolist() == fired
+    assert sum(fired) > 5
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentence"),
+    [
+        ({"n": cuba()}, "node n follows the input, no weights"),
+        ({"w": nir.Linear(np.eye(2)), "n": cuba(v_leak=1)}, "node n has a v_leak other than 0"),
+        ({"w": nir.Affine(np.eye(2), np.ones(2)), "n": cuba()}, "node w has a bias"),
+        ({"s": nir.Scale(full(2)), "w": nir.Linear(np.eye(2)), "n": cuba()}, "node s is a Scale"),
+        ({"w": nir.Linear(np.eye(2)), "n": cuba(), "d": nir.Delay(full(63))}, "node d delays by 63 steps of 62"),
+    ],
+)
+def test_what_a_core_does_not_have_is_refused_by_the_name_of_its_node(nodes: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"{sentence}, which this core does not have"):
+        on_chip(written(graph(nodes)))
