@@ -64,7 +64,8 @@ class QRBMLearner(classifier.MachineClassifier):
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
         rbm, spec = self.rbm, self.spec
-        v = self.pixels(moved(batch.x, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))
+        images: Any = batch.x  # no recordings reach a machine
+        v = self.pixels(moved(images, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
         error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
         u = self._negative(h, at)
