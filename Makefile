@@ -97,13 +97,10 @@ bench-vendors: .venv/installed ## NEST beside engine=exact, and Marrakesh by Qis
 	$(BIN)/python tests/bench/bench_nest.py
 	$(BIN)/python tests/bench/bench_marrakesh.py
 
-bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, the camera, every model on CPU and GPU, SLAYER beside its peers
-	@$(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available() and 'bench-gpu: torch finds no CUDA device here')"
-	$(BIN)/python -m pytest -q -m gpu
-	$(BIN)/python tests/bench/bench_camera.py
-	$(BIN)/python tests/bench/bench_devices.py
-	-$(MAKE) --no-print-directory .venv/peers/slayer
-	$(BIN)/python tests/bench/bench_slayer.py $$(nproc)
+bench-gpu: .venv/installed-dev ## on a machine with CUDA: the tests marked gpu, every path on the GPU beside the CPU and its peers; a table (ARGS=--profile)
+	-@$(MAKE) --no-print-directory .venv/peers/slayer
+	$(BIN)/python tests/bench/bench_gpu.py outputs/gpu $(ARGS)
+	@if [ -f outputs/gpu/GPU.md ]; then cp outputs/gpu/GPU.md outputs/readme/GPU.md; fi
 
 bench-counts: .venv/installed-dev ## operation counts of small networks and trained models beside those of PyPI's neurobench
 	-$(MAKE) --no-print-directory .venv/peers/neurobench

@@ -165,7 +165,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         pin_threads(plan.run.threads)
         splits = _splits(encoded(x, plan.encoders), torch.from_numpy(labels), self._n_held_out(len(labels)), plan)
         ledger = Ledger()
-        learner = build_learner(plan, pick_device(plan.run.device, plan.model), ledger)
+        learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger)
         loop = training_loop(plan, learner, splits, meter_for(Console(quiet=True)), ledger)
         try:
             loop.run()
@@ -206,7 +206,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.__dict__.update(state)
         if "learner_" in state:
             self.plan_ = parse(OmegaConf.create(state["plan_"]))
-            self.learner_ = build_learner(self.plan_, pick_device(self.plan_.run.device, self.plan_.model), Ledger())
+            plan = self.plan_
+            device = pick_device(plan.run.device, plan.model, plan.training.batch_size)
+            self.learner_ = build_learner(plan, device, Ledger())
             self.learner_.load_state_dict(state["learner_"])
 
 

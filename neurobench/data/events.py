@@ -29,7 +29,12 @@ class Events:
         return len(self.start) - 1
 
     def __getitem__(self, index: Tensor | slice) -> Events:
-        """The recordings at `index` ((B,) int64 or a slice), in that order."""
+        """The recordings at `index` ((B,) int64 or a slice), in that order. Those of a whole slice are not copied."""
+        if isinstance(index, slice) and index.step in (None, 1):
+            first, last, _ = index.indices(len(self))
+            start = self.start[first : max(first, last) + 1]
+            t, x, y, p = (part[start[0] : start[-1]] for part in (self.t, self.x, self.y, self.p))
+            return Events(t, x, y, p, start - start[0], self.sensor)
         chosen = torch.arange(len(self))[index]
         lengths = self.start[chosen + 1] - self.start[chosen]
         start = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])

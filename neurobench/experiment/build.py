@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from neurobench.config.errors import UserError
@@ -36,6 +37,9 @@ def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs |
         key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()
     }
     devices = {field: opened[name] for field, name in plan.wiring.items()}
+    if device.type != "cpu" and not _gains_by_gpu(plan.model, plan.training.batch_size):
+        sizes = f" in batches of less than {plan.model.gpu_from_batch}" if plan.model.gpu_from_batch else ""
+        warnings.warn(f"the CPU is faster for this model{sizes}; device=auto takes it", stacklevel=2)
     return plan.model.build(plan.task, plan.seeds, devices, device)
 
 
@@ -64,13 +68,17 @@ def pin_threads(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def pick_device(name: str, model: ModelSpec) -> torch.device:
+def pick_device(name: str, model: ModelSpec, batch_size: int) -> torch.device:
     """`auto` takes a GPU where there is one and the model gains by it. Raises UserError where `cuda` is absent."""
     import torch
 
     present = torch.cuda.is_available()
-    if name == "auto" and not model.gains_by_gpu:
+    if name == "auto" and not _gains_by_gpu(model, batch_size):
         return torch.device("cpu")
     if name == "cuda" and not present:
         raise UserError("device=cuda: torch finds no CUDA device here. Use device=cpu or device=auto.")
     return torch.device("cuda" if present and name != "cpu" else "cpu")
+
+
+def _gains_by_gpu(model: ModelSpec, batch_size: int) -> bool:
+    return model.gpu_from_batch is not None and batch_size >= model.gpu_from_batch

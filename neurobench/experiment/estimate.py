@@ -34,7 +34,7 @@ def estimate(plan: Plan) -> Estimate:
     splits, ledger = load_splits(plan), Ledger()
     jobs = Jobs(Journal(None), rehearsed=True)
     with warnings.catch_warnings(action="ignore"):
-        learner = build_learner(plan, pick_device(plan.run.device, plan.model), ledger, jobs)
+        learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger, jobs)
         learner.start(splits.train, find_initial(plan))
         share = _rehearse(plan, learner, splits, ledger)
     phases = {name: _scaled(ledger.phases.get(name, {}), factor) for name, factor in share.items() if factor}

@@ -69,7 +69,7 @@ def execute(
     """
     with phase("importing torch"):
         pin_threads(plan.run.threads)
-        device = pick_device(plan.run.device, plan.model)
+        device = pick_device(plan.run.device, plan.model, plan.training.batch_size)
         from neurobench.experiment.reload import find_initial
         from neurobench.kernels.compilation import named_compilation
 

@@ -17,17 +17,12 @@ import triton.language as tl
 from torch import Tensor
 
 from neurobench.kernels import camera as cpu
-from neurobench.kernels.random import LAST_SHIFT, ROUNDS
+from neurobench.kernels.random_triton import uniform
 
 WIDTH = 32  # pixels a program: one a lane, so that few wait for the one with the most events
 # One warp a program; products and sums rounded each for itself, as the CPU does.
 LAUNCH = {"num_warps": 1, "enable_fp_fusion": False}
 
-_S0, _M0 = (tl.constexpr(number) for number in ROUNDS[0])
-_S1, _M1 = (tl.constexpr(number) for number in ROUNDS[1])
-_S2, _M2 = (tl.constexpr(number) for number in ROUNDS[2])
-_S3 = tl.constexpr(LAST_SHIFT)
-_STEP = tl.constexpr(2.0**-24)
 _TURN = tl.constexpr(2 * math.pi)
 _NEAR_DARK = tl.constexpr(cpu.NEAR_DARK)
 _SIDE = tl.constexpr(cpu.SIDE)
@@ -36,26 +31,15 @@ _LAST = tl.constexpr(cpu.LAST)
 
 
 @triton.jit
-def _uniform(counter, k0, k1):
-    """`neurobench.kernels.logistic.uniform`"""
-    x = counter ^ k0
-    x = (x ^ (x >> _S0)) * _M0 + k1
-    x = (x ^ (x >> _S1)) * _M1
-    x = (x ^ (x >> _S2)) * _M2
-    x = x ^ (x >> _S3)
-    return (x >> 8).to(tl.int32).to(tl.float32) * _STEP
-
-
-@triton.jit
 def _log1m(counter, k0, k1):
     """log(1 - draw), float64: minus a draw of the exponential distribution of mean 1"""
-    return tl.log(1 - _uniform(counter, k0, k1).to(tl.float64))
+    return tl.log(1 - uniform(counter, k0, k1).to(tl.float64))
 
 
 @triton.jit
 def _normal(counter, k0, k1):
     """`neurobench.kernels.camera.normal`"""
-    angle = _TURN * _uniform(counter + 1, k0, k1).to(tl.float64)
+    angle = _TURN * uniform(counter + 1, k0, k1).to(tl.float64)
     return tl.sqrt(-2 * _log1m(counter, k0, k1)) * tl.cos(angle)
 
 
@@ -111,7 +95,7 @@ def simulate_pixels(recordings, camera, codes, counts, sizes, edge, width: tl.co
 
     signal, _, _ = _view(scene, path, row, column, valid, edge, fine)
     up, down = brighter, darker
-    reference = signal - up + _uniform(i.to(tl.uint32), k0, k1) * (up + down)
+    reference = signal - up + uniform(i.to(tl.uint32), k0, k1) * (up + down)
     blind = tl.full((width,), -1.0, tl.float32)  # us; until then it sends nothing
     fired = tl.zeros((width,), tl.uint32)
 

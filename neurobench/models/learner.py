@@ -158,7 +158,7 @@ class ModelSpec(Spec):
     tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
     printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
     leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
-    gains_by_gpu: ClassVar[bool] = True  # else device=auto stays on the CPU
+    gpu_from_batch: ClassVar[int | None] = 1  # samples: in smaller batches device=auto stays on the CPU; None: always
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
 
     def demand(self, task: Task) -> Demand:

@@ -19,9 +19,10 @@ from neurobench.report.comparison import LEVEL, Pair, paired
 from neurobench.report.published import Published, Tables
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.folder import RunFolder
+from neurobench.storage.predictions import FILE as PREDICTIONS
 from neurobench.storage.store import Entry
 
-Folders = Mapping[tuple[str, str], RunFolder]  # by name and config hash; of several the newest
+Finished = Mapping[tuple[str, str], Entry]  # by name and config hash; of several the newest
 Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
@@ -69,16 +70,12 @@ class Comparison(NamedTuple):
 def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: Sequence[Entry]) -> list[Comparison]:
     """Of every row that is held against something, in order."""
     settings = {setting.experiment: setting for table in tables.values() for setting in table}
-    folders = {
-        (entry.path.partition("/")[0], entry.result["config_hash"]): entry.folder(outputs)
-        for entry in runs
-        if entry.result
-    }
+    finished = {(entry.path.partition("/")[0], entry.result["config_hash"]): entry for entry in runs if entry.result}
     made = []
     for row in rows:
         for name in row.row.against:
             model = _model(settings[name], row, outputs, runs) if name in settings else None
-            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), folders))
+            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs, finished))
     over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
     of_samples = iter(holm([test.p for each in made for test in each.samples]))
     return [
@@ -97,10 +94,10 @@ def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence
     return join([replace(setting, rows=(row,))], outputs, runs, scale=control.scale)[0]
 
 
-def _compared(control: ResultRow, model: ResultRow, folders: Folders) -> Comparison:
+def _compared(control: ResultRow, model: ResultRow, outputs: Path, finished: Finished) -> Comparison:
     pairs, metric = list(_paired_runs(control, model)), control.row.metric
     of_model, of_control = ([pair[side]["metrics"][metric] for pair in pairs] for side in (0, 1))
-    tested = [_tested(*(folders[run["name"], run["config_hash"]] for run in pair)) for pair in pairs]
+    tested = [_tested(*(finished[run["name"], run["config_hash"]].folder(outputs) for run in pair)) for pair in pairs]
     reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
     return Comparison(
         control,
@@ -116,9 +113,9 @@ def _compared(control: ResultRow, model: ResultRow, folders: Folders) -> Compari
 
 
 def _tested(model: RunFolder, control: RunFolder) -> Pair:
-    """McNemar's test of the two. Runs of which a record alone is left have no predictions."""
-    if gone := [run.label for run in (model, control) if not run.has("result.json")]:
-        return Pair("A", "B", None, None, f"the folder of {' and '.join(gone)} is not there")
+    """McNemar's test of the two, from what they recorded: a table computes no predictions anew."""
+    if without := [run.label for run in (model, control) if not run.has(PREDICTIONS)]:
+        return Pair("A", "B", None, None, f"the folder of {' and '.join(without)} has no {PREDICTIONS}")
     return paired([model, control])[0]
 
 

@@ -24,6 +24,7 @@ from neurobench.experiment.build import build_learner, load_splits, pin_threads
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.costs import Ledger
 from neurobench.models.learner import Step, TrainingRecord
+from tests.bench.gpu_records import note
 
 CASES = {
     "mlp": ["model=mlp"],
@@ -75,6 +76,8 @@ def measure(name: str, times: int, devices: list[str]) -> None:
     for what in ("train", "predict"):
         rates = {device: size / statistics.median(spent[device, what][WARM:]) for device in devices}
         tell(f"{name:12s} {what:8s} batch {size:5d}", {device: f"{rate:10.0f}/s" for device, rate in rates.items()})
+        for device, rate in rates.items():
+            note("model", name=name, work=what, batch=size, device=device, rate=rate)
         if len(rates) == 2:
             print(f"{'':12s} GPU/CPU {rates['cuda'] / rates['cpu']:.2f}")
     ends = {device: spent[device, "finalize"][0] for device in devices}

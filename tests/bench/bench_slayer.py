@@ -6,12 +6,13 @@ beside that, with the products of a layer done for all steps at once. Net 2312-5
 T = 300, batches of 32 bundled recordings, weight norm, dropout, Adam, loss on rates for all; delays and the fixed-point
 grid are ours alone, and so is binning: the others are handed dense tensors. All take turns in one process, with the
 same threads; medians. Where other processes take turns on the cores as well, CPU time tells more than the wall's.
-With a CUDA device everything is repeated there.
+With a CUDA device everything is repeated there; `--device` keeps to one of both.
 
 The limit: of the products of a training step only dL/dx of layers 2 and 3 are dense, whatever the order of work. How
 long torch's own matrix product takes for these alone is measured beside the step.
 """
 
+import argparse
 import importlib.util
 import os
 import statistics
@@ -36,11 +37,12 @@ from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spikes import as_dense
+from tests.bench.gpu_records import note
 from tests.specs import spec
 
 CPU = torch.device("cpu")
 SIZES = (2312, 512, 512, 10)
-BATCH, ROUNDS, OURS_A_ROUND, WARM = 32, 3, 8, 2
+ROUNDS, OURS_A_ROUND, WARM = 3, 8, 2
 DROPOUT, LR = 0.05, 0.001
 TASK = Task("events", (2, 34, 34), 10)
 
@@ -75,7 +77,7 @@ class Layered(nn.Module):
 
 
 def spikingjelly() -> nn.Module:
-    """On CUDA this version of the library takes its Triton kernels by itself, where Triton is there."""
+    """On CUDA version 2 takes its kernels by itself: its own in CUDA where they were built, else those in Triton."""
     from spikingjelly.activation_based import neuron, surrogate
 
     class Multistep(nn.Module):
@@ -190,9 +192,10 @@ class Clock:
         return Spent(*(statistics.median(each) for each in zip(*self._spent[key], strict=True)))
 
 
-def compare(device: torch.device, split: Split) -> None:
+def compare(device: torch.device, split: Split, size: int) -> None:
     """Everyone's turns on one device, with batches of `split`."""
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0)).split(BATCH)
+    rounds = 1 + (OURS_A_ROUND + WARM) * size // len(split)
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0)).repeat(rounds).split(size)
     batches = [split.batch(rows) for rows in order[: OURS_A_ROUND + WARM]]
     clock = Clock(device)
     devices = {"core": spec("backend/sim", "core").open(0, device)}
@@ -208,8 +211,9 @@ def compare(device: torch.device, split: Split) -> None:
     if device.type == "cuda":  # kernels are compiled when they are first met
         for peer in peers.values():
             peer.train(dense, y)
-    eu = {k: torch.randn(BATCH * 300, SIZES[k + 1], device=device) for k in (1, 2)}
-    out = {k: torch.empty(BATCH * 300, SIZES[k], device=device) for k in (1, 2)}
+        tell_kernels(device, list(peers))
+    eu = {k: torch.randn(size * 300, SIZES[k + 1], device=device) for k in (1, 2)}
+    out = {k: torch.empty(size * 300, SIZES[k], device=device) for k in (1, 2)}
     for turn in range(ROUNDS):
         for k, batch in enumerate(batches[WARM:]):
             step, rows = Step(turn * OURS_A_ROUND + k + WARM, 100, 0), order[k + WARM]
@@ -220,30 +224,41 @@ def compare(device: torch.device, split: Split) -> None:
         for name, peer in peers.items():
             clock.take(name, "train", lambda peer=peer: peer.train(dense, y))
             clock.take(name, "predict", lambda peer=peer: peer.predict(dense))
-    tell(clock, list(peers))
+    tell(clock, list(peers), device.type, size)
 
 
-def tell(clock: Clock, peers: list[str]) -> None:
+def tell_kernels(device: torch.device, peers: list[str]) -> None:
+    """Which of its kernels SpikingJelly took."""
+    if "SpikingJelly" in peers:
+        from spikingjelly._ops.lif import _selection
+
+        kernels = _selection.diagnostics(device)["implementation"]
+        print(f"SpikingJelly's kernels: {kernels}")
+        note("kernels", name="SpikingJelly", kernels=kernels)
+
+
+def tell(clock: Clock, peers: list[str], device: str, size: int) -> None:
     for what in ("train", "predict"):
         mine = clock["ours", what]
         for name in ("ours", *peers):
             spent = clock[name, what]
+            note("slayer", name=name, work=what, batch=size, device=device, rate=size / spent.wall)
             print(
-                f"{what:8s} {name:25s} {BATCH / spent.wall:8.1f}   ours is {spent.wall / mine.wall:6.1f}x"
+                f"{what:8s} {name:25s} {size / spent.wall:8.1f}   ours is {spent.wall / mine.wall:6.1f}x"
                 f"   by CPU time {spent.cpu / mine.cpu:6.1f}x"
             )
     mine, limit, reader = (clock[name, "train"] for name in ("ours", "limit", "reader"))
     print(
-        f"reader: batches are gathered, moved and binned at {BATCH / reader.wall:.0f} samples/s, "
+        f"reader: batches are gathered, moved and binned at {size / reader.wall:.0f} samples/s, "
         f"{reader.wall / mine.wall:.1%} of a step, which contains it"
     )
     print(
-        f"limit, the dense products alone: {BATCH / limit.wall:.0f} samples/s; "
+        f"limit, the dense products alone: {size / limit.wall:.0f} samples/s; "
         f"a step reaches {limit.wall / mine.wall:.0%} of it, {limit.cpu / mine.cpu:.0%} by CPU time"
     )
 
 
-def main(threads: int) -> None:
+def main(threads: int, only: str, size: int) -> None:
     pin_threads(threads)
     if numba.get_num_threads() != threads:
         sys.exit(f"numba has {numba.get_num_threads()} thread(s), not {threads}: start without OMP_NUM_THREADS")
@@ -251,15 +266,23 @@ def main(threads: int) -> None:
     splits = spec("dataset/nmnist", validation=0).load(0)
     reading = time.perf_counter() - begin
     count = len(splits.train) + len(splits.test)
-    print(f"2312-512-512-10, T = 300, batches of {BATCH} N-MNIST recordings, {threads} thread(s), samples/s")
-    compare(CPU, splits.train)
+    print(f"2312-512-512-10, T = 300, batches of {size} N-MNIST recordings, {threads} thread(s), samples/s")
+    if only != "cuda":
+        compare(CPU, splits.train, size)
     print(f"reader: files are checked and decoded at {count / reading:.0f} recordings/s, once a run")
+    if only == "cpu":
+        return
     if torch.cuda.is_available():
         print(f"on {torch.cuda.get_device_name()}")
-        compare(torch.device("cuda"), splits.train)
+        compare(torch.device("cuda"), splits.train, size)
     else:
         print("on CUDA: skipped, torch finds no CUDA device here")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("threads", type=int, nargs="?", default=2)
+    parser.add_argument("--device", choices=("both", "cpu", "cuda"), default="both")
+    parser.add_argument("--batch", type=int, default=32)
+    args = parser.parse_args()
+    main(args.threads, args.device, args.batch)

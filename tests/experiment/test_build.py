@@ -8,7 +8,9 @@ from tests.specs import spec
 
 def test_auto_takes_a_gpu_for_the_models_that_gain_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert pick_device("auto", spec("model/slayer_snn")).type == "cuda"
-    assert pick_device("auto", spec("model/eprop_rsnn")).type == "cpu"
-    assert pick_device("cuda", spec("model/eprop_rsnn")).type == "cuda"
-    assert pick_device("cpu", spec("model/slayer_snn")).type == "cpu"
+    assert pick_device("auto", spec("model/slayer_snn"), 32).type == "cuda"
+    assert pick_device("auto", spec("model/eprop_rsnn"), 1000).type == "cpu"
+    assert pick_device("cuda", spec("model/eprop_rsnn"), 1000).type == "cuda"
+    assert pick_device("cpu", spec("model/slayer_snn"), 32).type == "cpu"
+    assert pick_device("auto", spec("model/qrbm"), 64).type == "cpu"
+    assert pick_device("auto", spec("model/qrbm"), 512).type == "cuda"

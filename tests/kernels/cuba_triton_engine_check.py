@@ -1,22 +1,64 @@
-"""Run by test_cuba_triton with TRITON_INTERPRET=1: the engine of GPUs on tensors of the CPU."""
+"""Run by test_cuba_triton with TRITON_INTERPRET=1: the engine and the update of GPUs on tensors of the CPU."""
+
+from typing import Any
 
 import torch
 
+from neurobench.models.slayer import network
 from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.gpu_engine import GpuEngine
 from neurobench.models.slayer.spikes import from_dense
-from tests.models.slayer.conftest import case
+from neurobench.models.slayer.update import update, update_by_triton, zero_moments
+from tests.models.slayer.conftest import case, learner
 
-for name in ("tiny_norm_delay", "tiny_float"):
+CPU = torch.device("cpu")
+
+
+def dense(gradient: LayerGradient) -> torch.Tensor:
+    return gradient.parts.sum(0) * gradient.factor
+
+
+def check_engine(name: str) -> None:
     reference = case(name)
     inputs, found = from_dense(reference.x), []
-    for fused in (False, True):
-        engine = DenseEngine(torch.device("cpu"))
-        engine._fused = fused
-        act = engine.run(inputs, reference.quantized, learns=True)
-        found.append((act.y, engine.gradients(reference.gradient(), reference.surrogate)))
+    for engine in (DenseEngine(CPU), GpuEngine(CPU)):
+        act = engine.run(inputs, reference.quantized, learns=True, counted=True)
+        found.append((*act, engine.gradients(reference.gradient(), reference.surrogate)))
     assert (found[0][0] == found[1][0]).all()
-    for one, other in zip(found[0][1], found[1][1], strict=True):
-        torch.testing.assert_close(one.parts, other.parts, rtol=1e-4, atol=1e-5)
+    assert all((one == other).all() for one, other in zip(found[0][1], found[1][1], strict=True))
+    assert found[0][2] == found[1][2]
+    for one, other in zip(found[0][3], found[1][3], strict=True):
+        torch.testing.assert_close(dense(one), dense(other), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(torch.as_tensor(one.dD), torch.as_tensor(other.dD), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(one.delay, other.delay, rtol=1e-4, atol=1e-6)
+
+
+def check_update(**settings: Any) -> None:
+    """Two updates from gradients in three parts, some weights beyond the grid."""
+    draw = torch.Generator().manual_seed(1)
+    one, other = (learner(**settings) for _ in range(2))
+    layers = [one.layers[1], other.layers[1]]
+    for layer in layers:
+        (layer.v if layer.g is None else layer.g).mul_(16)
+    moments = [zero_moments(layer) for layer in layers]
+    for k in range(2):
+        quantized = [network.quantize(layer, one.core, one.spec) for layer in layers]
+        dw = torch.randn(len(layers[0].v), 3, layers[0].v.shape[1], generator=draw).transpose(0, 1)
+        dD, delay = torch.randn(3, generator=draw).double(), torch.randn(dw.shape[2], generator=draw).double()
+        gradient = LayerGradient(dw.clone(), 1.25, dD.numpy(), delay)
+        size = update(layers[0], quantized[0], gradient, moments[0], 0.01, k, one.spec)
+        mine = [(layers[1], quantized[1], LayerGradient(dw, 1.25, dD, delay), moments[1])]
+        (found,) = update_by_triton(mine, 0.01, k, one.spec)
+        torch.testing.assert_close(found, size, rtol=1e-5, atol=0)
+    for name, tensor in layers[0].tensors().items():
+        torch.testing.assert_close(layers[1].tensors()[name], tensor, rtol=1e-5, atol=2e-6)
+        for a, b in zip(moments[0][name], moments[1][name], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+for name in ("tiny_norm_delay", "tiny_float"):
+    check_engine(name)
+check_update()
+check_update(weight_norm=False, delay=False, learn_decays=False)
 print("agree")

@@ -131,7 +131,7 @@ def test_runs_whose_folders_have_gone_are_compared_over_seeds_alone(tmp_path: Pa
     (made,) = comparisons(rows, TABLES, tmp_path / "elsewhere", runs)
     assert (len(made.seeds), made.samples) == (3, ())
     assert made.over_seeds is not None
-    assert made.reason == "the folder of model/paper0 and control/paper0 is not there"
+    assert made.reason == "the folder of model/paper0 and control/paper0 has no predictions.npz"
 
 
 def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> None:

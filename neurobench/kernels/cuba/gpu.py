@@ -1,17 +1,39 @@
 """All time steps of a layer of current-based neurons in one launch on a GPU, forward and back.
 
-One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time. Equations:
-`neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
+One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time, four steps
+at a time: their inputs are all requested before the first is needed. Dropout and delays are part of the walk.
+Equations: `neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-BLOCK = 128  # pairs a program
+from neurobench.kernels.random import key_of
+from neurobench.kernels.random_triton import uniform
+
+BLOCK = 64  # pairs a program
+_LAUNCH = {"num_warps": 2}
+_Z = tl.constexpr(128.0)  # in 1/4096, what half a mantissa of 1 adds to a current
+
+
+class Spiked(NamedTuple):
+    """What a layer did in T steps."""
+
+    y: Tensor  # (T, B, C) spikes as they arrive, in {0, 1}
+    counts: Tensor  # (2, B, C) int32: spikes, and those of them that arrive
+    u: Tensor  # (T, B, C) currents and, before the reset, voltages; empty unless they are kept
+    v: Tensor
+
+
+class Arrival(NamedTuple):
+    """From a spike to its arrival."""
+
+    delay: Tensor  # (C,) int32 whole steps; one more goes by in any case
+    mask: Tensor | None  # (B, C) uint8, 0 where dropout takes all spikes
 
 
 @triton.jit
@@ -23,83 +45,186 @@ def _decayed(x, k):
 
 
 @triton.jit
-def _forward(
-    z, s, u_out, v_out, pairs, steps, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr, width: tl.constexpr
-):
-    column = tl.program_id(0) * width + tl.arange(0, width)
-    valid = column < pairs
-    u = tl.zeros((width,), tl.int32 if fixed else tl.float32)
-    w = tl.zeros((width,), tl.int32 if fixed else tl.float32)
-    at = column.to(tl.int64)
-    for _ in range(steps):
-        coming = tl.load(z + at, mask=valid, other=0)
-        if fixed:
-            u = _decayed(u, ku) + coming
-            u = tl.where(u > u_limit, u - 2 * u_limit, tl.where(u <= -u_limit, u + 2 * u_limit, u))
-            v = tl.minimum(tl.maximum(_decayed(w, kv) + u, -v_limit), v_limit)
+def _input(sums, at, valid, keep: tl.constexpr, fixed: tl.constexpr, width: tl.constexpr):
+    """What arrives: int32 in 1/4096 from sums of half mantissas, divided by `keep` in float64 and cut; or floats."""
+    a = tl.load(sums + at, mask=valid, other=0.0)
+    if fixed:
+        if keep == 1.0:
+            a = (a * _Z).to(tl.int32)
         else:
-            u = ku * u + coming
-            v = kv * w + u
-        fired = v > threshold
-        w = tl.where(fired, tl.zeros_like(v), v)
-        tl.store(s + at, fired.to(tl.uint8), mask=valid)
-        tl.store(u_out + at, u, mask=valid)
-        tl.store(v_out + at, v, mask=valid)
-        at += pairs
+            a = (a.to(tl.float64) * _Z / tl.full((width,), keep, tl.float64)).to(tl.int32)
+    else:
+        a = a / keep
+    return a
 
 
 @triton.jit
+def _step(z, u, w, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr):
+    if fixed:
+        u = _decayed(u, ku) + z
+        u = tl.where(u > u_limit, u - 2 * u_limit, tl.where(u <= -u_limit, u + 2 * u_limit, u))
+        v = tl.minimum(tl.maximum(_decayed(w, kv) + u, -v_limit), v_limit)
+    else:
+        u = ku * u + z
+        v = kv * w + u
+    return u, v, v > threshold
+
+
+@triton.jit(do_not_specialize=["ku", "kv", "threshold", "u_limit", "v_limit"])  # they are learned: compiled once
+def _forward(
+    sums, delay, mask, y, counts, u_out, v_out, pairs, neurons, steps,
+    ku, kv, threshold, u_limit, v_limit,
+    keep: tl.constexpr, fixed: tl.constexpr, masked: tl.constexpr, learns: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    pair = tl.program_id(0) * width + tl.arange(0, width)
+    valid = pair < pairs
+    lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
+    kept = valid
+    if masked:
+        kept = valid & (tl.load(mask + pair, mask=valid, other=0) != 0)
+    u = tl.zeros((width,), tl.int32 if fixed else tl.float32)
+    w = tl.zeros((width,), tl.int32 if fixed else tl.float32)
+    spikes = tl.zeros((width,), tl.int32)
+    arrived = tl.zeros((width,), tl.int32)
+    one = tl.full((width,), 1.0, tl.float32)
+    at = pair.to(tl.int64)
+    for first in range(0, steps, 4):
+        z0 = _input(sums, at, valid, keep, fixed, width)
+        z1 = _input(sums, at + pairs, valid & (first + 1 < steps), keep, fixed, width)
+        z2 = _input(sums, at + 2 * pairs, valid & (first + 2 < steps), keep, fixed, width)
+        z3 = _input(sums, at + 3 * pairs, valid & (first + 3 < steps), keep, fixed, width)
+        for k in tl.static_range(4):
+            t = first + k
+            z = z0 if k == 0 else (z1 if k == 1 else (z2 if k == 2 else z3))
+            u, v, fired = _step(z, u, w, ku, kv, threshold, u_limit, v_limit, fixed)
+            w = tl.where(fired, tl.zeros_like(v), v)
+            now = valid & (t < steps)
+            if learns:
+                tl.store(u_out + at, u, mask=now)
+                tl.store(v_out + at, v, mask=now)
+            arrives = fired & kept & (t + lag < steps)
+            tl.store(y + at + lag.to(tl.int64) * pairs, one.to(y.dtype.element_ty), mask=arrives)
+            spikes += (fired & now).to(tl.int32)
+            arrived += arrives.to(tl.int32)
+            at += pairs
+    tl.store(counts + pair, spikes, mask=valid)
+    tl.store(counts + pairs + pair, arrived, mask=valid)
+
+
+@triton.jit(do_not_specialize=["threshold"])
 def _backward(
-    g, u_in, v_in, eu_out, sums, pairs, steps, threshold, unit, centre, rate, peak, ku, kv, width: tl.constexpr
-):
-    column = tl.program_id(0) * width + tl.arange(0, width)
-    valid = column < pairs
+    g, delay, mask, u_in, v_in, parts, sums, pairs, neurons, steps,
+    threshold, unit, centre, rate, peak, ku, kv, gain,
+    masked: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    pair = tl.program_id(0) * width + tl.arange(0, width)
+    valid = pair < pairs
+    lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
+    kept = valid
+    if masked:
+        kept = valid & (tl.load(mask + pair, mask=valid, other=0) != 0)
     ev = tl.zeros((width,), tl.float32)
     eu = tl.zeros((width,), tl.float32)
     by_u = tl.zeros((width,), tl.float32)
     by_w = tl.zeros((width,), tl.float32)
     by_v = tl.zeros((width,), tl.float32)
-    at = column.to(tl.int64) + (tl.zeros((width,), tl.int64) + (steps - 1)) * pairs
-    for _ in range(steps):
-        state = tl.load(v_in + at, mask=valid, other=0)
-        v = state.to(tl.float32) * unit
-        by_u += eu * (tl.load(u_in + at, mask=valid, other=0).to(tl.float32) * unit)
-        by_w += tl.where(state > threshold, 0.0, ev * v)
-        by_v += ev * v
-        slope = peak * tl.exp(tl.abs(v - centre) * rate)
-        ev = tl.load(g + at, mask=valid, other=0.0) * slope + kv * ev
-        eu = ev + ku * eu
-        tl.store(eu_out + at, eu, mask=valid)
-        at -= pairs
-    tl.store(sums + column, by_u, mask=valid)
-    tl.store(sums + pairs + column, by_w, mask=valid)
-    tl.store(sums + 2 * pairs + column, by_v, mask=valid)
+    by_delay = tl.zeros((width,), tl.float32)
+    after = tl.zeros((width,), tl.float32)  # dL/dy one step after the arrival
+    far = lag.to(tl.int64) * pairs
+    sample, neuron = (pair // neurons).to(tl.int64), pair % neurons
+    samples = pairs // neurons
+    for first in range(0, steps, 4):
+        last = steps - 1 - first
+        at = pair.to(tl.int64) + (tl.zeros((width,), tl.int64) + last) * pairs
+        g0 = tl.load(g + at + far, mask=valid & (last + lag < steps), other=0.0)
+        g1 = tl.load(g + at + far - pairs, mask=valid & (last - 1 + lag < steps) & (last >= 1), other=0.0)
+        g2 = tl.load(g + at + far - 2 * pairs, mask=valid & (last - 2 + lag < steps) & (last >= 2), other=0.0)
+        g3 = tl.load(g + at + far - 3 * pairs, mask=valid & (last - 3 + lag < steps) & (last >= 3), other=0.0)
+        v0 = tl.load(v_in + at, mask=valid, other=0)
+        v1 = tl.load(v_in + at - pairs, mask=valid & (last >= 1), other=0)
+        v2 = tl.load(v_in + at - 2 * pairs, mask=valid & (last >= 2), other=0)
+        v3 = tl.load(v_in + at - 3 * pairs, mask=valid & (last >= 3), other=0)
+        u0 = tl.load(u_in + at, mask=valid, other=0)
+        u1 = tl.load(u_in + at - pairs, mask=valid & (last >= 1), other=0)
+        u2 = tl.load(u_in + at - 2 * pairs, mask=valid & (last >= 2), other=0)
+        u3 = tl.load(u_in + at - 3 * pairs, mask=valid & (last >= 3), other=0)
+        for k in tl.static_range(4):
+            t = last - k
+            now = g0 if k == 0 else (g1 if k == 1 else (g2 if k == 2 else g3))
+            state = v0 if k == 0 else (v1 if k == 1 else (v2 if k == 2 else v3))
+            u = u0 if k == 0 else (u1 if k == 1 else (u2 if k == 2 else u3))
+            v = state.to(tl.float32) * unit
+            fired = state > threshold
+            by_u += eu * (u.to(tl.float32) * unit)
+            by_w += tl.where(fired, 0.0, ev * v)
+            by_v += ev * v
+            by_delay += tl.where(fired & kept & (t + lag < steps), after - now, 0.0)
+            slope = peak * tl.exp(tl.abs(v - centre) * rate)
+            ev = tl.where(kept, now * gain, 0.0) * slope + kv * ev
+            eu = ev + ku * eu
+            after = now
+            to = ((t * samples + sample) * 3) * neurons + neuron
+            there = valid & (t >= 0)
+            high = eu.to(tl.bfloat16)
+            rest = eu - high.to(tl.float32)
+            middle = rest.to(tl.bfloat16)
+            tl.store(parts + to, high, mask=there)
+            tl.store(parts + to + neurons, middle, mask=there)
+            tl.store(parts + to + 2 * neurons, (rest - middle.to(tl.float32)).to(tl.bfloat16), mask=there)
+    tl.store(sums + pair, by_u, mask=valid)
+    tl.store(sums + pairs + pair, by_w, mask=valid)
+    tl.store(sums + 2 * pairs + pair, by_v, mask=valid)
+    tl.store(sums + 3 * pairs + pair, by_delay, mask=valid)
 
 
-def forward(z: Tensor, p: Any, fixed: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """z (T, B, C) int32 or float32 -> spikes (T, B, C) bool, currents and voltages before the reset.
+@triton.jit(do_not_specialize=["k0", "k1"])
+def _keep(mask, size, k0, k1, dropout, width: tl.constexpr):
+    pair = tl.program_id(0) * width + tl.arange(0, width)
+    draw = uniform(pair.to(tl.uint32), k0.to(tl.uint32, bitcast=True), k1.to(tl.uint32, bitcast=True))
+    tl.store(mask + pair, (draw >= dropout).to(tl.uint8), mask=pair < size)
 
-    p: `neuron.FloatNeuron` or `FixedNeuron`.
+
+def forward(sums: Tensor, p: Any, arrival: Arrival, keep: float, learns: bool, kind: torch.dtype) -> Spiked:
+    """sums (T, B, C) float32 over active inputs: of half mantissas, exact, for a `FixedNeuron` p; of weights for a
+    `FloatNeuron`. keep: the share of inputs that dropout left; learns: states are kept; kind: of y."""
+    fixed = hasattr(p, "u_limit")
+    steps, samples, neurons = sums.shape
+    pairs = samples * neurons
+    y = torch.zeros(sums.shape, dtype=kind, device=sums.device)
+    counts = torch.empty(2, samples, neurons, dtype=torch.int32, device=sums.device)
+    states = sums.shape if learns else (1,)
+    u, v = torch.empty((2, *states), dtype=torch.int32 if fixed else torch.float32, device=sums.device)
+    numbers = (*map(int, p),) if fixed else (*map(float, p), 0, 0)
+    mask = counts if arrival.mask is None else arrival.mask
+    tensors = (sums, arrival.delay, mask, y, counts, u, v, pairs, neurons, steps)
+    choice = {"keep": keep, "fixed": fixed, "masked": arrival.mask is not None, "learns": learns}
+    _forward[(triton.cdiv(pairs, BLOCK),)](*tensors, *numbers, **choice, width=BLOCK, **_LAUNCH)
+    return Spiked(y, counts, u, v)
+
+
+def backward(g: Tensor, spiked: Spiked, surrogate: Any, p: Any, arrival: Arrival, gain: float) -> tuple[Tensor, Tensor]:
+    """From g = dL/dy (T, B, C) float32 to dL/dz and the sums for decays and delays.
+
+    dL/dz is (T, B, 3, C) bfloat16, three parts whose sum is the float32. The sums are (4, B, C): three as
+    `neuron.scan_back` has them and that of `neuron.delay_gradient`, before `gain`, which a spike counts
+    that dropout left.
     """
-    z = z.contiguous()
-    pairs, steps = z[0].numel(), len(z)
-    s = torch.empty(z.shape, dtype=torch.uint8, device=z.device)
-    u, v = torch.empty_like(z), torch.empty_like(z)
-    grid = (triton.cdiv(pairs, BLOCK),)
-    limits = (int(p.u_limit), int(p.v_limit)) if fixed else (0, 0)
-    kind = int if fixed else float
-    _forward[grid](z, s, u, v, pairs, steps, *map(kind, p[:3]), *limits, fixed=fixed, width=BLOCK)
-    return s.bool(), u, v
+    steps, samples, neurons = g.shape
+    pairs, unit = samples * neurons, p.lsb
+    parts = torch.empty(steps, samples, 3, neurons, dtype=torch.bfloat16, device=g.device)
+    sums = torch.empty(4, samples, neurons, device=g.device)
+    numbers = (unit, surrogate.centre, -1 / surrogate.tau, surrogate.peak, p.ku * unit, p.kv * unit, gain)
+    mask = sums if arrival.mask is None else arrival.mask
+    tensors = (g.contiguous(), arrival.delay, mask, spiked.u, spiked.v, parts, sums, pairs, neurons, steps)
+    masked, grid = arrival.mask is not None, (triton.cdiv(pairs, BLOCK),)
+    _backward[grid](*tensors, p.threshold, *map(float, numbers), masked=masked, width=BLOCK, **_LAUNCH)
+    return parts, sums
 
 
-def backward(g: Tensor, u: Tensor, v: Tensor, surrogate: Any, p: Any, unit: float) -> tuple[Tensor, Tensor]:
-    """As `neuron.scan_back`; unit: p's lsb."""
-    g = g.contiguous()
-    pairs, steps = g[0].numel(), len(g)
-    eu = torch.empty_like(g)
-    sums = torch.empty(3, pairs, device=g.device)
-    one = 1 if unit == 1 else 4096
-    numbers = (unit, surrogate.centre, -1 / surrogate.tau, surrogate.peak, p.ku / one, p.kv / one)
-    threshold = int(p.threshold) if unit != 1 else p.threshold
-    _backward[(triton.cdiv(pairs, BLOCK),)](g, u, v, eu, sums, pairs, steps, threshold, *numbers, width=BLOCK)
-    return eu, sums.double().sum(1)
+def dropout_mask(seed: int, shape: tuple[int, int], dropout: float, device: torch.device) -> Tensor:
+    """(B, C) uint8: 0 where the draw of `neurobench.kernels.random.uniforms` lies below `dropout`."""
+    mask = torch.empty(shape, dtype=torch.uint8, device=device)
+    k0, k1 = (word - (word >> 31 << 32) for word in key_of(seed))  # as int32, whatever the word
+    size = mask.numel()
+    _keep[(triton.cdiv(size, 1024),)](mask, size, k0, k1, dropout, width=1024)
+    return mask

@@ -1,4 +1,4 @@
-"""A network forward and back on any device: dense products, and time steps by plain torch or, on CUDA, by Triton."""
+"""A network forward and back on any device by plain torch: dense products, and a loop over time steps."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ from neurobench.models.slayer.spikes import Spikes, as_dense
 
 
 class DenseEngine:
-    """Computes what `EventEngine` does; the time loop of `neuron` runs as it stands there, on CUDA fused by Triton."""
+    """Computes what `EventEngine` does, by the functions of `neuron` as they stand there. On a GPU without Triton, and
+    what the other engines are held against."""
 
     def __init__(self, device: torch.device):
         self.device = device
-        self._fused = device.type == "cuda"
         self._pass: Any = None
 
     def run(
@@ -43,9 +43,10 @@ class DenseEngine:
             if isinstance(layer.neuron, FixedNeuron):
                 # exact: float32 holds every sum of mantissas, 2^24 at most; what dropout left is scaled in float64
                 sums = (x @ (2 * layer.W.float())).double() * GRID
-                s, u, v = self._forward((sums / input_keep_prob).trunc().long(), layer)
+                z = (sums / input_keep_prob).trunc().long()
             else:
-                s, u, v = self._forward(x @ layer.W / input_keep_prob, layer)
+                z = x @ layer.W / input_keep_prob
+            s, u, v = unroll(layer.neuron, z)
             mask = dropout.masks[k] if dropout and k + 1 < len(layers) else None
             y = delayed(s.float() if mask is None else s.float() * mask, layer.delay)
             passes.append((x, input_keep_prob, u, v, mask, y))
@@ -64,28 +65,9 @@ class DenseEngine:
         for layer, (x, input_keep_prob, u, v, mask, y) in zip(reversed(layers), reversed(passes), strict=True):
             gain = 1.0 if mask is None else 1 / keep_prob
             arriving = undelayed(g, layer.delay) * gain * (1 if mask is None else mask)
-            eu, dD = self._backward(arriving, u, v, surrogate, layer)
+            eu, dD = scan_back(arriving, u, v, surrogate, layer.neuron)
             dw = x.flatten(0, 1).t() @ eu.flatten(0, 1)
             dd = delay_gradient(g, y).double() * gain
             gradients.append(LayerGradient(dw[None], 1 / input_keep_prob, dD.cpu().numpy(), dd))
             g = eu @ layer.w.t()
         return gradients[::-1]
-
-    def _forward(self, z: Tensor, layer: QuantizedLayer) -> tuple[Tensor, Tensor, Tensor]:
-        """Spikes, currents and voltages of inputs z, (T, B, C)."""
-        if self._fused:
-            from neurobench.kernels.cuba.gpu import forward
-
-            fixed = isinstance(layer.neuron, FixedNeuron)
-            return forward(z.int() if fixed else z, layer.neuron, fixed)
-        return unroll(layer.neuron, z)
-
-    def _backward(
-        self, g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, layer: QuantizedLayer
-    ) -> tuple[Tensor, Tensor]:
-        """dL/dz and the sums of the decays' gradient from g = dL/ds (T, B, C)."""
-        if self._fused:
-            from neurobench.kernels.cuba.gpu import backward
-
-            return backward(g, u, v, surrogate, layer.neuron, layer.neuron.lsb)
-        return scan_back(g, u, v, surrogate, layer.neuron)

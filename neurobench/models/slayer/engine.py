@@ -31,7 +31,7 @@ class LayerGradient(NamedTuple):
 
     parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
     factor: float
-    dD: np.ndarray  # (3,) sums as in `neuron.scan_back`
+    dD: np.ndarray | Tensor  # (3,) float64 sums as in `neuron.scan_back`
     delay: Tensor  # (C,) float64
 
 
@@ -40,7 +40,7 @@ class Activity(NamedTuple):
 
     y: Tensor  # (N, T, C) float32, arrivals of the last layer
     fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
-    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`
+    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`; on a GPU only where it is counted
 
 
 class _Buffers(NamedTuple):

@@ -13,8 +13,8 @@ from neurobench.devices.core.specs import Core
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
-from neurobench.models.slayer.dense import DenseEngine
-from neurobench.models.slayer.engine import Activity, Dropout, EventEngine, LayerGradient
+from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
+from neurobench.models.slayer.gpu_engine import GpuEngine, engine_on
 from neurobench.models.slayer.network import (
     HIGH,
     LOW,
@@ -23,15 +23,17 @@ from neurobench.models.slayer.network import (
     copy_parameters,
     initial_layers,
     quantize,
+    runs_triton,
     weights_of,
 )
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Surrogate, lava_surrogate
 from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import Spikes
-from neurobench.models.slayer.update import copied_moments, update, zero_moments
+from neurobench.models.slayer.update import copied_moments, update, update_by_triton, zero_moments
 
 _AUGMENT, _DROPOUT = range(2)  # purposes of a draw
 BLOCK = 32  # samples run at once where nothing is learned: the tutorial's batch, and it bounds memory
+GPU_BLOCK = 128  # the same on a GPU
 REPORTED = 100  # samples on which the core reports
 _EPSILON = 0.01 / POINT  # that lava-dl adds to a threshold in integers, so that >= there is > here
 _A16 = 32767  # lava declares sums of 16 bits and enforces none
@@ -44,7 +46,7 @@ class SlayerLearner:
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         self.core: Core = devices["core"].arithmetic
         self.sizes = (math.prod(task.shape), *spec.hidden, task.n_classes)
-        self.engine = EventEngine() if device.type == "cpu" else DenseEngine(device)
+        self.engine = engine_on(device)
         self._begin_with(initial_layers(self.sizes, spec, seeds.init))
 
     def _begin_with(self, layers: list[Layer]) -> None:
@@ -71,7 +73,7 @@ class SlayerLearner:
         if spec.augment:
             motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
         dropout = self._dropout(len(batch.y), at.k)
-        act = self.engine.run(self.inputs(batch.x, motion), self.quantized, dropout, learns=True)
+        act = self.engine.run(self._arriving(batch.x, motion), self.quantized, dropout, learns=True)
         label = batch.y.to(self.device)
         y = act.y.detach().requires_grad_()
         total = self._loss(y, label)
@@ -85,8 +87,11 @@ class SlayerLearner:
     def _update(self, gradients: list[LayerGradient], at: Step) -> None:
         spec = self.spec
         lr = spec.lr * (0.5 * (1 + math.cos(math.pi * at.k / at.n)) if spec.lr_schedule == "cosine" else 1)
-        layers = zip(self.layers, self.quantized, gradients, self.moments, strict=True)
-        self.flow = [update(*layer, lr, at.k, spec) for layer in layers]
+        layers = list(zip(self.layers, self.quantized, gradients, self.moments, strict=True))
+        if runs_triton(self.device):
+            self.flow = update_by_triton(layers, lr, at.k, spec)
+        else:
+            self.flow = [update(*layer, lr, at.k, spec) for layer in layers]
         for k, size in enumerate(self.flow, 1):
             if not math.isfinite(size):
                 advice = f"try a smaller lr than {spec.lr:g} or scale_grad than {spec.scale_grad:g}"
@@ -95,11 +100,11 @@ class SlayerLearner:
 
     def measure(self, batch: Batch, layers: list[QuantizedLayer] | None = None) -> Sums:
         """The same sums without augmentation and dropout, of the present network or of `layers`; by blocks of 32, as
-        the tutorial's test."""
+        the tutorial's test, and on a GPU of 128."""
         totals: dict[str, float] = {}
-        for index in torch.arange(len(batch.y)).split(BLOCK):
-            act = self.engine.run(self.inputs(batch.x[index]), layers or self.quantized)
-            label = batch.y[index].to(self.device)
+        for block in self._blocks(len(batch.y)):
+            act = self.engine.run(self._arriving(batch.x[block]), layers or self.quantized)
+            label = batch.y[block].to(self.device)
             for name, value in _sums(act, label, float(self._loss(act.y, label))).named().items():
                 totals[name] = totals.get(name, 0.0) + value
         return Sums(totals.pop("loss"), totals.pop("correct"), totals)
@@ -117,13 +122,26 @@ class SlayerLearner:
 
     def predict(self, x: Any) -> Tensor:
         """Rates of the output neurons, spikes a step."""
-        blocks = torch.arange(len(x)).split(BLOCK)
-        return torch.cat([losses.rates(self.engine.run(self.inputs(x[index]), self.quantized).y) for index in blocks])
+        parts = (self._arriving(x[block]) for block in self._blocks(len(x)))
+        return torch.cat([losses.rates(self.engine.run(part, self.quantized).y) for part in parts])
 
     def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
         """Binned, and moved as `spikes.motion` draws it."""
+        return spikes.binned(*self._recorded(x, motion))
+
+    def _arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
+        """`inputs` as the engine takes them: on a GPU binned there."""
+        if isinstance(self.engine, GpuEngine):
+            return self.engine.binned(*self._recorded(x, motion))
+        return self.inputs(x, motion)
+
+    def _recorded(self, x: Any, motion: np.ndarray | None) -> tuple[Any, int, float, np.ndarray | None, bool]:
         spec, events = self.spec, spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
-        return spikes.binned(events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment"))
+        return events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment")
+
+    def _blocks(self, n: int) -> list[slice]:
+        size = BLOCK if self.device.type == "cpu" else GPU_BLOCK
+        return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
     def snapshot(self, label: str) -> Any:
         """flow/EPOCH: each layer's gradient at the last update; epoch/EPOCH: the network as the core holds it."""
@@ -163,7 +181,11 @@ class SlayerLearner:
         if spec.dropout == 0:
             return None
         seeds = [derive(self.seeds.training, k, _DROPOUT, layer) for layer in range(len(spec.hidden))]
-        draws = [uniforms(seed, (n, width), self.device) for seed, width in zip(seeds, spec.hidden, strict=True)]
+        shapes = [(n, width) for width in spec.hidden]
+        if isinstance(self.engine, GpuEngine):
+            masks = [self.engine.dropout_mask(*each, spec.dropout) for each in zip(seeds, shapes, strict=True)]
+            return Dropout(masks, 1 - spec.dropout)
+        draws = [uniforms(seed, shape, self.device) for seed, shape in zip(seeds, shapes, strict=True)]
         return Dropout([(draw >= spec.dropout).to(torch.uint8) for draw in draws], 1 - spec.dropout)
 
     def _loss(self, y: Tensor, label: Tensor) -> Tensor:
@@ -201,9 +223,8 @@ def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int
 
 def _sums(act: Activity, label: Tensor, loss: float) -> Sums:
     """`silent_outputs`: samples none of whose output neurons fired, `silent_labels`: whose own class did not."""
-    extra = {
-        "lava_loss": loss * len(label),
-        "silent_outputs": float((act.y.sum((1, 2)) == 0).sum()),
-        "silent_labels": float(losses.silent_labels(act.y, label)),
-    }
-    return Sums(loss, float((losses.predicted(act.y) == label).sum()), extra)
+    silent_outputs = (act.y.sum((1, 2)) == 0).sum()
+    figures = ((losses.predicted(act.y) == label).sum(), silent_outputs, losses.silent_labels(act.y, label))
+    correct, *silent = map(float, torch.stack(figures).tolist())  # read at once: on a GPU each reading waits
+    extra = {"lava_loss": loss * len(label), "silent_outputs": silent[0], "silent_labels": silent[1]}
+    return Sums(loss, correct, extra)

@@ -42,9 +42,9 @@ def spike_max(y: Tensor, label: Tensor, mode: str = "probability", window: int |
     return -p.gather(-1, at).clamp(min=FLOOR).log().sum()
 
 
-def silent_labels(y: Tensor, label: Tensor) -> int:
+def silent_labels(y: Tensor, label: Tensor) -> Tensor:
     """Samples whose own class never fired: there `spike_max` stands on its floor."""
-    return int((y.sum(1).gather(1, label[:, None]) == 0).sum())
+    return (y.sum(1).gather(1, label[:, None]) == 0).sum()
 
 
 def spike_time(y: Tensor, desired: Tensor, tau: float, order: int = 1, length: int = 100) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -79,12 +80,12 @@ def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer],
 
 
 def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
-    """The layer as `core` holds it, by compiled kernels on a CPU."""
+    """The layer as `core` holds it, by compiled kernels on a CPU, by Triton's on a GPU."""
     if isinstance(core, FloatCore):
         scale = scale_of(layer.v, layer.g)
         W = w = layer.v * scale
     else:
-        W, w, scale = (on_grid_compiled if layer.v.device.type == "cpu" else on_grid)(layer)
+        W, w, scale = _grid_kernel(layer.v.device)(layer)
     if layer.delay is None:
         delay = torch.zeros(layer.v.shape[1], dtype=torch.int32, device=layer.v.device)
     else:
@@ -92,9 +93,21 @@ def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
     return QuantizedLayer(W, w, neuron_on(core, layer.D, spec.threshold), delay, scale)
 
 
+def runs_triton(device: torch.device) -> bool:
+    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+
+
+def _grid_kernel(device: torch.device) -> Callable[[Layer], tuple[Tensor, Tensor, Tensor]]:
+    if runs_triton(device):
+        from neurobench.kernels.cuba.gpu_update import to_grid as to_grid_triton
+
+        return lambda layer: to_grid_triton(layer.v, layer.g)
+    return on_grid_compiled if device.type == "cpu" else on_grid
+
+
 def neuron_on(core: Core, D: Tensor, threshold: float) -> Neuron:
     """The neuron as `core` has it. Learned decays stay within the core's range."""
-    D = D.double().clamp(0, POINT)
+    D = D.cpu().double().clamp(0, POINT)
     if isinstance(core, FloatCore):
         i, v = (D / POINT).tolist()
         return FloatNeuron(1 - i, 1 - v, threshold)

@@ -1,7 +1,7 @@
 """One update of a layer: from the gradient of its weights back through grid and norm, and Adam on every parameter."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numba
@@ -54,13 +54,41 @@ def update(
     return size / count if all(bool(torch.isfinite(each).all()) for each in gradients.values()) else math.nan
 
 
+def update_by_triton(
+    layers: Sequence[tuple[Layer, QuantizedLayer, LayerGradient, Moments]], lr: float, k: int, spec: SlayerSNN
+) -> list[float]:
+    """`update` of every layer on a GPU: a launch each, and one answer."""
+    from neurobench.kernels.cuba import gpu_update as kernel
+
+    squares = []
+    for layer, quantized, grad, moments in layers:
+        p = kernel.Parameters(layer.v, layer.g, layer.D, layer.delay)
+        first, second = (kernel.Parameters(**{"g": None, "delay": None, **each}) for each in _by_order(moments))
+        by_decays = decay_gradient(grad.dD, spec.as_lava("decay_grad")).double()
+        gradient = kernel.Gradient(grad.parts, grad.factor, by_decays, grad.delay)
+        fixed = isinstance(quantized.neuron, FixedNeuron)
+        rule = kernel.Rule(fixed, spec.learn_decays, POINT, spec.max_delay)
+        squares.append(kernel.descend(p, (first, second), gradient, quantized.scale, adam_step(lr, k), rule))
+    sizes = torch.cat(squares).cpu().split([len(each) for each in squares])
+    counts = [layer.v.numel() if layer.g is None else layer.g.numel() for layer, *_ in layers]
+    lengths = [float(each.sum().sqrt()) / count for each, count in zip(sizes, counts, strict=True)]
+    return [length if math.isfinite(length) else math.nan for length in lengths]
+
+
+def _by_order(moments: Moments) -> tuple[dict[str, Any], dict[str, Any]]:
+    """First and second moments of each parameter."""
+    return {name: first for name, (first, _) in moments.items()}, {
+        name: second for name, (_, second) in moments.items()
+    }
+
+
 def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
     """dL/dD (2,) = -1/4096 sum e[t+1] y[t], y the current and the voltage after the reset; D in 1/4096 a step.
 
     lava-dl returns +sum e[t+1] y[t], y the voltage BEFORE the reset: the wrong sign, 4096 times the size.
     """
-    i, after, before = (float(each) for each in dD)
-    return torch.tensor([i, before] if as_lava else [-i / POINT, -after / POINT])
+    sums = torch.as_tensor(dD)
+    return (sums[::2] if as_lava else -sums[:2] / POINT).float()
 
 
 def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float, k: int) -> None:
@@ -97,10 +125,14 @@ def update_weights_compiled(
         norm = layer.g.double().numpy() / scale
         dg = torch.from_numpy(dots / norm).float()
         pull = (scale * dots / norm**2).astype(np.float32)
-    rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
     first, second = (moment.numpy() for moment in moments)
-    descend(parts[0], scale, pull, AdamStep(*map(np.float32, rates)), chunks, v, first, second)
+    descend(parts[0], scale, pull, adam_step(lr, k), chunks, v, first, second)
     return float(np.linalg.norm(parts[0])), dg
+
+
+def adam_step(lr: float, k: int) -> AdamStep:
+    rates = (BETA1, BETA2, lr / (1 - BETA1 ** (k + 1)), 1 / math.sqrt(1 - BETA2 ** (k + 1)), EPS)
+    return AdamStep(*map(np.float32, rates))
 
 
 def through_grid(dw: Tensor, w: Tensor) -> Tensor:

@@ -1,0 +1,129 @@
+"""A network forward and back on a GPU: products on tensor cores, everything between them in Triton's kernels.
+
+The products lose nothing: spikes and weights on the grid are exact in bfloat16, an error is the sum of three bfloat16,
+and sums are in float32. Weights of a core of floats are multiplied as float32.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.engine import Activity, Dropout, EventEngine, LayerGradient
+from neurobench.models.slayer.network import QuantizedLayer, runs_triton
+from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
+from neurobench.models.slayer.spikes import Spikes, as_dense
+
+
+class _LayerPass(NamedTuple):
+    x: Tensor  # (T, B, I) bfloat16, in {0, 1}
+    input_keep_prob: float  # by which the inputs have to be scaled up
+    arrival: Any  # `kernels.cuba.gpu.Arrival`
+    spiked: Any  # `kernels.cuba.gpu.Spiked`
+
+
+class GpuEngine:
+    """Computes what `EventEngine` does, with the same spikes on a grid of integers."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self._pass: Any = None
+
+    def binned(
+        self, events: Any, steps: int, sampling_time: float, moved: np.ndarray | None = None, sheared: bool = False
+    ) -> Tensor:
+        """`spikes.binned` as (T, N, width)."""
+        from neurobench.kernels.cuba.gpu_events import bin_dense
+
+        return bin_dense(events, steps, sampling_time, moved, sheared, self.device)
+
+    def dropout_mask(self, seed: int, shape: tuple[int, int], dropout: float) -> Tensor:
+        from neurobench.kernels.cuba.gpu import dropout_mask
+
+        return dropout_mask(seed, shape, dropout, self.device)
+
+    def run(
+        self,
+        inputs: Spikes | Tensor,
+        layers: list[QuantizedLayer],
+        dropout: Dropout | None = None,
+        learns: bool = False,
+        counted: bool = False,
+    ) -> Activity:
+        """As `EventEngine.run`, of lists or of what `binned` makes. Without `counted` there is no tally; states are
+        never counted."""
+        from neurobench.kernels.cuba.gpu import Arrival, forward
+
+        x = inputs if isinstance(inputs, Tensor) else as_dense(inputs, self.device).bfloat16()
+        passes: list[_LayerPass] = []
+        input_keep_prob = 1.0
+        for k, layer in enumerate(layers):
+            last = k + 1 == len(layers)
+            mask = dropout.masks[k] if dropout and not last else None
+            arrival = Arrival(layer.delay, mask)
+            sums = _arriving(x, layer)
+            kind = torch.float32 if last else torch.bfloat16
+            spiked = forward(sums, layer.neuron, arrival, input_keep_prob, learns, kind)
+            passes.append(_LayerPass(x, input_keep_prob, arrival, spiked))
+            x, input_keep_prob = spiked.y, dropout.keep_prob if dropout and mask is not None else 1.0
+        self._pass = (layers, passes, dropout.keep_prob if dropout else 1.0) if learns else None
+        fired = [each.spiked.counts[0] for each in passes]
+        return Activity(x.transpose(0, 1), fired, _tally(passes) if counted else [])
+
+    def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
+        """As `EventEngine.gradients`."""
+        from neurobench.kernels.cuba.gpu import backward
+
+        layers, passes, keep_prob = self._pass
+        g = g.transpose(0, 1)
+        gradients = []
+        for k in reversed(range(len(layers))):
+            layer, (x, input_keep_prob, arrival, spiked) = layers[k], passes[k]
+            gain = 1.0 if arrival.mask is None else 1 / keep_prob
+            parts, sums = backward(g, spiked, surrogate, layer.neuron, arrival, gain)
+            steps, samples, pieces, width = parts.shape
+            dw = product(x.flatten(0, 1).t(), parts.view(-1, pieces * width)).view(-1, pieces, width)
+            dD, delay = sums[:3].sum((1, 2), dtype=torch.float64), sums[3].sum(0, dtype=torch.float64) * gain
+            gradients.append(LayerGradient(dw.transpose(0, 1), 1 / input_keep_prob, dD, delay))
+            if k:
+                g = _back(parts, layer).view(steps, samples, -1)
+        return gradients[::-1]
+
+
+def engine_on(device: torch.device) -> EventEngine | DenseEngine | GpuEngine:
+    if runs_triton(device):
+        return GpuEngine(device)
+    return EventEngine() if device.type == "cpu" else DenseEngine(device)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a (M, K) @ b (K, N), both bfloat16, in float32."""
+    if a.is_cuda and torch.__version__ >= "2.8":  # which is when `out_dtype` came
+        return torch.mm(a, b, out_dtype=torch.float32)
+    return a.float() @ b.float()
+
+
+def _arriving(x: Tensor, layer: QuantizedLayer) -> Tensor:
+    """(T, B, C) float32 sums of W over active inputs."""
+    rows, shape = x.flatten(0, 1), (*x.shape[:2], -1)
+    if isinstance(layer.neuron, FixedNeuron):
+        return product(rows, layer.W.bfloat16()).view(shape)
+    return (rows.float() @ layer.W).view(shape)
+
+
+def _back(parts: Tensor, layer: QuantizedLayer) -> Tensor:
+    """(T B, I) dL/dx from the parts (T, B, 3, C) of dL/dz."""
+    w = layer.w.t()
+    if isinstance(layer.neuron, FixedNeuron):
+        return product(parts.view(-1, parts.shape[2] * parts.shape[3]), w.bfloat16().repeat(parts.shape[2], 1))
+    return parts.float().sum(2).flatten(0, 1) @ w
+
+
+def _tally(passes: list[_LayerPass]) -> list[dict[str, int]]:
+    arriving = [passes[0].x.sum(dtype=torch.float64).long(), *(each.spiked.counts[1].sum() for each in passes[:-1])]
+    totals = [torch.stack([each.spiked.counts[0].sum(), n]) for each, n in zip(passes, arriving, strict=True)]
+    widths = [each.spiked.y.shape[2] for each in passes]
+    counts = zip(torch.stack(totals).tolist(), widths, strict=True)
+    return [{"spikes": spikes, "operations": inputs * width} for (spikes, inputs), width in counts]
