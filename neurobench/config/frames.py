@@ -68,7 +68,7 @@ def _stamp() -> Stamp:
     )
 
 
-def _yaml_files(folder: str | Path) -> list[os.DirEntry]:
+def _yaml_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         here = list(entries)
     below = [file for entry in here if entry.is_dir() and entry.name != "__pycache__" for file in _yaml_files(entry)]
