@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 import yaml
-from hydra import compose, initialize_config_module
+from hydra import initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError
+from neurobench.config.frames import composed
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
@@ -77,26 +78,14 @@ def searchpath(places: Sequence[str]) -> list[str]:
     return [override_of("hydra.searchpath", list(places))] if places else []
 
 
-def _compose(words: Sequence[str]) -> DictConfig:
-    try:
-        return compose("config", overrides=list(words), return_hydra_config=True)
-    except yaml.YAMLError as error:
-        raise ConfigError([" ".join(str(error).split())]) from None
-    except (HydraException, OmegaConfBaseException):
-        raise
-    except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
-        raise HydraException(str(error) or type(error).__name__) from error
-
-
-def _hydra_section(config: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(config.hydra, resolve=False))
-
-
 @cache
 def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
     """Hydra's own section by these overrides for it alone, without any file of a user's."""
-    packages = [f"pkg://{name}" for name in config_packages()[1:]]
-    return _hydra_section(_compose([*searchpath(packages), *words]))
+    return composed([*_plugins(), *words], kept=True)[1]
+
+
+def _plugins() -> list[str]:
+    return searchpath([f"pkg://{name}" for name in config_packages()[1:]])
 
 
 @contextmanager
@@ -110,17 +99,16 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         before_composing(overrides)
         others = folders(config_dir)
         aside = [word for word in overrides if _is_folder(word, config_dir)]
-        config = _compose([*searchpath(others), *(word for word in overrides if word not in aside)])
-        section = _hydra_section(config)
+        words = [*searchpath(others), *(word for word in overrides if word not in aside)]
+        config, section = composed(words, kept=not own_folders(config_dir))
         # Where no file but ours takes part, it is what the command line made it.
         alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
         faults = hydra_faults(section, alone, others)
         if faults:
             raise ConfigError(faults)
-        composed = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         for word in aside:
-            set_value(composed, word)
-        return keep_texts(composed, overrides)
+            set_value(config, word)
+        return keep_texts(config, overrides)
 
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked

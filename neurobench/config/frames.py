@@ -1,0 +1,111 @@
+"""A configuration composed of choices alone (model=qrbm scale=quick), kept for whoever asks for the same again.
+
+Hydra takes a tenth of a second for one, and sets plain values (seed=3) last: these are set on a copy of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra import compose
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.errors import ConfigError
+from neurobench.config.overrides import parse_word
+from neurobench.config.targets import config_packages
+
+Stamp = tuple[tuple[str, int, int], ...]
+Composed = tuple[DictConfig, dict[str, Any]]
+
+
+def composed(words: Sequence[str], kept: bool) -> Composed:
+    """What overrides compose to, and Hydra's own section as plain values, to be read only.
+
+    `kept`: no YAML file takes part but those of packages, so that what they composed to before holds while the files
+    are as they were. Raises ConfigError, HydraException or OmegaConfBaseException.
+    """
+    if not kept:
+        return _split(_compose(words))
+    parsed = [parse_word(word) for word in words]
+    plain = [override for override in parsed if override is not None and _is_plain(override)]
+    choices = [word for word, override in zip(words, parsed, strict=True) if override not in plain]
+    if not all(override is not None and _is_choice(override) for override in parsed if override not in plain):
+        return _split(_compose(words))  # what adds and deletes does so in the order of the words
+    frame, section = _frame(tuple(choices), _stamp())
+    config = copy.deepcopy(frame)
+    try:
+        for override in plain:
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    except OmegaConfBaseException:
+        return _split(_compose(words))  # which says what cannot be set
+    OmegaConf.set_struct(config, None)
+    return config, section
+
+
+@lru_cache(maxsize=256)
+def _frame(choices: tuple[str, ...], stamp: Stamp) -> Composed:
+    """Closed to keys that it does not have, as Hydra has it while it sets plain values."""
+    config, section = _split(_compose(choices))
+    OmegaConf.set_struct(config, True)
+    return config, section
+
+
+def _stamp() -> Stamp:
+    """Which YAML files there are in packages, and when each was written."""
+    roots = [root for package in config_packages() if isinstance(root := files(package), Path)]  # else zipped
+    return tuple(
+        (entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for root in roots for entry in _yaml_files(root)
+    )
+
+
+def _yaml_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        here = list(entries)
+    below = [file for entry in here if entry.is_dir() and entry.name != "__pycache__" for file in _yaml_files(entry)]
+    return [entry for entry in here if entry.name.endswith(".yaml")] + below
+
+
+def _is_plain(override: Override) -> bool:
+    """Whether it gives a key of ours one value. Nothing else that is composed can depend on it."""
+    key = override.key_or_group
+    return (
+        not (override.is_add() or override.is_force_add() or override.is_delete() or override.is_sweep_override())
+        and override.package is None
+        and not key.startswith("hydra")
+        and not _is_group(key)
+    )
+
+
+def _is_choice(override: Override) -> bool:
+    """Whether it picks files of a group, or says something to Hydra itself."""
+    return override.key_or_group.startswith("hydra") or _is_group(override.key_or_group)
+
+
+def _is_group(key: str) -> bool:
+    return any(files(package).joinpath(key).is_dir() for package in config_packages())
+
+
+def _split(config: DictConfig) -> Composed:
+    section = cast(dict[str, Any], OmegaConf.to_container(config.hydra, resolve=False))
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), section
+
+
+def _compose(words: Sequence[str]) -> DictConfig:
+    try:
+        return compose("config", overrides=list(words), return_hydra_config=True)
+    except yaml.YAMLError as error:
+        raise ConfigError([" ".join(str(error).split())]) from None
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
+        raise HydraException(str(error) or type(error).__name__) from error
