@@ -1,0 +1,1 @@
+"""A spiking network that learns by the exact gradient of its spike times."""

@@ -1,0 +1,188 @@
+"""The network learns from exact spike times: forward from event to event, adjoints back, Adam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
+from neurobench.data.events import Events as Recordings
+from neurobench.kernels.eventprop import Events, Loss, Neuron, run, spikes_of
+from neurobench.metrics.operations import Operations, Population, synapses
+from neurobench.models.common.supervised import require_shapes
+from neurobench.models.common.training import FACTORS, Moments, at_rest, descend
+from neurobench.models.eventprop.spec import EventPropSNN
+from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
+
+_SEEN = 1000  # training samples by whose number of events the first weights are scaled
+
+
+class Response(NamedTuple):
+    """Of B samples; times in ms."""
+
+    first: Tensor  # (B, C) the outputs' first spikes, `length` where there is none
+    fired: Tensor  # (B, N) int64 spikes of every neuron, layer by layer
+    losses: Tensor  # (B,)
+    gradient: np.ndarray  # (weights + delays,) of the mean loss; 0 where nothing is learned
+
+
+class EventPropLearner:
+    """See `neurobench.models.learner.Learner`."""
+
+    def __init__(self, spec: EventPropSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
+        self.spec, self.task, self.seeds = spec, task, seeds
+        inputs = math.prod(task.shape) + (spec.bias_time is not None)
+        self.sizes = (inputs, *spec.hidden, task.n_classes)
+        weights = sum(one * other for one, other in pairwise(self.sizes))
+        delays = sum(self.sizes[1:])
+        self.params = {name: torch.zeros(n, dtype=torch.float64) for name, n in (("w", weights), ("delay", delays))}
+        self.moments = {name: at_rest([part]) for name, part in self.params.items()}
+
+    def start(self, train: Split, initial: Initial | None) -> None:
+        """First weights, for as many events as the training samples have: a mean of m / n and a standard deviation of
+        s / sqrt(n) for n that arrive within a tau_mem. Raises UserError where none arrives."""
+        if initial is not None:
+            raise UserError("model=eventprop_snn goes on from no other run or file; leave model.init_from out")
+        events = self.inputs(train.head(_SEEN).batch(slice(None)).x)
+        if not len(events.t):
+            raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; take a longer model.length")
+        arriving = len(events.t) / (len(events.start) - 1) / max(1.0, float(events.t.max()))
+        draw, parts, spec = torch.Generator().manual_seed(self.seeds.init), [], self.spec
+        for k, (rows, columns) in enumerate(pairwise(self.sizes)):
+            mean, sd = spec.init_later if k else spec.init_first
+            n = max(1.0, rows / (spec.length / spec.tau_mem / 2)) if k else arriving
+            normal = torch.randn(rows * columns, generator=draw, dtype=torch.float64)
+            parts.append(mean / n + sd / math.sqrt(n) * normal)
+        self.params["w"] = torch.cat(parts)
+
+    def learn(self, batch: Batch, at: Step) -> Sums:
+        """One step of Adam. `silent_labels`: samples whose label's neuron did not spike."""
+        spec = self.spec
+        response = self.respond(batch.x, batch.y, learns=True)
+        gradient = torch.from_numpy(response.gradient)
+        norm = float(gradient.norm())
+        if not math.isfinite(norm):
+            raise Divergence(
+                f"diverged at update {at.k}: the gradient is not finite; try a smaller lr than {spec.lr:g}"
+            )
+        if spec.clip is not None and norm > spec.clip:
+            gradient *= spec.clip / norm
+        factor = FACTORS[spec.lr_schedule](at.k, at.n)
+        weights = len(self.params["w"])
+        self._step("w", gradient[:weights], factor * spec.lr)
+        if spec.delay:
+            gradient[-self.task.n_classes :] = 0  # outputs have no delay: it would be a bias of the class
+            self._step("delay", gradient[weights:], factor * spec.delay_lr)
+            self.params["delay"].clamp_(min=0)
+        return self._sums(response, batch.y)
+
+    def _step(self, name: str, gradient: Tensor, lr: float) -> None:
+        self.moments[name] = descend([self.params[name]], [gradient], self.moments[name], lr)
+
+    def measure(self, batch: Batch) -> Sums:
+        return self._sums(self.respond(batch.x, batch.y), batch.y)
+
+    def _sums(self, response: Response, y: Tensor) -> Sums:
+        predicted = response.first.argmin(1)
+        spoken = response.first.amin(1) < self.spec.length
+        silent = response.first.gather(1, y[:, None]) >= self.spec.length
+        hidden = response.fired[:, : -self.task.n_classes].sum()
+        extra = {"silent_labels": float(silent.sum()), "hidden_spikes": float(hidden)}
+        return Sums(float(response.losses.sum()), float(((predicted == y) & spoken).sum()), extra)
+
+    def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
+        """Nothing is left to learn."""
+        return {}
+
+    def predict(self, x: Any) -> Tensor:
+        """Scores: how long before the end each output spikes first, in units of loss_tau; 0 where it does not."""
+        return (self.spec.length - self.respond(x).first) / self.spec.loss_tau
+
+    def respond(self, x: Recordings, y: Tensor | None = None, learns: bool = False) -> Response:
+        """What the network does with B recordings, and the gradient of their mean loss where it `learns`."""
+        spec, tau, b = self.spec, self.spec.tau_mem, len(x)
+        weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
+        first, fired = np.empty((b, self.task.n_classes)), np.empty((b, len(delays)), np.int64)
+        gradient, losses = np.zeros(len(weights) + len(delays)), np.empty(b)
+        loss = Loss(spec.loss_tau / tau, spec.early, spec.early_tau / tau, spec.wake)
+        labels = np.zeros(b, np.int64) if y is None else y.cpu().numpy()
+        network = (weights, delays, np.array(self.sizes), self.neuron, loss, labels, learns)
+        run(self.inputs(x), *network, first, fired, losses, gradient)
+        times = torch.from_numpy(first * tau)
+        return Response(times, torch.from_numpy(fired), torch.from_numpy(losses), gradient / max(b, 1))
+
+    @property
+    def neuron(self) -> Neuron:
+        return Neuron(1.0, self.spec.length / self.spec.tau_mem, self.spec.most_spikes)
+
+    def raster(self, x: Recordings) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Times (ms) and neurons of the spikes of the first recording: inputs, then each layer's, delay passed."""
+        events, tau = self.inputs(x), self.spec.tau_mem
+        weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
+        spikes, n = spikes_of(events, weights, delays, np.array(self.sizes), self.neuron), events.start[1]
+        layers = [(spikes.t[k, : spikes.n[k, 1]], spikes.neuron[k, : spikes.n[k, 1]]) for k in range(len(spikes.n))]
+        return [(t * tau, neuron) for t, neuron in ((events.t[:n], events.source[:n]), *layers)]
+
+    def inputs(self, x: Recordings) -> Events:
+        """Events within `length`, and the bias's, the last input, in the order of time. Raises UserError where the
+        recordings are of another sensor."""
+        if not isinstance(x, Recordings) or x.sensor != self.task.shape:
+            given = getattr(x, "sensor", type(x).__name__)
+            raise UserError(f"samples must be recordings of a sensor of {self.task.shape}, not {given}")
+        _, rows, columns = x.sensor
+        seen = x.t < self.spec.length * 1000
+        owner = x.recording()[seen].numpy()
+        t = x.t[seen].numpy() / (1000 * self.spec.tau_mem)
+        source = ((x.p[seen].long() * rows + x.y[seen].long()) * columns + x.x[seen].long()).numpy()
+        if self.spec.bias_time is not None:
+            samples = np.arange(len(x))
+            owner, source = (
+                np.concatenate([owner, samples]),
+                np.concatenate([source, np.full(len(x), self.sizes[0] - 1)]),
+            )
+            t = np.concatenate([t, np.full(len(x), self.spec.bias_time / self.spec.tau_mem)])
+            order = np.lexsort((t, owner))
+            owner, t, source = owner[order], t[order], source[order]
+        start = np.concatenate([[0], np.bincount(owner, minlength=len(x)).cumsum()])
+        return Events(t, source, start)
+
+    def layers(self) -> list[Tensor]:
+        """The weights (I, N) of each layer, in thresholds."""
+        parts = self.params["w"].split([one * other for one, other in pairwise(self.sizes)])
+        return [part.view(rows, -1) for part, rows in zip(parts, self.sizes[:-1], strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        moments = {name: {"first": m.first[0].clone(), "second": m.second[0].clone(), "t": m.t}
+                   for name, m in self.moments.items()}  # fmt: skip
+        return {"params": {name: part.clone() for name, part in self.params.items()}, "moments": moments}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError where the state is of another network."""
+        require_shapes(self.params, state.get("params", {}))
+        self.params = {name: part.clone() for name, part in state["params"].items()}
+        for name, m in state["moments"].items():
+            self.moments[name] = Moments([m["first"].clone()], [m["second"].clone()], m["t"])
+
+
+def operations(learner: EventPropLearner, x: Any) -> Operations:
+    """Every product is an accumulation of a spike. There are no steps: what a step costs is undefined."""
+    events, fired = learner.inputs(x), learner.respond(x).fired
+    arrived = torch.from_numpy(np.bincount(events.source, minlength=learner.sizes[0]))
+    connections, populations, offset = [], [], 0
+    for k, W in enumerate(learner.layers()):
+        name, spikes = f"layer{k + 1}", fired[:, offset : offset + W.shape[1]]
+        connections.append(synapses(name, W.t(), arrived, len(x), spikes=True))
+        populations.append(Population(name, int((spikes > 0).sum()), spikes.numel()))
+        arrived, offset = spikes.sum(0), offset + W.shape[1]
+    undefined = {
+        "dense_operations": "events come at any time: there are no steps in which every input could have come",
+        "membrane_updates": "a membrane is followed from event to event, not in steps",
+    }
+    return Operations(len(x), len(x), connections, populations, learner.params, undefined=undefined)

@@ -1,0 +1,67 @@
+"""The learner around the kernel."""
+
+import pytest
+import torch
+
+from neurobench.config.errors import UserError
+from neurobench.data.dataset import Split
+from neurobench.models.eventprop.learner import EventPropLearner
+from neurobench.models.learner import Seeds, Step, Task
+from tests.specs import spec
+
+TASK = Task("events", (1, 4, 1), 3)
+CPU = torch.device("cpu")
+
+
+def learner(**fields: object) -> EventPropLearner:
+    model = spec("model/eventprop_snn", hidden=(40,), **fields)
+    return model.build(TASK, Seeds(0, 1, 2, 3), {}, CPU)
+
+
+@pytest.fixture(scope="module")
+def train() -> Split:
+    split = spec("dataset/yin_yang", train=600).load(0).train
+    code = spec("encoder/latency", cells=1, dimmest=0.0, window=30.0, repeats=1)
+    return Split(code.encode(split.x, split.ids), split.y, split.ids, split.classes)
+
+
+def trained(one: EventPropLearner, train: Split, updates: int, first: int = 0) -> float:
+    for k in range(first, updates):
+        rows = torch.arange(32) + 32 * (k % 18)
+        loss = one.learn(train.batch(rows), Step(k, updates, 0)).loss / 32
+    return loss
+
+
+def test_it_learns_yin_yang_beyond_the_commonest_class(train: Split) -> None:
+    one = learner(delay=True)
+    one.start(train, None)
+    trained(one, train, 180)
+    sums = one.measure(train.batch(slice(None)))
+    assert sums.correct / len(train) > 0.6
+    assert (one.params["delay"] >= 0).all()
+    assert one.params["delay"].any()
+
+
+def test_it_goes_on_from_its_state_as_if_nothing_had_happened(train: Split) -> None:
+    whole, begun, resumed = learner(), learner(), learner()
+    for one in (whole, begun):
+        one.start(train, None)
+    trained(whole, train, 6)
+    for k in range(3):
+        begun.learn(train.batch(torch.arange(32) + 32 * k), Step(k, 6, 0))
+    resumed.load_state_dict(begun.state_dict())
+    trained(resumed, train, 6, first=3)
+    assert torch.equal(whole.params["w"], resumed.params["w"])
+
+
+def test_scores_name_the_output_that_spikes_first(train: Split) -> None:
+    one = learner()
+    one.start(train, None)
+    response = one.respond(train.x)
+    assert torch.equal(one.predict(train.x).argmax(1), response.first.argmin(1))
+
+
+def test_recordings_of_another_sensor_are_refused() -> None:
+    images = spec("dataset/nmnist", validation=0).load(0).train.head(2)
+    with pytest.raises(UserError, match=r"recordings of a sensor of \(1, 4, 1\)"):
+        learner().predict(images.batch(slice(None)).x)
