@@ -7,10 +7,10 @@ while they computed with all 512.
 import ctypes
 import platform
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
+from numba.core.codegen import get_host_cpu_features
 
-_features = numba.config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
+_features = numba.config.CPU_FEATURES or get_host_cpu_features()  # nothing where LLVM knows none, as of Apple's
 _OFFERED = {feature for feature in _features.split(",") if feature.startswith("+")}
 WIDE = {"+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"} <= _OFFERED  # 32 registers of 16 float32, else 16 of 8
 WIDTH = 512 if WIDE else 256  # bits

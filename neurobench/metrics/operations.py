@@ -92,8 +92,16 @@ def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: i
     """weight (O, C, h, w), x (..., C, H, W). An input meets each weight once for every place where the kernel covers
     it; padding is no input."""
     images = x.reshape(-1, *x.shape[-3:])
+    arrived = (images != 0).sum(0)
+    return shared_synapses(name, weight, arrived, len(images), spikes=spikes, stride=stride, padding=padding)
+
+
+def shared_synapses(
+    name: str, weight: Tensor, arrived: Tensor, presented: int, *, spikes: bool, stride: int = 1, padding: int = 0
+) -> Connection:
+    """The same where a kernel has counted the inputs already: arrived (C, H, W)."""
     nonzero = (weight != 0).cpu()
-    room = [size + 2 * padding - nonzero.shape[2 + axis] for axis, size in enumerate(images.shape[2:])]
+    room = [size + 2 * padding - nonzero.shape[2 + axis] for axis, size in enumerate(arrived.shape[1:])]
     out = [size // stride + 1 for size in room]
     spare = [size % stride for size in room]  # rows at the end that no stride reaches
 
@@ -102,9 +110,9 @@ def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: i
         cover = conv_transpose2d(places, kernel.double(), stride=stride, padding=padding, output_padding=spare)
         return cover[0].round().long().flatten()
 
-    arrived = (images != 0).sum(0).flatten().cpu()
+    counted = arrived.detach().flatten().cpu().to(torch.int64)
     fanouts = fanout(nonzero), fanout(torch.ones_like(nonzero))
-    return Connection(name, spikes, arrived, len(images), *fanouts, weight.numel(), int(nonzero.sum()))
+    return Connection(name, spikes, counted, presented, *fanouts, weight.numel(), int(nonzero.sum()))
 
 
 def population(name: str, outputs: Tensor, updates: int | None = None) -> Population:

@@ -37,7 +37,7 @@ def parts(one: Any, batch: Any, k: int) -> dict[str, float]:
     """Milliseconds of each part of `SlayerLearner.learn`."""
     spent = {}
     motion = spikes.motion(len(batch.x), k, one.spec.shift, one.spec.angle)
-    spent["events to the GPU, binned"], x = milliseconds(lambda: one._arriving(batch.x, motion))
+    spent["events to the GPU, binned"], x = milliseconds(lambda: one.arriving(batch.x, motion))
     spent["dropout masks"], dropout = milliseconds(lambda: one._dropout(len(batch.y), k))
     spent["forward"], act = milliseconds(lambda: one.engine.run(x, one.quantized, dropout, learns=True))
     label, y = batch.y.to(one.device), act.y.detach().requires_grad_()

@@ -80,9 +80,7 @@ def hxtorch() -> Iterator[Job]:
         "12000 + 4000": words(12000, 4000),
         "12000 + 4000, lr .2": words(12000, 4000, "model.phases.tuned.lr=0.2"),
         "12000 + 4000, lr 1": words(12000, 4000, "model.phases.tuned.lr=1.0"),
-        "12000 + 4000, scale .5": words(
-            12000, 4000, "model.phases.host.logit_scale=0.5", "model.phases.tuned.logit_scale=0.5"
-        ),
+        "12000 + 4000, scale .5": words(12000, 4000, *(f"model.phases.{p}.logit_scale=0.5" for p in ("host", "tuned"))),
         "12000 + 4000, sends 80": words(12000, 4000, "model.num_sends=[80,4]"),
         "12000 + 4000, avg 10": words(12000, 4000, "model.avg=10"),
         "12000 + 4000, 256 hidden": words(12000, 4000, "model.hidden=256"),
@@ -253,11 +251,13 @@ def queue(jobs: list[Job], args: argparse.Namespace, end: float) -> None:
 
 def launch(job: Job, args: argparse.Namespace, seconds: float) -> subprocess.Popen[bytes]:
     name = "".join(letter if letter.isalnum() else "_" for letter in f"{job.name} {job.seed}")
-    threads = dict.fromkeys(POOLS, str(job.threads))
     with (args.folder / f"{name}.log").open("wb") as log:
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        where = {**os.environ, **threads, "PYTHONPATH": path}
-        return subprocess.Popen(command(job, args, seconds), env=where, stdout=log, stderr=log)
+        return subprocess.Popen(command(job, args, seconds), env=environment(job.threads), stdout=log, stderr=log)
+
+
+def environment(threads: int) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **dict.fromkeys(POOLS, str(threads)), "PYTHONPATH": path}
 
 
 def emulate(cores: int) -> None:
@@ -271,9 +271,7 @@ pin_threads({cores})
 with composer() as compose:
     load_splits(parse(compose(["{EMULATED}"])))
 """
-    threads = dict.fromkeys(POOLS, str(cores))
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, **threads, "PYTHONPATH": path}, check=True)
+    subprocess.run([sys.executable, "-c", script], env=environment(cores), check=True)
     print(f"emulated recordings: {time.monotonic() - begun:.0f} s", flush=True)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from neurobench.models.slayer import network
 from neurobench.models.slayer.dense import DenseEngine
-from neurobench.models.slayer.engine import LayerGradient
+from neurobench.models.slayer.engine import EventEngine, LayerGradient
 from neurobench.models.slayer.gpu_engine import GpuEngine
 from neurobench.models.slayer.spikes import from_dense
 from neurobench.models.slayer.update import update, update_by_triton, zero_moments
@@ -21,10 +21,14 @@ def dense(gradient: LayerGradient) -> torch.Tensor:
 
 def check_engine(name: str) -> None:
     reference = case(name)
-    inputs, found = from_dense(reference.x), []
+    inputs, found, events = from_dense(reference.x), [], EventEngine()
+    events.run(inputs, reference.quantized, learns=True)
     for engine in (DenseEngine(CPU), GpuEngine(CPU)):
         act = engine.run(inputs, reference.quantized, learns=True, counted=True)
         found.append((*act, engine.gradients(reference.gradient(), reference.surrogate)))
+        assert all(map(torch.equal, engine.arrived(), events.arrived()))
+        for one, other in zip(engine.voltages(), events.voltages(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5, check_dtype=False)
     assert (found[0][0] == found[1][0]).all()
     assert all((one == other).all() for one, other in zip(found[0][1], found[1][1], strict=True))
     assert found[0][2] == found[1][2]

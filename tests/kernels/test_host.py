@@ -1,10 +1,13 @@
 """Registers of any width give the same bits, and `kernels=fast` is used where it can be."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import llvmlite.binding  # type: ignore[import-untyped]
+import numba
 import pytest
 
 from neurobench.experiment.build import pick_kernels
@@ -26,6 +29,16 @@ def test_registers_of_256_bits_give_the_bits_of_512() -> None:
     (width, wide), (narrow_width, narrow) = bits(), bits(NUMBA_CPU_FEATURES=narrow_features())
     assert (width, narrow_width) == ("512", "256")
     assert wide == narrow
+
+
+def test_a_processor_of_which_llvm_knows_no_features_has_the_narrow_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> None:
+        raise RuntimeError("failed to get host cpu features.")
+
+    monkeypatch.setattr(llvmlite.binding, "get_host_cpu_features", unknown)
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", None)
+    loaded = runpy.run_path(host.__file__)
+    assert (loaded["WIDE"], loaded["WIDTH"], loaded["use_fast"](True)) == (False, 256, False)
 
 
 def test_fast_says_where_it_cannot_be_and_exact_is_silent(

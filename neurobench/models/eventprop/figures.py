@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def first_spikes(learner: EventPropLearner, test: Split) -> Figure:
     return figure
 
 
-def _window(x: Events) -> float:
+def _window(x: Any) -> float:
     """ms of a latency code whose values v and 1 - v are both sent: their times add up to it."""
     return float(x.t[x.recording() == 0].double().sum() / 2000)
 
@@ -84,6 +85,6 @@ def delays(learner: EventPropLearner) -> Figure:
     """Learned delays of hidden spikes."""
     values = learner.params["delay"][: -learner.task.n_classes].numpy() * learner.spec.tau_mem
     figure, (axes,) = stack(1, height=1.5)
-    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41), color=series(0))
+    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41).tolist(), color=series(0))
     axes.set(xlabel="delay (ms)", ylabel="hidden neurons")
     return figure

@@ -34,6 +34,10 @@ class FixedStep(NamedTuple):
     threshold: Tensor | None
     core: FixedCore
 
+    def to(self, device: torch.device) -> FixedStep:
+        threshold = None if self.threshold is None else self.threshold.to(device)
+        return self._replace(ku=self.ku.to(device), kv=self.kv.to(device), threshold=threshold)
+
     def rest(self, x: Tensor) -> State:
         return State(torch.zeros_like(x), torch.zeros_like(x))
 
@@ -53,6 +57,8 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
     """The network with the weights that it has now, in integers. Raises UserError with the node that the core does not
     have."""
     graph, how = network.graph, network.how
+    for setting, value in (("scheme", "euler"), ("reset", "value"), ("tie", "above")):
+        _require(getattr(how, setting) == value, f"model.{setting}={getattr(how, setting)} is not {value}")
     fixed = GraphNetwork(graph, how, network.device, torch.float64)
     for name, delay in fixed.delays.items():
         _require(
@@ -61,14 +67,14 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
             sources = _weights_before(graph, name)
-            gain = torch.as_tensor(np.broadcast_to(_gain(node, how), graph.shapes[name]).copy())
+            gain = torch.as_tensor(np.broadcast_to(_gain(node, how), graph.shapes[name]).copy(), device=network.device)
             raw = {key: network.parameters[f"{key}.weight"].double() for key in sources}
             weights = {key: w * _per_output(gain, graph, key) for key, w in raw.items()}
             scale = 1.0 if "iDecay" in graph.metadata[name] else _scale(node, weights, core)
             for key, w in weights.items():
                 mantissas = 2 * (w * scale * GRID / 2).round().clamp(-128, 127)
                 fixed.parameters[f"{key}.weight"] = mantissas * GRID
-            fixed.neurons[name] = _step(node, how, scale, core)  # type: ignore[assignment]
+            fixed.neurons[name] = _step(node, how, scale, core).to(network.device)  # type: ignore[assignment]
         else:
             _require_known(graph, name)
     return fixed
@@ -82,8 +88,6 @@ def _weights_before(graph: SpikingGraph, name: str) -> list[str]:
         _require(
             key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {found}, no weights"
         )
-        others = [node for node, edges in graph.sources.items() if any(edge.source == key for edge in edges)]
-        _require(others == [name], f"node {key} leads to {', '.join(others)}; weights lead to one population")
     return sources
 
 
@@ -92,6 +96,8 @@ def _require_rest(node: object, name: str) -> None:
     for field in ("v_leak", "v_reset"):
         value = getattr(node, field)
         _require(value is None or not np.any(value), f"node {name} has a {field} other than 0")
+    least = None if node.v_threshold is None else np.min(node.v_threshold)
+    _require(least is None or least > 0, f"node {name} has a threshold of {least}, not above 0")
 
 
 def _require_known(graph: SpikingGraph, name: str) -> None:
@@ -100,6 +106,11 @@ def _require_known(graph: SpikingGraph, name: str) -> None:
     _require(sound, f"node {name} is a {type(node).__name__}{' of means' if isinstance(node, Pool) else ''}")
     bias = getattr(node, "bias", None)
     _require(bias is None or not np.any(bias), f"node {name} has a bias")
+    if isinstance(node, Weights | Convolution):
+        after = [target for target, edges in graph.sources.items() if any(edge.source == name for edge in edges)]
+        alone = len(after) == 1 and isinstance(graph.nodes[after[0]], Neuron)
+        found = ", ".join(f"{each} ({type(graph.nodes[each]).__name__})" for each in after) or "the output"
+        _require(alone, f"node {name} leads to {found}; weights lead to one population")
 
 
 def _require(fits: object, sentence: str) -> None:

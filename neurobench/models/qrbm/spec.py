@@ -98,6 +98,8 @@ class QRBM(ChosenReadout):
         faults = super().conflicts()
         if self.fine_tune and self.features != "probability":
             faults.append(("fine_tune", f"={self.fine_tune} trains features=probability, not {self.features}"))
+        if self.fine_tune_dropout and not self.fine_tune:
+            faults.append(("fine_tune_dropout", f"={self.fine_tune_dropout:g} needs fine_tune above 0"))
         if self.readout_copies and (self.fine_tune or not self.jitter):
             faults.append(("readout_copies", f"={self.readout_copies} needs jitter above 0 and fine_tune=0"))
         if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it

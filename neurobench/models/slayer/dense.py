@@ -73,3 +73,11 @@ class DenseEngine:
             dd = each_channel(delay_gradient(g, y).double(), layer.conv) * gain
             gradients.append(LayerGradient(dw[None], 1 / input_keep_prob, dD.cpu().numpy(), dd))
         return gradients[::-1]
+
+    def voltages(self) -> list[Tensor]:
+        """As `EventEngine.voltages`."""
+        return [v.transpose(0, 1) for _, _, _, v, _, _ in self._pass[1]]
+
+    def arrived(self) -> list[Tensor]:
+        """As `EventEngine.arrived`."""
+        return [x.sum((0, 1), dtype=torch.float64).long() for x, *_ in self._pass[1]]

@@ -17,6 +17,7 @@ from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
+from neurobench.models.slayer.spikes import arrivals
 
 _BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
 _FAST_BLOCK = 2  # with `kernels=fast`: a sum over samples is shared out to threads otherwise
@@ -152,6 +153,10 @@ class EventEngine:
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
         return [each.buffers.arrivals() for each in self._pass[1]]
+
+    def arrived(self) -> list[Tensor]:
+        """(I,) int64 of each layer: how often each of its inputs was active, over samples and steps."""
+        return [torch.from_numpy(arrivals(each.inputs)) for each in self._pass[1]]
 
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
         width = layer.W.shape[1]

@@ -1,19 +1,30 @@
 """What the tutorial prints after some of its epochs, and what a core computes for a prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from neurobench.data.dataset import Splits
 from neurobench.devices.core.mesh import Activity
-from neurobench.metrics.operations import Operations, Population, membrane_updates, synapses
+from neurobench.metrics.operations import (
+    Connection,
+    Operations,
+    Population,
+    membrane_updates,
+    shared_synapses,
+    synapses,
+)
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.convolution import unrolled
+from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import EventEngine
+from neurobench.models.slayer.gpu_engine import GpuEngine
 from neurobench.models.slayer.learner import BLOCK, SlayerLearner
+from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron
-from neurobench.models.slayer.spikes import arrivals, as_dense
+from neurobench.models.slayer.spikes import as_dense
 
 
 def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
@@ -36,28 +47,47 @@ def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRec
 def operations(learner: SlayerLearner, x: Any) -> Operations:
     """Every product is an accumulation of a spike. Parameters as a core stores them: weights of 8 bits, delays of 6
     bits in a byte, two decays and a threshold; in floats as they are."""
-    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
-    n, steps = len(x), learner.spec.steps
-    arrived = [torch.zeros(len(layer.W), dtype=torch.int64) for layer in layers]
-    active, updates = [0] * len(layers), [0] * len(layers)
-    for index in torch.arange(n).split(BLOCK):
-        inputs = learner.inputs(x[index])
-        act = engine.run(inputs, layers, learns=True)
-        arriving = [inputs, *engine.arrivals()[:-1]]
-        for k, (layer, v) in enumerate(zip(layers, engine.voltages(), strict=True)):
-            arrived[k] += torch.from_numpy(arrivals(arriving[k]))
-            active[k] += int(act.fired[k].sum())
-            updates[k] += membrane_updates(torch.where(v > layer.neuron.threshold, 0, v).transpose(0, 1))
+    n, steps, count = len(x), learner.spec.steps, len(learner.quantized)
+    arrived = [torch.zeros(size, dtype=torch.int64) for size in learner.sizes[:-1]]
+    active, updates = [0] * count, [0] * count
+    for k, came, fired, changed in _counted(learner, x):
+        arrived[k] += came
+        active[k] += fired
+        updates[k] += changed
     connections, populations, parameters = [], [], {}
-    for k, layer in enumerate(layers):
-        delay = learner.quantized[k].delay
+    for k, layer in enumerate(learner.quantized):
         name, fixed = f"layer{k + 1}", isinstance(layer.neuron, FixedNeuron)
-        connections.append(synapses(name, layer.W.t(), arrived[k], n * steps, spikes=True))
-        populations.append(Population(name, active[k], n * steps * layer.W.shape[1], updates[k]))
-        parameters[f"{k}.W"] = learner.quantized[k].W
-        parameters[f"{k}.delay"] = delay.to(torch.uint8) if fixed else delay
+        connections.append(_connection(name, layer, arrived[k], n * steps))
+        populations.append(Population(name, active[k], n * steps * learner.sizes[k + 1], updates[k]))
+        parameters[f"{k}.W"] = layer.W
+        parameters[f"{k}.delay"] = layer.delay.to(torch.uint8) if fixed else layer.delay
         parameters[f"{k}.neuron"] = torch.zeros(3, dtype=torch.int32 if fixed else torch.float32)
     return Operations(n, n * steps, connections, populations, parameters)
+
+
+def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int, int]]:
+    """By blocks of samples, of each layer: its number, arrivals of each input (I,), spikes, changes of a membrane.
+
+    On a GPU convolutions run where they learned. On a CPU they run unrolled, from lists of spikes.
+    """
+    engine: EventEngine | DenseEngine | GpuEngine = EventEngine()
+    layers, arriving = [unrolled(layer) for layer in learner.quantized], learner.inputs
+    if learner.spec.convolutions and learner.device.type != "cpu":
+        engine, layers, arriving = learner.engine, learner.quantized, learner.arriving
+    for index in torch.arange(len(x)).split(BLOCK):
+        act = engine.run(arriving(x[index]), layers, learns=True)
+        for k, (layer, v, came) in enumerate(zip(layers, engine.voltages(), engine.arrived(), strict=True)):
+            held = torch.where(v > layer.neuron.threshold, 0, v)
+            yield k, came.cpu(), int(act.fired[k].sum()), membrane_updates(held.transpose(0, 1))
+
+
+def _connection(name: str, layer: QuantizedLayer, arrived: Tensor, presented: int) -> Connection:
+    weight, conv = layer.W.t(), layer.conv
+    if conv is None:
+        return synapses(name, weight, arrived, presented, spikes=True)
+    kernels, images = weight.reshape(conv.channels, -1, conv.kernel, conv.kernel), arrived.view(conv.inputs)
+    how = {"stride": conv.stride, "padding": conv.padding}
+    return shared_synapses(name, kernels, images, presented, spikes=True, **how)
 
 
 def activity(learner: SlayerLearner, x: Any) -> Activity:

@@ -91,6 +91,14 @@ class GpuEngine:
             g = g if below is None else below
         return gradients[::-1]
 
+    def voltages(self) -> list[Tensor]:
+        """As `EventEngine.voltages`."""
+        return [each.spiked.v.transpose(0, 1) for each in self._pass[1]]
+
+    def arrived(self) -> list[Tensor]:
+        """As `EventEngine.arrived`."""
+        return [each.x.sum((0, 1), dtype=torch.float64).long() for each in self._pass[1]]
+
 
 def engine_on(device: torch.device, convolved: bool = False) -> EventEngine | DenseEngine | GpuEngine:
     if runs_triton(device):

@@ -73,7 +73,7 @@ class SlayerLearner:
         if spec.augment:
             motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
         dropout = self._dropout(len(batch.y), at.k)
-        act = self.engine.run(self._arriving(batch.x, motion), self.quantized, dropout, learns=True)
+        act = self.engine.run(self.arriving(batch.x, motion), self.quantized, dropout, learns=True)
         label = batch.y.to(self.device)
         y = act.y.detach().requires_grad_()
         total = self._loss(y, label)
@@ -103,7 +103,7 @@ class SlayerLearner:
         the tutorial's test, and on a GPU of 128."""
         totals: dict[str, float] = {}
         for block in self._blocks(len(batch.y)):
-            act = self.engine.run(self._arriving(batch.x[block]), layers or self.quantized)
+            act = self.engine.run(self.arriving(batch.x[block]), layers or self.quantized)
             label = batch.y[block].to(self.device)
             for name, value in _sums(act, label, float(self._loss(act.y, label))).named().items():
                 totals[name] = totals.get(name, 0.0) + value
@@ -122,14 +122,14 @@ class SlayerLearner:
 
     def predict(self, x: Any) -> Tensor:
         """Rates of the output neurons, spikes a step."""
-        parts = (self._arriving(x[block]) for block in self._blocks(len(x)))
+        parts = (self.arriving(x[block]) for block in self._blocks(len(x)))
         return torch.cat([losses.rates(self.engine.run(part, self.quantized).y) for part in parts])
 
     def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
         """Binned, and moved as `spikes.motion` draws it."""
         return spikes.binned(*self._recorded(x, motion))
 
-    def _arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
+    def arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
         """`inputs` as the engine takes them: on a GPU binned there."""
         if isinstance(self.engine, GpuEngine):
             return self.engine.binned(*self._recorded(x, motion))

@@ -54,10 +54,10 @@ def arrivals(spikes: Spikes) -> np.ndarray:
 
 def _active(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
     """Neurons of all samples and steps, in their order, int64."""
-    neurons = torch.from_numpy(spikes.neurons.view(np.int16)).to(device).long() & 0xFFFF
+    neurons = torch.from_numpy(spikes.neurons.view(np.int16)).to(device)
     begin, lengths = (torch.from_numpy(part.reshape(-1)).to(device) for part in (spikes.begin, spikes.counts))
     first = (begin - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
-    return neurons[first + torch.arange(len(first), device=device)]
+    return neurons[first + torch.arange(len(first), device=device)].long() & 0xFFFF
 
 
 def from_dense(x: Tensor) -> Spikes:

@@ -14,7 +14,7 @@ from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, unroll
 from neurobench.models.slayer.nir_files import write_nir
 from neurobench.problems.nir_file import read_nir
-from tests.models.nir_graph.test_graphs import CPU, cuba, full, graph, nir, written
+from tests.models.nir_graph.test_graphs import CPU, EULER, cuba, full, graph, nir, written
 from tests.specs import spec
 
 CHIP = spec("backend/mock", "core").core
@@ -65,6 +65,8 @@ def test_a_neuron_in_pythons_integers() -> None:
     [
         ({"n": cuba()}, "node n follows the input, no weights"),
         ({"w": nir.Linear(np.eye(2)), "n": cuba(v_leak=1)}, "node n has a v_leak other than 0"),
+        ({"w": nir.Linear(np.eye(2)), "n": cuba(v_threshold=0)}, "node n has a threshold of 0.0, not above 0"),
+        ({"w": nir.Linear(np.eye(2)), "n": cuba(), "o": nir.Linear(np.eye(2))}, "node o leads to the output; .*"),
         ({"w": nir.Affine(np.eye(2), np.ones(2)), "n": cuba()}, "node w has a bias"),
         ({"s": nir.Scale(full(2)), "w": nir.Linear(np.eye(2)), "n": cuba()}, "node s is a Scale"),
         ({"w": nir.Linear(np.eye(2)), "n": cuba(), "d": nir.Delay(full(63))}, "node d delays by 63 steps of 62"),
@@ -73,3 +75,11 @@ def test_a_neuron_in_pythons_integers() -> None:
 def test_what_a_core_does_not_have_is_refused_by_the_name_of_its_node(nodes: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=f"{sentence}, which this core does not have"):
         on_chip(written(graph(nodes)))
+
+
+@pytest.mark.parametrize("setting", [{"scheme": "exponential"}, {"reset": "subtract"}, {"tie": "reached"}])
+def test_another_step_than_the_cores_is_refused(setting: dict[str, Any]) -> None:
+    network = GraphNetwork(read_nir(written(graph({"w": nir.Linear(np.eye(2)), "n": cuba()})), "file"), EULER, CPU)
+    (name, value), *_ = setting.items()
+    with pytest.raises(UserError, match=f"model.{name}={value} is not .*, which this core does not have"):
+        on_core(GraphNetwork(network.graph, EULER._replace(**setting), CPU), CHIP)

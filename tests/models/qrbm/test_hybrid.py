@@ -48,7 +48,7 @@ def test_a_learner_with_it_tells_bars_from_corners(task, train, held_out, sample
     assert (learner.predict(held_out.x).argmax(1) == held_out.y).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("settings", [{"fine_tune": 2}, {"readout_copies": 2}])
+@pytest.mark.parametrize("settings", [{"fine_tune": 2}, {"readout_copies": 2}, {"fine_tune_dropout": 0.3}])
 def test_settings_that_do_not_fit_are_refused(settings) -> None:
     with pytest.raises(BoundsError, match=next(iter(settings))):
         spec("model/qrbm", **settings)

@@ -11,10 +11,12 @@ from neurobench.models.slayer.architecture import convolutions
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Dropout, EventEngine
+from neurobench.models.slayer.evaluation import operations
 from neurobench.models.slayer.exports import write_netx
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
 from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
 from neurobench.models.slayer.spikes import from_dense
+from tests.models.slayer.conftest import learner, recordings
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
 T, N = 30, 3
@@ -105,3 +107,23 @@ def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
         assert first["stride"][()].tolist() == [2, 2]
         assert first["weight"].shape == (4, 2, 3, 3)
         assert first["weight"][3, 1, 2, 0] == 2 * layers[0].W[1 * 9 + 2 * 3 + 0, 3]
+
+
+def test_synapses_are_counted_where_a_kernel_covers_an_input():
+    """No synapse of the unrolled matrix that no kernel has, and a weight of a kernel once."""
+    one = learner(hidden=(20,), convolutions=("2c9s8p1", "3c2"))
+    counted = operations(one, recordings().test.x[:2])
+    for layer, connection, population, size in zip(
+        one.quantized, counted.connections, counted.populations, one.sizes[1:], strict=True
+    ):
+        assert (connection.weights, population.total) == (layer.W.numel(), 2 * 300 * size)
+        if layer.conv is not None:
+            assert torch.equal(connection.fanout, (by_hand(layer.W, layer.conv) != 0).sum(1))
+            assert torch.equal(connection.dense_fanout, by_hand(torch.ones_like(layer.W), layer.conv).long().sum(1))
+    other, events = DenseEngine(torch.device("cpu")), EventEngine()
+    for engine, layers in ((other, one.quantized), (events, [unrolled(each) for each in one.quantized])):
+        engine.run(one.inputs(recordings().test.x[:2]), layers, learns=True)
+        for connection, arrived in zip(counted.connections, engine.arrived(), strict=True):
+            assert torch.equal(connection.arrived, arrived)
+    assert counted.connections[1].arrived.sum() > 0
+    assert all(map(torch.equal, other.voltages(), (each.long() for each in events.voltages())))
