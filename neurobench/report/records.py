@@ -41,7 +41,7 @@ class RunRecord(Record):
     processor: str
     device: str
     threads: Annotated[int, Bound(1)]
-    seconds: Annotated[float, Bound(0)]  # training, finalizing and tests
+    seconds: Annotated[float, Bound(0)]  # of all phases, compiling kernels among them
 
     @property
     def key(self) -> tuple[str, str, int]:
