@@ -26,7 +26,7 @@ def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> M
     if learner.spec.delay:
         drawn["delays"] = delays(learner)
     if isinstance(test.x, Events) and of_a_plane(test.x) and learner.task.n_classes == len(COLOURS):
-        drawn["first_spikes"] = first_spikes(learner, test)
+        drawn["first_spikes"] = first_spikes(learner, test.x)
     return drawn
 
 
@@ -54,9 +54,9 @@ def of_a_plane(x: Events) -> bool:
     return x.sensor == (1, 4, 1) and len(x.t) == 4 * len(x)
 
 
-def first_spikes(learner: EventPropLearner, test: Split) -> Figure:
+def first_spikes(learner: EventPropLearner, samples: Events) -> Figure:
     """Over the unit square: the class, by the softmax of the loss, and when the first output spikes."""
-    window = _window(test.x)
+    window = _window(samples)
     axis = torch.linspace(0, 1, SIDE)
     x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="xy"))
     code = Latency(cells=1, dimmest=0.0, window=window, repeats=1)
@@ -84,6 +84,6 @@ def delays(learner: EventPropLearner) -> Figure:
     """Learned delays of hidden spikes."""
     values = learner.params["delay"][: -learner.task.n_classes].numpy() * learner.spec.tau_mem
     figure, (axes,) = stack(1, height=1.5)
-    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41), color=series(0))
+    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41).tolist(), color=series(0))
     axes.set(xlabel="delay (ms)", ylabel="hidden neurons")
     return figure

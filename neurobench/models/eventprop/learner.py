@@ -105,7 +105,7 @@ class EventPropLearner:
         """Scores: how long before the end each output spikes first, in units of loss_tau; 0 where it does not."""
         return (self.spec.length - self.respond(x).first) / self.spec.loss_tau
 
-    def respond(self, x: Recordings, y: Tensor | None = None, learns: bool = False) -> Response:
+    def respond(self, x: Any, y: Tensor | None = None, learns: bool = False) -> Response:
         """What the network does with B recordings, and the gradient of their mean loss where it `learns`."""
         spec, tau, b = self.spec, self.spec.tau_mem, len(x)
         weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
@@ -122,7 +122,7 @@ class EventPropLearner:
     def neuron(self) -> Neuron:
         return Neuron(1.0, self.spec.length / self.spec.tau_mem, self.spec.most_spikes)
 
-    def raster(self, x: Recordings) -> list[tuple[np.ndarray, np.ndarray]]:
+    def raster(self, x: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Times (ms) and neurons of the spikes of the first recording: inputs, then each layer's, delay passed."""
         events, tau = self.inputs(x), self.spec.tau_mem
         weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
@@ -130,7 +130,7 @@ class EventPropLearner:
         layers = [(spikes.t[k, : spikes.n[k, 1]], spikes.neuron[k, : spikes.n[k, 1]]) for k in range(len(spikes.n))]
         return [(t * tau, neuron) for t, neuron in ((events.t[:n], events.source[:n]), *layers)]
 
-    def inputs(self, x: Recordings) -> Events:
+    def inputs(self, x: Any) -> Events:
         """Events within `length`, and the bias's, the last input, in the order of time. Raises UserError where the
         recordings are of another sensor."""
         if not isinstance(x, Recordings) or x.sensor != self.task.shape:
