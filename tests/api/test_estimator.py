@@ -38,7 +38,7 @@ CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {},
     ),
     "eprop_rsnn": ({"hidden": 30, "steps": 50, "lr": 0.01, "epochs": 8}, {}),
-    "eventprop_snn": ({"hidden": (40,), "lr": 0.005, "epochs": 8, "batch_size": 16}, {}),
+    "eventprop_snn": ({"hidden": (40,), "lr": 0.02, "epochs": 12, "batch_size": 16}, {}),
     "nir_graph": ({"hidden": (), "bin": 25.0, "length": 100.0, "lr": 0.1, "epochs": 3, "batch_size": 64}, {}),
 }
 SOME = slice(None, None, 3)
