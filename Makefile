@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
 seeds = $(if $(filter smoke,$(SCALE)),0,$(subst $(space),$(comma),$(1)))
 FRAMEWORKS := norse snntorch spikingjelly sinabs rockpool
-.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds bench-kills bench-vendors clean
+.PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-eventprop table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds bench-kills bench-vendors clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -132,7 +132,7 @@ ifeq ($(SCALE),smoke)
 	$(BIN)/neurobench sweep scale=smoke experiment=$(subst $(space),$(comma),$(TUTORIALS))
 	$(BIN)/neurobench table all
 else
-	$(MAKE) --keep-going --no-print-directory table-dynex table-hxtorch table-lava table-qutrunk table-nest
+	$(MAKE) --keep-going --no-print-directory table-dynex table-hxtorch table-lava table-qutrunk table-nest table-eventprop
 endif
 
 report: .venv/installed ## every run, table and figure in one HTML page: outputs/report.html
@@ -156,6 +156,10 @@ table-hxtorch: .venv/installed ## the BrainScaleS-2 tutorial on ten seeds and ch
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=$(subst $(space),$(comma),$(HX_TUNED))
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_mnist
 	$(BIN)/neurobench table hxtorch
+
+table-eventprop: .venv/installed ## EventProp on Yin-Yang over ten seeds, a quarter of an hour of one core
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9) experiment=eventprop_yin_yang
+	$(BIN)/neurobench table eventprop
 
 table-lava: .venv/installed-dev ## the lava-dl tutorial by epoch, our recipe in integers, on the emulated chip and in floats, five folds
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=lava_nmnist_best,lava_nmnist_best_mock,lava_nmnist_best_float

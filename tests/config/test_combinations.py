@@ -1,4 +1,4 @@
-"""Five models, three kinds of data, two backends: each combination runs as a user types it."""
+"""Six models, three kinds of data, two backends: each combination runs as a user types it."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -10,7 +10,7 @@ from neurobench.experiment.plan import parse
 from neurobench.models.learner import Task
 from neurobench.models.qcnn.spec import HybridQCNN
 
-MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn")
+MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn", "eventprop_snn")
 
 
 @pytest.fixture(scope="module")

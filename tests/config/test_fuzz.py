@@ -30,7 +30,7 @@ HOW: dict[str, Any] = {
     "suppress_health_check": list(HealthCheck),
 }
 TIMES = 2 if "NEUROBENCH_FUZZ" in os.environ else 1
-MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn")
+MODELS = ("qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn", "eventprop_snn")
 NASTY = (
     "nan", "inf", "-inf", "1e400", "-1e400", "0", "-1", "1e-400", "99999999999999999999", "null", "true", "''", "[]",
     "{}", "[1,2]", "{a:1}", "[[[[]]]]", "${seed}", "${nope}", "${oc.env:HOME}", "${model.${seed}}", "???", "~", "~/x",

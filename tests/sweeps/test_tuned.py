@@ -43,8 +43,8 @@ def test_every_space_that_ships_can_run_at_both_ends_and_is_written_as_it_was_se
         assert plan(["experiment=tuned"], tmp_path).config_hash == plan(words).config_hash
 
 
-def test_each_of_the_five_models_and_of_the_controls_that_have_settings_has_a_space() -> None:
-    models = {"qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn"}
+def test_each_of_the_six_models_and_of_the_controls_that_have_settings_has_a_space() -> None:
+    models = {"qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn", "eventprop_snn"}
     assert set(choices("tune")) == {*models, "quantized_mlp", "random_features"}
 
 

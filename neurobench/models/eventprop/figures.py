@@ -27,7 +27,7 @@ def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> M
     if learner.spec.delay:
         drawn["delays"] = delays(learner)
     if isinstance(test.x, Events) and of_a_plane(test.x) and learner.task.n_classes == len(COLOURS):
-        drawn["first_spikes"] = first_spikes(learner, test)
+        drawn["first_spikes"] = first_spikes(learner, test.x)
     return drawn
 
 
@@ -55,9 +55,9 @@ def of_a_plane(x: Events) -> bool:
     return x.sensor == (1, 4, 1) and len(x.t) == 4 * len(x)
 
 
-def first_spikes(learner: EventPropLearner, test: Split) -> Figure:
+def first_spikes(learner: EventPropLearner, samples: Events) -> Figure:
     """Over the unit square: the class, by the softmax of the loss, and when the first output spikes."""
-    window = _window(test.x)
+    window = _window(samples)
     axis = torch.linspace(0, 1, SIDE)
     x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="xy"))
     code = Latency(cells=1, dimmest=0.0, window=window, repeats=1)
