@@ -44,8 +44,8 @@ NETWORKS = st.fixed_dictionaries(
         "hidden": st.lists(st.integers(3, 20), min_size=1, max_size=3).map(tuple),
         "delay": st.booleans(),
         "weight_norm": st.booleans(),
-        "current_decay": st.floats(0.05, 1.0),
-        "voltage_decay": st.floats(0.0, 0.3),
+        "current_decay": st.floats(0.05, 0.9),
+        "voltage_decay": st.floats(0.01, 0.3),
         "threshold": st.sampled_from([0.5, 1.25]),
     }
 )
