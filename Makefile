@@ -13,7 +13,7 @@ CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/ex
 CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock dynex_qrbm_qpu_device dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_emulated_best nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
-TUTORIALS := $(filter-out lava_nmnist_conv %_emulated %_emulated_best %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
+TUTORIALS := $(filter-out %_emulated %_emulated_best %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
 SCALE ?= paper
 FUZZ_SECONDS ?= 1800
 # A smoke run shows that it runs: one seed does.
