@@ -70,18 +70,26 @@ def _step(z, u, w, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr):
     return u, v, v > threshold
 
 
+@triton.jit
+def _pairs(delay, mask, pairs, neurons, masked: tl.constexpr, width: tl.constexpr):
+    """This program's (sample, neuron) pairs; whether there are such; steps until their spikes arrive; whether dropout
+    lets these pass."""
+    pair = tl.program_id(0) * width + tl.arange(0, width)
+    valid = pair < pairs
+    lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
+    passing = valid
+    if masked:
+        passing = valid & (tl.load(mask + pair, mask=valid, other=0) != 0)
+    return pair, valid, lag, passing
+
+
 @triton.jit(do_not_specialize=["ku", "kv", "threshold", "u_limit", "v_limit"])  # they are learned: compiled once
 def _forward(
     sums, delay, mask, y, counts, u_out, v_out, pairs, neurons, steps,
     ku, kv, threshold, u_limit, v_limit,
     keep: tl.constexpr, fixed: tl.constexpr, masked: tl.constexpr, learns: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
-    pair = tl.program_id(0) * width + tl.arange(0, width)
-    valid = pair < pairs
-    lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
-    kept = valid
-    if masked:
-        kept = valid & (tl.load(mask + pair, mask=valid, other=0) != 0)
+    pair, valid, lag, passing = _pairs(delay, mask, pairs, neurons, masked, width)
     u = tl.zeros((width,), tl.int32 if fixed else tl.float32)
     w = tl.zeros((width,), tl.int32 if fixed else tl.float32)
     spikes = tl.zeros((width,), tl.int32)
@@ -102,7 +110,7 @@ def _forward(
             if learns:
                 tl.store(u_out + at, u, mask=now)
                 tl.store(v_out + at, v, mask=now)
-            arrives = fired & kept & (t + lag < steps)
+            arrives = fired & passing & (t + lag < steps)
             tl.store(y + at + lag.to(tl.int64) * pairs, one.to(y.dtype.element_ty), mask=arrives)
             spikes += (fired & now).to(tl.int32)
             arrived += arrives.to(tl.int32)
@@ -117,12 +125,7 @@ def _backward(
     threshold, unit, centre, rate, peak, ku, kv, gain,
     masked: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
-    pair = tl.program_id(0) * width + tl.arange(0, width)
-    valid = pair < pairs
-    lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
-    kept = valid
-    if masked:
-        kept = valid & (tl.load(mask + pair, mask=valid, other=0) != 0)
+    pair, valid, lag, passing = _pairs(delay, mask, pairs, neurons, masked, width)
     ev = tl.zeros((width,), tl.float32)
     eu = tl.zeros((width,), tl.float32)
     by_u = tl.zeros((width,), tl.float32)
@@ -158,9 +161,9 @@ def _backward(
             by_u += eu * (u.to(tl.float32) * unit)
             by_w += tl.where(fired, 0.0, ev * v)
             by_v += ev * v
-            by_delay += tl.where(fired & kept & (t + lag < steps), after - now, 0.0)
+            by_delay += tl.where(fired & passing & (t + lag < steps), after - now, 0.0)
             slope = peak * tl.exp(tl.abs(v - centre) * rate)
-            ev = tl.where(kept, now * gain, 0.0) * slope + kv * ev
+            ev = tl.where(passing, now * gain, 0.0) * slope + kv * ev
             eu = ev + ku * eu
             after = now
             to = ((t * samples + sample) * 3) * neurons + neuron
