@@ -18,7 +18,7 @@ from neurobench.models.eventprop.learner import EventPropLearner
 from neurobench.models.learner import TrainingRecord
 
 SIDE = 64  # points of the map along a side
-TALL = 0.8  # of a spike's mark, in neurons
+TALL, VISIBLE = 0.8, 0.025  # of a spike's mark: neurons, and at least this share of the panel
 
 
 def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
@@ -40,7 +40,8 @@ def spikes(learner: EventPropLearner, test: Split) -> Figure:
     for k, (axes, (t, neuron), name) in enumerate(zip(panels, rows, names, strict=True)):
         width = learner.sizes[k]
         colour = LIMIT if k == 0 else series(k - 1)
-        axes.vlines(t, neuron - TALL / 2, neuron + TALL / 2, color=colour, linewidth=0.8)
+        half = max(TALL, VISIBLE * width) / 2
+        axes.vlines(t, neuron - half, neuron + half, color=colour, linewidth=0.8)
         axes.set(ylabel=f"{name}\nneuron", ylim=(-0.5 - 0.02 * width, width - 0.5 + 0.02 * width))
         axes.set_title(f"{len(t)} spikes", loc="right", fontsize=7, pad=2)
     panels[-1].axhline(label, color=LIMIT, linewidth=4, alpha=0.2)
