@@ -81,7 +81,7 @@ def searchpath(places: Sequence[str]) -> list[str]:
 @cache
 def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
     """Hydra's own section by these overrides for it alone, without any file of a user's."""
-    return composed([*_plugins(), *words], kept=True)[1]
+    return composed([*_plugins(), *words], reusable=True)[1]
 
 
 def _plugins() -> list[str]:
@@ -100,7 +100,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         others = folders(config_dir)
         aside = [word for word in overrides if _is_folder(word, config_dir)]
         words = [*searchpath(others), *(word for word in overrides if word not in aside)]
-        config, section = composed(words, kept=not own_folders(config_dir))
+        config, section = composed(words, reusable=not own_folders(config_dir))
         # Where no file but ours takes part, it is what the command line made it.
         alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
         faults = hydra_faults(section, alone, others)

@@ -28,13 +28,13 @@ Stamp = tuple[tuple[str, int, int], ...]
 Composed = tuple[DictConfig, dict[str, Any]]
 
 
-def composed(words: Sequence[str], kept: bool) -> Composed:
+def composed(words: Sequence[str], reusable: bool) -> Composed:
     """What overrides compose to, and Hydra's own section as plain values, to be read only.
 
-    `kept`: no YAML file takes part but those of packages, so that what they composed to before holds while the files
+    `reusable`: only YAML files of packages take part, so that what they composed to before holds while the files
     are as they were. Raises ConfigError, HydraException or OmegaConfBaseException.
     """
-    if not kept:
+    if not reusable:
         return _split(_compose(words))
     parsed = [parse_word(word) for word in words]
     plain = [override for override in parsed if override is not None and _is_plain(override)]

@@ -22,11 +22,11 @@ NO_COUNTER = (
 class HostEnergy:
     """Metric names -> joules, and why others are undefined. Where nobody asks, nothing is loaded or measured."""
 
-    def __init__(self, asked: bool):
+    def __init__(self, enabled: bool):
         """Raises UserError where it is asked for and the extra is not installed."""
         self.joules: dict[str, float] = {}
         self.undefined: dict[str, str] = {}
-        self._monitor: Any = _monitor() if asked else None
+        self._monitor: Any = _monitor() if enabled else None
 
     @contextmanager
     def measured(self, phase: str) -> Iterator[None]:

@@ -78,7 +78,7 @@ def _forward(layer, spikes, W, delay, threshold, end, most):
     """The spikes of one layer, each neuron's first `most` until `end`. W: (I, N), delay: (N,)."""
     t_in, source, n = spikes.t_in[layer], spikes.source[layer], spikes.n[layer, 0]
     t, neuron, interval = spikes.t[layer], spikes.neuron[layer], spikes.interval[layer]
-    width, found = W.shape[1], 0
+    width, n_spikes = W.shape[1], 0
     a1, a2 = np.zeros(width), np.zeros(width)
     count, rises = np.zeros(width, np.int64), np.zeros(width, np.uint8)
     for k in range(n):
@@ -94,17 +94,17 @@ def _forward(layer, spikes, W, delay, threshold, end, most):
                 x = min(1.0, (a1[j] + np.sqrt(a1[j] * a1[j] - 4 * threshold * a2[j])) / (2 * a2[j]))
                 if x <= d:
                     break
-                t[found], neuron[found], interval[found] = t_in[k] - np.log(x) + delay[j], j, k
-                spikes.x[layer, found], spikes.slope[layer, found] = x, x * (2 * a2[j] * x - a1[j])
-                found += 1
+                t[n_spikes], neuron[n_spikes], interval[n_spikes] = t_in[k] - np.log(x) + delay[j], j, k
+                spikes.x[layer, n_spikes], spikes.slope[layer, n_spikes] = x, x * (2 * a2[j] * x - a1[j])
+                n_spikes += 1
                 count[j] += 1
                 a1[j] = a1[j] - threshold / x if count[j] < most else SILENT
                 rises[j] = (a1[j] > 0) & (2 * a2[j] * x > a1[j]) & (a1[j] * a1[j] >= 4 * threshold * a2[j])
         for j in range(width):
             a1[j] *= d
             a2[j] *= d * d
-    spikes.n[layer, 1] = found
-    _sort(t, spikes.order[layer], found)
+    spikes.n[layer, 1] = n_spikes
+    _sort(t, spikes.order[layer], n_spikes)
 
 
 @njit(cache=True)

@@ -36,7 +36,7 @@ def logistic(x):
     return _ONE / (_ONE + e)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=False)
 def uniform(counter, k0, k1):
     """Draw number `counter` under the key, float32 in [0, 1): see `neurobench.kernels.random`. All uint32."""
     x = uint32(counter ^ k0)

@@ -145,7 +145,7 @@ def test_the_table_is_what_busclique_finds_and_its_embeddings_are_minors(graph: 
 
     assert _faulty(C16, 3, capacity(CHIPS[C16], 3)) == tabulated(C16, 3)
     search, chip = Search(graph, perfect_graph(CHIPS[C16])), tabulated(C16, 3)
-    n, m = 30, chip.beside(30)
+    n, m = 30, chip.partner_size(30)
     layers, clique = search.two_layers(n, m), search.clique(40)
     assert max(map(len, layers.values())) == max(chip.chain_length(n, m))
     assert max(map(len, clique.values())) == max(chip.clique_chain_length(40))

@@ -42,7 +42,7 @@ def zeus(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> None:
-    host = HostEnergy(asked=True)
+    host = HostEnergy(enabled=True)
     with host.measured("train"):
         pass
     assert host.joules == {"host_train_joules": 5.5}
@@ -52,14 +52,14 @@ def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> N
 
 
 def test_a_failure_ends_its_window(zeus: SimpleNamespace) -> None:
-    with pytest.raises(ZeroDivisionError), HostEnergy(asked=True).measured("train"):
+    with pytest.raises(ZeroDivisionError), HostEnergy(enabled=True).measured("train"):
         raise ZeroDivisionError
     assert Monitor.open == []
 
 
 def test_without_counters_there_is_a_reason_and_no_figure(zeus: SimpleNamespace) -> None:
     zeus.ZeusMonitor = Blind
-    host = HostEnergy(asked=True)
+    host = HostEnergy(enabled=True)
     with host.measured("test"):
         pass
     assert host.joules == {}
@@ -69,8 +69,8 @@ def test_without_counters_there_is_a_reason_and_no_figure(zeus: SimpleNamespace)
 def test_without_the_extra_it_is_refused_by_name_and_unasked_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zeus.monitor", None)
     with pytest.raises(UserError, match=r"host_energy=true.*energy"):
-        HostEnergy(asked=True)
-    host = HostEnergy(asked=False)
+        HostEnergy(enabled=True)
+    host = HostEnergy(enabled=False)
     with host.measured("train"):
         pass
     assert (host.joules, host.undefined) == ({}, {})

@@ -17,10 +17,10 @@ from neurobench.devices.circuit.mock_noise import (
     Fused,
     GateNoise,
     Noise,
+    coherence,
     confusion,
     depolarizing,
     fused,
-    kept,
     paulis,
     relaxation,
     remaining,
@@ -138,7 +138,7 @@ def _strength(qubits: list[Qubit], gate: Pair, mode: str) -> float:
     """Of the depolarization after a gate of one or two qubits."""
     F = 1.0
     for qubit in qubits:
-        F *= kept(gate.time / 1000, qubit.t1, qubit.t2)
+        F *= coherence(gate.time / 1000, qubit.t1, qubit.t2)
     return remaining(gate.error, len(qubits), F, mode)
 
 

@@ -142,10 +142,10 @@ def strength(error: float, wires: int, time: float, t1: float, t2: float, mode: 
     Alone: error d / (d - 1). With relaxation of average fidelity A, and the fidelities of both multiplying apart from
     the part that is lost to 1/d: (error - (1 - A)) / (A - 1/d). `time`, t1, t2 in us.
     """
-    return remaining(error, wires, kept(time, t1, t2) ** wires, mode)
+    return remaining(error, wires, coherence(time, t1, t2) ** wires, mode)
 
 
-def kept(time: float, t1: float, t2: float) -> float:
+def coherence(time: float, t1: float, t2: float) -> float:
     """Entanglement fidelity of one qubit's relaxation."""
     return (1 + 2 * math.exp(-time / t2) + math.exp(-time / t1)) / 4
 

@@ -35,7 +35,7 @@ def capacities() -> str:
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for name, chip in CHIPS.items():
         drawn = all_tabulated(name)
-        figures = [[one.clique, one.layer, *map(one.beside, (64, 100, 144))] for one in drawn]
+        figures = [[one.clique, one.layer, *map(one.partner_size, (64, 100, 144))] for one in drawn]
         spans = (f"{min(figure)} to {max(figure)}" for figure in zip(*figures, strict=True))
         size = f"{chip.qubits:,}, {chip.couplers:,}"
         lines.append(f"| {' | '.join((name, chip.topology, size, str(len(drawn)), *spans))} |")

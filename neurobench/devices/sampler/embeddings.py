@@ -45,13 +45,13 @@ class FaultyChip:
         """Most units of a problem."""
         return max(self.clique, *(len(larger) + len(smaller) for larger, smaller in self.layers))
 
-    def beside(self, units: int) -> int:
+    def partner_size(self, units: int) -> int:
         """Units of the other layer where one has so many."""
-        sides = (pair for found in self.layers for pair in (found, found[::-1]))
+        sides = (pair for layers in self.layers for pair in (layers, layers[::-1]))
         return max((len(other) for one, other in sides if len(one) >= units), default=0)
 
     def fits(self, n_visible: int, n_hidden: int) -> bool:
-        return self.beside(n_visible) >= n_hidden
+        return self.partner_size(n_visible) >= n_hidden
 
     def chain_length(self, n_visible: int, n_hidden: int) -> Lengths:
         """Qubits of each unit of two layers that fit, visible units first."""
@@ -72,11 +72,11 @@ class FaultyChip:
         if self.fits(n_visible, n_hidden):
             return None
         chip, many = self.chip, max(n_visible, n_hidden)
-        beside = f"beside {many} units of one layer {self.beside(many)} of the other"
+        pairing = f"beside {many} units of one layer {self.partner_size(many)} of the other"
         return (
             f"{n_visible}x{n_hidden} units do not fit on {chip.name} ({chip.topology}) with its faults: "
             f"{n_visible * n_hidden:,} couplers are needed, {chip.couplers:,} are present, and what fits is at most "
-            f"{self.layer}x{self.layer} units, or {beside if self.beside(many) else f'no layer of {many} units'}"
+            f"{self.layer}x{self.layer} units, or {pairing if self.partner_size(many) else f'no layer of {many} units'}"
         )
 
     def clique_misfit(self, n: int, couplings: int) -> str | None:

@@ -167,13 +167,13 @@ def _backward(
             eu = ev + ku * eu
             after = now
             to = ((t * samples + sample) * 3) * neurons + neuron
-            there = valid & (t >= 0)
+            within = valid & (t >= 0)
             high = eu.to(tl.bfloat16)
             rest = eu - high.to(tl.float32)
             middle = rest.to(tl.bfloat16)
-            tl.store(parts + to, high, mask=there)
-            tl.store(parts + to + neurons, middle, mask=there)
-            tl.store(parts + to + 2 * neurons, (rest - middle.to(tl.float32)).to(tl.bfloat16), mask=there)
+            tl.store(parts + to, high, mask=within)
+            tl.store(parts + to + neurons, middle, mask=within)
+            tl.store(parts + to + 2 * neurons, (rest - middle.to(tl.float32)).to(tl.bfloat16), mask=within)
     tl.store(sums + pair, by_u, mask=valid)
     tl.store(sums + pairs + pair, by_w, mask=valid)
     tl.store(sums + 2 * pairs + pair, by_v, mask=valid)

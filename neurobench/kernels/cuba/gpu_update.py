@@ -54,19 +54,19 @@ def _half_mantissa(w):
 def _to_grid(v, g, W, w, scale_out, inputs, width, normed: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr):
     c = tl.program_id(0) * columns + tl.arange(0, columns)
     r = tl.arange(0, rows).to(tl.int64)
-    there = c < width
+    within = c < width
     scale = tl.full((columns,), 1.0, tl.float32)
     if normed:
         squares = tl.zeros((columns,), tl.float64)
         for first in range(0, inputs, rows):
-            inside = (first + r < inputs)[:, None] & there[None, :]
+            inside = (first + r < inputs)[:, None] & within[None, :]
             part = tl.load(v + (first + r)[:, None] * width + c[None, :], mask=inside, other=0.0).to(tl.float64)
             squares += tl.sum(part * part, 0)
-        norm = tl.where(there, tl.sqrt(squares).to(tl.float32).to(tl.float64), 1.0)
-        scale = (tl.load(g + c, mask=there, other=0.0).to(tl.float64) / norm).to(tl.float32)
-    tl.store(scale_out + c, scale, mask=there)
+        norm = tl.where(within, tl.sqrt(squares).to(tl.float32).to(tl.float64), 1.0)
+        scale = (tl.load(g + c, mask=within, other=0.0).to(tl.float64) / norm).to(tl.float32)
+    tl.store(scale_out + c, scale, mask=within)
     for first in range(0, inputs, rows):
-        inside = (first + r < inputs)[:, None] & there[None, :]
+        inside = (first + r < inputs)[:, None] & within[None, :]
         at = (first + r)[:, None] * width + c[None, :]
         half = _half_mantissa(tl.load(v + at, mask=inside, other=0.0) * scale[None, :])
         half = tl.minimum(tl.maximum(half, _LOW), _HIGH)
@@ -93,11 +93,11 @@ def _descend(
 ):  # fmt: skip
     c = tl.program_id(0) * columns + tl.arange(0, columns)
     r = tl.arange(0, rows).to(tl.int64)
-    there = c < width
-    scale = tl.load(scale_in + c, mask=there, other=1.0)
+    within = c < width
+    scale = tl.load(scale_in + c, mask=within, other=1.0)
     dots = tl.zeros((columns,), tl.float64)
     for first in range(0, inputs, rows):
-        inside = (first + r < inputs)[:, None] & there[None, :]
+        inside = (first + r < inputs)[:, None] & within[None, :]
         now = tl.load(v + (first + r)[:, None] * width + c[None, :], mask=inside, other=0.0)
         from_ = parts + (first + r)[:, None] * row_stride + c[None, :]
         total = tl.load(from_, mask=inside, other=0.0)
@@ -112,15 +112,15 @@ def _descend(
     pull = tl.zeros((columns,), tl.float32)
     squares = tl.zeros((columns,), tl.float64)
     if normed:
-        length = tl.load(g + c, mask=there, other=1.0)
-        norm = tl.where(there, length.to(tl.float64) / scale.to(tl.float64), 1.0)
+        length = tl.load(g + c, mask=within, other=1.0)
+        norm = tl.where(within, length.to(tl.float64) / scale.to(tl.float64), 1.0)
         pull = (scale.to(tl.float64) * dots / (norm * norm)).to(tl.float32)
         dg = (dots / norm).to(tl.float32)
-        tl.store(g + c, _adam(length, g1, g2, c, there, dg, beta1, beta2, lr, correction, eps), mask=there)
+        tl.store(g + c, _adam(length, g1, g2, c, within, dg, beta1, beta2, lr, correction, eps), mask=within)
         squares = dg.to(tl.float64) * dg.to(tl.float64)
     tl.debug_barrier()  # what is read next, another thread may have written
     for first in range(0, inputs, rows):
-        inside = (first + r < inputs)[:, None] & there[None, :]
+        inside = (first + r < inputs)[:, None] & within[None, :]
         at = (first + r)[:, None] * width + c[None, :]
         now = tl.load(v + at, mask=inside, other=0.0)
         total = tl.load(parts + (first + r)[:, None] * row_stride + c[None, :], mask=inside, other=0.0)
@@ -129,10 +129,10 @@ def _descend(
         if not normed:
             squares += tl.sum(d.to(tl.float64) * d.to(tl.float64), 0)
     if delayed:
-        late = tl.load(delay + c, mask=there, other=0.0)
-        by_delay = tl.load(d_delay + c, mask=there, other=0.0).to(tl.float32)
-        late = _adam(late, delay1, delay2, c, there, by_delay, beta1, beta2, lr, correction, eps)
-        tl.store(delay + c, tl.minimum(tl.maximum(late, 0.0), most_delay), mask=there)
+        late = tl.load(delay + c, mask=within, other=0.0)
+        by_delay = tl.load(d_delay + c, mask=within, other=0.0).to(tl.float32)
+        late = _adam(late, delay1, delay2, c, within, by_delay, beta1, beta2, lr, correction, eps)
+        tl.store(delay + c, tl.minimum(tl.maximum(late, 0.0), most_delay), mask=within)
         squares += by_delay.to(tl.float64) - by_delay.to(tl.float64)  # not a number where the gradient is not finite
     if tl.program_id(0) == 0:
         two = tl.arange(0, 2)
@@ -142,7 +142,7 @@ def _descend(
             decays = _adam(decays, D1, D2, two, two < 2, by_decays, beta1, beta2, lr, correction, eps)
             squares += tl.sum(by_decays.to(tl.float64) - by_decays.to(tl.float64), 0)
         tl.store(D + two, tl.minimum(tl.maximum(decays, 0.0), most_decay))
-    tl.store(size_out + c, squares, mask=there)
+    tl.store(size_out + c, squares, mask=within)
 
 
 def to_grid(v: Tensor, g: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -82,7 +82,7 @@ def split(a, parts):
             high[k], middle[k], low[k] = _upper(first), _upper(second), _upper(third)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", fastmath=False)
 def _upper(bits):
     return np.uint16(np.uint32(bits) >> _SHIFT)
 

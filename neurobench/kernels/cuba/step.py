@@ -125,10 +125,10 @@ def step_float(a, keep, neuron, u, w, v, fired):
 
 
 @njit(cache=True, error_model="numpy")
-def emit(fired, t, delay, kept, out, count, spikes):
+def emit(fired, t, delay, dropout_mask, out, count, spikes):
     """Append the neurons that fired at t to the list of the step where each spike arrives, t + 1 + delay.
 
-    fired: (C up to a multiple of 64,) uint8; delay (C,) int32; kept (C,) uint8, 0 where dropout takes the spike;
+    fired: (C up to a multiple of 64,) uint8; delay (C,) int32; dropout_mask (C,) uint8, 0: spike dropped;
     out (T, C) uint16 and count (T,) int32 are the lists; spikes (C,) int32 counts those that fired. Returns how many.
     """
     n = 0
@@ -140,7 +140,7 @@ def emit(fired, t, delay, kept, out, count, spikes):
             n += 1
             spikes[j] += 1
             at = t + 1 + delay[j]
-            if kept[j] and at < count.shape[0]:
+            if dropout_mask[j] and at < count.shape[0]:
                 out[at, count[at]] = j
                 count[at] += 1
     return n

@@ -37,7 +37,7 @@ def squares(v, chunks):
     return _in_order(parts)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=False)
 def _in_order(parts):
     total = np.zeros(parts.shape[1])
     for c in range(parts.shape[0]):

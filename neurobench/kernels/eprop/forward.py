@@ -92,7 +92,7 @@ def forward(c, a, net, samples, g, one):
     T, n, rows, first = c.T, 0, len(one.x), g * (c.T + 1)
     v, r, state = one.neurons[0], one.neurons[1], one.state
     v[:], r[:], state.left[:], state.z[:] = 0, 0, 0, 0
-    for part in (state.v, state.adapt, state.kept):
+    for part in (state.v, state.adapt, state.waiting):
         part[:] = 0
     copy(net.f, one.f[0])
     for t in range(T):

@@ -1,4 +1,8 @@
-"""One step of NEST's e-prop models: recurrent neurons, readouts, and the spikes that reach them."""
+"""One step of NEST's e-prop models: recurrent neurons, readouts, and the spikes that reach them.
+
+`fastmath=False` where engines that may round otherwise call too: a kernel that says nothing takes the rounding of
+whichever caller is compiled first.
+"""
 
 import math
 
@@ -6,7 +10,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
 def surrogate(kind, x, height, width):
     """The pseudo-derivative at distance x from the threshold; kinds in `eprop.records.SURROGATES`.
 
@@ -22,7 +26,7 @@ def surrogate(kind, x, height, width):
     return height / (1.0 + u * u)
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
 def neuron_step(c, j, x, s):
     """Neuron j under input x. Returns its psi; `s` (Neurons) is changed in place, s.z[j] says whether it fired.
 
@@ -50,19 +54,19 @@ def neuron_step(c, j, x, s):
     return psi
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
 def _delta_step(c, j, x, s):
     v = s.v[j]
     free = s.left[j] == 0
     if free:
         v = c.alpha * v + x
-        if c.refractory_input and s.kept[j] != 0.0:
-            v += s.kept[j]
-            s.kept[j] = 0.0
+        if c.refractory_input and s.waiting[j] != 0.0:
+            v += s.waiting[j]
+            s.waiting[j] = 0.0
         v = max(v, c.v_min)
     else:
         if c.refractory_input:
-            s.kept[j] += x * math.exp(-s.left[j] / c.tau_m)
+            s.waiting[j] += x * math.exp(-s.left[j] / c.tau_m)
         s.left[j] -= 1
     theta = c.v_th
     if c.adapt_beta != 0.0:

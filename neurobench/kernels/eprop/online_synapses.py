@@ -68,7 +68,7 @@ class Interval(NamedTuple):
     end: int
     low: int  # row of m
     high: int  # row of l
-    own: int  # row of the last arrival
+    last: int  # row of the last arrival
     Z: float  # of the source
 
 
@@ -120,7 +120,7 @@ def _add_readout_gradient(c, syn, src, sums, i, gap):
     j, Z, D = i - c.inputs, src.Z_out[i], src.D_out[i]
     for k in range(c.K):
         end = sums.Q[gap.high, k]
-        syn.g_out[j, k] += syn.mask_out[j, k] * (Z * (end - sums.Q[gap.low, k]) + D * (end - sums.Q[gap.own, k]))
+        syn.g_out[j, k] += syn.mask_out[j, k] * (Z * (end - sums.Q[gap.low, k]) + D * (end - sums.Q[gap.last, k]))
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

@@ -96,7 +96,7 @@ class Neurons(NamedTuple):
     v: np.ndarray  # (N,) float64
     adapt: np.ndarray  # (N,) float64
     left: np.ndarray  # (N,) int64 refractory steps to come
-    kept: np.ndarray  # (N,) float64 input that waits for the refractory time to end
+    waiting: np.ndarray  # (N,) float64 input that waits for the refractory time to end
     f: np.ndarray  # (N,) float64 filtered firing
     z: np.ndarray  # (N,) uint8 fired in this step
     y: np.ndarray  # (K,) float64

@@ -144,7 +144,7 @@ def list_set(z, members):
     return n
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=False)
 def copy(row, to):
     for j in range(len(to)):
         to[j] = row[j]

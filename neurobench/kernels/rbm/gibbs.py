@@ -92,7 +92,7 @@ def transpose(x, chunks, out):
         transpose_columns(x, first, last, out[first:last])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=False)
 def transpose_columns(x, first, last, out):
     """out (last - first, M) becomes the transpose of columns `first` to `last` of x (M, N)."""
     rows = x.shape[0]

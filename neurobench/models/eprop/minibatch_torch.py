@@ -27,7 +27,7 @@ class State(NamedTuple):
     v: Tensor
     adapt: Tensor
     left: Tensor  # int64
-    kept: Tensor
+    waiting: Tensor
     z: Tensor
 
 
@@ -125,7 +125,7 @@ class TorchMinibatchEngine(MinibatchEngine):
 
 def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
     """`kernels.eprop.neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
-    left, waiting, adapt = s.left, s.kept, s.adapt
+    left, waiting, adapt = s.left, s.waiting, s.adapt
     free = left == 0
     v = c.alpha * s.v + x
     if c.hard_reset:

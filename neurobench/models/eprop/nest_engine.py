@@ -69,8 +69,8 @@ class NestEngine:
         self.final = True
 
     def weights(self) -> Matrices:
-        found = self.network.weights(self.final)
-        return found["w_in"], found["w_rec"], found["w_out"]
+        weights = self.network.weights(self.final)
+        return weights["w_in"], weights["w_rec"], weights["w_out"]
 
     def at_rest(self) -> ExactEngine:
         """Our own network with the weights of now, of which operations are counted and steps are drawn."""

@@ -84,9 +84,9 @@ def _weights_before(graph: SpikingGraph, name: str) -> list[str]:
     _require_rest(graph.nodes[name], name)
     sources = [edge.source for edge in graph.sources[name]]
     for key in sources:
-        found = type(graph.nodes[key]).__name__ if key else "the input"
+        source = type(graph.nodes[key]).__name__ if key else "the input"
         _require(
-            key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {found}, no weights"
+            key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {source}, no weights"
         )
     return sources
 
@@ -109,8 +109,8 @@ def _require_known(graph: SpikingGraph, name: str) -> None:
     if isinstance(node, Weights | Convolution):
         after = [target for target, edges in graph.sources.items() if any(edge.source == name for edge in edges)]
         alone = len(after) == 1 and isinstance(graph.nodes[after[0]], Neuron)
-        found = ", ".join(f"{each} ({type(graph.nodes[each]).__name__})" for each in after) or "the output"
-        _require(alone, f"node {name} leads to {found}; weights lead to one population")
+        targets = ", ".join(f"{each} ({type(graph.nodes[each]).__name__})" for each in after) or "the output"
+        _require(alone, f"node {name} leads to {targets}; weights lead to one population")
 
 
 def _require(fits: object, sentence: str) -> None:
@@ -143,11 +143,13 @@ def _scale(node: Neuron, weights: dict[str, Tensor], core: FixedCore) -> float:
 
 
 def _step(node: Neuron, how: Dynamics, scale: float, core: FixedCore) -> FixedStep:
-    def kept(tau: np.ndarray | None, without: int, bounds: tuple[int, int]) -> Tensor:
+    def remaining(tau: np.ndarray | None, without: int, bounds: tuple[int, int]) -> Tensor:
         decay = np.full(1, without) if tau is None else np.rint(POINT * how.dt / tau)
         return POINT - torch.as_tensor(decay.clip(*bounds), dtype=torch.float64)
 
     threshold = None
     if node.v_threshold is not None:
         threshold = torch.as_tensor(np.floor(GRID * scale * node.v_threshold) * GRID, dtype=torch.float64)
-    return FixedStep(kept(node.tau_syn, POINT, core.i_decay), kept(node.tau_mem, 0, core.v_decay), threshold, core)
+    return FixedStep(
+        remaining(node.tau_syn, POINT, core.i_decay), remaining(node.tau_mem, 0, core.v_decay), threshold, core
+    )
