@@ -1,11 +1,15 @@
 """The HDF5 file for lava, run by integers that know nothing of this package, gives the same spikes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from neurobench.models.learner import Initial
 from neurobench.models.slayer.exports import formats
 from neurobench.models.slayer.spikes import as_dense
 from tests.models.slayer.conftest import learner, recordings
@@ -35,18 +39,38 @@ def simulated(file: Path, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def test_independent_integers_give_the_same_spikes(tmp_path: Path) -> None:
-    one = learner(hidden=(20, 15), length=120.0)
-    generator = torch.Generator().manual_seed(3)
+NETWORKS = st.fixed_dictionaries(
+    {
+        "hidden": st.lists(st.integers(3, 20), min_size=1, max_size=3).map(tuple),
+        "delay": st.booleans(),
+        "weight_norm": st.booleans(),
+        "current_decay": st.floats(0.05, 0.9),
+        "voltage_decay": st.floats(0.01, 0.3),
+        "threshold": st.sampled_from([0.5, 1.25]),
+    }
+)
+
+
+@given(NETWORKS, st.integers(0, 2**31))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_networks_out_and_in_again_spike_alike(tmp_path: Path, network: dict[str, Any], seed: int) -> None:
+    """In integers that read the file on their own, and in a network that begins from it."""
+    one, other = (learner(length=80.0, **network) for _ in range(2))
+    generator = torch.Generator().manual_seed(seed)
     for layer in one.layers:
-        layer.v.copy_(torch.randint(-8, 12, layer.v.shape, generator=generator) / 8)
-        layer.g.copy_(layer.v.square().sum(0).sqrt())
+        layer.v.copy_(torch.randint(-8, 14, layer.v.shape, generator=generator) / 8)
+        layer.v[0] = 1.0  # no neuron without a weight
+        if layer.g is not None:
+            layer.g.copy_(layer.v.square().sum(0).sqrt())
         if layer.delay is not None:
             layer.delay.copy_(torch.randint(0, 9, layer.delay.shape, generator=generator))
     one.quantized = one._quantize()
     file = tmp_path / "model.net"
     file.write_bytes(formats(one)["netx"]())
     inputs = one.inputs(recordings().train.head(2).x)
-    ours = one.engine.run(inputs, one.quantized).y.transpose(0, 1).numpy()
-    assert ours.sum() > 20
+    ours = one.engine.run(inputs, one.quantized).y.transpose(0, 1).numpy().copy()
+    assert ours.any()
     assert (simulated(file, as_dense(inputs).numpy()) == ours).all()
+    other.start(recordings().train, Initial("model.net", file, None))
+    again = other.engine.run(inputs, other.quantized).y.transpose(0, 1).numpy()
+    assert (again == ours).all()
