@@ -125,7 +125,8 @@ def _remedy(spec: Torchvision | Tonic) -> str:
 
 def _unreadable(spec: Torchvision | Tonic, error: Exception) -> DataError:
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    where = f" Its files are looked for, unpacked, in {spec.root}/{spec.set}/raw." if isinstance(spec, Torchvision) else ""
+    place = f" Its files are looked for, unpacked, in {spec.root}/{spec.set}/raw."
+    where = place if isinstance(spec, Torchvision) else ""
     return DataError(f"{spec.root}: {spec.set} cannot be read ({reason}).{where}{_remedy(spec)}")
 
 
