@@ -40,7 +40,6 @@ PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadex
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
 OURS = ("neurobench", "neurobench_toy", "tests")
-LAZY = ("numba", "sklearn.linear_model", "threadpoolctl")  # what tests import as they run, and each process would again
 WAIT = 600  # seconds after which one that waits is given up
 
 
@@ -62,9 +61,8 @@ class Examiner:
         self.known = {line["mutant"]: line["passed"] for line in lines if line["of"] == self.digest}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        for name in LAZY:
-            importlib.import_module(name)
-        gc.freeze()  # else each process looks for garbage through all that was imported
+        run_items(session)  # here, so that no process imports or loads kernels once more
+        gc.freeze()  # nor looks for garbage through all of it
         chosen = [mutant.function for mutant in mutants(self.source) if not self.only or mutant.function in self.only]
         plain = ast.parse(self.source)
         # That code is replaced at all makes no difference; else every mutant would be noticed.
@@ -116,12 +114,7 @@ class Examiner:
             old, new = self._old(name), function(changed, name)
             if old and new:
                 old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
-        for k, item in enumerate(session.items):
-            after = session.items[k + 1] if k + 1 < len(session.items) else None
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-            if session.testsfailed:
-                return False
-        return bool(session.items)
+        return run_items(session)
 
     def _passes_afresh(self, tree: ast.Module) -> bool:
         """With `tree` in the module's place wherever it is imported."""
@@ -139,6 +132,16 @@ class Examiner:
         sys.modules.setdefault(self.module, made)
         exec(compile(tree, path, "exec"), made.__dict__)
         return made
+
+
+def run_items(session: pytest.Session) -> bool:
+    """Whether all pass; those behind one that fails are not run."""
+    for k, item in enumerate(session.items):
+        after = session.items[k + 1] if k + 1 < len(session.items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if session.testsfailed:
+            return False
+    return bool(session.items)
 
 
 def function(module: ModuleType, name: str) -> FunctionType | None:

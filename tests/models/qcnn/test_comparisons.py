@@ -73,15 +73,15 @@ def test_a_noisy_device_is_compared_on_the_first_2000_images(monkeypatch: pytest
 
 
 def test_likelihood_and_calibration_by_hand() -> None:
-    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6 (bin 9) and right; 0.9 (bin 13) and right; certain (the
-    last bin) and wrong."""
-    p = torch.tensor([[0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [0.1, 0.9], [1.0, 0.0]], dtype=torch.float64)
-    figures = likelihood(p, torch.tensor([0, 0, 0, 1, 1]))
-    assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.2 + 0.6 + 0.9 + 0) / 5)
-    log = torch.tensor([0.8, 0.2, 0.6, 0.9, 1e-6], dtype=torch.float64).log()
+    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6, 0.7, 0.9 (bins 9, 10, 13) and right; certain (the last
+    bin) and wrong."""
+    rows = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.05, 0.9, 0.05], [1.0, 0.0, 0.0]]
+    figures = likelihood(torch.tensor(rows, dtype=torch.float64), torch.tensor([0, 0, 0, 2, 1, 1]))
+    assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.1 + 0.6 + 0.7 + 0.9 + 0) / 6)
+    log = torch.tensor([0.8, 0.1, 0.6, 0.7, 0.9, 1e-6], dtype=torch.float64).log()
     assert figures["exact_nll"] == pytest.approx(-float(log.mean()))
-    by_bin = abs(2 * 0.8 - 1) + abs(0.6 - 1) + abs(0.9 - 1) + abs(1 - 0)
-    assert figures["calibration_error"] == pytest.approx(by_bin / 5)
+    by_bin = abs(2 * 0.8 - 1) + abs(0.6 - 1) + abs(0.7 - 1) + abs(0.9 - 1) + abs(1 - 0)
+    assert figures["calibration_error"] == pytest.approx(by_bin / 6)
 
 
 def test_a_probability_that_rounding_puts_above_1_costs_nothing() -> None:
