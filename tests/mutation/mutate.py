@@ -176,6 +176,7 @@ def in_child(run: Callable[[], bool], limit: float) -> Ended:
 def main(chosen: list[str]) -> int:
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # which survives a fork
     modules = yaml.safe_load(FILE.read_text())
     noticed, of_all, wrong = 0, 0, []
     if unknown := [file for file in chosen if file not in modules]:
