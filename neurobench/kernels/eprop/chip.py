@@ -7,8 +7,9 @@ weight is w LSB, membranes and thresholds are in the same LSB, traces have a fix
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import uniform
 
 STAIRS = 5  # values of the surrogate: 0 and four more

@@ -14,8 +14,8 @@ It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, rebase
 from neurobench.kernels.eprop.records import Constants, Neurons
