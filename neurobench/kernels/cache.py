@@ -158,7 +158,7 @@ def _locked(file: int) -> bool:
 def keep_kernels() -> None:
     """From now on numba keeps our kernels there; what nobody has used for a month goes."""
     CacheImpl._locator_classes.insert(0, KernelLocator)
-    dispatcher.FunctionCache = SharedCache
+    dispatcher.FunctionCache = SharedCache  # type: ignore[attr-defined]
     register("numba:compile", Failures())
     with contextlib.suppress(OSError):
         for folder in home().iterdir():

@@ -154,3 +154,8 @@ def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pyte
         os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
     cache.keep_kernels()
     assert {path.name for path in tmp_path.iterdir()} == {"recent"}
+
+
+def test_a_kernel_for_kernels_alone_says_so() -> None:
+    with pytest.raises(TypeError, match="_tally begins with an underscore: it can be called by kernels"):
+        cuba_forward._tally(1)
