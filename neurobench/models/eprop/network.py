@@ -11,6 +11,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.eprop.records import SURROGATES, Constants
+from neurobench.kernels.eprop.simd import aligned
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
@@ -158,7 +159,7 @@ class Engine(Protocol):
 
 
 def copied(record: Any) -> Any:
-    return type(record)(*(part.copy() for part in record))
+    return type(record)(*(aligned(part) for part in record))
 
 
 def stored(record: Any) -> dict[str, torch.Tensor]:
@@ -171,4 +172,4 @@ def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:
     theirs = {name: tuple(part.shape) for name, part in (state or {}).items()}
     if state is None or shapes != theirs:
         raise UserError(f"the checkpoint does not fit: {theirs} there, {shapes} here. Use its settings, or train anew.")
-    return type(record)(*(state[name].numpy().astype(part.dtype) for name, part in record._asdict().items()))
+    return type(record)(*(aligned(state[name].numpy(), part.dtype) for name, part in record._asdict().items()))
