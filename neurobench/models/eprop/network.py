@@ -112,9 +112,10 @@ def from_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedba
 class Recording(NamedTuple):
     """Scratch rows of a step, and the steps that are recorded: those before `until`, row n - (first step)."""
 
-    x: np.ndarray  # (N + 1,) float64, as all but z
+    x: np.ndarray  # (N + 1,) float64, as all but fired and z
     y: np.ndarray  # (K,)
     signal: np.ndarray  # (N,)
+    fired: np.ndarray  # (N,) int64
     until: int
     v: np.ndarray  # (R, N)
     z: np.ndarray  # (R, N) uint8
@@ -126,7 +127,7 @@ class Recording(NamedTuple):
 
 def recording(c: Constants, n0: int, steps: int) -> Recording:
     """Of `steps` steps from n0 on, all 0."""
-    scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N)
+    scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N), np.zeros(c.N, np.int64)
     neurons = np.zeros((steps, c.N)), np.zeros((steps, c.N), np.uint8), np.zeros((steps, c.N)), np.zeros((steps, c.N))
     return Recording(*scratch, n0 + steps, *neurons, np.zeros((steps, c.K)), np.zeros((steps, c.K)))
 
