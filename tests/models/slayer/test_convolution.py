@@ -51,8 +51,9 @@ def test_unrolled_weights_are_those_of_loops():
         assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
 
 
+@pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
 @pytest.mark.parametrize("keep_prob", [1.0, 0.75])
-def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob):
+def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob, engine):
     layers, x, g = network()
     dense = [unrolled(layer) for layer in layers]
     dropout = None
@@ -60,13 +61,16 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob)
         generator = torch.Generator().manual_seed(1)
         masks = [(torch.rand(N, each.W.shape[1], generator=generator) < keep_prob).byte() for each in dense[:-1]]
         dropout = Dropout(masks, keep_prob)
-    engine, events = DenseEngine(torch.device("cpu")), EventEngine()
+    events = EventEngine()
     act = engine.run(from_dense(x), layers, dropout, learns=True)
     reference = events.run(from_dense(x), dense, dropout, learns=True)
     assert act.y.sum() > 0
     assert torch.equal(act.y, reference.y)
     for one, other in zip(act.fired, reference.fired, strict=True):
         assert torch.equal(one, other)
+    for find in ("voltages", "arrived"):
+        for one, other in zip(getattr(engine, find)(), getattr(events, find)(), strict=True):
+            assert torch.equal(one.long(), other.long())
     surrogate = lava_surrogate(1.25, 0.03, 3.0)
     pairs = zip(layers, engine.gradients(g, surrogate), events.gradients(g, surrogate), strict=True)
     for layer, grad, full in pairs:
