@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.architecture import convolutions
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Dropout, EventEngine
 from neurobench.models.slayer.evaluation import operations
-from neurobench.models.slayer.exports import write_netx
+from neurobench.models.slayer.exports import formats, write_netx
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
 from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
-from neurobench.models.slayer.spikes import from_dense
-from tests.models.slayer.conftest import learner, recordings
+from neurobench.models.slayer.spikes import as_dense, from_dense
+from tests.models.slayer.conftest import learner, mock, recordings
+from tests.models.slayer.plain import layer as plain_layer
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
 T, N = 30, 3
@@ -131,3 +133,43 @@ def test_synapses_are_counted_where_a_kernel_covers_an_input():
             assert torch.equal(connection.arrived, arrived)
     assert counted.connections[1].arrived.sum() > 0
     assert all(map(torch.equal, other.voltages(), (each.long() for each in events.voltages())))
+
+
+def trained(core=None):
+    """Two updates on real recordings; delays longer than they learn to be."""
+    one = learner(core, hidden=(20,), convolutions=("3c9s4p1", "4c3s2"), lr=0.02, dropout=0.2, threshold=0.5)
+    for layer in one.layers[:-1]:
+        layer.delay.mul_(9)
+    for k in range(2):
+        one.learn(recordings().train.batch(slice(8)), Step(k, 2, 0, 2))
+    return one
+
+
+def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same():
+    ours, chip = trained(), trained(mock())
+    x = recordings().test.x[:4]
+    wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
+    for layer in chip.quantized:
+        m, neuron, copies = 2 * layer.W.long(), layer.neuron, 1
+        if layer.conv is not None:
+            m, copies = 2 * by_hand(layer.W, layer.conv).long(), layer.conv.positions
+        constants = (4096 - neuron.ku, 4096 - neuron.kv, neuron.threshold // 64)
+        wanted = plain_layer(wanted, m.t().numpy(), *constants, layer.delay.numpy().repeat(copies))
+    assert wanted.sum() > 20
+    for one in (ours, chip):
+        y = one.engine.run(one.inputs(x), one.quantized, counted=True).y
+        np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
+
+
+def test_a_dense_network_begun_from_its_nir_file_spikes_alike(tmp_path):
+    pytest.importorskip("nir", reason="the extra spiking is not installed")
+    one = trained()
+    file = tmp_path / "model.nir"
+    file.write_bytes(formats(one)["nir"]())
+    other = learner(hidden=one.sizes[1:-1], threshold=0.5, weight_norm=False)
+    other.start(recordings().train, Initial("model.nir", file, None))
+    x = recordings().test.x[:4]
+    ours, theirs = (each.engine.run(each.inputs(x), each.quantized) for each in (one, other))
+    assert ours.y.any()
+    for mine, same in zip((ours.y, *ours.fired), (theirs.y, *theirs.fired), strict=True):
+        assert torch.equal(mine, same)
