@@ -9,8 +9,8 @@ from torch import Tensor
 
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
-from neurobench.kernels.cuba.convolution import backward_convolved, forward_convolved
 from neurobench.kernels.cuba import step
+from neurobench.kernels.cuba.convolution import backward_convolved, forward_convolved
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid

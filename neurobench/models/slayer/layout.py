@@ -28,7 +28,7 @@ def first_from_last(shape: Shape) -> Tensor:
 
 
 def renamed(spikes: Spikes, numbers: Tensor) -> Spikes:
-    """Each neuron by its number in another order. Lists have room that no spike fills: whatever stands there stays within."""
+    """Each neuron by its number in another order; `clip`, for lists have room that no spike fills."""
     names = numbers.numpy().astype(np.uint16)
     return spikes._replace(neurons=np.take(names, spikes.neurons, mode="clip"))
 
@@ -70,13 +70,15 @@ def channels_first(dW: Tensor) -> Tensor:
 
 @cache
 def places(conv: Convolution) -> Places:
-    """By loops over nothing but pixels: which positions cover each, and with which of their weights."""
+    """Which positions of a kernel cover each pixel, and with which of their weights."""
     _, rows, columns = conv.inputs
     first, tap, position = [0], [], []
     high, wide = conv.outputs[1:]
     for y, x in np.ndindex(rows, columns):
         for i, j in np.ndindex(conv.kernel, conv.kernel):
-            (row, spare), (column, rest) = (divmod(at, conv.stride) for at in (y + conv.padding - i, x + conv.padding - j))
+            (row, spare), (column, rest) = (
+                divmod(at, conv.stride) for at in (y + conv.padding - i, x + conv.padding - j)
+            )
             if spare == rest == 0 and 0 <= row < high and 0 <= column < wide:
                 tap.append(i * conv.kernel + j)
                 position.append(row * wide + column)
