@@ -211,6 +211,8 @@ def test_a_subset_holds_each_class_in_its_share():
     assert len(set(some.tolist())) == 100
     counts = torch.bincount(y[some], minlength=4)
     assert (counts - torch.tensor([50, 30, 19.9, 0.1])).abs().max() <= 1
+    order = torch.randperm(1000, generator=torch.Generator().manual_seed(1)).tolist()
+    assert some.tolist() == sorted(order, key=y.tolist().__getitem__)[::10], "Python's sort keeps the drawn order"
     assert torch.equal(some, readout.stratified(y, 100, seed=1))
     assert not torch.equal(some, readout.stratified(y, 100, seed=2))
     assert sorted(readout.stratified(y, 5000, seed=1).tolist()) == list(range(1000))
