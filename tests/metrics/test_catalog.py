@@ -1,8 +1,9 @@
 """Promises of the catalogue of metrics: one unit and one direction a name, wherever it is printed or searched on."""
 
 import pytest
+from scipy import stats
 
-from neurobench.metrics.catalog import UNKNOWN, larger_is_better, metric, printed, printed_change
+from neurobench.metrics.catalog import UNKNOWN, larger_is_better, mean_interval, metric, printed, printed_change
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,11 @@ def test_which_way_early_stopping_and_a_search_go(name: str, larger: bool) -> No
 
 def test_an_estimate_s_error_and_an_unknown_name_have_no_better_side() -> None:
     assert metric("calibrated_gain_error") == metric("parameters") == UNKNOWN
+
+
+def test_the_interval_of_a_mean_is_students_and_that_of_a_proportion_ends_at_0_and_1() -> None:
+    wide, narrow = [0.1, 0.9], [0.85, 0.86]
+    assert mean_interval("test_accuracy", wide) == (0, 1)
+    for name, values in (("test_accuracy", narrow), ("test_loss", wide)):
+        students = stats.t.interval(0.95, 1, sum(values) / 2, stats.sem(values))
+        assert mean_interval(name, values) == pytest.approx(students)
