@@ -153,3 +153,11 @@ def test_the_digest_is_that_of_the_file_or_of_the_digests_of_several(table: Cust
     both = splits(table, content(100)._replace(files=(Path("one"), Path("other"))), 0)
     assert (one.sha256, one.bytes_read) == (digests[0], 1)
     assert (both.sha256, both.bytes_read) == (hashlib.sha256("\n".join(digests).encode()).hexdigest(), 2)
+
+
+def test_a_batch_holds_the_samples_at_an_index_in_its_order_or_those_of_a_slice() -> None:
+    split = Split(torch.arange(10.0).reshape(5, 2), torch.arange(5) % 2, torch.arange(5))
+    batch = split.batch(torch.tensor([3, 1]))
+    assert (batch.x.tolist(), batch.y.tolist()) == ([[6, 7], [2, 3]], [1, 1])
+    batch = split.batch(slice(1, 3))
+    assert (batch.x.tolist(), batch.y.tolist()) == ([[2, 3], [4, 5]], [1, 0])

@@ -5,7 +5,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurobench.models.slayer.losses import predicted, regular_trains, silent_labels, spike_max, spike_rate, spike_time
+from neurobench.models.slayer.losses import (
+    predicted,
+    rates,
+    regular_trains,
+    silent_labels,
+    spike_max,
+    spike_rate,
+    spike_time,
+)
 from tests.models.slayer.conftest import vector
 
 Z = vector("losses")
@@ -42,13 +50,32 @@ def test_classes_by_rate_and_by_windowed_rate() -> None:
 
 
 def test_a_silent_label_costs_a_finite_loss_and_is_counted() -> None:
-    y = torch.zeros(2, 10, 3)
+    y = torch.zeros(3, 10, 3)
     y[:, :, 0] = 1
-    label = torch.tensor([0, 1])
-    assert spike_max(y, label).item() == pytest.approx(-np.log(1e-6), rel=1e-3)
-    assert silent_labels(y, label) == 1
+    label = torch.tensor([0, 1, 2])
+    assert spike_max(y, label).item() == pytest.approx(-2 * np.log(1e-6), rel=1e-3)
+    assert silent_labels(y, label) == 2
+
+
+def test_a_probability_is_of_the_rates_of_all_classes_and_the_floor_in_a_window_of_steps_too() -> None:
+    one = torch.zeros(1, 1000, 2)
+    one[0, 7, 1] = 1  # a rate of 1e-3, to which the floor of 1e-6 is added
+    assert spike_max(one, torch.tensor([1])).item() == pytest.approx(np.log(1 + 1e-3), rel=1e-2)
+    r = rates(Y, WINDOW).double().numpy()
+    p = np.take_along_axis(r, np.broadcast_to(LABEL.numpy()[:, None, None], (*r.shape[:2], 1)), 2)[..., 0]
+    wanted = -np.log(np.maximum(p / (r.sum(2) + 1e-6), 1e-6)).sum()
+    assert spike_max(Y, LABEL, window=WINDOW).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_spike_too_many_costs_its_filter_of_a_hundred_steps_squared() -> None:
+    y = torch.zeros(1, 150, 1)
+    y[0, 3] = 1
+    geometric = (1 - np.exp(-2 / 50) ** 100) / (1 - np.exp(-2 / 50))
+    assert spike_time(y, torch.zeros_like(y), 50.0).item() == pytest.approx(geometric, rel=1e-5)
 
 
 def test_regular_trains_have_the_rates_asked_for() -> None:
     trains = regular_trains(torch.tensor([1]), 3, 300, 0.2, 0.03)
     assert trains.sum(1).tolist() == [[9, 60, 9]]
+    every_fourth = regular_trains(torch.tensor([1]), 2, 9, 0.25, 0.0)
+    assert every_fourth[0].T.tolist() == [[0] * 9, [0, 0, 0, 1, 0, 0, 0, 1, 0]]
