@@ -93,8 +93,10 @@ def _expectations(refuse: Refuse, answer: Any, program: Program, *_: Any) -> dic
 
 
 def _counts(refuse: Refuse, answer: Any, program: Program, _angles: Any, shots: int, *_: Any) -> dict[str, Tensor]:
-    counts = _within(refuse, "counts", _tensor(refuse, "counts", answer.counts, (..., 2**program.n)), 0, shots)
-    if not bool((counts.sum(-1) == shots).all()):
+    counts = _tensor(refuse, "counts", answer.counts, (..., 2**program.n))
+    adding_up = counts.sum(-1) == shots
+    if not bool((adding_up & (counts >= 0).all(-1)).all()):
+        _within(refuse, "counts", counts, 0, shots)
         refuse(f"with counts that do not add up to the {shots} shots of each circuit")
     return {"counts": counts.to(torch.int64)}
 
