@@ -23,7 +23,7 @@ from numba.core.caching import CacheImpl, _CacheLocator
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # that modules' dotted names begin at
-KEPT = 30 * 86_400  # s that a folder is kept after its last use
+LIFETIME = 30 * 86_400  # s that a folder is kept after its last use
 
 
 def home() -> Path:
@@ -90,5 +90,5 @@ def keep_kernels() -> None:
     CacheImpl._locator_classes.insert(0, KernelLocator)
     with contextlib.suppress(OSError):
         for folder in home().iterdir():
-            if folder.stat().st_mtime < time.time() - KEPT:
+            if folder.stat().st_mtime < time.time() - LIFETIME:
                 shutil.rmtree(folder, ignore_errors=True)
