@@ -142,7 +142,9 @@ def iqm(package: Distribution) -> list[Plain]:
     names = sorted(profile.t1s, key=lambda name: int(name[2:]))
     number = {name: index for index, name in enumerate(names)}
     time, time_cz = profile.single_qubit_gate_durations["prx"], profile.two_qubit_gate_durations["cz"]
-    survival = {name: {at: _fidelity(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names}
+    survival = {
+        name: {at: _fidelity(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names
+    }
     pulses = profile.single_qubit_gate_depolarizing_error_parameters["prx"]
     qubits = [
         _qubit(
