@@ -9,12 +9,13 @@ Linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the su
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from neurobench.kernels.cuba.decay_sums import decay_sums
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.product_amx import multiply_amx
 from neurobench.kernels.cuba.spike_lists import Spikes
+from neurobench.kernels.declared import njit
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa

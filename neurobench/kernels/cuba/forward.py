@@ -6,9 +6,10 @@ Samples are independent, so results do not depend on the number of threads.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from neurobench.kernels.cuba.step import decayed, emit, gather_fixed, gather_float, step_fixed, step_float
+from neurobench.kernels.declared import njit
 
 # What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
