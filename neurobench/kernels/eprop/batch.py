@@ -10,8 +10,9 @@ all in float64.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.forward import FUSED, forward, new_pass, sum_inputs
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows, copy
 

@@ -5,8 +5,9 @@ Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020
 Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
-from numba import njit, prange
+from numba import prange
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.batch import errors
 from neurobench.kernels.eprop.forward import new_pass, sum_inputs
 from neurobench.kernels.eprop.neuron import surrogate

@@ -14,8 +14,8 @@ It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, fetch, rebase
 from neurobench.kernels.eprop.records import Constants, Neurons
@@ -123,7 +123,7 @@ def _add_signals(c, signal, reg, power, X, before, YU):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrivals(net, learning, steps, now, x):
     """The spikes of inputs that arrive in this step."""
-    c, syn, src, n = net.c, net.syn, net.src, now.n
+    syn, src, n = net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
         if e + 1 < len(steps.source):
             fetch(syn, src, steps.source[e + 1])

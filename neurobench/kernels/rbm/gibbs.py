@@ -6,8 +6,9 @@ depend on the number of threads. `key` is two uint32 words: see `neurobench.kern
 """
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import prange, uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import logistic, uniform
 from neurobench.kernels.vectors import SIDE, transpose_tile
 
