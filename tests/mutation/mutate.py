@@ -38,7 +38,7 @@ FILE = Path(__file__).with_name("modules.yaml")
 KNOWN = ROOT / "outputs" / "mutants.jsonl"  # a line a mutant that was examined
 PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
-SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
+SLACK = 2.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
 OURS = ("neurobench", "neurobench_toy", "tests")
 WAIT = 600  # seconds after which one that waits is given up
 

@@ -69,14 +69,14 @@ def test_a_row_is_a_setting_with_mean_deviation_and_students_interval(swept: Pat
 
 def test_two_seeds_have_an_interval_and_one_has_that_of_its_test_samples(tmp_path: Path) -> None:
     finished(tmp_path, 0.1, 0, 0.9, 0.7, intervals={"test_accuracy": [0.87, 0.92]})
-    for seed, test in enumerate((0.8, 0.9)):
+    for seed, test in enumerate((0.85, 0.86)):
         finished(tmp_path, 0.4, seed, test, 0.7)
     settings = results(tmp_path).settings
     one, two = (each.spread("test_accuracy") for each in settings)
     assert one == (0.9, None, (0.87, 0.92), 1)
     assert settings[0].spread("validation_accuracy") == (0.7, None, None, 1), "nobody stored one"
-    student = stats.t.interval(0.95, 1, 0.85, stats.sem([0.8, 0.9]))
-    assert two == (pytest.approx(0.85), pytest.approx(stats.tstd([0.8, 0.9])), pytest.approx(student), 2)
+    student = stats.t.interval(0.95, 1, 0.855, stats.sem([0.85, 0.86]))
+    assert two == (pytest.approx(0.855), pytest.approx(stats.tstd([0.85, 0.86])), pytest.approx(student), 2)
 
 
 def test_keys_are_those_that_were_typed_with_several_values_or_those_that_are_named(tmp_path: Path) -> None:
