@@ -9,8 +9,10 @@ space := $() $()
 DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
-CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
-CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock dynex_qrbm_qpu_device dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
+# Of one seed, as what they are held against.
+CONTROLS_ONE := controls_lava_emulated controls_qcnn_all_product controls_qcnn_all_ring
+CONTROLS := $(filter-out controls_lava_cv controls_eventprop $(CONTROLS_ONE),$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
+CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_emulated_best nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_best %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
@@ -203,6 +205,9 @@ table-controls: .venv/installed-dev ## models against their controls, same seeds
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(CONTROLS) $(CONTROLLED))
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=matrix_slayer_nmnist,matrix_eprop_nmnist backend=sim
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv,controls_lava_cv
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=controls_nest # as the other rows of NEST
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9) experiment=controls_eventprop
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(CONTROLS_ONE))
 	$(BIN)/neurobench table controls
 
 table-camera: .venv/installed ## two networks trained on emulated recordings, tested on real ones; emulated held against real

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.comparison import p_text
-from neurobench.report.controls import Comparison, conclusion
+from neurobench.report.controls import PREDICTED, Comparison, conclusion
 from neurobench.report.table import ResultRow
+from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
     "control", "its model", "parameters", "seeds", "samples", "control", "model", "difference (95 %)",
@@ -31,7 +32,11 @@ COLOURS = {
 }
 MEANT = (
     "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
-    "the table. McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
+    "the table."
+)
+OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
+MEANT_OF_SAMPLES = (
+    " McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
 )
 
 
@@ -101,11 +106,12 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
     """Lines: the table of what was run, what its columns mean, and the sentence."""
     run = [each for each in made if each.seeds]
     if run:
-        yield f"| {' | '.join(COLUMNS)} |"
-        yield "|---" * len(COLUMNS) + "|"
-        for each in run:
-            yield f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells(each))} |"
-        yield from ("", MEANT, "")
+        tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
+        shown = [number for number, name in enumerate(COLUMNS) if tested or name not in OF_SAMPLES]
+        lines = [COLUMNS, ["---"] * len(COLUMNS), *(cells(each) for each in run)]
+        for line in lines:
+            yield f"| {' | '.join(line[number].replace('|', chr(92) + '|') for number in shown)} |"
+        yield from ("", MEANT + MEANT_OF_SAMPLES * tested, "")
     yield conclusion(made)
 
 
