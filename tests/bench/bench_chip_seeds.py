@@ -1,54 +1,42 @@
-"""Test accuracy over emulated copies of a chip: python tests/bench/bench_chip_seeds.py NAME [SCALE]
+"""What a copy of a chip costs, over emulated copies: python tests/bench/bench_chip_seeds.py [COPIES [SCALE]]
 
-Reads the finished runs of an experiment that differ in `chip` and `chip_seed` of their device (an annealer, a
-BrainScaleS-2); of each copy the newest counts. Writes NAME.csv, .md and .png into outputs/chips. See
-`make table-chip-seeds`.
+COPIES (100 unless given) of each annealer that ships, and of BrainScaleS-2, drawn by `chip_seed`. Data are read once.
+Writes annealers and bss2, each .csv, .md and .png, into outputs/chips. See `make table-chip-seeds`.
+
+BrainScaleS-2: the newest run of hxtorch_yin_yang_best. Its weights are what training on the host's model made, then in
+the loop of one chip; they go to every copy as they are, and are trained on for 16 steps in its loop.
+
+Annealers: the machine of dynex_qrbm_qpu_device is trained with each copy, which draws the start of its chains; and the
+mean difference of what a copy draws of one trained machine from what an exact sampler draws.
 """
 
+import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 sys.path.append(str(Path(__file__).parents[2]))
 
-import yaml
+import torch
+from rich.console import Console
+from torch import Tensor
 
+from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Split, Splits
+from neurobench.devices.sampler.chips import CHIPS
+from neurobench.experiment.build import build_learner, load_splits, pin_threads
+from neurobench.experiment.evaluate import scores_of
+from neurobench.experiment.plan import Plan, parse
+from neurobench.experiment.progress import meter_for
+from neurobench.experiment.reload import load_learner
+from neurobench.experiment.training import training_loop
+from neurobench.metrics.costs import Ledger
+from neurobench.models.learner import Initial, Learner
+from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.report.spread import Draw, markdown, violins, write
-from neurobench.storage.store import default_outputs, read_index
-
-TITLES = {"test_accuracy": "test accuracy"}
-
-
-def draws(outputs: Path, name: str, scale: str) -> Iterator[Draw]:
-    newest: dict[tuple[str, int], dict[str, float]] = {}
-    for entry in read_index(outputs):  # the newest last
-        result = entry.result
-        if not result or (result["name"], result["scale"]) != (name, scale):
-            continue
-        backend = yaml.safe_load((entry.folder(outputs).path / "config.yaml").read_text())["backend"]
-        for device in backend.values():
-            if isinstance(device, dict) and "chip_seed" in device and "solver" not in device:  # emulated alone
-                newest[device.get("chip", "BrainScaleS-2"), device["chip_seed"]] = result["metrics"]
-    for (chip, seed), metrics in sorted(newest.items()):
-        yield Draw(chip, f"scale {scale}", f"chip_seed={seed}", {key: metrics[key] for key in TITLES})
-
-
-def main(name: str, scale: str = "paper") -> None:
-    outputs = default_outputs()
-    drawn = list(draws(outputs, name, scale))
-    if not drawn:
-        raise UserError(
-            f"there is no finished run of {name} at scale {scale} below {outputs}: see make table-chip-seeds."
-        )
-    text = markdown(drawn, TITLES, "copies", [])
-    print(f"{name}\n\n{text}")
-    for file in write(outputs / "chips", name, drawn, text, violins(drawn, TITLES, {})):
-        print(file)
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except UserError as error:
-        sys.exit(str(error))
+from neurobench.storage.store import default_outputs, find_run
