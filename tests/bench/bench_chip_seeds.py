@@ -7,11 +7,12 @@ bss2_copies: what the newest run of hxtorch_yin_yang_best had learned on the hos
 and once more after 16 steps in the copy's loop: test accuracy, mean -log P(class), and mean |logit - logit on the
 host's model of the copy|.
 
-annealer_copies: the machine of dynex_qrbm_qpu_device, trained on 3,000 images by an exact sampler, 500 reads by each
-copy: mean |<s> - exact <s>| over all units, s = 2x - 1.
+annealer_copies: the machine of dynex_qrbm_qpu_device, trained on 3,000 images by an exact sampler, 100 reads by each
+copy, as training asks for: mean |<s> - exact <s>| over all units, s = 2x - 1. The row of the exact sampler says how
+much of it so few reads make.
 
 annealer_trainings: that machine trained with each copy, which is asked at every fifth update (in the experiment at
-every 50th): test accuracy and mean -log P(class) of its readout. Some ten seconds of a core a copy.
+every 50th): test accuracy and mean -log P(class) of its readout. Four seconds of a core a copy.
 """
 
 import os
@@ -54,7 +55,7 @@ from tests.specs import spec
 CPU = torch.device("cpu")
 ANNEALERS = ("Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2")  # it fits on these
 SHORT = ["scale=quick", "scale.train=3000", "model.device_every=5", "threads=1", "device=cpu"]
-READS, EXACT_READS = 500, 5000
+READS, EXACT_READS = 100, 5000  # of the former as many as training asks for
 TITLES = {"test_accuracy": "test accuracy", "test_nll": "-log P(class)"}
 
 
@@ -75,11 +76,12 @@ def bss2_copies(copies: int) -> Iterator[Draw]:
         learner = build_learner(copy, CPU, Ledger())
         assert isinstance(learner, HXTorchMLPLearner)
         learner.net = learner.net.with_weights(weights, num_sends)
-        yield Draw("transferred", "the host's weights", f"chip_seed={seed}", on_copy(learner, splits.test, phases["loop"]))
+        name, before = f"chip_seed={seed}", on_copy(learner, splits.test, phases["loop"])
+        yield Draw("transferred", "the host's weights", name, before)
         for k in range(steps):
             learner.learn(splits.train.batch(slice(k * batch, (k + 1) * batch)), Step(begin + k, n, 0, n))
         what = f"after {steps} steps in its loop"
-        yield Draw("in the loop", what, f"chip_seed={seed}", on_copy(learner, splits.test, phases["loop"]))
+        yield Draw("in the loop", what, name, on_copy(learner, splits.test, phases["loop"]))
 
 
 def on_copy(learner: HXTorchMLPLearner, test: Split, phase: Phase) -> dict[str, float]:
