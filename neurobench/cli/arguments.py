@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,6 +44,10 @@ class VerbParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         word = next(iter(message.removeprefix(UNKNOWN).split()), "") if message.startswith(UNKNOWN) else ""
+        typed = next((one for one in self.given if one.startswith(word)), word)  # `message` splits it at spaces
+        name, given, value = typed.partition("=")
+        if given and f"--{name}" in self._option_string_actions:
+            self.exit(BAD_USAGE, f"{self.prog}: {name} is an option here, not a key: --{name} {shlex.quote(value)}\n")
         if not word.startswith("-"):
             super().error(message)
         takes_keys = any(action.dest == "overrides" for action in self._actions)

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from neurobench.cli.arguments import VerbParser, add_common
-from neurobench.config.compose import before_composing, composer, folders, searchpath
+from neurobench.config.compose import composer, folders, searchpath
 from neurobench.config.errors import FINE
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
@@ -133,7 +133,6 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
     # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [sys.argv[0], *searchpath(folders(config_dir)), *overrides, *flags]
-    before_composing(overrides)
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 
 

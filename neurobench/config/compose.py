@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
 from typing import Any, cast
 
-import yaml
 from hydra import initialize_config_module
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -21,6 +18,7 @@ from neurobench.config.frames import composed
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
+from neurobench.config.sources import SCHEME, matrix_cells
 from neurobench.config.suggestions import offered, own_file, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
@@ -45,32 +43,10 @@ OmegaConf.register_new_resolver("paper", _paper, replace=True)
 OmegaConf.register_new_resolver("case", _case, replace=True)
 
 
-@cache
-def matrix_cells() -> tuple[str, ...]:
-    """Make the experiments of conf/matrix known to Hydra and return their names. A file holds several: its key `mnist`
-    in `qrbm.yaml` is experiment=matrix_qrbm_mnist."""
-    names = []
-    for package in config_packages():
-        folder = files(package).joinpath("matrix")
-        for file in folder.iterdir() if folder.is_dir() else ():
-            for dataset, cell in yaml.safe_load(file.read_text()).items():
-                name = f"matrix_{file.name.removesuffix('.yaml')}_{dataset}"
-                node = {"name": name + "_${backend.name}", **cell}
-                ConfigStore.instance().store(name, node, "experiment", "_global_", package)
-                names.append(name)
-    return tuple(names)
-
-
-def before_composing(overrides: Sequence[str]) -> None:
-    """To be called before Hydra composes. It reads the matrix only where an experiment is chosen: that takes 0.1 s."""
-    if any("experiment" in word for word in overrides):
-        matrix_cells()
-
-
 def folders(config_dir: str | None = None) -> list[str]:
     """Where Hydra looks for YAML files besides our own: a user's folder, those of own code, then plugins'."""
     urls = [f"file://{folder}" for folder in own_folders(config_dir)]
-    return [*urls, *(f"pkg://{name}" for name in config_packages()[1:])]
+    return [*urls, *(f"{SCHEME}://{name}" for name in config_packages()[1:])]
 
 
 def searchpath(places: Sequence[str]) -> list[str]:
@@ -85,7 +61,7 @@ def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _plugins() -> list[str]:
-    return searchpath([f"pkg://{name}" for name in config_packages()[1:]])
+    return searchpath([f"{SCHEME}://{name}" for name in config_packages()[1:]])
 
 
 @contextmanager
@@ -96,7 +72,6 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
     """
 
     def checked(overrides: Sequence[str]) -> DictConfig:
-        before_composing(overrides)
         others = folders(config_dir)
         aside = [word for word in overrides if _is_folder(word, config_dir)]
         words = [*searchpath(others), *(word for word in overrides if word not in aside)]
@@ -139,7 +114,8 @@ def choices(group: str, config_dir: str | None = None) -> list[str]:
     groups = [place.joinpath(group) for place in config_places(config_dir)]
     entries = {entry.name for folder in groups if folder.is_dir() for entry in folder.iterdir()}
     names = [name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")]
-    return sorted([*names, *matrix_cells()] if group == "experiment" else names)
+    cells = [name for package in config_packages() for name in matrix_cells(package)]
+    return sorted([*names, *cells] if group == "experiment" else names)
 
 
 def all_choices(config_dir: str | None = None) -> dict[str, list[str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from neurobench.config.compose import choices, matrix_cells
+from neurobench.config.compose import choices
 from neurobench.config.explanations import opening
-from neurobench.config.targets import config_places
+from neurobench.config.sources import matrix_cells
+from neurobench.config.targets import config_packages, config_places
 
 _END = re.compile(r"[.;](?= |$)")  # of a first clause; not the point of a number
 _TARGET = re.compile(r"^_target_: *([\w.]+)", re.MULTILINE)
@@ -32,7 +33,7 @@ def comments(group: str, config_dir: str | None = None) -> dict[str, str]:
     """Each choice of a group -> the comment at the top of its file, as one text."""
     texts = {name: opening(text) for name, text in _texts(group, config_dir).items()}
     if group == "experiment":
-        texts |= {name: _of_cell(name) for name in matrix_cells()}
+        texts |= {name: _of_cell(name) for package in config_packages() for name in matrix_cells(package)}
     return texts
 
 

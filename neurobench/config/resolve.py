@@ -39,18 +39,17 @@ def resolved(config: DictConfig) -> Plain:
     if faults:
         raise ConfigError(faults)
     wired = wiring(config)
-    faults = [fault for path, value in leaves(config) if path not in wired and (fault := _fault(config, path, value))]
-    if faults:
-        raise ConfigError(faults)
     values = OmegaConf.masked_copy(config, [str(key) for key in config])
     OmegaConf.set_readonly(values, False)
     OmegaConf.set_struct(values, False)
     for path in wired:
         OmegaConf.update(values, path, None)
     try:
-        plain = OmegaConf.to_container(values, resolve=True)
-    except (OmegaConfBaseException, ValueError, RecursionError) as error:  # of an interpolation within a list
-        raise ConfigError([f"cannot be resolved: {(str(error) or type(error).__name__).splitlines()[0]}"]) from None
+        plain = OmegaConf.to_container(values, resolve=True, throw_on_missing=True)
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        faults = [f for path, value in leaves(config) if path not in wired and (f := _fault(config, path, value))]
+        whole = (str(error) or type(error).__name__).splitlines()[0]  # of an interpolation within a list
+        raise ConfigError(faults or [f"cannot be resolved: {whole}"]) from None
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"

@@ -52,6 +52,10 @@ class Split:
 
     def batch(self, index: Tensor | slice) -> Batch:
         """The samples at `index` ((B,) int64 or a slice), in that order."""
+        import torch
+
+        if isinstance(self.x, torch.Tensor) and isinstance(index, torch.Tensor):  # copies rows, not number by number
+            return Batch(self.x.index_select(0, index), self.y[index])
         return Batch(self.x[index], self.y[index])
 
     def head(self, n: int | None) -> Split:

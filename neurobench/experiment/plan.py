@@ -123,8 +123,9 @@ def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str |
         if fault := memory_fault(parts, combination):
             raise ConfigError([fault])
         if setting_hash is None:
-            with_seed_0 = cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))
-            setting = read(resolved(with_seed_0)) if follows_seed(config) else parts
+            setting = parts
+            if parts.run.seed != 0 and follows_seed(config):
+                setting = read(resolved(cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))))
             setting_hash = _hash(setting, combination.encoders, None)
     epochs = min(parts.training.epochs, parts.scale.epochs or parts.training.epochs)
     return Plan(

@@ -57,6 +57,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
         return None
     with paper():
         figure, panels = stack(len(names), height=1.9 if len(names) == 1 else 1.2)
+        trace = trace if len(trace) > 1 else ()  # a single part is the epoch
         for axes, name in zip(panels, names, strict=True):
             points = [(part["epoch"], part[name]) for part in trace if name in part]
             if points:

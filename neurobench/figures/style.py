@@ -117,6 +117,12 @@ def by_epoch(axes: Axes, epochs: int) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def few_ticks(axes: Axes, label: str) -> None:
+    """An x axis of long numbers, such as updates."""
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
 def in_per_cent(axes: Axes) -> None:
     """The y axis of a proportion."""
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))

@@ -1,13 +1,15 @@
 """Where compiled kernels are kept: a folder of the user's for each content of a module, in whatever checkout it is.
 
 Numba's own cache lies beside each module and is valid as long as that module is the same. A kernel has the kernels that
-it calls compiled into it, from other modules too: one of them edited, numba would go on with what it was.
+it calls compiled into it, from other modules too: one of them edited, numba would go on with what it was. And of two
+processes that begin together each would compile all that both need.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,11 +21,14 @@ from typing import Any
 
 import numba
 import platformdirs
-from numba.core.caching import CacheImpl, _CacheLocator
+from numba.core import dispatcher
+from numba.core.caching import CacheImpl, FunctionCache, _CacheLocator
+from numba.core.event import Event, Listener, register, trigger_event
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # that modules' dotted names begin at
 KEPT = 30 * 86_400  # s that a folder is kept after its last use
+PATIENCE = 600.0  # s that a process waits for another's kernel before it compiles its own
 
 
 def home() -> Path:
@@ -85,9 +90,76 @@ class KernelLocator(_CacheLocator):
         return str(self.line)
 
 
+class SharedCache(FunctionCache):
+    """Of processes that need a kernel at the same time one compiles it; the others wait, and read what it keeps.
+
+    Whoever compiles holds the kernel's lock, and asks for those of its callees alone: no two wait for each other.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__(function)
+        self.ours = isinstance(self._impl.locator, KernelLocator)
+        self.lock: int | None = None  # an open file while this process compiles
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = super().load_overload(sig, target_context)
+        if found is None and self.ours:
+            self._await_lock()
+            found = super().load_overload(sig, target_context)
+            if found is not None:
+                self.release()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        finally:
+            self.release()
+
+    def _await_lock(self) -> None:
+        """Where the file system has no locks each process compiles for itself."""
+        self.lock = os.open(Path(self.cache_path) / f"{self._impl.filename_base}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        if not _locked(self.lock):
+            with trigger_event("numba:compile"):  # in place of our own, and no time of the work
+                until = time.monotonic() + PATIENCE
+                while time.monotonic() < until and not _locked(self.lock):
+                    time.sleep(0.05)
+
+    def release(self) -> None:
+        if self.lock is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self.lock, fcntl.LOCK_UN)
+            os.close(self.lock)
+            self.lock = None
+
+
+class Failures(Listener):
+    """A compilation that was interrupted, or that cannot be, is nobody's to wait for."""
+
+    def on_start(self, event: Event) -> None: ...
+
+    def on_end(self, event: Event) -> None:
+        if event.data:
+            kernel = event.data["dispatcher"]
+            if event.data["args"] not in kernel.overloads and isinstance(kernel._cache, SharedCache):
+                kernel._cache.release()
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
 def keep_kernels() -> None:
     """From now on numba keeps our kernels there; what nobody has used for a month goes."""
     CacheImpl._locator_classes.insert(0, KernelLocator)
+    dispatcher.FunctionCache = SharedCache  # type: ignore[attr-defined]
+    register("numba:compile", Failures())
     with contextlib.suppress(OSError):
         for folder in home().iterdir():
             if folder.stat().st_mtime < time.time() - KEPT:

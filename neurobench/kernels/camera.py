@@ -7,8 +7,9 @@ number of threads. No fast-math: the same numbers give the same bytes.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import prange, uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import uniform
 
 SIDE = 34  # pixels of the camera, both ways

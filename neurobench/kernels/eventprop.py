@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from neurobench.kernels.declared import njit
 
 SILENT = -1e200  # A1 of a neuron that may not spike again: hundreds of tau_m later it is below 0 still
 FLATTEST = 1e-9  # slope at a spike whose time has no finite derivative: V only touches the threshold

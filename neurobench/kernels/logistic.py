@@ -1,8 +1,9 @@
 """The logistic function and a Bernoulli draw, in arithmetic that compilers turn into vector instructions."""
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.random import LAST_SHIFT, ROUNDS
 
 _LOG2_E = np.float32(1.4426950408889634)

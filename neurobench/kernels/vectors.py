@@ -10,6 +10,7 @@ from numba.extending import intrinsic
 
 FUSED = ("contract",)  # a product and a sum may be one instruction
 INDEX, FLOAT = ir.IntType(64), ir.FloatType()
+SIDE = 8  # of a tile
 _PART = 8  # lanes that are added up to one another first
 
 # (place, lanes) -> what is added to each sum there: vectors of so many lanes, numbers where it is one
@@ -63,6 +64,34 @@ def squared_distance(typingctx: Any, x: Any, y: Any) -> Any:
         return builder.fmul(difference, difference, flags=FUSED)
 
     return types.float32(x, y), _sum_of(square)
+
+
+@intrinsic
+def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_row: Any, out_column: Any) -> Any:
+    """out[out_row + k, out_column + i] = x[row + i, column + k] of SIDE x SIDE numbers, float32, without a scalar load."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        (kind, _, _, out_kind, _, _), (x, row, column, out, out_row, out_column) = signature.args, args
+        source, target = (context.make_array(k)(context, builder, a) for k, a in ((kind, x), (out_kind, out)))
+        rows = [load(builder, source, _place(builder, source, row, i, column), SIDE) for i in range(SIDE)]
+        for distance in (4, 2, 1):  # blocks of this side change places
+            low = [lane if not lane & distance else SIDE + lane - distance for lane in range(SIDE)]
+            high = [lane + distance if not lane & distance else SIDE + lane for lane in range(SIDE)]
+            for i in (i for i in range(SIDE) if not i & distance):
+                pair = rows[i], rows[i + distance]
+                rows[i], rows[i + distance] = (builder.shuffle_vector(*pair, _mask(lanes)) for lanes in (low, high))
+        for i, each in enumerate(rows):
+            at = builder.gep(target.data, [_place(builder, target, out_row, i, out_column)])
+            builder.store(each, builder.bitcast(at, each.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(x, types.int64, types.int64, out, types.int64, types.int64), code
+
+
+def _place(builder: ir.IRBuilder, matrix: Any, row: Any, i: int, column: Any) -> Any:
+    """Of [row + i, column], counted from the first number of a contiguous matrix."""
+    width = cgutils.unpack_tuple(builder, matrix.shape)[1]
+    return builder.add(builder.mul(builder.add(row, ir.Constant(INDEX, i)), width), column)
 
 
 def _sum_of(term: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,11 @@
 """What is known of a metric by its name: its unit, whether more of it is better, and so how it is printed."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal, NamedTuple
+
+from neurobench.metrics.statistics import t_interval
 
 
 class Metric(NamedTuple):
@@ -39,6 +42,12 @@ def printed(name: str, value: float, sd: float | None = None, digits: int = 5) -
     if metric(name).unit == "proportion":
         return f"{100 * value:.2f}" + ("" if sd is None else f" ± {100 * sd:.2f}") + " %"
     return f"{value:.{digits}g}" + ("" if sd is None else f" ± {sd:.2g}")
+
+
+def mean_interval(name: str, values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of at least two values; a proportion's ends at 0 and 1."""
+    low, high = t_interval(values)
+    return (max(0.0, low), min(1.0, high)) if metric(name).unit == "proportion" else (low, high)
 
 
 def printed_change(name: str, change: float) -> str:

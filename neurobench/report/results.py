@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.metrics.catalog import larger_is_better
-from neurobench.metrics.statistics import t_interval
+from neurobench.metrics.catalog import larger_is_better, mean_interval
 from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_figure
 from neurobench.storage.selection import configuration
 from neurobench.storage.store import Entry
@@ -65,7 +64,8 @@ class Setting:
         if not values:
             return None
         if len(values) > 1:
-            return Spread(statistics.fmean(values), statistics.stdev(values), t_interval(values), len(values))
+            mean, sd = statistics.fmean(values), statistics.stdev(values)
+            return Spread(mean, sd, mean_interval(figure, values), len(values))
         bounds = runs[0].intervals.get(figure)
         return Spread(values[0], None, (bounds[0], bounds[1]) if bounds else None, 1)
 

@@ -19,7 +19,7 @@ from neurobench.report.results import Results, Setting, order
 from neurobench.report.results_table import short_names, value_text
 
 MOST_LINES = 10
-LOG_RATIO = 20  # largest / smallest value of an axis from which on it is logarithmic
+LOG_RATIO = 9.9  # largest / smallest value of an axis from which on it is logarithmic
 
 
 def drawn(results: Results, kind: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neurobench.config.schema import Row
-from neurobench.metrics.statistics import t_interval
+from neurobench.metrics.catalog import mean_interval
 from neurobench.report.checks import Comparison, against_original, against_row
 from neurobench.report.published import Published
 from neurobench.storage.store import Entry, read_index
@@ -54,7 +54,7 @@ class ResultRow:
     def interval(self) -> tuple[float, float] | None:
         """95 %: Student's over seeds; of a single run, Wilson's over test samples where the metric is a proportion."""
         if len(self.runs) > 1:
-            return t_interval(self.measured)
+            return mean_interval(self.row.metric, self.measured)
         if not self.runs:
             return None
         bounds = self.runs[0].get("intervals", {}).get(self.row.metric)

@@ -104,6 +104,22 @@ def qcnn() -> Iterator[Job]:
             yield Job(f"qcnn {name}", ("experiment=qutrunk_ten_digits", *words), seed)
 
 
+def convolutions() -> Iterator[Job]:
+    """SLAYER on 800 real recordings, 200 held out; a fifth of the preset's epochs."""
+    shared = ("experiment=lava_nmnist_conv", "dataset.validation=200", "training.epochs=8")
+    settings: dict[str, tuple[str, ...]] = {
+        "one layer, 10 ms": (),
+        "two layers": ("model.convolutions=[8c5s2p2,16c3s2p1]",),
+        "three layers, none dense": ("model.convolutions=[16c5s2p2,32c3s2p1,64c3s2p1]", "model.hidden=[]"),
+        "no weight norm": ("model.weight_norm=false",),
+        "batches of 8": ("training.batch_size=8",),
+        "decays .5 and .1": ("model.current_decay=0.5", "model.voltage_decay=0.1"),
+        "softmax": ("model.loss=max", "model.max_mode=softmax"),
+    }
+    for name, words in settings.items():
+        yield Job(f"convolutions {name}", (*shared, *words))
+
+
 def finals() -> Iterator[Job]:
     """The presets as chosen."""
     for name, seeds, threads in FINAL:
@@ -111,13 +127,14 @@ def finals() -> Iterator[Job]:
             yield Job(name, (f"experiment={name}",), seed, threads=threads)
 
 
-SEARCH = {"eprop": eprop, "qrbm": qrbm, "hxtorch": hxtorch, "qcnn": qcnn}
+SEARCH = {"eprop": eprop, "qrbm": qrbm, "hxtorch": hxtorch, "qcnn": qcnn, "convolutions": convolutions}
 FINAL: tuple[tuple[str, range, int], ...] = (
     ("nest_eprop_nmnist_emulated_best", range(3), 3),
     ("dynex_qrbm_moved", range(3), 1),
     ("dynex_qrbm_hybrid", range(3), 1),
     ("hxtorch_yin_yang_half_lsb_longer", range(5), 1),
     ("qutrunk_ten_digits", range(5), 1),
+    ("lava_nmnist_conv", range(3), 1),
 )
 SMOKE = ("scale=smoke",)
 TWINS = ("validation_tanh_accuracy", "validation_mlp_accuracy")  # classical heads, trained on the same batches

@@ -190,7 +190,7 @@ def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache,
 
 
 def test_recordings_are_made_where_it_is_fastest_and_say_where(cache, monkeypatch):
-    """A GPU makes the same bytes (tests/kernels/test_camera_triton.py), so the folder does not depend on it."""
+    """A GPU makes the same bytes (tests/kernels/test_interpreted.py), so the folder does not depend on it."""
     images = np.random.default_rng(3).integers(0, 256, (2, 28, 28), np.uint8)
     camera, launched = read(None), []
     monkeypatch.setattr(emulation, "fastest", lambda: "cuda")

@@ -2,7 +2,8 @@
 
 FAULTS is JSON, fault -> probability; `seed` and `delay` are no probabilities.
 It counts what it was paid for. A job is one qubit's circuits, H then RY(z), and its counts their expectations, rounded:
-whoever knows z can check them. Each fault strikes with its probability, drawn by `seed`:
+whoever knows z can check them. Each fault strikes with its probability, drawn by `seed` for the tag or job that is
+asked about and how often it was: how soon the next question comes changes no job's fate.
     delay: seconds until a job is done          fail: a job ends in an error, unpaid
     lose: a job is forgotten, unpaid            mute: a job is taken and the reply never sent
     repeat: the last answer is sent once more   down: the request is refused (503)
@@ -16,22 +17,26 @@ import random
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 class Device:
     def __init__(self, faults: dict[str, Any]):
-        self.faults, self.draw, self.lock = faults, random.Random(faults.get("seed", 0)), threading.Lock()
+        self.faults, self.lock = faults, threading.Lock()
+        self.asked: Counter[tuple[str, str]] = Counter()
         self.jobs: dict[str, dict[str, Any]] = {}
         self.last: dict[str, Any] | None = None
 
-    def strikes(self, fault: str) -> bool:
-        return self.draw.random() < self.faults.get(fault, 0.0)
+    def strikes(self, fault: str, about: str) -> bool:
+        self.asked[fault, about] += 1
+        draw = random.Random(f"{self.faults.get('seed', 0)} {fault} {about} {self.asked[fault, about]}")
+        return draw.random() < self.faults.get(fault, 0.0)
 
     def submit(self, asked: dict[str, Any]) -> dict[str, Any]:
         job = {**asked, "id": f"job-{len(self.jobs)}", "done": time.monotonic() + self.faults.get("delay", 0.0)}
-        job["fate"] = next((fate for fate in ("fail", "lose") if self.strikes(fate)), "answer")
+        job["fate"] = next((fate for fate in ("fail", "lose") if self.strikes(fate, asked["tag"])), "answer")
         self.jobs[job["id"]] = job
         return {"id": job["id"]}
 
@@ -43,7 +48,7 @@ class Device:
         job = self.jobs.get(job_id)
         if job is None or job["fate"] == "lose":
             return {"id": job_id, "status": "unknown"}
-        if self.last is not None and self.strikes("repeat"):
+        if self.last is not None and self.strikes("repeat", job_id):
             return self.last
         if time.monotonic() < job["done"]:
             return {"id": job_id, "status": "queued"}
@@ -65,11 +70,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.device.lock:
-            if self.path != "/bill" and self.device.strikes("down"):
+            about = f"{self.path} {asked.get('job_id') or asked.get('asked', asked).get('tag')}"
+            if self.path != "/bill" and self.device.strikes("down", about):
                 self.send_error(503)
                 return
             answer = getattr(self.device, self.path[1:])(**asked)
-            if self.path == "/submit" and self.device.strikes("mute"):
+            if self.path == "/submit" and self.device.strikes("mute", about):
                 self.close_connection = True
                 return
         body = json.dumps(answer).encode()

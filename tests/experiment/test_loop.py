@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Batch, Split
+from neurobench.experiment import loop as loop_module
 from neurobench.experiment.loop import Interrupted, Loop, epoch_order
 from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Divergence, Initial, Step, Sums
@@ -81,6 +83,51 @@ def test_an_epochs_figures_are_means_over_samples_not_over_batches(folder: RunFo
     by_hand = -log_p[torch.arange(21), data.y].mean().item()
     assert place.record.epochs[0]["train_loss"] == pytest.approx(by_hand, rel=1e-5)
     assert place.record.epochs[0]["train_accuracy"] == int((log_p.argmax(1) == data.y).sum()) / 21
+
+
+def test_a_trace_of_long_epochs_has_a_point_every_few_updates_and_one_at_the_end(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "TRACE", 2)
+    place = train(Softmax(), folder, replace(PLAN, batch_size=5, epochs=2))
+    assert [point["epoch"] for point in place.record.trace] == pytest.approx([0.4, 0.8, 1, 1.4, 1.8, 2])
+
+
+def test_seconds_are_those_of_learning_and_elapsed_has_those_of_measuring_too(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+
+    class Timed(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            clock[0] += 0.123123
+            return super().learn(batch, at)
+
+        def measure(self, batch: Batch) -> Sums:
+            clock[0] += 10
+            return super().measure(batch)
+
+    monkeypatch.setattr(loop_module, "working_time", lambda: clock[0])
+    place = train(Timed(), folder, replace(PLAN, epochs=2), validation=blobs(4))
+    rows = [(row["seconds"], row["elapsed"], row["samples_per_s"]) for row in place.record.epochs]
+    assert rows == [(0.3694, 10.3694, 56.9), (0.3694, 20.7387, 56.9)], "21 samples in three updates"
+    assert place.position.seconds == pytest.approx(6 * 0.123123)
+
+
+def test_checkpoints_within_an_epoch_come_once_their_seconds_have_passed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, saved = [100.0], []
+
+    class Timed(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            clock[0] += 5
+            return super().learn(batch, at)
+
+    monkeypatch.setattr(loop_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(folder, "save_checkpoint", lambda state: saved.append(state["position"]["batch"]))
+    train(Timed(), folder, replace(PLAN, batch_size=3, epochs=1, checkpoint_every=10))
+    assert saved == [3, 6, 0], "of seven batches: after 15 s, after 30, and at the end of the epoch"
 
 
 def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
@@ -222,14 +269,15 @@ def test_early_stopping_goes_back_to_the_best_epoch(folder: RunFolder) -> None:
 
 
 def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
-    rights = iter([1.0, 3.0, 2.0, 2.0])
+    rights = iter([1.0, 2.0, 3.0, 3.0, 2.0])
 
     class Scripted(Softmax):
         def measure(self, batch: Batch) -> Sums:
             return Sums(0.0, next(rights))
 
     plan = replace(PLAN, epochs=9, patience=2, monitor="validation_accuracy")
-    assert train(Scripted(), folder, plan, validation=blobs(4)).position.best_epoch == 2
+    place = train(Scripted(), folder, plan, validation=blobs(4)).position
+    assert (place.best_epoch, place.epoch) == (3, 5), "as good as the best is no improvement"
 
 
 @pytest.mark.parametrize(("monitor", "goal"), [("validation_accuracy", 0.5), ("validation_loss", 3.0)])
@@ -251,6 +299,7 @@ def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
     learner = Scripted()
     place = train(learner, folder, replace(PLAN, epochs=4, monitor=monitor, goal=goal), validation=blobs(4))
     assert place.position.stopped
+    assert place.best is None, "no state was to be gone back to"
     assert len(place.record.epochs) == 3
     assert learner.W[0, 0] == 3.0
 

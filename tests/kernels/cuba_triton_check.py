@@ -1,4 +1,4 @@
-"""Run by test_cuba_triton with TRITON_INTERPRET=1, which must be set before triton is imported."""
+"""Imported by test_interpreted with TRITON_INTERPRET=1: layers, events and the grid of weights."""
 
 import torch
 

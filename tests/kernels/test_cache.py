@@ -1,14 +1,18 @@
 """Compiled kernels are kept by what they are compiled from, beside no checkout, and never outlive a callee's edit."""
 
+import fcntl
 import importlib
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from numba.core.errors import TypingError
 
 from neurobench.kernels import cache, logistic, random
+from neurobench.kernels.compilation import named_compilation
 from neurobench.kernels.cuba import forward as cuba_forward
 from neurobench.kernels.eprop import forward as eprop_forward
 from neurobench.kernels.rbm import gibbs
@@ -57,6 +61,61 @@ def test_a_caller_runs_its_callee_as_it_is_now_and_another_checkout_compiles_not
     assert [first, again, edited, answer(package / "one", monkeypatch)] == [(1, 1), (1, 0), (2, 1), (1, 0)]
 
 
+@pytest.fixture
+def compiled(package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The caller's folder, with what a process has kept there."""
+    answer(package / "one", monkeypatch)
+    (lock,) = (package / "kept").glob("some_kernels.caller-*/*.lock")
+    return lock.parent
+
+
+def held(folder: Path) -> int:
+    """The caller's lock, as another process holds it."""
+    (lock,) = folder.glob("*.lock")
+    file = os.open(lock, os.O_RDWR)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises unless whoever compiled has given it back
+    return file
+
+
+def test_a_kernel_that_another_process_is_compiling_is_awaited_and_read_and_waiting_is_no_work(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (index,) = compiled.glob("*.nbi")
+    index.rename(compiled / "elsewhere")
+    file = held(compiled)
+
+    def finish() -> None:
+        (compiled / "elsewhere").rename(index)
+        os.close(file)
+
+    timer = threading.Timer(0.3, finish)
+    with named_compilation() as waiting:
+        timer.start()
+        assert answer(package / "one", monkeypatch) == (1, 0)
+    assert waiting.seconds > 0.2
+    os.close(held(compiled))
+
+
+def test_after_long_enough_each_compiles_its_own(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (index,) = compiled.glob("*.nbi")
+    index.unlink()
+    file = held(compiled)
+    monkeypatch.setattr(cache, "PATIENCE", 0.1)
+    assert answer(package / "one", monkeypatch) == (1, 1)
+    os.close(file)
+
+
+def test_a_compilation_that_fails_is_nobodys_to_wait_for(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package / "one/some_kernels/callee.py").write_text(f"{JIT}def f():\n    return nowhere\n")
+    with pytest.raises(TypingError):
+        answer(package / "one", monkeypatch)
+    for kernel in ("caller", "callee"):
+        (lock,) = (package / "kept").glob(f"some_kernels.{kernel}-*/*.lock")
+        os.close(held(lock.parent))
+
+
 def test_a_module_that_is_not_imported_does_not_matter(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "ROOT", package / "one")
     caller = package / "one/some_kernels/caller.py"
@@ -89,8 +148,14 @@ def test_what_is_no_kernel_of_ours_and_a_folder_that_cannot_be_written_are_left_
 def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "home", lambda: tmp_path)
     monkeypatch.setattr(cache.CacheImpl, "_locator_classes", [])
+    monkeypatch.setattr(cache, "register", lambda kind, listener: None)
     for name, days in (("old", 31), ("recent", 29)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
     cache.keep_kernels()
     assert {path.name for path in tmp_path.iterdir()} == {"recent"}
+
+
+def test_a_kernel_for_kernels_alone_says_so() -> None:
+    with pytest.raises(TypeError, match="_tally begins with an underscore: it can be called by kernels"):
+        cuba_forward._tally(1)

@@ -1,16 +1,14 @@
-"""A GPU's camera makes the recordings of the CPU's: in Triton's interpreter, and on a GPU where there is one."""
+"""A GPU's camera makes the recordings of the CPU's: in its machine code, and on a GPU where there is one.
 
-import os
+In Triton's interpreter: test_interpreted.
+"""
+
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
     "recordings": ("*fp32", "*fp32", "*fp32", "*i32"),
     "camera": ("*fp32", "*fp32", "*fp64"),
@@ -20,14 +18,6 @@ ARGUMENTS = {
     "edge": "fp32",
     "width": "constexpr",
 }
-
-
-def test_the_interpreted_kernel_makes_the_bytes_of_the_compiled_one() -> None:
-    """Two pictures through the shipped camera, and through one whose events need a second call: no event differs."""
-    pytest.importorskip("triton")
-    words = [sys.executable, "-m", "tests.kernels.camera_triton_check"]
-    done = subprocess.run(words, cwd=ROOT, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
-    assert done.stdout.strip() == "agree", done.stderr
 
 
 @pytest.mark.parametrize("capability", [75, 90])

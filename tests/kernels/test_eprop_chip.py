@@ -236,7 +236,7 @@ def test_the_surrogate_is_a_staircase_of_fifths() -> None:
 @pytest.mark.parametrize("bits", [4, 7, 15])
 def test_dither_is_even_over_steps_and_over_units(bits: int) -> None:
     """Rounding by it is right on average: its mean is that of all numbers below 2^bits, to a hundredth of the range."""
-    drawn = np.array([[chip._dither(t, i, bits) for i in range(150)] for t in range(300)])
+    drawn = np.array([[chip.dither(t, i, bits) for i in range(150)] for t in range(300)])
     assert drawn.min() >= 0
     assert drawn.max() < 2**bits
     assert drawn.mean() / 2**bits == pytest.approx(0.5 * (1 - 2.0**-bits), abs=0.01)
@@ -253,7 +253,7 @@ def moved(g: np.ndarray, stochastic: bool, k0: int = 1, k1: int = 9) -> np.ndarr
     w, mask = np.zeros(g.shape, np.int16), np.ones(g.shape, np.uint8)
     left = g.astype(np.float32)
     c = CHIP._replace(stochastic=stochastic)
-    chip._move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
+    chip.move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
     assert (left == 0).all()
     return w
 

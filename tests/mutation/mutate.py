@@ -6,14 +6,19 @@
 `modules.yaml` says which tests belong to a module, and of each mutant that survives why it computes the same. A mutant
 that survives without a reason, and a reason whose mutant is noticed or gone, make the run fail with code 1.
 
+What is known of a mutant is kept in outputs/mutants.jsonl, so that a run that was cut off goes on where it stopped; it
+is examined again once the module or a file of its tests has changed.
+
 The tests are collected once a module. Each mutant has a process of its own, forked from there, in which the code of the
 changed function is put in the place of the function's; what is changed outside functions is imported anew.
 """
 
 import ast
 import gc
+import hashlib
 import importlib
 import inspect
+import json
 import os
 import resource
 import signal
@@ -30,11 +35,11 @@ from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("modules.yaml")
+KNOWN = ROOT / "outputs" / "mutants.jsonl"  # a line a mutant that was examined
 PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
 SLACK = 10.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
 OURS = ("neurobench", "neurobench_toy", "tests")
-LAZY = ("numba", "sklearn.linear_model", "threadpoolctl")  # what tests import as they run, and each process would again
 WAIT = 600  # seconds after which one that waits is given up
 
 
@@ -49,14 +54,17 @@ class Examiner:
     def __init__(self, file: str, tests: list[str], same: dict[str, str], only: list[str]):
         self.file, self.tests, self.same, self.only = file, tests, same, only
         self.noticed, self.of_all, self.wrong = 0, 0, [f"{file}: its tests cannot be collected"]
+        self.source = (ROOT / "neurobench" / file).read_text()
+        texts = [self.source, *tests, *((ROOT / test.partition("::")[0]).read_text() for test in tests)]
+        self.digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        lines = map(json.loads, KNOWN.read_text().splitlines() if KNOWN.exists() else ())
+        self.known = {line["mutant"]: line["passed"] for line in lines if line["of"] == self.digest}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        for name in LAZY:
-            importlib.import_module(name)
-        gc.freeze()  # else each process looks for garbage through all that was imported
-        source = (ROOT / "neurobench" / self.file).read_text()
-        chosen = [mutant.function for mutant in mutants(source) if not self.only or mutant.function in self.only]
-        plain = ast.parse(source)
+        run_items(session)  # here, so that no process imports or loads kernels once more
+        gc.freeze()  # nor looks for garbage through all of it
+        chosen = [mutant.function for mutant in mutants(self.source) if not self.only or mutant.function in self.only]
+        plain = ast.parse(self.source)
         # That code is replaced at all makes no difference; else every mutant would be noticed.
         ended = [in_child(lambda: self._passes(session, plain, set(chosen)), WAIT)]
         ended += [in_child(lambda: self._passes_afresh(plain), WAIT)] if not all(map(self._old, chosen)) else []
@@ -64,7 +72,7 @@ class Examiner:
             self.wrong = [f"{self.file}: its tests fail without any change"]
             return True
         self.wrong, limit = [], 3 * max(each.seconds for each in ended) + SLACK
-        survivors = {mutant.name for mutant in mutants(source) if self._survives(mutant, session, limit)}
+        survivors = {mutant.name for mutant in mutants(self.source) if self._survives(mutant, session, limit)}
         self.wrong += [f"{self.file}: a reason for no survivor: {name}" for name in self.same if name not in survivors]
         print(f"{self.file}: {self.noticed} of {self.of_all}; {len(self.same)} compute the same", flush=True)
         return True
@@ -72,16 +80,25 @@ class Examiner:
     def _survives(self, mutant: Mutant, session: pytest.Session, limit: float) -> bool:
         if self.only and mutant.function not in self.only:
             return False
+        if mutant.name not in self.known:
+            self._examine(mutant, session, limit)
+        passed = self.known[mutant.name]
+        self.of_all += mutant.name not in self.same
+        self.noticed += not passed
+        if passed and mutant.name not in self.same:
+            self.wrong.append(f"{self.file}:{mutant.line} survives: {mutant.name}")
+            print(f"  {self.wrong[-1]}", flush=True)
+        return passed
+
+    def _examine(self, mutant: Mutant, session: pytest.Session, limit: float) -> None:
         if self._old(mutant.function):
             ended = in_child(lambda: self._passes(session, mutant.tree, {mutant.function}), limit)
         else:
             ended = in_child(lambda: self._passes_afresh(mutant.tree), limit)
-        self.of_all += mutant.name not in self.same
-        self.noticed += not ended.passed
-        if ended.passed and mutant.name not in self.same:
-            self.wrong.append(f"{self.file}:{mutant.line} survives: {mutant.name}")
-            print(f"  {self.wrong[-1]}", flush=True)
-        return ended.passed
+        self.known[mutant.name] = ended.passed
+        KNOWN.parent.mkdir(exist_ok=True)
+        with KNOWN.open("a") as file:
+            file.write(json.dumps({"of": self.digest, "mutant": mutant.name, "passed": ended.passed}) + "\n")
 
     def _old(self, name: str) -> FunctionType | None:
         return function(importlib.import_module(self.module), name)
@@ -97,12 +114,7 @@ class Examiner:
             old, new = self._old(name), function(changed, name)
             if old and new:
                 old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
-        for k, item in enumerate(session.items):
-            after = session.items[k + 1] if k + 1 < len(session.items) else None
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-            if session.testsfailed:
-                return False
-        return bool(session.items)
+        return run_items(session)
 
     def _passes_afresh(self, tree: ast.Module) -> bool:
         """With `tree` in the module's place wherever it is imported."""
@@ -120,6 +132,16 @@ class Examiner:
         sys.modules.setdefault(self.module, made)
         exec(compile(tree, path, "exec"), made.__dict__)
         return made
+
+
+def run_items(session: pytest.Session) -> bool:
+    """Whether all pass; those behind one that fails are not run."""
+    for k, item in enumerate(session.items):
+        after = session.items[k + 1] if k + 1 < len(session.items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if session.testsfailed:
+            return False
+    return bool(session.items)
 
 
 def function(module: ModuleType, name: str) -> FunctionType | None:
@@ -154,6 +176,7 @@ def in_child(run: Callable[[], bool], limit: float) -> Ended:
 def main(chosen: list[str]) -> int:
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # which survives a fork
     modules = yaml.safe_load(FILE.read_text())
     noticed, of_all, wrong = 0, 0, []
     if unknown := [file for file in chosen if file not in modules]:

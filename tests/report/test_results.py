@@ -21,15 +21,19 @@ from neurobench.storage.store import read_index
 from tests.figures.readable import assert_readable
 from tests.storage.sound import sound_result
 
+OF_RESULT = ("intervals", "setting_hash")
+
 
 def finished(outputs: Path, lr: float, seed: int, test: float, validation: float | None, **more: Any) -> None:
-    """A run of a setting that lr and `more` (keys of the model) name."""
+    """A run of a setting that lr and `more` name: keys of the model, and of the result what `OF_RESULT` lists."""
+    of_result = {key: more.pop(key) for key in OF_RESULT if key in more}
     model = {"name": "toy", "lr": lr, **more}
     setting = "".join(f"{key}{value}" for key, value in model.items())
     folder = outputs / "toy" / f"{setting}-{seed}"
     folder.mkdir(parents=True)
     words = [f"model.{key}={value}" for key, value in model.items() if key != "name"]
-    result = sound_result(test, setting_hash=setting, seed=seed, overrides=[*words, f"seed={seed}"])
+    plain = {"setting_hash": setting, "seed": seed, "overrides": [*words, f"seed={seed}"]}
+    result = sound_result(test, **{**plain, **of_result})
     write_json(folder / "run.json", {"status": "finished", "overrides": result["overrides"], "seeds": {"root": seed}})
     write_json(folder / "result.json", result)
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, "model": model, "dataset": {"name": "d"}}))
@@ -61,6 +65,48 @@ def test_a_row_is_a_setting_with_mean_deviation_and_students_interval(swept: Pat
     assert (spread.mean, spread.n) == (pytest.approx(0.92), 3)
     assert spread.sd == pytest.approx(stats.tstd(values))
     assert spread.interval == pytest.approx(stats.t.interval(0.95, 2, 0.92, stats.sem(values)))
+
+
+def test_two_seeds_have_an_interval_and_one_has_that_of_its_test_samples(tmp_path: Path) -> None:
+    finished(tmp_path, 0.1, 0, 0.9, 0.7, intervals={"test_accuracy": [0.87, 0.92]})
+    for seed, test in enumerate((0.8, 0.9)):
+        finished(tmp_path, 0.4, seed, test, 0.7)
+    settings = results(tmp_path).settings
+    one, two = (each.spread("test_accuracy") for each in settings)
+    assert one == (0.9, None, (0.87, 0.92), 1)
+    assert settings[0].spread("validation_accuracy") == (0.7, None, None, 1), "nobody stored one"
+    student = stats.t.interval(0.95, 1, 0.85, stats.sem([0.8, 0.9]))
+    assert two == (pytest.approx(0.85), pytest.approx(stats.tstd([0.8, 0.9])), pytest.approx(student), 2)
+
+
+def test_keys_are_those_that_were_typed_with_several_values_or_those_that_are_named(tmp_path: Path) -> None:
+    """Though one of them would tell the settings apart."""
+    for lr, hidden in ((0.1, 16), (0.2, 8)):
+        finished(tmp_path, lr, 0, 0.9, None, hidden=hidden, depth=3)
+    assert [each.values for each in results(tmp_path).settings] == [
+        {"model.lr": 0.1, "model.hidden": 16}, {"model.lr": 0.2, "model.hidden": 8},
+    ]  # fmt: skip
+    assert [each.values for each in results(tmp_path, "model.hidden").settings] == [
+        {"model.hidden": 8}, {"model.hidden": 16},
+    ]  # fmt: skip
+
+
+def test_settings_that_no_key_tells_apart_are_told_apart_by_their_hash(tmp_path: Path) -> None:
+    for seed, setting in enumerate(("abcdefgh", "stuvwxyz")):
+        finished(tmp_path, 0.1, seed, 0.9, None, setting_hash=setting)
+    assert [each.values for each in results(tmp_path).settings] == [{"setting": "abcdef"}, {"setting": "stuvwx"}]
+
+
+@pytest.mark.parametrize(("judge", "best"), [("validation_loss", 0.1), ("validation_accuracy", 0.2)])
+def test_the_best_has_the_smallest_loss_or_the_largest_accuracy(tmp_path: Path, judge: str, best: float) -> None:
+    finished(tmp_path, 0.1, 0, 0.9, 0.7)
+    finished(tmp_path, 0.2, 0, 0.9, 0.8)
+    for lr, loss in ((0.1, 1.5), (0.2, 2.5)):
+        file = tmp_path / "toy" / f"nametoylr{lr}-0" / "metrics.jsonl"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "validation_loss": loss}) + "\n")
+    made = results(tmp_path, judge=judge)
+    assert made.best is not None
+    assert made.best.values["model.lr"] == best
 
 
 def test_the_best_is_chosen_by_validation_though_the_test_set_says_otherwise(swept: Path) -> None:

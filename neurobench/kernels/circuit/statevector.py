@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.problems.circuit import Program
 
 LANES = 16  # samples side by side: two vectors of the widest registers in float32

@@ -9,17 +9,18 @@ Linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the su
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from neurobench.kernels.cuba.decay_sums import decay_sums
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.product_amx import multiply_amx
 from neurobench.kernels.cuba.spike_lists import Spikes
+from neurobench.kernels.declared import njit
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
 _ROUNDER_BITS = np.int32(np.float32(_ROUNDER).view(np.int32))
-_TILE = 8  # steps taken together: their rows stay in the innermost cache from loop to loop
+TILE = 8  # steps taken together: their rows stay in the innermost cache from loop to loop
 _LEAST = np.float32(-125.0)  # as a power of two: below it lies what a float32 cannot tell from 0 here
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 # 2^f on [-1/2, 1/2]: the Taylor series (f ln 2)^n / n!, cut after n = 6 (relative error 1.3e-7)
@@ -101,13 +102,13 @@ def backward(g, layer, surrogate, with_decays, weights, eu, below, gradients):
     arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
     for c in prange(chunks):
         gain = np.empty(width, np.float32)
-        ev, rest = np.empty((_TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+        ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             for j in range(width):
                 gain[j] = mask[n, j] / keep
             voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
-            _scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
-            _delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
+            scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
+            delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
             scatter(index, begin[n], count[n], eu[c], dW[c])
             if weights.shape[0]:
                 _times(eu[c], weights, below[n])
@@ -122,7 +123,7 @@ def _times(a, weights, out):
 
 
 @njit(cache=True, error_model="numpy")
-def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
+def scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
     """One sample, by tiles of steps, with simple loops over long rows, which compilers turn into vector instructions.
     ev (a tile's steps and the one after them, C): scratch."""
     v, threshold, rest = voltages
@@ -130,7 +131,7 @@ def _scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
     ku, kv = surrogate.ku, surrogate.kv
     end, ev[0] = steps, 0
     while end > 0:
-        first = max(0, end - _TILE)
+        first = max(0, end - TILE)
         rows = end - first
         ev[rows] = ev[0]  # the step after this tile was the first of the last one
         for k in range(rows):
@@ -193,7 +194,7 @@ def _add_decay_sums(v, before, e1, f1, threshold, kv, dD):
 
 
 @njit(cache=True, error_model="numpy")
-def _delay_gradient(g, out, count, keep, dd):
+def delay_gradient(g, out, count, keep, dd):
     """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes as they arrived, each 1 / keep high."""
     steps = g.shape[0]
     for t in range(steps):

@@ -6,9 +6,10 @@ Samples are independent, so results do not depend on the number of threads.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from neurobench.kernels.cuba.step import decayed, emit, gather_fixed, gather_float, step_fixed, step_float
+from neurobench.kernels.declared import njit
 
 # What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
@@ -61,7 +62,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                 if isinstance(neuron.threshold, np.int32):  # decided when compiled
                     gather_fixed(index, begin[n, t], count[n, t], W, part, a)
                     if counted:
-                        _tally(a, keep, neuron, u, w, tally[c])
+                        tally_states(a, keep, neuron, u, w, tally[c])
                     step_fixed(a, keep, neuron, u, w, now, fired)
                 else:
                     gather_float(index, begin[n, t], count[n, t], W, a)
@@ -71,7 +72,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
 
 
 @njit(cache=True, error_model="numpy")
-def _tally(a, keep, neuron, u, w, tally):
+def tally_states(a, keep, neuron, u, w, tally):
     """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it."""
     ku, kv, _, u_limit, v_limit = neuron
     for j in range(a.shape[0]):

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.host import WIDE
 from neurobench.kernels.vectors import fused
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.vectors import INDEX
 
 SIDE = 32  # rows and columns of a result's block: two by two tiles of 16 x 16 sums

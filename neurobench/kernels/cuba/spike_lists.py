@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from neurobench.kernels.declared import njit
 
 
 class Spikes(NamedTuple):

@@ -6,8 +6,8 @@ A row of neurons at a time. Integers are in 1/4096.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.vectors import fused, lowest_bit, nonzero_bits
 
 _SIGN, _POINT, _FRACTION = np.int32(31), np.int32(12), np.int32(4095)

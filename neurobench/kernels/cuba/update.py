@@ -9,7 +9,9 @@ a number of threads always gives the same bits.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from neurobench.kernels.declared import njit
 
 LOW, HIGH = np.float32(-128), np.float32(127)  # of m / 2
 _GRID = np.float32(32.0)

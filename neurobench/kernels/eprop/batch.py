@@ -10,10 +10,13 @@ all in float64.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from neurobench.kernels.eprop.forward import FUSED, forward, list_synapses, new_pass
-from neurobench.kernels.eprop.simd import add_rows, copy
+from neurobench.kernels.declared import njit
+from neurobench.kernels.eprop.forward import FUSED, forward, new_pass, sum_inputs
+from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows, copy
+
+TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
 
 
 class Rule(NamedTuple):
@@ -35,7 +38,7 @@ class Results(NamedTuple):
     w_rec: np.ndarray  # (chunks, 1, P)
     w_out: np.ndarray  # (chunks, N, Q)
     window: np.ndarray  # (G, W, K) readouts
-    counts: np.ndarray  # (G, N) int64, gains the spikes
+    counts: np.ndarray  # (G, N) int64 spikes
     f: np.ndarray  # (G, M) filtered firing at the end
 
 
@@ -48,20 +51,23 @@ def learn(c, a, net, samples, results):
 
 @njit(cache=True, error_model="numpy")
 def _learn_chunk(c, a, net, samples, results, chunk):
-    G, T, chunks = len(samples.labels), c.T, len(results.w_in)
-    one, steps = new_pass(c, net, 1), np.empty(len(samples.source), np.int32)
-    for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
-        forward(c, a, net, samples, g, one)
-        for t in range(T):
-            for s in range(one.n_fired[t]):
-                results.counts[g, one.fired[t, s]] += 1
-        copy(one.f[T], results.f[g])
-        _readouts(c, one.trace, net.w_out, results.window[g])
-        if samples.labels[g] >= 0:
-            errors(results.window[g], samples.labels[g], c.softmax, one.E[T - c.W : T], a.one - a.one)
-            _backward(c, a, net, one, results.w_rec[chunk, 0])
-            _add_readout_gradient(c, one.trace, one.E, results.w_out[chunk])
-            _add_input_gradient(samples, g * (T + 1), one, steps, results.w_in[chunk])
+    G, T, chunks, by_source = len(samples.labels), c.T, len(results.w_in), _new_order(samples, len(net.w_in))
+    one, end = new_pass(c, net, 1, TOGETHER), G * (chunk + 1) // chunks
+    for first in range(G * chunk // chunks, end, TOGETHER):
+        n = min(TOGETHER, end - first)
+        sum_inputs(c, net, samples, first, one.psi[: n * T])
+        for g in range(first, first + n):
+            psi = one.psi[(g - first) * T : (g - first + 1) * T]
+            forward(c, a, net, one, psi, results.counts[g])
+            copy(one.f[T], results.f[g])
+            _readouts(c, one.trace, net.w_out, results.window[g])
+            if samples.labels[g] >= 0:
+                errors(results.window[g], samples.labels[g], c.softmax, one.E[T - c.W : T], a.one - a.one)
+                _backward(c, a, net, one, psi)
+                _add_recurrent_gradient(net, one.spikes, results.counts[g], psi, results.w_rec[chunk, 0])
+                _add_readout_gradient(c, one.trace, one.E, results.w_out[chunk])
+        _group_by_source(c, samples, first, first + n, by_source)
+        _add_input_gradient(by_source, one.psi, results.w_in[chunk])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -105,14 +111,14 @@ def _add_readout_gradient(c, trace, E, g):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _backward(c, a, net, one, g_rec):
-    """psi becomes mu, and the recurrent gradient gains its part.
+def _backward(c, a, net, one, psi):
+    """psi becomes mu.
 
     lambda(t) = kappa lambda(t + 1) + L(t) + (1 - kappa) c_reg (f(t) - f_target),   L(t) = B E(t + 1)
     mu(t)     = alpha mu(t + 1) + psi(t) (lambda(t) + b(t))
     b(t)      = rho b(t + 1) - beta_a psi(t + 1) (lambda(t + 1) + b(t + 1)),   0 without adaptation
     """
-    T, M = one.psi.shape
+    T, M = psi.shape
     lam, mu, b = one.neurons[0], one.neurons[1], one.neurons[2]
     lam[:], mu[:], b[:] = 0, 0, 0
     weight = a.rest * a.c_reg
@@ -123,13 +129,21 @@ def _backward(c, a, net, one, g_rec):
                 for j in range(M):
                     lam[j] += row[j] * error
         if a.adapt_beta != 0:
-            _adapting_back(a, weight, one.f[t + 1], one.psi[t], lam, mu, b)
+            _adapting_back(a, weight, one.f[t + 1], psi[t], lam, mu, b)
         else:
-            _plain_back(a, weight, one.f[t + 1], one.psi[t], lam, mu)
-        if t > 0:
-            for s in range(list_synapses(net.start, one.fired[t - 1], one.n_fired[t - 1], one.synapses)):
-                p = one.synapses[s]
-                g_rec[p] += mu[net.target[p]]
+            _plain_back(a, weight, one.f[t + 1], psi[t], lam, mu)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _add_recurrent_gradient(net, spikes, counts, mu, g):
+    """g (P,) gains mu of its target where a spike of its source arrives, the last one first."""
+    for i in range(len(counts)):
+        late = counts[i] > 0 and spikes[i, counts[i] - 1] == len(mu) - 1  # arrives after the sample
+        for p in range(net.start[i], net.start[i + 1]):
+            total = g[p]
+            for s in range(counts[i] - 1 - late, -1, -1):
+                total += mu[spikes[i, s] + 1, net.target[p]]
+            g[p] = total
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -152,24 +166,52 @@ def _adapting_back(a, weight, f, psi, lam, mu, b):
         psi[j] = mu[j]
 
 
+class BySource(NamedTuple):
+    """The input spikes of some samples, grouped by source: so that its row of the gradient is loaded once for all."""
+
+    end: np.ndarray  # (I,) int64 of each source's, in `rows`
+    rows: np.ndarray  # (E,) int32 of mu (S T, M), ascending for each source
+    sources: np.ndarray  # (I + 1,) int32 those that have any
+    begin: np.ndarray  # (I + 1,) int32 and where theirs begin
+    n: np.ndarray  # (1,) int64 how many they are
+
+
+@njit(cache=True, error_model="numpy")
+def _new_order(samples, inputs):
+    listed = np.empty(inputs + 1, np.int32), np.empty(inputs + 1, np.int32)
+    return BySource(np.zeros(inputs, np.int64), np.empty(len(samples.source), np.int32), *listed, np.zeros(1, np.int64))
+
+
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_input_gradient(samples, begin, one, steps, g):
-    """g (I, M) gains mu(t) of each spike of its source: a source at a time, so that its row stays in cache. For that
-    the spikes' steps are grouped by source: steps[first[i] : first[i + 1]], ascending."""
-    start, source, first, mu = samples.start, samples.source, one.first, one.psi
-    first[:] = 0
-    for e in range(start[begin], start[begin + len(mu)]):
-        first[source[e] + 2] += 1
-    for i in range(2, len(first)):
-        first[i] += first[i - 1]
-    for t in range(len(mu)):
-        for e in range(start[begin + t], start[begin + t + 1]):
-            i = source[e]
-            steps[first[i + 1]] = t
-            first[i + 1] += 1
-    for i in range(len(g)):
-        if first[i] < first[i + 1]:
-            add_rows(mu, steps, first[i], first[i + 1], g[i])
+def _group_by_source(c, samples, first, last, by):
+    """Those of samples `first` to `last` - 1 that have a label."""
+    start, source = samples.start, samples.source
+    by.end[:] = 0
+    for g in range(first, last):
+        begin = g * (c.T + 1)
+        for e in range(start[begin], start[begin + c.T] if samples.labels[g] >= 0 else start[begin]):
+            by.end[source[e]] += 1
+    n, total = 0, 0
+    for i in range(len(by.end)):
+        count = by.end[i]
+        by.end[i], by.begin[n], by.sources[n] = total, total, i
+        n += count > 0
+        total += count
+    by.begin[n], by.n[0] = total, n
+    for g in range(first, last if total else first):
+        for t in range(c.T if samples.labels[g] >= 0 else 0):
+            at = g * (c.T + 1) + t
+            for e in range(start[at], start[at + 1]):
+                by.rows[by.end[source[e]]] = (g - first) * c.T + t
+                by.end[source[e]] += 1
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _add_input_gradient(by, mu, g):
+    """g (I, M) gains mu(t) of each spike of its source, a block of columns at a time."""
+    for column in range(0, g.shape[1], BLOCK_BYTES // g.itemsize):
+        for s in range(by.n[0]):
+            add_rows(mu, by.rows, by.begin[s], by.begin[s + 1], g[by.sources[s]], column)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

@@ -5,12 +5,13 @@ Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020
 Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
-from numba import njit, prange
+from numba import prange
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.batch import errors
-from neurobench.kernels.eprop.forward import new_pass
+from neurobench.kernels.eprop.forward import new_pass, sum_inputs
 from neurobench.kernels.eprop.neuron import surrogate
-from neurobench.kernels.eprop.simd import add_rows, copy
+from neurobench.kernels.eprop.simd import copy
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -23,11 +24,12 @@ def learn(c, a, net, samples, distinct, results):
 
 @njit(cache=True, error_model="numpy")
 def _learn_chunk(c, a, net, samples, distinct, results, chunk):
-    G, chunks, one = len(samples.labels), len(results.w_in), new_pass(c, net, 1)
+    G, chunks, one = len(samples.labels), len(results.w_in), new_pass(c, net, 1, 1)
     E = one.E[c.T - c.W : c.T]
     for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
         label, counts = samples.labels[g], results.counts[g]
-        _forward(c, a, net, samples, g * (c.T + 1), one, counts)
+        sum_inputs(c, net, samples, g, one.psi)
+        _forward(c, a, net, one, counts)
         _readouts(c, one.trace, net.w_out, results.window[g])
         if label >= 0:
             errors(results.window[g], label, c.softmax, E, 0.0)
@@ -36,13 +38,13 @@ def _learn_chunk(c, a, net, samples, distinct, results, chunk):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _forward(c, a, net, samples, first, one, counts):
+def _forward(c, a, net, one, counts):
     """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
     psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
     v, r, left = one.neurons[0], one.neurons[1], one.state.left
-    v[:], r[:], left[:] = 0, 0, 0
+    v[:], r[:], left[:], one.psi[0] = 0, 0, 0, 0
     for t in range(c.T):
-        _advance(c, a, net, samples, first, one, t)
+        _advance(c, a, net, one, t)
         n = 0
         for j in range(c.N):
             u = max(v[j], a.v_min)
@@ -63,12 +65,9 @@ def _forward(c, a, net, samples, first, one, counts):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _advance(c, a, net, samples, first, one, t):
-    """v decays, gains the input of step t, and is reset where the neuron fired in the step before."""
-    x, v, n = one.x[0], one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
-    x[:] = 0
-    if t > 0:
-        add_rows(net.w_in, samples.source, samples.start[first + t], samples.start[first + t + 1], x)
+def _advance(c, a, net, one, t):
+    """v decays, gains the input of step t (in psi), and is reset where the neuron fired in the step before."""
+    x, v, n = one.psi[t], one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
     for s in range(n):
         i = one.fired[t - 1, s]
         for p in range(net.start[i], net.start[i + 1]):

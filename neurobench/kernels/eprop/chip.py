@@ -7,8 +7,9 @@ weight is w LSB, membranes and thresholds are in the same LSB, traces have a fix
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import uniform
 
 STAIRS = 5  # values of the surrogate: 0 and four more
@@ -120,9 +121,9 @@ def run(c, w, B, samples, update, results):
             s.z_before[:] = s.z
         if update.learn:
             k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
-            _move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
-            _move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
-            _move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
+            move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
+            move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
+            move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
 
 
 @njit(cache=True)
@@ -215,7 +216,7 @@ def _gather_sources(s, L):
 
 
 @njit(cache=True)
-def _dither(t, i, bits):
+def dither(t, i, bits):
     """A number below 2^bits that is spread evenly over steps and units: rounding by it is right on average."""
     return ((t * 0x9E3779B1 + i * 0x85EBCA77) >> 8) & ((1 << bits) - 1)
 
@@ -223,7 +224,7 @@ def _dither(t, i, bits):
 @njit(cache=True, _nrt=False)
 def _decay(trace, factor, bits, t):
     for i in range(len(trace)):
-        trace[i] = (trace[i] * factor + _dither(t, i, bits)) >> bits
+        trace[i] = (trace[i] * factor + dither(t, i, bits)) >> bits
 
 
 @njit(cache=True, _nrt=False)
@@ -233,15 +234,15 @@ def _filter(s, psi, c, t):
         if not s.seen[i]:
             continue
         row, trace = s.e[i], s.trace[i]
-        dither, other = np.int32(_dither(t, i, c.kappa_bits)), np.int32(_dither(t + c.T, i, c.stair_shift))
+        one, other = np.int32(dither(t, i, c.kappa_bits)), np.int32(dither(t + c.T, i, c.stair_shift))
         kappa, bits, shift, limit = np.int32(c.kappa), np.int32(c.kappa_bits), np.int32(c.stair_shift), c.trace_limit
         for j in range(len(row)):
-            value = ((np.int32(row[j]) * kappa + dither) >> bits) + ((psi[j] * trace + other) >> shift)
+            value = ((np.int32(row[j]) * kappa + one) >> bits) + ((psi[j] * trace + other) >> shift)
             row[j] = np.int16(min(value, limit))
 
 
 @njit(cache=True)
-def _move(w, mask, g, rate, c, k0, k1):
+def move(w, mask, g, rate, c, k0, k1):
     """w -= floor(rate g + u), u uniform (stochastic) or 1/2; g becomes 0."""
     columns = w.shape[1]
     for i in range(w.shape[0]):

@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
-from neurobench.kernels.eprop.simd import add_rows, copy, list_set
+from neurobench.kernels.eprop.simd import BLOCK_BYTES, copy, sum_rows
+from neurobench.kernels.vectors import lowest_bit, nonzero_bits
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
 
@@ -54,30 +55,30 @@ class Numbers(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a sample's pass forward leaves for the pass back, and scratch. X is 1, or T to keep x."""
+    """What a sample's pass forward leaves for the pass back, and scratch. X is 1, or T to keep x and z."""
 
-    x: np.ndarray  # (X, M) input of a step, row t % X
-    psi: np.ndarray  # (T, M), mu after the pass back
+    x: np.ndarray  # (X, M) input of a step
+    psi: np.ndarray  # (S T, M) of S samples: input of a step, then psi, mu after the pass back
     f: np.ndarray  # (T + 1, M) filtered firing, row t + 1
-    z: np.ndarray  # (T, M) uint8 spikes
-    fired: np.ndarray  # (T, M + 8) int32 the neurons that fired
+    z: np.ndarray  # (X, whole words of 64) uint8 spikes
+    fired: np.ndarray  # (T, N) int32 the neurons that fired
     n_fired: np.ndarray  # (T,) int64
+    spikes: np.ndarray  # (N, T) int32 the steps in which a neuron fired
     trace: np.ndarray  # (W, M) the readouts' trace of each neuron's spikes, in the window
     E: np.ndarray  # (T + 1, K) errors, 0 outside the window
     neurons: np.ndarray  # (5, M) scratch
     synapses: np.ndarray  # (P + 4,) int64 scratch
     state: Neurons  # of the variants
-    first: np.ndarray  # (I + 2,) int64 scratch
 
 
 @njit(cache=True, error_model="numpy")
-def new_pass(c, net, X):
+def new_pass(c, net, X, S):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
-    rows = np.zeros((X, M), like), np.zeros((T, M), like), np.zeros((T + 1, M), like), np.zeros((T, M), np.uint8)
-    fired = np.zeros((T, M + 8), np.int32), np.zeros(T, np.int64)
-    readouts = np.zeros((c.W, M), like), np.zeros((T + 1, c.K), like)
-    synapses, first = np.zeros(len(net.target) + 4, np.int64), np.zeros(len(net.w_in) + 2, np.int64)
-    return Pass(*rows, *fired, *readouts, np.zeros((5, M), like), synapses, at_rest(c), first)
+    rows = np.zeros((X, M), like), np.zeros((S * T, M), like), np.zeros((T + 1, M), like)
+    spikes = np.zeros((X, (M + 63) // 64 * 64), np.uint8), np.zeros((T, c.N), np.int32), np.zeros(T, np.int64)
+    readouts = np.zeros((c.W, M), like), np.zeros((T + 1, c.K), like), np.zeros((5, M), like)
+    times, synapses = np.zeros((c.N, T), np.int32), np.zeros(len(net.target) + 4, np.int64)
+    return Pass(*rows, *spikes, times, *readouts, synapses, at_rest(c))
 
 
 @njit(cache=True, error_model="numpy")
@@ -86,43 +87,64 @@ def at_rest(c):
     return Neurons(*membranes, np.zeros(c.N), np.zeros(c.N, np.uint8), np.zeros(c.K), np.zeros(c.K))
 
 
+@njit(cache=True, _nrt=False, error_model="numpy")
+def sum_inputs(c, net, samples, g, x):
+    """x (S T, M) becomes the input of each step of samples g to g + S - 1: block by block of columns, whose part of the
+    weights stays in cache."""
+    start, source = samples.start, samples.source
+    for column in range(0, x.shape[1], BLOCK_BYTES // x.itemsize):
+        for row in range(len(x)):
+            step = g * (c.T + 1) + row + row // c.T
+            sum_rows(net.w_in, source, start[step], start[step + 1], x[row], column)
+
+
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def forward(c, a, net, samples, g, one):
-    """Sample g from rest. Spikes of step t arrive in step t + 1."""
-    T, n, rows, first = c.T, 0, len(one.x), g * (c.T + 1)
+def forward(c, a, net, one, psi, counts):
+    """A sample from rest, whose inputs lie in psi (T, M). Spikes of step t arrive in step t + 1. counts (N,): of the
+    neurons' spikes."""
+    T, n, rows = c.T, 0, len(one.x)
     v, r, state = one.neurons[0], one.neurons[1], one.state
-    v[:], r[:], state.left[:], state.z[:] = 0, 0, 0, 0
+    v[:], r[:], state.left[:], state.z[:], counts[:] = 0, 0, 0, 0, 0
     for part in (state.v, state.adapt, state.waiting):
         part[:] = 0
     copy(net.f, one.f[0])
     for t in range(T):
-        x, z = one.x[t if t < rows else 0], one.z[t]
-        x[:] = 0
-        add_rows(net.w_in, samples.source, samples.start[first + t], samples.start[first + t + 1], x)
-        if t > 0:
-            _decay_and_add(a.alpha_out, one.z[t - 1], r)
-            for s in range(list_synapses(net.start, one.fired[t - 1], n, one.synapses)):
-                p = one.synapses[s]
-                x[net.target[p]] += net.w_rec[0, p]
-        if a.plain:
-            _plain_neurons(a, x, v, one.psi[t], z, one.f[t], one.f[t + 1])
-        else:
-            for j in range(c.N):
-                one.psi[t, j] = neuron_step(c, j, float(x[j]), state)
-                z[j] = state.z[j]
-            for j in range(len(z)):
-                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
-        z[c.N :] = 0
-        n = list_set(z, one.fired[t])
-        one.n_fired[t] = n
+        x, z = psi[t], one.z[t if t < rows else 0]
+        for s in range(list_synapses(net.start, one.fired[t - 1], n, one.synapses)):
+            p = one.synapses[s]
+            x[net.target[p]] += net.w_rec[0, p]
+        if rows == T:
+            copy(x, one.x[t])
         if t >= T - c.W:
             copy(r, one.trace[t - T + c.W])
+        if a.plain:
+            _plain_neurons(a, psi[t], v, r, z, one.f[t], one.f[t + 1])
+        else:
+            for j in range(c.N):
+                psi[t, j] = neuron_step(c, j, float(x[j]), state)
+                z[j] = state.z[j]
+            for j in range(len(r)):
+                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
+                r[j] = a.alpha_out * r[j] + z[j]
+        z[c.N :] = 0
+        n = _list_spikes(z, t, one.fired[t], one.spikes, counts)
+        one.n_fired[t] = n
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _decay_and_add(alpha_out, z, r):
-    for j in range(len(r)):
-        r[j] = alpha_out * r[j] + z[j]
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _list_spikes(z, t, fired, spikes, counts):
+    """Write the neurons with z = 1, ascending, and to each of them the step; returns how many."""
+    n = 0
+    for word in range(0, len(z), 64):
+        bits = nonzero_bits(z, word)
+        while bits != np.uint64(0):
+            j = word + lowest_bit(bits)
+            fired[n] = j
+            spikes[j, counts[j]] = t
+            counts[j] += 1
+            n += 1
+            bits &= bits - np.uint64(1)
+    return n
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -142,16 +164,18 @@ def list_synapses(start, fired, n, synapses):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _plain_neurons(a, x, v, psi, z, f_before, f):
-    """`eprop_iaf` with the piecewise linear surrogate. One loop without a branch: vector code."""
+def _plain_neurons(a, psi, v, r, z, f_before, f):
+    """`eprop_iaf` with the piecewise linear surrogate, under the input that lies in psi. One loop without a branch:
+    vector code."""
     zero = a.one - a.one
     for j in range(len(v)):
-        u = a.alpha * v[j] + x[j]
+        u = a.alpha * v[j] + psi[j]
         p = a.one - abs((u - a.v_th) * a.per_width)
         psi[j] = a.height * (p if p > zero else zero)
         now = a.one if u >= a.v_th else zero
         v[j] = u - a.v_th * now
         f[j] = a.kappa * f_before[j] + a.rest * now
+        r[j] = a.alpha_out * r[j] + now
         z[j] = u >= a.v_th
 
 
@@ -160,14 +184,15 @@ def count(c, a, net, samples):
     """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
     sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
     where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
-    T, one = c.T, new_pass(c, net, c.T)
+    T, one = c.T, new_pass(c, net, c.T, 1)
     inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
-    y, y_before = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype)
+    y, y_before, counts = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype), np.zeros(c.N, np.int64)
     for g in range(len(samples.labels)):
         first = g * (T + 1)
         for e in range(samples.start[first], samples.start[first + T]):
             inputs[samples.source[e]] += 1
-        forward(c, a, net, samples, g, one)
+        sum_inputs(c, net, samples, g, one.psi)
+        forward(c, a, net, one, one.psi, counts)
         y[:] = 0
         for t in range(T):
             y_before[:] = y

@@ -7,7 +7,8 @@ whichever caller is compiled first.
 import math
 
 import numpy as np
-from numba import njit
+
+from neurobench.kernels.declared import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)

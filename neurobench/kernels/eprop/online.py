@@ -14,10 +14,10 @@ It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
-from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, rebase
+from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, fetch, rebase
 from neurobench.kernels.eprop.records import Constants, Neurons
 
 
@@ -70,9 +70,11 @@ def run(net, learning, steps, window, counts, rec):
         if not learning.frozen:
             learning_signal(s.error, net.B, rec.signal)
             _add_signals(c, rec.signal, sums.reg[now], net.powers.kappa[since - 2], sums.X[row - 2],
-                         sums.YU[row - 3], sums.YU[row - 2])  # fmt: skip
+                         sums.YU[row - 3].reshape(-1), sums.YU[row - 2].reshape(-1))  # fmt: skip
         x[:], y[:] = 0.0, 0.0
-        _arrivals(net, learning, steps, Step(n, base, net.powers.D[since], net.powers.D_out[since]), x, y)
+        now_at = Step(n, base, net.powers.D[since], net.powers.D_out[since])
+        _arrivals(net, learning, steps, now_at, x)
+        _recurrent_arrivals(net, learning, now_at, rec.fired, x, y)
         if learning.plain:
             _plain_neurons(c, 1.0 / c.width, s.v, x, s.z, sums.psi[now])
         else:
@@ -114,28 +116,39 @@ def _add_signals(c, signal, reg, power, X, before, YU):
     rest = 1.0 - c.kappa
     for j in range(len(signal)):
         G = (signal[j] + rest * reg[j]) * power
-        YU[j, 0] = before[j, 0] + G
-        YU[j, 1] = before[j, 1] + G * X[j]
+        YU[2 * j] = before[2 * j] + G
+        YU[2 * j + 1] = before[2 * j + 1] + G * X[j]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _arrivals(net, learning, steps, now, x, y):
-    """The spikes of inputs, then of recurrent neurons, that arrive in this step."""
+def _arrivals(net, learning, steps, now, x):
+    """The spikes of inputs that arrive in this step."""
     c, syn, src, n = net.c, net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
+        if e + 1 < len(steps.source):
+            fetch(syn, src, steps.source[e + 1])
         i = steps.source[e]
         if learning.frozen or src.last[i] == n:
             deliver(syn, i, x)
         else:
             arrive(net, learning, i, now, x)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _recurrent_arrivals(net, learning, now, fired, x, y):
+    """The spikes of recurrent neurons that arrive in this step. fired (N,): scratch."""
+    c, syn, n = net.c, net.syn, 0
     for j in range(c.N):
-        if net.s.z[j]:
-            if learning.frozen:
-                deliver(syn, c.inputs + j, x)
-            else:
-                arrive(net, learning, c.inputs + j, now, x)
-            for k in range(c.K):
-                y[k] += syn.w_out[j, k]
+        fired[n] = j  # kept only if n moves on
+        n += net.s.z[j]
+    for s in range(n):
+        j = fired[s]
+        if learning.frozen:
+            deliver(syn, c.inputs + j, x)
+        else:
+            arrive(net, learning, c.inputs + j, now, x)
+        for k in range(c.K):
+            y[k] += syn.w_out[j, k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

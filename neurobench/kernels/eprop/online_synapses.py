@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.neuron import deliver
 from neurobench.kernels.eprop.records import LANES, NONE
@@ -73,6 +74,18 @@ class Interval(NamedTuple):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def fetch(syn, src, i):
+    """Bring the synapses of source i into cache while those of another one are worked on."""
+    held = src.held[i]
+    for p in range(syn.start[i], syn.start[i + 1], simd.LINE // 8):
+        simd.prefetch(syn.w, p)
+        simd.prefetch(syn.q, p)
+        simd.prefetch(syn.target, p)
+        if held:
+            simd.prefetch(syn.g, p)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def arrive(net, learning, i, now, x):
     """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace."""
     c, syn, src, sums = net.c, net.syn, net.src, net.past
@@ -90,19 +103,26 @@ def arrive(net, learning, i, now, x):
     src.eta[i] = learning.eta
     if src.held[i]:
         src.held[i] = 0
-        for p in range(gap.begin, gap.end):
-            syn.w[p] -= rate * syn.g[p]
-            syn.g[p] = 0.0
+        _apply_held(syn.w[gap.begin : gap.end], syn.g[gap.begin : gap.end], rate)
     _update_and_deliver(c, sums, syn, x, gap, row, now.D, rate)
     if gap.high < row - 1:  # beyond the cutoff
-        for p in range(gap.begin, gap.end):
-            at = np.uint64(syn.target[p])
-            syn.q[p] += gap.Z * (sums.X[gap.high, at] - sums.X[row - 1, at])
+        target, q = syn.target[gap.begin : gap.end], syn.q[gap.begin : gap.end]
+        high, now_X = sums.X[gap.high], sums.X[row - 1]
+        for p in range(len(q)):
+            at = np.uint64(target[p])
+            q[p] += gap.Z * (high[at] - now_X[at])
     if j >= 0:
         _add_readout_gradient(c, syn, src, sums, i, gap)
         _update_readouts(c, syn, j, rate)
         src.Z_out[i] += src.D_out[i]
         src.D_out[i] = now.D_out
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _apply_held(w, g, rate):
+    for p in range(len(w)):
+        w[p] -= rate * g[p]
+        g[p] = 0.0
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")

@@ -5,9 +5,10 @@ lane does the operations of the scalar loop, in its order, without contraction.
 """
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.records import LANES
 

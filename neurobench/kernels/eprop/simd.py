@@ -2,18 +2,31 @@
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.records import LANES
 
 INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 BLOCK = 10  # vectors of columns in registers; the other 6 hold what is loaded
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
-_BYTES = 32  # of a vector register
+_BYTES, LINE = 32, 64  # of a vector register, of a line of the cache
+BLOCK_BYTES = BLOCK * _BYTES
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
+
+
+def aligned(values, dtype=None):
+    """A copy that begins a cache line: numpy aligns to 16 bytes, and of vectors that lie askew every second one is in
+    two lines."""
+    kind = np.dtype(dtype or values.dtype)
+    space = np.empty(values.size * kind.itemsize + LINE, np.uint8)
+    first = -space.ctypes.data % LINE
+    copied = space[first : first + values.size * kind.itemsize].view(kind).reshape(values.shape)
+    copied[...] = values
+    return copied
 
 
 def fields(context, builder, kind, value):
@@ -99,49 +112,60 @@ def register_loop(builder, begin, end, values, body):
 
 
 @intrinsic
-def add_rows(typingctx, table, index, begin, end, row):
-    """row += the sum of table[index[e]] for e = begin to end - 1, in this order: a block of columns stays in registers
-    over all rows, where the compiler would load and store it for each.
-
-    table (R, M) and row (M,) of one type, contiguous, M a multiple of COLUMNS; index of int32 or int64.
-    """
+def prefetch(typingctx, values, place):
+    """Ask for the line of cache that holds values[place]."""
 
     def emit(context, builder, signature, args):
-        table, index, row = (array(context, builder, signature.args[at], args[at]) for at in (0, 1, 4))
-        number = context.get_value_type(signature.args[0].dtype)
-        lanes, width = _BYTES // context.get_abi_sizeof(number), columns(builder, table)
-        vector = ir.VectorType(number, lanes).as_pointer()
-        step = ir.Constant(INDEX, BLOCK * lanes)
-        with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), width, step, INDEX) as (column, _):
-            places = [builder.add(column, ir.Constant(INDEX, lanes * block)) for block in range(BLOCK)]
-
-            def block(data, first):
-                return [builder.bitcast(builder.gep(data, [builder.add(first, place)]), vector) for place in places]
-
-            def add_row(e, sums):
-                pointers = block(table.data, builder.mul(index_at(builder, index.data, e), width))
-                return [builder.fadd(sum, builder.load(one, align=4)) for sum, one in zip(sums, pointers, strict=True)]
-
-            pointers = block(row.data, ir.Constant(INDEX, 0))
-            sums = [builder.load(one, align=4) for one in pointers]
-            for one, total in zip(pointers, register_loop(builder, args[2], args[3], sums, add_row), strict=True):
-                builder.store(total, one, align=4)
+        pointer, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        at = builder.bitcast(builder.gep(array(context, builder, signature.args[0], args[0]).data, [args[1]]), pointer)
+        builder.call(ask, [at, *(ir.Constant(i32, number) for number in (0, 3, 1))])
         return context.get_dummy_value()
 
-    return types.void(table, index, types.int64, types.int64, row), emit
+    return types.void(values, types.int64), emit
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
-def list_set(z, members):
-    """Write the units with z = 1 (uint8, a multiple of 8), ascending; returns how many. Eight that are 0 are skipped at
-    once; otherwise a unit that is not set is overwritten by the next: no branch to mispredict."""
-    n, words = 0, z.view(np.uint64)
-    for b in range(len(words)):
-        if words[b]:
-            for j in range(8 * b, 8 * b + 8):
-                members[n] = j
-                n += z[j]
-    return n
+@intrinsic
+def add_rows(typingctx, table, index, begin, end, row, column):
+    """row += the sum of table[index[e]] for e = begin to end - 1, in this order, in a block of columns from `column` on
+    that stays in registers over all rows, where the compiler would load and store it for each.
+
+    table (R, M) and row (M,) of one type, contiguous, M a multiple of COLUMNS; index of int32 or int64. A block is of
+    `BLOCK_BYTES`: whoever goes through all rows of a block before the next one finds them in cache.
+    """
+    return types.void(table, index, types.int64, types.int64, row, types.int64), _summed_rows(afresh=False)
+
+
+@intrinsic
+def sum_rows(typingctx, table, index, begin, end, row, column):
+    """As `add_rows`, of a row that was 0."""
+    return types.void(table, index, types.int64, types.int64, row, types.int64), _summed_rows(afresh=True)
+
+
+def _summed_rows(afresh):
+    def emit(context, builder, signature, args):
+        table, index, row = (array(context, builder, signature.args[at], args[at]) for at in (0, 1, 4))
+        number, width = context.get_value_type(signature.args[0].dtype), columns(builder, table)
+        vector = ir.VectorType(number, _BYTES // context.get_abi_sizeof(number))
+        places = [builder.add(args[5], ir.Constant(INDEX, vector.count * block)) for block in range(BLOCK)]
+
+        def block(data, first):
+            at = (builder.gep(data, [builder.add(first, place)]) for place in places)
+            return [builder.bitcast(pointer, vector.as_pointer()) for pointer in at]
+
+        def add_row(e, sums):
+            pointers = block(table.data, builder.mul(index_at(builder, index.data, e), width))
+            return [builder.fadd(sum, builder.load(one, align=4)) for sum, one in zip(sums, pointers, strict=True)]
+
+        pointers = block(row.data, ir.Constant(INDEX, 0))
+        zero = ir.Constant(vector, [0.0] * vector.count)
+        sums = [zero if afresh else builder.load(one, align=4) for one in pointers]
+        for one, total in zip(pointers, register_loop(builder, args[2], args[3], sums, add_row), strict=True):
+            builder.store(total, one, align=4)
+        return context.get_dummy_value()
+
+    return emit
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=False)

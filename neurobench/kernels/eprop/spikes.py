@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from neurobench.kernels.declared import njit
 
 LATE, UNSORTED = -1, -2
 

@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.replay import replay_source
 from neurobench.kernels.eprop.simd import copy
 

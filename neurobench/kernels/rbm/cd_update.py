@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import prange, uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.rbm.gibbs import active, add_rows, draw, transpose_columns
 from neurobench.kernels.vectors import dot, squared_distance, total
 

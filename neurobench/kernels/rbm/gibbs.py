@@ -6,9 +6,11 @@ depend on the number of threads. `key` is two uint32 words: see `neurobench.kern
 """
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import prange, uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import logistic, uniform
+from neurobench.kernels.vectors import SIDE, transpose_tile
 
 _GROUP = 8  # states tested at once: most groups of a digit's pixels are dark altogether
 _NONE = np.int32(0)
@@ -96,11 +98,14 @@ def transpose(x, chunks, out):
 def transpose_columns(x, first, last, out):
     """out (last - first, M) becomes the transpose of columns `first` to `last` of x (M, N)."""
     rows = x.shape[0]
-    whole = rows // _LINE * _LINE
+    whole, end = rows // _LINE * _LINE, first + (last - first) // SIDE * SIDE
     for row in range(0, whole, _LINE):
-        for j in range(first, last):
-            for i in range(_LINE):  # a constant count, unrolled
-                out[j - first, row + i] = x[row + i, j]
+        for j in range(first, end, SIDE):
+            for half in range(row, row + _LINE, SIDE):
+                transpose_tile(x, half, j, out, j - first, half)
+        for j in range(end, last):
+            for i in range(row, row + _LINE):
+                out[j - first, i] = x[i, j]
     for j in range(first, last):
         for i in range(whole, rows):
             out[j - first, i] = x[i, j]

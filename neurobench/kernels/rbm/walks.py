@@ -6,8 +6,9 @@ on the number of threads. All numbers are float32; `key`: see `neurobench.kernel
 """
 
 import numpy as np
-from numba import njit, prange, uint32
+from numba import prange, uint32
 
+from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import logistic, uniform
 from neurobench.kernels.rbm.gibbs import active
 

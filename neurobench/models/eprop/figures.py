@@ -22,6 +22,7 @@ from neurobench.figures.style import (
     VALIDATION,
     align_ylabels,
     class_name,
+    few_ticks,
     in_per_cent,
     legend,
     series,
@@ -108,8 +109,9 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
     for axes, (label, values), points in zip(panels, courses.items(), phases, strict=True):
         iteration = np.arange(1, len(values) + 1)
         width = max(1, len(values) // 40)
-        faint = 0.35 if width > 1 else 1  # behind their mean
-        axes.plot(iteration, values, ".", color=TRAIN, alpha=faint, markeredgewidth=0, label="each batch")
+        faint = max(0.02, min(0.35, 400 / len(values))) if width > 1 else 1  # behind their mean
+        marker = "." if width > 1 else "o"
+        axes.plot(iteration, values, marker, color=TRAIN, alpha=faint, markeredgewidth=0, label="each batch")
         if width > 1:
             windows = np.lib.stride_tricks.sliding_window_view(values, width)
             mean, sd, end = windows.mean(1), windows.std(1), iteration[width - 1 :]
@@ -127,8 +129,7 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
             look: dict[str, Any] = {"fontsize": 6, "color": LIMIT, "ha": side, "va": "bottom"}
             panels[0].annotate(words, (border, 1.0), xycoords=("data", "axes fraction"), **look)
     in_per_cent(panels[1])
-    panels[1].set_xlabel("iteration (batch of samples)")
-    panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    few_ticks(panels[1], "iteration (batch of samples)")
     align_ylabels(panels)
     legend(figure, panels[0])
     return figure

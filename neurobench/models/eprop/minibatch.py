@@ -14,7 +14,7 @@ from neurobench.kernels.eprop.batch import Results, Rule
 from neurobench.kernels.eprop.forward import Network, Numbers
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.records import Constants, Samples
-from neurobench.kernels.eprop.simd import COLUMNS
+from neurobench.kernels.eprop.simd import COLUMNS, aligned
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
@@ -38,7 +38,7 @@ class MinibatchEngine:
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
         self.B = _filled(weights.feedback.T, dtype, COLUMNS)
         self._align_feedback()
-        self.first, self.second = (forward.Matrices(*(np.zeros_like(w) for w in self.w)) for _ in range(2))
+        self.first, self.second = (forward.Matrices(*(aligned(np.zeros_like(w)) for w in self.w)) for _ in range(2))
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
         cast = {name: dtype(value) for name, value in c._asdict().items() if name in Numbers._fields}
@@ -57,7 +57,7 @@ class MinibatchEngine:
         """Where a pass over G samples writes: `self.grads`, which gains, and zeros."""
         c = self.c
         if self.grads is None or len(self.grads.w_in) != chunks:
-            self.grads = forward.Matrices(*(np.zeros((chunks, *w.shape), self.dtype) for w in self.w))
+            self.grads = forward.Matrices(*(aligned(np.zeros((chunks, *w.shape), self.dtype)) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         self.f_end = np.zeros((G, len(self.f)), self.dtype)
         return Results(*self.grads, window, counts, self.f_end)
@@ -118,7 +118,7 @@ class MinibatchEngine:
 
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
     """Columns of 0 up to a multiple of `columns`."""
-    return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))).astype(dtype))
+    return aligned(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))), dtype)
 
 
 class BsshslmEngine(MinibatchEngine):

@@ -11,6 +11,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.eprop.records import SURROGATES, Constants
+from neurobench.kernels.eprop.simd import aligned
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
@@ -111,9 +112,10 @@ def from_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedba
 class Recording(NamedTuple):
     """Scratch rows of a step, and the steps that are recorded: those before `until`, row n - (first step)."""
 
-    x: np.ndarray  # (N + 1,) float64, as all but z
+    x: np.ndarray  # (N + 1,) float64, as all but fired and z
     y: np.ndarray  # (K,)
     signal: np.ndarray  # (N,)
+    fired: np.ndarray  # (N,) int64
     until: int
     v: np.ndarray  # (R, N)
     z: np.ndarray  # (R, N) uint8
@@ -125,7 +127,7 @@ class Recording(NamedTuple):
 
 def recording(c: Constants, n0: int, steps: int) -> Recording:
     """Of `steps` steps from n0 on, all 0."""
-    scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N)
+    scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N), np.zeros(c.N, np.int64)
     neurons = np.zeros((steps, c.N)), np.zeros((steps, c.N), np.uint8), np.zeros((steps, c.N)), np.zeros((steps, c.N))
     return Recording(*scratch, n0 + steps, *neurons, np.zeros((steps, c.K)), np.zeros((steps, c.K)))
 
@@ -158,7 +160,7 @@ class Engine(Protocol):
 
 
 def copied(record: Any) -> Any:
-    return type(record)(*(part.copy() for part in record))
+    return type(record)(*(aligned(part) for part in record))
 
 
 def stored(record: Any) -> dict[str, torch.Tensor]:
@@ -171,4 +173,4 @@ def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:
     theirs = {name: tuple(part.shape) for name, part in (state or {}).items()}
     if state is None or shapes != theirs:
         raise UserError(f"the checkpoint does not fit: {theirs} there, {shapes} here. Use its settings, or train anew.")
-    return type(record)(*(state[name].numpy().astype(part.dtype) for name, part in record._asdict().items()))
+    return type(record)(*(aligned(state[name].numpy(), part.dtype) for name, part in record._asdict().items()))

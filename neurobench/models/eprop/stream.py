@@ -150,10 +150,12 @@ def delay(spikes: Spikes, waiting: Spikes, T: int) -> Spikes:
     """The spikes of G samples as a stream delivers them: two steps after their own, those of step T in step 0 of the
     next sample. `waiting`: those of the stream's first three steps; the last three of its G T + 3 are to wait in turn.
     """
-    step = spikes.steps()
-    at = np.concatenate([waiting.steps(), step - step // (T + 1) + 2])
-    n = (len(spikes.start) - 1) // (T + 1) * T + 3
-    return Spikes(*grouped(at, np.concatenate([waiting.source, spikes.source]), n))
+    source, rows = np.concatenate([waiting.source, spikes.source]), spikes.start[:-1].reshape(-1, T + 1)
+    later = len(waiting.source) + np.append(rows[:, 1:], spikes.start[-1])  # steps 1 to T of each sample, and the end
+    start = np.append(waiting.start[:3], later)
+    for step in range(2, len(start) - 1, T):  # the only ones with spikes of two samples
+        source[start[step] : start[step + 1]].sort()
+    return Spikes(start, source)
 
 
 def _synapses(weights: Weights) -> Synapses:

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from neurobench.figures.style import (
     TRAIN,
     align_ylabels,
     class_name,
+    few_ticks,
     in_per_cent,
     legend,
     series,
@@ -160,8 +160,12 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
     if cap is not None:
         label = f"limit of the rounded inputs, {cap:.2%}"
         accuracy.axhline(cap, color=LIMIT, linestyle="--", linewidth=0.8, label=label)
-    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy", xlabel="update")
-    accuracy.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    accuracy.set(ylim=(max(0.0, lowest - 0.05), 1.01), ylabel="accuracy")
+    few_ticks(accuracy, "update")
+    look: dict[str, Any] = {"fontsize": 6, "color": LIMIT, "va": "bottom", "xycoords": ("data", "axes fraction")}
+    for number, (phase, begin) in enumerate(begun.items()):  # a phase between two others is short
+        side = "right" if 0 < number < len(begun) - 1 else "left"
+        loss.annotate(f" {phase} ", (begin + 1, 1.0), ha=side, **look)
     in_per_cent(accuracy)
     align_ylabels((loss, accuracy))
     legend(figure, accuracy, columns=2)
@@ -180,12 +184,8 @@ def _smoothed(axes: Axes, values: Tensor, begun: Mapping[str, int]) -> float:
         )
     label = f"mean of {window} batches" if window > 1 else "batch, before its update"
     axes.plot(range(window, len(values) + 1), mean, color=TRAIN, label=label, **few)
-    look: dict[str, Any] = {"rotation": 90, "fontsize": 6, "color": LIMIT}
-    for number, (phase, begin) in enumerate(begun.items()):
+    for begin in begun.values():
         axes.axvline(begin + 1, color=LIMIT, linewidth=0.7, linestyle=":")
-        height = 0.3 + 0.2 * number  # short phases begin at nearly the same place
-        side = "right" if begin else "left"
-        axes.annotate(phase, (begin + 1, height), xycoords=("data", "axes fraction"), ha=side, va="bottom", **look)
     return float(mean.min())
 
 
@@ -262,5 +262,6 @@ def _lines(axes: Axes, patterns: Patterns, estimate: Fit) -> None:
         axes.plot(s[~fitted], m[~fitted, column], "o", **look, fillstyle="none")
         line = float(estimate.a[column]) * ends + float(estimate.o[column])
         axes.plot(ends, line, color=series(number), label=f"{name} gain, column {column}")
-    axes.set(xlabel="sum of input x weight", ylabel="output + 0.5 (LSB)\nhollow: left out")
+    axes.set_ylabel("output + 0.5 (LSB)\nhollow: left out")
+    few_ticks(axes, "sum of input x weight")
     axes.grid()

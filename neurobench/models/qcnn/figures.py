@@ -38,6 +38,7 @@ from neurobench.models.qcnn.network import trunk
 from neurobench.problems.circuit import Angles, Gate, Program
 
 FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # gates
+_GATES = {FROM_IMAGE: "angle from the image", LEARNED: "learned weight", FIXED: "fixed"}
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)
 _SHOWN = 6  # images
 _SEARCHED = 1000  # test images searched for mistakes
@@ -200,8 +201,9 @@ def diagram(program: Program) -> Figure:
         )
     axes.set(xlim=(-1.9, width - 1.9), ylim=(lines * height - 0.7, -0.7), aspect="equal")
     axes.axis("off")
-    for colour, label in ((FROM_IMAGE, "angle from the image"), (LEARNED, "learned weight"), (FIXED, "fixed")):
-        axes.scatter([], [], marker="s", s=30, color=colour, label=label)
+    colours = {_look(gate, program)[1] for gate in program.gates}
+    for colour in (colour for colour in _GATES if colour in colours):
+        axes.scatter([], [], marker="s", s=30, color=colour, label=_GATES[colour])
     legend(figure, axes)
     return figure
 
@@ -219,17 +221,22 @@ def _wires(axes: Axes, n: int, top: float, width: float, ends: bool) -> None:
 def _draw(axes: Axes, column: int, top: float, gate: Gate, program: Program) -> None:
     wires = [top + wire for wire in gate.wires]
     if len(wires) == 1:
-        label, colour = gate.name.upper(), FIXED
-        if gate.slot is not None and gate.slot < program.n_sample:
-            label, colour = f"{label}\nx{gate.slot}", FROM_IMAGE
-        elif gate.slot is not None:
-            label, colour = f"{label}\nw{gate.slot - program.n_sample}", LEARNED
-        _box(axes, column, wires[0], label, colour)
+        _box(axes, column, wires[0], *_look(gate, program))
         return
     marker, size = ("o", 3) if gate.name == "cz" else ("P", 5)
     axes.plot([column, column], wires, color="black", linewidth=0.8)
     axes.plot(column, wires[0], "o", color="black", markersize=3)
     axes.plot(column, wires[1], marker, color="black", markersize=size)
+
+
+def _look(gate: Gate, program: Program) -> tuple[str, str]:
+    """Label and colour."""
+    name = gate.name.upper()
+    if gate.slot is None:
+        return name, FIXED
+    if gate.slot < program.n_sample:
+        return f"{name}\nx{gate.slot}", FROM_IMAGE
+    return f"{name}\nw{gate.slot - program.n_sample}", LEARNED
 
 
 def _box(axes: Axes, column: float, wire: float, label: str, colour: str) -> None:

@@ -10,11 +10,21 @@ from torch import Tensor
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step
+from neurobench.kernels.cuba.convolution import backward_convolved, forward_convolved
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
+from neurobench.models.slayer.layout import (
+    channels_first,
+    channels_last,
+    first_from_last,
+    input_shapes,
+    last_from_first,
+    places,
+    renamed,
+)
 from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 from neurobench.models.slayer.spikes import arrivals
@@ -86,32 +96,42 @@ class EventEngine:
         chunks = numba.get_num_threads()
         n, steps = inputs.begin.shape
         passes: list[_LayerPass] = []
+        if layers[0].conv is not None:
+            inputs, layers = renamed(inputs, first_from_last(layers[0].conv.inputs)), channels_last(layers)
         for k, layer in enumerate(layers):
             buffers = self._buffers(k, layer, n, steps, chunks, learns)
             mask, keep_prob = buffers.ones, 1.0
             if dropout is not None and k + 1 < len(layers):
-                mask, keep_prob = dropout.masks[k].numpy(), dropout.keep_prob
+                drawn, keep_prob = dropout.masks[k], dropout.keep_prob
+                mask = (drawn if layer.conv is None else drawn[:, last_from_first(layer.conv.outputs)]).numpy()
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
-            weights = kernel.Layer(layer.W.numpy(), layer.delay.numpy())
-            arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
-            kernel.forward(inputs, weights, _constants(layer), arriving, chunks, learns, counted, buffers.activity)
+            arriving, how = kernel.Dropout(passes[-1].input_keep_prob, mask), (chunks, learns, counted)
+            neuron, delay = _constants(layer), layer.delay.numpy()
+            if layer.conv is None:
+                weights = kernel.Layer(layer.W.numpy(), delay)
+                kernel.forward(inputs, weights, neuron, arriving, *how, buffers.activity)
+            else:
+                whole = layer.W if layer.W.is_floating_point() else layer.W.int()
+                weights = kernel.Layer(whole.numpy(), delay)
+                forward_convolved(inputs, weights, places(layer.conv), neuron, arriving, *how, buffers.activity)
             inputs = buffers.arrivals()
         y = torch.empty(n, steps, layers[-1].W.shape[1])
         mark(inputs, chunks, y.numpy())
         self._pass = (layers, passes) if learns else None
         fired, tallies = [], []
-        for each in passes:
+        for each, layer in zip(passes, layers, strict=True):
             tally = each.buffers.activity.tally
             totals = (*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0))  # largest values are compared, not added
             tallies.append({name: int(value) for name, value in zip(TALLY, totals, strict=True)})
-            fired.append(torch.from_numpy(each.buffers.activity.fired.copy()))
+            spikes = torch.from_numpy(each.buffers.activity.fired.copy())
+            fired.append(spikes if layer.conv is None else spikes[:, first_from_last(layer.conv.outputs)])
         return Activity(y, fired, tallies)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
         """From g = dL/dy (N, T, C) float32 of the last layer, after `run(..., learns=True)`; valid to the next call."""
         layers, passes = self._pass
         chunks = numba.get_num_threads()
-        sums = [self._zero_gradients(k, layer.W.shape, chunks) for k, layer in enumerate(layers)]
+        sums = [self._zero_gradients(k, layer, chunks) for k, layer in enumerate(layers)]
         weights = [self._weights(k, layer, g.shape[1]) for k, layer in enumerate(layers)]
         constants = []
         for neuron in (layer.neuron for layer in layers):
@@ -125,7 +145,7 @@ class EventEngine:
             for k in reversed(range(len(layers))):
                 layer, (inputs, _, mask, keep_prob, (activity, *_)) = layers[k], passes[k]
                 n, steps, width = back.shape
-                below = self._array("g", k, (n if k else 0, steps, len(layer.W)))
+                below = self._array("g", k, (n if k else 0, steps, inputs.width))
                 done = back_kernel.Pass(
                     inputs=inputs._replace(begin=inputs.begin[part], counts=inputs.counts[part]),
                     v=activity.v[part],
@@ -137,29 +157,51 @@ class EventEngine:
                     count=activity.count[part],
                 )
                 eu = self._array("eu", k, (chunks, steps, width))
-                back_kernel.backward(back, done, constants[k], with_decays, weights[k], eu, below, sums[k])
+                rest = (constants[k], with_decays, weights[k], eu, below, sums[k])
+                if layer.conv is None:
+                    back_kernel.backward(back, done, *rest)
+                else:
+                    backward_convolved(back, done, places(layer.conv), *rest)
                 back = below
         # Sums over chunks in their order: the same bits for the same number of threads.
         gradients = []
-        for (dW, dD, dd), layer, each in zip(sums, layers, passes, strict=True):
-            dD, delay = dD.sum(0) * layer.neuron.lsb, torch.from_numpy(dd.sum(0))
-            gradients.append(LayerGradient(torch.from_numpy(dW), 1 / each.input_keep_prob, dD, delay))
+        for (dW, dD, dd), layer, each, shape in zip(sums, layers, passes, input_shapes(layers), strict=True):
+            dD, delay, parts = dD.sum(0) * layer.neuron.lsb, torch.from_numpy(dd.sum(0)), torch.from_numpy(dW)
+            if layer.conv is not None:
+                delay, parts = delay.view(-1, layer.conv.channels).sum(0), channels_first(parts)
+            elif shape is not None:
+                parts = parts[:, first_from_last(shape)]
+            gradients.append(LayerGradient(parts, 1 / each.input_keep_prob, dD, delay))
         return gradients
 
     def voltages(self) -> list[Tensor]:
         """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
-        return [torch.from_numpy(each.buffers.activity.v) for each in self._pass[1]]
+        layers, passes = self._pass
+        voltages = [torch.from_numpy(each.buffers.activity.v) for each in passes]
+        return [
+            v if layer.conv is None else v[..., first_from_last(layer.conv.outputs)]
+            for v, layer in zip(voltages, layers, strict=True)
+        ]
 
     def arrivals(self) -> list[Spikes]:
         """Of each layer's spikes."""
-        return [each.buffers.arrivals() for each in self._pass[1]]
+        lists = [each.buffers.arrivals() for each in self._pass[1]]
+        return [
+            each if layer.conv is None else renamed(each, last_from_first(layer.conv.outputs))
+            for each, layer in zip(lists, self._pass[0], strict=True)
+        ]
 
     def arrived(self) -> list[Tensor]:
         """(I,) int64 of each layer: how often each of its inputs was active, over samples and steps."""
-        return [torch.from_numpy(arrivals(each.inputs)) for each in self._pass[1]]
+        counts = [torch.from_numpy(arrivals(each.inputs)) for each in self._pass[1]]
+        shapes = input_shapes(self._pass[0])
+        return [
+            count if shape is None else count[first_from_last(shape)]
+            for count, shape in zip(counts, shapes, strict=True)
+        ]
 
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
-        width = layer.W.shape[1]
+        width = len(layer.delay)
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
         key = ("buffers", k, n, steps, width, chunks, learns, kind)
         if key not in self._cache:
@@ -180,15 +222,15 @@ class EventEngine:
             self._cache[key] = np.empty(shape, kind)
         return self._cache[key]
 
-    def _zero_gradients(self, k: int, shape: tuple[int, ...], chunks: int) -> back_kernel.Gradients:
-        dW = self._array("dW", k, (chunks, *shape))
+    def _zero_gradients(self, k: int, layer: QuantizedLayer, chunks: int) -> back_kernel.Gradients:
+        dW = self._array("dW", k, (chunks, *layer.W.shape))
         dW[:] = 0
-        return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, shape[1])))
+        return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, len(layer.delay))))
 
     def _weights(self, k: int, layer: QuantizedLayer, steps: int) -> np.ndarray:
         """The transposed weights as `product_amx` or `product` reads them; none for the first layer."""
-        w = layer.w.numpy()
-        if k and fast() and isinstance(layer.neuron, FixedNeuron) and fits(steps, w):
+        w = layer.w.flatten(0, -2).numpy()
+        if k and fast() and layer.conv is None and isinstance(layer.neuron, FixedNeuron) and fits(steps, w):
             tiles = self._array("tiles", k, tile_grid(w), np.uint16)
             pack_pairs(w, tiles)
             return tiles

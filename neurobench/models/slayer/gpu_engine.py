@@ -100,10 +100,10 @@ class GpuEngine:
         return [each.x.sum((0, 1), dtype=torch.float64).long() for each in self._pass[1]]
 
 
-def engine_on(device: torch.device, convolved: bool = False) -> EventEngine | DenseEngine | GpuEngine:
+def engine_on(device: torch.device) -> EventEngine | DenseEngine | GpuEngine:
     if runs_triton(device):
         return GpuEngine(device)
-    return EventEngine() if device.type == "cpu" and not convolved else DenseEngine(device)
+    return EventEngine() if device.type == "cpu" else DenseEngine(device)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class SlayerLearner:
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         self.core: Core = devices["core"].arithmetic
         self.sizes = spec.sizes(task)
-        self.engine = engine_on(device, convolved=bool(spec.convolutions))
+        self.engine = engine_on(device)
         self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
 
     def _begin_with(self, layers: list[Layer]) -> None:

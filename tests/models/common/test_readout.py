@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch.nn.functional import cross_entropy
 
 from neurobench.models.common import readout
@@ -64,7 +67,52 @@ def test_standardising_changes_nothing_where_nothing_is_penalised():
     f, y = problem()
     plain, scaled = (readout.fit(f, y, 4, 1e-6, 3000, standardise=s) for s in (False, True))
     left, right = (torch.softmax(readout.scores(r, f), 1) for r in (plain, scaled))
-    torch.testing.assert_close(left, right, atol=0.02, rtol=0)
+    torch.testing.assert_close(left, right, atol=0.005, rtol=0)
+
+
+def test_features_are_centred_and_divided_by_their_deviation_unless_told_otherwise():
+    f, y = problem(n=20)
+    r = readout.fit(f, y, 4, 1e-3, 1000)
+    np.testing.assert_allclose(r.mean, f.double().numpy().mean(0), rtol=1e-5)
+    np.testing.assert_allclose(r.scale, f.double().numpy().std(0) + 1e-3, rtol=1e-5)
+
+
+def test_a_single_sample_is_named_whatever_is_asked():
+    f, _ = problem()
+    r = readout.fit(f[:1], torch.tensor([2]), 4, 1e-3, 1000)
+    assert torch.softmax(readout.scores(r, f[:5]), 1)[:, 2].tolist() == [1] * 5
+
+
+def test_a_fit_takes_one_thread(monkeypatch: pytest.MonkeyPatch):
+    """However many BLAS had before."""
+    seen: list[int] = []
+    fit = LogisticRegression.fit
+
+    def watched(model: LogisticRegression, *data: np.ndarray) -> LogisticRegression:
+        seen.extend(pool["num_threads"] for pool in threadpool_info())
+        return fit(model, *data)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    with threadpool_limits(3):
+        readout.fit(*problem(), 4, 1e-3, 1)
+    assert set(seen) == {1}
+
+
+def test_a_subsets_penalty_stands_for_the_same_prior_as_that_of_all(monkeypatch: pytest.MonkeyPatch):
+    """The prior's precision is 2 N l2: 50 samples take six times the l2 of 300, and 400 take it as it was chosen."""
+    fits: list[tuple[int, float]] = []
+    fit = readout.fit
+
+    def watched(f: torch.Tensor, y: torch.Tensor, n_classes: int, l2: float, *rest: int, **more: object):
+        fits.append((len(f), l2))
+        return fit(f, y, n_classes, l2, *rest, **more)
+
+    monkeypatch.setattr(readout, "_SUBSET", 50)
+    monkeypatch.setattr(readout, "fit", watched)
+    f, y = problem()
+    search = readout.Search(l2=1.0, candidates=(1e-3, 10.0), iterations=100, seed=3)
+    readout.choose(f[:300], y[:300], f[300:], y[300:], 4, search)
+    assert fits == [(50, pytest.approx(60)), (50, pytest.approx(6e-3)), (300, 1e-3), (400, 1e-3)]
 
 
 def test_features_stay_as_they_were():

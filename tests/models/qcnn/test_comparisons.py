@@ -34,9 +34,12 @@ def test_without_held_out_images_the_twin_is_the_first_named() -> None:
     made, data = learner(classical=("sigmoid", "tanh")), bars(12)
     made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
     made.networks["tanh"].named()["out.bias"].copy_(torch.tensor([-20.0, 20.0]))
-    ones = replace(data, y=torch.ones(12, dtype=torch.int64))
-    figures = tutorial_metrics(made, Splits(data, data.head(0), ones, "", "", ""), TrainingRecord())
-    assert figures["classical_accuracy"] == 0
+    test = replace(data, y=(torch.arange(12) % 4 > 0).long())
+    figures = tutorial_metrics(made, Splits(data, data.head(0), test, "", "", ""), TrainingRecord())
+    assert figures["classical_accuracy"] == 0.25, "of 12 images 3 are of class 0"
+    right = float((made.predict(test.x).argmax(1) == test.y).double().mean())
+    assert figures["gain_over_classical"] == pytest.approx(right - 0.25)
+    assert figures["exact_accuracy"] == right, "of a device without noise"
 
 
 def test_accuracy_lost_is_the_ideal_one_less_that_at_the_same_number_of_shots(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +73,17 @@ def test_a_noisy_device_is_compared_on_the_first_2000_images(monkeypatch: pytest
 
 
 def test_likelihood_and_calibration_by_hand() -> None:
-    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6 (bin 9) and right; certain (the last bin) and wrong."""
-    p = torch.tensor([[0.8, 0.2], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]], dtype=torch.float64)
-    figures = likelihood(p, torch.tensor([0, 0, 0, 1]))
-    assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.2 + 0.6 + 0) / 4)
-    log = torch.tensor([0.8, 0.2, 0.6, 1e-6], dtype=torch.float64).log()
+    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6, 0.7, 0.9 (bins 9, 10, 13) and right; certain (the last
+    bin) and wrong."""
+    rows = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.05, 0.9, 0.05], [1.0, 0.0, 0.0]]
+    figures = likelihood(torch.tensor(rows, dtype=torch.float64), torch.tensor([0, 0, 0, 2, 1, 1]))
+    assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.1 + 0.6 + 0.7 + 0.9 + 0) / 6)
+    log = torch.tensor([0.8, 0.1, 0.6, 0.7, 0.9, 1e-6], dtype=torch.float64).log()
     assert figures["exact_nll"] == pytest.approx(-float(log.mean()))
-    assert figures["calibration_error"] == pytest.approx((abs(2 * 0.8 - 1) + abs(0.6 - 1) + abs(1 - 0)) / 4)
+    by_bin = abs(2 * 0.8 - 1) + abs(0.6 - 1) + abs(0.7 - 1) + abs(0.9 - 1) + abs(1 - 0)
+    assert figures["calibration_error"] == pytest.approx(by_bin / 6)
+
+
+def test_a_probability_that_rounding_puts_above_1_costs_nothing() -> None:
+    rounded = torch.tensor([[1 + 1e-7, -1e-7]], dtype=torch.float64)
+    assert likelihood(rounded, torch.tensor([0]))["exact_nll"] == 0

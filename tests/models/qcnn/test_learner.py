@@ -172,10 +172,12 @@ def test_first_epochs_are_those_of_the_record() -> None:
     assert [figures[f"epoch_{e}_train_loss"] for e in range(3)] == [0.5, 0.25, 0.5 / 3]
     assert "epoch_3_train_loss" not in figures
     assert "best_validation_accuracy_of_first_epochs" not in figures
-    validated = [{**row, "validation_loss": 1.0, "validation_accuracy": 0.6 - row["epoch"] / 10} for row in rows]
+    accuracies = [0.5, 0.7, 0.4, 0.9, 0.6]  # the best comes after the first three, and is not the last
+    validated = [{**row, "validation_accuracy": each} for row, each in zip(rows, accuracies, strict=True)]
     figures = tutorial_metrics(made, splits, TrainingRecord(validated))
-    assert figures["epoch_1_validation_accuracy"] == pytest.approx(0.4)
-    assert figures["best_validation_accuracy_of_first_epochs"] == pytest.approx(0.5)
+    assert [figures[f"epoch_{e}_validation_accuracy"] for e in range(3)] == accuracies[:3]
+    assert figures["best_validation_accuracy_of_first_epochs"] == 0.7
+    assert figures["last_epoch_validation_accuracy"] == 0.6
 
 
 def test_twins_and_devices_are_compared() -> None:

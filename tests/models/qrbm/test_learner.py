@@ -236,6 +236,13 @@ def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tm
 
 
 def test_every_gibbs_temperature_and_depth_may_be_plugged_in(task, train):
-    learner = build(task, spec("backend/sim", "sampler", sweeps=3, steps=2, beta=0.8).open(5, CPU), negative="pcd")
-    learner.start(train, None)
-    teach(learner, train, range(3), 3)
+    def learned(**fields: Any) -> torch.Tensor:
+        learner = build(task, spec("backend/sim", "sampler", sweeps=3, **fields).open(5, CPU), negative="pcd")
+        learner.start(train, None)
+        teach(learner, train, range(3), 3)
+        return learner.rbm.W
+
+    W = learned(steps=2, beta=0.8)
+    assert torch.isfinite(W).all()
+    assert torch.equal(W, learned(steps=2, beta=0.8))
+    assert not any(torch.equal(W, learned(**other)) for other in ({"steps": 2, "beta": 1.0}, {"steps": 1, "beta": 0.8}))

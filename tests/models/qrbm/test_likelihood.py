@@ -12,12 +12,12 @@ from tests.models.qrbm.test_rbm import joint, states
 def test_it_finds_the_partition_function(rbm: RBM, scale: float):
     machine = RBM(*(scale * part for part in rbm))
     exact = joint(machine).sum().log().item()
-    assert log_partition(machine, seed=1, chains=400, steps=200) == pytest.approx(exact, abs=0.05)
+    assert log_partition(machine, seed=1, chains=400, steps=200) == pytest.approx(exact, abs=0.02)
 
 
 def test_likelihoods_of_all_states_sum_to_one(rbm: RBM):
     v = states(5)
     each = torch.tensor([log_likelihood(rbm, v[n : n + 1], seed=2, chains=400, steps=200) for n in range(len(v))])
-    assert each.exp().sum().item() == pytest.approx(1, abs=0.05)
+    assert each.exp().sum().item() == pytest.approx(1, abs=0.02)
     mean = -free_energy(rbm, v).mean().item() - joint(rbm).sum().log().item()
-    assert log_likelihood(rbm, v, seed=2, chains=400, steps=200) == pytest.approx(mean, abs=0.05)
+    assert log_likelihood(rbm, v, seed=2, chains=400, steps=200) == pytest.approx(mean, abs=0.02)

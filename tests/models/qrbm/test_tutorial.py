@@ -101,6 +101,8 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     assert printed["sme_without_division"] == pytest.approx((first + online) / 301)
     assert printed["sme"] == pytest.approx(printed["sme_without_division"] / 3)
     assert printed["published_accuracy_percent"] == pytest.approx(100 * (1 - printed["sme"]))
+    without = 100 * (1 - printed["sme_without_division"])
+    assert printed["published_accuracy_percent_without_division"] == pytest.approx(without)
 
     x, y = (held_out.x.flatten(1) > 128 / 255).double().numpy(), held_out.y.numpy()
     theirs = LogisticRegression(max_iter=10_000, tol=1e-8).fit(x[:150], y[:150])

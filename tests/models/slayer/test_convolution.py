@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.architecture import convolutions
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Dropout, EventEngine
 from neurobench.models.slayer.evaluation import operations
-from neurobench.models.slayer.exports import write_netx
+from neurobench.models.slayer.exports import formats, write_netx
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
 from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
-from neurobench.models.slayer.spikes import from_dense
-from tests.models.slayer.conftest import learner, recordings
+from neurobench.models.slayer.spikes import as_dense, from_dense
+from tests.models.slayer.conftest import learner, mock, recordings
+from tests.models.slayer.plain import layer as plain_layer
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
 T, N = 30, 3
@@ -51,8 +53,9 @@ def test_unrolled_weights_are_those_of_loops():
         assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
 
 
+@pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
 @pytest.mark.parametrize("keep_prob", [1.0, 0.75])
-def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob):
+def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob, engine):
     layers, x, g = network()
     dense = [unrolled(layer) for layer in layers]
     dropout = None
@@ -60,13 +63,16 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob)
         generator = torch.Generator().manual_seed(1)
         masks = [(torch.rand(N, each.W.shape[1], generator=generator) < keep_prob).byte() for each in dense[:-1]]
         dropout = Dropout(masks, keep_prob)
-    engine, events = DenseEngine(torch.device("cpu")), EventEngine()
+    events = EventEngine()
     act = engine.run(from_dense(x), layers, dropout, learns=True)
     reference = events.run(from_dense(x), dense, dropout, learns=True)
     assert act.y.sum() > 0
     assert torch.equal(act.y, reference.y)
     for one, other in zip(act.fired, reference.fired, strict=True):
         assert torch.equal(one, other)
+    for find in ("voltages", "arrived"):
+        for one, other in zip(getattr(engine, find)(), getattr(events, find)(), strict=True):
+            assert torch.equal(one.long(), other.long())
     surrogate = lava_surrogate(1.25, 0.03, 3.0)
     pairs = zip(layers, engine.gradients(g, surrogate), events.gradients(g, surrogate), strict=True)
     for layer, grad, full in pairs:
@@ -127,3 +133,43 @@ def test_synapses_are_counted_where_a_kernel_covers_an_input():
             assert torch.equal(connection.arrived, arrived)
     assert counted.connections[1].arrived.sum() > 0
     assert all(map(torch.equal, other.voltages(), (each.long() for each in events.voltages())))
+
+
+def trained(core=None):
+    """Two updates on real recordings; delays longer than they learn to be."""
+    one = learner(core, hidden=(20,), convolutions=("3c9s4p1", "4c3s2"), lr=0.02, dropout=0.2, threshold=0.5)
+    for layer in one.layers[:-1]:
+        layer.delay.mul_(9)
+    for k in range(2):
+        one.learn(recordings().train.batch(slice(8)), Step(k, 2, 0, 2))
+    return one
+
+
+def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same():
+    ours, chip = trained(), trained(mock())
+    x = recordings().test.x[:4]
+    wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
+    for layer in chip.quantized:
+        m, neuron, copies = 2 * layer.W.long(), layer.neuron, 1
+        if layer.conv is not None:
+            m, copies = 2 * by_hand(layer.W, layer.conv).long(), layer.conv.positions
+        constants = (4096 - neuron.ku, 4096 - neuron.kv, neuron.threshold // 64)
+        wanted = plain_layer(wanted, m.t().numpy(), *constants, layer.delay.numpy().repeat(copies))
+    assert wanted.sum() > 20
+    for one in (ours, chip):
+        y = one.engine.run(one.inputs(x), one.quantized, counted=True).y
+        np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
+
+
+def test_a_dense_network_begun_from_its_nir_file_spikes_alike(tmp_path):
+    pytest.importorskip("nir", reason="the extra spiking is not installed")
+    one = trained()
+    file = tmp_path / "model.nir"
+    file.write_bytes(formats(one)["nir"]())
+    other = learner(hidden=one.sizes[1:-1], threshold=0.5, weight_norm=False)
+    other.start(recordings().train, Initial("model.nir", file, None))
+    x = recordings().test.x[:4]
+    ours, theirs = (each.engine.run(each.inputs(x), each.quantized) for each in (one, other))
+    assert ours.y.any()
+    for mine, same in zip((ours.y, *ours.fired), (theirs.y, *theirs.fired), strict=True):
+        assert torch.equal(mine, same)

@@ -1,5 +1,6 @@
 """What decides the figures of a network beside its spikes: recordings are moved, the rate follows its cosine."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from neurobench.data.dataset import Batch
 from neurobench.data.events import Events
-from neurobench.models.learner import Step
+from neurobench.models.learner import Divergence, Step
 from neurobench.models.slayer import learner as module
 from tests.models.slayer.conftest import learner
 
@@ -70,3 +71,11 @@ def test_rates_of_updates_are_those_of_torchs_schedulers(n: int, monkeypatch: py
             assert rates[2 * k : 2 * k + 2] == pytest.approx([wanted] * 2), "of both layers"
             optimizer.step()
             scheduler.step()
+
+
+def test_a_gradient_that_is_not_finite_stops_training_and_its_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter([1.0, math.inf])
+    monkeypatch.setattr(module, "update", lambda *_: next(sizes))
+    one = learner(hidden=(3,))
+    with pytest.raises(Divergence, match="at update 4: the gradient of layer 2 is not finite"):
+        one.learn(Batch(recordings(), Y), Step(4, 9, 0))

@@ -1,0 +1,133 @@
+"""Convolutional layers of current-based neurons, from lists of active inputs: each of them meets the few places of the
+kernels that cover its pixel. The neuron, its gradients and its lists are those of `forward` and `backward`.
+
+Neurons and inputs are in the order rows, columns, channels ("channels last"), weights in the order kernel row, kernel
+column, input channel: what belongs together is a row of memory.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from neurobench.kernels.cuba.backward import TILE, Routes, Voltages, delay_gradient, scan
+from neurobench.kernels.cuba.forward import tally_states
+from neurobench.kernels.cuba.product import multiply
+from neurobench.kernels.cuba.step import emit, step_fixed, step_float
+
+_STEPS = 4  # steps whose products with all weights of a kernel stay in the second cache
+
+
+class Places(NamedTuple):
+    """Of pixel q the entries first[q] to first[q + 1]: a position of the kernel that covers it, and with which weight.
+    P positions, taps = the kernel's area."""
+
+    first: np.ndarray  # (pixels + 1,) int32
+    tap: np.ndarray  # (E,) int32, 0 to taps - 1
+    position: np.ndarray  # (E,) int32, 0 to P - 1
+    channels: int  # of the input
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, counted, activity):
+    """As `forward.forward`, with W (taps, input channels, C) int32 or float32 and neurons (P C)."""
+    (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
+    v, out, out_count, spikes, tally = activity
+    samples, steps = begin.shape
+    width = delay.shape[0]
+    for c in prange(chunks):
+        a, u, w = np.empty(width, v.dtype), np.empty(width, v.dtype), np.empty(width, v.dtype)
+        fired = np.zeros((width + 63) // 64 * 64, np.uint8)
+        tally[c, :] = 0
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            u[:] = 0
+            w[:] = 0
+            out_count[n, :] = 0
+            spikes[n, :] = 0
+            for t in range(steps):
+                now = v[n, t] if keep_v else v[c, 0]
+                tally[c, 1] += _gather(index, begin[n, t], count[n, t], W, places, a)
+                if isinstance(neuron.threshold, np.int32):  # decided when compiled
+                    if counted:
+                        tally_states(a, keep, neuron, u, w, tally[c])
+                    step_fixed(a, keep, neuron, u, w, now, fired)
+                else:
+                    step_float(a, keep, neuron, u, w, now, fired)
+                tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
+
+
+@njit(cache=True, error_model="numpy")
+def _gather(index, begin, count, W, places, a):
+    """a (P C,) = sums of weights over active inputs. Returns how many synapses that were."""
+    first, tap, position, channels = places
+    width, met = W.shape[2], 0
+    a[:] = 0
+    for k in range(begin, begin + count):
+        q, channel = divmod(int(index[k]), channels)
+        met += first[q + 1] - first[q]
+        for e in range(first[q], first[q + 1]):
+            w, at = W[tap[e], channel], position[e] * width
+            for j in range(width):
+                a[at + j] += w[j]
+    return met * width
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def backward_convolved(g, layer, places, surrogate, with_decays, weights, eu, below, gradients):
+    """As `backward.backward`, with dW (chunks, taps, input channels, C); weights: panels of (taps channels, C)'."""
+    inputs, v, threshold, delay, mask, keep, out, out_count = layer
+    index, begin, count, _ = inputs
+    dW, dD, dd = gradients
+    samples, _, width = g.shape
+    chunks, taps, channels, outputs = dW.shape
+    late = np.nonzero(delay)[0].astype(np.uint64)
+    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
+    rows = _STEPS * (width // outputs) if weights.shape[0] else 0
+    for c in prange(chunks):
+        gain, products = np.empty(width, np.float32), np.empty((rows, taps * channels), np.float32)
+        ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
+            for j in range(width):
+                gain[j] = mask[n, j] / keep
+            voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
+            scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
+            delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
+            _scatter(index, begin[n], count[n], eu[c], places, dW[c])
+            if weights.shape[0]:
+                _times(eu[c], weights, places, outputs, products, below[n])
+
+
+@njit(cache=True, error_model="numpy")
+def _scatter(index, begin, count, eu, places, dW):
+    """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met."""
+    first, tap, position, channels = places
+    width = dW.shape[2]
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            q, channel = divmod(int(index[k]), channels)
+            for e in range(first[q], first[q + 1]):
+                row, at = dW[tap[e], channel], position[e] * width
+                for j in range(width):
+                    row[j] += eu[t, at + j]
+
+
+@njit(cache=True, error_model="numpy")
+def _times(eu, weights, places, outputs, products, below):
+    """below (T, inputs) = dL/dx: each position's error times all weights, then to the pixels under the kernel."""
+    first, tap, position, channels = places
+    steps, width = eu.shape
+    positions, pixels = width // outputs, first.shape[0] - 1
+    for begin in range(0, steps, _STEPS):
+        end = min(begin + _STEPS, steps)
+        rows = (end - begin) * positions
+        multiply(eu[begin:end].reshape(rows, outputs), weights, products[:rows])
+        for t in range(begin, end):
+            row = below[t]
+            row[:] = 0
+            for q in range(pixels):
+                at = q * channels
+                for e in range(first[q], first[q + 1]):
+                    product = products[(t - begin) * positions + position[e]]
+                    column = tap[e] * channels
+                    for j in range(channels):
+                        row[at + j] += product[column + j]

@@ -1,0 +1,29 @@
+"""`njit` of every kernel: numba's, less the functions that it makes beside each for callers of whom there are none.
+
+Those are callers in C, and callers in Python of a kernel whose name begins with an underscore. They would be optimised
+and made machine code like the kernel itself, again in each kernel that calls it: a third of the time of compiling.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core.dispatcher import Dispatcher
+
+
+class Inner(Dispatcher):
+    """Of a kernel that kernels alone call. Without this, Python would jump to where there is no function."""
+
+    def __call__(self, *args: Any) -> Any:
+        raise TypeError(f"{self.py_func.__name__} begins with an underscore: it can be called by kernels alone")
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    def declared(function: Callable[..., Any]) -> Any:
+        inner = function.__name__.startswith("_")
+        kernel = numba.njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=inner)(function)
+        if inner and isinstance(kernel, Dispatcher):  # NUMBA_DISABLE_JIT leaves the function as it is
+            kernel.__class__ = Inner
+        return kernel
+
+    return declared

@@ -1,0 +1,86 @@
+"""Convolutional networks in the order of their kernels, channels last, and back: see `kernels.cuba.convolution`."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurobench.kernels.cuba.convolution import Places
+from neurobench.kernels.cuba.spike_lists import Spikes
+from neurobench.models.slayer.architecture import Convolution
+from neurobench.models.slayer.network import QuantizedLayer
+
+Shape = tuple[int, int, int]  # channels, rows, columns
+
+
+def last_from_first(shape: Shape) -> Tensor:
+    """(C P,) int64: of each neuron in the order rows, columns, channels its number in channels, rows, columns."""
+    channels, rows, columns = shape
+    return torch.arange(channels * rows * columns).view(channels, -1).t().reshape(-1)
+
+
+def first_from_last(shape: Shape) -> Tensor:
+    """The inverse of `last_from_first`."""
+    channels, rows, columns = shape
+    return torch.arange(channels * rows * columns).view(-1, channels).t().reshape(-1)
+
+
+def renamed(spikes: Spikes, numbers: Tensor) -> Spikes:
+    """Each neuron by its number in another order; `clip`, for lists have room that no spike fills."""
+    names = numbers.numpy().astype(np.uint16)
+    return spikes._replace(neurons=np.take(names, spikes.neurons, mode="clip"))
+
+
+def input_shapes(layers: Sequence[QuantizedLayer]) -> list[Shape | None]:
+    """Of each layer's inputs, where `channels_last` changes their order."""
+    shapes: list[Shape | None] = []
+    before: Convolution | None = None
+    for layer in layers:
+        shapes.append(layer.conv.inputs if layer.conv else before and before.outputs)
+        before = layer.conv
+    return shapes
+
+
+def channels_last(layers: Sequence[QuantizedLayer]) -> list[QuantizedLayer]:
+    """Weights of a convolution (taps, input channels, C), delays of each of its neurons; rows of the dense layer after
+    it in the order of those."""
+    ordered = []
+    for layer, shape in zip(layers, input_shapes(layers), strict=True):
+        if layer.conv is not None:
+            W, w = (taps_first(each, layer.conv) for each in (layer.W, layer.w))
+            layer = layer._replace(W=W, w=w, delay=layer.delay.repeat(layer.conv.positions))
+        elif shape is not None:
+            rows = last_from_first(shape)
+            layer = layer._replace(W=layer.W[rows], w=layer.w[rows])
+        ordered.append(layer)
+    return ordered
+
+
+def taps_first(weights: Tensor, conv: Convolution) -> Tensor:
+    """(fan_in, C) as (taps, input channels, C)."""
+    return weights.view(conv.inputs[0], -1, conv.channels).transpose(0, 1).contiguous()
+
+
+def channels_first(dW: Tensor) -> Tensor:
+    """The inverse of `taps_first`, of (P, taps, input channels, C)."""
+    return dW.transpose(1, 2).flatten(1, 2)
+
+
+@cache
+def places(conv: Convolution) -> Places:
+    """Which positions of a kernel cover each pixel, and with which of their weights."""
+    _, rows, columns = conv.inputs
+    first, tap, position = [0], [], []
+    high, wide = conv.outputs[1:]
+    for y, x in np.ndindex(rows, columns):
+        for i, j in np.ndindex(conv.kernel, conv.kernel):
+            (row, spare), (column, rest) = (
+                divmod(at, conv.stride) for at in (y + conv.padding - i, x + conv.padding - j)
+            )
+            if spare == rest == 0 and 0 <= row < high and 0 <= column < wide:
+                tap.append(i * conv.kernel + j)
+                position.append(row * wide + column)
+        first.append(len(tap))
+    return Places(*(np.array(each, np.int32) for each in (first, tap, position)), conv.inputs[0])
