@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import ParseResult, parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -24,6 +24,8 @@ import pytest
 from tests.devices.queue_server import Device
 
 NAME, SIZE = "Advantage2_system1.11", [3, 4]
+Reply = tuple[int, Any, str]  # HTTP status, what becomes JSON, and what D-Wave calls its kind
+DOWN: Reply = (503, {"error_code": 503, "error_msg": "down"}, "error")
 
 
 class Service(Device):
@@ -60,7 +62,7 @@ class Service(Device):
     def known(self, job: str) -> bool:
         return job in self.jobs and self.jobs[job]["fate"] != "lose"
 
-    def list(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+    def listed(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         jobs = [job for job in self.jobs if self.known(job)]
         if "label" in query:
             jobs = [job for job in jobs if self.jobs[job]["tag"] == query["label"][0]]
@@ -110,31 +112,35 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         problems = json.loads(zlib.decompress(body) if self.headers["Content-Encoding"] == "deflate" else body)
         with self.device.lock:
-            if self.device.strikes("down"):
-                return self.say(503, {"error_code": 503, "error_msg": "down"})
-            taken = [self.device.take(problem) for problem in problems]
-            if self.device.strikes("mute"):
-                self.close_connection = True
-                return None
-        return self.say(200, taken, "problems")
+            down = self.device.strikes("down", self.path)
+            taken = [] if down else [self.device.take(problem) for problem in problems]
+            mute = not down and self.device.strikes("mute", problems[0]["label"])
+        if not mute:
+            self.say(*(DOWN if down else (200, taken, "problems")))
 
     def do_GET(self) -> None:
-        url = urlparse(self.path)
-        parts = [part for part in url.path.split("/") if part]
         with self.device.lock:
-            if parts[:2] == ["solvers", "remote"]:
-                one = len(parts) > 2
-                found = self.device.solver if one else [self.device.solver]
-                return self.say(200, found, "solver-definition" if one else "solver-definition-list")
-            if self.device.strikes("down"):
-                return self.say(503, {"error_code": 503, "error_msg": "down"})
-            if len(parts) == 1:
-                return self.say(200, self.device.list(parse_qs(url.query)), "problems")
-            if not self.device.known(parts[1]):
-                return self.say(404, {"error_code": 404, "error_msg": "Problem does not exist"})
-            return self.say(200, self.device.whole(parts[1]), "problem")
+            reply = self.reply(urlparse(self.path))
+        self.say(*reply)
 
-    def say(self, code: int, content: Any, kind: str = "error") -> None:
+    def reply(self, url: ParseResult) -> Reply:
+        first, *rest = (part for part in url.path.split("/") if part)
+        if first == "solvers":  # remote, and the name of one
+            one = len(rest) > 1
+            return (
+                200,
+                self.device.solver if one else [self.device.solver],
+                f"solver-definition{'' if one else '-list'}",
+            )
+        if self.device.strikes("down", url.path):
+            return DOWN
+        if not rest:
+            return 200, self.device.listed(parse_qs(url.query)), "problems"
+        if not self.device.known(rest[0]):
+            return 404, {"error_code": 404, "error_msg": "Problem does not exist"}, "error"
+        return 200, self.device.whole(rest[0]), "problem"
+
+    def say(self, code: int, content: Any, kind: str) -> None:
         body = json.dumps(content).encode()
         self.send_response(code)
         self.send_header("Content-Type", f"application/vnd.dwave.sapi.{kind}+json; version=3.0.0")

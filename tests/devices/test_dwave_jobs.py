@@ -82,15 +82,15 @@ def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm:
 
 
 def test_what_the_service_fails_loses_or_does_not_confirm_is_sent_until_it_is_answered_once(
-    service: Service, rbm: RBM, tmp_path: Path
+    service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device, turns = opened(tmp_path), Counter[str]()
 
-    def strikes(fault: str) -> bool:
+    def strikes(fault: str, about: str) -> bool:
         turns[fault] += 1
         return turns[fault] % TURNS[fault] == 0
 
-    service.strikes = strikes
+    monkeypatch.setattr(service, "strikes", strikes)
     for seed in range(6):
         device.sample_rbm(rbm, 2, seed=seed)
     require_paid_once(service, 6)
