@@ -1,7 +1,7 @@
 """`njit` of every kernel: numba's, less the functions that it makes beside each for callers of whom there are none.
 
 Those are callers in C, and callers in Python of a kernel whose name begins with an underscore. They would be optimised
-and made machine code like the kernel itself, again in each kernel that calls it: a third of the time of compiling.
+and made machine code like the kernel itself, again in each kernel that calls it: a quarter of the time of compiling.
 """
 
 from collections.abc import Callable

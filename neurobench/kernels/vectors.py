@@ -68,7 +68,7 @@ def squared_distance(typingctx: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_row: Any, out_column: Any) -> Any:
-    """out[out_row + k, out_column + i] = x[row + i, column + k] of SIDE x SIDE numbers, float32, without a scalar load."""
+    """out[out_row + k, out_column + i] = x[row + i, column + k], SIDE x SIDE numbers, float32, no scalar is loaded."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         (kind, _, _, out_kind, _, _), (x, row, column, out, out_row, out_column) = signature.args, args

@@ -8,12 +8,13 @@ column, input channel: what belongs together is a row of memory.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from neurobench.kernels.cuba.backward import TILE, Routes, Voltages, delay_gradient, scan
 from neurobench.kernels.cuba.forward import tally_states
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.step import emit, step_fixed, step_float
+from neurobench.kernels.declared import njit
 
 _STEPS = 4  # steps whose products with all weights of a kernel stay in the second cache
 

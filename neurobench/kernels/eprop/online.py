@@ -123,7 +123,7 @@ def _add_signals(c, signal, reg, power, X, before, YU):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrivals(net, learning, steps, now, x):
     """The spikes of inputs that arrive in this step."""
-    c, syn, src, n = net.c, net.syn, net.src, now.n
+    syn, src, n = net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
         if e + 1 < len(steps.source):
             fetch(syn, src, steps.source[e + 1])

@@ -83,4 +83,5 @@ def places(conv: Convolution) -> Places:
                 tap.append(i * conv.kernel + j)
                 position.append(row * wide + column)
         first.append(len(tap))
-    return Places(*(np.array(each, np.int32) for each in (first, tap, position)), conv.inputs[0])
+    starts, taps, positions = (np.array(each, np.int32) for each in (first, tap, position))
+    return Places(starts, taps, positions, conv.inputs[0])
