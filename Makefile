@@ -186,13 +186,10 @@ table-chips: .venv/installed-dev ## what each quantum processor costs the ten-di
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
 	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
 
-# A run for every copy of a chip: analog errors are drawn by its seed, faults from the tabulated draws.
-ANNEALERS := Advantage_system4,Advantage_system6,Advantage2_system1,Advantage2_system2
-table-chip-seeds: .venv/installed-dev ## test accuracy over 100 copies of each annealer and of BrainScaleS-2 (hours): tables and figures
-	$(BIN)/neurobench sweep scale=$(SCALE) experiment=dynex_qrbm_qpu_device backend.sampler.chip=$(ANNEALERS) 'backend.sampler.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
-	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best 'backend.mac.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
-	$(BIN)/python tests/bench/bench_chip_seeds.py dynex_qrbm_qpu_device $(SCALE)
-	$(BIN)/python tests/bench/bench_chip_seeds.py hxtorch_yin_yang_best $(SCALE)
+# One trained network on a hundred copies of each chip, their faults and analog errors drawn by chip_seed: outputs/chips
+table-chip-seeds: .venv/installed-dev ## what 100 copies of BrainScaleS-2 (one minute) and of each annealer (some minutes) do to a trained network: tables and figures
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best
+	$(BIN)/python tests/bench/bench_chip_seeds.py $(if $(filter smoke,$(SCALE)),2,100) bss2_copies annealer_copies $(ARGS)
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick

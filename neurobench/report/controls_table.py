@@ -19,8 +19,8 @@ from neurobench.report.table import ResultRow
 from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
-    "control", "its model", "parameters", "seeds", "samples", "control", "model", "difference (95 %)",
-    "p of t", "by Holm", "McNemar", "the control is",
+    "control", "its model", "parameters", "operations", "energy_joules", "mesh_joules", "seeds", "samples", "control",
+    "model", "difference (95 %)", "p of t", "by Holm", "McNemar", "the control is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
@@ -31,8 +31,9 @@ COLOURS = {
     "not run": "dim",
 }
 MEANT = (
-    "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
-    "the table."
+    "parameters: of the control / of the model, as are operations of one prediction (a MAC multiplies, an AC adds a "
+    "weight for a spike; none is turned into joules) and two estimates of its joules, each by a source of its own, - "
+    "where no chip is modelled. p of t: Student's paired t over the seeds, then by Holm's rule over the table."
 )
 OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
 MEANT_OF_SAMPLES = (
@@ -45,7 +46,7 @@ def cells(made: Comparison) -> tuple[str, ...]:
     control, model = made.control, made.model
     names = (control.row.what, f"{model.row.what} ({model.experiment})")
     if not made.seeds:
-        return (*names, *["-"] * 9, f"not run: {made.reason}")
+        return (*names, *["-"] * (len(COLUMNS) - 3), f"not run: {made.reason}")
     metric, over = control.row.metric, made.over_seeds
     interval = (
         over.interval if over else made.samples[0].interval if len(made.seeds) == len(made.samples) == 1 else None
@@ -56,7 +57,8 @@ def cells(made: Comparison) -> tuple[str, ...]:
     sizes = {test.n for test in made.samples}
     return (
         *names,
-        f"{_parameters(control)} / {_parameters(model)}",
+        *(f"{of(control)} / {of(model)}" for of in (_parameters, _operations)),
+        *(f"{_joules(control, name)} / {_joules(model, name)}" for name in ("energy_joules", "mesh_joules")),
         str(len(made.seeds)),
         " to ".join(f"{n:,}" for n in sorted({min(sizes), max(sizes)})) if sizes else "-",
         *(_mean(side, made.seeds) for side in (control, model)),
@@ -71,6 +73,17 @@ def cells(made: Comparison) -> tuple[str, ...]:
 def _parameters(side: ResultRow) -> str:
     count = side.runs[-1]["metrics"].get("parameter_count")
     return "?" if count is None else f"{count:,.0f}"
+
+
+def _operations(side: ResultRow) -> str:
+    """Of the newest run: "407,050 MAC", "1,482,512 AC", both where a network has both."""
+    counts = {unit: side.runs[-1]["metrics"].get(f"effective_{unit.lower()}s") for unit in ("MAC", "AC")}
+    return " + ".join(f"{count:,.0f} {unit}" for unit, count in counts.items() if count) or "?"
+
+
+def _joules(side: ResultRow, name: str) -> str:
+    value = side.runs[-1]["metrics"].get(name)
+    return "-" if value is None else f"{printed(name, value, digits=3)} J"
 
 
 def _mean(side: ResultRow, seeds: Sequence[int]) -> str:

@@ -21,6 +21,8 @@ from neurobench.storage.store import Entry
 PLACE = Path("readme/records.jsonl")  # below the outputs folder
 Scale = Literal["paper", "quick"]  # a smoke run shows nothing
 RECORDED: tuple[Scale, ...] = ("paper", "quick")
+# Beside what rows show: what models are compared by, counts and estimates of joules in columns of their own
+COMPARED = ("parameter_count", "effective_macs", "effective_acs", "energy_joules", "mesh_joules")
 _OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every n_...
 
 
@@ -133,7 +135,7 @@ def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
 def _record(setting: Published, scale: Scale, run: Entry, compared: set[str]) -> RunRecord:
     result, record = run.result, run.record
     assert result is not None
-    shown = {row.metric for row in setting.rows} | {"parameter_count"} | compared
+    shown = {*(row.metric for row in setting.rows), *COMPARED, *compared}
     data = {key: value for key, value in result["data"].items() if key in _OF_DATA or key.startswith("n_")}
     return RunRecord(
         experiment=setting.experiment,

@@ -1,8 +1,10 @@
 """Controls held against their models: which runs are paired, both tests against scipy's, and what is said."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from neurobench.cli.main import main
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE
 from neurobench.report.controls import Comparison, comparisons, conclusion
-from neurobench.report.controls_table import COLUMNS, as_markdown
+from neurobench.report.controls_table import COLUMNS, as_markdown, cells
 from neurobench.report.published import Published
 from neurobench.report.table import join
 from neurobench.storage.atomic import write_json
@@ -32,13 +34,21 @@ CONTROL = Published("control", "control", {"paper": "c" * 12, "quick": "d" * 12}
 TABLES = {"theirs": [MODEL], "controls": [CONTROL]}
 
 
-def run(outputs: Path, setting: Published, seed: int, wrong: range, scale: str = "paper", sha: str = "0" * 64) -> None:
-    """A finished run whose model is wrong on these of N samples."""
+def run(
+    outputs: Path,
+    setting: Published,
+    seed: int,
+    wrong: range,
+    scale: str = "paper",
+    sha: str = "0" * 64,
+    figures: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """A finished run whose model is wrong on these of N samples; `figures`: further metrics."""
     folder = RunFolder(outputs / setting.name / f"{scale}{seed}")
     folder.path.mkdir(parents=True)
     write_json(folder.path / "run.json", {"status": "finished"})
     data = {"n_test": N, "evaluated_on": "all", "sha256": sha}
-    metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7}
+    metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7, **figures}
     setting_hash = setting.setting_hashes[scale]
     known = {"name": setting.name, "seed": seed, "setting_hash": setting_hash, "config_hash": f"{setting_hash}{seed}"}
     result = sound_result(1 - len(wrong) / N, **known, data=data)
@@ -149,6 +159,15 @@ def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> N
         "Of 2 comparisons of a control with its model over the same seeds, the control is better in "
     )
     assert f"better in {sum(each.outcome == 'better' for each in (one, two))}, worse in 0" in sentence
+
+
+def test_counts_and_estimates_of_joules_stand_side_by_side_and_are_never_mixed(tmp_path: Path) -> None:
+    spiking = {"effective_macs": 0.0, "effective_acs": 1_482_511.96, "energy_joules": 5.98e-5, "mesh_joules": 7.58e-5}
+    for setting, figures in ((MODEL, spiking), (CONTROL, {"effective_macs": 407_050.0, "effective_acs": 0.0})):
+        run(tmp_path, setting, 0, range(10), figures=figures)
+    named = dict(zip(COLUMNS[:6], cells(*compared(tmp_path))[:6], strict=True))
+    assert named["operations"] == "407,050 MAC / 1,482,512 AC"
+    assert (named["energy_joules"], named["mesh_joules"]) == ("- / 5.98e-05 J", "- / 7.58e-05 J")
 
 
 def test_the_verb_prints_them_in_every_format(
