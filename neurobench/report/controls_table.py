@@ -19,8 +19,8 @@ from neurobench.report.table import ResultRow
 from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
-    "control", "its model", "parameters", "operations", "energy_joules", "mesh_joules", "seeds", "samples", "control",
-    "model", "difference (95 %)", "p of t", "by Holm", "McNemar", "the control is",
+    "control", "its model", "parameters", "operations", "energy_joules", "mesh_joules", "seeds", "samples",
+    "of the control", "of the model", "difference (95 %)", "p of t", "by Holm", "McNemar", "the control is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
@@ -31,9 +31,13 @@ COLOURS = {
     "not run": "dim",
 }
 MEANT = (
-    "parameters: of the control / of the model, as are operations of one prediction (a MAC multiplies, an AC adds a "
-    "weight for a spike; none is turned into joules) and two estimates of its joules, each by a source of its own, - "
-    "where no chip is modelled. p of t: Student's paired t over the seeds, then by Holm's rule over the table."
+    "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
+    "the table."
+)
+OF_COST = ("operations", "energy_joules", "mesh_joules")  # columns that are left out where no record has any
+MEANT_OF_COST = (
+    " Of one prediction: operations (a MAC multiplies, an AC adds a weight for a spike; none is turned into joules) "
+    "and two estimates of its joules, each by a source of its own, - where no chip is modelled."
 )
 OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
 MEANT_OF_SAMPLES = (
@@ -112,7 +116,7 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
     reasons = list(dict.fromkeys(each.reason for each in made if not each.seeds))
     if reasons:
         console.print(f"\n{len(made) - len(run)} comparisons are not run: {'; '.join(reasons)}", highlight=False)
-    console.print(f"\n{conclusion(made)}", highlight=False, soft_wrap=True)
+    console.print(f"\n{conclusion(made)}", highlight=False)
 
 
 def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
@@ -120,11 +124,13 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
     run = [each for each in made if each.seeds]
     if run:
         tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
-        shown = [number for number, name in enumerate(COLUMNS) if tested or name not in OF_SAMPLES]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *(cells(each) for each in run)]
-        for line in lines:
-            yield f"| {' | '.join(line[number].replace('|', chr(92) + '|') for number in shown)} |"
-        yield from ("", MEANT + MEANT_OF_SAMPLES * tested, "")
+        rows = [dict(zip(COLUMNS, cells(each), strict=True)) for each in run]
+        absent = [name for name in OF_COST if {row[name] for row in rows} <= {"? / ?", "- / -"}]
+        shown = [name for name in COLUMNS if name not in absent and (tested or name not in OF_SAMPLES)]
+        for line in ({name: name for name in COLUMNS}, dict.fromkeys(COLUMNS, "---"), *rows):
+            yield f"| {' | '.join(line[name].replace('|', chr(92) + '|') for name in shown)} |"
+        costs = len(absent) < len(OF_COST)
+        yield from ("", MEANT + MEANT_OF_COST * costs + MEANT_OF_SAMPLES * tested, "")
     yield conclusion(made)
 
 

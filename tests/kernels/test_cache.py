@@ -13,8 +13,9 @@ from numba.core.errors import TypingError
 
 from neurobench.kernels import cache, logistic, random
 from neurobench.kernels.compilation import named_compilation
-from neurobench.kernels.eprop import online as eprop_online
+from neurobench.kernels.cuba import forward as cuba_forward
 from neurobench.kernels.eprop import forward as eprop_forward
+from neurobench.kernels.eprop import online as eprop_online
 from neurobench.kernels.rbm import gibbs
 
 JIT = "from numba import njit\n@njit(cache=True)\n"
