@@ -9,8 +9,10 @@ space := $() $()
 DYNEX := $(notdir $(basename $(wildcard conf/experiment/dynex_*.yaml)))
 HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
-CONTROLS := $(filter-out controls_lava_cv,$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
-CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_annealer dynex_qrbm_mock dynex_qrbm_qpu_device dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
+# Of one seed, as what they are held against.
+CONTROLS_ONE := controls_lava_emulated controls_qcnn_all_product controls_qcnn_all_ring
+CONTROLS := $(filter-out controls_lava_cv controls_eventprop $(CONTROLS_ONE),$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
+CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_emulated_best nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_best %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
@@ -184,13 +186,10 @@ table-chips: .venv/installed-dev ## what each quantum processor costs the ten-di
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=qutrunk_ten_digits
 	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
 
-# A run for every copy of a chip: analog errors are drawn by its seed, faults from the tabulated draws.
-ANNEALERS := Advantage_system4,Advantage_system6,Advantage2_system1,Advantage2_system2
-table-chip-seeds: .venv/installed-dev ## test accuracy over 100 copies of each annealer and of BrainScaleS-2 (hours): tables and figures
-	$(BIN)/neurobench sweep scale=$(SCALE) experiment=dynex_qrbm_qpu_device backend.sampler.chip=$(ANNEALERS) 'backend.sampler.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
-	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best 'backend.mac.chip_seed=range($(if $(filter smoke,$(SCALE)),2,100))'
-	$(BIN)/python tests/bench/bench_chip_seeds.py dynex_qrbm_qpu_device $(SCALE)
-	$(BIN)/python tests/bench/bench_chip_seeds.py hxtorch_yin_yang_best $(SCALE)
+# One trained network on a hundred copies of each chip, their faults and analog errors drawn by chip_seed: outputs/chips
+table-chip-seeds: .venv/installed-dev ## what 100 copies of BrainScaleS-2 (one minute) and of each annealer (some minutes) do to a trained network: tables and figures
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best
+	$(BIN)/python tests/bench/bench_chip_seeds.py $(if $(filter smoke,$(SCALE)),2,100) bss2_copies annealer_copies $(ARGS)
 
 # All five models on MNIST, emulated N-MNIST and Yin-Yang, on both backends; a cell below its sanity line: exit code 3.
 table-matrix: SCALE = quick
@@ -203,6 +202,9 @@ table-controls: .venv/installed-dev ## models against their controls, same seeds
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(CONTROLS) $(CONTROLLED))
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=matrix_slayer_nmnist,matrix_eprop_nmnist backend=sim
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv,controls_lava_cv
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=controls_nest # as the other rows of NEST
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9) experiment=controls_eventprop
+	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(CONTROLS_ONE))
 	$(BIN)/neurobench table controls
 
 table-camera: .venv/installed ## two networks trained on emulated recordings, tested on real ones; emulated held against real

@@ -15,10 +15,10 @@ FLOORS = [
     {"sweeps", "report"},
     {"cli", "api"},
     {"examples"},
-    {"examples"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED = {"learner", "common"}  # among models
+COMPOSE = {"cli.run", "experiment.plan", "experiment.request", "report.published", "sweeps.plan"}  # or parse
 
 
 def modules() -> dict[str, Path]:
@@ -87,3 +87,8 @@ def test_only_hydra_composes_and_nothing_of_it_makes_an_object() -> None:
         if word in path.read_text()
     ]
     assert wrong == []
+
+
+def test_what_hydra_composed_is_handed_on_to_nothing_behind_parse() -> None:
+    known = {name.removeprefix("neurobench.") for name, path in modules().items() if "DictConfig" in path.read_text()}
+    assert {name for name in known if not name.startswith("config.")} == COMPOSE

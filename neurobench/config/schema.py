@@ -95,7 +95,7 @@ class Row(Record):
     model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
     dataset: str | None = None
     backend: str | None = None
-    # Of a control: the experiments whose models it is held against, over the same seeds and test samples
+    # Of a control: what it is held against over the same seeds: experiments, by this row's metric, or rows of its table
     against: Sequence[str] = field(default_factory=list)
     reference: Reference | None = None  # a figure to compare with that no publication states
     band_from: BandOrigin | None = None

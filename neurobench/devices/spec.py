@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from neurobench.devices.jobs import Jobs
 
+BUDGETS = ("max_shots", "max_seconds")  # keys of a device that is paid for: limits of a whole run
+
 
 @dataclass(frozen=True)
 class Demand:

@@ -74,7 +74,7 @@ def _scaled(totals: Totals, factor: float) -> Totals:
 
 
 def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """For a person; `limits`: device -> its keys max_shots and max_seconds."""
+    """For a person; `limits`: device -> its keys max_shots (a sampler's reads) and max_seconds."""
     said = []
     for phase, devices in made.phases.items():
         said += [f"{phase:11}{name}: {_words(costs)}" for name, costs in devices.items()]
@@ -87,9 +87,9 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
         price = made.prices[name]
         said.append(f"{'price':11}{name}: {price if isinstance(price, str) else price.words(costs)}")
         said += [
-            f"{'limit':11}{name}: max_{key.removeprefix('device_')}={most:g} would be exceeded"
-            for key in ("shots", "device_seconds")
-            if (most := limits.get(name, {}).get(f"max_{key.removeprefix('device_')}")) and costs.get(key, 0) > most
+            f"{'limit':11}{name}: {limit}={most:g} would be exceeded"
+            for limit, keys in (("max_shots", ("shots", "reads")), ("max_seconds", ("device_seconds",)))
+            if (most := limits.get(name, {}).get(limit)) and sum(costs.get(key, 0) for key in keys) > most
         ]
     return said or ["this run asks no device"]
 

@@ -27,7 +27,7 @@ from numba.core.event import Event, Listener, register, trigger_event
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # that modules' dotted names begin at
-KEPT = 30 * 86_400  # s that a folder is kept after its last use
+LIFETIME = 30 * 86_400  # s that a folder is kept after its last use
 PATIENCE = 600.0  # s that a process waits for another's kernel before it compiles its own
 
 
@@ -162,5 +162,5 @@ def keep_kernels() -> None:
     register("numba:compile", Failures())
     with contextlib.suppress(OSError):
         for folder in home().iterdir():
-            if folder.stat().st_mtime < time.time() - KEPT:
+            if folder.stat().st_mtime < time.time() - LIFETIME:
                 shutil.rmtree(folder, ignore_errors=True)

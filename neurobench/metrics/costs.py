@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,16 +67,15 @@ class Billed:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._device, name)
-        return self._billed(value) if callable(value) and not name.startswith("_") else value
+        return self._billed(name, value) if callable(value) and not name.startswith("_") else value
 
-    def _billed(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(call)
+    def _billed(self, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def billed(*args: Any, **kwargs: Any) -> Any:
             answer = call(*args, **kwargs)
             if answer is self._device:  # an ideal device is its own model
                 return self
             if self._check:
-                answer = self._check(self._name, call.__name__, args, answer)
+                answer = self._check(self._name, verb, args, answer)
             cost = getattr(answer, "cost", None)
             if isinstance(cost, Mapping):
                 self._ledger.add(self._name, {"calls": 1, **cost})

@@ -24,8 +24,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv_transpose2d
 
-PER_SAMPLE = ("effective_macs", "effective_acs", "dense_operations", "membrane_updates")
-
 
 @dataclass(frozen=True)
 class Connection:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 
 class RBM(NamedTuple):
@@ -25,11 +24,6 @@ class RBM(NamedTuple):
 def energy(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:
     """E(v, h) = -a.v - b.h - v'Wh.   v (..., V), h (..., H) -> (...)"""
     return -(v @ rbm.a) - h @ rbm.b - ((v @ rbm.W) * h).sum(-1)
-
-
-def free_energy(rbm: RBM, v: Tensor) -> Tensor:
-    """F(v) = -log sum_h exp(-E(v, h)) = -a.v - sum_j softplus(b_j + (vW)_j).   v (..., V) -> (...)"""
-    return -(v @ rbm.a) - softplus(rbm.b + v @ rbm.W).sum(-1)
 
 
 def p_hidden(rbm: RBM, v: Tensor) -> Tensor:

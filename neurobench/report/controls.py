@@ -1,5 +1,5 @@
-"""Controls against the models that they stand in for, as the rows of a table declare them (`against`): the same seeds,
-the same test samples, paired tests.
+"""Controls against the models that they stand in for, as the rows of a table declare them (`against`: experiments, or
+other rows of the same table): the same seeds, the same test samples, paired tests.
 
 Two questions, two tests. Is the one *setting* better than the other? Student's paired t over the seeds. Is the one
 *trained model* better than the other? McNemar's test of each seed's two on the samples that both were tested on. Each
@@ -23,6 +23,7 @@ from neurobench.storage.predictions import FILE as PREDICTIONS
 from neurobench.storage.store import Entry
 
 Finished = Mapping[tuple[str, str], Entry]  # by name and config hash; of several the newest
+PREDICTED = "test_accuracy"  # what a run's recorded predictions are of
 Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
@@ -70,11 +71,12 @@ class Comparison(NamedTuple):
 def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: Sequence[Entry]) -> list[Comparison]:
     """Of every row that is held against something, in order."""
     settings = {setting.experiment: setting for table in tables.values() for setting in table}
+    by_id = {row.row.id: row for row in rows}
     finished = {(entry.path.partition("/")[0], entry.result["config_hash"]): entry for entry in runs if entry.result}
     made = []
     for row in rows:
         for name in row.row.against:
-            model = _model(settings[name], row, outputs, runs) if name in settings else None
+            model = by_id.get(name) or (_model(settings[name], row, outputs, runs) if name in settings else None)
             made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs, finished))
     over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
     of_samples = iter(holm([test.p for each in made for test in each.samples]))
@@ -95,9 +97,14 @@ def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence
 
 
 def _compared(control: ResultRow, model: ResultRow, outputs: Path, finished: Finished) -> Comparison:
-    pairs, metric = list(_paired_runs(control, model)), control.row.metric
-    of_model, of_control = ([pair[side]["metrics"][metric] for pair in pairs] for side in (0, 1))
-    tested = [_tested(*(finished[run["name"], run["config_hash"]].folder(outputs) for run in pair)) for pair in pairs]
+    pairs = list(_paired_runs(control, model))
+    of_model = [run["metrics"][model.row.metric] for run, _ in pairs]
+    of_control = [run["metrics"][control.row.metric] for _, run in pairs]
+    if {control.row.metric, model.row.metric} == {PREDICTED} and control.experiment != model.experiment:
+        folders = [[finished[run["name"], run["config_hash"]].folder(outputs) for run in pair] for pair in pairs]
+        tested = [_tested(*pair) for pair in folders]
+    else:
+        tested = [Pair("A", "B", None, None, f"predictions are recorded of {PREDICTED} alone")] * len(pairs)
     reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
     return Comparison(
         control,
@@ -120,8 +127,8 @@ def _tested(model: RunFolder, control: RunFolder) -> Pair:
 
 
 def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """A model's and its control's run of each seed that both have."""
-    of_control = {run["seed"]: run for run in control.runs}
+    """A model's and its control's run of each seed that both have, at one scale."""
+    of_control = {run["seed"]: run for run in control.runs if control.scale == model.scale}
     for run in model.runs:
         if run["seed"] in of_control:
             yield run, of_control[run["seed"]]
@@ -130,7 +137,7 @@ def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[st
 def _not_run(control: ResultRow, model: ResultRow) -> str:
     if not control.runs:
         return "the control is not run"
-    if not model.runs:
+    if not model.runs or model.scale != control.scale:
         return f"experiment={model.experiment} is not run at scale={control.scale}"
     return f"experiment={model.experiment} was run with other seeds"
 
@@ -144,11 +151,12 @@ def conclusion(made: Sequence[Comparison]) -> str:
     counts = ", ".join(f"{words} in {len(named[outcome])}" for outcome, words in OUTCOMES.items())
     which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in ("better", "worse") if named[outcome])
     trained, apart = sum(len(each.samples) for each in run), sum(each.told_apart for each in run)
+    samples = f", and McNemar's test tells {apart} of {trained} pairs of trained models apart" if trained else ""
     small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))
     return (
         f"Of {len(run)} comparisons of a control with its model over the same seeds, the control is {counts} (paired "
-        f"t, p < {LEVEL:g} by Holm's rule{which}), and McNemar's test tells {apart} of {trained} pairs of trained "
-        f"models apart{f'; scale={small} gives an impression, no result' if small else ''}."
+        f"t, p < {LEVEL:g} by Holm's rule{which}){samples}"
+        f"{f'; scale={small} gives an impression, no result' if small else ''}."
     )
 
 

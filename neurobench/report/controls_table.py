@@ -14,12 +14,13 @@ from rich.text import Text
 
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.comparison import p_text
-from neurobench.report.controls import Comparison, conclusion
+from neurobench.report.controls import PREDICTED, Comparison, conclusion
 from neurobench.report.table import ResultRow
+from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
-    "control", "its model", "parameters", "seeds", "samples", "control", "model", "difference (95 %)",
-    "p of t", "by Holm", "McNemar", "the control is",
+    "control", "its model", "parameters", "operations", "energy_joules", "mesh_joules", "seeds", "samples",
+    "of the control", "of the model", "difference (95 %)", "p of t", "by Holm", "McNemar", "the control is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
@@ -31,7 +32,16 @@ COLOURS = {
 }
 MEANT = (
     "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
-    "the table. McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
+    "the table."
+)
+OF_COST = ("operations", "energy_joules", "mesh_joules")  # columns that are left out where no record has any
+MEANT_OF_COST = (
+    " Of one prediction: operations (a MAC multiplies, an AC adds a weight for a spike; none is turned into joules) "
+    "and two estimates of its joules, each by a source of its own, - where no chip is modelled."
+)
+OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
+MEANT_OF_SAMPLES = (
+    " McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
 )
 
 
@@ -40,7 +50,7 @@ def cells(made: Comparison) -> tuple[str, ...]:
     control, model = made.control, made.model
     names = (control.row.what, f"{model.row.what} ({model.experiment})")
     if not made.seeds:
-        return (*names, *["-"] * 9, f"not run: {made.reason}")
+        return (*names, *["-"] * (len(COLUMNS) - 3), f"not run: {made.reason}")
     metric, over = control.row.metric, made.over_seeds
     interval = (
         over.interval if over else made.samples[0].interval if len(made.seeds) == len(made.samples) == 1 else None
@@ -51,7 +61,8 @@ def cells(made: Comparison) -> tuple[str, ...]:
     sizes = {test.n for test in made.samples}
     return (
         *names,
-        f"{_parameters(control)} / {_parameters(model)}",
+        *(f"{of(control)} / {of(model)}" for of in (_parameters, _operations)),
+        *(f"{_joules(control, name)} / {_joules(model, name)}" for name in ("energy_joules", "mesh_joules")),
         str(len(made.seeds)),
         " to ".join(f"{n:,}" for n in sorted({min(sizes), max(sizes)})) if sizes else "-",
         *(_mean(side, made.seeds) for side in (control, model)),
@@ -66,6 +77,17 @@ def cells(made: Comparison) -> tuple[str, ...]:
 def _parameters(side: ResultRow) -> str:
     count = side.runs[-1]["metrics"].get("parameter_count")
     return "?" if count is None else f"{count:,.0f}"
+
+
+def _operations(side: ResultRow) -> str:
+    """Of the newest run: "407,050 MAC", "1,482,512 AC", both where a network has both."""
+    counts = {unit: side.runs[-1]["metrics"].get(f"effective_{unit.lower()}s") for unit in ("MAC", "AC")}
+    return " + ".join(f"{count:,.0f} {unit}" for unit, count in counts.items() if count) or "?"
+
+
+def _joules(side: ResultRow, name: str) -> str:
+    value = side.runs[-1]["metrics"].get(name)
+    return "-" if value is None else f"{printed(name, value, digits=3)} J"
 
 
 def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
@@ -94,18 +116,21 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
     reasons = list(dict.fromkeys(each.reason for each in made if not each.seeds))
     if reasons:
         console.print(f"\n{len(made) - len(run)} comparisons are not run: {'; '.join(reasons)}", highlight=False)
-    console.print(f"\n{conclusion(made)}", highlight=False, soft_wrap=True)
+    console.print(f"\n{conclusion(made)}", highlight=False)
 
 
 def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
     """Lines: the table of what was run, what its columns mean, and the sentence."""
     run = [each for each in made if each.seeds]
     if run:
-        yield f"| {' | '.join(COLUMNS)} |"
-        yield "|---" * len(COLUMNS) + "|"
-        for each in run:
-            yield f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells(each))} |"
-        yield from ("", MEANT, "")
+        tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
+        rows = [dict(zip(COLUMNS, cells(each), strict=True)) for each in run]
+        absent = [name for name in OF_COST if {row[name] for row in rows} <= {"? / ?", "- / -"}]
+        shown = [name for name in COLUMNS if name not in absent and (tested or name not in OF_SAMPLES)]
+        for line in ({name: name for name in COLUMNS}, dict.fromkeys(COLUMNS, "---"), *rows):
+            yield f"| {' | '.join(line[name].replace('|', chr(92) + '|') for name in shown)} |"
+        costs = len(absent) < len(OF_COST)
+        yield from ("", MEANT + MEANT_OF_COST * costs + MEANT_OF_SAMPLES * tested, "")
     yield conclusion(made)
 
 

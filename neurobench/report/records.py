@@ -21,6 +21,8 @@ from neurobench.storage.store import Entry
 PLACE = Path("readme/records.jsonl")  # below the outputs folder
 Scale = Literal["paper", "quick"]  # a smoke run shows nothing
 RECORDED: tuple[Scale, ...] = ("paper", "quick")
+# Beside what rows show: what models are compared by, counts and estimates of joules in columns of their own
+COMPARED = ("parameter_count", "effective_macs", "effective_acs", "energy_joules", "mesh_joules")
 _OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every n_...
 
 
@@ -112,24 +114,28 @@ def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
 
 def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
     """The newest run of each declared seed of every published setting, at the largest scale that was run, with what its
-    rows show."""
+    rows show, and what those show that are held against it."""
     by_name: dict[str, list[Entry]] = {}
+    compared: dict[str, set[str]] = {}  # experiment -> metrics
+    for row in (row for settings in tables.values() for setting in settings for row in setting.rows):
+        for name in row.against:
+            compared.setdefault(name, set()).add(row.metric)
     for run in runs:
         by_name.setdefault(run.path.partition("/")[0], []).append(run)
     collected: dict[tuple[str, str, int], RunRecord] = {}
     for setting in (setting for settings in tables.values() for setting in settings):
         largest, newest_runs = newest(setting, by_name.get(setting.name, []), None)
         for scale in (scale for scale in RECORDED if scale == largest):
-            every = [_record(setting, scale, run) for run in newest_runs]
+            every = [_record(setting, scale, run, compared.get(setting.experiment, set())) for run in newest_runs]
             records = [record for record in every if record.seed in setting.seeds or not setting.seeds]
             collected |= {record.key: record for record in records}
     return list(collected.values())
 
 
-def _record(setting: Published, scale: Scale, run: Entry) -> RunRecord:
+def _record(setting: Published, scale: Scale, run: Entry, compared: set[str]) -> RunRecord:
     result, record = run.result, run.record
     assert result is not None
-    shown = {row.metric for row in setting.rows} | {"parameter_count"}  # the latter where models are compared
+    shown = {*(row.metric for row in setting.rows), *COMPARED, *compared}
     data = {key: value for key, value in result["data"].items() if key in _OF_DATA or key.startswith("n_")}
     return RunRecord(
         experiment=setting.experiment,

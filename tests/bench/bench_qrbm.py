@@ -4,7 +4,8 @@
 
 60,000 binary MNIST images, 300 hidden units. Each machine's hidden probabilities then go through the same logistic
 regression, scored on the full official test set. The yardstick is the dense arithmetic of an epoch: the five matrix
-products of a batch of 100, 600 times. Compiling the kernels is done, and timed, before.
+products of a batch of 100, 600 times; an epoch should take at most 1.05 of that. Compiling the kernels is done, and
+timed, before.
 
 Two threads need two cores that nothing else uses, and GOMP_SPINCOUNT=100000 in the environment: an update is over
 before a thread that sleeps has woken up. On cores that others use as well, waiting awake is many times slower than
@@ -45,9 +46,11 @@ numba.set_num_threads(options.threads)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    """Of the processor with one thread, which what else runs on the machine disturbs less."""
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    begun = clock()
     work()
-    return time.perf_counter() - begun
+    return clock() - begun
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.spec import Demand
 from neurobench.experiment.plan import parse
 from neurobench.problems.rbm import RBM, energy
+from tests.devices.sapi_server import NAME, reachable
 from tests.draws import uniform
 from tests.specs import spec
 
@@ -110,43 +111,16 @@ def test_out_of_range_is_scaled_down_or_an_error(system: Any, rbm: RBM, mock: An
     assert all(-2 - 1e-9 <= bias <= 1 + 1e-9 for bias in sent[0].quadratic.values())
 
 
-class Machine:
-    """Stands in for DWaveSampler: the mock of a chip, which breaks or answers as it is told. It keeps its token where
-    the vendor's objects may keep one."""
-
-    mode = "fine"
-
-    def __new__(cls, **config: Any) -> Any:
-        from dwave.system.testing import MockDWaveSampler
-
-        inner = MockDWaveSampler(topology_type="zephyr", topology_shape=[3, 4], parameter_warnings=False)
-        ask = inner.sample
-
-        def sample(bqm: Any, **words: Any) -> Any:
-            if cls.mode == "fails":
-                raise RuntimeError(f"401 for token {os.environ['DWAVE_API_TOKEN']}") from ValueError(TOKEN)
-            answer = ask(bqm, **words)
-            if cls.mode == "no rows":
-                return answer.truncate(0)
-            if cls.mode == "infinite":
-                answer.record.energy[:] = float("nan")
-            return answer
-
-        inner.sample, inner.token = sample, os.environ["DWAVE_API_TOKEN"]
-        return inner
-
-
 @pytest.fixture
-def machine(system: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Machine]]:
-    monkeypatch.setenv("DWAVE_API_TOKEN", TOKEN)
-    monkeypatch.setattr(system, "DWaveSampler", Machine)
-    yield Machine
-    Machine.mode = "fine"
+def machine(system: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """D-Wave's service on the loopback address; D-Wave's own client reaches it."""
+    with reachable(monkeypatch, {}, TOKEN) as service:
+        yield service
 
 
 RUN = [
     *("experiment=dynex_qrbm_qpu_device", "scale=smoke", "threads=1", "backend=dwave", "model.downsample=4"),
-    *("model.n_hidden=8", "backend.sampler.solver=Advantage2_system1.11"),
+    *("model.n_hidden=8", f"backend.sampler.solver={NAME}"),
 ]
 
 
@@ -164,9 +138,7 @@ def written(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_machines_run_says_that_it_is_not_reproducible_and_holds_no_credential(
-    machine: type[Machine], tmp_path: Path
-) -> None:
+def test_a_machines_run_says_that_it_is_not_reproducible_and_holds_no_credential(machine: Any, tmp_path: Path) -> None:
     folder = run(tmp_path)
     result = folder.result()
     assert "not reproducible: D-Wave's Advantage2_system1.11 takes no seed" in result["warnings"]
@@ -174,29 +146,41 @@ def test_a_machines_run_says_that_it_is_not_reproducible_and_holds_no_credential
     assert TOKEN.encode() not in written(tmp_path)
 
 
-def test_a_machine_that_fails_is_told_without_its_token(machine: type[Machine], tmp_path: Path) -> None:
-    machine.mode = "fails"
+def test_a_machine_that_fails_is_told_without_its_token(
+    machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dwave.cloud.solver import StructuredSolver
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"401 for token {os.environ['DWAVE_API_TOKEN']}") from ValueError(TOKEN)
+
+    monkeypatch.setattr(StructuredSolver, "sample_bqm", fail)
     with pytest.raises(UserError, match=r"Advantage2_system1.11: RuntimeError: 401 for token \*\*\*\. .*dwave ping"):
         run(tmp_path)
     assert b"401 for token ***" in written(tmp_path)
     assert TOKEN.encode() not in written(tmp_path)
 
 
-def test_a_dry_run_asks_a_machine_nothing_and_knows_no_price(machine: type[Machine]) -> None:
-    from neurobench.experiment.estimate import estimate
+def test_a_dry_run_asks_a_machine_nothing_and_knows_no_price(machine: Any) -> None:
+    from neurobench.experiment.estimate import estimate, lines
 
-    machine.mode = "fails"
     with composer() as compose:
-        plan = parse(compose(RUN))
+        plan = parse(compose([*RUN, "backend.sampler.max_shots=1"]))
     made = estimate(plan)
+    assert machine.jobs == {}
     assert made.prices == {"sampler": "no list price is stored: D-Wave bills access time"}
-    assert set(made.phases["training"]["sampler"]) == {"calls", "reads", "programmings"}
+    costs = made.phases["training"]["sampler"]
+    assert set(costs) == {"calls", "reads", "programmings", "device_seconds"}
+    # By D-Wave's sheet of figures: programming and thermalization once, then reads of 20 us, a delay and a readout.
+    read = costs["device_seconds"] - 15072.88e-6 * costs["programmings"]
+    assert (20 + 20.54 + 10**1.539) * 1e-6 < read / costs["reads"] < (20 + 20.54 + 10**2.372) * 1e-6
+    assert "limit      sampler: max_shots=1 would be exceeded" in lines(made, {"sampler": {"max_shots": 1}})
 
 
-@pytest.mark.parametrize("mode", ["no rows", "infinite"])
-def test_a_machine_that_answers_nonsense_is_refused_by_its_name(machine: type[Machine], rbm: RBM, mode: str) -> None:
-    device = spec("backend/dwave", "sampler", solver="Advantage2_system1.11").open(0, CPU)
-    machine.mode = mode
+@pytest.mark.parametrize("mode", ["no rows", "infinite", "other energies"])
+def test_a_machine_that_answers_nonsense_is_refused_by_its_name(machine: Any, rbm: RBM, mode: str) -> None:
+    device = spec("backend/dwave", "sampler", solver=NAME).open(0, CPU)
+    machine.answers = mode
     small = RBM(rbm.W[:6, :4], rbm.a[:6], rbm.b[:4])
     with pytest.raises(UserError, match=r"^D-Wave's Advantage2_system1\.11"):
         device.sample_rbm(small, 3, seed=1)

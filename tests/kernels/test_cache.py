@@ -15,6 +15,7 @@ from neurobench.kernels import cache, logistic, random
 from neurobench.kernels.compilation import named_compilation
 from neurobench.kernels.cuba import forward as cuba_forward
 from neurobench.kernels.eprop import forward as eprop_forward
+from neurobench.kernels.eprop import online as eprop_online
 from neurobench.kernels.rbm import gibbs
 
 JIT = "from numba import njit\n@njit(cache=True)\n"
@@ -157,5 +158,5 @@ def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_kernel_for_kernels_alone_says_so() -> None:
-    with pytest.raises(TypeError, match="_tally begins with an underscore: it can be called by kernels"):
-        cuba_forward._tally(1)
+    with pytest.raises(TypeError, match="_arrivals begins with an underscore: it can be called by kernels"):
+        eprop_online._arrivals(1)

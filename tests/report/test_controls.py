@@ -1,8 +1,10 @@
 """Controls held against their models: which runs are paired, both tests against scipy's, and what is said."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from neurobench.cli.main import main
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE
 from neurobench.report.controls import Comparison, comparisons, conclusion
-from neurobench.report.controls_table import COLUMNS, as_markdown
+from neurobench.report.controls_table import COLUMNS, OF_COST, as_markdown, cells
 from neurobench.report.published import Published
 from neurobench.report.table import join
 from neurobench.storage.atomic import write_json
@@ -32,13 +34,21 @@ CONTROL = Published("control", "control", {"paper": "c" * 12, "quick": "d" * 12}
 TABLES = {"theirs": [MODEL], "controls": [CONTROL]}
 
 
-def run(outputs: Path, setting: Published, seed: int, wrong: range, scale: str = "paper", sha: str = "0" * 64) -> None:
-    """A finished run whose model is wrong on these of N samples."""
+def run(
+    outputs: Path,
+    setting: Published,
+    seed: int,
+    wrong: range,
+    scale: str = "paper",
+    sha: str = "0" * 64,
+    figures: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """A finished run whose model is wrong on these of N samples; `figures`: further metrics."""
     folder = RunFolder(outputs / setting.name / f"{scale}{seed}")
     folder.path.mkdir(parents=True)
     write_json(folder.path / "run.json", {"status": "finished"})
     data = {"n_test": N, "evaluated_on": "all", "sha256": sha}
-    metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7}
+    metrics = {"test_accuracy": 1 - len(wrong) / N, "parameter_count": 7, **figures}
     setting_hash = setting.setting_hashes[scale]
     known = {"name": setting.name, "seed": seed, "setting_hash": setting_hash, "config_hash": f"{setting_hash}{seed}"}
     result = sound_result(1 - len(wrong) / N, **known, data=data)
@@ -151,6 +161,15 @@ def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> N
     assert f"better in {sum(each.outcome == 'better' for each in (one, two))}, worse in 0" in sentence
 
 
+def test_counts_and_estimates_of_joules_stand_side_by_side_and_are_never_mixed(tmp_path: Path) -> None:
+    spiking = {"effective_macs": 0.0, "effective_acs": 1_482_511.96, "energy_joules": 5.98e-5, "mesh_joules": 7.58e-5}
+    for setting, figures in ((MODEL, spiking), (CONTROL, {"effective_macs": 407_050.0, "effective_acs": 0.0})):
+        run(tmp_path, setting, 0, range(10), figures=figures)
+    named = dict(zip(COLUMNS[:6], cells(*compared(tmp_path))[:6], strict=True))
+    assert named["operations"] == "407,050 MAC / 1,482,512 AC"
+    assert (named["energy_joules"], named["mesh_joules"]) == ("- / 5.98e-05 J", "- / 7.58e-05 J")
+
+
 def test_the_verb_prints_them_in_every_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,11 +182,11 @@ def test_the_verb_prints_them_in_every_format(
     assert "worse in 1" in sentence
     assert main(words) == FINE
     shown = capsys.readouterr().out
-    assert sentence in shown
+    assert sentence in " ".join(shown.split())
     assert "plain network against unusual model (model)" in shown
     assert main([*words, "--format", "md"]) == FINE
     printed = capsys.readouterr().out
-    assert f"| {' | '.join(COLUMNS)} |" in printed
+    assert f"| {' | '.join(name for name in COLUMNS if name not in OF_COST)} |" in printed
     assert sentence in printed
     assert main([*words, "--format", "json"]) == FINE
     (row,) = json.loads(capsys.readouterr().out)
@@ -181,6 +200,83 @@ def test_the_verb_prints_them_in_every_format(
     assert sentence in ours
     assert "as before" not in ours
     assert others == "\nas before\n<!-- end -->\n"
+
+
+def test_rows_of_one_table_are_paired_each_by_its_own_metric(tmp_path: Path) -> None:
+    """Both are figures of the same runs: seeds are pairs, and there are no two models for McNemar's test."""
+    rows = tuple(
+        replace(ROW, id=id, what=id, metric=metric, against=against)
+        for id, metric, against in (
+            ("circuit", "test_accuracy", []),
+            ("head", "classical_accuracy", ["circuit"]),
+            ("gone", "test_loss", ["head"]),
+        )
+    )
+    tables = {"controls": [replace(MODEL, rows=rows)]}
+    of_head = [0.9, 0.85, 0.97]
+    for seed, accuracy in enumerate(of_head):
+        run(tmp_path, MODEL, seed, range(10 + seed))
+        path = tmp_path / MODEL.name / f"paper{seed}" / "result.json"
+        result = json.loads(path.read_text())
+        write_json(path, {**result, "metrics": {**result["metrics"], "classical_accuracy": accuracy}})
+    made, absent = compared(tmp_path, tables)
+    circuit = [1 - (10 + seed) / N for seed in range(3)]
+    expected = stats.ttest_rel(of_head, circuit)
+    assert made.over_seeds is not None
+    assert (made.over_seeds.t, made.over_seeds.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert made.differences == pytest.approx([mine - its for mine, its in zip(of_head, circuit, strict=True)])
+    assert made.samples == ()
+    assert made.reason == "predictions are recorded of test_accuracy alone"
+    assert (absent.outcome, absent.reason) == ("not run", "the control is not run")
+
+
+def experiments() -> dict[str, dict[str, list[str]]]:
+    """Experiment -> row -> what it is held against, as the YAML files have it."""
+    held = {}
+    for file in sorted((Path(conf.__path__[0]) / "experiment").glob("*.yaml")):
+        rows = (yaml.safe_load(file.read_text()).get("table") or {}).get("rows", [])
+        held[file.stem] = {row["id"]: row.get("against", []) for row in rows}
+    return held
+
+
+def test_every_unusual_model_has_the_controls_that_it_has_to_beat() -> None:
+    """Machines: the pixels themselves and random features. Circuits: no entanglement and a classical map; one qubit has
+    nothing to entangle. Spiking networks: a quantised conventional one; NEST's own run has no test."""
+    held = experiments()
+    controls: dict[str, set[str]] = {}
+    for name, rows in held.items():
+        for target in (target for against in rows.values() for target in against):
+            controls.setdefault(target.split()[0], set()).add(name)
+    quantised = ("controls_lava", "controls_nest", "controls_eprop", "controls_slayer", "controls_eventprop")
+    needed = {
+        "dynex_": [("dynex_pixels_lr", "controls_pixels"), ("controls_random",)],
+        "qutrunk_mnist_01": [("controls_qubit",)],
+        "qutrunk_": [("controls_qcnn_product", "controls_qcnn_4_product", "controls_qcnn_all_product"),
+                     ("controls_qcnn_ring", "controls_qcnn_4_ring", "controls_qcnn_all_ring")],
+        "lava_": [quantised], "nest_": [quantised], "eventprop_": [quantised],
+    }  # fmt: skip
+    missing = [
+        (name, kind)
+        for name in set(held) - {"dynex_pixels_lr", "nest_eprop_nmnist_reference"}
+        for kind in next((kinds for start, kinds in needed.items() if name.startswith(start)), [])
+        if not any(control.startswith(kind) for control in controls.get(name, ()))
+    ]
+    assert missing == []
+
+
+def test_what_a_row_is_held_against_is_an_experiment_or_a_row_of_its_table() -> None:
+    """Never both: a name says which."""
+    held = experiments()
+    tables = {
+        file.stem: (yaml.safe_load(file.read_text()).get("table") or {}).get("name")
+        for file in (Path(conf.__path__[0]) / "experiment").glob("*.yaml")
+    }
+    names = set(choices("experiment"))
+    for experiment, rows in held.items():
+        table = tables[experiment] or "".join(t for e, t in tables.items() if t and experiment.startswith(e))
+        ids = {id for other, its in held.items() if (tables[other] or "") in ("", table) for id in its}
+        for target in (target for against in rows.values() for target in against):
+            assert (target.split()[0] in names) + (target in ids) == 1, (experiment, target)
 
 
 def test_every_control_that_ships_is_held_against_an_experiment_that_publishes() -> None:

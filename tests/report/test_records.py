@@ -13,7 +13,7 @@ from neurobench.report import controls_table
 from neurobench.report.controls import comparisons
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.published import Tables, published_tables
-from neurobench.report.records import collect, merged, read_records, write_records
+from neurobench.report.records import COMPARED, collect, merged, read_records, write_records
 from neurobench.report.table import join
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
@@ -122,8 +122,10 @@ def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
         for setting in settings
         for digest in (*setting.setting_hashes.values(), *setting.earlier_hashes.values())
     }
+    every = [row for settings in tables().values() for setting in settings for row in setting.rows]
     for record in read_records(README / "records.jsonl"):
-        assert set(record.metrics) <= current[record.name, record.setting_hash] | {"parameter_count"}
+        compared = {row.metric for row in every if record.experiment in row.against} | {*COMPARED}
+        assert set(record.metrics) <= current[record.name, record.setting_hash] | compared
         assert record.commit, record.key
         assert "+changes" not in record.commit, record.key
         assert record.processor, record.key

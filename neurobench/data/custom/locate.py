@@ -14,7 +14,7 @@ from neurobench.data.dataset import DataError
 PASSED_OVER = ("__MACOSX", "__pycache__")
 
 
-class Found(NamedTuple):
+class Labelled(NamedTuple):
     files: tuple[Path, ...]
     labels: tuple[int, ...]
 
@@ -23,8 +23,8 @@ class Folders(NamedTuple):
     """Files by class. `test` is None where all lie in one piece."""
 
     classes: tuple[str, ...]
-    train: Found
-    test: Found | None
+    train: Labelled
+    test: Labelled | None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -57,7 +57,7 @@ def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Fol
     inside = _folders(base)
     parts = {name.name.lower(): name for name in inside}
     if "train" not in parts:
-        classes, located = _found(base, inside, suffixes)
+        classes, located = _labelled(base, inside, suffixes)
         return Folders(classes, located, None)
     if "test" not in parts:
         raise DataError(f"{base}: has a folder train and none called test")
@@ -65,10 +65,10 @@ def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Fol
     strange = sorted({each.name for each in names["test"]} - {each.name for each in names["train"]})
     if strange:
         raise DataError(f"{parts['test']}: class {strange[0]} is not in {parts['train']}, so it cannot be learned")
-    classes, train = _found(parts["train"], names["train"], suffixes)
-    tested, test = _found(parts["test"], names["test"], suffixes)
+    classes, train = _labelled(parts["train"], names["train"], suffixes)
+    tested, test = _labelled(parts["test"], names["test"], suffixes)
     place = [classes.index(name) for name in tested]
-    return Folders(classes, train, Found(test.files, tuple(place[label] for label in test.labels)))
+    return Folders(classes, train, Labelled(test.files, tuple(place[label] for label in test.labels)))
 
 
 def _folders(base: Path) -> list[Path]:
@@ -76,7 +76,7 @@ def _folders(base: Path) -> list[Path]:
     return [entry for entry in inside if not entry.name.startswith(".") and entry.name not in PASSED_OVER]
 
 
-def _found(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tuple[tuple[str, ...], Found]:
+def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tuple[tuple[str, ...], Labelled]:
     stray, files, names = 0, [], []
     for folder in folders:
         if not folder.exists():
@@ -101,7 +101,7 @@ def _found(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tupl
     if stray:
         warnings.warn(f"{base}: {stray} other files are passed over", stacklevel=2)
     classes, labels = encode_labels(names)
-    return classes, Found(tuple(files), tuple(labels.tolist()))
+    return classes, Labelled(tuple(files), tuple(labels.tolist()))
 
 
 def _readable(path: Path) -> Path:

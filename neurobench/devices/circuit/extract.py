@@ -142,7 +142,9 @@ def iqm(package: Distribution) -> list[Plain]:
     names = sorted(profile.t1s, key=lambda name: int(name[2:]))
     number = {name: index for index, name in enumerate(names)}
     time, time_cz = profile.single_qubit_gate_durations["prx"], profile.two_qubit_gate_durations["cz"]
-    survival = {name: {at: _kept(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names}
+    survival = {
+        name: {at: _fidelity(profile.t1s[name], profile.t2s[name], at) for at in (time, time_cz)} for name in names
+    }
     pulses = profile.single_qubit_gate_depolarizing_error_parameters["prx"]
     qubits = [
         _qubit(
@@ -175,7 +177,7 @@ def iqm(package: Distribution) -> list[Plain]:
     ]
 
 
-def _kept(t1: float, t2: float, time: float) -> float:
+def _fidelity(t1: float, t2: float, time: float) -> float:
     """Entanglement fidelity of a qubit's relaxation."""
     return (1 + 2 * math.exp(-time / t2) + math.exp(-time / t1)) / 4
 

@@ -9,7 +9,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import is_installed, load
 from neurobench.devices.circuit.specs import too_many_for_states
-from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.devices.spec import BUDGETS, Demand, DeviceSpec
 from neurobench.metrics.costs import Price
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 SIMULATORS = ("statevector", "aer")
 SNAPSHOT, CHIP = "Fake", "ibm_"  # how names begin
 IBM_PRICE = Price("IBM Cloud documentation, Qiskit Runtime plans: pay as you go", "2022-10-04", per_second=1.60)
-BUDGETS = ("max_shots", "max_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,9 @@ class Chip:
     """A chip as published, and the largest problems that would fit if every qubit worked. A unit with more neighbours
     than a qubit has couplers becomes a chain of qubits.
 
-    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The largest problems were found with
+    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets; but no source for those of DW_2000Q_6 was found
+    again, which lie in D-Wave's range for the series (support.dwavesys.com, "What is the QPU Working Graph?": 2,048 and
+    6,016 fabricated, more than 97 % of the qubits working). The largest problems were found with
     minorminer's busclique on graphs without a broken qubit (176 + 176 units fail on P16). Chain lengths are those of
     the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64. What fits on a chip with its
     faults, which is a good deal less, is in `embeddings`.

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import import_extra
+from neurobench.devices.jobs import Jobs, Limits
 from neurobench.devices.sampler.busclique import Embedding, Search
 from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.sampler.dwave_spec import MOCK, DWave
@@ -27,6 +28,7 @@ from neurobench.kernels.random import derive
 from neurobench.phases import phase
 from neurobench.problems.bqm import sampleset, to_bqm
 from neurobench.problems.rbm import RBM
+from neurobench.storage.journal import Journal
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # as D-Wave writes them
 
@@ -34,13 +36,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # as D-Wave writes them
 class DWaveDevice(dimod.Sampler):
     """See DWave."""
 
-    def __init__(self, spec: DWave, seed: int, device: torch.device, rehearsed: bool = False):
-        """`rehearsed`: a machine is not asked, and its reads are zeros."""
+    def __init__(self, spec: DWave, seed: int, device: torch.device, jobs: Jobs | None = None):
+        """`jobs`: what the run has under way at a machine; without it nothing of that is kept."""
         self.spec, self.name = spec, f"D-Wave's {spec.solver}"
-        self.unasked = rehearsed and spec.solver != MOCK
         self.system = import_extra("dwave.system", "dwave", "backend=dwave")
         with _named(self.name):
-            self.solver = _mock(spec) if spec.solver == MOCK else _machine(self.system, spec.solver)
+            self.solver = _mock(spec) if spec.solver == MOCK else _machine(spec, self.name, jobs or Jobs(Journal(None)))
         self.irreproducible = None if spec.solver == MOCK else f"{self.name} takes no seed"
         self.embeddings: dict[tuple[int, ...], Embedding] = {}
 
@@ -75,15 +76,12 @@ class DWaveDevice(dimod.Sampler):
             )
         visible, hidden = rbm.W.shape
         cost = {"reads": float(num_reads), "programmings": 1.0}
-        if self.unasked:  # how long the machine takes is known from its answer alone
-            v, h = (torch.zeros(num_reads, n, device=rbm.W.device) for n in (visible, hidden))
-            return Reads(v, h, cost, {"chain_breaks": 0.0})
         problem = to_bqm(rbm).change_vartype("SPIN", inplace=False)
         problem.scale(self.spec.prefactor)
         states, answer = self._ask(problem, (visible, hidden), num_reads, derive(seed, 0))
         x = torch.from_numpy(spread(states, num_reads).astype("float32")).to(rbm.W.device)
-        if self.spec.solver != MOCK:  # the mock's times are made up
-            cost["device_seconds"] = float(answer.info.get("timing", {}).get("qpu_access_time", 0)) * 1e-6
+        if self.spec.solver != MOCK and "qpu_access_time" in answer.info["timing"]:  # the mock's times are made up
+            cost["device_seconds"] = float(answer.info["timing"]["qpu_access_time"]) * 1e-6
         breaks = answer.record.chain_break_fraction.mean() if "chain_break_fraction" in answer.record.dtype.names else 0
         return Reads(x[:, :visible], x[:, visible:], cost, {"chain_breaks": float(breaks)})
 
@@ -100,8 +98,9 @@ class DWaveDevice(dimod.Sampler):
         c = self._scale(target)
         scaled = problem.copy()
         scaled.scale(1 / c)
+        words = {"draw": seed}
         if spec.solver == MOCK:
-            self.solver.substitute_kwargs = {"seed": seed % 2**31}
+            self.solver.substitute_kwargs, words = {"seed": seed % 2**31}, {}
         energy = spec.repair == "minimize_energy"
         with _named(self.name):
             answer = self.system.FixedEmbeddingComposite(self.solver, embedding).sample(
@@ -111,6 +110,7 @@ class DWaveDevice(dimod.Sampler):
                 auto_scale=False,
                 chain_strength=strength / c,
                 chain_break_method=MinimizeEnergy(scaled, embedding) if energy else getattr(chain_breaks, spec.repair),
+                **words,
             )
         return checked_states(answer, len(problem), self.name, scaled), answer
 
@@ -173,8 +173,10 @@ def _mock(spec: DWave) -> Any:
     )
 
 
-def _machine(system: Any, solver: str) -> Any:
-    return system.DWaveSampler(**({} if solver == "default" else {"solver": solver}))
+def _machine(spec: DWave, name: str, jobs: Jobs) -> Any:
+    from neurobench.devices.sampler.dwave_machine import open_machine  # what needs the extra
+
+    return open_machine(name, spec.solver, jobs, Limits(spec.max_shots, spec.max_seconds))
 
 
 @contextmanager

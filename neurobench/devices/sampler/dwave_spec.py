@@ -11,7 +11,7 @@ from neurobench.config.targets import is_installed, load
 from neurobench.devices.sampler.chips import CHIPS, ChipName
 from neurobench.devices.sampler.embeddings import draw_of, tabulated
 from neurobench.devices.sampler.specs import Positive
-from neurobench.devices.spec import Demand, DeviceSpec
+from neurobench.devices.spec import BUDGETS, Demand, DeviceSpec
 from neurobench.metrics.costs import Energy, Price
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class DWave(DeviceSpec):
 
     kind: ClassVar[str] = "sampler"
     opens: ClassVar[str] = "neurobench.devices.sampler.dwave.DWaveDevice"
+    not_computed: ClassVar[tuple[str, ...]] = BUDGETS
     energy: ClassVar[Energy | str] = "a prediction asks the machine for nothing, and the mock's times are made up"
 
     solver: str
@@ -48,11 +49,16 @@ class DWave(DeviceSpec):
     auto_scale: bool
     chain_strength: Positive
     repair: Literal["majority_vote", "minimize_energy", "discard"]
+    max_shots: Annotated[int, Bound(1)] | None = None
+    max_seconds: Annotated[float, Bound(0, above=True)] | None = None
 
     def conflicts(self) -> list[Fault]:
         if not is_installed("dwave.system"):
             return [("solver", not_installed(f"={self.solver}", "dwave.system", "dwave"))]
-        return [] if self.solver.strip() else [("solver", "='' names none: mock, default, or a solver of your account")]
+        if not self.solver.strip():
+            return [("solver", "='' names none: mock, default, or a solver of your account")]
+        budgets = [name for name in BUDGETS if getattr(self, name) is not None]
+        return [(name, " is for machines; solver=mock costs nothing") for name in budgets if self.solver == MOCK]
 
     def refuse(self, demand: Demand) -> str | None:
         """What does not fit on the chip that the mock takes; what fits on a machine is known once it is opened."""
@@ -65,5 +71,4 @@ class DWave(DeviceSpec):
         return super().price() if self.solver == MOCK else "no list price is stored: D-Wave bills access time"
 
     def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
-        """A machine answers at once, so that no job of it is ever under way; in a rehearsal it is asked nothing."""
-        return load(self.opens)(self, seed, device, bool(jobs and jobs.rehearsed))
+        return load(self.opens)(self, seed, device, jobs)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from typing import Annotated, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from neurobench.config.bounds import Bound, fault_of
+from neurobench.config.bounds import Bound
 from neurobench.problems.rbm import RBM
 
 
@@ -31,11 +31,8 @@ class Sampler(Protocol):
 
 def check_call(num_reads: int, seed: int, initial_hidden: Tensor | None = None, most: float = inf) -> None:
     """Raise ValueError with a sentence for each number of a call that is out of bounds."""
-    faults = [
-        f"{name}{fault}"
-        for name, value, bound in (("num_reads", num_reads, Bound(1, most)), ("seed", seed, Bound(0)))
-        if (fault := fault_of(int(value), Annotated[int, bound]))
-    ]
+    bounded = (("num_reads", num_reads, Bound(1, most)), ("seed", seed, Bound(0)))
+    faults = [f"{name}={value} is not {bound}" for name, value, bound in bounded if not bound.holds(value)]
     if initial_hidden is not None and len(initial_hidden) != num_reads:
         faults.append(f"num_reads={num_reads}, but initial_hidden holds {len(initial_hidden)} chains")
     if faults:

@@ -214,32 +214,15 @@ def _add_input_gradient(by, mu, g):
             add_rows(mu, by.rows, by.begin[s], by.begin[s + 1], g[by.sources[s]], column)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
-def _take(g, chunks, r, j):
-    """The sum of the threads' gradients, which become 0."""
-    total = g[0, r, j]
-    g[0, r, j] = 0
-    for chunk in range(1, chunks):
-        total += g[chunk, r, j]
-        g[chunk, r, j] = 0
-    return total
-
-
 @njit(parallel=True, cache=True, error_model="numpy")
 def adam(w, g, mask, m, v, rule):
     """A step of Adam in place, on synapses that exist; g (chunks, rows, columns) is summed and zeroed. Returns the sum
     of the weights, which is finite if they are."""
     total = 0.0
     for r in prange(w.shape[0]):
-        for j in range(w.shape[1]):
-            gradient = _take(g, len(g), r, j)
-            if mask[r, j]:
-                gradient *= rule.scale
-                m[r, j] += (1 - rule.beta_1) * (gradient - m[r, j])
-                v[r, j] += (1 - rule.beta_2) * (gradient * gradient - v[r, j])
-                stepped = w[r, j] - rule.rate * m[r, j] / (np.sqrt(v[r, j]) + rule.epsilon)
-                w[r, j] = min(max(stepped, rule.w_min), rule.w_max)
-                total += w[r, j]
+        _gather(g, r)
+        _adam_row(w[r], g[0, r], mask[r], m[r], v[r], rule)
+        total += _sum(w[r])
     return total
 
 
@@ -248,9 +231,45 @@ def descend(w, g, mask, rule):
     """Plain gradient descent, as `adam` otherwise; the gradient is not scaled."""
     total = 0.0
     for r in prange(w.shape[0]):
-        for j in range(w.shape[1]):
-            gradient = _take(g, len(g), r, j)
-            if mask[r, j]:
-                w[r, j] = min(max(w[r, j] - rule.rate * gradient, rule.w_min), rule.w_max)
-                total += w[r, j]
+        _gather(g, r)
+        _descend_row(w[r], g[0, r], mask[r], rule)
+        total += _sum(w[r])
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _gather(g, r):
+    """Row r of the first thread's gradient gains those of the others, which become 0."""
+    for chunk in range(1, len(g)):
+        for j in range(g.shape[2]):
+            g[0, r, j] += g[chunk, r, j]
+            g[chunk, r, j] = 0
+
+
+@njit(cache=True, error_model="numpy")
+def _adam_row(w, g, mask, m, v, rule):
+    """One loop without a branch: vector code."""
+    for j in range(len(w)):
+        gradient = g[j] * rule.scale
+        m[j] = m[j] + (1 - rule.beta_1) * (gradient - m[j]) if mask[j] else m[j]
+        v[j] = v[j] + (1 - rule.beta_2) * (gradient * gradient - v[j]) if mask[j] else v[j]
+        stepped = min(max(w[j] - rule.rate * m[j] / (np.sqrt(v[j]) + rule.epsilon), rule.w_min), rule.w_max)
+        w[j] = stepped if mask[j] else w[j]
+        g[j] = 0
+
+
+@njit(cache=True, error_model="numpy")
+def _descend_row(w, g, mask, rule):
+    for j in range(len(w)):
+        stepped = min(max(w[j] - rule.rate * g[j], rule.w_min), rule.w_max)
+        w[j] = stepped if mask[j] else w[j]
+        g[j] = 0
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
+def _sum(row):
+    """In whatever order: of interest is whether it is finite."""
+    total = 0.0
+    for j in range(len(row)):
+        total += row[j]
     return total

@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
 def as_arrays(record: Any) -> Any:
     """A record of tensors as the same record of arrays, which share their memory."""
-    return type(record)(*(part.numpy() for part in record))
+    return type(record)(*[part.numpy() for part in record])
 
 
 def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:

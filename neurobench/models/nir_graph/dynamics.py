@@ -82,12 +82,12 @@ class NeuronStep(NamedTuple):
 
         ku = z = None
         if node.tau_syn is not None:
-            ku = _kept(node.tau_syn, how)
+            ku = _decay_factor(node.tau_syn, how)
             z = (1 - ku if how.scheme == "exponential" else how.dt / node.tau_syn) * _or(node.w_in, 1.0)
         if node.tau_mem is None:
             kv, g, c = np.ones_like(node.r), how.dt * node.r, np.zeros_like(node.r)
         else:
-            kv = _kept(node.tau_mem, how)
+            kv = _decay_factor(node.tau_mem, how)
             share = 1 - kv if how.scheme == "exponential" else how.dt / node.tau_mem
             g, c = share * node.r, share * _or(node.v_leak, 0.0)
         reset = None if node.v_threshold is None else _or(node.v_reset, 0.0)
@@ -109,7 +109,7 @@ class NeuronStep(NamedTuple):
         return s, State(u, left)
 
 
-def _kept(tau: np.ndarray, how: Dynamics) -> np.ndarray:
+def _decay_factor(tau: np.ndarray, how: Dynamics) -> np.ndarray:
     """What a step leaves of a state."""
     return np.exp(-how.dt / tau) if how.scheme == "exponential" else 1 - how.dt / tau
 

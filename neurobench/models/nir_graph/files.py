@@ -38,16 +38,16 @@ def with_parameters(content: bytes, parameters: Mapping[str, Tensor]) -> bytes:
     graph = nir.read(io.BytesIO(content), type_check=False)
     for name, tensor in parameters.items():
         path, _, field = name.rpartition(".")
-        setattr(_found(graph, path), field, tensor.detach().cpu().numpy().astype(np.float32))
+        setattr(_node_at(graph, path), field, tensor.detach().cpu().numpy().astype(np.float32))
     return _written(nir, graph)
 
 
-def _found(graph: Any, path: str) -> Any:
+def _node_at(graph: Any, path: str) -> Any:
     """The node; names of nodes may themselves have dots."""
     if path in graph.nodes:
         return graph.nodes[path]
     inner = next(key for key in graph.nodes if path.startswith(f"{key}.") and hasattr(graph.nodes[key], "nodes"))
-    return _found(graph.nodes[inner], path[len(inner) + 1 :])
+    return _node_at(graph.nodes[inner], path[len(inner) + 1 :])
 
 
 def _written(nir: Any, graph: Any) -> bytes:

@@ -10,7 +10,12 @@ from torch.nn.functional import softplus
 
 from neurobench.kernels.random import derive, uniforms
 from neurobench.kernels.rbm.layers import conditional, transposed
-from neurobench.problems.rbm import RBM, free_energy
+from neurobench.problems.rbm import RBM
+
+
+def free_energy(rbm: RBM, v: Tensor) -> Tensor:
+    """F(v) = -log sum_h exp(-E(v, h)) = -a.v - sum_j softplus(b_j + (vW)_j).   v (..., V) -> (...)"""
+    return -(v @ rbm.a) - softplus(rbm.b + v @ rbm.W).sum(-1)
 
 
 def log_likelihood(rbm: RBM, v: Tensor, seed: int, chains: int = 100, steps: int = 1000) -> float:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from neurobench.problems.rbm import RBM, free_energy
-from tests.models.qrbm.likelihood import log_likelihood, log_partition
+from neurobench.problems.rbm import RBM
+from tests.models.qrbm.likelihood import free_energy, log_likelihood, log_partition
 from tests.models.qrbm.test_rbm import joint, states
 
 

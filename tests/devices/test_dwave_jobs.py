@@ -1,0 +1,186 @@
+"""A D-Wave machine's problems are jobs: budgets hold, none is lost, none is paid for twice. Needs the extra `dwave`.
+
+D-Wave's own client asks a stand-in for its service."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("dwave.system", reason="needs the extra `dwave`")
+
+from neurobench.cli.main import main
+from neurobench.config.bounds import BoundsError
+from neurobench.config.errors import UserError
+from neurobench.devices import jobs as seam
+from neurobench.devices.jobs import Jobs, Queued
+from neurobench.devices.sampler.dwave_machine import SolverQueue
+from neurobench.problems.rbm import RBM
+from neurobench.storage.journal import Journal
+from tests.devices.sapi_server import NAME, Service, reachable
+from tests.devices.test_dwave import RUN
+from tests.specs import spec
+
+CPU = torch.device("cpu")
+TOKEN = "DEV-0123456789abcdef0123456789abcdef01234567"
+TURNS = {"fail": 4, "lose": 5, "mute": 3, "down": 3}  # every so-manieth time it could strike, each fault does
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "FIRST_PAUSE", 1e-4)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    with reachable(monkeypatch, {}, TOKEN) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rbm() -> RBM:
+    draw = torch.Generator().manual_seed(1)
+    return RBM(*(torch.randn(*size, generator=draw) for size in [(6, 4), (6,), (4,)]))
+
+
+def opened(folder: Path | None, wait: bool = True, **fields: Any) -> Any:
+    """The device, as a session of the run in the folder opens it."""
+    return spec("backend/dwave", "sampler", solver=NAME, **fields).open(0, CPU, Jobs(Journal(folder), wait))
+
+
+def finish(service: Service) -> None:
+    for job in service.jobs.values():
+        job["done"] = 0.0
+
+
+def require_paid_once(service: Service, problems: int) -> None:
+    tags = [tag.rpartition("-")[0] for tag, _ in service.bill()["jobs"]]
+    assert (len(tags), len(set(tags))) == (problems, problems)
+
+
+def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
+    service.faults["delay"] = 1e9
+    for _ in range(2):
+        with pytest.raises(Queued, match=r"1 job queued at D-Wave's Advantage2_system1\.11: job-0"):
+            opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=1)
+    finish(service)
+    first = opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=1)
+    again = opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=1)  # from the journal alone
+    assert torch.equal(first.v, again.v)
+    assert first.cost == again.cost
+    assert first.cost["device_seconds"] == pytest.approx(15250e-6)
+    require_paid_once(service, 1)
+    with pytest.raises(Queued):
+        opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=2)  # the same problem, to be drawn anew
+    require_paid_once(service, 2)
+
+
+def test_what_the_service_fails_loses_or_does_not_confirm_is_sent_until_it_is_answered_once(
+    service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, turns = opened(tmp_path), Counter[str]()
+
+    def strikes(fault: str, about: str) -> bool:
+        turns[fault] += 1
+        return turns[fault] % TURNS[fault] == 0
+
+    monkeypatch.setattr(service, "strikes", strikes)
+    for seed in range(6):
+        device.sample_rbm(rbm, 2, seed=seed)
+    require_paid_once(service, 6)
+    assert {job["fate"] for job in service.jobs.values()} == {"answer", "fail", "lose"}
+
+
+def test_a_budget_refuses_before_anything_is_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="max_shots=4 does not suffice: 0 shots are spent, and 1 more jobs take 5"):
+        opened(tmp_path, max_shots=4).sample_rbm(rbm, 5, seed=1)
+    with pytest.raises(UserError, match=r"max_seconds=0\.01 does not suffice: 0 seconds are spent"):
+        opened(tmp_path, max_seconds=0.01).sample_rbm(rbm, 5, seed=1)
+    assert service.jobs == {}
+    device = opened(tmp_path, max_shots=9, max_seconds=0.1)
+    device.sample_rbm(rbm, 5, seed=1)
+    with pytest.raises(UserError, match="max_shots=9 does not suffice: 5 shots are spent, and 1 more jobs take 5"):
+        device.sample_rbm(rbm, 5, seed=2)
+    require_paid_once(service, 1)
+    del service.properties["problem_timing_data"]
+    with pytest.raises(UserError, match=r"max_seconds=1 cannot be held: .* Set backend\.sampler\.max_shots"):
+        opened(None, max_seconds=1.0)
+    assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, where nothing is modelled
+
+
+def test_the_mock_costs_nothing_and_knows_no_budget() -> None:
+    with pytest.raises(BoundsError, match="max_shots is for machines; solver=mock costs nothing"):
+        spec("backend/dwave", "sampler", max_shots=5)
+
+
+class Crash(BaseException):
+    """Stands for SIGKILL: nobody catches it."""
+
+
+def test_a_kill_between_any_two_steps_loses_nothing_and_pays_nothing_twice(
+    service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = math.inf
+
+    def boundary() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Crash
+
+    def guarded(owner: Any, name: str) -> None:
+        work = getattr(owner, name)
+
+        def step(*args: Any, **words: Any) -> Any:
+            boundary()
+            result = work(*args, **words)
+            boundary()
+            return result
+
+        monkeypatch.setattr(owner, name, step)
+
+    for owner, name in ((SolverQueue, "submit"), (SolverQueue, "collect"), (Journal, "_append"), (Journal, "store")):
+        guarded(owner, name)
+    device, at = opened(None), 0
+    while True:
+        at += 1
+        folder, before = tmp_path / str(at), len(service.jobs)
+        folder.mkdir()
+        device.solver.jobs, left = Jobs(Journal(folder)), at
+        try:
+            device.sample_rbm(rbm, 2, seed=1)
+            break
+        except Crash:
+            left = math.inf
+            device.solver.jobs = Jobs(Journal(folder))
+            device.sample_rbm(rbm, 2, seed=1)
+            assert len(service.jobs) == before + 1
+    assert at > 8
+    require_paid_once(service, at)
+
+
+def test_a_run_ends_once_its_problem_is_queued_and_poll_goes_on(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ran(outputs: str, *options: str) -> int:
+        return main(["run", *RUN, f"outputs={tmp_path / outputs}", "-q", "model.device_every=5", *options])
+
+    service.faults["delay"] = 1e9
+    assert ran("later", "--no-wait") == 4
+    assert "1 job queued at D-Wave's Advantage2_system1.11: job-0. Their ids are kept in" in capsys.readouterr().err
+    for _ in range(9):
+        finish(service)
+        if (code := main(["poll", "--outputs", str(tmp_path / "later")])) != 4:
+            break
+    assert code == 0
+    taken = len(service.jobs)
+    require_paid_once(service, taken)
+    assert taken > 1
+    written = b"".join(path.read_bytes() for path in (tmp_path / "later").rglob("*") if path.is_file())
+    assert TOKEN.encode() not in written
