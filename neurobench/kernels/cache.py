@@ -36,28 +36,28 @@ def home() -> Path:
     return Path(numba.config.CACHE_DIR or platformdirs.user_cache_dir("neurobench")) / "kernels"
 
 
-@cache
 def content_of(file: Path) -> str:
     """A digest of what a module says and of what all modules say that it imports from its own package."""
-    contents: dict[Path, bytes] = {}
+    digests: dict[Path, str] = {}
     waiting = [file]
     while waiting:
         path = waiting.pop()
-        if path not in contents:
-            contents[path] = path.read_bytes()
-            waiting += _imported(contents[path], path.relative_to(ROOT).parts[0])
-    digests = (hashlib.sha256(contents[path]).hexdigest() for path in sorted(contents))
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+        if path not in digests:
+            digests[path], imported = _module(path)
+            waiting += imported
+    return hashlib.sha256("".join(digests[path] for path in sorted(digests)).encode()).hexdigest()[:16]
 
 
-def _imported(source: bytes, package: str) -> list[Path]:
-    """Files of the package that a module's text imports; they are named from the package on, as everywhere here."""
-    names = set()
+@cache
+def _module(file: Path) -> tuple[str, list[Path]]:
+    """A digest of its text, and the files of its package that it imports; they are named from the package on, as
+    everywhere here."""
+    source, package, names = file.read_bytes(), file.relative_to(ROOT).parts[0], set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
     paths = (ROOT / f"{name.replace('.', '/')}.py" for name in names if name.partition(".")[0] == package)
-    return [path for path in paths if path.is_file()]
+    return hashlib.sha256(source).hexdigest(), [path for path in paths if path.is_file()]
 
 
 class KernelLocator(_CacheLocator):
