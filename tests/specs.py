@@ -32,7 +32,7 @@ def _wired(value: Any) -> Any:
     return value.removeprefix("${backend.").removesuffix("}") if isinstance(value, str) else value
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML as OmegaConf reads it: 1e-4 is a number."""
 
 
