@@ -24,7 +24,7 @@ import numpy as np
 
 from neurobench.config.errors import QUEUED, UserError
 from neurobench.phases import phase
-from neurobench.storage.journal import Attempt, Journal
+from neurobench.storage.journal import FILE, Attempt, Journal
 
 ATTEMPTS = 3  # at a job that comes to nothing
 TRIES = 6  # to reach a device, pauses doubling from the first
@@ -32,7 +32,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between questions
 
 
 class JobGone(Exception):
-    """The device failed to run a job, or knows none of that id; it says why."""
+    """The device failed to run a job, or will not; it says why."""
+
+
+class JobUnknown(Exception):
+    """The account knows no job of that id: either the device lost it, or another account sent it."""
 
 
 class Unreachable(Exception):
@@ -50,7 +54,7 @@ class Queue(Protocol):
         nothing is known, so it must know a job as soon as the device has taken it."""
 
     def collect(self, job: str) -> np.ndarray | None:
-        """The answer, or None while there is none yet. Raises JobGone."""
+        """The answer, or None while there is none yet. Raises JobGone, or JobUnknown."""
 
 
 class Request(NamedTuple):
@@ -102,7 +106,7 @@ class Jobs:
 
     def _fetch(self, device: str, queue: Queue, missing: Sequence[Request], limits: Limits) -> None:
         self._require(device, missing, limits)
-        with phase(f"waiting for {len(missing)} jobs of {device}"), stopped_at_once():
+        with phase(f"waiting for {_jobs(len(missing))} of {device}"), stopped_at_once():
             for request in missing:
                 self._send(device, queue, request)
             pause = FIRST_PAUSE
@@ -124,10 +128,11 @@ class Jobs:
         more = sum(request.shots for request in fresh), sum(request.seconds for request in fresh)
         for (name, most), spent, amount in zip(limits._asdict().items(), self.journal.spent(), more, strict=True):
             if fresh and most is not None and spent + amount > most:
-                what = name.removeprefix("max_")
+                what, one = name.removeprefix("max_"), len(fresh) == 1
                 raise UserError(
-                    f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and {len(fresh)} more "
-                    f"jobs take {amount:g}. They were not sent. Set a higher {name} and go on with --resume."
+                    f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and "
+                    f"{len(fresh)} more {'job takes' if one else 'jobs take'} {amount:g}. "
+                    f"{'It was' if one else 'They were'} not sent. Set a higher {name} and go on with --resume."
                 )
 
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:
@@ -169,10 +174,26 @@ class Jobs:
                 raise UserError(f"{device} gave up a job {ATTEMPTS} times, at last {attempt.id}: {gone}") from None
             self._require(device, [request], limits)
             return False
+        except JobUnknown:
+            self._find_again(device, queue, request.key, attempt)
+            return False
         if answer is None:
             return False
         self.journal.store(request.key, request.check(answer))
         return True
+
+    def _find_again(self, device: str, queue: Queue, key: str, attempt: Attempt) -> None:
+        """Raises UserError where the account knows no job of its tag either. It is not sent again unasked: with
+        another account it would be paid for twice."""
+        job = self._reach(device, partial(queue.find, attempt.tag))
+        if job is None:
+            raise UserError(
+                f"this account knows no job {attempt.id} of {device}: is it the account that sent it? With that one go "
+                f"on with --resume. Where the job is lost, delete the line of {FILE} in the run's folder that says "
+                '"event": "job" and this id: --resume then sends it again.'
+            )
+        if job != attempt.id:
+            self.journal.note(key, job)
 
     def _reach(self, device: str, ask: Callable[[], Any]) -> Any:
         pause, reason = FIRST_PAUSE, ""
@@ -188,7 +209,11 @@ class Jobs:
     def _queued(self, device: str, missing: Sequence[Request]) -> Queued:
         ids = [last.id for request in missing if (last := self.journal.last(request.key)) and last.id]
         named = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
-        return Queued(f"{len(missing)} job{'s' if len(missing) > 1 else ''} queued at {device}: {named}")
+        return Queued(f"{_jobs(len(missing))} queued at {device}: {named}")
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"
 
 
 @contextmanager

@@ -58,6 +58,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "warnings": [*divergence(loop.record.epochs), *loop.ledger.notes.values()],
         "device_costs": with_joules(published, loop.ledger.of_run()),
         "device_costs_by_phase": loop.ledger.phases,
+        **({"machines": loop.ledger.machines} if loop.ledger.machines else {}),
         "energy_source": energy_sources(published) | _mesh_source(plan),
         "epochs": loop.position.epoch,
         "best_epoch": loop.position.best_epoch,

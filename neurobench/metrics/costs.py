@@ -27,6 +27,7 @@ class Ledger:
     def __init__(self, phases: Mapping[str, Totals] | None = None) -> None:
         self.phases: dict[str, Totals] = {name: dict(totals) for name, totals in (phases or {}).items()}
         self.notes: dict[str, str] = {}  # device -> what a reader of the record must know of it
+        self.machines: dict[str, Mapping[str, str]] = {}  # device -> which one answered
         self._phase = RUN[0]
 
     @contextmanager
@@ -57,13 +58,16 @@ class Billed:
     they are to be used, and billed: the `cost` of each, and the call itself.
 
     Answers without a cost (a property of the device, another device) are handed on as they are. A device whose answers
-    no seed decides says so in `irreproducible`; the record of a run repeats it.
+    no seed decides says so in `irreproducible`, and one that is a machine of its own which in `machine`; the record of a
+    run repeats both.
     """
 
     def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):
         self._name, self._device, self._ledger, self._check = name, device, ledger, check
         if note := getattr(device, "irreproducible", None):
             ledger.notes[name] = f"not reproducible: {note}"
+        if machine := getattr(device, "machine", None):
+            ledger.machines[name] = machine
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._device, name)

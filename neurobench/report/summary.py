@@ -38,6 +38,8 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
     for name, costs in result.get("device_costs", {}).items():
         figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
         yield f"device {name}: {figures}"
+    for name, machine in result.get("machines", {}).items():
+        yield f"machine of {name}: {', '.join(f'{key} {value}' for key, value in machine.items())}"
     for name, source in result.get("energy_source", {}).items():
         yield f"joules of {name}: {source}"
     yield from result.get("warnings", ())

@@ -41,6 +41,7 @@ RESULT_MAY: Kinds = {
     "encoders": list,
     "overrides": list,
     "device_costs": dict,
+    "machines": dict,
     "epochs": int,
 }
 CHECKPOINT: Kinds = {

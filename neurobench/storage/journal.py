@@ -21,6 +21,7 @@ from neurobench.config.secrets import scrubbed
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 
+FILE = "jobs.jsonl"
 REMEDY = "What it says is paid for cannot be told from what is not: restore it, or start anew without --resume."
 
 
@@ -110,7 +111,7 @@ class Journal:
 
     def _append(self, **line: Any) -> None:
         if self.folder is not None:
-            with (self.folder / "jobs.jsonl").open("a") as file:
+            with (self.folder / FILE).open("a") as file:
                 file.write(json.dumps(line, allow_nan=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -126,7 +127,7 @@ class Journal:
 
     def _read(self) -> list[dict[str, Any]]:
         """A last line that a kill cut short did not take effect, and is cut off."""
-        path = None if self.folder is None else self.folder / "jobs.jsonl"
+        path = None if self.folder is None else self.folder / FILE
         if path is None or not path.is_file():
             return []
         data = path.read_bytes()

@@ -62,6 +62,8 @@ def test_what_a_device_costs_is_told_in_units_and_as_an_estimate() -> None:
     told = "\n".join(answer(result("sampler"), FOLDER, "neurobench show latest"))
     assert "55,000 reads" in told
     assert "20.6 min modelled" in told
+    told_by_it = result("sampler", machines={"sampler": {"device_seconds": "measured"}})
+    assert "20.6 min measured" in "\n".join(answer(told_by_it, FOLDER, "neurobench show latest"))
     assert "31 MJ in all, 46 uJ a prediction: an estimate" in told
     assert "143,360,000 shots" in "\n".join(answer(result("circuit"), FOLDER, "x"))
 

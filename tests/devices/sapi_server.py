@@ -1,12 +1,14 @@
 """D-Wave's service on the loopback address, as far as dwave-cloud-client asks it, with a queue and faults of its own.
 
 What `queue_server.Device` does to jobs, done to problems of a machine whose qubits are a Zephyr Z3: each fault strikes
-with its probability, drawn by `seed`. Who asks is D-Wave's own client. Each read descends from a random state.
+with its probability, drawn by `seed`; a problem with the fate `lose` is one that the account does not know. Who asks is
+D-Wave's own client. Each read descends from a random state.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import threading
 import time
@@ -40,23 +42,29 @@ class Service(Device):
         )
         self.properties = self.solver["properties"]
         self.properties["parameters"] |= {"annealing_time": "us", "auto_scale": "", "answer_mode": ""}
+        self.rejection: Reply | None = None  # of whatever is sent
+        self.failure = "the chip was warm"
+        self.posts = 0
         self.answers = "fine"  # or "no rows", "infinite", "other energies"
         self.properties |= {"h_range": [-4.0, 4.0], "per_qubit_coupling_range": [-18.0, 15.0]}
 
     def take(self, problem: dict[str, Any]) -> dict[str, Any]:
         job = self.submit({"tag": problem["label"], "shots": problem["params"]["num_reads"], "values": [0]})["id"]
-        self.jobs[job]["problem"] = problem
+        self.jobs[job] |= {"problem": problem, "solver": copy.deepcopy(self.solver["identity"])}
         return self.status(job)
+
+    def change_graph(self) -> None:
+        self.solver["identity"]["version"]["graph_id"] = "02"
 
     def status(self, job: str) -> dict[str, Any]:
         known = self.jobs[job]
         done = time.monotonic() >= known["done"]
         message = {
-            "id": job, "type": "ising", "solver": self.solver["identity"], "label": known["tag"],
+            "id": job, "type": "ising", "solver": known["solver"], "label": known["tag"],
             "submitted_on": datetime.now(UTC).isoformat(), "status": "PENDING",
         }  # fmt: skip
         if done and known["fate"] == "fail":
-            return message | {"status": "FAILED", "error_message": "the chip was warm"}
+            return message | {"status": "FAILED", "error_message": self.failure}
         return message | {"status": "COMPLETED"} if done else message
 
     def known(self, job: str) -> bool:
@@ -112,11 +120,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         problems = json.loads(zlib.decompress(body) if self.headers["Content-Encoding"] == "deflate" else body)
         with self.device.lock:
-            down = self.device.strikes("down", self.path)
-            taken = [] if down else [self.device.take(problem) for problem in problems]
-            mute = not down and self.device.strikes("mute", problems[0]["label"])
+            self.device.posts += 1
+            refused = DOWN if self.device.strikes("down", self.path) else self.device.rejection
+            taken = [] if refused else [self.device.take(problem) for problem in problems]
+            mute = not refused and self.device.strikes("mute", problems[0]["label"])
         if not mute:
-            self.say(*(DOWN if down else (200, taken, "problems")))
+            self.say(*(refused or (200, taken, "problems")))
 
     def do_GET(self) -> None:
         with self.device.lock:

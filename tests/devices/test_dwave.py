@@ -143,6 +143,7 @@ def test_a_machines_run_says_that_it_is_not_reproducible_and_holds_no_credential
     result = folder.result()
     assert "not reproducible: D-Wave's Advantage2_system1.11 takes no seed" in result["warnings"]
     assert result["device_costs"]["sampler"]["device_seconds"] > 0
+    assert result["machines"]["sampler"] == {"name": NAME, "graph_id": "01", "device_seconds": "measured"}
     assert TOKEN.encode() not in written(tmp_path)
 
 

@@ -4,16 +4,21 @@ D-Wave's own client asks a stand-in for its service."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import torch
 
 pytest.importorskip("dwave.system", reason="needs the extra `dwave`")
+
+from dwave.cloud.api.resources import Problems
 
 from neurobench.cli.main import main
 from neurobench.config.bounds import BoundsError
@@ -29,7 +34,7 @@ from tests.specs import spec
 
 CPU = torch.device("cpu")
 TOKEN = "DEV-0123456789abcdef0123456789abcdef01234567"
-TURNS = {"fail": 4, "lose": 5, "mute": 3, "down": 3}  # every so-manieth time it could strike, each fault does
+TURNS = {"fail": 4, "lose": 4, "mute": 3, "down": 3}  # a fault strikes every n-th time that it could
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +69,27 @@ def require_paid_once(service: Service, problems: int) -> None:
     assert (len(tags), len(set(tags))) == (problems, problems)
 
 
+def declare_lost(folder: Path, told: str) -> None:
+    """As the message says that a user may."""
+    job = re.search(r"this account knows no job (job-\d+) of D-Wave's .* delete the line", told)
+    assert job, told
+    lines = (folder / "jobs.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line).get("id") != job[1]]
+    assert len(kept) == len(lines) - 1
+    (folder / "jobs.jsonl").write_text("".join(kept))
+
+
+def queue_one(service: Service, rbm: RBM, folder: Path) -> Any:
+    """A session whose problem is under way, done as soon as the service is asked again."""
+    service.faults["delay"] = 1e9
+    device = opened(folder, wait=False)
+    with pytest.raises(Queued):
+        device.sample_rbm(rbm, 5, seed=1)
+    service.faults["delay"] = 0.0
+    finish(service)
+    return device
+
+
 def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
     service.faults["delay"] = 1e9
     for _ in range(2):
@@ -84,7 +110,8 @@ def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm:
 def test_what_the_service_fails_loses_or_does_not_confirm_is_sent_until_it_is_answered_once(
     service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device, turns = opened(tmp_path), Counter[str]()
+    """A problem that the service has lost looks like another account's: it is sent again on the user's word alone."""
+    device, turns, lost = opened(tmp_path), Counter[str](), 0
 
     def strikes(fault: str, about: str) -> bool:
         turns[fault] += 1
@@ -92,26 +119,124 @@ def test_what_the_service_fails_loses_or_does_not_confirm_is_sent_until_it_is_an
 
     monkeypatch.setattr(service, "strikes", strikes)
     for seed in range(6):
-        device.sample_rbm(rbm, 2, seed=seed)
+        try:
+            device.sample_rbm(rbm, 2, seed=seed)
+        except UserError as error:
+            lost += 1
+            declare_lost(tmp_path, str(error))
+            device = opened(tmp_path)
+            device.sample_rbm(rbm, 2, seed=seed)
+    assert lost == 1
     require_paid_once(service, 6)
     assert {job["fate"] for job in service.jobs.values()} == {"answer", "fail", "lose"}
 
 
+def test_an_answer_is_fetched_from_a_machine_that_changed_its_graph_and_went_offline(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
+    device = queue_one(service, rbm, tmp_path)
+    service.change_graph()
+    service.solver["status"] = "OFFLINE"
+    assert device.sample_rbm(rbm, 5, seed=1).cost["device_seconds"] == pytest.approx(15250e-6)
+    assert len(service.jobs) == 1
+    require_paid_once(service, 1)
+
+
+def test_a_problem_that_failed_because_the_machine_was_offline_is_sent_again(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
+    device = queue_one(service, rbm, tmp_path)
+    service.failure, service.jobs["job-0"]["fate"] = "Solver is offline", "fail"
+    with pytest.raises(Queued):
+        device.sample_rbm(rbm, 5, seed=1)  # sent once more, and not yet asked for again
+    device.sample_rbm(rbm, 5, seed=1)
+    assert len(service.jobs) == 2
+    require_paid_once(service, 1)
+    assert '"reason": "Solver is offline"' in (tmp_path / "jobs.jsonl").read_text()
+
+
+def test_another_account_ends_the_run_and_sends_nothing(service: Service, rbm: RBM, tmp_path: Path) -> None:
+    device = queue_one(service, rbm, tmp_path)
+    service.jobs["job-0"]["fate"] = "lose"
+    with pytest.raises(UserError, match="this account knows no job job-0 of D-Wave's .*: is it the account that sent"):
+        device.sample_rbm(rbm, 5, seed=1)
+    service.jobs["job-0"]["fate"] = "answer"
+    device.sample_rbm(rbm, 5, seed=1)
+    assert len(service.jobs) == 1
+
+
+REJECTIONS = {
+    "bias out of range": (200, [{"error_code": 400, "error_msg": "bias out of range"}], "problems"),
+    "quota exceeded": (403, {"error_code": 403, "error_msg": "quota exceeded"}, "error"),
+}
+
+
+@pytest.mark.parametrize("words", REJECTIONS)
+def test_what_the_service_refuses_is_posted_once(service: Service, rbm: RBM, tmp_path: Path, words: str) -> None:
+    service.rejection, device = REJECTIONS[words], opened(tmp_path)
+    with pytest.raises(UserError, match=f"D-Wave refused what was asked: {words}"):
+        device.sample_rbm(rbm, 5, seed=1)
+    assert service.posts == 1
+    service.rejection = None
+    device.sample_rbm(rbm, 5, seed=1)
+    require_paid_once(service, 1)
+
+
+def test_more_reads_than_the_machine_takes_are_refused_before_they_are_journalled(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
+    service.properties["num_reads_range"] = [1, 4]
+    with pytest.raises(UserError, match="takes 1 to 4 reads of a problem, and num_reads=5 was asked for"):
+        opened(tmp_path).sample_rbm(rbm, 5, seed=1)
+    assert (service.posts, list(tmp_path.iterdir())) == (0, [])
+
+
+def test_the_default_solver_is_known_by_its_own_name(service: Service, rbm: RBM, tmp_path: Path) -> None:
+    jobs = Jobs(Journal(tmp_path))
+    device = spec("backend/dwave", "sampler", solver="default").open(0, CPU, jobs)
+    assert (device.name, device.irreproducible) == (f"D-Wave's {NAME}", f"D-Wave's {NAME} takes no seed")
+    assert device.machine == {"name": NAME, "graph_id": "01", "device_seconds": "measured"}
+    first = device.sample_rbm(rbm, 5, seed=1)
+    assert torch.equal(opened(tmp_path).sample_rbm(rbm, 5, seed=1).v, first.v)  # the same job
+    require_paid_once(service, 1)
+
+
+def test_what_could_be_a_credential_is_struck_out_of_every_message(
+    service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, proxy = "ABC-fedcba9876543210fedcba", "http://me:pass@proxy.local:3128"
+    device = queue_one(service, rbm, tmp_path)
+    monkeypatch.setenv("DWAVE_PROXY", proxy)
+
+    def fail(*_: Any) -> None:
+        raise requests.ConnectionError(f"{other} by {proxy}")
+
+    monkeypatch.setattr(Problems, "get_problem", fail)
+    with pytest.raises(UserError, match=r"cannot be reached \(\*\*\* by \*\*\*\)"):
+        device.sample_rbm(rbm, 5, seed=1)
+
+
 def test_a_budget_refuses_before_anything_is_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="max_shots=4 does not suffice: 0 shots are spent, and 1 more jobs take 5"):
+    with pytest.raises(UserError, match="max_shots=4 does not suffice: 0 shots are spent, and 1 more job takes 5"):
         opened(tmp_path, max_shots=4).sample_rbm(rbm, 5, seed=1)
     with pytest.raises(UserError, match=r"max_seconds=0\.01 does not suffice: 0 seconds are spent"):
         opened(tmp_path, max_seconds=0.01).sample_rbm(rbm, 5, seed=1)
     assert service.jobs == {}
     device = opened(tmp_path, max_shots=9, max_seconds=0.1)
     device.sample_rbm(rbm, 5, seed=1)
-    with pytest.raises(UserError, match="max_shots=9 does not suffice: 5 shots are spent, and 1 more jobs take 5"):
+    with pytest.raises(UserError, match="max_shots=9 does not suffice: 5 shots are spent, and 1 more job takes 5"):
         device.sample_rbm(rbm, 5, seed=2)
     require_paid_once(service, 1)
-    del service.properties["problem_timing_data"]
-    with pytest.raises(UserError, match=r"max_seconds=1 cannot be held: .* Set backend\.sampler\.max_shots"):
-        opened(None, max_seconds=1.0)
-    assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, where nothing is modelled
+
+
+def test_a_machine_whose_time_cannot_be_modelled_is_used_without_a_limit_of_it(service: Service, rbm: RBM) -> None:
+    for timing in ({"version": "2.0.0"}, None):
+        service.properties["problem_timing_data"] = timing
+        if timing is None:
+            del service.properties["problem_timing_data"]
+        with pytest.raises(UserError, match=r"max_seconds=1 cannot be held: .* Set backend\.sampler\.max_shots"):
+            opened(None, max_seconds=1.0)
+        assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, where nothing is modelled
 
 
 def test_the_mock_costs_nothing_and_knows_no_budget() -> None:

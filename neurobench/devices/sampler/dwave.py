@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -19,6 +17,7 @@ from neurobench.config.targets import import_extra
 from neurobench.devices.jobs import Jobs, Limits
 from neurobench.devices.sampler.busclique import Embedding, Search
 from neurobench.devices.sampler.chips import CHIPS
+from neurobench.devices.sampler.dwave_secrets import cleaned
 from neurobench.devices.sampler.dwave_spec import MOCK, DWave
 from neurobench.devices.sampler.embeddings import draw_of
 from neurobench.devices.sampler.protocol import Reads, check_call
@@ -30,8 +29,6 @@ from neurobench.problems.bqm import sampleset, to_bqm
 from neurobench.problems.rbm import RBM
 from neurobench.storage.journal import Journal
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # as D-Wave writes them
-
 
 class DWaveDevice(dimod.Sampler):
     """See DWave."""
@@ -41,8 +38,12 @@ class DWaveDevice(dimod.Sampler):
         self.spec, self.name = spec, f"D-Wave's {spec.solver}"
         self.system = import_extra("dwave.system", "dwave", "backend=dwave")
         with _named(self.name):
-            self.solver = _mock(spec) if spec.solver == MOCK else _machine(spec, self.name, jobs or Jobs(Journal(None)))
-        self.irreproducible = None if spec.solver == MOCK else f"{self.name} takes no seed"
+            self.solver = _mock(spec) if spec.solver == MOCK else _machine(spec, jobs or Jobs(Journal(None)))
+        self.machine: Mapping[str, str] | None = None
+        self.irreproducible: str | None = None
+        if spec.solver != MOCK:
+            self.name, self.machine = self.solver.name, self.solver.identity
+            self.irreproducible = f"{self.name} takes no seed"
         self.embeddings: dict[tuple[int, ...], Embedding] = {}
 
     @property
@@ -173,25 +174,23 @@ def _mock(spec: DWave) -> Any:
     )
 
 
-def _machine(spec: DWave, name: str, jobs: Jobs) -> Any:
+def _machine(spec: DWave, jobs: Jobs) -> Any:
     from neurobench.devices.sampler.dwave_machine import open_machine  # what needs the extra
 
-    return open_machine(name, spec.solver, jobs, Limits(spec.max_shots, spec.max_seconds))
+    return open_machine(spec.solver, jobs, Limits(spec.max_shots, spec.max_seconds))
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Faults of the vendor's software are told with the sampler's name and without what could be a credential; what
+    """Faults are told without what could be a credential, those of the vendor's software with the sampler's name; what
     they are a consequence of is left out for the same reason."""
     try:
         yield
-    except UserError:
+    except UserError as error:
+        error.args = (cleaned(str(error)),)
         raise
     except Exception as error:
-        text = _TOKEN.sub("***", str(error))
-        for secret in (os.environ.get("DWAVE_API_TOKEN"), os.environ.get("DWAVE_PROXY")):
-            text = text.replace(secret, "***") if secret else text
         raise UserError(
-            f"{name}: {type(error).__name__}: {text}. Its account is set up with `dwave config create` and tried with "
+            f"{name}: {type(error).__name__}: {cleaned(str(error))}. Its account is set up with `dwave config create` and tried with "
             "`dwave ping`; backend.sampler.solver=mock needs none."
         ) from None  # the log has the traceback, of this alone

@@ -16,17 +16,24 @@ import dimod
 import numpy as np
 import requests
 from dwave.cloud.api.constants import ProblemStatus
-from dwave.cloud.api.exceptions import ResourceAuthenticationError, ResourceNotFoundError
+from dwave.cloud.api.exceptions import (
+    RequestError,
+    RequestTimeout,
+    ResourceAuthenticationError,
+    ResourceNotFoundError,
+)
 from dwave.cloud.api.resources import Problems
-from dwave.cloud.exceptions import CanceledFutureError, SolverFailureError
+from dwave.cloud.computation import Future
 from dwave.system import DWaveSampler
 
 from neurobench.config.errors import UserError
 from neurobench.config.secrets import hide
-from neurobench.devices.jobs import JobGone, Jobs, Limits, Queue, Request, Unreachable
+from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Queue, Request, Unreachable
+from neurobench.devices.sampler.dwave_secrets import cleaned
 from neurobench.devices.sampler.sampleset import checked_states
 
-UNDER_WAY = (ProblemStatus.PENDING, ProblemStatus.IN_PROGRESS)
+TOO_MANY, BROKEN = 429, 500  # HTTP: more requests than are let through; from here on the service's own faults
+PASSING = (RequestTimeout, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class Problem(NamedTuple):
@@ -37,16 +44,19 @@ class Problem(NamedTuple):
 
 
 class Machine(dimod.Sampler, dimod.Structured):
-    """DWaveSampler by way of the run's jobs. Raises UserError where `max_seconds` is set and the machine does not say
-    how long it takes."""
+    """DWaveSampler by way of the run's jobs. Raises UserError where `max_seconds` is set and how long the machine
+    takes cannot be modelled."""
 
-    def __init__(self, name: str, sampler: Any, queue: Queue, jobs: Jobs, limits: Limits):
-        self.name, self.sampler, self.queue, self.jobs, self.limits = name, sampler, queue, jobs, limits
-        if limits.max_seconds is not None and "problem_timing_data" not in sampler.properties:
-            raise UserError(
-                f"backend.sampler.max_seconds={limits.max_seconds:g} cannot be held: {name} does not publish what a "
-                "problem takes. Set backend.sampler.max_shots."
-            )
+    def __init__(self, sampler: Any, queue: Queue, jobs: Jobs, limits: Limits):
+        self.name, self.sampler, self.queue = f"D-Wave's {sampler.solver.name}", sampler, queue
+        self.jobs, self.limits = jobs, limits
+        self._seconds(1, {})
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which machine it is, for the record of a run."""
+        solver = self.sampler.solver
+        return {"name": solver.name, "graph_id": str(solver.graph_id), "device_seconds": "measured"}
 
     @property
     def nodelist(self) -> list[int]:
@@ -68,10 +78,11 @@ class Machine(dimod.Sampler, dimod.Structured):
         return self.sampler.to_networkx_graph()
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, draw: int = 0, **parameters: Any) -> dimod.SampleSet:
-        """A row for each read. A machine takes no seed; `draw` tells what is to be drawn anew from what was drawn
-        before."""
+        """A row for each read. A machine takes no seed: problems that are alike share an answer unless `draw`
+        differs."""
+        self._require_reads(int(parameters.get("num_reads", 1)))
         problem = bqm.change_vartype("SPIN", inplace=False)
-        problem.offset = 0.0  # an answer that is fetched later is told without it
+        problem.offset = 0.0  # the service does not return it, so a later session would miss it
         answer = self.jobs.answers(self.name, self.queue, [self._request(problem, parameters, draw)], self.limits)[0]
         timing = {} if math.isnan(answer["seconds"]) else {"qpu_access_time": float(answer["seconds"]) * 1e6}
         spins = 2 * answer["states"].astype(np.int8) - 1
@@ -88,12 +99,27 @@ class Machine(dimod.Sampler, dimod.Structured):
         blank = partial(_all_down, problem, shots, seconds)
         return Request(key, Problem(problem, parameters), shots, 0.0 if seconds is None else seconds, check, blank)
 
+    def _require_reads(self, reads: int) -> None:
+        low, high = self.properties.get("num_reads_range", (1, math.inf))
+        if not low <= reads <= high:
+            raise UserError(
+                f"{self.name} takes {low} to {high} reads of a problem, and num_reads={reads} was asked for. "
+                "Nothing was sent."
+            )
+
     def _seconds(self, qubits: int, parameters: Mapping[str, Any]) -> float | None:
-        """Access time by D-Wave's own model of the machine; None where it publishes no figures."""
-        if "problem_timing_data" not in self.properties:
-            return None
+        """Access time by D-Wave's own model of the machine; None where it publishes no figures, or such as the client
+        does not read. Raises UserError where max_seconds needs them."""
         timed = {name: parameters[name] for name in ("num_reads", "annealing_time") if name in parameters}
-        return 1e-6 * float(self.sampler.solver.estimate_qpu_access_time(qubits, **timed))
+        try:
+            return 1e-6 * float(self.sampler.solver.estimate_qpu_access_time(qubits, **timed))
+        except (KeyError, ValueError) as error:
+            if self.limits.max_seconds is None:
+                return None
+            raise UserError(
+                f"backend.sampler.max_seconds={self.limits.max_seconds:g} cannot be held: how long {self.name} takes "
+                f"cannot be modelled ({error}). Set backend.sampler.max_shots."
+            ) from None
 
 
 def record(problem: dimod.BinaryQuadraticModel, name: str, answer: Any) -> np.ndarray:
@@ -119,8 +145,7 @@ class SolverQueue:
     """A solver of D-Wave's service, see `neurobench.devices.jobs.Queue`."""
 
     def __init__(self, sampler: DWaveSampler):
-        self.client, self.solver = sampler.client, sampler.solver
-        self.problems = Problems.from_config(self.client.config)
+        self.solver, self.problems = sampler.solver, Problems.from_config(sampler.client.config)
 
     def submit(self, content: Problem, tag: str) -> str:
         with _reached():
@@ -138,30 +163,46 @@ class SolverQueue:
     def collect(self, job: str) -> dimod.SampleSet | None:
         with _reached():
             try:
-                if self.problems.get_problem(job).status in UNDER_WAY:
-                    return None
-                answer = self.client.retrieve_answer(job).sampleset
-                answer.resolve()
-            except CanceledFutureError:
-                raise JobGone("cancelled") from None
-            except (SolverFailureError, ResourceNotFoundError) as error:
-                raise JobGone(str(error)) from None
+                told = self.problems.get_problem(job)
+            except ResourceNotFoundError:
+                raise JobUnknown from None
+        if told.status == ProblemStatus.CANCELLED:
+            raise JobGone("cancelled")
+        if told.status == ProblemStatus.FAILED:
+            raise JobGone(cleaned(getattr(told, "error_message", None) or "no reason given"))
+        if told.status != ProblemStatus.COMPLETED or told.answer is None:
+            return None
+        # Decoded by the solver that is open: the client's `retrieve_answer` looks one up by the graph that the problem
+        # was sent to, and finds none once the machine has another, or is offline.
+        done = Future(self.solver, job)
+        done._set_message(told.model_dump(mode="json"))
+        answer = done.sampleset
+        answer.resolve()
         return answer
 
 
 @contextmanager
 def _reached() -> Iterator[None]:
-    """What the network or the service does not let through may be tried again; a wrong token may not."""
+    """What passes may be tried again; what D-Wave refuses may not: the same would be refused once more."""
     try:
         yield
     except ResourceAuthenticationError:
         raise
     except requests.RequestException as error:
-        raise Unreachable(str(error)) from None
+        text = cleaned(str(error))
+        if _passes(error):
+            raise Unreachable(text) from None
+        raise UserError(f"D-Wave refused what was asked: {text}. It was not asked again.") from None
 
 
-def open_machine(name: str, solver: str, jobs: Jobs, limits: Limits) -> Machine:
+def _passes(error: requests.RequestException) -> bool:
+    code = error.error_code if isinstance(error, RequestError) else None
+    return isinstance(error, PASSING) or (code is not None and (code == TOO_MANY or code >= BROKEN))
+
+
+def open_machine(solver: str, jobs: Jobs, limits: Limits) -> Machine:
     """By the account of D-Wave's own configuration; `solver`: "default", or a name."""
     sampler = DWaveSampler(**({} if solver == "default" else {"solver": solver}))
     hide(sampler.client.config.token)
-    return Machine(name, sampler, SolverQueue(sampler), jobs, limits)
+    hide(sampler.client.config.proxy)
+    return Machine(sampler, SolverQueue(sampler), jobs, limits)
