@@ -58,8 +58,8 @@ class Billed:
     they are to be used, and billed: the `cost` of each, and the call itself.
 
     Answers without a cost (a property of the device, another device) are handed on as they are. A device whose answers
-    no seed decides says so in `irreproducible`, and one that is a machine of its own which in `machine`; the record of a
-    run repeats both.
+    no seed decides says so in `irreproducible`, and one that answers for a machine says which in `machine`; the record
+    of a run repeats both.
     """
 
     def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):

@@ -191,6 +191,6 @@ def _named(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise UserError(
-            f"{name}: {type(error).__name__}: {cleaned(str(error))}. Its account is set up with `dwave config create` and tried with "
-            "`dwave ping`; backend.sampler.solver=mock needs none."
+            f"{name}: {type(error).__name__}: {cleaned(str(error))}. Its account is set up with `dwave config "
+            "create` and tried with `dwave ping`; backend.sampler.solver=mock needs none."
         ) from None  # the log has the traceback, of this alone
