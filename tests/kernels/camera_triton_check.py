@@ -32,11 +32,12 @@ assert min(fitted.threshold_noise, fitted.lost, fitted.background, fitted.delay,
 n = sum(knot <= 40_000.0 for knot in fitted.knots)
 begin = {name: getattr(fitted, name)[:n] for name in ("knots", "row", "column")}
 check(replace(fitted, **begin, rests=(), late=()), images[:1], 2048)
-# Within 24 ms: two recordings that go on after a rest at moments of their own, several programs for each, no draw of a
-# threshold, less room than there are events. Thresholds are so small that a signal's last bits show, and whether it
-# comes to rest in the dark.
-emulation.ROOM = 50
-fine = replace(fitted, threshold_noise=0.0, brighter=3e-4, darker=2e-4, rests=((8_000.0, 14_000.0),), late=(2_000.0,))
+# Within 24 ms: two recordings that go on after a rest at moments of their own, where each goes on drawing thresholds.
 path = {"knots": (0.0, 8_000.0, 14_000.0, 24_000.0), "row": (0.0, 2.0, 2.0, 3.0), "column": (1.0, 3.0, 3.0, 3.0)}
-check(replace(fine, **path), images, 1024)
+rested = replace(fitted, **path, rests=((8_000.0, 14_000.0),), late=(2_000.0,))
+check(rested, images, 2048)
+# The same without a draw of a threshold: several programs for each recording, less room than there are events.
+# Thresholds are so small that a signal's last bits show, and whether it comes to rest in the dark.
+emulation.ROOM = 50
+check(replace(rested, threshold_noise=0.0, brighter=3e-4, darker=2e-4), images, 1024)
 print("agree")
