@@ -151,8 +151,8 @@ def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
     direction: their difference would mean nothing."""
     by_id = {row.id: row for each in table for row in each.rows}
     return [
-        f"row {_measure(row)} is held against row {_measure(by_id[name])}: only metrics of one unit and direction can be "
-        "compared; take another row in `against`, or another metric"
+        f"row {_measure(row)} is held against row {_measure(by_id[name])}: only metrics of one unit and direction "
+        "can be compared; take another row in `against`, or another metric"
         for row in setting.rows
         for name in row.against
         if name in by_id and metric(row.metric) != metric(by_id[name].metric)
