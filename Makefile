@@ -11,8 +11,8 @@ HX_TUTORIAL := hxtorch_yin_yang hxtorch_yin_yang_sim
 HX_TUNED := $(filter-out $(HX_TUTORIAL),$(notdir $(basename $(wildcard conf/experiment/hxtorch_yin_yang*.yaml))))
 # Of one seed, as what they are held against.
 CONTROLS_ONE := controls_lava_emulated controls_qcnn_all_product controls_qcnn_all_ring
-CONTROLS := $(filter-out controls_lava_cv controls_eventprop $(CONTROLS_ONE),$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
-CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float nest_eprop_nmnist_best qutrunk_mnist_01_best qutrunk_mnist_01_shots
+CONTROLS := $(filter-out controls_lava_cv controls_nest controls_eventprop $(CONTROLS_ONE),$(notdir $(basename $(wildcard conf/experiment/controls_*.yaml))))
+CONTROLLED := $(filter-out dynex_pixels_lr dynex_qrbm_moved dynex_qrbm_hybrid,$(DYNEX)) lava_nmnist_best lava_nmnist_best_mock lava_nmnist_best_float qutrunk_mnist_01_best qutrunk_mnist_01_shots
 MATRIX := $(foreach m,$(notdir $(basename $(wildcard conf/matrix/*.yaml))),$(foreach d,mnist nmnist yin_yang,matrix_$(m)_$(d)))
 NEST := $(filter-out nest_eprop_nmnist_emulated nest_eprop_nmnist_emulated_best nest_eprop_nmnist_reference,$(notdir $(basename $(wildcard conf/experiment/nest_*.yaml))))
 TUTORIALS := $(filter-out %_emulated %_emulated_best %_emulated_longer,$(notdir $(basename $(foreach t,dynex hxtorch lava qutrunk nest,$(wildcard conf/experiment/$(t)_*.yaml)))))
@@ -89,6 +89,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_aer.py
 	-$(MAKE) --no-print-directory .venv/peers/slayer
 	$(BIN)/python tests/bench/bench_slayer.py
+	$(BIN)/python tests/bench/bench_convolution.py
 	-$(MAKE) --no-print-directory .venv/peers/nest
 	$(BIN)/python tests/bench/bench_eprop.py
 	-$(MAKE) --no-print-directory bench-counts
@@ -198,11 +199,11 @@ table-matrix: .venv/installed-dev ## the matrix at quick scale, 7 minutes on two
 	$(BIN)/neurobench matrix --scale $(SCALE)
 
 # Finished runs are not run again. The controls' settings were found by `neurobench tune`, as their YAML files say.
-table-controls: .venv/installed-dev ## models against their controls, same seeds and samples: no entanglement, classical map, quantised network, random features
+table-controls: .venv/installed-dev ## controls against their models, same seeds and samples; complete after `make runs table-emulated`, which runs the other models
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=$(subst $(space),$(comma),$(CONTROLS) $(CONTROLLED))
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=matrix_slayer_nmnist,matrix_eprop_nmnist backend=sim
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv,controls_lava_cv
-	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,1 2 3 4 5) experiment=controls_nest # as the other rows of NEST
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5) experiment=controls_nest,nest_eprop_nmnist_best
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4 5 6 7 8 9) experiment=controls_eventprop
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=$(subst $(space),$(comma),$(CONTROLS_ONE))
 	$(BIN)/neurobench table controls

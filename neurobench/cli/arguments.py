@@ -44,7 +44,9 @@ class VerbParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         word = next(iter(message.removeprefix(UNKNOWN).split()), "") if message.startswith(UNKNOWN) else ""
-        typed = next((one for one in self.given if one.startswith(word)), word)  # `message` splits it at spaces
+        typed = next(
+            (one for one in self.given if word and one.startswith(word)), word
+        )  # `message` splits it at spaces
         name, given, value = typed.partition("=")
         if given and f"--{name}" in self._option_string_actions:
             self.exit(BAD_USAGE, f"{self.prog}: {name} is an option here, not a key: --{name} {shlex.quote(value)}\n")

@@ -1,4 +1,4 @@
-"""YAML files of packages, as Hydra asks for them: each kept as read, and the cells of conf/matrix as experiments.
+"""YAML files of packages, as Hydra asks for them: each cached as read, and the cells of conf/matrix as experiments.
 
 Hydra reads a dozen files anew for each configuration that it composes, which takes it most of the time.
 """
@@ -21,7 +21,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-SCHEME = "kept"
+SCHEME = "package"
 
 
 class PackageSource(ConfigSource):
@@ -70,7 +70,7 @@ class PackageSource(ConfigSource):
         return matrix_cells(self.path).get(name) if group == "experiment" else None
 
 
-class KeptPackages(SearchPathPlugin):
+class CachedPackages(SearchPathPlugin):
     """What Hydra itself and neurobench bring is read by way of `PackageSource`."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -103,5 +103,5 @@ def _as_read(path: str, text: str) -> bytes:
     return pickle.dumps((OmegaConf.load(stream), ConfigSource._get_header_dict(text)))
 
 
-for plugin in (PackageSource, KeptPackages):
+for plugin in (PackageSource, CachedPackages):
     Plugins.instance().register(plugin)

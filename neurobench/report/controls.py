@@ -8,6 +8,7 @@ family of tests is corrected by Holm's rule over the whole table.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
     "worse": "worse",
-    "no difference": "not told apart from it",
+    "no difference": "not told apart from the second",
     "not tested": "not tested",
 }
 
@@ -45,6 +46,13 @@ class Comparison(NamedTuple):
     samples: tuple[PairedTest, ...]  # of the model (A) and its control (B); one a seed
     p_samples: tuple[float, ...]  # of these, corrected
     reason: str  # why there is no test of the samples, or no comparison at all; or ""
+
+    @property
+    def judged(self) -> str:
+        """The outcome, with the reason where the test over seeds could not be made."""
+        if self.outcome != "not tested":
+            return self.outcome
+        return f"not tested: {'the same difference at every seed' if len(self.seeds) > 1 else 'one seed alone'}"
 
     @property
     def outcome(self) -> Outcome:
@@ -136,17 +144,27 @@ def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[st
 
 def _not_run(control: ResultRow, model: ResultRow) -> str:
     if not control.runs:
-        return "the control is not run"
+        ran = f"has no {control.row.metric}" if control.scale else "is not run"
+        return f"experiment={control.experiment} {ran}"
     if not model.runs or model.scale != control.scale:
         return f"experiment={model.experiment} is not run at scale={control.scale}"
     return f"experiment={model.experiment} was run with other seeds"
+
+
+def not_run(made: Sequence[Comparison]) -> str:
+    """How many of a table's comparisons are not run, with each reason and how often it holds; or ""."""
+    reasons = Counter(each.reason for each in made if not each.seeds)
+    if not reasons:
+        return ""
+    listed = "; ".join(f"{reason} ({n})" if n > 1 else reason for reason, n in reasons.items())
+    return f"{reasons.total()} of {len(made)} comparisons are not run: {listed}."
 
 
 def conclusion(made: Sequence[Comparison]) -> str:
     """What the comparisons of a table show, in one sentence."""
     run = [each for each in made if each.outcome != "not run"]
     if not run:
-        return "Nothing is compared yet: no control was run with the seeds and at the scale of its model."
+        return "Nothing is compared yet: no two settings were run with the same seeds at one scale."
     named = {outcome: _named(run, outcome) for outcome in OUTCOMES}
     counts = ", ".join(f"{words} in {len(named[outcome])}" for outcome, words in OUTCOMES.items())
     which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in ("better", "worse") if named[outcome])
@@ -154,11 +172,11 @@ def conclusion(made: Sequence[Comparison]) -> str:
     samples = f", and McNemar's test tells {apart} of {trained} pairs of trained models apart" if trained else ""
     small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))
     return (
-        f"Of {len(run)} comparisons of a control with its model over the same seeds, the control is {counts} (paired "
-        f"t, p < {LEVEL:g} by Holm's rule{which}){samples}"
+        f"Of {len(run)} comparisons over the same seeds, the first is {counts} (paired t, p < {LEVEL:g} by Holm's "
+        f"rule{which}){samples}"
         f"{f'; scale={small} gives an impression, no result' if small else ''}."
     )
 
 
 def _named(made: Sequence[Comparison], outcome: Outcome) -> list[str]:
-    return [f"{each.control.row.what} (of {each.model.row.what})" for each in made if each.outcome == outcome]
+    return [f"{each.control.row.what} (against {each.model.row.what})" for each in made if each.outcome == outcome]

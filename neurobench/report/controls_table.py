@@ -14,13 +14,13 @@ from rich.text import Text
 
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.comparison import p_text
-from neurobench.report.controls import PREDICTED, Comparison, conclusion
+from neurobench.report.controls import PREDICTED, Comparison, conclusion, not_run
 from neurobench.report.table import ResultRow
 from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
-    "control", "its model", "parameters", "operations", "energy_joules", "mesh_joules", "seeds", "samples",
-    "of the control", "of the model", "difference (95 %)", "p of t", "by Holm", "McNemar", "the control is",
+    "first", "second", "parameters", "operations", "chip, J", "mesh, J", "seeds", "samples",
+    "of the first", "of the second", "difference (95 %)", "p of t", "by Holm", "McNemar", "the first is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
@@ -31,13 +31,14 @@ COLOURS = {
     "not run": "dim",
 }
 MEANT = (
-    "parameters: of the control / of the model. p of t: Student's paired t over the seeds, then by Holm's rule over "
-    "the table."
+    "parameters: of the first / of the second. p of t: Student's paired t over the seeds, then by Holm's rule over the "
+    "table."
 )
-OF_COST = ("operations", "energy_joules", "mesh_joules")  # columns that are left out where no record has any
+OF_COST = ("operations", "chip, J", "mesh, J")  # columns that are left out where no record has any
 MEANT_OF_COST = (
     " Of one prediction: operations (a MAC multiplies, an AC adds a weight for a spike; none is turned into joules) "
-    "and two estimates of its joules, each by a source of its own, - where no chip is modelled."
+    "and two estimates of its joules, each by a source of its own: energy_joules of the chip's operations, mesh_joules "
+    "of an architecture model of its mesh; - where no chip is modelled."
 )
 OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
 MEANT_OF_SAMPLES = (
@@ -70,7 +71,7 @@ def cells(made: Comparison) -> tuple[str, ...]:
         p_text(over.p if over else None),
         p_text(made.p),
         f"{made.told_apart} of {len(made.samples)}" if made.samples else f"none: {made.reason}",
-        made.outcome,
+        made.judged,
     )
 
 
@@ -87,7 +88,7 @@ def _operations(side: ResultRow) -> str:
 
 def _joules(side: ResultRow, name: str) -> str:
     value = side.runs[-1]["metrics"].get(name)
-    return "-" if value is None else f"{printed(name, value, digits=3)} J"
+    return "-" if value is None else printed(name, value, digits=3)
 
 
 def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
@@ -98,7 +99,7 @@ def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
 
 def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
     """What was run, a block each for a terminal of any width; what was not is counted. Then the sentence. Nothing
-    where no control was run: the table itself says how to."""
+    where no first of two was run: the table itself says how to."""
     run = [each for each in made if each.seeds]
     if not any(each.control.runs for each in made):
         return
@@ -113,14 +114,13 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
             f"\n{each.control.row.what} against {each.model.row.what} ({each.model.experiment})", style="bold"
         )
         console.print(table, highlight=False)
-    reasons = list(dict.fromkeys(each.reason for each in made if not each.seeds))
-    if reasons:
-        console.print(f"\n{len(made) - len(run)} comparisons are not run: {'; '.join(reasons)}", highlight=False)
+    if missing := not_run(made):
+        console.print(f"\n{missing}", highlight=False)
     console.print(f"\n{conclusion(made)}", highlight=False)
 
 
 def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
-    """Lines: the table of what was run, what its columns mean, and the sentence."""
+    """Lines: the table of what was run, what its columns mean, what was not run, and the sentence."""
     run = [each for each in made if each.seeds]
     if run:
         tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
@@ -131,6 +131,8 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
             yield f"| {' | '.join(line[name].replace('|', chr(92) + '|') for name in shown)} |"
         costs = len(absent) < len(OF_COST)
         yield from ("", MEANT + MEANT_OF_COST * costs + MEANT_OF_SAMPLES * tested, "")
+    if missing := not_run(made):
+        yield from (missing, "")
     yield conclusion(made)
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from itertools import product
@@ -26,6 +26,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
 from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders
 from neurobench.experiment.plan import parse
+from neurobench.metrics.catalog import metric
 from neurobench.phases import tracked
 from neurobench.storage.atomic import write_json
 from neurobench.version import __version__
@@ -116,7 +117,8 @@ def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
-    """The same, composed afresh. An experiment of the user's own that cannot run is named and left out."""
+    """The same, composed afresh. An experiment of the user's own that cannot run, or whose rows cannot be compared as
+    they say, is named and left out."""
     tables: Tables = {}
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
     earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
@@ -124,14 +126,43 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
         try:
             published = list(_published(compose, experiment, scales, earlier))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            if not any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir)):
-                raise
-            fault = error.faults[0] if isinstance(error, ConfigError) else str(error).splitlines()[0]
-            print(f"experiment={experiment} is left out: {fault}", file=sys.stderr)
+            _leave_out(experiment, error, config_dir)
             continue
         for table, entry in published:
             tables.setdefault(table, []).append(entry)
+    for entries in tables.values():
+        for entry in list(entries):
+            if faults := incomparable(entry, entries):
+                _leave_out(entry.experiment.split()[0], ConfigError(faults), config_dir)
+                entries.remove(entry)
     return tables
+
+
+def _leave_out(experiment: str, error: Exception, config_dir: str | None) -> None:
+    """Name one of the user's own; a fault of one that ships is raised."""
+    if not any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir)):
+        raise error
+    fault = error.faults[0] if isinstance(error, ConfigError) else str(error).splitlines()[0]
+    print(f"experiment={experiment} is left out: {fault}", file=sys.stderr)
+
+
+def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
+    """A sentence for each row of a setting that is held against a row of its table with a metric of another unit or
+    direction: their difference would mean nothing."""
+    by_id = {row.id: row for each in table for row in each.rows}
+    return [
+        f"row {_measure(row)} is held against row {_measure(by_id[name])}: only metrics of one unit and direction "
+        "can be compared; take another row in `against`, or another metric"
+        for row in setting.rows
+        for name in row.against
+        if name in by_id and metric(row.metric) != metric(by_id[name].metric)
+    ]
+
+
+def _measure(row: Row) -> str:
+    unit, better = metric(row.metric)
+    words = {"proportion": "a proportion", "": "without a unit"}.get(unit, f"in {unit}")
+    return f"{row.id} ({row.metric}, {words}, {better} is better)"
 
 
 def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) -> Iterator[tuple[str, Published]]:

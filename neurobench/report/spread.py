@@ -47,13 +47,16 @@ def spread(values: Sequence[float], name: str) -> Spread:
     return Spread(len(values), (low, middle, high), *ends)
 
 
-def markdown(draws: Sequence[Draw], titles: Mapping[str, str], unit: str, singles: Sequence[Draw]) -> str:
+def markdown(
+    draws: Sequence[Draw], titles: Mapping[str, str], unit: str, singles: Sequence[Draw], groups: str = "chip"
+) -> str:
     """A row for each chip, for each metric the median, what 5 and 95 % of the draws stay below, and the worst.
 
     `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: what is known by a single
-    value, below the others: without a chip, or on a layout that was chosen.
+    value, below the others: without a chip, or on a layout that was chosen. `groups`: title of the first column, where
+    rows are told apart by something other than the chip.
     """
-    lines = [["chip", "", unit, *titles.values()], ["-"] * (3 + len(titles))]
+    lines = [[groups, "", unit, *titles.values()], ["-"] * (3 + len(titles))]
     whole = {name: spreads(draws, name) for name in titles}
     for chip, draws_of in _by_chip(draws).items():
         lines.append([chip, draws_of[0].what, str(len(draws_of)), *(_cell(whole[name][chip], name) for name in titles)])

@@ -3,7 +3,7 @@
 COPIES (100 unless given) of BrainScaleS-2 and of each annealer, drawn by `chip_seed`; whatever is the same for all of
 them is computed once. Each part writes PART.csv, .md and .png into outputs/chips. See `make table-chip-seeds`.
 
-bss2_copies: what the newest run of hxtorch_yin_yang_best had learned on the host's model goes to every copy as it is,
+bss2_copies: what hxtorch_yin_yang_best (seed 0) had learned on the host's model goes to every copy as it is,
 and once more after 16 steps in the copy's loop: test accuracy, mean -log P(class), and mean |logit - logit on the
 host's model of the copy|.
 
@@ -48,14 +48,19 @@ from neurobench.models.hxtorch.spec import Phase
 from neurobench.models.learner import Step, TrainingRecord
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.problems.rbm import RBM
+from neurobench.report.published import published_tables
 from neurobench.report.spread import Draw, markdown, violins, write
-from neurobench.storage.store import default_outputs, find_run
+from neurobench.report.table import newest
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.store import default_outputs, read_index
 from tests.specs import spec
 
+BSS2 = "hxtorch_yin_yang_best"
 CPU = torch.device("cpu")
 ANNEALERS = ("Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2")  # it fits on these
 SHORT = ["scale=quick", "scale.train=3000", "model.device_every=5", "threads=1", "device=cpu"]
 READS, EXACT_READS = 100, 5000  # of the former as many as training asks for
+GROUPS = {"bss2_copies": "weights"}  # what tells rows apart, where it is not the chip
 TITLES = {"test_accuracy": "test accuracy", "test_nll": "-log P(class)"}
 
 
@@ -65,7 +70,7 @@ def figures(scores: Tensor, y: Tensor, logit_scale: float = 1.0) -> dict[str, fl
 
 
 def bss2_copies(copies: int) -> Iterator[Draw]:
-    loaded = load_learner(find_run(default_outputs(), "hxtorch_yin_yang_best", finished=True))
+    loaded = load_learner(trained_run(BSS2))
     plan, phases = loaded.plan, loaded.plan.model.plan
     weights = loaded.record.snapshots["end/host"]["weights"]
     num_sends, batch = loaded.learner.state_dict()["num_sends"], plan.training.batch_size
@@ -82,6 +87,19 @@ def bss2_copies(copies: int) -> Iterator[Draw]:
             learner.learn(splits.train.batch(slice(k * batch, (k + 1) * batch)), Step(begin + k, n, 0, n))
         what = f"after {steps} steps in its loop"
         yield Draw("in the loop", what, name, on_copy(learner, splits.test, phases["loop"]))
+
+
+def trained_run(experiment: str, seed: int = 0) -> RunFolder:
+    """Its newest run of that seed with exactly the published setting, at the largest scale that was run."""
+    outputs = default_outputs()
+    (setting,) = (each for table in published_tables().values() for each in table if each.experiment == experiment)
+    named = [entry for entry in read_index(outputs) if entry.path.partition("/")[0] == setting.name]
+    scale, entries = newest(setting, named, None)
+    for entry in entries:
+        if entry.result and entry.result["seed"] == seed:
+            print(f"{entry.path}, scale={scale}", flush=True)
+            return entry.folder(outputs)
+    raise UserError(f"no run of experiment={experiment} seed={seed} has finished below {outputs}")
 
 
 def on_copy(learner: HXTorchMLPLearner, test: Split, phase: Phase) -> dict[str, float]:
@@ -149,7 +167,7 @@ def main(copies: str = "100", *parts: str) -> None:
         begin, (draws_of, titles) = time.process_time(), PARTS[part]
         draws = list(draws_of(int(copies)))
         singles, drawn = ([one for one in draws if (one.chip == "none") == single] for single in (True, False))
-        text = markdown(drawn, titles, "copies", singles)
+        text = markdown(drawn, titles, "copies", singles, GROUPS.get(part, "chip"))
         print(f"{part}, {time.process_time() - begin:.0f} s of a core\n\n{text}", flush=True)
         ideal = singles[0].metrics if singles else {}
         for file in write(default_outputs() / "chips", part, draws, text, violins(drawn, titles, ideal)):
@@ -161,4 +179,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except UserError as error:
-        sys.exit(f"{error}\nTrain it first: neurobench run experiment=hxtorch_yin_yang_best")
+        sys.exit(f"{error}\nTrain it first: neurobench run experiment={BSS2} seed=0")

@@ -15,6 +15,7 @@ MISTAKES = {
     "a key as an option": ("run model=qrbm --epochs 3", "training.epochs=3"),
     "an option of a sweep": ("sweep --batch-size 3 model=qrbm", "training.batch_size=3"),
     "an option as a key": ("report outputs=elsewhere", "--outputs elsewhere"),
+    "an option that wants another value": ("tune seed=3 model=qrbm --trials abc", "argument --trials: invalid"),
     "an option, misspelt": ("run --resum", "Did you mean --resume?"),
     "spaces on both sides": ("run model.lr = 0.1", "without spaces: model.lr=0.1"),
     "a space behind": ("run model.lr= 0.1", "without spaces: model.lr=0.1"),

@@ -32,6 +32,7 @@ def test_the_table_has_a_row_for_each_chip_and_one_without() -> None:
     assert rows[0] == "| fez | of fez | 101 | 85.00 % (80.50 % to 89.50 %), worst 80.00 % | 5 (0.5 to 9.5), worst 10 |"
     assert rows[1].startswith("| boston | of boston | 101 | 90.00 %")
     assert rows[2] == "| none | ideal | - | 97.00 % | 0.1 |"
+    assert markdown(DRAWS, TITLES, "layouts", [], "weights").startswith("| weights |  | layouts |")
 
 
 def test_every_draw_is_written_as_it_was_measured(tmp_path: Path) -> None:
