@@ -130,8 +130,11 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
     """Hand over to Hydra: it composes, and calls `job` or answers --cfg, --info, --help and completion."""
     import hydra
 
+    from neurobench.config.sources import register_sources
+
     # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    register_sources()
     sys.argv = [sys.argv[0], *searchpath(folders(config_dir)), *overrides, *flags]
     hydra.main(version_base="1.3", config_path="pkg://neurobench.conf", config_name="config")(job)()
 

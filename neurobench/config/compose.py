@@ -18,7 +18,7 @@ from neurobench.config.frames import composed
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
-from neurobench.config.sources import SCHEME, matrix_cells
+from neurobench.config.sources import SCHEME, matrix_cells, register_sources
 from neurobench.config.suggestions import offered, own_file, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
@@ -85,6 +85,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
             set_value(config, word)
         return keep_texts(config, overrides)
 
+    register_sources()
     with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
 

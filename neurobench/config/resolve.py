@@ -99,6 +99,8 @@ def _is_absent(config: DictConfig, key: str) -> bool:
 def _fault(config: DictConfig, path: str, value: Any) -> str | None:
     if value == "???":
         return f"{path} has no value; set it with {path}=..."
+    if isinstance(value, list) and _lacks(value):
+        return f"{path}={value} has no value where it says '???'; set it with {path}=..."
     if not _has_interpolation(value):
         return None
     try:
@@ -106,6 +108,12 @@ def _fault(config: DictConfig, path: str, value: Any) -> str | None:
     except (OmegaConfBaseException, ValueError, RecursionError) as error:
         return f"{path}={value} cannot be resolved: {(str(error) or type(error).__name__).splitlines()[0]}"
     return None
+
+
+def _lacks(value: Any) -> bool:
+    if isinstance(value, (list, dict)):
+        return any(_lacks(item) for item in (value.values() if isinstance(value, dict) else value))
+    return bool(value == "???")
 
 
 def _has_interpolation(value: Any) -> bool:

@@ -1,6 +1,6 @@
-"""YAML files of packages, as Hydra asks for them: each cached as read, and the cells of conf/matrix as experiments.
+"""YAML files of packages, as Hydra asks for them: each parsed once, and the cells of conf/matrix as experiments.
 
-Hydra reads a dozen files anew for each configuration that it composes, which takes it most of the time.
+Hydra itself parses a dozen files anew for each configuration that it composes: most of what composing costs.
 """
 
 from __future__ import annotations
@@ -21,19 +21,26 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-SCHEME = "package"
+from neurobench.config.errors import ConfigError
+from neurobench.config.targets import config_packages
+
+SCHEME = "cached"
 
 
 class PackageSource(ConfigSource):
     """The YAML files of a package. A file of its folder `matrix` holds several experiments: its key `mnist` in
     `qrbm.yaml` is experiment=matrix_qrbm_mnist."""
 
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider=provider, path=path)
+        self.path = self.path.replace("/", ".").rstrip(".")
+
     @staticmethod
     def scheme() -> str:
         return SCHEME
 
     def load_config(self, config_path: str) -> ConfigResult:
-        if cell := self._cell(config_path):
+        if (cell := self._cell(config_path)) is not None:
             name = config_path.removesuffix(".yaml").rpartition("/")[2]
             config = OmegaConf.create({"name": f"{name}_${{backend.name}}", **cell})
             return ConfigResult(self.provider, self.full_path(), config, {"package": "_global_"})
@@ -45,7 +52,7 @@ class PackageSource(ConfigSource):
 
     def available(self) -> bool:
         try:
-            return _folder(self.path).is_dir()
+            return _folder(self.path).joinpath("__init__.py").is_file()
         except (ValueError, TypeError, ModuleNotFoundError):
             return False
 
@@ -67,15 +74,23 @@ class PackageSource(ConfigSource):
 
     def _cell(self, config_path: str) -> dict[str, Any] | None:
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
-        return matrix_cells(self.path).get(name) if group == "experiment" else None
+        return matrix_cells(self.path).get(name) if group == "experiment" and name.startswith("matrix_") else None
 
 
 class CachedPackages(SearchPathPlugin):
-    """What Hydra itself and neurobench bring is read by way of `PackageSource`."""
+    """What Hydra itself, neurobench and its plugins bring is read by way of `PackageSource`. Packages of other programs
+    that use Hydra in this process are not."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        ours = {f"pkg://{package}": f"{SCHEME}://{package}" for package in ("hydra.conf", *config_packages())}
         for element in search_path.get_path():
-            element.path = (element.path or "").replace("pkg://", f"{SCHEME}://")
+            element.path = ours.get(element.path or "", element.path)
+
+
+def register_sources() -> None:
+    """From now on Hydra knows them. To be called before it is initialised; any number of times."""
+    for plugin in (PackageSource, CachedPackages):
+        Plugins.instance().register(plugin)
 
 
 @lru_cache
@@ -83,15 +98,33 @@ def _folder(package: str) -> Traversable:
     return files(package)
 
 
-@lru_cache
 def matrix_cells(package: str) -> dict[str, dict[str, Any]]:
-    """Name of each experiment that a package's folder `matrix` holds -> what it says."""
+    """Name of each experiment that a package's folder `matrix` holds -> what it says.
+
+    Raises ConfigError where a file is no YAML, or holds something else than experiments.
+    """
     folder = _folder(package).joinpath("matrix")
-    cells = {}
-    for file in folder.iterdir() if folder.is_dir() else ():
-        read = yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        model = file.name.removesuffix(".yaml")
-        cells.update({f"matrix_{model}_{dataset}": cell for dataset, cell in read.items()})
+    files_of_cells = [file for file in folder.iterdir() if file.name.endswith(".yaml")] if folder.is_dir() else []
+    return {
+        f"matrix_{file.name.removesuffix('.yaml')}_{dataset}": cell
+        for file in files_of_cells
+        for dataset, cell in _cells(str(file), file.read_text("utf-8")).items()
+    }
+
+
+@lru_cache
+def _cells(path: str, text: str) -> dict[str, dict[str, Any]]:
+    try:
+        cells = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{path}: {' '.join(str(error).split())}"]) from None
+    if cells is None:
+        return {}
+    if not isinstance(cells, dict):
+        raise ConfigError([f"{path} is not a section with a key for each data set"])
+    empty = [dataset for dataset, cell in cells.items() if not isinstance(cell, dict)]
+    if empty:
+        raise ConfigError([f"{path}: {dataset} is not a section: an experiment's keys" for dataset in empty])
     return cells
 
 
@@ -101,7 +134,3 @@ def _as_read(path: str, text: str) -> bytes:
     stream = io.StringIO(text)
     stream.name = path  # which a fault of its syntax says
     return pickle.dumps((OmegaConf.load(stream), ConfigSource._get_header_dict(text)))
-
-
-for plugin in (PackageSource, CachedPackages):
-    Plugins.instance().register(plugin)

@@ -94,6 +94,8 @@ def broken_plugins() -> dict[str, str]:
         package = point.value
         try:
             importlib.import_module(package)
+            if not files(package).joinpath("__init__.py").is_file():  # Hydra wants it
+                raise ImportError("the folder of its YAML files has no __init__.py")
         except Exception as error:  # whatever somebody else's code raises
             owner = point.dist.name if point.dist else "?"
             broken[package] = f"{type(error).__name__}: {error} (pip uninstall {owner}, or repair it)"

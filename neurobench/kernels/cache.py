@@ -65,6 +65,7 @@ class KernelLocator(_CacheLocator):
 
     def __init__(self, function: Callable[..., Any], file: Path):
         self.line, self.content = function.__code__.co_firstlineno, content_of(file)
+        self._py_file = str(file)  # which numba's warnings name
         self.path = home() / f"{file.parent.name}.{file.stem}-{self.content}"
 
     @classmethod
@@ -96,33 +97,51 @@ class SharedCache(FunctionCache):
     Whoever compiles holds the kernel's lock, and asks for those of its callees alone: no two wait for each other.
     """
 
+    waits = True  # until a wait was in vain: whoever holds that lock may be stopped, and hold others
+
     def __init__(self, function: Callable[..., Any]):
         super().__init__(function)
-        self.ours = isinstance(self._impl.locator, KernelLocator)
+        self.is_shared = isinstance(self._impl.locator, KernelLocator)
         self.lock: int | None = None  # an open file while this process compiles
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        found = super().load_overload(sig, target_context)
-        if found is None and self.ours:
-            self._await_lock()
-            found = super().load_overload(sig, target_context)
-            if found is not None:
-                self.release()
-        return found
+        overload = super().load_overload(sig, target_context)
+        if overload is not None or not self.is_shared:
+            return overload
+        try:
+            self._await_lock(target_context.codegen().magic_tuple())
+            overload = super().load_overload(sig, target_context)
+        except BaseException:
+            self.release()
+            raise
+        if overload is not None:
+            self.release()
+        return overload
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
+        except OSError:  # the folder is gone, or its disk is full: the kernel is compiled all the same
+            if not self.is_shared:
+                raise
         finally:
             self.release()
 
-    def _await_lock(self) -> None:
-        """Where the file system has no locks each process compiles for itself."""
-        self.lock = os.open(Path(self.cache_path) / f"{self._impl.filename_base}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        if not _locked(self.lock):
+    def _await_lock(self, target: Any) -> None:
+        """One for each kind of processor. Without locks, or a folder to write in, each process compiles for itself."""
+        self.release()  # of a compilation that was interrupted before numba began it
+        processor = hashlib.sha256(repr(target).encode()).hexdigest()[:8]
+        try:
+            self._impl.locator.ensure_cache_path()
+            file = Path(self.cache_path) / f"{self._impl.filename_base}-{processor}.lock"
+            self.lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            return
+        if not _locked(self.lock) and SharedCache.waits:
             with trigger_event("numba:compile"):  # in place of our own, and no time of the work
                 until = time.monotonic() + PATIENCE
-                while time.monotonic() < until and not _locked(self.lock):
+                while SharedCache.waits and not _locked(self.lock):
+                    SharedCache.waits = time.monotonic() < until
                     time.sleep(0.05)
 
     def release(self) -> None:
@@ -141,7 +160,7 @@ class Failures(Listener):
     def on_end(self, event: Event) -> None:
         if event.data:
             kernel = event.data["dispatcher"]
-            if event.data["args"] not in kernel.overloads and isinstance(kernel._cache, SharedCache):
+            if event.data["args"] not in kernel.overloads and isinstance(getattr(kernel, "_cache", None), SharedCache):
                 kernel._cache.release()
 
 

@@ -1,17 +1,18 @@
-"""`njit` of every kernel: numba's, less the functions that it makes beside each for callers of whom there are none.
+"""`njit` of every kernel: numba's, without wrappers that nobody calls.
 
-Those are callers in C, and callers in Python of a kernel whose name begins with an underscore. They would be optimised
-and made machine code like the kernel itself, again in each kernel that calls it: a quarter of the time of compiling.
+Numba compiles two beside each kernel, one for callers in C and one for callers in Python. Nobody calls ours from C, nor
+from Python one whose name begins with an underscore. Wrappers are optimised like the kernel itself, and again in each
+kernel that calls it: a quarter of the time of compiling.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba.core.dispatcher import Dispatcher
+from numba.core.registry import CPUDispatcher
 
 
-class Inner(Dispatcher):
+class Inner(CPUDispatcher):
     """Of a kernel that kernels alone call. Without this, Python would jump to where there is no function."""
 
     def __call__(self, *args: Any) -> Any:
@@ -22,7 +23,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def declared(function: Callable[..., Any]) -> Any:
         inner = function.__name__.startswith("_")
         kernel = numba.njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=inner)(function)
-        if inner and isinstance(kernel, Dispatcher):  # NUMBA_DISABLE_JIT leaves the function as it is
+        if inner and isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT leaves the function as it is
             kernel.__class__ = Inner
         return kernel
 

@@ -6,6 +6,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 FUSED = ("contract",)  # a product and a sum may be one instruction
@@ -68,7 +69,13 @@ def squared_distance(typingctx: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_row: Any, out_column: Any) -> Any:
-    """out[out_row + k, out_column + i] = x[row + i, column + k], SIDE x SIDE numbers, float32, no scalar is loaded."""
+    """out[out_row + k, out_column + i] = x[row + i, column + k] of SIDE x SIDE numbers, read and written row by row.
+
+    Both are C-contiguous matrices of float32; numba raises TypingError otherwise.
+    """
+    for matrix in (x, out):
+        if not isinstance(matrix, types.Array) or (matrix.dtype, matrix.ndim, matrix.layout) != (types.float32, 2, "C"):
+            raise TypingError(f"transpose_tile takes C-contiguous matrices of float32, not {matrix}")
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         (kind, _, _, out_kind, _, _), (x, row, column, out, out_row, out_column) = signature.args, args

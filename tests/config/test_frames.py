@@ -1,12 +1,17 @@
 """Promises of what is kept of composing: it is what Hydra composes, and it holds while the files are as they were."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose as compose_with_hydra
+from hydra import initialize, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from neurobench.config import compose, frames
+from neurobench.config import compose, frames, sources
 from neurobench.config.compose import composer
+from neurobench.config.errors import ConfigError
 
 ORDERS = (
     ("model=mlp", "scale=smoke", "seed=3", "training.epochs=2"),
@@ -49,3 +54,57 @@ def test_a_file_that_has_been_written_since_is_read_again(tmp_path: Path, monkey
         (package / "scale" / "mine.yaml").write_text(f"name: {name}\n")
         with composer() as compose_:
             assert compose_(["scale=mine"]).scale.name == name
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another program's package of YAML files."""
+    folder = tmp_path / "another" / "conf"
+    (folder / "matrix").mkdir(parents=True)
+    for place in (folder.parent, folder):
+        (place / "__init__.py").touch()
+    (folder / "config.yaml").write_text("defaults: [{matrix: some}]\n")
+    (folder / "matrix" / "some.yaml").write_text("rows: [1, 2]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("another", "another.conf"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    sources._folder.cache_clear()
+    return folder
+
+
+def test_another_programs_configuration_is_hydras_alone(package: Path) -> None:
+    (package / "matrix" / "other.yaml").write_text("- 1\n")
+    sources.register_sources()
+    with initialize(version_base="1.3", config_path=None):
+        for element in GlobalHydra.instance().config_loader().get_search_path().get_path():
+            assert element.path == "cached://hydra.conf" or not element.path.startswith("cached://")
+    with initialize_config_module("another/conf", version_base="1.3"):
+        assert compose_with_hydra("config", ["+x=3"]) == {"matrix": {"rows": [1, 2]}, "x": 3}
+        assert compose_with_hydra("config", ["matrix=other"]).matrix == [1]
+
+
+def test_a_path_may_be_written_with_slashes(package: Path) -> None:
+    assert sources.PackageSource("test", "cached://another/conf/").load_config("config").config.defaults
+
+
+def test_a_folder_without_init_is_none_of_a_package(package: Path) -> None:
+    source = sources.PackageSource("test", "cached://another.conf")
+    assert source.available()
+    (package / "__init__.py").unlink()
+    assert not source.available()
+
+
+def test_cells_are_read_again_and_what_is_none_is_refused_with_a_sentence(package: Path) -> None:
+    cells, source = package / "matrix" / "some.yaml", sources.PackageSource("test", "cached://another.conf")
+    (package / "matrix" / "__init__.py").touch()
+    for text, names in (("a: {x: 1}", ["matrix_some_a"]), ("a: {}\nb: {x: 1}", ["matrix_some_a", "matrix_some_b"])):
+        cells.write_text(text)
+        assert list(sources.matrix_cells("another.conf")) == names
+        assert all(source.load_config(f"experiment/{name}").config for name in names)
+    cells.write_text("# nothing yet")
+    assert sources.matrix_cells("another.conf") == {}
+    faults = {"a:": "a is not a section", "[1]": "is not a section with a key", "a: [": "some.yaml: while parsing"}
+    for text, sentence in faults.items():
+        cells.write_text(text)
+        with pytest.raises(ConfigError, match=sentence):
+            source.is_config("experiment/matrix_some_a")

@@ -29,6 +29,10 @@ FAULTY = {
     "a device that is not one": (["device=gpu"], "device='gpu' is not one of auto, cpu, cuda"),
     "no value where one is needed": (["training.epochs=null"], "training.epochs=None is not an integer"),
     "a value left open": (["training.epochs=???"], "training.epochs has no value; set it with training.epochs=..."),
+    "a value left open in a list": (
+        ["model=slayer_snn", "model.hidden=[512,???]"],
+        "model.hidden=[512, '???'] has no value",
+    ),
     "a reference to nothing": (["seed=${nowhere}"], "seed=${nowhere} cannot be resolved"),
     "a folder that leads elsewhere": (["name=../x"], "name='../x' is not a plain folder name"),
     "a section that is a number": (["training=3"], "training is not a section of keys"),

@@ -3,15 +3,24 @@
 import fcntl
 import importlib
 import os
+import pickle
+import shutil
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
-from numba.core.errors import TypingError
+from numba import njit
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaWarning, TypingError
+from numba.core.event import Event, EventStatus
+from numba.core.registry import cpu_target
 
-from neurobench.kernels import cache, logistic, random
+from neurobench.kernels import cache, declared, logistic, random
 from neurobench.kernels.compilation import named_compilation
 from neurobench.kernels.cuba import forward as cuba_forward
 from neurobench.kernels.eprop import forward as eprop_forward
@@ -27,6 +36,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package of two kernels, in a checkout of its own; what is compiled is kept beside it."""
     checkout(tmp_path / "one", 1)
     monkeypatch.setattr(cache, "home", lambda: tmp_path / "kept")
+    monkeypatch.setattr(cache.SharedCache, "waits", True)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return tmp_path
 
@@ -38,8 +48,8 @@ def checkout(folder: Path, callee: int) -> None:
     (folder / "some_kernels/stranger.py").write_text(f"# {callee}")
 
 
-def answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """What the caller of a checkout returns, and how often it was compiled for it, in a process that begins."""
+def of_a_new_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The caller of a checkout, as a process imports it that begins."""
     monkeypatch.setattr(cache, "ROOT", folder)
     monkeypatch.setattr(cache, "PACKAGE", folder / "some_kernels")
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
@@ -47,7 +57,16 @@ def answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
         del sys.modules[name]
     importlib.invalidate_caches()
     cache._module.cache_clear()
-    g = importlib.import_module("some_kernels.caller").g
+    return importlib.import_module("some_kernels.caller").g
+
+
+def processor() -> Any:
+    return cpu_target.target_context.codegen().magic_tuple()
+
+
+def answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """What it returns, and how often it was compiled for that."""
+    g = of_a_new_process(folder, monkeypatch)
     return g(), sum(g.stats.cache_misses.values())
 
 
@@ -105,7 +124,73 @@ def test_after_long_enough_each_compiles_its_own(
     file = held(compiled)
     monkeypatch.setattr(cache, "PATIENCE", 0.1)
     assert answer(package / "one", monkeypatch) == (1, 1)
+    monkeypatch.setattr(cache, "PATIENCE", 600.0)
+    index.unlink()
+    assert answer(package / "one", monkeypatch) == (1, 1), "what was in vain is not tried again"
     os.close(file)
+
+
+def test_a_kernel_whose_folder_is_gone_is_compiled_and_kept_anew(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    g = of_a_new_process(package / "one", monkeypatch)
+    shutil.rmtree(package / "kept")
+    assert g() == 1
+    assert list(compiled.glob("*.nbi"))
+
+
+def test_a_kernel_whose_folder_cannot_be_made_again_is_compiled(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise PermissionError
+
+    g = of_a_new_process(package / "one", monkeypatch)
+    shutil.rmtree(package / "kept")
+    monkeypatch.setattr(g._cache._impl.locator, "ensure_cache_path", refuse)
+    assert g() == 1
+
+
+def test_an_interrupted_process_does_not_wait_for_itself(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    next(compiled.glob("*.nbi")).unlink()
+    g = of_a_new_process(package / "one", monkeypatch)
+    for interrupted in ("numba.core.caching.Cache._load_overload", "neurobench.kernels.cache._locked"):
+        with monkeypatch.context() as patch:
+            patch.setattr(interrupted, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                g()
+        assert g._cache.lock is None
+        os.close(held(compiled))
+    g._cache._await_lock(processor())  # and no more: as if interrupted before numba says that it compiles
+    assert g() == 1
+    os.close(held(compiled))
+
+
+def test_processors_of_other_kinds_do_not_wait_for_each_other(
+    compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    g = of_a_new_process(package / "one", monkeypatch)
+    g._cache._await_lock(("another", "processor"))
+    assert len(list(compiled.glob("*.lock"))) == 2
+    g._cache.release()
+
+
+def test_what_cannot_be_cached_is_named_with_its_file(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    g = of_a_new_process(package / "one", monkeypatch)
+    uncachable = SimpleNamespace(lifted=[SimpleNamespace(can_cache=False)], fndesc=SimpleNamespace(qualname="g"))
+    with pytest.warns(NumbaWarning, match="lifted code") as caught:
+        assert not g._cache._impl.check_cachable(uncachable)
+    assert caught[0].filename == str(package / "one/some_kernels/caller.py")
+
+
+def test_compilers_without_a_cache_may_fail_too() -> None:
+    failed = {"dispatcher": SimpleNamespace(overloads={}), "args": ()}
+    cache.Failures().on_end(Event("numba:compile", EventStatus.END, failed))
 
 
 def test_a_compilation_that_fails_is_nobodys_to_wait_for(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +245,18 @@ def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pyte
 def test_a_kernel_for_kernels_alone_says_so() -> None:
     with pytest.raises(TypeError, match="_arrivals begins with an underscore: it can be called by kernels"):
         eprop_online._arrivals(1)
+
+
+@declared.njit()
+def _twice(x: Any) -> Any:
+    return 2 * x
+
+
+def test_a_kernel_for_kernels_alone_is_one_in_another_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = pickle.dumps(_twice)
+    monkeypatch.setattr(Dispatcher, "_memo", WeakValueDictionary())  # by which this process would know it again
+    received = pickle.loads(sent)
+    assert received is not _twice
+    with pytest.raises(TypeError, match="_twice begins with an underscore"):
+        received(1)
+    assert njit(lambda x: received(x))(3) == 6

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import TypingError
 
 from neurobench.kernels.cuba.decay_sums import decay_sums
-from neurobench.kernels.vectors import dot, squared_distance, total
+from neurobench.kernels.vectors import dot, squared_distance, total, transpose_tile
 
 f32 = np.float32
 
@@ -87,3 +88,17 @@ def test_sums_of_the_decays_gradient_too(kind: type, n: int) -> None:
         in_order(0.0, n, 16, lambda sums, at, a=a, b=b: fused(a[at], b[at], sums))
         for a, b in ((f1, now - left), (e1, after), (e1, now))
     )
+
+
+@njit
+def _transposed(x, out):  # type: ignore[no-untyped-def]
+    transpose_tile(x, 0, 0, out, 0, 0)
+
+
+def test_a_tile_of_other_numbers_or_of_a_view_with_gaps_is_refused() -> None:
+    x, out = np.arange(64, dtype=f32).reshape(8, 8), np.zeros((8, 8), f32)
+    _transposed(x, out)
+    np.testing.assert_array_equal(out, x.T)
+    for pair in ((x.astype(np.float64), out), (x, out.T), (np.zeros((8, 16), f32)[:, ::2], out), (x[0], out)):
+        with pytest.raises(TypingError, match="C-contiguous matrices of float32"):
+            _transposed(*pair)

@@ -228,12 +228,12 @@ def _decay(trace, factor, bits, t):
 
 
 @njit(cache=True, _nrt=False)
-def _filter(s, psi, c, t):
+def _filter(traces, psi, c, t):
     """e = kappa e + psi trace, saturating. A source that has not fired yet has nothing to filter."""
-    for i in range(len(s.seen)):
-        if not s.seen[i]:
+    for i in range(len(traces.seen)):
+        if not traces.seen[i]:
             continue
-        row, trace = s.e[i], s.trace[i]
+        row, trace = traces.e[i], traces.trace[i]
         one, other = np.int32(dither(t, i, c.kappa_bits)), np.int32(dither(t + c.T, i, c.stair_shift))
         kappa, bits, shift, limit = np.int32(c.kappa), np.int32(c.kappa_bits), np.int32(c.stair_shift), c.trace_limit
         for j in range(len(row)):

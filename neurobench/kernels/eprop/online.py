@@ -139,7 +139,7 @@ def _recurrent_arrivals(net, learning, now, fired, x, y):
     """The spikes of recurrent neurons that arrive in this step. fired (N,): scratch."""
     c, syn, n = net.c, net.syn, 0
     for j in range(c.N):
-        fired[n] = j  # kept only if n moves on
+        fired[n] = j  # the next neuron writes over it unless j has fired
         n += net.s.z[j]
     for s in range(n):
         j = fired[s]

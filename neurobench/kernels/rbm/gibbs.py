@@ -49,7 +49,7 @@ def active(x, index):
             some |= bits[g + i]
         if some != _NONE:
             for i in range(g, g + _GROUP):
-                index[n] = i  # always written, kept only if n moves on: no branch to mispredict
+                index[n] = i  # written over by the next unit if x is 0 here: no branch to mispredict
                 n += bits[i] != _NONE
     for i in range(whole, bits.shape[0]):
         index[n] = i
