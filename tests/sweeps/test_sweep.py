@@ -82,7 +82,7 @@ def test_a_worker_that_is_killed_costs_its_job_one_more_try(tmp_path: Path) -> N
     child = start(tmp_path, *JOBS, "--workers", "2")
     victim = await_running(tmp_path, child)
     os.kill(victim["pid"], signal.SIGKILL)
-    told, _ = child.communicate(timeout=200)
+    told, _ = child.communicate(timeout=600)
     assert child.returncode == 0, told
     assert "4 of 4 jobs finished" in told
     assert sorted(results(tmp_path)) == [0, 1, 2, 3]
@@ -93,7 +93,7 @@ def test_workers_end_with_their_killed_parent_and_leave_no_warnings(tmp_path: Pa
     child = start(tmp_path, *endless, "--workers", "2")
     await_running(tmp_path, child)
     os.kill(child.pid, signal.SIGKILL)
-    told, _ = child.communicate(timeout=120)  # until the last that holds the pipe has ended
+    told, _ = child.communicate(timeout=600)  # until the last that holds the pipe has ended
     await_gone(tmp_path)
     assert "warn" not in told.lower()
     assert "Traceback" not in told
@@ -144,7 +144,7 @@ def test_the_same_jobs_are_computed_once_whoever_asks(neurobench: Neurobench, tm
     second = neurobench("sweep", *words, "--workers", "1")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "running elsewhere" in second.stdout
-    told, _ = first.communicate(timeout=120)
+    told, _ = first.communicate(timeout=600)
     assert first.returncode == 0, told
     assert sorted(results(tmp_path)) == [0]
 
@@ -157,7 +157,7 @@ def test_three_that_resume_one_run_compute_it_once(tmp_path: Path) -> None:
         )
         for _ in range(3)
     ]
-    told = [child.communicate(timeout=120)[0] for child in three]
+    told = [child.communicate(timeout=600)[0] for child in three]
     assert len(list(tmp_path.glob("outputs/toy*/2*"))) == 1
     for child, text in zip(three, told, strict=True):
         assert child.returncode == 0 or "is being written by process" in text
