@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import torch
 
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
-from neurobench.models.eprop.network import draw
+from neurobench.models.eprop.network import NO_TARGET, draw
 from tests.models.eprop.conftest import TINY, T
 from tests.models.eprop.reference import eprop
 
@@ -160,3 +161,40 @@ def test_symmetric_feedback_is_the_readout_as_it_is_learned() -> None:
     resumed = engine(symmetric=4.0, adam=True)
     resumed.load_state_dict(follows.state_dict())
     np.testing.assert_array_equal(resumed.B, follows.B)
+
+
+def some_of(spikes: Spikes, chosen: list[int]) -> Spikes:
+    """These samples alone."""
+    starts = [spikes.start[g * (T + 1) : (g + 1) * (T + 1) + 1] for g in chosen]
+    sources = [spikes.source[start[0] : start[-1]] for start in starts]
+    counts = np.concatenate([np.diff(start) for start in starts])
+    return Spikes(np.concatenate([[0], np.cumsum(counts)]), np.concatenate(sources))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_samples_that_are_computed_together_give_what_each_gives_alone(n: int) -> None:
+    """To the bit, in the readout and within the recurrent net, whose sums go from sample to sample; the third is silent
+    and the second has no label."""
+    labels = np.array([0, NO_TARGET, 2, 1, 2])[:n]
+    spikes, _ = sample(0, 5)
+    step = np.repeat(np.arange(5 * (T + 1)), np.diff(spikes.start))
+    kept = step // (T + 1) != 2
+    lengths = np.bincount(step[kept], minlength=5 * (T + 1))
+    spikes = Spikes(np.concatenate([[0], np.cumsum(lengths)]), spikes.source[kept])
+    together, alone, halves = engine(np.float32), engine(np.float32), engine(np.float32)
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        answer = together.gradients(some_of(spikes, list(range(n))), labels)
+        singles = [alone.gradients(some_of(spikes, [g]), labels[[g]]) for g in range(n)]
+        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+        halves.gradients(some_of(spikes, list(range(n))), labels)
+    finally:
+        numba.set_num_threads(before)
+    for g, single in enumerate(singles):
+        np.testing.assert_array_equal(answer.window[g], single.window[0])
+        np.testing.assert_array_equal(answer.counts[g], single.counts[0])
+    for whole, each, parts in zip(summed(together), summed(alone), summed(halves), strict=True):
+        np.testing.assert_array_equal(whole, each)
+        np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+    assert np.abs(summed(together)[0]).max() > 0

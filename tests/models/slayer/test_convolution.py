@@ -15,19 +15,21 @@ from neurobench.models.slayer.engine import Dropout, EventEngine
 from neurobench.models.slayer.evaluation import operations
 from neurobench.models.slayer.exports import formats, write_netx
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
-from neurobench.models.slayer.neuron import FixedNeuron, lava_surrogate
+from neurobench.models.slayer.neuron import FixedNeuron, FloatNeuron, lava_surrogate
 from neurobench.models.slayer.spikes import as_dense, from_dense
 from tests.models.slayer.conftest import learner, mock, recordings
 from tests.models.slayer.plain import layer as plain_layer
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
+FLOAT = FloatNeuron(0.75, 0.96875, 1.25)
+SPARSE = {"words": ("4c2s3", "3c1s2"), "fan_ins": (8, 4, 6)}  # strides that leave inputs out
 T, N = 30, 3
 
 
 def by_hand(W, conv):
     """The unrolled matrix by loops over every kernel, place and weight."""
     (channels, rows, columns), (outputs, high, wide) = conv.inputs, conv.outputs
-    full = np.zeros((channels, rows, columns, outputs, high, wide), np.int8)
+    full = np.zeros((channels, rows, columns, outputs, high, wide), W.numpy().dtype)
     kernel = W.numpy().reshape(channels, conv.kernel, conv.kernel, outputs)
     for c, i, j, row, column in np.ndindex(channels, conv.kernel, conv.kernel, high, wide):
         y, x = row * conv.stride - conv.padding + i, column * conv.stride - conv.padding + j
@@ -36,15 +38,20 @@ def by_hand(W, conv):
     return torch.from_numpy(full.reshape(channels * rows * columns, -1))
 
 
-def network(seed=0):
+def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2"), fan_ins=(18, 16, 27)):
+    """The last sample is silent."""
     generator = torch.Generator().manual_seed(seed)
-    convs = (*convolutions(["4c3s2p1", "3c2"], (2, 8, 7)), None)
+    convs = (*convolutions(list(words), (2, 8, 7)), None)
     layers = []
-    for conv, fan_in, width in zip(convs, (18, 16, 27), (4, 3, 5), strict=True):
+    for conv, fan_in, width in zip(convs, fan_ins, (4, 3, 5), strict=True):
         W = torch.randint(-60, 90, (fan_in, width), generator=generator, dtype=torch.int8)
         delay = torch.randint(0, 4, (width,), generator=generator, dtype=torch.int32)
-        layers.append(QuantizedLayer(W, weights_of(W), NEURON, delay, torch.ones(width), conv))
+        if isinstance(neuron, FloatNeuron):  # sums of such weights are exact in any order
+            W = W / 64
+        real = weights_of(W) if isinstance(neuron, FixedNeuron) else W
+        layers.append(QuantizedLayer(W, real, neuron, delay, torch.ones(width), conv))
     x = (torch.rand(T, N, 2 * 8 * 7, generator=generator) < 0.1).float()
+    x[:, -1] = 0
     return layers, x, torch.rand(N, T, 5, generator=generator) - 0.5
 
 
@@ -54,9 +61,13 @@ def test_unrolled_weights_are_those_of_loops():
 
 
 @pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
-@pytest.mark.parametrize("keep_prob", [1.0, 0.75])
-def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob, engine):
-    layers, x, g = network()
+@pytest.mark.parametrize(
+    ("keep_prob", "network_of"),
+    [(1.0, {}), (0.75, {}), (0.75, SPARSE), (1.0, {"neuron": FLOAT}), (1.0, {"neuron": FLOAT, **SPARSE})],
+    ids=["whole", "dropout", "sparse", "float", "float-sparse"],
+)
+def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob, network_of, engine):
+    layers, x, g = network(**network_of)
     dense = [unrolled(layer) for layer in layers]
     dropout = None
     if keep_prob < 1:
@@ -72,7 +83,7 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob,
         assert torch.equal(one, other)
     for find in ("voltages", "arrived"):
         for one, other in zip(getattr(engine, find)(), getattr(events, find)(), strict=True):
-            assert torch.equal(one.long(), other.long())
+            assert torch.equal(one.double(), other.double())
     surrogate = lava_surrogate(1.25, 0.03, 3.0)
     pairs = zip(layers, engine.gradients(g, surrogate), events.gradients(g, surrogate), strict=True)
     for layer, grad, full in pairs:
