@@ -77,7 +77,7 @@ class StoredEvents:
 
     def __getitem__(self, index: Tensor | slice) -> Events:
         """The recordings at `index` ((B,) int64 or a slice), decoded."""
-        from neurobench.kernels.camera import decode
+        from neurobench.kernels.coded_events import decode
 
         chosen = np.arange(len(self))[index if isinstance(index, slice) else index.numpy()]
         start = np.concatenate([[0], self.length[chosen].cumsum()])

@@ -9,12 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange, uint32
 
+from neurobench.kernels.coded_events import SIDE, append_event
 from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import uniform
 
-SIDE = 34  # pixels of the camera, both ways
-T_SHIFT, Y_SHIFT, X_SHIFT = 13, 7, 1  # of a coded event: 19 bits time in us, 6 row, 6 column, 1 polarity
-LAST = (1 << 19) - 1  # us
 _BACKGROUND = 1 << 30  # where the counters of background draws begin; pixels have theirs below
 _LATENESS = 1 << 31  # and those of how late a saccade is
 NEAR_DARK = 1e-4  # log luminance: how close to the dark counts as dark
@@ -272,30 +270,9 @@ def add_background(camera, key, codes, n):
         counter = uint32(counter + uint32(2))
 
 
-@njit(cache=True)
-def append_event(codes, n, t, i, darker):
-    """Write event n if there is room. Returns n + 1."""
-    if n < codes.shape[0]:
-        us = min(max(int(t), 0), LAST)
-        codes[n] = us << T_SHIFT | (i // SIDE) << Y_SHIFT | (i % SIDE) << X_SHIFT | (1 if darker else 0)
-    return n + 1
-
-
 @njit(cache=True, error_model="numpy")
 def normal(counter, k0, k1):
     """A draw of the standard normal distribution, from counters c and c + 1 (Box and Muller 1958)."""
     u = 1 - np.float64(uniform(counter, k0, k1))
     angle = 2 * np.pi * uniform(uint32(counter + uint32(1)), k0, k1)
     return np.sqrt(-2 * np.log(u)) * np.cos(angle)
-
-
-@njit(cache=True)
-def decode(codes, begin, start, t, x, y, p):
-    """Recordings that begin at `begin` (B,) of codes, into start[k] to start[k + 1] of t int32, x, y, p uint8."""
-    for k in range(begin.shape[0]):
-        for e in range(start[k], start[k + 1]):
-            code = codes[begin[k] + e - start[k]]
-            t[e] = code >> uint32(T_SHIFT)
-            y[e] = (code >> uint32(Y_SHIFT)) & uint32(63)
-            x[e] = (code >> uint32(X_SHIFT)) & uint32(63)
-            p[e] = code & uint32(1)

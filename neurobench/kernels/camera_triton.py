@@ -17,6 +17,7 @@ import triton.language as tl
 from torch import Tensor
 
 from neurobench.kernels import camera as cpu
+from neurobench.kernels import coded_events as coded
 from neurobench.kernels.random_triton import uniform
 
 WIDTH = 32  # pixels a program: one a lane, so that few wait for the one with the most events
@@ -25,9 +26,9 @@ LAUNCH = {"num_warps": 1, "enable_fp_fusion": False}
 
 _TURN = tl.constexpr(2 * math.pi)
 _NEAR_DARK = tl.constexpr(cpu.NEAR_DARK)
-_SIDE = tl.constexpr(cpu.SIDE)
-_T_SHIFT, _Y_SHIFT, _X_SHIFT = tl.constexpr(cpu.T_SHIFT), tl.constexpr(cpu.Y_SHIFT), tl.constexpr(cpu.X_SHIFT)
-_LAST = tl.constexpr(cpu.LAST)
+_SIDE = tl.constexpr(coded.SIDE)
+_T_SHIFT, _Y_SHIFT, _X_SHIFT = tl.constexpr(coded.T_SHIFT), tl.constexpr(coded.Y_SHIFT), tl.constexpr(coded.X_SHIFT)
+_LAST = tl.constexpr(coded.LAST)
 
 
 @triton.jit

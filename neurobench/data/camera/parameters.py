@@ -21,7 +21,8 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.config.spec import Record
 from neurobench.data.dataset import DataError
 from neurobench.data.files import BUNDLED
-from neurobench.kernels.camera import SIDE, Prepared
+from neurobench.kernels.camera import Prepared
+from neurobench.kernels.coded_events import SIDE
 
 FITTED = BUNDLED / "camera.json"
 SENSOR = (2, SIDE, SIDE)  # polarities, rows, columns
