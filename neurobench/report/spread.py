@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurobench.figures.style import DEVICE, IDEAL, PAGE, paper, rendered
+from neurobench.figures.style import DEVICE, IDEAL, PAGE, align_ylabels, in_per_cent, legend, paper, rendered
 from neurobench.metrics.catalog import metric, printed
 from neurobench.storage.atomic import write_bytes
 
@@ -80,12 +80,15 @@ def table_csv(draws: Sequence[Draw]) -> str:
     return file.getvalue()
 
 
-def violins(draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str, float]) -> Figure:
-    """A panel for each metric, a violin for each chip; the line is what the model does without a chip."""
+def violins(
+    draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str, float], label: str = "without a chip"
+) -> Figure:
+    """A panel for each metric, a violin for each chip with its median and both ends; `ideal`: the line that `label`
+    names."""
     with paper():
         chips = _by_chip(draws)
         figure = Figure(figsize=(PAGE, 0.7 + 1.4 * len(titles)), layout="constrained")
-        panels = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
+        panels = list(figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0])
         for axes, (name, title) in zip(panels, titles.items(), strict=True):
             values = [[one.metrics[name] for one in draws_of] for draws_of in chips.values()]
             parts = axes.violinplot(values, positions=range(len(chips)), showmedians=True, widths=0.8)
@@ -93,10 +96,15 @@ def violins(draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str
                 body.set_color(DEVICE)
                 body.set_linewidth(0.7)
             if name in ideal:
-                axes.axhline(ideal[name], color=IDEAL, linewidth=0.8)
+                axes.axhline(ideal[name], color=IDEAL, linewidth=0.8, label=label)
             axes.set_ylabel(title)
             axes.grid(axis="y")
-        panels[-1].set_xticks(range(len(chips)), list(chips), rotation=30, ha="right")
+            if metric(name).unit == "proportion":
+                in_per_cent(axes)
+        slanted: Any = {"rotation": 30, "ha": "right"} if len(chips) > 5 else {}
+        panels[-1].set_xticks(range(len(chips)), list(chips), **slanted)
+        align_ylabels(panels)
+        legend(figure, *panels)
         return figure
 
 

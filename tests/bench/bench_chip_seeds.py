@@ -61,7 +61,7 @@ ANNEALERS = ("Advantage_system4", "Advantage_system6", "Advantage2_system1", "Ad
 SHORT = ["scale=quick", "scale.train=3000", "model.device_every=5", "threads=1", "device=cpu"]
 READS, EXACT_READS = 100, 5000  # of the former as many as training asks for
 GROUPS = {"bss2_copies": "weights"}  # what tells rows apart, where it is not the chip
-TITLES = {"test_accuracy": "test accuracy", "test_nll": "-log P(class)"}
+TITLES = {"test_accuracy": "test accuracy", "test_nll": "-log P(class) (nat)"}
 
 
 def figures(scores: Tensor, y: Tensor, logit_scale: float = 1.0) -> dict[str, float]:
@@ -156,7 +156,7 @@ def mean_spins(sampler: Sampler, rbm: RBM, reads: int, seed: int) -> Tensor:
 
 
 PARTS: dict[str, tuple[Callable[[int], Iterator[Draw]], dict[str, str]]] = {
-    "bss2_copies": (bss2_copies, {**TITLES, "mean_abs_dz": "mean abs dZ / LSB"}),
+    "bss2_copies": (bss2_copies, {**TITLES, "mean_abs_dz": "mean abs dZ (LSB)"}),
     "annealer_copies": (annealer_copies, {"mean_abs_dz": "mean abs d<s>"}),
     "annealer_trainings": (annealer_trainings, TITLES),
 }
@@ -169,8 +169,8 @@ def main(copies: str = "100", *parts: str) -> None:
         singles, drawn = ([one for one in draws if (one.chip == "none") == single] for single in (True, False))
         text = markdown(drawn, titles, "copies", singles, GROUPS.get(part, "chip"))
         print(f"{part}, {time.process_time() - begin:.0f} s of a core\n\n{text}", flush=True)
-        ideal = singles[0].metrics if singles else {}
-        for file in write(default_outputs() / "chips", part, draws, text, violins(drawn, titles, ideal)):
+        ideal, label = (singles[0].metrics, singles[0].what) if singles else ({}, "")
+        for file in write(default_outputs() / "chips", part, draws, text, violins(drawn, titles, ideal, label)):
             print(file, flush=True)
 
 
