@@ -27,7 +27,7 @@ from neurobench.devices.circuit.qiskit_circuits import on_chip
 from neurobench.devices.circuit.qiskit_device import snapshot
 from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
 from neurobench.devices.circuit.queued import QueuedSampling
-from neurobench.devices.jobs import JobGone, Jobs, Limits, Unreachable
+from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachable
 from neurobench.devices.spec import Demand
 from neurobench.problems.circuit import Angles, Gate, Program, ProgramError
 from neurobench.storage.journal import Journal
@@ -190,7 +190,7 @@ def test_a_job_at_ibm_bears_its_tag_and_is_found_by_it(monkeypatch: pytest.Monke
     service.status = "ERROR"
     with pytest.raises(JobGone, match="error: broken"):
         queue.collect(name)
-    with pytest.raises(JobGone):
+    with pytest.raises(JobUnknown):
         queue.collect("unknown")
 
 

@@ -20,7 +20,7 @@ from neurobench.config.secrets import hide
 from neurobench.devices.circuit.qiskit_circuits import counts_of, on_chip, shot_seconds
 from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
 from neurobench.devices.circuit.vendor_specs import Qiskit
-from neurobench.devices.jobs import JobGone, Jobs, Limits, Unreachable
+from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachable
 from neurobench.problems.circuit import Program
 
 
@@ -77,8 +77,8 @@ class IBMQueue:
                 return self._counts(sent.result())
             if status in ("ERROR", "CANCELLED"):
                 raise JobGone(f"{status.lower()}: {sent.error_message() or 'no reason given'}")
-        except RuntimeJobNotFound as error:
-            raise JobGone(str(error)) from None
+        except RuntimeJobNotFound:
+            raise JobUnknown from None
         except (IBMError, requests.RequestException) as error:
             raise Unreachable(str(error)) from None
         return None
