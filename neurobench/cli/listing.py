@@ -31,7 +31,7 @@ def list_command(words: list[str]) -> int:
     plurals = {f"{group}s": group for group in GROUPS}
     known = ["all", *plurals, "grid", "chips", "runs"]
     parser.add_argument("what", nargs="?", default="all", help=f"one of {', '.join(known)}")
-    matching = "only names that hold this; of `grid` a model, whose reasons are then told"
+    matching = "only names that hold this; of `grid` a model, whose reasons are then shown"
     parser.add_argument("filter", nargs="?", default="", help=matching)
     args = parser.parse_args(words)
     what = f"{args.what}s" if f"{args.what}s" in known else args.what

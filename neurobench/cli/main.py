@@ -135,7 +135,7 @@ def _call(verb: str, words: list[str]) -> int:
 
 
 def _answer(verb: str, words: list[str]) -> int:
-    """The verb's exit code; whatever it raises is told in a sentence."""
+    """The verb's exit code; whatever it raises is reported in a sentence."""
     try:
         with importing(""):
             from neurobench.data.dataset import DataError

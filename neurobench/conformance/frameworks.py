@@ -22,7 +22,7 @@ SECONDS = 1800  # after which a framework is given up
 
 @dataclass(frozen=True)
 class Framework:
-    """`dt`: the seconds a step that its importer assumes whatever the graph says; None where it is told."""
+    """`dt`: the seconds a step that its importer assumes whatever the graph says; None where it takes the graph's."""
 
     name: str
     dt: float | None

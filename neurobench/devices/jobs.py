@@ -3,7 +3,7 @@ session of the run.
 
 A job has a key, a digest of all that is asked; a session that repeats what an earlier one asked, as a resumed run
 does, meets the same keys and finds the ids or answers in the run's journal. Before a job is sent the journal says so,
-with a tag that the device is told too: where a kill, or a lost reply, falls between sending and writing the id down,
+with a tag that the device is given too: where a kill, or a lost reply, falls between sending and writing the id down,
 the device is asked for the job with that tag before another is sent.
 """
 

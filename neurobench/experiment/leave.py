@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 def write_exports(folder: RunFolder, plan: Plan, learner: Learner, best: Mapping[str, Any] | None) -> None:
     """NAME.SUFFIX of the network as training left it and, where it was kept, NAME_best.SUFFIX of the state that was
-    best by `training.monitor`. What cannot be written (an extra is missing, the format has no word for it) is told in
-    run.log."""
+    best by `training.monitor`. What cannot be written (an extra is missing, the format has no word for it) is named
+    in run.log."""
     if not plan.model.leaves:
         return
     states = {"": None} if best is None or not plan.training.keep_best else {"": None, "_best": best}

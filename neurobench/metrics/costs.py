@@ -18,7 +18,7 @@ Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ...
 
 # Phases that make up the run; what else is asked (a tutorial's own metrics, figures, counts) is not part of it.
 RUN = ("training", "validation", "finalize", "test")
-SIMULATED = "the device is simulated: no chip whose energy could be told"
+SIMULATED = "the device is simulated: no chip whose energy could be estimated"
 
 
 class Ledger:
@@ -121,7 +121,7 @@ Energies = Mapping[str, Energy | str]  # device -> figures, or why there are non
 
 
 def joules_of_sample(energies: Energies, batches: Sequence[Operations]) -> float | str:
-    """J of one prediction by the device that computes it, a mean over samples; or why it cannot be told."""
+    """J of one prediction by the device that computes it, a mean over samples; or why it is not known."""
     if not energies:
         return "this model asks no device"
     (energy,) = energies.values() if len(energies) == 1 else (" ".join(map(str, energies.values())),)

@@ -181,7 +181,7 @@ def copied(work: Callable[[], Any]) -> Any:
 def answered(work: Callable[[], Any]) -> tuple[str, Any]:
     try:
         return "done", work()
-    except Exception as error:  # whatever NEST raises is told, not lost with the process
+    except Exception as error:  # whatever NEST raises is reported, not lost with the process
         return "failed", f"{type(error).__name__}: {error}"
 
 

@@ -182,8 +182,8 @@ def _machine(spec: DWave, jobs: Jobs) -> Any:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Faults are told without what could be a credential, those of the vendor's software with the sampler's name; what
-    they are a consequence of is left out for the same reason."""
+    """Faults are reported without what could be a credential, those of the vendor's software with the sampler's name;
+    what they are a consequence of is left out for the same reason."""
     try:
         yield
     except UserError as error:

@@ -163,19 +163,19 @@ class SolverQueue:
     def collect(self, job: str) -> dimod.SampleSet | None:
         with _reached():
             try:
-                told = self.problems.get_problem(job)
+                problem = self.problems.get_problem(job)
             except ResourceNotFoundError:
                 raise JobUnknown from None
-        if told.status == ProblemStatus.CANCELLED:
+        if problem.status == ProblemStatus.CANCELLED:
             raise JobGone("cancelled")
-        if told.status == ProblemStatus.FAILED:
-            raise JobGone(cleaned(getattr(told, "error_message", None) or "no reason given"))
-        if told.status != ProblemStatus.COMPLETED or told.answer is None:
+        if problem.status == ProblemStatus.FAILED:
+            raise JobGone(cleaned(getattr(problem, "error_message", None) or "no reason given"))
+        if problem.status != ProblemStatus.COMPLETED or problem.answer is None:
             return None
         # Decoded by the solver that is open: the client's `retrieve_answer` looks one up by the graph that the problem
         # was sent to, and finds none once the machine has another, or is offline.
         done = Future(self.solver, job)
-        done._set_message(told.model_dump(mode="json"))
+        done._set_message(problem.model_dump(mode="json"))
         answer = done.sampleset
         answer.resolve()
         return answer

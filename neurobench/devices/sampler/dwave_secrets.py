@@ -1,4 +1,4 @@
-"""What could be a credential of D-Wave's is taken out of what is told."""
+"""Messages without what could be a credential of D-Wave's."""
 
 from __future__ import annotations
 
