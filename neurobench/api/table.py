@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 from neurobench.api.runs import html_table
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
-from neurobench.report.formats import COLUMNS, as_markdown, cells
+from neurobench.report import controls_table
+from neurobench.report.controls import Comparison, comparisons
+from neurobench.report.controls_table import with_rows
+from neurobench.report.formats import COLUMNS, cells
 from neurobench.report.published import published_tables, table_names
 from neurobench.report.table import ResultRow, join
-from neurobench.storage.store import default_outputs
+from neurobench.storage.store import default_outputs, read_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +29,19 @@ def table(name: str, outputs: str | Path | None = None) -> Table:
     names = table_names()
     if name not in names:
         raise UserError(f"there is no table {name!r}; there is {', '.join(names)}.{did_you_mean(name, names)}")
-    return Table(join(published_tables()[name], default_outputs() if outputs is None else Path(outputs)))
+    folder = default_outputs() if outputs is None else Path(outputs)
+    tables, runs = published_tables(), read_index(folder)
+    rows = join(tables[name], folder, runs)
+    return Table(rows, comparisons(rows, tables, folder, runs))
 
 
 class Table(Sequence[ResultRow]):
-    """Rows with what was published, what was measured, and whether it lies in its band."""
+    """Rows with what was published, what was measured, and whether it lies in its band; a comparison for each two
+    settings that the table holds against each other."""
 
-    def __init__(self, rows: Sequence[ResultRow]):
+    def __init__(self, rows: Sequence[ResultRow], comparisons: Sequence[Comparison] = ()):
         self._rows = list(rows)
+        self.comparisons = list(comparisons)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -45,7 +53,10 @@ class Table(Sequence[ResultRow]):
     def __getitem__(self, index: slice) -> Table: ...
 
     def __getitem__(self, index: int | slice) -> ResultRow | Table:
-        return Table(self._rows[index]) if isinstance(index, slice) else self._rows[index]
+        if not isinstance(index, slice):
+            return self._rows[index]
+        rows = self._rows[index]
+        return Table(rows, [made for made in self.comparisons if any(made.control is row for row in rows)])
 
     def frame(self) -> pd.DataFrame:
         """A row a figure, its numbers as numbers. Raises UserError where pandas is not installed."""
@@ -55,7 +66,13 @@ class Table(Sequence[ResultRow]):
         return frame
 
     def __repr__(self) -> str:
-        return as_markdown(self)
+        return with_rows(self, [self.comparisons])
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, [cells(row) for row in self], len(self))
+        rows = html_table(COLUMNS, [cells(row) for row in self], len(self))
+        made = [
+            dict(zip(controls_table.COLUMNS, controls_table.cells(each), strict=True))
+            for each in self.comparisons
+            if each.seeds
+        ]
+        return rows + (html_table(controls_table.COLUMNS, made, len(made)) if made else "")

@@ -75,10 +75,10 @@ def table_command(words: list[str]) -> int:
         print(json.dumps(_plain_rows(rows, compared), indent=2))
     elif args.format == "tex":
         print("\n\n".join(as_latex(results[name], name) for name in names))
+    elif args.format == "md":
+        print(controls_table.with_rows(rows, compared.values()))
     elif args.format:
         print(FORMATS[args.format](rows))
-        for made in compared.values() if args.format == "md" else ():
-            print("", *controls_table.as_markdown(made), sep="\n")
     else:
         if args.all:
             print_table(rows, ", ".join(names), Console(markup=False))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.metrics.catalog import printed, printed_change
+from neurobench.report import formats
 from neurobench.report.comparison import p_text
 from neurobench.report.controls import PREDICTED, Comparison, conclusion, not_run
 from neurobench.report.table import ResultRow
@@ -100,9 +101,9 @@ def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
 def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
     """What was run, a block each for a terminal of any width; what was not is counted. Then the sentence. Nothing
     where no first of two was run: the table itself says how to."""
-    run = [each for each in made if each.seeds]
     if not any(each.control.runs for each in made):
         return
+    run = [each for each in made if each.seeds]
     for each in run:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
         _, _, *columns = COLUMNS
@@ -134,6 +135,12 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
     if missing := not_run(made):
         yield from (missing, "")
     yield conclusion(made)
+
+
+def with_rows(rows: Sequence[ResultRow], compared: Iterable[Sequence[Comparison]]) -> str:
+    """Markdown of tables' rows and of the comparisons below them, but of those of which no first of two was run."""
+    begun = [made for made in compared if any(each.control.runs for each in made)]
+    return "\n".join([formats.as_markdown(rows), *(line for made in begun for line in ("", *as_markdown(made)))])
 
 
 def tables_named(text: str) -> list[str]:

@@ -12,6 +12,7 @@ import yaml
 from scipy import stats
 
 from neurobench import conf
+from neurobench.api.table import Table
 from neurobench.cli import tables as verbs
 from neurobench.cli.main import main
 from neurobench.config.compose import choices
@@ -187,6 +188,12 @@ def test_the_verb_prints_them_in_every_format(
     printed = capsys.readouterr().out
     assert f"| {' | '.join(name for name in COLUMNS if name not in OF_COST)} |" in printed
     assert sentence in printed
+    rows = join(TABLES["controls"], tmp_path, read_index(tmp_path))
+    notebook = Table(rows, comparisons(rows, TABLES, tmp_path, read_index(tmp_path)))
+    assert printed == f"{notebook!r}\n"
+    assert "unusual model (model)" in notebook._repr_html_()
+    assert [made.model.experiment for made in notebook[:1].comparisons] == ["model"]
+    assert notebook[1:].comparisons == []
     assert main([*words, "--format", "json"]) == FINE
     (row,) = json.loads(capsys.readouterr().out)
     (plain,) = row["comparisons"]
