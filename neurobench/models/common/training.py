@@ -51,7 +51,8 @@ def descend(
     weight_decay: times p, added to g; `decoupled`: times lr p, taken from p (AdamW). `fused`: one kernel for large
     parameters, which rounds otherwise.
     """
-    steps = [torch.tensor(float(moments.t), device=parameters[0].device if fused else None) for _ in parameters]
+    taken = torch.full((len(parameters),), float(moments.t), device=parameters[0].device if fused else None)
+    steps = list(taken.unbind())
     options: dict[str, Any] = {"foreach": False, "fused": fused, "decoupled_weight_decay": decoupled, "amsgrad": False}
     options |= {"beta1": BETA1, "beta2": BETA2, "eps": EPSILON, "lr": lr, "weight_decay": weight_decay}
     adam(list(parameters), list(gradients), moments.first, moments.second, [], steps, maximize=False, **options)

@@ -94,7 +94,7 @@ def converting_relu(x: Tensor, shift: int) -> Tensor:
 
 def converting_relu_gradient(g: Tensor, x: Tensor, shift: int) -> Tensor:
     """g (x > 0) / 2^shift, with x as it was before the floor; saturated units keep their gradient."""
-    return g * (x > 0) * 2.0**-shift
+    return torch.ops.aten.threshold_backward(g, x, 0).mul_(2.0**-shift)
 
 
 def softmax_gradient(logits: Tensor, y: Tensor, scale: float) -> Tensor:
