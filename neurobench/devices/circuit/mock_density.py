@@ -6,6 +6,7 @@ instead of one for each sample, and then contracted with the samples' product st
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -64,7 +65,7 @@ class _Builder:
     def one_wire(self, step: Fused) -> None:
         """Gates of a wire with their pulses' noise, as a matrix; the first of a wire make its start."""
         matrix, *others = (self._matrix(gate) for gate in step.gates)
-        pulse = self.noise.after_pulse(step.wire).to(matrix)
+        pulse = _pulse(self.noise, step.wire, matrix.dtype, matrix.device)
         for other in (*others, *[pulse] * step.pulses):
             matrix = other @ matrix
         if step.wire not in self.start:
@@ -78,13 +79,14 @@ class _Builder:
         wires = gate.wires
         before: list[Tensor | None] = []
         for wire in wires:
-            self.start.setdefault(wire, _from_ground(self.identity))
+            if wire not in self.start:
+                self.start[wire] = _from_ground(self.identity)
             matrix, per_sample = self.waiting.pop(wire, (None, False))
             if per_sample and matrix is not None:
                 self._emit((wire,), matrix)
                 self.shared, matrix = False, None
             before.append(matrix)
-        noisy = (self.noise.after_pair(wires) @ _PAIRS[gate.name]).to(self.identity)
+        noisy = _noisy_pair(self.noise, gate, self.identity.dtype, self.identity.device)
         if any(matrix is not None for matrix in before):
             first, second = (self.identity if matrix is None else matrix for matrix in before)
             noisy = noisy @ kron(first, second)
@@ -103,8 +105,10 @@ class _Builder:
             if len(wires) == 2:
                 matrix = kron(matrix, self.identity) if wires[0] == wire else kron(self.identity, matrix)
             self.channels[place] = Channel(wires, matrix @ before)
-        start = [self.start.get(wire, _from_ground(self.identity)) for wire in range(self.program.n)]
-        return Evolution(start, self.channels, self.shared)
+        for wire in range(self.program.n):
+            if wire not in self.start:
+                self.start[wire] = _from_ground(self.identity)
+        return Evolution([self.start[wire] for wire in range(self.program.n)], self.channels, self.shared)
 
     def _emit(self, wires: tuple[int, ...], matrix: Tensor) -> None:
         self.last |= dict.fromkeys(wires, len(self.channels))
@@ -114,6 +118,16 @@ class _Builder:
         if gate.slot is None:
             return self.fixed[gate.name]
         return rotation(gate.name, slot_angle(self.program, self.angles, gate.slot))
+
+
+@lru_cache(maxsize=1024)  # a training asks for the same ones at each step
+def _pulse(noise: GateNoise, wire: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return noise.after_pulse(wire).to(device, dtype)
+
+
+@lru_cache(maxsize=1024)
+def _noisy_pair(noise: GateNoise, gate: Gate, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return (noise.after_pair(gate.wires) @ _PAIRS[gate.name]).to(device, dtype)
 
 
 def _from_ground(matrix: Tensor) -> Tensor:
@@ -178,7 +192,17 @@ def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) 
 def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
     """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10). `matrix`: the
     confusion, (2, 2) or (n, 2, 2)."""
-    one, n = kind.new_tensor([1.0, 0, 0, 0]), program.n
-    chances = [(float(m[1, 0]), float(m[0, 1])) for m in matrix.expand(n, 2, 2)]
-    z = [kind.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01]) for e10, e01 in chances]
-    return torch.stack([product([z[w] if w in wires else one for w in range(n)]) for wires in program.observables])
+    errors = tuple((e10, e01) for (_, e01), (e10, _) in matrix.expand(program.n, 2, 2).tolist())
+    return _observed(program, errors, kind.dtype, kind.device)
+
+
+@lru_cache(maxsize=64)
+def _observed(
+    program: Program, errors: tuple[tuple[float, float], ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    one = torch.tensor([1.0, 0, 0, 0], dtype=dtype, device=device)
+    z = [one.new_tensor([e01 - e10, 0, 0, 1 - e10 - e01]) for e10, e01 in errors]
+    wires = range(program.n)
+    return torch.stack(
+        [product([z[w] if w in observable else one for w in wires]) for observable in program.observables]
+    )
