@@ -14,10 +14,11 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Any, Literal, Union
+from weakref import WeakKeyDictionary
 
 Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
+_evaluated: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()  # code that is edited makes a class anew
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ class BoundsError(ValueError):
         super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
 
 
-@lru_cache(maxsize=1024)  # of own code that is edited, a class of each version comes here
 def hints_of(kind: type) -> Mapping[str, Any]:
     """Field -> annotation. Python compiles each one again whenever it is asked: most of the time of a check."""
-    return types.MappingProxyType(typing.get_type_hints(kind, include_extras=True))
+    if kind not in _evaluated:
+        _evaluated[kind] = types.MappingProxyType(typing.get_type_hints(kind, include_extras=True))
+    return _evaluated[kind]
 
 
 def field_faults(record: Any) -> list[Fault]:
