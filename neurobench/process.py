@@ -20,7 +20,8 @@ _runs_one_command = False
 
 
 def run_one_command() -> None:
-    """This process ends with its command: what is alive then is left to the operating system."""
+    """This process ends with its command, or is a worker of its sweep: what is alive then is left to the operating
+    system."""
     global _runs_one_command
     _runs_one_command = True
     atexit.register(gc.freeze)  # registered first, called last

@@ -12,11 +12,13 @@ import math
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Union
+from weakref import WeakKeyDictionary
 
 Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
+_evaluated: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()  # code that is edited makes a class anew
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,16 @@ class BoundsError(ValueError):
         super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
 
 
+def hints_of(kind: type) -> Mapping[str, Any]:
+    """Field -> annotation. Python compiles each one again whenever it is asked: most of the time of a check."""
+    if kind not in _evaluated:
+        _evaluated[kind] = types.MappingProxyType(typing.get_type_hints(kind, include_extras=True))
+    return _evaluated[kind]
+
+
 def field_faults(record: Any) -> list[Fault]:
     """Every field of a dataclass whose value breaks its annotation."""
-    hints = typing.get_type_hints(type(record), include_extras=True)
+    hints = hints_of(type(record))
     sentences = {field.name: fault_of(getattr(record, field.name), hints[field.name]) for field in fields(record)}
     return [(name, sentence) for name, sentence in sentences.items() if sentence]
 

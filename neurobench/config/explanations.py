@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -18,14 +20,15 @@ class Key(NamedTuple):
     value: Any  # unresolved
 
 
-def explained(text: str) -> dict[Path, Key]:
+@lru_cache(maxsize=512)
+def explained(text: str) -> Mapping[Path, Key]:
     """Path of each key of a YAML file -> what it says of it; of the whole file at (). Raises yaml.YAMLError."""
     node = yaml.compose(text, yaml.SafeLoader)
     lines = text.splitlines()
     keys: dict[Path, Key] = {(): Key(_top(lines), OmegaConf.to_container(OmegaConf.create(text)))}
     if isinstance(node, yaml.MappingNode):
         keys.update(_keys(node, lines, (), keys[()].value))
-    return keys
+    return MappingProxyType(keys)
 
 
 def _keys(node: yaml.MappingNode, lines: list[str], path: Path, values: Any) -> Iterator[tuple[Path, Key]]:

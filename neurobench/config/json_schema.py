@@ -21,7 +21,7 @@ from typing import Any, Literal, Union
 
 import yaml
 
-from neurobench.config.bounds import Bound
+from neurobench.config.bounds import Bound, hints_of
 from neurobench.config.compose import GROUPS, choices
 from neurobench.config.explanations import Key, explained
 from neurobench.config.schema import Root, Row, Scale, Table, Training
@@ -30,7 +30,7 @@ from neurobench.config.spec import Record, Spec
 from neurobench.config.targets import TargetRefused, config_places, find_target
 
 Schema = dict[str, Any]
-Keys = dict[tuple[str, ...], Key]  # path within a section -> what a YAML file says of it
+Keys = Mapping[tuple[str, ...], Key]  # path within a section -> what a YAML file says of it
 
 INTERPOLATION = {"type": "string", "pattern": r"\$\{"}  # ${...} may stand for any value
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", type(None): "null"}
@@ -111,7 +111,7 @@ def explanations_by_class(config_dir: str | None) -> tuple[dict[str, Keys], dict
             kinds[target] = kind
             said[target] = {**_below(keys, *path), **said[target]}
             if group == "model" and not said[target][()].comment:  # the file's first lines speak of the model
-                said[target][()] = Key(keys[()].comment, None)
+                said[target] = {**said[target], (): Key(keys[()].comment, None)}
     return said, kinds
 
 
@@ -164,7 +164,7 @@ def _record(kind: type[Record], keys: Keys, more: Schema | None = None) -> Schem
 
 
 def _properties(kind: type[Record], keys: Keys) -> Schema:
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     return {field.name: _key(_of(hints[field.name]), (field.name,), keys) for field in fields(kind)}
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -63,10 +64,17 @@ def table_names(config_dir: str | None = None) -> list[str]:
             if path.startswith("/table/"):
                 names.add(path.rpartition("/")[2].removesuffix(".yaml"))
             elif path.startswith("/experiment/") and "\ntable:" in text:
-                with contextlib.suppress(yaml.YAMLError):  # it is named where it is composed
-                    table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
-                    names.update([table["name"]] if "name" in table else [])
+                names.update(_table_of(text))
     return sorted(names)
+
+
+@lru_cache(maxsize=512)
+def _table_of(text: str) -> tuple[str, ...]:
+    """The table that an experiment's file names, if it does."""
+    with contextlib.suppress(yaml.YAMLError):  # it is named where it is composed
+        table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
+        return (table["name"],) if "name" in table else ()
+    return ()
 
 
 def published_tables(config_dir: str | None = None) -> Tables:

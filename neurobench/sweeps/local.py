@@ -12,6 +12,7 @@ from typing import Any
 
 from neurobench.config.errors import UserError
 from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_extra
+from neurobench.process import run_one_command
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.gpus import visible_gpus
 from neurobench.sweeps.outcome import Batch, Outcome
@@ -51,10 +52,11 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
     # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
     code = [fingerprint(module) for module in PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
-    start = {"initializer": warm, "initargs": (os.getpid(), str(Path.cwd()), code, gpus), "env": env}
+    here = str(Path.cwd())
+    start = {"initializer": warm, "initargs": (os.getpid(), code, here if env[ALLOW] else None, gpus), "env": env}
     with _tidying_in_silence():
         executor = loky.get_reusable_executor(max_workers=workers, timeout=600, **start)
-    futures = {executor.submit(work_locally, task): task for task in tasks}
+    futures = {executor.submit(work_locally, task, here, dict(os.environ)): task for task in tasks}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -100,6 +102,7 @@ class _Requeued:
     """What submitit calls: the job, and `checkpoint` once its time runs out."""
 
     def __call__(self, task: Task) -> Report:
+        run_one_command()
         return work(task)
 
     def checkpoint(self, task: Task) -> Any:

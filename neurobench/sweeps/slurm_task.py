@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import FINE, UserError
+from neurobench.process import run_one_command
 from neurobench.sweeps.outcome import ended
 from neurobench.sweeps.record import read_array
 from neurobench.sweeps.scheduler import ask, own_words
@@ -81,6 +82,7 @@ def _requeue(job_id: str) -> str:
 
 
 if __name__ == "__main__":
+    run_one_command()
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as fault:

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
+from neurobench.config.targets import ALLOW
+from neurobench.process import importing, run_one_command
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import InUse
-from neurobench.sweeps.gpus import take_gpu
+from neurobench.sweeps.gpus import VISIBLE, take_gpu
+from neurobench.sweeps.sbatch import POOLS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,18 +170,31 @@ def take_up(task: Task, seconds: float = 60, **entries: Any) -> Report:
         time.sleep(1)
 
 
-def work_locally(task: Task) -> Report:
-    """The same on the machine of the process that waits: a job that was interrupted means that all are to stop."""
+def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Report:
+    """The same on the machine of the process that waits: a job that was interrupted means that all are to stop.
+
+    A worker outlives a sweep: where relative paths begin, and the environment, are those of that process now, but for
+    what was settled when the worker started (`settled`).
+    """
+    kept = {name: os.environ[name] for name in os.environ if settled(name)}
+    os.environ.clear()
+    os.environ.update({**environment, **kept})
+    os.chdir(folder)
     report = work(task)
     if report["status"] == "interrupted":
         stop_file(task.sweep).touch()
     return report
 
 
-def warm(parent: int, folder: str, code: Sequence[str | None], gpus: Sequence[str] = ()) -> None:
-    """What every job needs and takes seconds to import; a worker does it once. `folder`: where relative paths begin;
-    `code`: fingerprints of a user's own; `gpus`: of which it takes one. Of others a new pool is made, since workers
-    outlive a sweep.
+def settled(name: str) -> bool:
+    """Whether a variable is a worker's own: its threads, its GPU, the code that it may run."""
+    return name in (*POOLS, VISIBLE, ALLOW)
+
+
+def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Sequence[str] = ()) -> None:
+    """What every job needs and takes seconds to import; a worker does it once. `code`: fingerprints of a user's own;
+    `named_in`: the folder where what is allowed by name alone may lie; `gpus`: of which it takes one. Of others a new
+    pool is made, since workers outlive a sweep.
 
     A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
     again at once.
@@ -191,18 +207,19 @@ def warm(parent: int, folder: str, code: Sequence[str | None], gpus: Sequence[st
         time.sleep(30)
         os._exit(1)
 
-    os.chdir(folder)
     take_gpu(parent, gpus)
     threading.Thread(target=stop_with_parent, daemon=True).start()
+    run_one_command()
     try:
-        import matplotlib.figure  # noqa: F401
-        import numba
-        import torch
+        with importing("torch"):
+            import matplotlib.figure  # noqa: F401
+            import numba
+            import torch
 
-        import neurobench.experiment.execute
-        import neurobench.experiment.loop  # noqa: F401
+            import neurobench.experiment.execute
+            import neurobench.experiment.loop  # noqa: F401
     except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the parent says so
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-    gc.freeze()  # the pool collects garbage every second, and all of torch need not be looked through for it
+    gc.freeze()  # the pool collects garbage every second, and all of this need not be looked through for it

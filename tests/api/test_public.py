@@ -59,10 +59,15 @@ def test_every_name_is_there_and_another_is_not() -> None:
         _ = nb.rnu  # type: ignore[attr-defined]
 
 
-def test_accuracy_against_two_hyper_parameters_over_three_seeds_takes_six_lines(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_accuracy_against_two_hyper_parameters_over_three_seeds_takes_six_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("pandas")
     assert len(STUDY.strip().splitlines()) <= 6
-    table = python("-c", STUDY, folder=tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    exec(STUDY, {})
+    table = capsys.readouterr().out
     rows = [line.split() for line in table.splitlines() if line.startswith(("0.1", "0.5"))]
     assert [row[-2:] for row in rows] == [["3", "3"], ["3", "3"]]
     assert all(0 < float(value) <= 1 for row in rows for value in row[1:3])

@@ -56,7 +56,7 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     from neurobench.sweeps.plan import jobs_of
     from neurobench.sweeps.work import warm
 
-    warm(os.getppid(), str(Path.cwd()), [])
+    warm(os.getppid(), [], None)
     quiet = Console(file=open(os.devnull, "w"), width=100)  # noqa: SIM115, PTH123
     folder = Path(tempfile.mkdtemp())
     ratios, direct_s = [], []

@@ -91,10 +91,12 @@ def test_the_grid_says_what_runs_and_of_one_model_why_not(capsys: pytest.Capture
     assert "needs a 'core'" in told
 
 
-def test_all_well_is_one_line(neurobench: Neurobench) -> None:
+def test_all_well_is_one_line_about_all_that_ships(neurobench: Neurobench) -> None:
     for verb in ("doctor", "validate"):
         done = neurobench(verb)
         assert done.returncode == 0, done.stdout
         assert len(done.stdout.splitlines()) == 1
         assert done.stdout.startswith("fine: ")
     assert len(neurobench("doctor", "-v").stdout.splitlines()) > 10
+    checked = neurobench("validate", "-v").stdout
+    assert all(f"{group}={name}" in checked for group in ("model", "experiment") for name in choices(group))

@@ -79,10 +79,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def call(words: list[str]) -> int:
-    try:
-        return main(words)
-    except SystemExit as ended:
-        return int(ended.code or 0)
+    """As if in a process of its own: what a command allows, the next one does not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "PLUGIN_FILES", dict(targets.PLUGIN_FILES))
+        patch.setattr(targets, "ALLOWED", targets.ALLOWED)
+        patch.setenv("NEUROBENCH_ALLOW", os.environ.get("NEUROBENCH_ALLOW", ""))
+        try:
+            return main(words)
+        except SystemExit as ended:
+            return int(ended.code or 0)
 
 
 CHECKED: set[str] = set()  # lines that several pages have

@@ -114,10 +114,3 @@ def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().err
     assert "training.epochs=0 is not at least 1" in told
     assert "model has no key n_hiden" in told
-
-
-def test_validate_without_overrides_checks_all_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(["validate", "-v"]) == 0
-    told = capsys.readouterr().out
-    assert "model=qrbm" in told
-    assert "experiment=dynex_qrbm" in told

@@ -137,6 +137,24 @@ def test_options_a_launcher_does_not_know_are_said(neurobench: Neurobench) -> No
     assert "at least 1" in neurobench("sweep", "model=toy", "--workers", "0").stderr
 
 
+def test_a_worker_serves_the_next_sweep_in_its_folder_and_by_its_command(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NEUROBENCH_ALLOW", raising=False)  # what is allowed by name may lie in the folder
+    workers = set()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert neurobench("sweep", "model=toy", "scale=smoke", f"name={name}", "--workers", "1").returncode == 0
+        (report,) = reports(tmp_path / name)
+        workers.add(report["pid"])
+        (record,) = (tmp_path / name).glob(f"outputs/{name}/*/run.json")
+        assert f"name={name}" in json.loads(record.read_text())["command"]
+    assert len(workers) == 1
+
+
 def test_the_same_jobs_are_computed_once_whoever_asks(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     words = (*JOBS[:1], "seed=0", *JOBS[2:])
     first = start(tmp_path, *words, "--workers", "1")
