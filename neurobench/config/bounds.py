@@ -12,8 +12,9 @@ import math
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache, partial
 from typing import Any, Literal, Union
 
 Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
@@ -55,9 +56,13 @@ class BoundsError(ValueError):
         super().__init__(f"{owner}: " + "; ".join(f"{field}{sentence}" for field, sentence in faults))
 
 
+# Field -> annotation with its bounds, of a dataclass. To evaluate them from their texts takes longer than all checks.
+hints_of: Callable[[type], dict[str, Any]] = cache(partial(typing.get_type_hints, include_extras=True))
+
+
 def field_faults(record: Any) -> list[Fault]:
     """Every field of a dataclass whose value breaks its annotation."""
-    hints = typing.get_type_hints(type(record), include_extras=True)
+    hints = hints_of(type(record))
     sentences = {field.name: fault_of(getattr(record, field.name), hints[field.name]) for field in fields(record)}
     return [(name, sentence) for name, sentence in sentences.items() if sentence]
 

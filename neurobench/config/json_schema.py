@@ -21,7 +21,7 @@ from typing import Any, Literal, Union
 
 import yaml
 
-from neurobench.config.bounds import Bound
+from neurobench.config.bounds import Bound, hints_of
 from neurobench.config.compose import GROUPS, choices
 from neurobench.config.explanations import Key, explained
 from neurobench.config.schema import Root, Row, Scale, Table, Training
@@ -164,7 +164,7 @@ def _record(kind: type[Record], keys: Keys, more: Schema | None = None) -> Schem
 
 
 def _properties(kind: type[Record], keys: Keys) -> Schema:
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     return {field.name: _key(_of(hints[field.name]), (field.name,), keys) for field in fields(kind)}
 
 

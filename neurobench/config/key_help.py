@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.bounds import hint_words
+from neurobench.config.bounds import hint_words, hints_of
 from neurobench.config.compose import GROUPS, choices, composer
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.explanations import Path, explained
@@ -121,7 +121,7 @@ def _meaning(comment: str, accepts: str) -> str:
 
 def _accepts(kind: type[Record], path: Path) -> str:
     """Nothing is declared of keys within a field that is a section itself."""
-    hint = typing.get_type_hints(kind, include_extras=True).get(path[0])
+    hint = hints_of(kind).get(path[0])
     if hint is None or len(path) > 1 or "Mapping" in str(hint) or hint is Any:
         return ""
     return hint_words(hint)

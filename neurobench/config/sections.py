@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurobench.config.bounds import BoundsError, fault_of
+from neurobench.config.bounds import BoundsError, fault_of, hints_of
 from neurobench.config.errors import did_you_mean
 from neurobench.config.resolve import DEVICE, MACHINERY
 from neurobench.config.schema import Root, Scale, Training
@@ -92,7 +92,7 @@ class Reader:
 
 def uses(target: type[Spec]) -> Mapping[str, str]:
     """Field -> kind of device, of the fields that YAML fills with `${backend.NAME}`."""
-    hints = typing.get_type_hints(target, include_extras=True)
+    hints = hints_of(target)
     return {
         name: extra.kind
         for name, hint in hints.items()
@@ -110,7 +110,7 @@ def takes_text(config: DictConfig, key: str, value: Any) -> bool:
         with contextlib.suppress(TargetRefused):
             target = OmegaConf.to_container(section, resolve=False).get("_target_")  # type: ignore[union-attr]
             kind = find_target(target, KINDS[owner.partition(".")[0]], Spec)
-    hint = typing.get_type_hints(kind, include_extras=True).get(name) if kind else None
+    hint = hints_of(kind).get(name) if kind else None
     return hint is not None and fault_of("text", hint) is None and fault_of(value, hint) is not None
 
 
