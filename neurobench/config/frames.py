@@ -1,6 +1,6 @@
 """A configuration composed of choices alone (model=qrbm scale=quick), kept for whoever asks for the same again.
 
-Hydra takes a tenth of a second for one, and sets plain values (seed=3) last: these are set on a copy of it.
+Hydra takes a tenth of a second for one, hence `defaults`, and sets plain values (seed=3) last: these are set on a copy.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any, cast
 
 import yaml
 from hydra import compose
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from neurobench.config.defaults import merged
 from neurobench.config.errors import ConfigError
+from neurobench.config.hydra_section import is_hydra
 from neurobench.config.overrides import parse_word
 from neurobench.config.targets import config_packages
 
@@ -56,9 +58,22 @@ def composed(words: Sequence[str], reusable: bool) -> Composed:
 def _frame(choices: tuple[str, ...], stamp: Stamp) -> tuple[bytes, dict[str, Any]]:
     """Closed to keys that it does not have, as Hydra has it while it sets plain values; pickled, since that is copied
     in a fifth of the time."""
-    config, section = _split(_compose(choices))
+    config, section = _merged(choices, stamp) or _split(_compose(choices))
     OmegaConf.set_struct(config, True)
     return pickle.dumps(config), section
+
+
+def _merged(choices: tuple[str, ...], stamp: Stamp) -> Composed | None:
+    """The same without Hydra, which composes its own section alone; None where it has to compose all of it."""
+    of_hydra = tuple(word for word in choices if is_hydra(word))
+    parsed = [override for word in choices if word not in of_hydra and (override := parse_word(word))]
+    if not parsed or any(override.type != OverrideType.CHANGE or override.package for override in parsed):
+        return None
+    try:
+        config = OmegaConf.create(merged({override.key_or_group: override.value() for override in parsed}))
+    except Exception:  # what is left to Hydra, or a fault of a file, which Hydra names
+        return None
+    return config, _frame(of_hydra, stamp)[1]
 
 
 def _stamp() -> Stamp:

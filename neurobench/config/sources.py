@@ -25,6 +25,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.config.targets import config_packages
 
 SCHEME = "cached"
+Plain = dict[str, Any]
 
 
 class PackageSource(ConfigSource):
@@ -40,10 +41,8 @@ class PackageSource(ConfigSource):
         return SCHEME
 
     def load_config(self, config_path: str) -> ConfigResult:
-        if (cell := self._cell(config_path)) is not None:
-            name = config_path.removesuffix(".yaml").rpartition("/")[2]
-            config = OmegaConf.create({"name": f"{name}_${{backend.name}}", **cell})
-            return ConfigResult(self.provider, self.full_path(), config, {"package": "_global_"})
+        if (cell := _cell(self.path, config_path)) is not None:
+            return ConfigResult(self.provider, self.full_path(), OmegaConf.create(cell), {"package": "_global_"})
         file = _folder(self.path).joinpath(self._normalize_file_name(config_path))
         if not file.is_file():
             raise ConfigLoadError(f"Config not found : {config_path}")
@@ -63,7 +62,7 @@ class PackageSource(ConfigSource):
         if not self.available():
             return False
         file = _folder(self.path).joinpath(self._normalize_file_name(config_path))
-        return file.is_file() or self._cell(config_path) is not None
+        return file.is_file() or _cell(self.path, config_path) is not None
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> builtins.list[str]:
         names: list[str] = []
@@ -71,10 +70,6 @@ class PackageSource(ConfigSource):
             self._list_add_result(names, f"{config_path}/{entry.name}".lstrip("/"), entry.name, results_filter)
         holds_cells = config_path == "experiment" and results_filter != ObjectType.GROUP
         return sorted({*names, *(matrix_cells(self.path) if holds_cells else ())})
-
-    def _cell(self, config_path: str) -> dict[str, Any] | None:
-        group, _, name = config_path.removesuffix(".yaml").rpartition("/")
-        return matrix_cells(self.path).get(name) if group == "experiment" and name.startswith("matrix_") else None
 
 
 class CachedPackages(SearchPathPlugin):
@@ -91,6 +86,18 @@ def register_sources() -> None:
     """From now on Hydra knows them. To be called before it is initialised; any number of times."""
     for plugin in (PackageSource, CachedPackages):
         Plugins.instance().register(plugin)
+
+
+def plain_file(path: str) -> tuple[Any, str | None] | None:
+    """What the file of that path, "model/qrbm", holds in the first package that has one, not to be changed, and its
+    `@package`; None where no package has one."""
+    for package in config_packages():
+        if (cell := _cell(package, path)) is not None:
+            return cell, "_global_"
+        file = _folder(package).joinpath(f"{path}.yaml")
+        if file.is_file():
+            return _plain(str(file), file.read_text("utf-8"))
+    return None
 
 
 @lru_cache
@@ -110,6 +117,13 @@ def matrix_cells(package: str) -> dict[str, dict[str, Any]]:
         for file in files_of_cells
         for dataset, cell in _cells(str(file), file.read_text("utf-8")).items()
     }
+
+
+def _cell(package: str, path: str) -> Plain | None:
+    """An experiment of the folder `matrix`, by the path that it has as one."""
+    group, _, name = path.removesuffix(".yaml").rpartition("/")
+    cell = matrix_cells(package).get(name) if group == "experiment" and name.startswith("matrix_") else None
+    return None if cell is None else {"name": f"{name}_${{backend.name}}", **cell}
 
 
 @lru_cache
@@ -134,3 +148,9 @@ def _as_read(path: str, text: str) -> bytes:
     stream = io.StringIO(text)
     stream.name = path  # which a fault of its syntax says
     return pickle.dumps((OmegaConf.load(stream), ConfigSource._get_header_dict(text)))
+
+
+@lru_cache(maxsize=512)
+def _plain(path: str, text: str) -> tuple[Any, str | None]:
+    config, header = pickle.loads(_as_read(path, text))
+    return OmegaConf.to_container(config, resolve=False), header["package"]

@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -18,26 +18,23 @@ from typing import Any
 
 import yaml
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
-from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders
+from neurobench.config.targets import ALLOWED, PLUGIN_FILES, config_places, own_folders, plugin_targets
 from neurobench.experiment.plan import parse
 from neurobench.metrics.catalog import metric
 from neurobench.phases import tracked
 from neurobench.storage.atomic import write_json
 from neurobench.version import __version__
 
-HASHING = (
-    "experiment/plan.py", "experiment/combine.py", "models/learner.py", "devices/spec.py",
-    "data/dataset.py", "data/encoders.py", "report/earlier_hashes.json",
-)  # fmt: skip
+EARLIER = files("neurobench.report").joinpath("earlier_hashes.json")
 _CACHED = 8  # sets of tables: a checkout, an installation and a folder of one's own do not push each other out
-SPEC_MODULE = re.compile(r"_target_: *neurobench\.([\w.]+)\.\w+")
+_BEGAN = time.time()
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,8 @@ Tables = dict[str, list[Published]]
 
 
 def table_names(config_dir: str | None = None) -> list[str]:
-    """The tables that there are, as the YAML files name them: composing them all would take half a minute of silence
-    before a slip of the pen is answered."""
+    """The tables that there are, as the YAML files name them: composing them all would take seconds of silence before
+    a slip of the pen is answered."""
     names = set()
     for place in config_places(config_dir):
         for path, text in _yaml_files(place, ""):
@@ -80,13 +77,13 @@ def _table_of(text: str) -> tuple[str, ...]:
 def published_tables(config_dir: str | None = None) -> Tables:
     """Table name -> the settings that publish rows in it.
 
-    Composing them all takes seconds; the result is cached until a file changes that decides on them.
+    Composing them all takes seconds; the result is cached until a YAML file, or code that took part, changes.
     """
     stamp = _stamp(config_dir)
     cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
         record = json.loads(cache.read_text())
-        if record["stamp"] == stamp:
+        if record["stamp"] == stamp and record["code"] == _digests(record["code"]):
             for entries in record["tables"].values():
                 for entry in entries:
                     entry["rows"] = tuple(Row(**row) for row in entry["rows"])
@@ -95,25 +92,42 @@ def published_tables(config_dir: str | None = None) -> Tables:
     with composer(config_dir) as compose:
         tables = compose_tables(compose, config_dir)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
-        write_json(cache, {"stamp": stamp, "tables": plain})
-        for old in sorted(cache.parent.glob("tables-*.json"), key=os.path.getmtime, reverse=True)[_CACHED:]:
-            old.unlink(missing_ok=True)
+        _keep(cache, stamp, tables, config_dir)
     return tables
 
 
+def _keep(cache: Path, stamp: str, tables: Tables, config_dir: str | None) -> None:
+    """Write the cache, unless a file has been written since it was read: a notebook goes on with what it imported."""
+    code = _code()
+    if stamp != _stamp(config_dir) or max(map(os.path.getmtime, code)) >= _BEGAN:
+        return
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
+    write_json(cache, {"stamp": stamp, "code": _digests(code), "tables": plain})
+    for old in sorted(cache.parent.glob("tables-*.json"), key=os.path.getmtime, reverse=True)[_CACHED:]:
+        old.unlink(missing_ok=True)
+
+
 def _stamp(config_dir: str | None) -> str:
-    """Of everything that decides which rows are published and how a setting is hashed: the YAML files, what reads
-    them, and the modules of the specs that they name."""
-    texts = dict(entry for place in config_places(config_dir) for entry in sorted(_yaml_files(place, str(place))))
-    texts |= {str(path): path.read_text() for path in PLUGIN_FILES.values()}
-    specs = {module for text in texts.values() for module in SPEC_MODULE.findall(text)}
-    room = files("neurobench")
-    readers = {f"config/{entry.name}" for entry in room.joinpath("config").iterdir() if entry.name.endswith(".py")}
-    for path in sorted({*HASHING, *readers, *(f"{module.replace('.', '/')}.py" for module in specs)}):
-        texts[path] = room.joinpath(path).read_text()
+    """Of the YAML files, own code that is allowed by file, and the hashes by earlier rules."""
+    places = config_places(config_dir)
+    texts = dict(entry for place in places for entry in sorted(_yaml_files(place, str(place))))
+    for path in (places[0].joinpath("config.yaml"), *PLUGIN_FILES.values(), EARLIER):
+        texts[str(path)] = path.read_text()
     return hashlib.sha256(json.dumps([__version__, texts]).encode()).hexdigest()
+
+
+def _code() -> list[str]:
+    """Files that decide on rows and hashes, among others: all of ours, of plugins and of allowed code that has been
+    imported. Once everything is composed, what has not been imported has decided on nothing."""
+    roots = {"neurobench", *ALLOWED, *(target.rpartition(".")[0] for target in plugin_targets())}
+    ours = [name for name in list(sys.modules) if any(f"{name}.".startswith(f"{root}.") for root in roots)]
+    imported = {getattr(sys.modules[name], "__file__", None) for name in ours}
+    return sorted({*filter(None, imported), *map(str, PLUGIN_FILES.values())})
+
+
+def _digests(paths: Iterable[str]) -> dict[str, str]:
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
 
 
 def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
@@ -129,7 +143,7 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
     they say, is named and left out."""
     tables: Tables = {}
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
-    earlier = json.loads(files("neurobench.report").joinpath("earlier_hashes.json").read_text())
+    earlier = json.loads(EARLIER.read_text())
     for experiment in tracked("composing every experiment, once after a change", choices("experiment", config_dir)):
         try:
             published = list(_published(compose, experiment, scales, earlier))
@@ -176,14 +190,16 @@ def _measure(row: Row) -> str:
 def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) -> Iterator[tuple[str, Published]]:
     """Each setting of an experiment that publishes rows, with the name of its table."""
     for selection, config in _settings(compose, experiment):
+        config.scale = scales["paper"]
+        plan = parse(config)
+        table = plan.config["table"]
+        config.table.rows = []  # which no hash depends on, and which take half the time to resolve
         hashes = {}
         for name, scale in scales.items():
             config.scale = scale
-            hashes[name] = parse(config).setting_hash
-        plain: Any = OmegaConf.to_container(config.table.rows, resolve=True)
-        rows = tuple(Row(**row) for row in plain)
-        seeds = tuple(config.table.get("seeds", ()))
-        yield config.table.name, Published(selection, config.name, hashes, rows, earlier.get(config.name, {}), seeds)
+            hashes[name] = plan.setting_hash if name == "paper" else parse(config).setting_hash
+        rows, seeds = tuple(Row(**row) for row in table["rows"]), tuple(table.get("seeds", ()))
+        yield table["name"], Published(selection, plan.run.name, hashes, rows, earlier.get(plan.run.name, {}), seeds)
 
 
 def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictConfig]]:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,10 +158,18 @@ def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
     assert parsed["configuration"] == "p" * 12
 
 
-def test_published_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path))
+@pytest.fixture
+def one_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of those that ship alone; the folder of the cache, which is empty."""
+    monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path / "cache"))
     few = {"scale": ["paper"], "experiment": ["dynex_qrbm"]}
     monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    return tmp_path / "cache"
+
+
+def test_published_tables_are_kept_until_a_yaml_file_changes(
+    one_experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh = published.published_tables()
     monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
     assert published.published_tables() == fresh
@@ -169,6 +179,53 @@ def test_published_tables_are_kept_until_a_yaml_file_changes(tmp_path: Path, mon
     assert published.published_tables() == {}
     monkeypatch.setattr(published, "_stamp", original)
     assert published.published_tables() == fresh, "of two installations each keeps its own"
+
+
+def test_published_tables_are_kept_until_code_changes(
+    one_experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "spec.py"
+    monkeypatch.setattr(published, "_code", lambda: [str(code)])
+
+    def write(text: str, time: float) -> None:
+        code.write_text(text)
+        os.utime(code, (time, time))
+
+    write("old = 1", published._BEGAN + 1)
+    fresh = published.published_tables()
+    assert not one_experiment.exists(), "what was imported is not what the file says now"
+    write("old = 1", published._BEGAN - 1)
+    assert published.published_tables() == fresh
+    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
+    assert published.published_tables() == fresh
+    write("new = 2", published._BEGAN - 1)
+    assert published.published_tables() == {}
+
+
+def test_a_yaml_file_that_changes_while_tables_are_composed_leaves_no_cache(
+    one_experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamps = iter("ab")
+    monkeypatch.setattr(published, "_stamp", lambda config_dir: next(stamps))
+    assert published.published_tables()
+    assert not one_experiment.exists()
+
+
+def test_every_yaml_file_and_all_code_that_was_imported_decides_on_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "conf"
+    shutil.copytree(Path(__file__).parents[2] / "conf", place)
+    monkeypatch.setattr(published, "config_places", lambda config_dir: [place])
+    stamps = [published._stamp(None)]
+    for name in ("config", "experiment/dynex_qrbm", "model/qrbm", "matrix/qrbm", "table/matrix", "scale/paper"):
+        with (place / f"{name}.yaml").open("a") as file:
+            file.write("# more\n")
+        stamps.append(published._stamp(None))
+    assert len(set(stamps)) == 7
+    room = Path(published.__file__).parents[1]
+    files = ("experiment/plan.py", "config/sections.py", "config/defaults.py", "report/published.py", "config/spec.py")
+    assert {str(room / file) for file in files} <= set(published._code())
 
 
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
