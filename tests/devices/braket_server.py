@@ -174,7 +174,7 @@ def reachable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Service
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     lines = ["[default]", *(f"{name} = {value}" for name, value in zip(names, ACCOUNT, strict=True))]
     (folder / "credentials").write_text("\n".join(lines))
-    for name in ("AWS_PROFILE", *(name.upper() for name in names), "AMZN_BRAKET_TASK_RESULTS_S3_URI"):
+    for name in ("AWS_PROFILE", "AWS_REGION", *(name.upper() for name in names), "AMZN_BRAKET_TASK_RESULTS_S3_URI"):
         monkeypatch.delenv(name, raising=False)
     settings = {
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"), "AWS_CONFIG_FILE": str(folder / "config"),

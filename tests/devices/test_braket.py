@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,14 @@ def test_a_simulator_that_reads_too_little_is_refused_with_its_name(monkeypatch:
     monkeypatch.setattr(LocalSimulator, "run", lambda self, circuits, shots: run(self, circuits, shots=shots // 2))
     with pytest.raises(UserError, match="braket_sv answered with counts that do not add up to the 10 shots"):
         made.counts(Program(1, 0, 0, (Gate("h", (0,)),), ((0,),)), NOTHING, 10, seed=0)
+
+
+def test_a_simulator_that_measures_other_qubits_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = SimpleNamespace(measurements=np.zeros((10, 1), int), measured_qubits=[3])
+    task = SimpleNamespace(result=lambda: SimpleNamespace(entries=[SimpleNamespace(entries=[elsewhere])]))
+    monkeypatch.setattr(LocalSimulator, "run", lambda *_, **__: task)
+    with pytest.raises(UserError, match=r"braket_sv answered what cannot be read: qubits \[3\] were measured"):
+        device().counts(Program(1, 0, 0, (Gate("h", (0,)),), ((0,),)), NOTHING, 10, seed=0)
 
 
 @pytest.mark.parametrize(

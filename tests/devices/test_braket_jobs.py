@@ -176,6 +176,21 @@ def test_without_an_account_or_a_device_the_way_to_one_is_told(
         ask(None)
 
 
+def test_the_region_is_the_devices_or_else_that_of_the_configuration(
+    braket: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def region(device: str) -> str:
+        return spec("backend/braket", "circuit", device=device).open(0, CPU).sampling.queue.session.region
+
+    assert [region(QPU), region(SIMULATOR)] == ["us-east-1", "us-west-2"]
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert [region(QPU), region(SIMULATOR)] == ["us-east-1", "eu-north-1"]
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(UserError, match="cannot be opened: .*You must specify a region"):
+        region(SIMULATOR)
+
+
 def test_a_bucket_of_ones_own_is_named_as_the_sdk_does(braket: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMZN_BRAKET_TASK_RESULTS_S3_URI", "s3://amazon-braket-results/mine/here")
     require_right(ask(None))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from braket.devices import LocalSimulator
 
+from neurobench.config.errors import UserError
 from neurobench.devices.circuit.braket_circuits import counts_of, program_set
 from neurobench.devices.circuit.counting import CountingDevice, Sampling, require_counts
 from neurobench.devices.circuit.vendor_specs import Braket
@@ -42,7 +43,10 @@ class LocalSampling:
     def _counts(self, program: Program, part: np.ndarray, shots: int) -> np.ndarray:
         answer = self.simulator.run(program_set(program, part), shots=len(part) * shots).result()
         entries = [entry for circuit in answer.entries for entry in circuit.entries]
-        return np.stack([counts_of(entry.measurements, entry.measured_qubits) for entry in entries])
+        try:
+            return np.stack([counts_of(entry.measurements, entry.measured_qubits) for entry in entries])
+        except ValueError as error:
+            raise UserError(f"{self.name} answered what cannot be read: {error}") from None
 
     def shot_seconds(self, program: Program) -> float | None:
         return None

@@ -35,7 +35,8 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
     """Raises UserError where there is no account, where it reaches no such device, or where that takes no such jobs."""
     try:
         with asked(spec.device):
-            session = AwsSession(boto3.Session(region_name=spec.device.split(":")[3] or None))
+            region = spec.device.split(":")[3] or os.environ.get("AWS_REGION")  # boto3 does not read AWS_REGION
+            session = AwsSession(boto3.Session(region_name=region))
             hide_credentials(session)
             actions = json.loads(session.get_device(spec.device)["deviceCapabilities"])["action"]
     except Unreachable as error:
@@ -71,7 +72,7 @@ def asked(name: str) -> Iterator[None]:
 
 
 def hide_credentials(session: AwsSession) -> None:
-    """Those in use now: a role's change while a run waits."""
+    """Of those in use now, since those of a role change while a run waits."""
     if credentials := session.boto_session.get_credentials():
         frozen = credentials.get_frozen_credentials()
         for secret in (frozen.access_key, frozen.secret_key, frozen.token):
