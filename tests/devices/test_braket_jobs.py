@@ -13,6 +13,7 @@ pytest.importorskip("braket.devices", reason="needs the extra braket")
 
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
+from neurobench.config.secrets import scrubbed
 from neurobench.devices.circuit.braket_queue import BraketQueue
 from neurobench.devices.jobs import Jobs, Queued
 from neurobench.storage.journal import Journal
@@ -242,6 +243,14 @@ def test_no_credential_of_the_account_reaches_a_file_or_the_screen(
     for secret in ACCOUNT:
         assert secret not in screen.out + screen.err
         assert not [path for path, content in written.items() if secret.encode() in content]
+
+
+def test_credentials_that_change_while_a_run_waits_are_hidden_too(braket: Service) -> None:
+    queue = spec("backend/braket", "circuit", device=QPU).open(0, CPU).sampling.queue
+    queue.session.boto_session.get_credentials().token = "the/next//token"
+    assert scrubbed("403 for the/next//token") == "403 for the/next//token"
+    assert queue.find("any") is None
+    assert scrubbed("403 for the/next//token") == "403 for ***"
 
 
 def test_a_dry_run_sends_nothing_and_counts_tasks_and_shots(
