@@ -124,7 +124,11 @@ def test_no_credential_reaches_a_file_or_the_screen(
     device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A vendor's software that puts its token into an error."""
-    secrets = {"QISKIT_IBM_TOKEN": "tok-0123456789abcdef", "AWS_SECRET_ACCESS_KEY": "aws-fedcba9876543210"}
+    secrets = {
+        "QISKIT_IBM_TOKEN": "tok-0123456789abcdef",
+        "AWS_SECRET_ACCESS_KEY": "aws-fedcba9876543210",
+        "AWS_SESSION_TOKEN": "session//0123456789",
+    }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
     saved = "saved-in-the-vendors-own-file"
@@ -138,8 +142,8 @@ def test_no_credential_reaches_a_file_or_the_screen(
     assert run(tmp_path, "leak") == 1
     screen = capsys.readouterr()
     written = {path: path.read_bytes() for path in (tmp_path / "leak").rglob("*") if path.is_file()}
-    assert any(b"401 for *** *** ***" in content for path, content in written.items() if path.name == "jobs.jsonl")
-    assert "401 for *** *** ***" in screen.err
+    assert any(b"401 for *** *** *** ***" in content for path, content in written.items() if path.name == "jobs.jsonl")
+    assert "401 for *** *** *** ***" in screen.err
     for secret in told.split():
         assert secret not in screen.out + screen.err
         assert not [path for path, content in written.items() if secret.encode() in content]

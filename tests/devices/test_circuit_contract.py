@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 SECTIONS = {
     path.stem: yaml.safe_load(path.read_text()).get("circuit") for path in Path(CONF / "backend").glob("*.yaml")
 }
-# What vendors' software reaches only counts: tests/devices/test_qiskit.py.
+# What vendors' software reaches only counts: test_qiskit.py, test_braket.py.
 BACKENDS = sorted(name for name, part in SECTIONS.items() if part and "vendor_specs" not in part["_target_"])
 
 

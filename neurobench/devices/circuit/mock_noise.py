@@ -8,7 +8,7 @@ product of their matrices; a channel keeps the trace where its first row is (1, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import NamedTuple, Protocol
 
 import torch
@@ -65,8 +65,8 @@ class Basis(NamedTuple):
 MEDIANS = Basis()
 
 
-class GateNoise(Protocol):
-    """What follows a pulse on a wire, and the gate of a pair."""
+class GateNoise(Hashable, Protocol):
+    """What follows a pulse on a wire, and the gate of a pair. It stays as it is: what is made of it is kept by it."""
 
     basis: Basis
 

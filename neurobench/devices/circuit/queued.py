@@ -1,4 +1,4 @@
-"""Circuits on a chip that answers later."""
+"""Circuits on a device that answers later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurobench.problems.circuit import Program
 
 
 class CircuitJob(NamedTuple):
-    """What the queue of such a chip takes; it answers with counts (circuits, 2^n)."""
+    """What the queue of such a device takes; it answers with counts (circuits, 2^n)."""
 
     program: Program
     values: np.ndarray  # (circuits, slots) float64
@@ -31,7 +31,7 @@ class QueuedSampling:
     queue: Queue
     jobs: Jobs
     limits: Limits
-    shot_time: Callable[[Program], float]  # s, modelled
+    shot_time: Callable[[Program], float | None]  # s, modelled; None where nothing is
 
     @property
     def irreproducible(self) -> str | None:
@@ -42,7 +42,7 @@ class QueuedSampling:
         requests = [self._request(program, part, shots, (seed, number)) for number, part in enumerate(parts)]
         return self.jobs.answers(self.name, self.queue, requests, self.limits)
 
-    def shot_seconds(self, program: Program) -> float:
+    def shot_seconds(self, program: Program) -> float | None:
         return self.shot_time(program)
 
     def _request(self, program: Program, part: np.ndarray, shots: int, draw: tuple[int, int]) -> Request:
@@ -51,7 +51,8 @@ class QueuedSampling:
         total = len(part) * shots
         check = partial(require_counts, self.name, circuits=len(part), n=program.n, shots=shots)
         blank = partial(_all_zeros, len(part), program.n, shots)
-        return Request(key, CircuitJob(program, part, shots), total, total * self.shot_time(program), check, blank)
+        seconds = total * (self.shot_time(program) or 0.0)
+        return Request(key, CircuitJob(program, part, shots), total, seconds, check, blank)
 
 
 def _all_zeros(circuits: int, n: int, shots: int) -> np.ndarray:

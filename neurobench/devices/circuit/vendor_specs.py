@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIMULATORS = ("statevector", "aer")
 SNAPSHOT, CHIP = "Fake", "ibm_"  # how names begin
+LOCAL, ARN = {"braket_sv": 26, "braket_dm": 13}, "arn:aws:braket:"  # LocalSimulator's backends and their most qubits
+BRAKET_PRICE = "no list price is stored: AWS bills tasks (here: jobs) and shots, and minutes of its simulators"
 IBM_PRICE = Price("IBM Cloud documentation, Qiskit Runtime plans: pay as you go", "2022-10-04", per_second=1.60)
 
 
@@ -59,10 +61,7 @@ class Qiskit(DeviceSpec):
             faults.append(("layout", f"={list(self.layout)} names a qubit twice"))
         if self.layout is not None and self.device in SIMULATORS:
             faults.append(("layout", f" is for chips and their snapshots; device={self.device} has no map of qubits"))
-        if not self.is_chip:
-            unused = [name for name in BUDGETS if getattr(self, name) is not None]
-            faults += [(name, f" is for chips; device={self.device} costs nothing") for name in unused]
-        return faults
+        return faults if self.is_chip else [*faults, *useless_limits(self)]
 
     def refuse(self, demand: Demand) -> str | None:
         if self.layout is not None and len(self.layout) != demand.qubits:
@@ -74,6 +73,52 @@ class Qiskit(DeviceSpec):
 
     def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
         return load(self.opens)(self, device, jobs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Braket(DeviceSpec):
+    """What Amazon Braket's SDK reaches: LocalSimulator, and devices of an AWS account. Whatever it is, it only counts.
+
+    Account, region and credentials are those of AWS's own configuration. No key here holds them.
+    """
+
+    kind: ClassVar[str] = "circuit"
+    opens: ClassVar[str] = "neurobench.devices.circuit.braket_device.open_braket"
+    energy: ClassVar[str] = "none is published for a circuit or a shot"
+    not_computed: ClassVar[tuple[str, ...]] = ("max_shots",)
+
+    device: str
+    job: Annotated[int, Bound(1, 100_000)]
+    max_shots: Annotated[int, Bound(1)] | None
+
+    @property
+    def is_remote(self) -> bool:
+        return self.device.startswith(ARN)
+
+    def conflicts(self) -> list[Fault]:
+        if self.device not in LOCAL and not self.is_remote:
+            names = f"{', '.join(LOCAL)}, and devices of an account by their ARN, {ARN}..."
+            return [("device", f"={self.device!r} is none of Braket's; there is {names}")]
+        if not is_installed("braket.devices"):
+            return [("device", not_installed(f"={self.device}", "amazon-braket-sdk", "braket"))]
+        return [] if self.is_remote else useless_limits(self)
+
+    def refuse(self, demand: Demand) -> str | None:
+        if self.device in LOCAL and demand.qubits > LOCAL[self.device]:
+            return f"n_qubits={demand.qubits}: {self.device} simulates at most {LOCAL[self.device]} qubits"
+        return too_many_for_states(demand.qubits) or counts_alone(demand, self.device)
+
+    def price(self) -> Price | str:
+        return BRAKET_PRICE if self.is_remote else super().price()
+
+    def open(self, seed: int, device: torch.device, jobs: Jobs | None = None) -> Any:
+        return load(self.opens)(self, device, jobs)
+
+
+def useless_limits(spec: Qiskit | Braket) -> list[Fault]:
+    """Those that are set of a device that costs nothing."""
+    limits = [name for name in spec.not_computed if getattr(spec, name) is not None]
+    return [(name, f" limits what is paid for; device={spec.device} costs nothing") for name in limits]
 
 
 def counts_alone(demand: Demand, device: str) -> str | None:

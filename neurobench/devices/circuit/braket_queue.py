@@ -1,0 +1,152 @@
+"""Devices of Amazon Braket, by the account that AWS's own configuration gives: `aws configure`, AWS_PROFILE, a role.
+
+A task bears its tag twice. It is the client token of the request: AWS takes a token once, and answers the same request
+with the same task. And it names the folder of the results, by which a search finds the task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import boto3
+import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from braket.aws import AwsSession
+
+from neurobench.config.errors import UserError
+from neurobench.config.secrets import hide
+from neurobench.devices.circuit.braket_circuits import action
+from neurobench.devices.circuit.braket_results import read_counts
+from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
+from neurobench.devices.circuit.vendor_specs import Braket
+from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachable
+
+CIRCUITS, SETS = "braket.ir.openqasm.program", "braket.ir.openqasm.program_set"  # actions of a device
+FOLDER = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # the SDK's own variable
+
+
+def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
+    """Raises UserError where there is no account, where it reaches no such device, or where that takes no such jobs."""
+    try:
+        with asked(spec.device):
+            region = spec.device.split(":")[3] or os.environ.get("AWS_REGION")  # boto3 does not read AWS_REGION
+            session = AwsSession(boto3.Session(region_name=region))
+            hide_credentials(session)
+            actions = json.loads(session.get_device(spec.device)["deviceCapabilities"])["action"]
+    except Unreachable as error:
+        raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: go on later.") from None
+    except UserError as error:
+        raise UserError(
+            f"backend.circuit.device cannot be opened: {error}. The account is that of AWS's own configuration: "
+            "aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
+        ) from None
+    if CIRCUITS not in actions:
+        raise UserError(f"{spec.device} runs no circuits of gates")
+    most = actions[SETS]["maximumExecutables"] if SETS in actions else 1
+    if spec.job > most:
+        many = "one circuit" if most == 1 else f"at most {most} circuits"
+        raise UserError(f"{spec.device} takes {many} a task: set backend.circuit.job={most}")
+    queue = BraketQueue(session, spec.device, SETS in actions)
+    return QueuedSampling(spec.device, queue, jobs, Limits(spec.max_shots, None), lambda program: None)
+
+
+@contextmanager
+def asked(name: str) -> Iterator[None]:
+    """AWS's faults as ours: Unreachable where the same question may succeed later, else UserError."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) in (429, *range(500, 600)):
+            raise Unreachable(str(error)) from None
+        raise UserError(f"{name}: {error}") from None
+    except (ConnectionError, HTTPClientError) as error:
+        raise Unreachable(str(error)) from None
+    except BotoCoreError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def hide_credentials(session: AwsSession) -> None:
+    """Of those in use now, since those of a role change while a run waits."""
+    if credentials := session.boto_session.get_credentials():
+        frozen = credentials.get_frozen_credentials()
+        for secret in (frozen.access_key, frozen.secret_key, frozen.token):
+            hide(secret)
+
+
+class BraketQueue:
+    """See `neurobench.devices.jobs.Queue`."""
+
+    def __init__(self, session: AwsSession, device: str, sets: bool):
+        """`sets`: whether the device takes many circuits at once."""
+        self.session, self.device, self.sets = session, device, sets
+
+    def submit(self, content: CircuitJob, tag: str) -> str:
+        with self._asked():
+            bucket, folder = self._destination()
+            return self.session.create_quantum_task(
+                clientToken=_mark(tag),
+                deviceArn=self.device,
+                shots=len(content.values) * content.shots,
+                outputS3Bucket=bucket,
+                outputS3KeyPrefix=f"{folder}/{_mark(tag)}",
+                action=action(content.program, content.values, self.sets),
+            )
+
+    def find(self, tag: str) -> str | None:
+        filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [self.device]}]
+        with self._asked():
+            for page in self.session.braket_client.get_paginator("search_quantum_tasks").paginate(filters=filters):
+                for task in page["quantumTasks"]:
+                    if _mark(tag) in task["outputS3Directory"].split("/"):
+                        return task["quantumTaskArn"]
+        return None
+
+    def collect(self, job: str) -> np.ndarray | None:
+        with self._asked():
+            task = self._task(job)
+            if task["status"] in ("FAILED", "CANCELLED"):
+                raise JobGone(f"{task['status'].lower()}: {task.get('failureReason', 'no reason given')}")
+            if task["status"] != "COMPLETED":
+                return None
+            try:
+                return read_counts(
+                    task["outputS3Directory"], task["shots"], partial(self._file, task["outputS3Bucket"])
+                )
+            except ValueError as error:
+                raise UserError(f"{self.device} answered to {job} what cannot be read: {error}") from None
+
+    def _task(self, job: str) -> dict[str, Any]:
+        client = self.session.braket_client
+        try:
+            return client.get_quantum_task(quantumTaskArn=job)
+        except client.exceptions.ResourceNotFoundException:
+            raise JobUnknown from None
+
+    def _file(self, bucket: str, key: str) -> str:
+        return self.session.s3_client.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+
+    def _destination(self) -> tuple[str, str]:
+        """Bucket and folder of the results, chosen as the SDK does."""
+        try:
+            if uri := os.environ.get(FOLDER):
+                return AwsSession.parse_s3_uri(uri)
+            return self.session.default_bucket(), "tasks"
+        except ValueError as error:
+            raise UserError(f"{self.device}: there is no bucket for its results: {error}") from None
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        with asked(self.device):
+            hide_credentials(self.session)
+            yield
+
+
+def _mark(tag: str) -> str:
+    """The tag in characters, and of a length, that tokens and folders may have."""
+    return hashlib.sha256(tag.encode()).hexdigest()

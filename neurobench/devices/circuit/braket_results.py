@@ -1,0 +1,64 @@
+"""What a task of Amazon Braket left in its folder: one file, or one that names others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from braket.schema_common import BraketSchemaBase
+from braket.task_result import (
+    GateModelTaskResult,
+    ProgramResult,
+    ProgramSetExecutableResult,
+    ProgramSetTaskResult,
+)
+from braket.tasks.measurement_utils import measurements_from_measurement_probabilities
+
+from neurobench.devices.circuit.braket_circuits import counts_of
+from neurobench.devices.jobs import JobGone
+
+FILE = "results.json"
+Fetch = Callable[[str], str]  # by its key in the bucket
+
+
+def read_counts(folder: str, shots: int, fetch: Fetch) -> np.ndarray:
+    """Counts (circuits, 2^n) of a task with so many `shots` in all, in the order in which the circuits were sent.
+
+    Raises JobGone where a circuit was not run, and ValueError where the files do not say what they should.
+    """
+    whole = _read(FILE, folder, fetch)
+    if isinstance(whole, GateModelTaskResult):
+        measured = [whole]
+    elif isinstance(whole, ProgramSetTaskResult):
+        base = whole.s3Location[1] if whole.s3Location else folder
+        measured = [one for part in whole.programResults for one in _executables(part, base, fetch)]
+    else:
+        raise ValueError(f"a {type(whole).__name__} in {folder}/{FILE}")
+    return np.stack([_counts(one, shots // len(measured)) for one in measured])
+
+
+def _executables(part: ProgramResult | str, folder: str, fetch: Fetch) -> list[ProgramSetExecutableResult]:
+    """What was measured of a program, by the numbers of its inputs."""
+    inner = f"{folder}/{part}".removesuffix(f"/{FILE}") if isinstance(part, str) else folder
+    found = [_read(one, inner, fetch) for one in _read(part, folder, fetch).executableResults]
+    if failed := [one for one in found if not isinstance(one, ProgramSetExecutableResult)]:
+        about = getattr(failed[0], "failureMetadata", None)
+        reason = about.failureReason if about else "no reason given"
+        raise JobGone(f"{len(failed)} of {len(found)} circuits were not run: {reason}")
+    found.sort(key=lambda one: one.inputsIndex)
+    if (numbers := [one.inputsIndex for one in found]) != list(range(len(found))):
+        raise ValueError(f"circuits are numbered {numbers}")
+    return found
+
+
+def _read(part: Any, folder: str, fetch: Fetch) -> Any:
+    return BraketSchemaBase.parse_raw_schema(fetch(f"{folder}/{part}")) if isinstance(part, str) else part
+
+
+def _counts(measured: GateModelTaskResult | ProgramSetExecutableResult, shots: int) -> np.ndarray:
+    """Some devices give every shot, others how many of `shots` read what."""
+    bits = measured.measurements
+    if not bits:
+        bits = measurements_from_measurement_probabilities(measured.measurementProbabilities or {}, shots)
+    return counts_of(bits, measured.measuredQubits or [])
