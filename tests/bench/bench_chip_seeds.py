@@ -48,11 +48,9 @@ from neurobench.models.hxtorch.spec import Phase
 from neurobench.models.learner import Step, TrainingRecord
 from neurobench.models.qrbm.learner import QRBMLearner
 from neurobench.problems.rbm import RBM
-from neurobench.report.published import published_tables
 from neurobench.report.spread import Draw, markdown, violins, write
-from neurobench.report.table import newest
-from neurobench.storage.folder import RunFolder
-from neurobench.storage.store import default_outputs, read_index
+from neurobench.storage.store import default_outputs
+from tests.bench.trained import trained_run
 from tests.specs import spec
 
 BSS2 = "hxtorch_yin_yang_best"
@@ -87,19 +85,6 @@ def bss2_copies(copies: int) -> Iterator[Draw]:
             learner.learn(splits.train.batch(slice(k * batch, (k + 1) * batch)), Step(begin + k, n, 0, n))
         what = f"after {steps} steps in its loop"
         yield Draw("in the loop", what, name, on_copy(learner, splits.test, phases["loop"]))
-
-
-def trained_run(experiment: str, seed: int = 0) -> RunFolder:
-    """Its newest run of that seed with exactly the published setting, at the largest scale that was run."""
-    outputs = default_outputs()
-    (setting,) = (each for table in published_tables().values() for each in table if each.experiment == experiment)
-    named = [entry for entry in read_index(outputs) if entry.path.partition("/")[0] == setting.name]
-    scale, entries = newest(setting, named, None)
-    for entry in entries:
-        if entry.result and entry.result["seed"] == seed:
-            print(f"{entry.path}, scale={scale}", flush=True)
-            return entry.folder(outputs)
-    raise UserError(f"no run of experiment={experiment} seed={seed} has finished below {outputs}")
 
 
 def on_copy(learner: HXTorchMLPLearner, test: Split, phase: Phase) -> dict[str, float]:

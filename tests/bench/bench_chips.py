@@ -1,8 +1,9 @@
 """What a chip costs the hybrid network, over layouts: python tests/bench/bench_chips.py [EXPERIMENT [LAYOUTS]]
 
-The newest run of the experiment (qutrunk_ten_digits unless given: eight qubits, trained without noise) is tested on
-each chip that ships, on LAYOUTS random layouts (100 unless given): accuracy, mean -log P(class) and mean
-|<Z> - ideal <Z>|, all exact, on the first 1000 test images. Writes EXPERIMENT.csv, .md and .png into outputs/chips.
+The newest run of the experiment's published setting with seed 0 (qutrunk_ten_digits unless given: eight qubits, trained
+without noise) is tested on each chip that ships, on LAYOUTS random layouts (100 unless given): accuracy,
+mean -log P(class) and mean |<Z> - ideal <Z>|, all exact, on the first 1000 test images. Writes EXPERIMENT.csv, .md and
+.png into outputs/chips.
 See `make table-chips`.
 """
 
@@ -29,7 +30,8 @@ from neurobench.models.qcnn.heads import QuantumHead
 from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
 from neurobench.report.spread import Draw, markdown, violins, write
-from neurobench.storage.store import default_outputs, find_run
+from neurobench.storage.store import default_outputs
+from tests.bench.trained import trained_run
 from tests.specs import spec
 
 IMAGES = 1000
@@ -82,7 +84,7 @@ def described(chip: Chip) -> str:
 
 def main(experiment: str = "qutrunk_ten_digits", layouts: str = "100") -> None:
     outputs = default_outputs()
-    loaded = load_learner(find_run(outputs, experiment, finished=True))
+    loaded = load_learner(trained_run(experiment))
     assert isinstance(loaded.learner, HybridQCNNLearner)
     trained = Trained(loaded.learner, loaded.splits().test.head(IMAGES))
     random: list[Draw] = []
