@@ -176,14 +176,20 @@ def _differs(key: str, values: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _separating(described: Mapping[str, Mapping[str, Any]], keys: list[str]) -> list[str]:
-    """`keys`, and as many more as it takes for no two settings to have the same values."""
+    """`keys`, and as many more as it takes for no two settings to have the same values: none that a later one implies,
+    as the name of an experiment does its model."""
     keys = list(dict.fromkeys(keys))
+    named = len(keys)
     while alike := _alike(described, keys):
         candidates = dict.fromkeys([*CHOICES, *(key for values in alike for key in values)])
         more = next((key for key in candidates if key not in (*keys, *REPETITION) and _differs(key, alike)), None)
         if more is None:
             return [*keys, "setting"]  # of code that was edited, or of an earlier version
         keys.append(more)
+    for key in keys[named:]:
+        others = [each for each in keys if each != key]
+        if not _alike(described, others):
+            keys = others
     return keys
 
 

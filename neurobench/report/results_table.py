@@ -87,7 +87,8 @@ def remarks(results: Results) -> Iterator[str]:
 def print_results(results: Results, console: Console) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, name in enumerate(columns(results)):
-        table.add_column(name, justify="left" if number < len(results.keys) else "right")
+        key = number < len(results.keys)  # names are told apart by their ends, numbers are one word
+        table.add_column(name, justify="left" if key else "right", overflow="fold", no_wrap=not key)
     for setting in results.settings:
         style = "bold green" if setting is results.best else ""
         table.add_row(*map(Text, cells(results, setting)), style=style)

@@ -141,6 +141,17 @@ def test_settings_are_never_averaged(swept: Path) -> None:
     assert [len(each.runs) for each in made.settings] == [3, 3, 1]
 
 
+def test_of_keys_that_one_implies_that_one_is_shown(tmp_path: Path) -> None:
+    """Four settings are told apart by depth and shape; six are by hidden alone, which implies both."""
+    for depth, shape, hidden in [(1, "a", 5), (1, "b", 6), (2, "a", 7), (2, "b", 8)]:
+        finished(tmp_path, 0.1, 0, 0.5, 0.5, depth=depth, shape=shape, hidden=hidden)
+    assert results(tmp_path, "model.lr").keys == ("model.lr", "model.depth", "model.shape")
+    assert results(tmp_path, "model.hidden").keys == ("model.hidden",)
+    for hidden in (9, 10):
+        finished(tmp_path, 0.1, 0, 0.5, 0.5, depth=2, shape="b", hidden=hidden)
+    assert results(tmp_path, "model.lr").keys == ("model.lr", "model.hidden")
+
+
 def test_the_newest_run_of_a_seed_counts(swept: Path) -> None:
     newest = swept / "toy" / "again"
     newest.mkdir()
