@@ -63,7 +63,7 @@ function overview() {
   const rows = DATA.tables.flatMap((table) => table.rows);
   const judged = rows.filter((row) => HELD.includes(row.verdict) || row.verdict === "OUT");
   return [
-    el("section", { class: "hero" }, el("div", {}, el("h1", {}, "What was run, and what came out"),
+    el("section", { class: "hero" }, el("div", {}, el("h1", {}, "Runs and results"),
       el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Each band says when and from what it was set; runs at a smaller scale are never a result."))),
     el("section", {}, el("div", { class: "facts" }, fact(finished.length.toLocaleString("en"), finished.length === 1 ? "finished run" : "finished runs"),
       fact(new Set(finished.map((run) => run.model)).size, "models"), fact(new Set(finished.map((run) => run.setting_hash)).size.toLocaleString("en"), "settings"),
