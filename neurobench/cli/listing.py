@@ -77,8 +77,7 @@ def _everything(config_dir: str | None) -> Iterator[str]:
     yield "experiments"
     named = ", ".join(f"{family} ({n})" for family, n in families.items())
     yield from textwrap.wrap(named, _width(), initial_indent="  ", subsequent_indent="  ")
-    yield "neurobench list models             one list alone; also scales, loggers, runs"
-    yield "neurobench list chips              quantum processors that can be emulated"
+    yield "neurobench list models             one list; also chips, scales, loggers, runs"
     yield "neurobench list experiments dynex  those of that name, with their times"
     yield "neurobench list grid [qrbm]        what runs with what, and why not"
 

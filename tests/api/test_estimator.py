@@ -18,7 +18,11 @@ from neurobench.config.compose import choices
 
 # Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
 # in another order are predicted otherwise too: check_methods_sample_order_invariance.
-BATCHES = {"check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits"}
+# Whether float32 sums differ in their last digits depends on the processor: with AVX-512 they do more often.
+BATCHES = {
+    "check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits",
+    "check_methods_sample_order_invariance": "and those of a sample in another place of its batch",
+}
 NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
 QUANTIZED = {"hidden": [40], "weight_bits": 8, "fraction_bits": 3, "activation_bits": 4}
 # Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
@@ -52,7 +56,21 @@ def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> Non
     results = check_estimator(made, expected_failed_checks=exceptions, on_fail=None, on_skip=None)
     failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
     assert failed == {}
-    assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(exceptions)
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} <= set(exceptions)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", [model for model, (_, exceptions) in CHECKED.items() if exceptions])
+def test_it_is_rounding_alone_that_tells_batches_and_orders_apart(model: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator(model, **CHECKED[model][0]).fit(X[SOME], y[SOME])
+    scores = made.decision_function(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    for again in (
+        made.decision_function(X[order])[order.argsort()],
+        np.concatenate([made.decision_function(X[k : k + 7]) for k in range(0, len(X), 7)]),
+    ):
+        np.testing.assert_allclose(again, scores, rtol=0, atol=1e-5 * np.abs(scores).max())
 
 
 @pytest.mark.filterwarnings("ignore:no recurrent neuron fired")
