@@ -83,7 +83,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
     """
     stamp = _stamp(config_dir)
     cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # absent, or damaged
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp and record["code"] == _digests(record["code"]):
             for entries in record["tables"].values():

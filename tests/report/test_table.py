@@ -185,6 +185,17 @@ def test_published_tables_are_kept_until_a_yaml_file_changes(
     assert published.published_tables() == fresh, "of two installations each keeps its own"
 
 
+@pytest.mark.parametrize("tables", ["[1]", "3", '{"dynex": [3]}', '{"dynex": [{}]}', '{"dynex": 3}', "no JSON"])
+def test_a_damaged_cache_is_written_anew(one_experiment: Path, tables: str) -> None:
+    fresh = published.published_tables()
+    (cache,) = one_experiment.glob("tables-*.json")
+    written = cache.read_text()
+    head = written[: written.index('"tables"')]
+    cache.write_text(f'{head}"tables": {tables}}}')
+    assert published.published_tables() == fresh
+    assert cache.read_text() == written
+
+
 def test_published_tables_are_kept_until_code_changes(
     one_experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
