@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
@@ -233,7 +233,13 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
     if not over:
         yield experiment, config
         return
+    if not (isinstance(over, DictConfig) and _are_choices(over)):
+        raise ConfigError([f"table.over={over} is not a list of choices for each of some groups"])
     for values in product(*over.values()):
         words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
         as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))
         yield " ".join([experiment, *words]), config if as_composed else compose([f"experiment={experiment}", *words])
+
+
+def _are_choices(over: DictConfig) -> bool:
+    return all(group in GROUPS and isinstance(names, ListConfig) for group, names in over.items())

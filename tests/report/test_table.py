@@ -307,6 +307,19 @@ def test_an_experiment_without_a_table_names_none(tmp_path: Path, table: str, na
     assert sorted(set(published.table_names(str(tmp_path))) - set(published.table_names())) == names
 
 
+@pytest.mark.parametrize("over", ["3", "[model]", "{model: 3}", "{seed: [1, 2]}", "{nope: [a]}"])
+def test_an_experiment_over_something_else_than_choices_is_named(
+    over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {"scale": ["paper"], "experiment": ["mine"]}
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    (tmp_path / "experiment").mkdir()
+    text = OWN_TABLE.replace("override /model: mine", "override /model: mlp") + f"  over: {over}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    assert published.published_tables(str(tmp_path)) == {}
+    assert "experiment=mine is left out: table.over=" in capsys.readouterr().err
+
+
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
     row = replace(ROW, metric="recorded_accuracy")
     data = {"evaluated_on": "emulated recordings", "n_test": 10_000, "n_recorded": 1100}
