@@ -36,6 +36,8 @@ def merged(choices: Mapping[str, Choice]) -> Plain:
     whole: Plain = {}
     for part in walk.parts({**content, "defaults": defaults}, "", root=True):
         _merge(whole, part)
+    if "hydra" in whole:
+        raise LeftToHydra("a key of Hydra's own")
     if walk.overrides.keys() - walk.groups:
         raise LeftToHydra("a group that no defaults list has")
     return whole
@@ -53,12 +55,12 @@ class _Walk:
         """What is merged for a file, in that order. `root`: its keys are the configuration's, not those of the section
         that has the group's name."""
         content = {key: value for key, value in body.items() if key != "defaults"}
-        if root and "hydra" in content:
-            raise LeftToHydra("a key of Hydra's own")
         entries = list(_entries(body.get("defaults", []), group))
         if not root and any(name for name, _, _ in entries):
             raise LeftToHydra("a group that it takes for a section within the file's own")
         for name, choice, overrides in entries:
+            if overrides and name in self.groups:
+                raise LeftToHydra("an override that comes after its group")
             if overrides:
                 self.overrides.setdefault(name, choice)
         below = [(name, choice) for name, choice, overrides in entries if not overrides]
@@ -67,7 +69,7 @@ class _Walk:
             if choice == SELF:
                 blocks.append([content if root else {group: content}])
             elif not name:
-                blocks.append(self._file(group, choice))
+                blocks.append(self._file(group, choice, root))
             else:
                 blocks.append(self._group(name, choice))
         return [part for block in reversed(blocks) for part in block]
@@ -79,14 +81,16 @@ class _Walk:
         choice = self.overrides.get(group, default)
         if choice is None:
             return []
-        blocks = [self._file(group, name) for name in reversed(choice if isinstance(choice, list) else [choice])]
+        names = choice if isinstance(choice, list) else [choice]
+        blocks = [self._file(group, name, root=False) for name in reversed(names)]
         return [part for block in reversed(blocks) for part in block]
 
-    def _file(self, group: str, name: Any) -> list[Plain]:
+    def _file(self, group: str, name: Any, root: bool) -> list[Plain]:
+        """`root`: whose keys are the configuration's even where the file names no package, as beside one that does."""
         if not (isinstance(name, str) and re.fullmatch(r"\w+", name)):
             raise LeftToHydra("no plain name of a file")
         body, package = _read(f"{group}/{name}")
-        return self.parts(body, group, root=package is not None)
+        return self.parts(body, group, root or package is not None)
 
 
 def _read(path: str) -> tuple[Plain, str | None]:
@@ -107,7 +111,7 @@ def _entries(defaults: Any, group: str) -> Iterator[tuple[str, Choice, bool]]:
             continue
         key = next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else ""
         match = ENTRY.fullmatch(str(key))
-        if match is None or (group and not match[2]) or (last and not match[1]):
+        if match is None or (group and not match[2]) or (last and not match[1]) or entry[key] == SELF:
             raise LeftToHydra("an entry of another kind, or a group within this one, or an override before others")
         last = bool(match[1])
         yield match[3], entry[key], last

@@ -67,13 +67,20 @@ def _merged(choices: tuple[str, ...], stamp: Stamp) -> Composed | None:
     """The same without Hydra, which composes its own section alone; None where it has to compose all of it."""
     of_hydra = tuple(word for word in choices if is_hydra(word))
     parsed = [override for word in choices if word not in of_hydra and (override := parse_word(word))]
-    if not parsed or any(override.type != OverrideType.CHANGE or override.package for override in parsed):
+    if not parsed or not all(map(_picks_files, parsed)):
         return None
     try:
         config = OmegaConf.create(merged({override.key_or_group: override.value() for override in parsed}))
     except Exception:  # what is left to Hydra, or a fault of a file, which Hydra names
         return None
     return config, _frame(of_hydra, stamp)[1]
+
+
+def _picks_files(override: Override) -> bool:
+    """Whether it does nothing else. One of several for a group counts for nothing, but Hydra refuses it all the same
+    where it is null or a sweep, and sets the keys of a section (model={n_hidden: 3})."""
+    is_change = override.type == OverrideType.CHANGE and override.package is None
+    return is_change and isinstance(override.value(), (str, list))
 
 
 def _stamp() -> Stamp:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -18,14 +17,16 @@ from typing import Any
 
 import yaml
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
+from neurobench.began import BEGAN
+from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
-from neurobench.config.targets import ALLOWED, PLUGIN_FILES, config_places, own_folders, plugin_targets
+from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders, plugin_targets
 from neurobench.experiment.plan import parse
 from neurobench.metrics.catalog import metric
 from neurobench.phases import tracked
@@ -34,7 +35,6 @@ from neurobench.version import __version__
 
 EARLIER = files("neurobench.report").joinpath("earlier_hashes.json")
 _CACHED = 8  # sets of tables: a checkout, an installation and a folder of one's own do not push each other out
-_BEGAN = time.time()
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,12 @@ def table_names(config_dir: str | None = None) -> list[str]:
 @lru_cache(maxsize=512)
 def _table_of(text: str) -> tuple[str, ...]:
     """The table that an experiment's file names, if it does."""
-    with contextlib.suppress(yaml.YAMLError):  # it is named where it is composed
-        table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["table"]
-        return (table["name"],) if "name" in table else ()
-    return ()
+    config = None
+    with contextlib.suppress(yaml.YAMLError, ValueError):  # it is named where it is composed
+        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    table = config.get("table") if isinstance(config, dict) else None
+    name = table.get("name") if isinstance(table, dict) else None
+    return (name,) if isinstance(name, str) else ()
 
 
 def published_tables(config_dir: str | None = None) -> Tables:
@@ -81,7 +83,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
     """
     stamp = _stamp(config_dir)
     cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or of another version
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # absent, or damaged
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp and record["code"] == _digests(record["code"]):
             for entries in record["tables"].values():
@@ -90,16 +92,17 @@ def published_tables(config_dir: str | None = None) -> Tables:
                     entry["seeds"] = tuple(entry["seeds"])
             return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer(config_dir) as compose:
-        tables = compose_tables(compose, config_dir)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        _keep(cache, stamp, tables, config_dir)
+        tables, is_whole = compose_tables(compose, config_dir)
+    if is_whole:  # else what is lacking may be mended, and is named until then
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            _keep(cache, stamp, tables, config_dir)
     return tables
 
 
 def _keep(cache: Path, stamp: str, tables: Tables, config_dir: str | None) -> None:
     """Write the cache, unless a file has been written since it was read: a notebook goes on with what it imported."""
     code = _code()
-    if stamp != _stamp(config_dir) or max(map(os.path.getmtime, code)) >= _BEGAN:
+    if stamp != _stamp(config_dir) or max(map(_written, code)) >= BEGAN:
         return
     cache.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: [asdict(entry) for entry in entries] for name, entries in tables.items()}
@@ -108,22 +111,38 @@ def _keep(cache: Path, stamp: str, tables: Tables, config_dir: str | None) -> No
         old.unlink(missing_ok=True)
 
 
+def _written(path: str) -> float:
+    """When a file came to its place: installers bring files with an older time of their own."""
+    status = Path(path).stat()
+    return max(status.st_mtime, status.st_ctime)
+
+
 def _stamp(config_dir: str | None) -> str:
-    """Of the YAML files, own code that is allowed by file, and the hashes by earlier rules."""
+    """Of the YAML files, the code that they may name, own code that is allowed by file, and the hashes by earlier
+    rules."""
     places = config_places(config_dir)
     texts = dict(entry for place in places for entry in sorted(_yaml_files(place, str(place))))
     for path in (places[0].joinpath("config.yaml"), *PLUGIN_FILES.values(), EARLIER):
         texts[str(path)] = path.read_text()
-    return hashlib.sha256(json.dumps([__version__, texts]).encode()).hexdigest()
+    names = sorted(set(targets.ALLOWED) - set(PLUGIN_FILES))  # which may lie in the folder where the command is typed
+    code = [*sorted(plugin_targets()), *names, *([str(Path.cwd())] if names else [])]
+    return hashlib.sha256(json.dumps([__version__, code, texts]).encode()).hexdigest()
 
 
 def _code() -> list[str]:
-    """Files that decide on rows and hashes, among others: all of ours, of plugins and of allowed code that has been
-    imported. Once everything is composed, what has not been imported has decided on nothing."""
-    roots = {"neurobench", *ALLOWED, *(target.rpartition(".")[0] for target in plugin_targets())}
-    ours = [name for name in list(sys.modules) if any(f"{name}.".startswith(f"{root}.") for root in roots)]
-    imported = {getattr(sys.modules[name], "__file__", None) for name in ours}
-    return sorted({*filter(None, imported), *map(str, PLUGIN_FILES.values())})
+    """Files that decide on rows and hashes, among others: all of ours, of the packages of plugins and of allowed code,
+    and beside it, that has been imported. Once everything is composed, what has not been imported has decided on
+    nothing."""
+    roots = {name.partition(".")[0] for name in ("neurobench", *targets.ALLOWED, *plugin_targets())}
+    # Not by getattr, which makes some modules import what is not installed.
+    modules = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in list(sys.modules.items())}
+    folders = own_folders()
+    imported = {
+        file
+        for name, file in modules.items()
+        if file and (name.partition(".")[0] in roots or Path(file).parent in folders)
+    }
+    return sorted({*imported, *map(str, PLUGIN_FILES.values())})
 
 
 def _digests(paths: Iterable[str]) -> dict[str, str]:
@@ -138,10 +157,11 @@ def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
                 yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text()
 
 
-def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
-    """The same, composed afresh. An experiment of the user's own that cannot run, or whose rows cannot be compared as
-    they say, is named and left out."""
+def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Tables, bool]:
+    """The same, composed afresh, and whether no experiment is lacking: one of the user's own that cannot run, or whose
+    rows cannot be compared as they say, is named and left out."""
     tables: Tables = {}
+    is_whole = True
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
     earlier = json.loads(EARLIER.read_text())
     for experiment in tracked("composing every experiment, once after a change", choices("experiment", config_dir)):
@@ -149,6 +169,7 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
             published = list(_published(compose, experiment, scales, earlier))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             _leave_out(experiment, error, config_dir)
+            is_whole = False
             continue
         for table, entry in published:
             tables.setdefault(table, []).append(entry)
@@ -157,7 +178,8 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> Tables:
             if faults := incomparable(entry, entries):
                 _leave_out(entry.experiment.split()[0], ConfigError(faults), config_dir)
                 entries.remove(entry)
-    return tables
+                is_whole = False
+    return tables, is_whole
 
 
 def _leave_out(experiment: str, error: Exception, config_dir: str | None) -> None:
@@ -211,7 +233,13 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
     if not over:
         yield experiment, config
         return
+    if not (isinstance(over, DictConfig) and _are_choices(over)):
+        raise ConfigError([f"table.over={over} is not a list of choices for each of some groups"])
     for values in product(*over.values()):
         words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
         as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))
         yield " ".join([experiment, *words]), config if as_composed else compose([f"experiment={experiment}", *words])
+
+
+def _are_choices(over: DictConfig) -> bool:
+    return all(group in GROUPS and isinstance(names, ListConfig) for group, names in over.items())

@@ -26,6 +26,11 @@ def visible_gpus(dev: Path = Path("/dev")) -> tuple[str, ...]:
     return tuple(sorted(numbers, key=int))
 
 
+def has_gpu() -> bool:
+    """Whether this process has taken one."""
+    return bool(_taken)
+
+
 def take_gpu(parent: int, gpus: Sequence[str]) -> str | None:
     """The first of them that no other worker of the process `parent` has taken; to be called before torch is loaded.
     None where all are taken."""

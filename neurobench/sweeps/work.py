@@ -19,7 +19,7 @@ from neurobench.config.targets import ALLOW
 from neurobench.process import importing, run_one_command
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import InUse
-from neurobench.sweeps.gpus import VISIBLE, take_gpu
+from neurobench.sweeps.gpus import VISIBLE, has_gpu, take_gpu
 from neurobench.sweeps.sbatch import POOLS
 
 if TYPE_CHECKING:
@@ -187,8 +187,8 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
 
 
 def settled(name: str) -> bool:
-    """Whether a variable is a worker's own: its threads, its GPU, the code that it may run."""
-    return name in (*POOLS, VISIBLE, ALLOW)
+    """Whether a variable is a worker's own: its threads, the GPU that it took, the code that it may run."""
+    return name in (*POOLS, ALLOW) or (name == VISIBLE and has_gpu())
 
 
 def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Sequence[str] = ()) -> None:

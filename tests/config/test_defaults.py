@@ -101,10 +101,16 @@ def test_a_list_of_defaults_is_followed_as_hydra_does(package: Path, defaults: s
         assert without_hydra(["experiment=second"])["scale"] == yaml.safe_load(hydras)["scale"]
 
 
+SECTION_FIRST = ["model={n_hidden: 3}", "model=qrbm"]
+OVERRIDES = [
+    SECTION_FIRST, ["encoder=null"], ["scale=null"], ["model=null", "model=qrbm"], ["model=3", "model=qrbm"],
+    ["model=cnn,mlp", "model=qrbm"], ["logger={a: {b: 1}}", "logger=[]"],
+]  # fmt: skip
 LEFT = [
     "[{optional /scale: nope}]", "[{/scale@model: smoke}]", "[{override /nope: smoke}]", "[{override scale: smoke}]",
     "[{override /scale: smoke}, first]", "[_self_, _self_]", "[nope]", "[second]", "[{/scale: smoke}]", "3", "[3]",
     "[{override /scale: '${dataset}'}]", "[{override /scale: 3}]", "[{override hydra/launcher: basic}]",
+    "[{/table: _self_}, first]", "[{override /experiment: first}]", "[{/hydra: own}]", "[{/hydra: [own]}]",
 ]  # fmt: skip
 OTHERS = [
     "a: [", "- 1", "a: 1\na: 2", "# @package model\na: 1", "# @package _global_\nhydra: {job: {chdir: true}}",
@@ -116,10 +122,36 @@ OTHERS = [
 def test_what_hydra_alone_can_do_and_what_it_refuses_is_left_to_it(package: Path, text: str) -> None:
     (package / "experiment" / "first.yaml").write_text("# @package _global_\nseed: 1\n")
     (package / "experiment" / "second.yaml").write_text(text)
+    (package / "hydra").mkdir()
+    (package / "hydra" / "own.yaml").write_text("job: {env_set: {A: b}}\n")
     with pytest.raises((LeftToHydra, RecursionError)):
         without_hydra(["experiment=second"])
     ours, hydras = both(["experiment=second"])
     assert ours == hydras
+
+
+@pytest.mark.parametrize("words", OVERRIDES, ids=" ".join)
+def test_what_is_more_than_a_choice_of_files_is_left_to_hydra(words: list[str]) -> None:
+    ours, hydras = both(words)
+    assert ours == hydras
+    assert ("Exception" in hydras) != (words == SECTION_FIRST)
+
+
+def test_a_file_without_a_package_has_that_of_the_one_built_upon_it(package: Path) -> None:
+    (package / "experiment" / "first.yaml").write_text("seed: 1\nfigures: pdf\n")
+    (package / "experiment" / "second.yaml").write_text("# @package _global_\ndefaults: [first]\nseed: 2\n")
+    ours, hydras = both(["experiment=second"])
+    assert ours == hydras
+    assert without_hydra(["experiment=second"])["figures"] == "pdf"
+
+
+def test_an_override_of_a_group_that_was_chosen_before_is_refused(package: Path) -> None:
+    (package / "model").mkdir()
+    text = "# @package _global_\ndefaults: [{override /logger: [wandb]}]\nmodel: {name: mine}\n"
+    (package / "model" / "mine.yaml").write_text(text)
+    ours, hydras = both(["model=mine"])
+    assert ours == hydras
+    assert "Could not override 'logger'" in hydras
 
 
 @pytest.mark.parametrize("text", OTHERS)

@@ -5,6 +5,9 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from neurobench.report.formats import as_csv, as_latex, as_markdown
 from neurobench.report.published import Published
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_json
+from tests.cli.conftest import environment
 from tests.storage.sound import sound_result
 
 ROW = Row(
@@ -171,7 +175,7 @@ def test_published_tables_are_kept_until_a_yaml_file_changes(
     one_experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = published.published_tables()
-    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
+    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: ({}, True))
     assert published.published_tables() == fresh
     assert [entry.experiment for entry in fresh["dynex"]] == ["dynex_qrbm"]
     original = published._stamp
@@ -181,24 +185,31 @@ def test_published_tables_are_kept_until_a_yaml_file_changes(
     assert published.published_tables() == fresh, "of two installations each keeps its own"
 
 
+@pytest.mark.parametrize("tables", ["[1]", "3", '{"dynex": [3]}', '{"dynex": [{}]}', '{"dynex": 3}', "no JSON"])
+def test_a_damaged_cache_is_written_anew(one_experiment: Path, tables: str) -> None:
+    fresh = published.published_tables()
+    (cache,) = one_experiment.glob("tables-*.json")
+    written = cache.read_text()
+    head = written[: written.index('"tables"')]
+    cache.write_text(f'{head}"tables": {tables}}}')
+    assert published.published_tables() == fresh
+    assert cache.read_text() == written
+
+
 def test_published_tables_are_kept_until_code_changes(
     one_experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "spec.py"
     monkeypatch.setattr(published, "_code", lambda: [str(code)])
-
-    def write(text: str, time: float) -> None:
-        code.write_text(text)
-        os.utime(code, (time, time))
-
-    write("old = 1", published._BEGAN + 1)
+    code.write_text("old = 1")
+    os.utime(code, (1, 1))  # as an installer does
     fresh = published.published_tables()
     assert not one_experiment.exists(), "what was imported is not what the file says now"
-    write("old = 1", published._BEGAN - 1)
+    monkeypatch.setattr(published, "BEGAN", time.time() + 1)
     assert published.published_tables() == fresh
-    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: {})
+    monkeypatch.setattr(published, "compose_tables", lambda compose, config_dir: ({}, True))
     assert published.published_tables() == fresh
-    write("new = 2", published._BEGAN - 1)
+    code.write_text("new = 2")
     assert published.published_tables() == {}
 
 
@@ -226,6 +237,87 @@ def test_every_yaml_file_and_all_code_that_was_imported_decides_on_the_cache(
     room = Path(published.__file__).parents[1]
     files = ("experiment/plan.py", "config/sections.py", "config/defaults.py", "report/published.py", "config/spec.py")
     assert {str(room / file) for file in files} <= set(published._code())
+
+
+OWN_TABLE = """# @package _global_
+defaults: [{override /model: mine}]
+name: mine
+table:
+  name: own
+  rows:
+    - {id: a, what: a, metric: test_accuracy, published: null, source: "", band: [null, null], means: a}
+"""
+TABLES_OF_MINE = """
+from neurobench.report import published
+few = {"scale": ["paper"], "experiment": ["mine"]}
+published.choices = lambda group, config_dir: few[group]
+print(*published.published_tables("."))
+"""
+
+
+def test_a_cache_knows_which_code_was_allowed_and_lacks_no_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "model", "mine"]) == FINE
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(OWN_TABLE)
+    cache = tmp_path / "cache"
+
+    def tables(allowed: str) -> str:
+        env = {**environment(), "NEUROBENCH_CACHE": str(cache), "NEUROBENCH_ALLOW": allowed}
+        words = [sys.executable, "-c", TABLES_OF_MINE]
+        return subprocess.run(words, cwd=tmp_path, env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    code = (tmp_path / "mine.py").read_text()
+    (tmp_path / "mine.py").write_text("a fault of syntax")
+    assert tables("mine") == ""
+    assert not cache.exists(), "what is lacking is said again"
+    (tmp_path / "mine.py").write_text(code)
+    assert tables("mine") == "own"
+    assert cache.exists()
+    assert tables("") == ""
+
+
+def test_code_that_was_written_after_it_was_imported_leaves_no_cache(one_experiment: Path, tmp_path: Path) -> None:
+    script = """
+import pathlib, sys, time
+import mine
+pathlib.Path(mine.__file__).write_text("b = 2")
+time.sleep(0.1)
+from neurobench.report import published
+published._code = lambda: [mine.__file__]
+published.choices = lambda group, config_dir: {"scale": ["paper"], "experiment": ["dynex_qrbm"]}[group]
+print(*published.published_tables())
+"""
+    (tmp_path / "mine.py").write_text("import neurobench\n")
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "dynex"
+    assert not one_experiment.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [("{name: own}", ["own"]), ("null", []), ("3", []), ("[name]", []), ("{name: [1]}", []), ("2024-99-99", [])],
+)
+def test_an_experiment_without_a_table_names_none(tmp_path: Path, table: str, names: list[str]) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\ntable: {table}\n")
+    assert sorted(set(published.table_names(str(tmp_path))) - set(published.table_names())) == names
+
+
+@pytest.mark.parametrize("over", ["3", "[model]", "{model: 3}", "{seed: [1, 2]}", "{nope: [a]}"])
+def test_an_experiment_over_something_else_than_choices_is_named(
+    over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {"scale": ["paper"], "experiment": ["mine"]}
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    (tmp_path / "experiment").mkdir()
+    text = OWN_TABLE.replace("override /model: mine", "override /model: mlp") + f"  over: {over}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    assert published.published_tables(str(tmp_path)) == {}
+    assert "experiment=mine is left out: table.over=" in capsys.readouterr().err
 
 
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:

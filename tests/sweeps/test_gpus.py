@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neurobench.sweeps import work
 from neurobench.sweeps.gpus import visible_gpus
 from neurobench.sweeps.sbatch import read_request
 
@@ -56,3 +57,24 @@ def test_a_job_that_says_cuda_asks_slurm_for_a_gpu_unless_it_says_which() -> Non
     assert "--gpus-per-node=1" in read_request({}).with_gpu().words(1)
     assert "--gpus-per-node=2" in read_request({"gpus_per_node": 2}).with_gpu().words(1)
     assert read_request({"gres": "gpu:a100:1"}).with_gpu().flags == {"gres": "gpu:a100:1"}
+
+
+SERVE = """
+import os, sys
+from neurobench.sweeps import work
+from neurobench.sweeps.gpus import take_gpu
+
+take_gpu(os.getpid(), sys.argv[1:])
+work.work = lambda task: {"status": "finished"}
+for environment in ({"CUDA_VISIBLE_DEVICES": "7", "OMP_NUM_THREADS": "9", "OF_ONE": "x"}, {"OF_ANOTHER": "y"}):
+    work.work_locally(None, os.getcwd(), environment)
+print(*(f"{name}={value}" for name, value in sorted(os.environ.items())))
+"""
+
+
+@pytest.mark.parametrize(("gpus", "visible"), [([], ""), (["3"], "CUDA_VISIBLE_DEVICES=3 ")])
+def test_a_worker_keeps_of_an_earlier_sweep_its_threads_and_the_gpu_that_it_took(gpus: list[str], visible: str) -> None:
+    env = {"PYTHONPATH": str(Path(work.__file__).parents[2]), "OMP_NUM_THREADS": "1", "NEUROBENCH_ALLOW": ""}
+    words = [sys.executable, "-c", SERVE, *gpus]
+    done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == f"{visible}NEUROBENCH_ALLOW= OF_ANOTHER=y OMP_NUM_THREADS=1"
