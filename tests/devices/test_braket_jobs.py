@@ -186,6 +186,9 @@ def test_without_an_account_or_a_device_the_way_to_one_is_told(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "nobody"))
     with pytest.raises(UserError, match="cannot be opened: .*Unable to locate credentials.*aws configure"):
         ask(None)
+    monkeypatch.setenv("BRAKET_ENDPOINT", "nowhere")
+    with pytest.raises(UserError, match=r"cannot be opened: Invalid endpoint: nowhere\. .*aws configure"):
+        ask(None)
     monkeypatch.setenv("BRAKET_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT[0])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ACCOUNT[1])

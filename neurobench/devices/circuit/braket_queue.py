@@ -42,7 +42,7 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
             actions = json.loads(session.get_device(spec.device)["deviceCapabilities"])["action"]
     except Unreachable as error:
         raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: go on later.") from None
-    except UserError as error:
+    except (UserError, ValueError) as error:  # ValueError: AWS's variables say what cannot be
         raise UserError(
             f"backend.circuit.device cannot be opened: {error}. The account is that of AWS's own configuration: "
             "aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
@@ -65,11 +65,11 @@ def asked(name: str, advice: str = "") -> Iterator[None]:
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) in (429, *range(500, 600)):
             raise Unreachable(str(error)) from None
-        raise UserError(f"{name}: {error}{advice}") from None
+        raise UserError(f"{name}: {str(error).rstrip('.')}{advice}") from None
     except (ConnectionError, HTTPClientError) as error:
         raise Unreachable(str(error)) from None
     except BotoCoreError as error:
-        raise UserError(f"{name}: {error}{advice}") from None
+        raise UserError(f"{name}: {str(error).rstrip('.')}{advice}") from None
 
 
 def hide_credentials(session: AwsSession) -> None:
