@@ -44,6 +44,7 @@ class Service(Device):
         self.ending = "FAILED"  # of a task with the fate `fail`
         self.failure = "the chip was warm"
         self.refusal: Reply | None = None  # of every new task
+        self.denial: Reply | None = None  # of every question about one
         self.spoil = lambda files: files  # what becomes of the files of a result
 
     def create(self, asked: dict[str, Any]) -> Reply:
@@ -136,7 +137,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.say(*fault(503, "InternalServiceException", "down"))
             if room == BUCKET:
                 body = self.device.read("/".join(rest))
-                return self.say(404, "") if body is None else self.say(200, body)
+                gone = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
+                return self.say(404, gone) if body is None else self.say(200, body)
+            if self.device.denial:
+                return self.say(*self.device.denial)
             job = self.device.jobs.get("/".join(rest).rpartition("/")[2])
             if job is None or job["fate"] == "lose":
                 return self.say(*fault(404, "ResourceNotFoundException", "no such task"))

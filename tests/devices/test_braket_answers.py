@@ -16,6 +16,8 @@ from neurobench.config.errors import UserError
 from tests.devices.braket_server import QPU, Service
 from tests.devices.test_braket_jobs import ask, require_paid_once, require_right
 
+NEWER = json.dumps({"braketSchemaHeader": {"name": "braket.task_result.program_set_task_result", "version": "2"}})
+
 
 def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, str]], dict[str, str]]:
     """Of the first program's results."""
@@ -64,7 +66,8 @@ def say_nothing(program: dict[str, Any]) -> None:
         (edited(repeat), r"what cannot be read: circuits are numbered \[1, 1\]"),
         (edited(say_nothing), r"what cannot be read: measurements of shape \(0,\)"),
         (lambda files: {"results.json": "no JSON"}, "what cannot be read"),
-        (lambda files: {}, "404"),
+        (lambda files: {"results.json": NEWER}, "what cannot be read: .*program_set_task_result_v2.*upgrade"),
+        (lambda files: {}, "results.json is gone, .* Restore it, or start anew without --resume"),
     ],
 )
 def test_a_wrong_answer_is_refused_with_the_devices_name_and_not_kept(

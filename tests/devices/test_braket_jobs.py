@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,21 @@ def test_what_aws_refuses_is_told_and_what_may_succeed_later_is_asked_again(brak
     require_paid_once(braket)
 
 
+def test_credentials_that_expire_while_a_run_waits_lose_no_job(
+    braket: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = tmp_path / "outputs"
+    braket.denial = fault(403, "ExpiredTokenException", "The security token included in the request is expired")
+    assert run(outputs) == 1
+    assert re.search("token .* is expired. No job is lost: .* go on with --resume", capsys.readouterr().err)
+    sent, braket.denial = len(braket.jobs), None
+    assert sent > 0
+    assert run(outputs, "--resume") == 0
+    assert len({job["tag"] for job in braket.jobs.values()}) == len(braket.jobs)
+    (result,) = [json.loads(path.read_text()) for path in outputs.glob("*/*/result.json")]
+    assert result["device_costs"]["circuit"]["jobs"] == len(braket.jobs)
+
+
 def test_without_an_account_or_a_device_the_way_to_one_is_told(
     braket: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +185,9 @@ def test_without_an_account_or_a_device_the_way_to_one_is_told(
         ask(None, device="arn:aws:braket:us-east-1::device/qpu/none")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "nobody"))
     with pytest.raises(UserError, match="cannot be opened: .*Unable to locate credentials.*aws configure"):
+        ask(None)
+    monkeypatch.setenv("BRAKET_ENDPOINT", "nowhere")
+    with pytest.raises(UserError, match=r"cannot be opened: Invalid endpoint: nowhere\. .*aws configure"):
         ask(None)
     monkeypatch.setenv("BRAKET_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT[0])

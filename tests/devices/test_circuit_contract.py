@@ -57,6 +57,21 @@ def test_expectations_have_derivatives(device: Any) -> None:
     assert all(slope.abs().max() > 0 for slope in slopes)
 
 
+@pytest.mark.parametrize(("backend", "fields"), [*((name, {}) for name in BACKENDS), ("mock", {"chip": "boston"})])
+def test_what_is_kept_of_an_evaluation_without_gradients_serves_a_later_gradient(
+    backend: str, fields: dict[str, Any]
+) -> None:
+    device = spec(f"backend/{backend}", "circuit", **fields).open(0, CPU)
+    program = layered(3, 2, reupload=True, zz=True)
+    own, shared = normal(2, program.n_sample).double(), normal(program.n_shared, seed=1).double()
+    with torch.inference_mode():
+        values = device.expectation(program, Angles(own.clone(), shared.clone())).values
+    again = device.expectation(program, Angles(own, shared.requires_grad_())).values
+    assert torch.equal(values, again.detach())
+    (slope,) = torch.autograd.grad(again.sum(), shared)
+    assert slope.abs().max() > 0
+
+
 def test_bad_calls_are_refused_with_their_sentence(device: Any) -> None:
     with pytest.raises(ProgramError, match="shots=0 is not an integer at least 1"):
         device.counts(one_qubit(), Angles(torch.zeros(1, 1), torch.zeros(0)), 0, seed=0)

@@ -29,6 +29,7 @@ from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachab
 
 CIRCUITS, SETS = "braket.ir.openqasm.program", "braket.ir.openqasm.program_set"  # actions of a device
 FOLDER = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # the SDK's own variable
+LATER = ". No job is lost: where the account is to blame, set that right, and go on with --resume."
 
 
 def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
@@ -41,7 +42,7 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
             actions = json.loads(session.get_device(spec.device)["deviceCapabilities"])["action"]
     except Unreachable as error:
         raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: go on later.") from None
-    except UserError as error:
+    except (UserError, ValueError) as error:  # ValueError: AWS's variables say what cannot be
         raise UserError(
             f"backend.circuit.device cannot be opened: {error}. The account is that of AWS's own configuration: "
             "aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
@@ -57,18 +58,18 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
 
 
 @contextmanager
-def asked(name: str) -> Iterator[None]:
-    """AWS's faults as ours: Unreachable where the same question may succeed later, else UserError."""
+def asked(name: str, advice: str = "") -> Iterator[None]:
+    """AWS's faults as ours: Unreachable where the same question may succeed later, else UserError, with the advice."""
     try:
         yield
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) in (429, *range(500, 600)):
             raise Unreachable(str(error)) from None
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{name}: {str(error).rstrip('.')}{advice}") from None
     except (ConnectionError, HTTPClientError) as error:
         raise Unreachable(str(error)) from None
     except BotoCoreError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{name}: {str(error).rstrip('.')}{advice}") from None
 
 
 def hide_credentials(session: AwsSession) -> None:
@@ -129,7 +130,14 @@ class BraketQueue:
             raise JobUnknown from None
 
     def _file(self, bucket: str, key: str) -> str:
-        return self.session.s3_client.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        client = self.session.s3_client
+        try:
+            return client.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        except client.exceptions.NoSuchKey:
+            raise UserError(
+                f"{self.device}: s3://{bucket}/{key} is gone, the answer to a task that AWS billed. Restore it, or "
+                "start anew without --resume."
+            ) from None
 
     def _destination(self) -> tuple[str, str]:
         """Bucket and folder of the results, chosen as the SDK does."""
@@ -138,11 +146,13 @@ class BraketQueue:
                 return AwsSession.parse_s3_uri(uri)
             return self.session.default_bucket(), "tasks"
         except ValueError as error:
-            raise UserError(f"{self.device}: there is no bucket for its results: {error}") from None
+            raise UserError(
+                f"{self.device}: there is no bucket for its results: {error}. Set {FOLDER}=s3://amazon-braket-NAME/FOLDER"
+            ) from None
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        with asked(self.device):
+        with asked(self.device, LATER):
             hide_credentials(self.session)
             yield
 

@@ -53,7 +53,12 @@ def _executables(part: ProgramResult | str, folder: str, fetch: Fetch) -> list[P
 
 
 def _read(part: Any, folder: str, fetch: Fetch) -> Any:
-    return BraketSchemaBase.parse_raw_schema(fetch(f"{folder}/{part}")) if isinstance(part, str) else part
+    if not isinstance(part, str):
+        return part
+    try:
+        return BraketSchemaBase.parse_raw_schema(fetch(f"{folder}/{part}"))
+    except ImportError as error:  # a schema that this SDK is too old for
+        raise ValueError(str(error)) from None
 
 
 def _counts(measured: GateModelTaskResult | ProgramSetExecutableResult, shots: int) -> np.ndarray:

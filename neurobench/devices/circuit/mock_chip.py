@@ -74,6 +74,7 @@ class Snapshot:
             return layouts(self.ranked, program).chosen(choice, self.spec.layout_seed)
         return tuple(choice)
 
+    @torch.inference_mode(False)  # kept for who wants a gradient too
     def _place(self, program: Program) -> Placed:
         layout = self.layout(program)
         routed = route(program, edges_within(self.ranked, layout))

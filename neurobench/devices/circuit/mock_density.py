@@ -121,11 +121,13 @@ class _Builder:
 
 
 @lru_cache(maxsize=1024)  # a training asks for the same ones at each step
+@torch.inference_mode(False)  # kept for who wants a gradient too
 def _pulse(noise: GateNoise, wire: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return noise.after_pulse(wire).to(device, dtype)
 
 
 @lru_cache(maxsize=1024)
+@torch.inference_mode(False)
 def _noisy_pair(noise: GateNoise, gate: Gate, dtype: torch.dtype, device: torch.device) -> Tensor:
     return (noise.after_pair(gate.wires) @ _PAIRS[gate.name]).to(device, dtype)
 
@@ -196,7 +198,8 @@ def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
     return _observed(program, errors, kind.dtype, kind.device)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)  # as many programs as are kept elsewhere; one may take 4 MB
+@torch.inference_mode(False)
 def _observed(
     program: Program, errors: tuple[tuple[float, float], ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:

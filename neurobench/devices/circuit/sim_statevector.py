@@ -87,6 +87,7 @@ class StatevectorDevice:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for who wants a gradient too
 def sign_table(program: Program, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
     states, last = range(2**program.n), program.n - 1
