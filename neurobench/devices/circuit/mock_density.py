@@ -198,7 +198,7 @@ def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
     return _observed(program, errors, kind.dtype, kind.device)
 
 
-@lru_cache(maxsize=16)  # as many programs as are kept elsewhere; one may take 4 MB
+@lru_cache(maxsize=16)  # one of 8 wires and their pairs takes 19 MB
 @torch.inference_mode(False)
 def _observed(
     program: Program, errors: tuple[tuple[float, float], ...], dtype: torch.dtype, device: torch.device
