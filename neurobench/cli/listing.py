@@ -93,7 +93,13 @@ def _list_group(group: str, wanted: str, as_json: bool, config_dir: str | None) 
     else:
         texts = {name: first_clause(text) for name, text in matches.items()}
         _print(_described({name: f"{_time(times[name])}{text}" for name, text in texts.items()}))
-        print(f"\nneurobench run {group}={next(iter(matches))}")
+        some_alone = group in ("backend", "encoder")  # which suit some models and data
+        command = (
+            "neurobench list grid  what runs with what"
+            if some_alone
+            else f"neurobench run {group}={next(iter(matches))}"
+        )
+        print(f"\n{command}")
 
 
 def _time(seconds: float | None) -> str:

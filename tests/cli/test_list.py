@@ -49,6 +49,14 @@ def test_experiments_of_a_name_with_their_times(capsys: pytest.CaptureFixture[st
     assert entry["seconds"] == 180
 
 
+@pytest.mark.parametrize(("group", "name"), [("models", "mlp"), ("backends", "qiskit"), ("encoders", "square")])
+def test_the_command_below_a_list_runs(capsys: pytest.CaptureFixture[str], group: str, name: str) -> None:
+    """`neurobench run backend=qiskit` would be refused: the default model asks for another device."""
+    command, *rest = listed(capsys, group, name)[-1].partition("  ")[0].split()
+    assert command == "neurobench"
+    assert main([*rest, *(["--dry-run", "scale=smoke"] if rest[0] == "run" else [])]) == 0
+
+
 def test_a_list_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["list", "modles"])
