@@ -188,7 +188,7 @@ table-chips: .venv/installed-dev ## what each quantum processor costs the ten-di
 	$(BIN)/python tests/bench/bench_chips.py qutrunk_ten_digits $(if $(filter smoke,$(SCALE)),5,100)
 
 # One trained network on a hundred copies of each chip, their faults and analog errors drawn by chip_seed: outputs/chips
-table-chip-seeds: .venv/installed-dev ## what 100 copies of BrainScaleS-2 (one minute) and of each annealer (some minutes) do to a trained network: tables and figures
+table-chip-seeds: .venv/installed-dev ## what 100 copies of BrainScaleS-2 (one minute) and of each annealer (a quarter of an hour with ARGS=annealer_trainings) do to a trained network: tables and figures
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=hxtorch_yin_yang_best
 	$(BIN)/python tests/bench/bench_chip_seeds.py $(if $(filter smoke,$(SCALE)),2,100) bss2_copies annealer_copies $(ARGS)
 

@@ -12,7 +12,7 @@ copy, as training asks for: mean |<s> - exact <s>| over all units, s = 2x - 1. T
 much of it so few reads make.
 
 annealer_trainings: that machine trained with each copy, which is asked at every fifth update (in the experiment at
-every 50th): test accuracy and mean -log P(class) of its readout. Four seconds of a core a copy.
+every 50th): test accuracy and mean -log P(class) of its readout. Two to four seconds of a core a copy.
 """
 
 import os
