@@ -1,4 +1,4 @@
-"""A tutorial's figures: published beside measured."""
+"""A tutorial's figures: published and measured."""
 
 from __future__ import annotations
 

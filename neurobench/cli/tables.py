@@ -53,7 +53,7 @@ def table_command(words: list[str]) -> int:
         f"the runs that a file has recorded (FILE: {PLACE} in the outputs folder) in place of those in that folder"
     )
     parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
-    record = "write the finished runs of the table there, a line a run, beside those recorded before; show nothing"
+    record = "write the finished runs of the table there, a line a run, with those recorded before; show nothing"
     parser.add_argument("--record", type=Path, metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]

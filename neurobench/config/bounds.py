@@ -58,7 +58,7 @@ class BoundsError(ValueError):
 
 
 def hints_of(kind: type) -> Mapping[str, Any]:
-    """Field -> annotation. Python compiles each one again whenever it is asked: most of the time of a check."""
+    """Field -> annotation. Python compiles each one again on each call: most of the time of a check."""
     if kind not in _evaluated:
         _evaluated[kind] = types.MappingProxyType(typing.get_type_hints(kind, include_extras=True))
     return _evaluated[kind]

@@ -46,7 +46,7 @@ def merged(choices: Mapping[str, Choice]) -> Plain:
 @dataclass
 class _Walk:
     """Through the defaults lists, from the last entry to the first: of two overrides of a group the outer one counts,
-    and of two beside each other the later one."""
+    and of two in one list the later one."""
 
     overrides: dict[str, Choice]
     groups: set[str] = field(default_factory=set)  # that a defaults list has had
@@ -101,7 +101,7 @@ def _read(path: str) -> tuple[Plain, str | None]:
 
 
 def _entries(defaults: Any, group: str) -> Iterator[tuple[str, Choice, bool]]:
-    """Group, choice and whether it overrides, of each entry of a defaults list; the group of a file beside is ""."""
+    """Group, choice and whether it overrides, of each entry of a defaults list; "" for the group of the file itself."""
     if not isinstance(defaults, list) or defaults.count(SELF) > 1:
         raise LeftToHydra("a fault")
     last = False

@@ -37,7 +37,7 @@ class Root(Record):
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
     host_energy: bool = False  # measure joules of this machine
-    figures: Literal["png", "pdf", "svg"] = "png"  # beside the PNG of a figure, one for papers
+    figures: Literal["png", "pdf", "svg"] = "png"  # besides the PNG of a figure, one for papers
     kernels: Literal["exact", "fast"] = "exact"  # fast: bits may depend on the processor
     wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
 

@@ -1,4 +1,4 @@
-"""What a framework made of a case, beside the exact answer."""
+"""What a framework made of a case, compared with the exact answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the task is worth without the model: the accuracies that a result is to be read beside."""
+"""What the task is worth without the model: the accuracies that a result is compared with."""
 
 from __future__ import annotations
 

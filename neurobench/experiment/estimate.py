@@ -21,7 +21,7 @@ _FITTED = 1000  # samples for what is fitted after training: the test asks for i
 
 
 class Estimate(NamedTuple):
-    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> what it is asked
+    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> what it computes
     prices: dict[str, Price | str]  # device -> list price, or why there is none
 
 

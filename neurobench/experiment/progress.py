@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Meter(Protocol):
-    """Told by the loop how training goes."""
+    """Shows what the loop reports of training."""
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None: ...
 

@@ -1,6 +1,6 @@
 """Experiment trackers that a configuration may switch on (logger=tensorboard, logger=[mlflow,wandb]): the specs.
 
-The run folder stays the record; a tracker is told of it. None of them is needed, and none is imported unless named.
+The run folder stays the record; a tracker gets a copy. None of them is needed, and none is imported unless named.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class MLflow(TrackerSpec):
 
 @dataclass(frozen=True)
 class WandB(TrackerSpec):
-    """The same for Weights & Biases, offline unless told otherwise: nothing leaves the machine by itself."""
+    """The same for Weights & Biases, offline by default: nothing leaves the machine by itself."""
 
     opens: ClassVar[str] = "neurobench.experiment.callbacks.WandBCallback"
     needs: ClassVar[str] = "wandb"

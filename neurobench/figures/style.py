@@ -1,6 +1,6 @@
 """One style for every figure: a journal's column, type that can be read in print, and one colour for one meaning.
 
-The colours are told apart with every common kind of colour blindness. Lines follow Okabe and Ito, "Color Universal
+The colours differ for every common kind of colour blindness. Lines follow Okabe and Ito, "Color Universal
 Design" (2008); things of equal rank follow the muted scheme of Paul Tol's note SRON/EPS/TN/09-002.
 """
 

@@ -1,4 +1,4 @@
-"""Compiling is named while it lasts and told apart from the work: it happens once, at a kernel's first use, and takes
+"""Compiling is named while it lasts and timed apart from the work: it happens once, at a kernel's first use, and takes
 up to half a minute."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A finished run in at most ten lines of 80 columns: how good, beside what, how fast, at what cost, and where it is."""
+"""A finished run in at most ten lines of 80 columns: how good, against what, how fast, at what cost, and where."""
 
 from __future__ import annotations
 

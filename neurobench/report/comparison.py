@@ -60,7 +60,7 @@ def _test(runs: Sequence[RunFolder], read: Sequence[Predictions | str], a: int, 
     if data[0] != data[1]:
         return f"they read other data (sha256 {data[0]:.8} and {data[1]:.8}): no sample is the same"
     if len(np.unique(one.ids)) < len(one.ids) or len(np.unique(other.ids)) < len(other.ids):
-        return "samples of their data cannot be told apart"
+        return "samples of their data cannot be distinguished"
     _, of_one, of_other = np.intersect1d(one.ids, other.ids, return_indices=True)
     if not len(of_one):
         return "they were tested on other samples of the same data"

@@ -179,7 +179,8 @@ def matrix_cells(row: ResultRow) -> tuple[str, ...]:
         return (row.row.what, "-", "-", line, "not run", *["-"] * 6)
     newest = row.runs[-1]
     interval = "-" if row.interval is None else f"{row.interval[0]:.1%} to {row.interval[1]:.1%}"
-    training = sum(newest["seconds"].get(phase, 0.0) for phase in ("train", "settle", "finalize"))
+    phases = ("train", "settle", "finalize")  # runs of earlier versions have the second in place of the third
+    training = sum(newest["seconds"].get(phase, 0.0) for phase in phases)
     times = (f"{training:.0f} s", f"{row.wall_seconds:.0f} s")
     counts = {unit: newest["metrics"].get(f"effective_{unit.lower()}") for unit in ("MACS", "ACS")}
     operations = ", ".join(f"{value:.3g} {unit}" for unit, value in counts.items() if value)

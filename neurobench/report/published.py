@@ -93,7 +93,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
             return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer(config_dir) as compose:
         tables, is_whole = compose_tables(compose, config_dir)
-    if is_whole:  # else what is lacking may be mended, and is named until then
+    if is_whole:  # else what is lacking may be repaired, and is named until then
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
             _keep(cache, stamp, tables, config_dir)
     return tables
@@ -130,8 +130,8 @@ def _stamp(config_dir: str | None) -> str:
 
 
 def _code() -> list[str]:
-    """Files that decide on rows and hashes, among others: all of ours, of the packages of plugins and of allowed code,
-    and beside it, that has been imported. Once everything is composed, what has not been imported has decided on
+    """Files that decide on rows and hashes, among others: all modules of ours, of plugins' packages, of allowed code
+    and of its folder, that have been imported. Once everything is composed, what has not been imported has decided on
     nothing."""
     roots = {name.partition(".")[0] for name in ("neurobench", *targets.ALLOWED, *plugin_targets())}
     # Not by getattr, which makes some modules import what is not installed.

@@ -21,7 +21,7 @@ from neurobench.storage.store import Entry
 PLACE = Path("readme/records.jsonl")  # below the outputs folder
 Scale = Literal["paper", "quick"]  # a smoke run shows nothing
 RECORDED: tuple[Scale, ...] = ("paper", "quick")
-# Beside what rows show: what models are compared by, counts and estimates of joules in columns of their own
+# Besides what rows show: what models are compared by, counts and estimates of joules in columns of their own
 COMPARED = ("parameter_count", "effective_macs", "effective_acs", "energy_joules", "mesh_joules")
 _OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every n_...
 

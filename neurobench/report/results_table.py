@@ -87,7 +87,7 @@ def remarks(results: Results) -> Iterator[str]:
 def print_results(results: Results, console: Console) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, name in enumerate(columns(results)):
-        key = number < len(results.keys)  # names are told apart by their ends, numbers are one word
+        key = number < len(results.keys)  # names differ in their ends, numbers are one word
         table.add_column(name, justify="left" if key else "right", overflow="fold", no_wrap=not key)
     for setting in results.settings:
         style = "bold green" if setting is results.best else ""

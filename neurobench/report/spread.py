@@ -54,7 +54,7 @@ def markdown(
 
     `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: what is known by a single
     value, below the others: without a chip, or on a layout that was chosen. `groups`: title of the first column, where
-    rows are told apart by something other than the chip.
+    rows differ in something other than the chip.
     """
     lines = [[groups, "", unit, *titles.values()], ["-"] * (3 + len(titles))]
     whole = {name: spreads(draws, name) for name in titles}

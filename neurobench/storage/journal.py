@@ -22,7 +22,7 @@ from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 
 FILE = "jobs.jsonl"
-REMEDY = "What it says is paid for cannot be told from what is not: restore it, or start anew without --resume."
+REMEDY = "It no longer says which jobs are paid for: restore it, or start anew without --resume."
 
 
 @dataclass

@@ -18,7 +18,7 @@ from neurobench.sweeps.sbatch import travelling
 from neurobench.sweeps.work import LOST, Report, Task, take_up
 
 OPTIONS = ("num_cpus", "num_gpus", "resources", "memory", "accelerator_type", "max_retries")
-TRIES = 3  # of a job whose worker was told to stop, as by a node that goes
+TRIES = 3  # of a job whose worker was stopped, as by a node that goes
 UNSEEN = "unseen"  # report of a node that does not see the sweep's folder
 
 

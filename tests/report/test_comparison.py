@@ -91,7 +91,7 @@ def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
             make("classes", range(3), target=one_differs),
             "the classes are not: they solve different tasks",
         ),
-        (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be told apart"),
+        (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be distinguished"),
     ):
         for runs in ((a, other), (other, a)):
             (pair,) = paired(runs)

@@ -197,11 +197,11 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     assert not view.locator("#not-run .result").first.is_visible(), "what was not run is folded"
 
     view.click("nav >> text=Runs")
-    assert "5 runs" in view.locator("#found").inner_text()
+    assert "5 runs" in view.locator("#matches").inner_text()
     view.fill("#search", "diverg failed")
-    assert "0 runs" in view.locator("#found").inner_text()
+    assert "0 runs" in view.locator("#matches").inner_text()
     view.fill("#search", "failed")
-    assert "1 run," in view.locator("#found").inner_text()
+    assert "1 run," in view.locator("#matches").inner_text()
     view.fill("#search", "slayer_snn killed")
     assert "slayer_snn · nmnist · mock" in view.locator("td.what").inner_text()
     view.fill("#search", "qrbm mnist")

@@ -1,4 +1,4 @@
-"""Real recordings beside emulated ones of the same images, in one figure."""
+"""Real and emulated recordings of the same images, in one figure."""
 
 from __future__ import annotations
 

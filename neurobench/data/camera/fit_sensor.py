@@ -26,7 +26,7 @@ SPREAD = 1.0  # largest log of a pixel's threshold
 
 LATE_BIN, LATE_BINS = 2000, 160  # us; of a recording
 REACH = 8  # bins, either way
-# us: the view rests, and saccades are told apart by what lies between
+# us: the view rests, and pauses separate the saccades
 RESTS = ((95_000.0, 125_000.0), (185_000.0, 220_000.0))
 WINDOWS = ((54, 106), (108, 160))  # bins of the second and the third saccade
 

@@ -130,7 +130,7 @@ def _numbered(path: str, _version: Any, names: tuple[str, ...], parts: tuple[str
             raise DataError(f"{path}: {name} has shape {y.shape}; one label a sample is wanted")
         if y.dtype.kind == "f":
             if not np.isfinite(y).all() or (y != np.round(y)).any():
-                raise DataError(f"{path}: {name} holds numbers that are not whole; is it what is to be told apart?")
+                raise DataError(f"{path}: {name} holds numbers that are not whole; is it the label?")
             y = y.astype(np.int64)
         elif y.dtype.kind not in "biuU":
             raise DataError(f"{path}: {name} is of type {y.dtype}; labels are whole numbers or texts")

@@ -35,7 +35,7 @@ LATER = ". No job is lost: where the account is to blame, set that right, and go
 def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
     """Raises UserError where there is no account, where it reaches no such device, or where that takes no such jobs."""
     try:
-        with asked(spec.device):
+        with translated_faults(spec.device):
             region = spec.device.split(":")[3] or os.environ.get("AWS_REGION")  # boto3 does not read AWS_REGION
             session = AwsSession(boto3.Session(region_name=region))
             hide_credentials(session)
@@ -58,7 +58,7 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
 
 
 @contextmanager
-def asked(name: str, advice: str = "") -> Iterator[None]:
+def translated_faults(name: str, advice: str = "") -> Iterator[None]:
     """AWS's faults as ours: Unreachable where the same question may succeed later, else UserError, with the advice."""
     try:
         yield
@@ -152,7 +152,7 @@ class BraketQueue:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        with asked(self.device, LATER):
+        with translated_faults(self.device, LATER):
             hide_credentials(self.session)
             yield
 

@@ -41,15 +41,15 @@ def read_counts(folder: str, shots: int, fetch: Fetch) -> np.ndarray:
 def _executables(part: ProgramResult | str, folder: str, fetch: Fetch) -> list[ProgramSetExecutableResult]:
     """What was measured of a program, by the numbers of its inputs."""
     inner = f"{folder}/{part}".removesuffix(f"/{FILE}") if isinstance(part, str) else folder
-    found = [_read(one, inner, fetch) for one in _read(part, folder, fetch).executableResults]
-    if failed := [one for one in found if not isinstance(one, ProgramSetExecutableResult)]:
+    measured = [_read(one, inner, fetch) for one in _read(part, folder, fetch).executableResults]
+    if failed := [one for one in measured if not isinstance(one, ProgramSetExecutableResult)]:
         about = getattr(failed[0], "failureMetadata", None)
         reason = about.failureReason if about else "no reason given"
-        raise JobGone(f"{len(failed)} of {len(found)} circuits were not run: {reason}")
-    found.sort(key=lambda one: one.inputsIndex)
-    if (numbers := [one.inputsIndex for one in found]) != list(range(len(found))):
+        raise JobGone(f"{len(failed)} of {len(measured)} circuits were not run: {reason}")
+    measured.sort(key=lambda one: one.inputsIndex)
+    if (numbers := [one.inputsIndex for one in measured]) != list(range(len(measured))):
         raise ValueError(f"circuits are numbered {numbers}")
-    return found
+    return measured
 
 
 def _read(part: Any, folder: str, fetch: Fetch) -> Any:

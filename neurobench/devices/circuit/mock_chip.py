@@ -41,7 +41,7 @@ class Placed(NamedTuple):
     confusion: Tensor  # (2, 2) of every place, or (n, 2, 2) of each
     time_readout: float  # ns
     seats: tuple[int, ...] | None  # the place where each wire ends; None: its own
-    work: Mapping[str, float]  # what a run of the circuit takes, where qubits are told apart
+    work: Mapping[str, float]  # what a run of the circuit takes, where qubits differ
 
 
 class Alike:

@@ -159,7 +159,7 @@ def to_inputs(x: Tensor, half_lsb: bool) -> Tensor:
 def input_cap(x: Tensor, y: Tensor) -> float:
     """The accuracy that no model exceeds on samples x (N, 4) in [0, 31], y (N,), after their inputs are rounded.
 
-    Samples in one cell of rounded inputs cannot be told apart: at best its commonest class is right.
+    Samples in one cell of rounded inputs cannot be distinguished: at best its commonest class is right.
     """
     digits = torch.tensor([1, 32, 32**2, 32**3], device=x.device)
     _, cell = (x.round().long() * digits).sum(1).unique(return_inverse=True)

@@ -38,7 +38,7 @@ class HybridQCNN(ModelSpec):
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
     gpu_from_batch: ClassVar[int | None] = (
-        512  # H100 beside 16 cores, batches of 64: training 0.8 to 1.2, prediction 0.5
+        512  # H100 against 16 cores, batches of 64: training 0.8 to 1.2, prediction 0.5
     )
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp", "ring"]

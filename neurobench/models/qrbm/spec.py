@@ -70,7 +70,7 @@ class QRBM(ChosenReadout):
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".coo", ".json")
-    gpu_from_batch: ClassVar[int | None] = 512  # H100 beside 16 cores: training 1.3; 0.6 in batches of 64
+    gpu_from_batch: ClassVar[int | None] = 512  # H100 against 16 cores: training 1.3; 0.6 in batches of 64
 
     n_hidden: Count
     pixels: Literal["binary", "grey"]

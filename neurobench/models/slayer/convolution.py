@@ -98,5 +98,5 @@ def _kernels(weights: Tensor, conv: Convolution) -> Tensor:
 
 
 def _full_precision():  # type: ignore[no-untyped-def]
-    """cuDNN rounds to TF32 unless it is told not to, and may take another algorithm each time."""
+    """cuDNN rounds to TF32 by default, and may take another algorithm each time."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

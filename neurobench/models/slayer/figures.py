@@ -1,4 +1,4 @@
-"""All figures of a run: inputs beside outputs, spikes through the layers, learning, and what was learned."""
+"""All figures of a run: inputs and outputs, spikes through the layers, learning, and what was learned."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""Any torch module, trained by cross-entropy: a baseline beside the models that are computed in unusual ways."""
+"""Any torch module, trained by cross-entropy: a baseline for the models that are computed in unusual ways."""

@@ -105,9 +105,9 @@ function settingsOf(runs) {
     .sort((a, b) => (b.validation ?? -Infinity) - (a.validation ?? -Infinity) || a.runs[0].index - b.runs[0].index);
 }
 function group(items, key) {
-  const found = new Map();
-  for (const item of items) found.set(key(item), [...(found.get(key(item)) || []), item]);
-  return found;
+  const groups = new Map();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) || []), item]);
+  return groups;
 }
 
 /* ---- settings of one cell: sorted by held-out samples, and each figure against each parameter ---- */
@@ -116,28 +116,28 @@ function settings() {
   const several = [...cells.keys()].filter((name) => settingsOf(ofLargestScale(cells.get(name))).length > 1).sort();
   const chosen = several.includes(state.search) ? state.search : several[0];
   if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "Nothing was run with more than one setting."))];
-  const found = settingsOf(ofLargestScale(cells.get(chosen)));
-  const flats = found.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
+  const listed = settingsOf(ofLargestScale(cells.get(chosen)));
+  const flats = listed.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
   const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
   const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // those that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
-  const rows = found.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
+  const rows = listed.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
     el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
     el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, String(one.runs.length))));
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
   return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
-    numeric.length === 2 && numeric.every((key) => axis(flats, key).length > 2) ? heatMap(found, flats, numeric) : "",
+    numeric.length === 2 && numeric.every((key) => axis(flats, key).length > 2) ? heatMap(listed, flats, numeric) : "",
     numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
-      el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(found.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
+      el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(listed.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
 }
 const axis = (flats, key) => [...new Set(flats.map((tree) => tree[key]))].sort((a, b) => a - b);
 /* Two parameters of three values and more each: the mean at each pair, by what the page sorts by. */
-function heatMap(found, flats, [across, down]) {
-  const by = found.some((one) => one.validations.length) ? "validations" : "test";
-  const at = (x, y) => found.filter((_, i) => flats[i][across] === x && flats[i][down] === y).flatMap((one) => one[by]);
-  const values = present(found.map((one) => mean(one[by]))), low = Math.min(...values), high = Math.max(...values);
+function heatMap(listed, flats, [across, down]) {
+  const by = listed.some((one) => one.validations.length) ? "validations" : "test";
+  const at = (x, y) => listed.filter((_, i) => flats[i][across] === x && flats[i][down] === y).flatMap((one) => one[by]);
+  const values = present(listed.map((one) => mean(one[by]))), low = Math.min(...values), high = Math.max(...values);
   const square = (figures) => {
     const value = mean(figures), heat = value === null || low === high ? 4 : Math.round(4 + 84 * (value - low) / (high - low));
     return el("td", {}, value === null ? el("span", { class: "none" }, "·") : el("span", { class: "cell" + (heat > 55 ? " hot" : ""), style: `--heat:${heat}%` }, el("b", {}, spread(figures)), el("small", {}, plural(figures.length, "seed"))));
@@ -170,34 +170,34 @@ function tables() {
   const folded = empty.length ? el("section", {}, el("details", { class: "panel pad", id: "not-run" }, el("summary", {}, plural(empty.length, "table") + " without a run"), empty.map((table) => el("details", {}, el("summary", {}, `${table.name}: ${plural(table.rows.length, "row")}`), table.rows.map(result))))) : null;
   return [...DATA.tables.filter((table) => table.rows.some(ran)).map((table) => {
     const count = (verdict) => table.rows.filter((row) => row.verdict === verdict).length;
-    const told = [...HELD, "OUT", "undecided", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
-    return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, told)), el("div", { class: "panel" }, table.rows.filter(ran).map(result),
+    const verdicts = [...HELD, "OUT", "undecided", "reported", "EMULATED", "SMOKE", "not run"].filter(count).map((verdict) => chip(count(verdict) + " " + verdict, CHIPS[verdict]));
+    return el("section", { id: "table-" + table.name }, el("div", { class: "lead" }, el("h2", {}, table.name), el("span", { class: "tools" }, verdicts)), el("div", { class: "panel" }, table.rows.filter(ran).map(result),
       table.rows.every(ran) ? "" : el("details", { class: "folded" }, el("summary", {}, plural(table.rows.filter((row) => !ran(row)).length, "row") + " not run"), table.rows.filter((row) => !ran(row)).map(result))));
   }), folded, conformance()].filter(Boolean);
 }
 function conformance() {
   // other frameworks' importers on reference graphs; why, on a click
-  const found = DATA.conformance || [];
-  if (!found.length) return null;
+  const frameworks = DATA.conformance || [];
+  if (!frameworks.length) return null;
   const kinds = { faithful: "good", approximate: "warn", wrong: "bad" };
-  const told = (verdict) => !verdict ? "–" : verdict.detail ? el("details", {}, el("summary", {}, chip(verdict.word, kinds[verdict.word])), el("p", { class: "small soft" }, verdict.detail)) : chip(verdict.word, kinds[verdict.word]);
-  const graphs = [...new Map(found.flatMap((one) => one.verdicts).map((verdict) => [verdict.case, verdict.kind]))];
+  const cell = (verdict) => !verdict ? "–" : verdict.detail ? el("details", {}, el("summary", {}, chip(verdict.word, kinds[verdict.word])), el("p", { class: "small soft" }, verdict.detail)) : chip(verdict.word, kinds[verdict.word]);
+  const graphs = [...new Map(frameworks.flatMap((one) => one.verdicts).map((verdict) => [verdict.case, verdict.kind]))];
   return el("section", { id: "conformance" }, el("div", { class: "lead" }, el("h2", {}, "NIR graphs in other frameworks")), el("div", { class: "panel scroll" }, el("table", {},
-    el("thead", {}, el("tr", {}, ["graph", "node", ...found.map((one) => one.framework + " " + (one.versions[one.framework] || ""))].map((text) => el("th", {}, text)))),
-    el("tbody", {}, graphs.map(([name, kind]) => el("tr", {}, el("td", {}, name), el("td", {}, kind), found.map((one) => el("td", {}, told(one.verdicts.find((verdict) => verdict.case === name))))))))));
+    el("thead", {}, el("tr", {}, ["graph", "node", ...frameworks.map((one) => one.framework + " " + (one.versions[one.framework] || ""))].map((text) => el("th", {}, text)))),
+    el("tbody", {}, graphs.map(([name, kind]) => el("tr", {}, el("td", {}, name), el("td", {}, kind), frameworks.map((one) => el("td", {}, cell(one.verdicts.find((verdict) => verdict.case === name))))))))));
 }
 function result(row) {
   // shares of test samples in per cent, as everywhere on this page
-  const share = unit(row.metric) === "proportion", told = (value, digits) => share && value !== null ? number(100 * value, digits === 2 ? 2 : 4) + " %" : number(value, digits);
-  const value = el("div", { class: "value" }, el("b", {}, told(row.mean)), row.sd === null ? "" : el("span", { class: "soft" }, " ± " + told(row.sd, 2)), row.seeds.length > 1 ? el("span", { class: "soft small" }, `  ${row.seeds.length} seeds`) : "", gauge(row));
+  const share = unit(row.metric) === "proportion", format = (value, digits) => share && value !== null ? number(100 * value, digits === 2 ? 2 : 4) + " %" : number(value, digits);
+  const value = el("div", { class: "value" }, el("b", {}, format(row.mean)), row.sd === null ? "" : el("span", { class: "soft" }, " ± " + format(row.sd, 2)), row.seeds.length > 1 ? el("span", { class: "soft small" }, `  ${row.seeds.length} seeds`) : "", gauge(row));
   const [low, high] = row.band;
-  const band = low === null && high === null ? "" : low === null ? "≤ " + told(high) : high === null ? "≥ " + told(low) : told(low) + " to " + told(high);
+  const band = low === null && high === null ? "" : low === null ? "≤ " + format(high) : high === null ? "≥ " + format(low) : format(low) + " to " + format(high);
   return el("div", { class: "result" },
     el("div", {}, el("h3", {}, row.what), el("p", {}, row.means + (row.evaluated_on ? ` On ${row.evaluated_on}.` : ""))),
     value,
-    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + told(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${told(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
+    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + format(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${format(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
-      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? told(row.interval[0]) + " to " + told(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${told(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["held against", heldAgainst(row)], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? format(row.interval[0]) + " to " + format(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${format(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["held against", heldAgainst(row)], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
 }
 function heldAgainst(row) {
   if (!row.comparison) return "–";
@@ -237,13 +237,13 @@ function runs() {
   const body = el("div", { class: "panel" });
   const draw = () => {
     const terms = state.search.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = RUNS.filter((run) => (!state.scale || run.scale === state.scale) && terms.every((term) => run.text.includes(term))).sort(by(state.sort, state.down));
-    const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    const matches = RUNS.filter((run) => (!state.scale || run.scale === state.scale) && terms.every((term) => run.text.includes(term))).sort(by(state.sort, state.down));
+    const pages = Math.max(1, Math.ceil(matches.length / PAGE));
     state.page = Math.min(state.page, pages - 1);
-    const shown = found.slice(state.page * PAGE, (state.page + 1) * PAGE);
+    const shown = matches.slice(state.page * PAGE, (state.page + 1) * PAGE);
     const turn = (by) => () => { state.page += by; draw(); body.scrollIntoView({ block: "start" }); };
-    body.replaceChildren(found.length ? runTable(shown, draw) : el("p", { class: "empty" }, "No run matches."),
-      el("div", { class: "pager" }, el("span", { class: "soft small", id: "found" }, `${plural(found.length, "run")}, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next")));
+    body.replaceChildren(matches.length ? runTable(shown, draw) : el("p", { class: "empty" }, "No run matches."),
+      el("div", { class: "pager" }, el("span", { class: "soft small", id: "matches" }, `${plural(matches.length, "run")}, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next")));
   };
   const scales = [...new Set(RUNS.map((run) => run.scale).filter(Boolean))].sort();
   const search = el("input", { type: "search", id: "search", placeholder: "Search: model, data set, backend, seed 3, failed …", "aria-label": "search runs", value: state.search, oninput: (event) => { state.search = event.target.value; state.page = 0; draw(); } });
@@ -336,15 +336,15 @@ function zoom(image) {
 
 /* ---- curves: one panel a figure; train dashed, validation solid; a colour a run ---- */
 function curves(chosen) {
-  const told = chosen.filter((run) => run.history?.length > 1); // one epoch is a point, not a curve
-  const names = [...new Set(told.flatMap((run) => run.history.flatMap((row) => Object.keys(row))).filter((key) => /^(train|validation)_/.test(key)).map((key) => key.replace(/^[a-z]+_/, "")))].sort();
+  const trained = chosen.filter((run) => run.history?.length > 1); // one epoch is a point, not a curve
+  const names = [...new Set(trained.flatMap((run) => run.history.flatMap((row) => Object.keys(row))).filter((key) => /^(train|validation)_/.test(key)).map((key) => key.replace(/^[a-z]+_/, "")))].sort();
   if (!names.length) return "";
   const legend = chosen.length > 1 ? chosen.map((run, i) => el("span", { style: `--c:var(--series-${i % 6})` }, el("i"), run.path)) : [["train", 1], ["validation", 0]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name));
   return el("section", {}, el("h2", {}, "Learning curves"), el("div", { class: "legend", style: "padding:0" }, legend, chosen.length > 1 ? el("span", {}, "solid: validation, dashed: train") : ""),
-    el("div", { class: "columns" }, names.map((name) => el("div", { class: "panel" }, el("h3", {}, words(name)), chart(told, name, chosen)))));
+    el("div", { class: "columns" }, names.map((name) => el("div", { class: "panel" }, el("h3", {}, words(name)), chart(trained, name, chosen)))));
 }
-function chart(told, name, chosen) {
-  const series = told.flatMap((run) => ["train", "validation"].map((split) => ({ split, color: chosen.length > 1 ? chosen.indexOf(run) % 6 : split === "train" ? 1 : 0, points: run.history.filter((row) => row[`${split}_${name}`] !== undefined).map((row) => [row.epoch, row[`${split}_${name}`]]) }))).filter((line) => line.points.length);
+function chart(trained, name, chosen) {
+  const series = trained.flatMap((run) => ["train", "validation"].map((split) => ({ split, color: chosen.length > 1 ? chosen.indexOf(run) % 6 : split === "train" ? 1 : 0, points: run.history.filter((row) => row[`${split}_${name}`] !== undefined).map((row) => [row.epoch, row[`${split}_${name}`]]) }))).filter((line) => line.points.length);
   const all = series.flatMap((line) => line.points), epochs = Math.max(...all.map(([epoch]) => epoch));
   const plane = frame([Math.min(1, epochs - 1), epochs], widened(Math.min(...all.map(([, value]) => value)), Math.max(...all.map(([, value]) => value))), words(name) + " by epoch");
   plane.yTicks((value) => unit(name) === "proportion" ? number(100 * value, 3) + "%" : number(value, 3));
@@ -369,9 +369,9 @@ function widened(low, high) {
 function nice(low, high, wanted) {
   const raw = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((candidate) => candidate >= raw);
-  const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(Number((k * step).toPrecision(12)));
-  return found;
+  const ticks = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) ticks.push(Number((k * step).toPrecision(12)));
+  return ticks;
 }
 
 /* ---- compare ---- */
@@ -395,7 +395,7 @@ function compare() {
   ];
 }
 function flat(tree, prefix = "") {
-  return Object.entries(tree).reduce((found, [key, value]) => value && typeof value === "object" && !Array.isArray(value) ? { ...found, ...flat(value, prefix + key + ".") } : { ...found, [prefix + key]: value }, {});
+  return Object.entries(tree).reduce((leaves, [key, value]) => value && typeof value === "object" && !Array.isArray(value) ? { ...leaves, ...flat(value, prefix + key + ".") } : { ...leaves, [prefix + key]: value }, {});
 }
 
 /* ---- routing; `stay`: the reader goes on reading where they are ---- */
