@@ -8,11 +8,9 @@ taken once, as AWS does.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -21,7 +19,7 @@ import pytest
 from braket.default_simulator import StateVectorSimulator
 from braket.ir.openqasm import Program, ProgramSet
 
-from tests.devices.queue_server import Device
+from tests.devices.queue_server import Answering, Device, serving
 
 QPU, SIMULATOR = "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1", "arn:aws:braket:::device/quantum-simulator/sv1"
 ACCOUNT = ("AKIA0123456789ABCDEF", "secret/0123456789abcdef0123456789", "session//token0123456789")
@@ -114,7 +112,7 @@ def _run(asked: dict[str, Any]) -> dict[str, str]:
     return {"results.json": result.json()}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Answering):
     device: Service
 
     def do_POST(self) -> None:
@@ -157,24 +155,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def say(self, code: int, content: Any) -> None:
         body = (content if isinstance(content, str) else json.dumps(content)).encode()
-        self.send_response(code)
-        if isinstance(content, dict) and "__type" in content:
-            self.send_header("x-amzn-ErrorType", content["__type"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        error = content.get("__type") if isinstance(content, dict) else None
+        self.answer(code, body, **({"x_amzn_ErrorType": error} if error else {}))
 
 
 @contextmanager
 def reachable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Service]:
     """The service where AWS's client looks for it, and an account in its own file of credentials."""
     service = Service({})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"device": service}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     lines = ["[default]", *(f"{name} = {value}" for name, value in zip(names, ACCOUNT, strict=True))]
     (folder / "credentials").write_text("\n".join(lines))
@@ -183,9 +171,9 @@ def reachable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Service
     settings = {
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"), "AWS_CONFIG_FILE": str(folder / "config"),
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "AWS_DEFAULT_REGION": "us-west-2",
-        "BRAKET_ENDPOINT": address, "AWS_ENDPOINT_URL_S3": address, "AMZN_BRAKET_OUT_S3_BUCKET": BUCKET,
+        "AMZN_BRAKET_OUT_S3_BUCKET": BUCKET,
     }  # fmt: skip
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    yield service
-    server.shutdown()
+    with serving(Handler, service) as address:
+        for name, value in {**settings, "BRAKET_ENDPOINT": address, "AWS_ENDPOINT_URL_S3": address}.items():
+            monkeypatch.setenv(name, value)
+        yield service

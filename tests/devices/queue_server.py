@@ -18,6 +18,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -64,9 +66,40 @@ class Device:
         return {"jobs": [[job["tag"], job["shots"] * len(job["values"])] for job in paid], "taken": len(self.jobs)}
 
 
-class Handler(BaseHTTPRequestHandler):
-    device: Device
+class Answering(BaseHTTPRequestHandler):
+    """For a device of loopback: it writes answers and no log."""
 
+    device: Any
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        """`headers`: names with _ in place of -."""
+        self.send_response(status)
+        for name, value in {**headers, "Content_Length": str(len(body))}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def bound(handler: type[Answering], device: Any) -> ThreadingHTTPServer:
+    """Listening on a free port; `serve_forever` is left to the caller."""
+    return ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), {"device": device}))
+
+
+@contextmanager
+def serving(handler: type[Answering], device: Any) -> Iterator[str]:
+    """The address of a device that answers until the end of the block."""
+    server = bound(handler, device)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+class Handler(Answering):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.device.lock:
@@ -78,20 +111,11 @@ class Handler(BaseHTTPRequestHandler):
             if self.path == "/submit" and self.device.strikes("mute", about):
                 self.close_connection = True
                 return
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        self.answer(200, json.dumps(answer).encode())
 
 
 def serve(faults: dict[str, Any]) -> ThreadingHTTPServer:
-    """Listening on a free port; `serve_forever` is left to the caller."""
-    handler = type("Bound", (Handler,), {"device": Device(faults)})
-    return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    return bound(Handler, Device(faults))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,18 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import threading
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import ParseResult, parse_qs, urlparse
 
 import numpy as np
 import pytest
 
-from tests.devices.queue_server import Device
+from tests.devices.queue_server import Answering, Device, serving
 
 NAME, SIZE = "Advantage2_system1.11", [3, 4]
 Reply = tuple[int, Any, str]  # HTTP status, what becomes JSON, and what D-Wave calls its kind
@@ -113,7 +111,7 @@ class Service(Device):
         return {"format": "qp", "num_variables": self.properties["num_qubits"], "timing": timing, **texts}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Answering):
     device: Service
 
     def do_POST(self) -> None:
@@ -150,15 +148,8 @@ class Handler(BaseHTTPRequestHandler):
         return 200, self.device.whole(rest[0]), "problem"
 
     def say(self, code: int, content: Any, kind: str) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", f"application/vnd.dwave.sapi.{kind}+json; version=3.0.0")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        type_of = f"application/vnd.dwave.sapi.{kind}+json; version=3.0.0"
+        self.answer(code, json.dumps(content).encode(), Content_Type=type_of)
 
 
 @contextmanager
@@ -167,10 +158,8 @@ def reachable(monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any], token: st
     from dwave.cloud import Client
 
     service = Service(faults)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"device": service}))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    monkeypatch.setenv("DWAVE_API_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}/")
     monkeypatch.setenv("DWAVE_API_TOKEN", token)
     monkeypatch.setattr(Client, "_DEFAULT_SOLVERS_CACHE_CONFIG", {"enabled": False})  # nothing in the user's folder
-    yield service
-    server.shutdown()
+    with serving(Handler, service) as address:
+        monkeypatch.setenv("DWAVE_API_ENDPOINT", f"{address}/")
+        yield service

@@ -137,7 +137,7 @@ def test_a_line_cut_by_a_kill_did_not_take_effect(tmp_path: Path) -> None:
 def test_a_journal_that_says_what_none_says_is_refused(tmp_path: Path) -> None:
     for line in ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}'):
         (tmp_path / "jobs.jsonl").write_text(f"{line}\n")
-        with pytest.raises(Damaged, match="line 1 that no run writes. What it says is paid for"):
+        with pytest.raises(Damaged, match="line 1 that no run writes. It no longer says which jobs are paid for"):
             Journal(tmp_path)
 
 
