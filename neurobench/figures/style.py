@@ -125,7 +125,7 @@ def few_ticks(axes: Axes, label: str) -> None:
 
 def in_per_cent(axes: Axes) -> None:
     """The y axis of a proportion."""
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
 
 
 def series(number: int) -> str:
