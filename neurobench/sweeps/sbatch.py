@@ -84,7 +84,7 @@ class Request:
         return answer.strip().partition(";")[0]
 
     def script(self, threads: int) -> str:
-        """It carries what a run reads of the environment, whatever sbatch exports; and Python takes the place
+        """It carries what a run reads of the environment, whatever `sbatch --export` says; and Python takes the place
         of the shell, since SLURM signals that process."""
         lines = [f"export {key}={shlex.quote(value)}" for key, value in sorted(travelling(threads).items())]
         call = f'exec {self.python} -P -u -m neurobench.sweeps.slurm_task "$@"'

@@ -174,9 +174,9 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
     """The same on the machine of the process that waits: a job that was interrupted means that all are to stop.
 
     A worker outlives a sweep: where relative paths begin, and the environment, are those of that process now, but for
-    what was settled when the worker started (`settled`).
+    what is fixed while the worker lives (`is_of_worker`).
     """
-    kept = {name: os.environ[name] for name in os.environ if settled(name)}
+    kept = {name: os.environ[name] for name in os.environ if is_of_worker(name)}
     os.environ.clear()
     os.environ.update({**environment, **kept})
     os.chdir(folder)
@@ -186,7 +186,7 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
     return report
 
 
-def settled(name: str) -> bool:
+def is_of_worker(name: str) -> bool:
     """Whether a variable is a worker's own: its threads, the GPU that it took, the code that it may run."""
     return name in (*POOLS, ALLOW) or (name == VISIBLE and has_gpu())
 

@@ -216,7 +216,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
 
 
 def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, Any]:
-    """The settled learner of a run that is made here, and inputs that it was tested on."""
+    """The finalized learner of a run that is made here, and inputs that it was tested on."""
     from neurobench.experiment.reload import load_learner
     from neurobench.storage.folder import RunFolder
 
