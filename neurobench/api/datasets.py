@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def names(config_dir: str | Path | None = None) -> list[str]:
-    """The data sets that there are, those of a folder of your own among them."""
+    """All data sets, those of a folder of your own among them."""
     return choices("dataset", folder_of(config_dir))
 
 

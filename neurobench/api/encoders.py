@@ -1,4 +1,4 @@
-"""The encoders as functions of samples. Settings are those of conf/encoder, with the defaults that stand there.
+"""The encoders as functions of samples. Settings are those of conf/encoder, with its defaults.
 
 Samples are arrays or tensors, numbers in [0, 1]: vectors (N, D) or images (N, C, H, W); or recordings (`Events`).
 """

@@ -34,7 +34,7 @@ def verb_parser(
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Answers an option that there is not with what may have been meant by it."""
+    """Answers an unknown option with what may have been meant by it."""
 
     given: Sequence[str] = ()
 

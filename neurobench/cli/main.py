@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verb_hint(word: str) -> str:
-    """What somebody may have meant by it, or the verbs that there are."""
+    """What somebody may have meant by it, or all verbs."""
     if "=" in word:
         return f" Did you mean neurobench run {word}?"
     if hint := did_you_mean(word, VERBS):

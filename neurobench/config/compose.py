@@ -220,7 +220,7 @@ def _values_fault(override: Override, several: bool) -> str | None:
 
 
 def _choice_fault(override: Override, config_dir: str | None) -> str | None:
-    """A group is given a choice that is not there."""
+    """A group is given a choice that does not exist."""
     group = override.key_or_group.split("@")[0]
     if not _is_choice(override) or override.is_delete():
         return None

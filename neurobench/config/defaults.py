@@ -20,7 +20,7 @@ SELF = "_self_"
 
 
 class LeftToHydra(Exception):
-    """A file or a choice asks for more than is done here, or for what is not there."""
+    """A file or a choice asks for more than is done here, or for what does not exist."""
 
 
 def merged(choices: Mapping[str, Choice]) -> Plain:

@@ -71,7 +71,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def offered(name: str, known: Sequence[str]) -> str:
-    """The names that there are; of a long list only those that contain the one that was asked for."""
+    """All names; of a long list only those that contain the one that was asked for."""
     alike = [one for one in known if re.search(re.escape(name), one, re.IGNORECASE)]
     if len(known) > MOST_NAMES and alike:
         return f"there is {', '.join(alike)}. neurobench list shows all."

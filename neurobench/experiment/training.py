@@ -41,7 +41,7 @@ def training_loop(
 
 
 def _schedule(plan: Plan, n_train: int) -> Training:
-    """The training, its batches cut to the samples that there are."""
+    """The training, its batches cut to the samples that exist."""
     training = plan.training
     if training.batch_size > n_train and plan.scale.train is None:
         fault = f"training.batch_size={training.batch_size} is more than the {n_train} training samples"

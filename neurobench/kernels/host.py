@@ -27,7 +27,7 @@ def use_all_registers() -> None:
 def use_fast(wanted: bool) -> bool:
     """Whether kernels may round otherwise than on other processors where that is faster: `kernels=fast`, by AMX.
 
-    Returns whether what was wanted is there.
+    Returns whether the processor offers what was wanted.
     """
     global _fast
     _fast = wanted and WIDE and {"+amx-tile", "+amx-bf16"} <= _OFFERED and _tiles_granted()

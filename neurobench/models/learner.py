@@ -64,7 +64,7 @@ class Sums(NamedTuple):
     extra: Mapping[str, float] = {}  # further sums by name
 
     def named(self) -> dict[str, float]:
-        """By name, those that there are: "loss", "correct" and the further ones."""
+        """By name, where defined: "loss", "correct" and the further ones."""
         first = {"loss": self.loss, "correct": self.correct}
         return {**{name: value for name, value in first.items() if value is not None}, **self.extra}
 

@@ -53,7 +53,7 @@ Tables = dict[str, list[Published]]
 
 
 def table_names(config_dir: str | None = None) -> list[str]:
-    """The tables that there are, as the YAML files name them: composing them all would take seconds of silence before
+    """All tables, as the YAML files name them: composing them all would take seconds of silence before
     a slip of the pen is answered."""
     names = set()
     for place in config_places(config_dir):

@@ -31,7 +31,7 @@ SENSORS = {"NMNIST": (34, 34), "DVSGesture": (128, 128), "SHD": (1, 700), "SSC":
 
 
 def images_header(spec: Torchvision) -> Header:
-    """Raises DataError where the root is not there."""
+    """Raises DataError where the root does not exist."""
     _require_root(spec)
     classes = EMNIST[spec.split] if spec.set == "EMNIST" else tuple(map(str, range(10)))
     return Header("image", (1, 28, 28), classes)
@@ -63,7 +63,7 @@ def load_images(spec: Torchvision, seed: int) -> Splits:
 
 
 def recordings_header(spec: Tonic) -> Header:
-    """Raises DataError where the root is not there, or the sensor is too large."""
+    """Raises DataError where the root does not exist, or the sensor is too large."""
     _require_root(spec)
     if spec.set not in RECORDED:
         raise DataError(f"tonic's {spec.set} is not known here; dataset.set is one of {', '.join(RECORDED)}")

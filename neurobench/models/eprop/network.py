@@ -172,5 +172,7 @@ def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:
     shapes = {name: part.shape for name, part in record._asdict().items()}
     theirs = {name: tuple(part.shape) for name, part in (state or {}).items()}
     if state is None or shapes != theirs:
-        raise UserError(f"the checkpoint does not fit: {theirs} there, {shapes} here. Use its settings, or train anew.")
+        raise UserError(
+            f"the checkpoint does not fit: {theirs} in the checkpoint, {shapes} here. Use its settings, or train anew."
+        )
     return type(record)(*(aligned(state[name].numpy(), part.dtype) for name, part in record._asdict().items()))

@@ -159,14 +159,18 @@ class HXTorchMLPLearner:
                 f"the checkpoint is not one of hxtorch_mlp in format {FORMAT}; train one with this version."
             )
         theirs, ours, gain = state["settings"], self._settings(), self.mac.gain
-        faults = [f"{key}={theirs[key]} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+        faults = [
+            f"{key}={theirs[key]} in the checkpoint, {ours[key]} here" for key in ours if theirs[key] != ours[key]
+        ]
         for number, (stored, wanted) in enumerate(zip(state["num_sends"], self.spec.num_sends, strict=True), start=1):
             if wanted is not None and stored != wanted:
-                faults.append(f"num_sends of layer {number}={stored} there, {wanted} here")
+                faults.append(f"num_sends of layer {number}={stored} in the checkpoint, {wanted} here")
         if tolerance == SAME_CHIP:
             faults += _chip_faults(state["chip"], dict(self.mac.identity))
         if abs(state["gain"] / gain - 1) > tolerance:
-            faults.append(f"gain={state['gain']:.5g} there, {gain:.5g} here (more than {tolerance:.1%} apart)")
+            faults.append(
+                f"gain={state['gain']:.5g} in the checkpoint, {gain:.5g} here (more than {tolerance:.1%} apart)"
+            )
         if faults:
             advice = "Use the same settings, or train anew."
             raise UserError(f"the checkpoint does not fit: {'; '.join(faults)}. {advice}")
@@ -194,6 +198,6 @@ def learning_rate(phase: Phase, at: Position) -> float:
 def _chip_faults(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     if bool(theirs) != bool(ours):
         names = ["a chip" if chip else "no chip" for chip in (theirs, ours)]
-        return [f"{names[0]} there, {names[1]} here"]
+        return [f"{names[0]} in the checkpoint, {names[1]} here"]
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
-    return [f"{key} of the chip={theirs.get(key)} there, {ours.get(key)} here" for key in keys]
+    return [f"{key} of the chip={theirs.get(key)} in the checkpoint, {ours.get(key)} here" for key in keys]

@@ -118,7 +118,7 @@ class Network(NamedTuple):
         return [part for layer in (self.first, self.second) for part in (layer.weight, layer.bias) if part is not None]
 
     def weights(self) -> dict[str, Tensor]:
-        """Copies of the parameters, by name: those of w1, b1, w2, b2 that there are."""
+        """Copies of the parameters, by name: w1, w2, and b1, b2 where there are biases."""
         parts = {"w1": self.first.weight, "b1": self.first.bias, "w2": self.second.weight, "b2": self.second.bias}
         return {name: part.clone() for name, part in parts.items() if part is not None}
 

@@ -126,7 +126,9 @@ class HybridQCNNLearner:
         if state.get("format") != FORMAT or "members" not in state:
             raise UserError(f"this is no checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
         theirs, ours = {"entangled": True, **state["settings"]}, self._settings()  # once it was nothing to choose
-        differing = [f"{key}={theirs.get(key)} there, {ours[key]} here" for key in ours if theirs[key] != ours[key]]
+        differing = [
+            f"{key}={theirs.get(key)} in the checkpoint, {ours[key]} here" for key in ours if theirs[key] != ours[key]
+        ]
         if differing:
             raise UserError(f"the checkpoint does not fit: {'; '.join(differing)}. Use the same settings, or retrain.")
         for head, net in self.networks.items():

@@ -191,7 +191,7 @@ def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:
     if shape != (visible, hidden) or rbm.W.shape != shape:
         raise UserError(
             f"{source} holds {shape[0]} visible and {shape[1]} hidden units; this run needs {visible} and {hidden}. "
-            "Set model.n_hidden and model.downsample as they were there."
+            "Set model.n_hidden and model.downsample as in the checkpoint."
         )
     if not all(bool(torch.isfinite(part).all()) for part in rbm):
         raise UserError(f"{source} holds numbers that are not finite; choose another one.")

@@ -384,8 +384,8 @@ function compare() {
   const head = (removable) => el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), removable ? [" ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")] : ""))));
   const better = (key) => ({ larger: Math.max, smaller: Math.min })[DATA.metrics[key]?.better] ?? null;
   const metrics = keys((run) => merits(run.metrics)).map((key) => {
-    const values = chosen.map((run) => run.metrics?.[key]), there = values.filter((value) => value !== undefined && value !== null);
-    const best = better(key) && new Set(there).size > 1 ? better(key)(...there) : null;
+    const values = chosen.map((run) => run.metrics?.[key]), known = values.filter((value) => value !== undefined && value !== null);
+    const best = better(key) && new Set(known).size > 1 ? better(key)(...known) : null;
     return el("tr", {}, el("th", { scope: "row" }, words(key)), values.map((value, i) => el("td", { "data-label": chosen[i].path, class: "num" + (best !== null && value === best ? " best" : "") }, value === undefined ? "–" : figure(key, value))));
   });
   return [

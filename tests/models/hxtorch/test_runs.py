@@ -52,7 +52,7 @@ def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
     assert not torch.equal(after["weights"]["w1"], before["weights"]["w1"])
     metrics = result(looped)["metrics"]
     assert {"host_accuracy", "transfer_accuracy", "loop_accuracy", "calibrated_gain_error"} <= set(metrics)
-    with pytest.raises(RunFailed, match="avg=5 there, 2 here"):
+    with pytest.raises(RunFailed, match="avg=5 in the checkpoint, 2 here"):
         run("name=other", "backend=mock", "model.init_from=source", "model.avg=2")
 
 

@@ -49,14 +49,14 @@ def test_it_comes_back_with_weights_only_and_predicts_the_same(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"avg": 3}, "avg=5 there, 3 here"),
-        ({"bias": False}, "bias=True there, False here"),
-        ({"half_lsb": True}, "half_lsb=False there, True here"),
-        ({"shift": 2}, "shift=1 there, 2 here"),
-        ({"hidden": 64}, "hidden=128 there, 64 here"),
-        ({"num_sends": [20, 5]}, "num_sends of layer 2=4 there, 5 here"),
-        ({"mac": linear(gain=0.0035)}, "gain=0.0034 there, 0.0035 here"),
-        ({"mac": chip()}, "no chip there, a chip here"),
+        ({"avg": 3}, "avg=5 in the checkpoint, 3 here"),
+        ({"bias": False}, "bias=True in the checkpoint, False here"),
+        ({"half_lsb": True}, "half_lsb=False in the checkpoint, True here"),
+        ({"shift": 2}, "shift=1 in the checkpoint, 2 here"),
+        ({"hidden": 64}, "hidden=128 in the checkpoint, 64 here"),
+        ({"num_sends": [20, 5]}, "num_sends of layer 2=4 in the checkpoint, 5 here"),
+        ({"mac": linear(gain=0.0035)}, "gain=0.0034 in the checkpoint, 0.0035 here"),
+        ({"mac": chip()}, "no chip in the checkpoint, a chip here"),
     ],
 )
 def test_a_checkpoint_of_another_setting_is_refused_naming_both(fields: dict[str, Any], sentence: str) -> None:
@@ -69,13 +69,14 @@ def test_a_checkpoint_of_another_setting_is_refused_naming_both(fields: dict[str
 def test_a_checkpoint_of_another_chip_is_refused_naming_both() -> None:
     state = trained(chip(chip_seed=1)).state_dict()
     with pytest.raises(
-        UserError, match="chip_seed of the chip=1 there, 2 here; mismatch of the chip=1.0 there, 2.0 here"
+        UserError,
+        match="chip_seed of the chip=1 in the checkpoint, 2 here; mismatch of the chip=1.0 in the checkpoint, 2.0 here",
     ):
         learner(chip(chip_seed=2, mismatch=2.0)).load_state_dict(state)
 
 
 def test_all_differences_are_told_at_once() -> None:
-    with pytest.raises(UserError, match="avg=5 there, 3 here; bias=True there, False here"):
+    with pytest.raises(UserError, match="avg=5 in the checkpoint, 3 here; bias=True in the checkpoint, False here"):
         learner(avg=3, bias=False).load_state_dict(trained().state_dict())
 
 
@@ -103,9 +104,9 @@ def test_what_was_learned_without_a_chip_goes_on_in_the_loop() -> None:
 
 def test_the_source_of_a_transfer_must_fit() -> None:
     sim, on_chip = run(trained().state_dict()), run(trained(chip(chip_seed=1)).state_dict())
-    with pytest.raises(UserError, match="gain=0.0034 there, 0.00378.* here .more than 5.0% apart"):
+    with pytest.raises(UserError, match="gain=0.0034 in the checkpoint, 0.00378.* here .more than 5.0% apart"):
         learner(chip(x_offset=1.75), init_from="source").start(DATA, sim)
-    with pytest.raises(UserError, match="chip_seed of the chip=1 there, 2 here"):
+    with pytest.raises(UserError, match="chip_seed of the chip=1 in the checkpoint, 2 here"):
         learner(chip(chip_seed=2), init_from="source").start(DATA, on_chip)
     learner(chip(chip_seed=1), init_from="source").start(DATA, on_chip)
 

@@ -84,11 +84,11 @@ def test_controls_learn_to_tell_bars_apart(fields: dict) -> None:
 def test_a_checkpoint_is_of_one_or_the_other() -> None:
     whole, product = (learner(classes=10, **LINEAR, entangled=on) for on in (True, False))
     state = whole.state_dict()
-    with pytest.raises(Exception, match="entangled=True there, False here"):
+    with pytest.raises(Exception, match="entangled=True in the checkpoint, False here"):
         product.load_state_dict(state)
     del state["settings"]["entangled"]  # of an earlier version, in which every circuit was entangled
     whole.load_state_dict(state)
-    with pytest.raises(Exception, match="entangled=True there, False here"):
+    with pytest.raises(Exception, match="entangled=True in the checkpoint, False here"):
         product.load_state_dict(state)
 
 

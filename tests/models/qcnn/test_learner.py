@@ -275,7 +275,10 @@ def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
     with pytest.raises(UserError, match="batch_one=true, as in the tutorial's view.*not 2. Set training.batch_size=1"):
         learner(batch_one=True).learn(bars(2).batch(slice(0, 2)), Step(0, 1, 0))
     state = learner(head="linear", n_qubits=3, depth=1).state_dict()
-    with pytest.raises(UserError, match="n_qubits=3 there, 2 here; depth=1 there, 2 here. Use the same settings"):
+    with pytest.raises(
+        UserError,
+        match="n_qubits=3 in the checkpoint, 2 here; depth=1 in the checkpoint, 2 here. Use the same settings",
+    ):
         learner(head="linear", n_qubits=2, depth=2).load_state_dict(state)
     with pytest.raises(UserError, match="the data have 3"):
         hybrid().demand(Task("image", SHAPE, 3))
