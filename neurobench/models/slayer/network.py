@@ -60,7 +60,10 @@ class QuantizedLayer(NamedTuple):
 def initial_layers(
     sizes: tuple[int, ...], spec: SlayerSNN, seed: int, convolved: Sequence[Convolution] = ()
 ) -> list[Layer]:
-    """The first of them `convolved`. v ~ U(+-1/sqrt(I)), g = |v|, no bias; delays ~ U[0, 1) of hidden layers."""
+    """The first of them `convolved`. v ~ weight_scale U(+-1/sqrt(I)), g = |v|, no bias; hidden delays ~ U[0, 1).
+
+    Source: `weight_scale` and the ranges are those of lava-dl's `slayer.synapse`.
+    """
     generator = torch.Generator().manual_seed(seed)
     layers = []
     for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
@@ -68,7 +71,7 @@ def initial_layers(
         if conv is not None:
             inputs, width = conv.fan_in, conv.channels
         v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)  # drawn in lava-dl's layout
-        v = v.t().contiguous()
+        v = v.t().contiguous() * spec.weight_scale
         g = v.square().sum(0).sqrt() if spec.weight_norm else None
         delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
         D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay])

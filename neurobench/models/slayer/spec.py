@@ -75,6 +75,7 @@ class SlayerSNN(ModelSpec):
     compat: Mapping[str, str]
     core: Annotated[str, Uses("core")]
     convolutions: tuple[str, ...] = ()
+    weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights
 
     def conflicts(self) -> list[Fault]:
         faults = [*self._time_faults(), *self._compat_faults()]

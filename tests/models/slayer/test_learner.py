@@ -1,5 +1,6 @@
 """The learner: repeats itself to the bit, learns, tells its faults, and gives the spikes that the chip would."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +58,17 @@ def test_a_resumed_training_repeats_an_undisturbed_one_bit_for_bit(tmp_path: Any
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     train(resumed, 3, 6)
     assert same_state(whole.state_dict(), resumed.state_dict())
+
+
+def test_initial_weights_fill_the_range_of_lava_dl_times_the_scale():
+    """Of U(-s / sqrt(I), s / sqrt(I)) no draw lies outside, and the standard deviation is s / sqrt(3 I)."""
+    layer = learner(weight_scale=3.0, convolutions=("8c5s2",), hidden=(50,)).layers[0]
+    fan_in = 2 * 5 * 5
+    dense = learner(weight_scale=3.0).layers[0].v
+    for v, inputs in ((layer.v, fan_in), (dense, 2312)):
+        assert v.abs().max() <= 3 / math.sqrt(inputs)
+        assert float(v.std()) == pytest.approx(3 / math.sqrt(3 * inputs), rel=5 / math.sqrt(v.numel()))
+    assert torch.allclose(layer.g, layer.v.norm(dim=0))
 
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "max"}, {"weight_norm": False, "delay": False}])
