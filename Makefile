@@ -166,7 +166,7 @@ table-eventprop: .venv/installed ## EventProp on Yin-Yang over ten seeds, a quar
 
 table-lava: .venv/installed-dev ## the lava-dl tutorial by epoch, our recipe in integers, on the emulated chip and in floats, five folds
 	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2) experiment=lava_nmnist_best,lava_nmnist_best_mock,lava_nmnist_best_float,lava_nmnist_conv
-	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv
+	$(BIN)/neurobench sweep scale=$(SCALE) seed=$(call seeds,0 1 2 3 4) experiment=lava_nmnist_cv,lava_nmnist_conv_cv
 	$(BIN)/neurobench sweep scale=$(SCALE) experiment=lava_nmnist
 	$(BIN)/neurobench table lava
 

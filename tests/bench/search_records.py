@@ -118,12 +118,13 @@ def convolutions() -> Iterator[Job]:
         "batches of 8": (*before, *plain, "training.batch_size=8"),
         "weights of twice the size": (*before, *plain, "model.threshold=2.5", "model.weight_scale=2.0"),
         "rates .5 and .05": before,
+        "those and weights of twice the size": ("model.convolutions=[16c7s3p3]",),
         "rates .8 and .05": (*before, "model.true_rate=0.8"),
         "as it is": (),
         "dropout .2": ("model.dropout=0.2",),
         "256 dense": ("model.hidden=[256]",),
-        "32 channels, stride 3": ("model.convolutions=[32c7s3p3]",),
-        "two layers": ("model.convolutions=[16c5s2p2,32c3s2p1]",),
+        "one layer, 32 channels": ("model.convolutions=[32c7s3p3]",),
+        "one layer, stride 2": ("model.convolutions=[16c7s2p3]",),
         "5 ms": ("model.sampling_time=5.0",),
     }
     for name, words in settings.items():
