@@ -9,8 +9,8 @@ from neurobench.config.errors import UserError
 
 FORM = re.compile(r"(?:([1-9]\d*)c([1-9]\d*)|([1-9]\d*)a)(?:s([1-9]\d*))?(?:p(\d+))?")
 WORDS = (
-    "channels, c, side of the kernel, or for pooling side of the window, a; then s and a stride, p and a padding "
-    "where they are not 1 (of a window its side) and 0: 16c5s2p2, 2a"
+    "a convolution like 16c5s2p2 (16 channels, kernels of 5 x 5, stride 2, padding 2) or pooling like 3as2p1 (windows "
+    "of 3 x 3); s and p may be left out: 16c5, 2a"
 )
 
 

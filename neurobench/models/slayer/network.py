@@ -83,10 +83,8 @@ def initial_layers(
         if conv is not None and conv.pools:
             v = spec.weight_scale * within_channels(conv)
         else:
-            v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(
-                inputs
-            )  # drawn in lava-dl's layout
-            v = v.t().contiguous() * spec.weight_scale
+            drawn = torch.rand(width, inputs, generator=generator) * 2 - 1  # in lava-dl's layout
+            v = (drawn / math.sqrt(inputs)).t().contiguous() * spec.weight_scale
             g = v.square().sum(0).sqrt() if spec.weight_norm else None
         delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
         D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay])

@@ -226,7 +226,7 @@ def test_windows_that_do_not_fit_are_refused(texts: list[str], sentence: str) ->
 
 @pytest.mark.parametrize("text", ["a", "8a2", "0a", "2as0", "2ap", "2c", "2a3c5"])
 def test_what_is_no_layer_is_refused_with_the_form(text: str) -> None:
-    with pytest.raises(BoundsError, match=f"{text} is not channels, c, side of the kernel, or for pooling side"):
+    with pytest.raises(BoundsError, match=f"{text} is not a convolution like 16c5s2p2 .* or pooling like 3as2p1"):
         spec("model/slayer_snn", convolutions=("8c5", text))
 
 
