@@ -32,6 +32,7 @@ class Demand:
     recurrent: bool = False  # all units between inputs and outputs are connected to each other too
     qubits: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)  # keys of the model that not every device can have
+    connections: tuple[int, ...] = ()  # synapses into each layer but the first; (): all to all
 
     @property
     def inputs(self) -> int:
@@ -43,9 +44,14 @@ class Demand:
         return sum(self.layers[1:])
 
     @property
-    def synapses(self) -> int:
+    def pairs(self) -> int:
+        """Of units that could be connected."""
         within = sum(n * n for n in self.layers[1:-1]) if self.recurrent else 0
         return within + sum(one * other for one, other in itertools.pairwise(self.layers))
+
+    @property
+    def synapses(self) -> int:
+        return sum(self.connections) if self.connections else self.pairs
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def memory_fault(parts: Parts, combination: Combination) -> str | None:
     requested |= {f"model.{key}": n for key, n in parts.model.spec.memory(combination.task).items()}
     if demand.layers:
         layers = " x ".join(f"{n:,}" for n in demand.layers)
-        requested[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.synapses
+        requested[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.pairs
     available = machine_memory()
     if sum(requested.values()) <= available:
         return None

@@ -31,7 +31,7 @@ def prepared(words: str, torch_only: bool) -> SlayerLearner:
     """Its first update compiles and is not timed."""
     layers, _, ms = words.partition(":")
     parts = layers.split(",")
-    convs, hidden = tuple(p for p in parts if "c" in p), tuple(int(p) for p in parts if "c" not in p)
+    convs, hidden = tuple(p for p in parts if not p.isdigit()), tuple(int(p) for p in parts if p.isdigit())
     one: SlayerLearner = learner(hidden=hidden, convolutions=convs, sampling_time=float(ms), delay=False)
     if torch_only:
         one.engine = DenseEngine(torch.device("cpu"))

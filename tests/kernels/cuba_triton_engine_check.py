@@ -60,12 +60,16 @@ def check_update(**settings: Any) -> None:
         torch.testing.assert_close(found, size, rtol=1e-5, atol=0)
     for name, tensor in layers[0].tensors().items():
         torch.testing.assert_close(layers[1].tensors()[name], tensor, rtol=1e-5, atol=2e-6)
-        for a, b in zip(moments[0][name], moments[1][name], strict=True):
+    for name, kept in moments[0].items():
+        for a, b in zip(kept, moments[1][name], strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    stay = 16 * torch.eye(3).repeat_interleave(4, 0)
+    assert not layers[0].pools or all(torch.equal(layer.v, stay) for layer in layers)
 
 
 for name in ("tiny_norm_delay", "tiny_float"):
     check_engine(name)
 check_update()
 check_update(weight_norm=False, delay=False, learn_decays=False)
+check_update(convolutions=("3c9s5", "2a"))
 print("agree")

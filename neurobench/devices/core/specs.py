@@ -13,6 +13,7 @@ from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
 LARGEST_MANTISSA = 131071  # of a threshold: 17 bits
+LEAST_WEIGHT, LARGEST_WEIGHT = 2 / 64, 254 / 64  # above 0: even mantissas of 8 bits and a sign
 UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their last bit at 2^24
 
 
@@ -51,6 +52,10 @@ class FixedCore(NamedTuple):
             decay = round(4096 * value)
             if not low <= decay <= high:
                 faults.append(f"model.{name}={value:g} is {decay}/4096; this core's go from {low} to {high}")
+        weight = demand.settings.get("pool_weight", LARGEST_WEIGHT)
+        if not LEAST_WEIGHT <= weight <= LARGEST_WEIGHT:
+            span = f"this core's above 0 go from {LEAST_WEIGHT} to {LARGEST_WEIGHT}"
+            faults.append(f"model.weight_scale={weight:g} is the weight of pooling; {span}")
         threshold, most = demand.settings["threshold"], self.threshold_mantissa
         if int(64 * threshold) > most:
             faults.append(f"model.threshold={threshold:g} is more than {most}/64, the core's largest")

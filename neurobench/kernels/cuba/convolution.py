@@ -27,6 +27,7 @@ class Places(NamedTuple):
     tap: np.ndarray  # (E,) int32, 0 to taps - 1
     position: np.ndarray  # (E,) int32, 0 to P - 1
     channels: int  # of the input
+    pools: bool  # a channel meets itself alone, and its weights are not learned
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -60,7 +61,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
 @njit(cache=True, error_model="numpy")
 def _gather(index, begin, count, W, places, a):
     """a (P C,) = sums of weights over active inputs. Returns how many synapses that were."""
-    first, tap, position, channels = places
+    first, tap, position, channels, pools = places
     width, met = W.shape[2], 0
     a[:] = 0
     for k in range(begin, begin + count):
@@ -68,14 +69,18 @@ def _gather(index, begin, count, W, places, a):
         met += first[q + 1] - first[q]
         for e in range(first[q], first[q + 1]):
             w, at = W[tap[e], channel], position[e] * width
-            for j in range(width):
-                a[at + j] += w[j]
-    return met * width
+            if pools:
+                a[at + channel] += w[channel]
+            else:
+                for j in range(width):
+                    a[at + j] += w[j]
+    return met if pools else met * width
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def backward_convolved(g, layer, places, surrogate, with_decays, weights, eu, below, gradients):
-    """As `backward.backward`, with dW (chunks, taps, input channels, C); weights: panels of (taps channels, C)'."""
+    """As `backward.backward`, with dW (chunks, taps, input channels, C), of pools left alone; weights: panels of
+    (taps channels, C)'."""
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
@@ -93,7 +98,8 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, eu, be
             voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
             scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
             delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
-            _scatter(index, begin[n], count[n], eu[c], places, dW[c])
+            if not places.pools:
+                _scatter(index, begin[n], count[n], eu[c], places, dW[c])
             if weights.shape[0]:
                 _times(eu[c], weights, places, outputs, products, below[n])
 
@@ -101,7 +107,7 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, eu, be
 @njit(cache=True, error_model="numpy")
 def _scatter(index, begin, count, eu, places, dW):
     """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met."""
-    first, tap, position, channels = places
+    first, tap, position, channels, _ = places
     width = dW.shape[2]
     for t in range(begin.shape[0]):
         for k in range(begin[t], begin[t] + count[t]):
@@ -115,7 +121,7 @@ def _scatter(index, begin, count, eu, places, dW):
 @njit(cache=True, error_model="numpy")
 def _times(eu, weights, places, outputs, products, below):
     """below (T, inputs) = dL/dx: each position's error times all weights, then to the pixels under the kernel."""
-    first, tap, position, channels = places
+    first, tap, position, channels, _ = places
     steps, width = eu.shape
     positions, pixels = width // outputs, first.shape[0] - 1
     for begin in range(0, steps, _STEPS):

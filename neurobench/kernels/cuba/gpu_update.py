@@ -39,6 +39,7 @@ class Gradient(NamedTuple):
 
 class Rule(NamedTuple):
     gridded: bool  # the gradient is 0 where the grid cuts a weight off
+    learn_weights: bool  # without, moments of v are not read
     learn_decays: bool
     most_decay: float
     most_delay: float
@@ -89,14 +90,15 @@ def _descend(
     v, g, D, delay, v1, g1, D1, delay1, v2, g2, D2, delay2, parts, dD, d_delay, scale_in, size_out, inputs, width,
     part_stride, row_stride, factor, beta1, beta2, lr, correction, eps, most_decay, most_delay,
     pieces: tl.constexpr, normed: tl.constexpr, delayed: tl.constexpr, gridded: tl.constexpr,
-    learn_decays: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
+    learn_weights: tl.constexpr, learn_decays: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
 ):  # fmt: skip
     c = tl.program_id(0) * columns + tl.arange(0, columns)
     r = tl.arange(0, rows).to(tl.int64)
     within = c < width
     scale = tl.load(scale_in + c, mask=within, other=1.0)
     dots = tl.zeros((columns,), tl.float64)
-    for first in range(0, inputs, rows):
+    learned = inputs if learn_weights else 0
+    for first in range(0, learned, rows):
         inside = (first + r < inputs)[:, None] & within[None, :]
         now = tl.load(v + (first + r)[:, None] * width + c[None, :], mask=inside, other=0.0)
         from_ = parts + (first + r)[:, None] * row_stride + c[None, :]
@@ -119,7 +121,7 @@ def _descend(
         tl.store(g + c, _adam(length, g1, g2, c, within, dg, beta1, beta2, lr, correction, eps), mask=within)
         squares = dg.to(tl.float64) * dg.to(tl.float64)
     tl.debug_barrier()  # what is read next, another thread may have written
-    for first in range(0, inputs, rows):
+    for first in range(0, learned, rows):
         inside = (first + r < inputs)[:, None] & within[None, :]
         at = (first + r)[:, None] * width + c[None, :]
         now = tl.load(v + at, mask=inside, other=0.0)
@@ -174,7 +176,7 @@ def descend(
     numbers = (gradient.factor, *map(float, adam), rule.most_decay, rule.most_delay)
     grid, tile = (triton.cdiv(width, _COLUMNS),), {"rows": _ROWS, "columns": _COLUMNS}
     present = {"pieces": len(parts), "normed": p.g is not None, "delayed": p.delay is not None}
-    kind = {"gridded": rule.gridded, "learn_decays": rule.learn_decays}
+    kind = {"gridded": rule.gridded, "learn_weights": rule.learn_weights, "learn_decays": rule.learn_decays}
     given = (parts, gradient.D, gradient.delay, scale, sizes)
     _descend[grid](*tensors, *given, *layout, *numbers, **present, **kind, **tile, **_LAUNCH)
     return sizes

@@ -1,4 +1,4 @@
-"""Convolutions as a configuration writes them, and the shapes that follow. Nothing heavy."""
+"""Convolutions and pooling as a configuration writes them, and the shapes that follow. Nothing heavy."""
 
 import re
 from collections.abc import Sequence
@@ -7,27 +7,55 @@ from typing import NamedTuple
 
 from neurobench.config.errors import UserError
 
-FORM = re.compile(r"([1-9]\d*)c([1-9]\d*)(?:s([1-9]\d*))?(?:p(\d+))?")
-WORDS = "channels, c, side of the kernel, then s and a stride, p and a padding where they are not 1 and 0: 16c5s2p2"
+FORM = re.compile(r"(?:([1-9]\d*)c([1-9]\d*)|([1-9]\d*)a)(?:s([1-9]\d*))?(?:p(\d+))?")
+WORDS = (
+    "a convolution like 16c5s2p2 (16 channels, kernels of 5 x 5, stride 2, padding 2) or pooling like 3as2p1 (windows "
+    "of 3 x 3); s and p may be left out: 16c5, 2a"
+)
 
 
 class Convolution(NamedTuple):
-    """Square kernels on (channels, rows, columns), as `slayer.block.cuba.Conv` has them; dilation and groups are 1."""
+    """Square kernels on (channels, rows, columns), as `slayer.block.cuba.Conv` has them; dilation and groups are 1.
+
+    With `pools`, `slayer.block.cuba.Pool`: a kernel sums over a window of its own channel, each pixel with the same
+    weight, which is not learned. A last window may reach beyond the padding, where zeros are (torch's `ceil_mode`): for
+    2a, those that lava-dl puts behind an odd number of rows or columns.
+    """
 
     inputs: tuple[int, int, int]
     channels: int
     kernel: int  # its side
     stride: int
     padding: int
+    pools: bool = False
 
     @property
     def outputs(self) -> tuple[int, int, int]:
-        rows, columns = ((size + 2 * self.padding - self.kernel) // self.stride + 1 for size in self.inputs[1:])
+        rows, columns = map(self._places, self.inputs[1:])
         return self.channels, rows, columns
+
+    def _places(self, size: int) -> int:
+        """Of a kernel along an axis. The last window of a pool may end beyond the padding, and begins before it."""
+        steps, rest = divmod(size + 2 * self.padding - self.kernel, self.stride)
+        begins = (steps + 1) * self.stride
+        return steps + 1 + (self.pools and rest > 0 and begins < size + self.padding)
+
+    @property
+    def overhang(self) -> tuple[int, int]:
+        """Rows and columns of the last kernels beyond the padding."""
+        ends = ((places - 1) * self.stride + self.kernel - self.padding for places in self.outputs[1:])
+        rows, columns = (max(0, end - size - self.padding) for end, size in zip(ends, self.inputs[1:], strict=True))
+        return rows, columns
 
     @property
     def fan_in(self) -> int:
+        """Weights of a channel in memory: a pool's are 0 but for `synapses`."""
         return self.inputs[0] * self.kernel**2
+
+    @property
+    def synapses(self) -> int:
+        """Of a neuron."""
+        return self.kernel**2 if self.pools else self.fan_in
 
     @property
     def positions(self) -> int:
@@ -42,14 +70,23 @@ def convolutions(texts: Sequence[str], shape: Sequence[int]) -> tuple[Convolutio
         inputs = layers[-1].outputs if layers else tuple(shape)
         if len(inputs) != 3:
             raise UserError(f"model.convolutions: {text} reads (channels, rows, columns); recordings have {inputs}")
-        parts = FORM.fullmatch(text)
-        assert parts is not None, "the spec checks it"
-        channels, kernel, stride, padding = (
-            int(part or default) for part, default in zip(parts.groups(), (1, 1, 1, 0), strict=True)
-        )
-        if kernel > min(inputs[1:]) + 2 * padding:
+        layer = _convolution(text, inputs)
+        if layer.kernel > min(inputs[1:]) + 2 * layer.padding:
             raise UserError(
                 f"model.convolutions: {text} does not fit into {inputs[1]} x {inputs[2]}. Take a smaller one."
             )
-        layers.append(Convolution(inputs, channels, kernel, stride, padding))
+        if layer.pools and layer.padding >= layer.kernel:
+            raise UserError(
+                f"model.convolutions: {text} has windows of padding alone. Take a padding below {layer.kernel}."
+            )
+        layers.append(layer)
     return tuple(layers)
+
+
+def _convolution(text: str, inputs: tuple[int, int, int]) -> Convolution:
+    parts = FORM.fullmatch(text)
+    assert parts is not None, "the spec checks it"
+    channels, kernel, window, stride, padding = parts.groups()
+    if window:
+        return Convolution(inputs, inputs[0], int(window), int(stride or window), int(padding or 0), pools=True)
+    return Convolution(inputs, int(channels), int(kernel), int(stride or 1), int(padding or 0))

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, conv_transpose2d
+from torch.nn.functional import conv2d, conv_transpose2d, pad, unfold
 
 from neurobench.models.slayer.architecture import Convolution
 from neurobench.models.slayer.network import QuantizedLayer, weights_of
@@ -14,7 +14,7 @@ def product(x: Tensor, weights: Tensor, conv: Convolution | None) -> Tensor:
     if conv is None:
         return x @ weights
     with _full_precision():
-        images = conv2d(_images(x, conv.inputs), _kernels(weights, conv), stride=conv.stride, padding=conv.padding)
+        images = conv2d(_images(x, conv), _kernels(weights, conv), stride=conv.stride, padding=conv.padding)
     return images.reshape(*x.shape[:2], -1)
 
 
@@ -27,8 +27,8 @@ def product_gradients(
     stride, padding = [conv.stride] * 2, [conv.padding] * 2
     with _full_precision():
         dx, dk, _ = torch.ops.aten.convolution_backward(
-            _images(eu, conv.outputs),
-            _images(x, conv.inputs),
+            eu.reshape(-1, *conv.outputs),
+            _images(x, conv),
             _kernels(weights, conv),
             None,
             stride,
@@ -39,22 +39,25 @@ def product_gradients(
             1,
             [below, True, False],
         )
-    return dk.flatten(1).t().contiguous(), dx.reshape(x.shape) if below else None
+    _, rows, columns = conv.inputs
+    dw = dk.flatten(1).t().contiguous()
+    return dw, dx[..., :rows, :columns].reshape(x.shape) if below else None
 
 
 def operations(arrived: Tensor, layer: QuantizedLayer) -> Tensor:
     """Of spikes arrived (I,) float64, each times the synapses that it meets; int64."""
-    return (arrived * (layer.W.shape[1] if layer.conv is None else _fan_out(layer.conv, arrived.device))).sum().long()
+    return (arrived * (layer.W.shape[1] if layer.conv is None else fan_out(layer.conv).to(arrived.device))).sum().long()
 
 
-def _fan_out(conv: Convolution, device: torch.device) -> Tensor:
-    """(I,) float64: synapses of each input. Those of padding are none."""
+def fan_out(conv: Convolution) -> Tensor:
+    """(I,) int64: synapses of each input. Those of padding are none."""
+    _, rows, columns = conv.inputs
     places = torch.ones(1, 1, *conv.outputs[1:], dtype=torch.float64)
     kernel = torch.ones(1, 1, conv.kernel, conv.kernel, dtype=torch.float64)
-    room = [size + 2 * conv.padding - conv.kernel for size in conv.inputs[1:]]
-    spare = [size % conv.stride for size in room]  # rows at the end that no stride reaches
-    cover = conv_transpose2d(places, kernel, stride=conv.stride, padding=conv.padding, output_padding=spare)
-    return (conv.channels * cover).round().flatten().repeat(conv.inputs[0]).to(device)
+    cover = conv_transpose2d(places, kernel, stride=conv.stride).round().long()
+    before, (high, wide) = -conv.padding, cover.shape[2:]
+    cover = pad(cover, [before, columns - wide - before, before, rows - high - before])  # the pixels of the input
+    return ((1 if conv.pools else conv.channels) * cover).flatten().repeat(conv.inputs[0])
 
 
 def each_neuron(values: Tensor, conv: Convolution | None) -> Tensor:
@@ -74,8 +77,8 @@ def unrolled(layer: QuantizedLayer) -> QuantizedLayer:
         return layer
     rows, columns = conv.outputs[1:]
     inputs = torch.arange(_size(conv.inputs)).view(1, *conv.inputs).float()
-    padded = torch.nn.functional.pad(inputs + 1, [conv.padding] * 4)  # 0: no input
-    index = torch.nn.functional.unfold(padded, conv.kernel, stride=conv.stride)[0].long()  # (fan_in, positions)
+    padded = pad(_images(inputs + 1, conv), [conv.padding] * 4)  # 0: no input
+    index = unfold(padded, conv.kernel, stride=conv.stride)[0].long()  # (fan_in, positions)
     W = layer.W.new_zeros(_size(conv.inputs) + 1, conv.channels, rows * columns)
     position = torch.arange(rows * columns).expand_as(index)
     W[index, :, position] = layer.W[:, None, :].expand(-1, rows * columns, -1)
@@ -89,8 +92,10 @@ def _size(shape: tuple[int, int, int]) -> int:
     return shape[0] * shape[1] * shape[2]
 
 
-def _images(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    return x.reshape(-1, *shape)
+def _images(x: Tensor, conv: Convolution) -> Tensor:
+    """With the zeros over which the last windows of a pool hang."""
+    images, (rows, columns) = x.reshape(-1, *conv.inputs), conv.overhang
+    return pad(images, [0, columns, 0, rows]) if rows or columns else images
 
 
 def _kernels(weights: Tensor, conv: Convolution) -> Tensor:

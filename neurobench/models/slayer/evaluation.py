@@ -17,7 +17,7 @@ from neurobench.metrics.operations import (
     synapses,
 )
 from neurobench.models.learner import TrainingRecord
-from neurobench.models.slayer.convolution import unrolled
+from neurobench.models.slayer.convolution import fan_out, unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.gpu_engine import GpuEngine
@@ -46,7 +46,7 @@ def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRec
 
 def operations(learner: SlayerLearner, x: Any) -> Operations:
     """Every product is an accumulation of a spike. Parameters as a core stores them: weights of 8 bits, delays of 6
-    bits in a byte, two decays and a threshold; in floats as they are."""
+    bits in a byte, two decays and a threshold; in floats as they are. A pool's window is held once."""
     n, steps, count = len(x), learner.spec.steps, len(learner.quantized)
     arrived = [torch.zeros(size, dtype=torch.int64) for size in learner.sizes[:-1]]
     active, updates = [0] * count, [0] * count
@@ -59,7 +59,7 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
         name, fixed = f"layer{k + 1}", isinstance(layer.neuron, FixedNeuron)
         connections.append(_connection(name, layer, arrived[k], n * steps))
         populations.append(Population(name, active[k], n * steps * learner.sizes[k + 1], updates[k]))
-        parameters[f"{k}.W"] = layer.W
+        parameters[f"{k}.W"] = _stored(layer)
         parameters[f"{k}.delay"] = layer.delay.to(torch.uint8) if fixed else layer.delay
         parameters[f"{k}.neuron"] = torch.zeros(3, dtype=torch.int32 if fixed else torch.float32)
     return Operations(n, n * steps, connections, populations, parameters)
@@ -81,10 +81,19 @@ def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int,
             yield k, came.cpu(), int(act.fired[k].sum()), membrane_updates(held.transpose(0, 1))
 
 
+def _stored(layer: QuantizedLayer) -> Tensor:
+    """Weights; of a pool those of a window, which all its channels share."""
+    conv = layer.conv
+    return layer.W[: conv.kernel**2, 0] if conv is not None and conv.pools else layer.W
+
+
 def _connection(name: str, layer: QuantizedLayer, arrived: Tensor, presented: int) -> Connection:
     weight, conv = layer.W.t(), layer.conv
     if conv is None:
         return synapses(name, weight, arrived, presented, spikes=True)
+    if conv.pools:
+        window, fans = _stored(layer), fan_out(conv)
+        return Connection(name, True, arrived, presented, fans, fans, window.numel(), int((window != 0).sum()))
     kernels, images = weight.reshape(conv.channels, -1, conv.kernel, conv.kernel), arrived.view(conv.inputs)
     how = {"stride": conv.stride, "padding": conv.padding}
     return shared_synapses(name, kernels, images, presented, spikes=True, **how)

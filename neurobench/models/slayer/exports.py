@@ -1,6 +1,7 @@
 """Formats that a trained network can be written in.
 
-netx: HDF5 of mantissas and integer decays as lava-dl's `netx.hdf5` reads it (facts: `slayer.block.base`); exact.
+netx: HDF5 of mantissas and integer decays as lava-dl's `netx.hdf5` reads it (facts: `slayer.block.base`); exact. A pool
+is a convolution there: `netx.hdf5` knows the name `pool` and reads none.
 nir: the Neuromorphic Intermediate Representation, see `nir_files`; nir-snntorch: the same for an importer that assumes
 steps of 0.1 ms.
 pt: parameters under the keys of lava-dl's own state_dict, so that either program goes on with the other's training.
@@ -16,6 +17,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.models.common.exchange import safetensors
+from neurobench.models.slayer.architecture import Convolution
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.initial import extra, lava_names
 from neurobench.models.slayer.learner import SlayerLearner
@@ -71,14 +73,10 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
     group["type"] = np.array([b"conv" if conv else b"dense"], "S10")
     group["shape"] = np.array(conv.outputs if conv else [outputs], np.int64)
     if conv:
-        group["inChannels"], group["outChannels"] = np.int64(conv.inputs[0]), np.int64(outputs)
-        for name, size in (("kernelSize", conv.kernel), ("stride", conv.stride), ("padding", conv.padding)):
-            group[name] = np.array([size, size], np.int64)
-        group["dilation"], group["groups"] = np.array([1, 1], np.int64), np.int64(1)
-        weight = weight.reshape(outputs, conv.inputs[0], conv.kernel, conv.kernel)
+        _write_kernels(group, weight, conv)
     else:
         group["inFeatures"], group["outFeatures"] = np.int64(inputs), np.int64(outputs)
-    group["weight"] = weight
+        group["weight"] = weight
     if layer.delay.any():
         group["delay"] = layer.delay.cpu().numpy().astype(np.float32)
     neuron = group.create_group("neuron")
@@ -86,6 +84,18 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
     for name, value in {**integers(layer), "refDelay": 1}.items():
         neuron[name] = np.int64(value)
     neuron["gradedSpike"] = False
+
+
+def _write_kernels(group: Any, weight: np.ndarray, conv: Convolution) -> None:
+    """netx pads both ends of an axis alike. Where a pool's last window hangs over by itself, the kernel begins with as
+    many weights of 0, above the padding that the beginning gets as well."""
+    channels, more = conv.inputs[0], np.array(conv.overhang, np.int64)
+    group["inChannels"], group["outChannels"] = np.int64(channels), np.int64(conv.channels)
+    group["kernelSize"], group["padding"] = conv.kernel + more, conv.padding + more
+    group["stride"] = np.array([conv.stride, conv.stride], np.int64)
+    group["dilation"], group["groups"] = np.array([1, 1], np.int64), np.int64(1)
+    kernels = weight.reshape(conv.channels, channels, conv.kernel, conv.kernel)
+    group["weight"] = np.pad(kernels, [(0, 0), (0, 0), *((size, 0) for size in conv.overhang)])
 
 
 def write_state(layers: list[Layer]) -> bytes:

@@ -27,6 +27,7 @@ from neurobench.models.slayer.animation import input_and_output
 from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.learner import SlayerLearner
+from neurobench.models.slayer.network import synaptic
 from neurobench.models.slayer.neuron import GRID
 from neurobench.models.slayer.spikes import as_dense
 
@@ -46,14 +47,15 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     figures: dict[str, Figure | bytes] = {
         "input_and_output": input_and_output(images, trains[-1], shown, ms),
         "rasters": rasters([train[0] for train in trains], shown, ms),
-        "weights": weights([layer.w.cpu() for layer in learner.quantized]),
+        "weights": weights([synaptic(layer.w, layer.conv).cpu() for layer in learner.quantized]),
     }
-    learned = [layer.delay.cpu() for layer in learner.layers if layer.delay is not None]
-    if learned:
-        figures["delays"] = delays(learned)
+    late = [layer.delay.cpu() for layer in learner.layers if layer.delay is not None]
+    if late:
+        figures["delays"] = delays(late)
     flow = {label.split("/")[1]: sizes for label, sizes in record.snapshots.items() if label.startswith("flow/")}
     if flow:
-        figures["gradient_flow"] = gradient_flow({int(epoch) + 1: sizes for epoch, sizes in flow.items()})
+        learned = [k for k, layer in enumerate(learner.layers, 1) if not layer.pools]
+        figures["gradient_flow"] = gradient_flow({int(epoch) + 1: sizes for epoch, sizes in flow.items()}, learned)
     if len(record.epochs) > 1:  # the course of a single one is in the learning curve
         figures["learning"] = learning(record.epochs)
     return figures
@@ -104,12 +106,16 @@ def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-def gradient_flow(flow: Mapping[int, Sequence[float]]) -> Figure:
-    """lava-dl's monitor: the 2-norm of the gradient of each layer's weight lengths by their number, by epoch."""
+def gradient_flow(flow: Mapping[int, Sequence[float]], layers: Sequence[int]) -> Figure:
+    """lava-dl's monitor: the 2-norm of the gradient of each layer's weight lengths by their number, by epoch.
+
+    layers: those whose weights are learned, from 1.
+    """
     figure, (axes,) = stack(1, height=2.0)
-    for k, sizes in enumerate(zip(*flow.values(), strict=True)):
-        style: dict[str, Any] = {"color": series(k), "marker": "o"}
-        axes.semilogy(list(flow), np.maximum(sizes, SILENT), label=f"layer {k + 1}", **style)
+    for k in layers:
+        style: dict[str, Any] = {"color": series(k - 1), "marker": "o"}
+        sizes = [of_epoch[k - 1] for of_epoch in flow.values()]
+        axes.semilogy(list(flow), np.maximum(sizes, SILENT), label=f"layer {k}", **style)
     axes.set_ylabel("gradient norm / parameters")
     by_epoch(axes, max(flow))
     legend(figure, axes, columns=4)

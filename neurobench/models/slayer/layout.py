@@ -84,4 +84,4 @@ def places(conv: Convolution) -> Places:
                 position.append(row * wide + column)
         first.append(len(tap))
     starts, taps, positions = (np.array(each, np.int32) for each in (first, tap, position))
-    return Places(starts, taps, positions, conv.inputs[0])
+    return Places(starts, taps, positions, conv.inputs[0], conv.pools)

@@ -24,6 +24,7 @@ from neurobench.models.slayer.network import (
     initial_layers,
     quantize,
     runs_triton,
+    synaptic,
     weights_of,
 )
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Surrogate, lava_surrogate
@@ -209,7 +210,8 @@ def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int
         "voltage_decay": float(layer.D[1]) / POINT,
     }
     if isinstance(quantized.neuron, FixedNeuron):
-        figures["saturated_weights"] = float(((quantized.W == LOW) | (quantized.W == HIGH)).float().mean())
+        W = synaptic(quantized.W, layer.conv)
+        figures["saturated_weights"] = float(((W == LOW) | (W == HIGH)).float().mean())
         if "wraps" in tally:
             figures |= {name: tally[name] for name in ("wraps", "clips")}
             figures |= {"most_u": tally["most_u"] / POINT, "most_v": tally["most_v"] / POINT}

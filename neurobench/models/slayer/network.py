@@ -38,6 +38,14 @@ class Layer:
         named = {"v": self.v, "g": self.g, "D": self.D, "delay": self.delay}
         return {name: tensor for name, tensor in named.items() if tensor is not None}
 
+    def learned(self) -> dict[str, Tensor]:
+        """A pool's weights stay as they began."""
+        return {name: each for name, each in self.tensors().items() if name != "v" or not self.pools}
+
+    @property
+    def pools(self) -> bool:
+        return self.conv is not None and self.conv.pools
+
     def to(self, device: torch.device) -> Layer:
         moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
         return Layer(moved["v"], moved.get("g"), moved["D"], moved.get("delay"), self.conv)
@@ -60,7 +68,8 @@ class QuantizedLayer(NamedTuple):
 def initial_layers(
     sizes: tuple[int, ...], spec: SlayerSNN, seed: int, convolved: Sequence[Convolution] = ()
 ) -> list[Layer]:
-    """The first of them `convolved`. v ~ weight_scale U(+-1/sqrt(I)), g = |v|, no bias; hidden delays ~ U[0, 1).
+    """The first of them `convolved`. v ~ weight_scale U(+-1/sqrt(I)), g = |v|, no bias; hidden delays ~ U[0, 1). Of a
+    pool v = weight_scale within a channel, without g.
 
     Source: `weight_scale` and the ranges are those of lava-dl's `slayer.synapse`.
     """
@@ -70,13 +79,27 @@ def initial_layers(
         conv = convolved[k] if k < len(convolved) else None
         if conv is not None:
             inputs, width = conv.fan_in, conv.channels
-        v = (torch.rand(width, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)  # drawn in lava-dl's layout
-        v = v.t().contiguous() * spec.weight_scale
-        g = v.square().sum(0).sqrt() if spec.weight_norm else None
+        g = None
+        if conv is not None and conv.pools:
+            v = spec.weight_scale * within_channels(conv)
+        else:
+            drawn = torch.rand(width, inputs, generator=generator) * 2 - 1  # in lava-dl's layout
+            v = (drawn / math.sqrt(inputs)).t().contiguous() * spec.weight_scale
+            g = v.square().sum(0).sqrt() if spec.weight_norm else None
         delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
         D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay])
         layers.append(Layer(v, g, D, delay, conv))
     return layers
+
+
+def within_channels(conv: Convolution) -> Tensor:
+    """(fan_in, channels) bool: the weights of a pool that are synapses, those from a channel to itself."""
+    return torch.eye(conv.channels, dtype=torch.bool).repeat_interleave(conv.kernel**2, 0)
+
+
+def synaptic(weights: Tensor, conv: Convolution | None) -> Tensor:
+    """Of weights (I, C) those that are synapses; of a pool in one row."""
+    return weights[within_channels(conv).to(weights.device)] if conv is not None and conv.pools else weights
 
 
 def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer], source: str) -> None:

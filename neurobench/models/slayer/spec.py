@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
@@ -75,7 +76,7 @@ class SlayerSNN(ModelSpec):
     compat: Mapping[str, str]
     core: Annotated[str, Uses("core")]
     convolutions: tuple[str, ...] = ()
-    weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights
+    weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights; of pooling the weight
 
     def conflicts(self) -> list[Fault]:
         faults = [*self._time_faults(), *self._compat_faults()]
@@ -137,7 +138,12 @@ class SlayerSNN(ModelSpec):
             sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
             raise UserError(f"{sizes}. Use those of a smaller sensor.")
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
-        return Demand(layers=(inputs, *widths), settings=settings)
+        convolved = self.convolved(task)
+        if any(conv.pools for conv in convolved):
+            settings["pool_weight"] = self.weight_scale
+        dense = pairwise((inputs, *widths)[len(convolved) :])
+        connections = (*(conv.synapses * prod(conv.outputs) for conv in convolved), *(a * b for a, b in dense))
+        return Demand(layers=(inputs, *widths), settings=settings, connections=connections)
 
     def snapshots(self, at: Step) -> Sequence[str]:
         """Each epoch the flow of gradients at its last update; the network where the tutorial prints figures of it."""

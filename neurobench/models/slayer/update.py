@@ -21,7 +21,7 @@ Moments = dict[str, tuple[Tensor, Tensor]]  # parameter -> first and second mome
 
 
 def zero_moments(layer: Layer) -> Moments:
-    return {name: (torch.zeros_like(each), torch.zeros_like(each)) for name, each in layer.tensors().items()}
+    return {name: (torch.zeros_like(each), torch.zeros_like(each)) for name, each in layer.learned().items()}
 
 
 def copied_moments(stored: Mapping[str, Any], device: torch.device) -> Moments:
@@ -34,18 +34,19 @@ def update(
     """Update number k, from 0, in place. `quantized`: what the gradient was taken on.
 
     Returns the gradient's size as lava-dl's monitor has it: its 2-norm by the length of the weights (by the weights
-    themselves without weight norm), divided by their number. NaN where the gradient is not finite.
+    themselves without weight norm), divided by their number; of a pool 0. NaN where the gradient is not finite.
     """
     gradients = {}
     if spec.learn_decays:
         gradients["D"] = decay_gradient(grad.dD, spec.as_lava("decay_grad")).to(layer.D.device)
     if layer.delay is not None:
         gradients["delay"] = grad.delay.float()
-    update_weights = update_weights_compiled if layer.v.device.type == "cpu" else update_weights_reference
-    size, dg = update_weights(layer, quantized, grad, moments["v"], lr, k)
-    count = layer.v.numel()
-    if dg is not None:
-        gradients["g"], size, count = dg, float(dg.norm()), dg.numel()
+    size, count = 0.0, layer.v.numel()
+    if not layer.pools:
+        update_weights = update_weights_compiled if layer.v.device.type == "cpu" else update_weights_reference
+        size, dg = update_weights(layer, quantized, grad, moments["v"], lr, k)
+        if dg is not None:
+            gradients["g"], size, count = dg, float(dg.norm()), dg.numel()
     for name, each in gradients.items():
         adam(layer.tensors()[name], each, moments[name], lr, k)
     layer.D.clamp_(0, POINT)
@@ -63,11 +64,12 @@ def update_by_triton(
     squares = []
     for layer, quantized, grad, moments in layers:
         p = kernel.Parameters(layer.v, layer.g, layer.D, layer.delay)
-        first, second = (kernel.Parameters(**{"g": None, "delay": None, **each}) for each in _by_order(moments))
+        absent = {"v": layer.v, "g": None, "delay": None}
+        first, second = (kernel.Parameters(**{**absent, **each}) for each in _by_order(moments))
         by_decays = decay_gradient(grad.dD, spec.as_lava("decay_grad")).double()
         gradient = kernel.Gradient(grad.parts, grad.factor, by_decays, grad.delay)
         fixed = isinstance(quantized.neuron, FixedNeuron)
-        rule = kernel.Rule(fixed, spec.learn_decays, POINT, spec.max_delay)
+        rule = kernel.Rule(fixed, not layer.pools, spec.learn_decays, POINT, spec.max_delay)
         squares.append(kernel.descend(p, (first, second), gradient, quantized.scale, adam_step(lr, k), rule))
     sizes = torch.cat(squares).cpu().split([len(each) for each in squares])
     counts = [layer.v.numel() if layer.g is None else layer.g.numel() for layer, *_ in layers]

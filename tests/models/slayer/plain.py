@@ -8,12 +8,17 @@ def decayed(x: np.ndarray, share: int) -> np.ndarray:
 
 
 def layer(x: np.ndarray, m: np.ndarray, i_decay: int, v_decay: int, mantissa: int, delay: np.ndarray) -> np.ndarray:
-    """x (T, N, I) in {0, 1}, m (C, I) mantissas -> arrivals (T, N, C). 24 bits, lava's order of operations."""
-    steps, n, _ = x.shape
-    u, v = np.zeros((n, len(m)), np.int64), np.zeros((n, len(m)), np.int64)
-    y = np.zeros((steps, n, len(m)), np.int64)
+    """x (T, N, I) in {0, 1}, m (C, I) mantissas -> arrivals (T, N, C)."""
+    return neurons(np.stack([step @ m.T for step in x]), i_decay, v_decay, mantissa, delay)
+
+
+def neurons(sums: np.ndarray, i_decay: int, v_decay: int, mantissa: int, delay: np.ndarray) -> np.ndarray:
+    """sums (T, N, C) of mantissas -> arrivals (T, N, C). 24 bits, lava's order of operations."""
+    steps, n, width = sums.shape
+    u, v = np.zeros((n, width), np.int64), np.zeros((n, width), np.int64)
+    y = np.zeros((steps, n, width), np.int64)
     for t in range(steps):
-        u = decayed(u, 4096 - i_decay) + ((x[t] @ m.T) << 6)
+        u = decayed(u, 4096 - i_decay) + (sums[t] << 6)
         u = np.where(u > 2**23, u - 2**24, np.where(u <= -(2**23), u + 2**24, u))
         v = np.clip(decayed(v, 4096 - v_decay) + u, -(2**23) + 1, 2**23 - 1)
         s = v > mantissa << 6

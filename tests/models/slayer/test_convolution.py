@@ -1,6 +1,8 @@
-"""A convolution is the dense layer with its unrolled weights: the same spikes to the bit, the same gradients."""
+"""A convolution, and a pool, is the dense layer with its unrolled weights: the same spikes to the bit, the same
+gradients."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -22,7 +24,8 @@ from tests.models.slayer.plain import layer as plain_layer
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
 FLOAT = FloatNeuron(0.75, 0.96875, 1.25)
-SPARSE = {"words": ("4c2s3", "3c1s2"), "fan_ins": (8, 4, 6)}  # strides that leave inputs out
+SPARSE = {"words": ("4c2s3", "3c1s2")}  # strides that leave inputs out
+POOLED = {"words": ("2a", "4c3p1", "3as2p1")}  # the first reaches over the last column, the second over both ends
 T, N = 30, 3
 
 
@@ -38,13 +41,16 @@ def by_hand(W, conv):
     return torch.from_numpy(full.reshape(channels * rows * columns, -1))
 
 
-def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2"), fan_ins=(18, 16, 27)):
+def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2")):
     """The last sample is silent."""
     generator = torch.Generator().manual_seed(seed)
-    convs = (*convolutions(list(words), (2, 8, 7)), None)
+    convs = convolutions(list(words), (2, 8, 7))
     layers = []
-    for conv, fan_in, width in zip(convs, fan_ins, (4, 3, 5), strict=True):
+    for conv in (*convs, None):
+        fan_in, width = (math.prod(convs[-1].outputs), 5) if conv is None else (conv.fan_in, conv.channels)
         W = torch.randint(-60, 90, (fan_in, width), generator=generator, dtype=torch.int8)
+        if conv is not None and conv.pools:
+            W = (40 * torch.eye(width, dtype=torch.int8)).repeat_interleave(fan_in // width, 0)
         delay = torch.randint(0, 4, (width,), generator=generator, dtype=torch.int32)
         if isinstance(neuron, FloatNeuron):  # sums of such weights are exact in any order
             W = W / 64
@@ -55,16 +61,26 @@ def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2"), fan_ins=(18, 16, 27
     return layers, x, torch.rand(N, T, 5, generator=generator) - 0.5
 
 
-def test_unrolled_weights_are_those_of_loops():
-    for layer in network()[0][:2]:
+@pytest.mark.parametrize("network_of", [{}, POOLED])
+def test_unrolled_weights_are_those_of_loops(network_of):
+    for layer in network(**network_of)[0][:-1]:
         assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
 
 
 @pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])
 @pytest.mark.parametrize(
     ("keep_prob", "network_of"),
-    [(1.0, {}), (0.75, {}), (0.75, SPARSE), (1.0, {"neuron": FLOAT}), (1.0, {"neuron": FLOAT, **SPARSE})],
-    ids=["whole", "dropout", "sparse", "float", "float-sparse"],
+    [
+        (1.0, {}),
+        (0.75, {}),
+        (0.75, SPARSE),
+        (1.0, {"neuron": FLOAT}),
+        (1.0, {"neuron": FLOAT, **SPARSE}),
+        (1.0, POOLED),
+        (0.75, POOLED),
+        (1.0, {"neuron": FLOAT, **POOLED}),
+    ],
+    ids=["whole", "dropout", "sparse", "float", "float-sparse", "pooled", "pooled-dropout", "float-pooled"],
 )
 def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob, network_of, engine):
     layers, x, g = network(**network_of)
@@ -87,17 +103,19 @@ def test_spikes_and_gradients_are_those_of_the_unrolled_dense_network(keep_prob,
     surrogate = lava_surrogate(1.25, 0.03, 3.0)
     pairs = zip(layers, engine.gradients(g, surrogate), events.gradients(g, surrogate), strict=True)
     for layer, grad, full in pairs:
+        channels = layer.W.shape[1]
+        delays = full.delay if layer.conv is None else full.delay.view(channels, -1).sum(1)
+        torch.testing.assert_close(grad.delay, delays, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(grad.dD, full.dD, rtol=1e-4)
+        if layer.conv is not None and layer.conv.pools:
+            continue  # its weights have no gradient
         dw, expected = grad.parts.sum(0) * grad.factor, full.parts.sum(0) * full.factor
-        delays = full.delay
         if layer.conv is not None:
             # each weight's gradient is the sum over its places: the transpose of unrolling, weight by weight
             one_hot = torch.eye(layer.W.shape[0], dtype=torch.int8)
-            marks = [by_hand(row[:, None].expand(-1, layer.W.shape[1]), layer.conv).float() for row in one_hot]
-            by_channel = [(mark * expected).sum(0).view(layer.W.shape[1], -1).sum(1) for mark in marks]
-            expected, delays = torch.stack(by_channel), delays.view(layer.W.shape[1], -1).sum(1)
+            marks = [by_hand(row[:, None].expand(-1, channels), layer.conv).float() for row in one_hot]
+            expected = torch.stack([(mark * expected).sum(0).view(channels, -1).sum(1) for mark in marks])
         torch.testing.assert_close(dw, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
-        torch.testing.assert_close(grad.delay, delays, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(grad.dD, full.dD, rtol=1e-4)
 
 
 def test_a_kernel_larger_than_its_input_is_refused():
@@ -146,9 +164,9 @@ def test_synapses_are_counted_where_a_kernel_covers_an_input():
     assert all(map(torch.equal, other.voltages(), (each.long() for each in events.voltages())))
 
 
-def trained(core=None):
+def trained(core=None, words=("3c9s4p1", "4c3s2")):
     """Two updates on real recordings; delays longer than they learn to be."""
-    one = learner(core, hidden=(20,), convolutions=("3c9s4p1", "4c3s2"), lr=0.02, dropout=0.2, threshold=0.5)
+    one = learner(core, hidden=(20,), convolutions=words, lr=0.02, dropout=0.2, threshold=0.5)
     for layer in one.layers[:-1]:
         layer.delay.mul_(9)
     for k in range(2):
@@ -172,9 +190,10 @@ def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_s
         np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
 
 
-def test_a_dense_network_begun_from_its_nir_file_spikes_alike(tmp_path):
+@pytest.mark.parametrize("words", [("3c9s4p1", "4c3s2"), ("2a", "3c3s2", "3a")])
+def test_a_dense_network_begun_from_its_nir_file_spikes_alike(tmp_path, words):
     pytest.importorskip("nir", reason="the extra spiking is not installed")
-    one = trained()
+    one = trained(words=words)
     file = tmp_path / "model.nir"
     file.write_bytes(formats(one)["nir"]())
     other = learner(hidden=one.sizes[1:-1], threshold=0.5, weight_norm=False)
