@@ -115,7 +115,7 @@ def shared_synapses(
 
 def population(name: str, outputs: Tensor, updates: int | None = None) -> Population:
     """outputs: of any shape, all units of all samples and steps."""
-    return Population(name, int((outputs != 0).sum()), outputs.numel(), updates)
+    return Population(name, int(outputs.count_nonzero()), outputs.numel(), updates)
 
 
 def membrane_updates(held: Tensor) -> int:
@@ -125,7 +125,7 @@ def membrane_updates(held: Tensor) -> int:
     At t = 0 every unit is counted, as NeuroBench does; so a neuron that fires from its resting value and is reset to it
     is not counted.
     """
-    return held[0].numel() + int((held[1:] != held[:-1]).sum())
+    return held[0].numel() + int((held[1:] != held[:-1]).count_nonzero())
 
 
 def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, str]]:

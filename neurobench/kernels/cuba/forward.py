@@ -73,16 +73,19 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
 
 @njit(cache=True, error_model="numpy")
 def tally_states(a, keep, neuron, u, w, tally):
-    """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it."""
+    """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it. The figures stay in
+    registers to the end, so that compilers can turn the loop into vector instructions."""
     ku, kv, _, u_limit, v_limit = neuron
+    wraps, clips, beyond, most_a, most_u, most_v = 0, 0, 0, np.int64(0), np.int64(0), np.int64(0)
     for j in range(a.shape[0]):
         x = np.int64(decayed(u[j], ku)) + np.int64(np.float64(np.int32(a[j] * _Z)) / keep)
-        wraps = x > u_limit or x <= -u_limit
-        wrapped = x - 2 * np.int64(u_limit) if x > u_limit else (x + 2 * np.int64(u_limit) if x <= -u_limit else x)
-        y = np.int64(decayed(w[j], kv)) + wrapped
-        tally[2] += wraps
-        tally[3] += abs(y) > v_limit
-        tally[4] += abs(x) >= _STATE or abs(y) >= _STATE
-        tally[5] = max(tally[5], 2 * abs(np.int64(a[j])))
-        tally[6] = max(tally[6], abs(x))
-        tally[7] = max(tally[7], abs(y))
+        over, under = np.int64(x > u_limit), np.int64(x <= -u_limit)
+        y = np.int64(decayed(w[j], kv)) + x + 2 * np.int64(u_limit) * (under - over)
+        wraps += over + under
+        clips += np.int64(abs(y) > v_limit)
+        beyond += np.int64(max(abs(x), abs(y)) >= _STATE)
+        most_a, most_u, most_v = max(most_a, 2 * abs(np.int64(a[j]))), max(most_u, abs(x)), max(most_v, abs(y))
+    tally[2] += wraps
+    tally[3] += clips
+    tally[4] += beyond
+    tally[5], tally[6], tally[7] = max(tally[5], most_a), max(tally[6], most_u), max(tally[7], most_v)
