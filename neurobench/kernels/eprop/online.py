@@ -14,11 +14,25 @@ It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.eprop.elementwise import elementwise
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
-from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Step, Sums, arrive, fetch, rebase
+from neurobench.kernels.eprop.online_synapses import (
+    OnlineSources,
+    OnlineSynapses,
+    Step,
+    Sums,
+    arrive,
+    expire,
+    rebase,
+)
 from neurobench.kernels.eprop.records import Constants, Neurons
+from neurobench.kernels.vectors import lowest_bit, nonzero_bits
+
+LANES = 8  # neurons at a time
 
 
 class Powers(NamedTuple):
@@ -61,63 +75,71 @@ def period(T):
 def run(net, learning, steps, window, counts, rec):
     """As `exact.run`."""
     c, s, sums, x, y = net.c, net.s, net.past, rec.x, rec.y
-    P = period(c.T)
+    P, taught = period(c.T), False
     for n in range(steps.n0, steps.n1):
         base, now = n // P * P - 2, n % 2
         row, since = n - base + 1, n - base
         if n % P == 0:
             _begin_block(c, sums, n, net.powers.slow[1])
         if not learning.frozen:
-            learning_signal(s.error, net.B, rec.signal)
-            _add_signals(c, rec.signal, sums.reg[now], net.powers.kappa[since - 2], sums.X[row - 2],
-                         sums.YU[row - 3].reshape(-1), sums.YU[row - 2].reshape(-1))  # fmt: skip
+            if taught or sums.erring[row - 1] != sums.erring[row - 2]:  # else the signal is 0 as before
+                taught = learning_signal(s.error, net.B, rec.signal)
+            _add_signals(c, rec.signal, sums.reg[now], net.powers.kappa[since - 2], sums.X[now], sums.YU.reshape(-1))
         x[:], y[:] = 0.0, 0.0
         now_at = Step(n, base, net.powers.D[since], net.powers.D_out[since])
         _arrivals(net, learning, steps, now_at, x)
-        _recurrent_arrivals(net, learning, now_at, rec.fired, x, y)
+        _recurrent_arrivals(net, learning, now_at, x, y)
+        if not learning.frozen:
+            expire(c, net.syn, net.src, sums, n)
+            if (n + 1) % P == 0:
+                rebase(c, net.syn, net.src, sums, n, base)
         if learning.plain:
-            _plain_neurons(c, 1.0 / c.width, s.v, x, s.z, sums.psi[now])
+            _plain_neurons(s.v, x, s.z, sums.psi[now], c, 1.0 / c.width)
         else:
             for j in range(c.N):
                 sums.psi[now, j] = neuron_step(c, j, x[j], s)
-        _accumulate(c, s.z, s.f, sums.psi[now], sums.reg[now], sums.X[row - 1], sums.X[row], net.powers.slow[since])
+        _accumulate(s.z, s.f, sums.psi[now], sums.reg[now], sums.X[1 - now], sums.X[now], c, net.powers.slow[since])
         sample = (n - 2) // c.T - steps.k0
         if sample >= 0:
-            for j in range(c.N):
-                counts[sample, j] += s.z[j]
+            _count(counts[sample], s.z)
         readout_step(c, s, y, n, steps, window)
-        for k in range(c.K):
-            sums.E[now, k] = s.error[k]
-            sums.Q[row, k] = sums.Q[row - 1, k] + s.error[k] * net.powers.alpha_out[since]
+        _add_errors(s.error, net.powers.alpha_out[since], sums.E[now], sums, row)
         if n < rec.until:
             record_step(s, sums.psi[now], rec.signal, rec, n - steps.n0)
-        if (n + 1) % P == 0 and not learning.frozen:
-            rebase(c, net.syn, net.src, sums, n - 2, base)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _begin_block(c, sums, n, slow):
-    """X and Q of the two steps before step n, which are b and b + 1 in the block that begins."""
+    """Sums of the two steps before step n, which are b and b + 1 in the block that begins."""
     first, second = n % 2, (n + 1) % 2
+    sums.YU[:] = 0.0
     for j in range(c.N):
-        sums.X[0, j] = 0.0
-        sums.YU[0, j, 0] = sums.YU[0, j, 1] = 0.0
-        sums.X[1, j] = sums.psi[first, j]
-        sums.X[2, j] = sums.psi[first, j] + sums.psi[second, j] * slow
-    for k in range(c.K):
-        sums.Q[0, k] = 0.0
-        sums.Q[1, k] = sums.E[first, k]
-        sums.Q[2, k] = sums.E[first, k] + sums.E[second, k] * c.alpha_out
+        sums.X[first, j] = sums.psi[first, j]
+        sums.X[second, j] = sums.psi[first, j] + sums.psi[second, j] * slow
+    sums.Q[0], sums.erring[0] = 0.0, 0
+    _add_errors(sums.E[first], 1.0, sums.E[first], sums, 1)
+    _add_errors(sums.E[second], c.alpha_out, sums.E[second], sums, 2)
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _add_errors(error, power, E, sums, row):
+    """E becomes the error; Q and the number of steps with an error that is not 0, at `row`."""
+    nonzero = False
+    for k in range(len(error)):
+        nonzero |= error[k] != 0.0
+        E[k] = error[k]
+        sums.Q[row, k] = sums.Q[row - 1, k] + error[k] * power
+    sums.erring[row] = sums.erring[row - 1] + nonzero
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_signals(c, signal, reg, power, X, before, YU):
-    """Y and U of a step whose learning signal is known now."""
+def _add_signals(c, signal, reg, power, X, YU):
+    """Y and U gain a step whose learning signal is known now."""
     rest = 1.0 - c.kappa
     for j in range(len(signal)):
         G = (signal[j] + rest * reg[j]) * power
-        YU[2 * j] = before[2 * j] + G
-        YU[2 * j + 1] = before[2 * j + 1] + G * X[j]
+        YU[2 * j] += G
+        YU[2 * j + 1] += G * X[j]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -125,8 +147,6 @@ def _arrivals(net, learning, steps, now, x):
     """The spikes of inputs that arrive in this step."""
     syn, src, n = net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
-        if e + 1 < len(steps.source):
-            fetch(syn, src, steps.source[e + 1])
         i = steps.source[e]
         if learning.frozen or src.last[i] == n:
             deliver(syn, i, x)
@@ -135,44 +155,56 @@ def _arrivals(net, learning, steps, now, x):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _recurrent_arrivals(net, learning, now, fired, x, y):
-    """The spikes of recurrent neurons that arrive in this step. fired (N,): scratch."""
-    c, syn, n = net.c, net.syn, 0
-    for j in range(c.N):
-        fired[n] = j  # the next neuron writes over it unless j has fired
-        n += net.s.z[j]
-    for s in range(n):
-        j = fired[s]
-        if learning.frozen:
-            deliver(syn, c.inputs + j, x)
-        else:
-            arrive(net, learning, c.inputs + j, now, x)
-        for k in range(c.K):
-            y[k] += syn.w_out[j, k]
+def _recurrent_arrivals(net, learning, now, x, y):
+    """The spikes of recurrent neurons that arrive in this step."""
+    c, syn, z = net.c, net.syn, net.s.z
+    for word in range(0, c.N, 64):
+        bits = nonzero_bits(z, word)
+        if word + 64 > c.N:  # the rest of the line of cache is nobody's
+            bits &= (np.uint64(1) << np.uint64(c.N - word)) - np.uint64(1)
+        while bits != np.uint64(0):
+            j = word + lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            if learning.frozen:
+                deliver(syn, c.inputs + j, x)
+            else:
+                arrive(net, learning, c.inputs + j, now, x)
+            for k in range(c.K):
+                y[k] += syn.w_out[j, k]
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _plain_neurons(c, per_width, v, x, z, psi):
-    """`eprop_iaf` with the piecewise linear surrogate. Short loops: the compiler turns each into vector code."""
-    N = len(v)
-    for j in range(N):
-        v[j] = c.alpha * v[j] + x[j]
-    for j in range(N):
-        p = 1.0 - abs((v[j] - c.v_th) * per_width)
-        psi[j] = c.height * p if p > 0.0 else 0.0
-    for j in range(N):
-        z[j] = v[j] >= c.v_th
-    for j in range(N):
-        v[j] -= c.v_th if v[j] >= c.v_th else 0.0
+@intrinsic
+def _plain_neurons(typingctx, v, x, z, psi, c, per_width):
+    """`eprop_iaf` with the piecewise linear surrogate."""
+
+    def step(v, x, z, psi, c, per_width):
+        u = c.alpha * v.get() + x.get()
+        p = u.like(1.0) - abs((u - c.v_th) * per_width)
+        psi.set((c.height * p).where(p >= u.like(0.0)))
+        fired = u >= c.v_th
+        z.set(fired)
+        v.set(u - c.v_th.where(fired))
+
+    return types.void(v, x, z, psi, c, per_width), elementwise(step, LANES)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _accumulate(c, z, f, psi, reg, X_before, X, power):
-    """Filtered firing, R and X of this step."""
-    rest = 1.0 - c.kappa_reg
-    for j in range(len(z)):
-        f[j] = c.kappa_reg * f[j] + rest * z[j]
-    for j in range(len(z)):
-        reg[j] = c.c_reg * (f[j] - c.f_target)
-    for j in range(len(z)):
-        X[j] = X_before[j] + psi[j] * power
+@intrinsic
+def _accumulate(typingctx, z, f, psi, reg, before, X, c, power):
+    """Filtered firing, R and X of this step, `before` being X of the step before."""
+
+    def step(z, f, psi, reg, before, X, c, power):
+        one = power.like(1.0)
+        filtered = c.kappa_reg * f.get() + (one - c.kappa_reg).where(z.bits())
+        f.set(filtered)
+        reg.set(c.c_reg * (filtered - c.f_target))
+        X.set(before.get() + psi.get() * power)
+
+    return types.void(z, f, psi, reg, before, X, c, power), elementwise(step, LANES)
+
+
+@intrinsic
+def _count(typingctx, counts, z):
+    def step(counts, z):
+        counts.count(z.bits())
+
+    return types.void(counts, z), elementwise(step, LANES)

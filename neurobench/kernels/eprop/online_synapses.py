@@ -1,11 +1,11 @@
 """What a spike does to all synapses of its source in `eprop.online`, and a new base for their sums.
 
-Each synapse reads the sums of its own target, LANES at a time; Y and U of a neuron lie side by side and come in one
-load.
+Each synapse reads the sums of its own target as they are now, LANES at a time; Y and U of a neuron lie side by side
+and come in one load. Sums of the past are not looked up: a synapse remembers q Y + Z U of its last arrival as part of
+g, and sources stand in order of their last arrival, so that the cutoff of each is met in the step in which it comes.
 """
 
 import math
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
-from neurobench.kernels.eprop.neuron import deliver
 from neurobench.kernels.eprop.records import LANES, NONE
 
 _FUSED = ("contract",)
@@ -28,11 +27,11 @@ class OnlineSynapses(NamedTuple):
     start: np.ndarray  # (S + 1,) int64
     target: np.ndarray  # (P,) uint32
     w: np.ndarray  # (P,) float64
-    q: np.ndarray  # (P,) float64
-    g: np.ndarray  # (P,) float64 gradient up to the base, where `held` says that there is one
+    q: np.ndarray  # (P,) float64; q + Z X where the source is beyond the cutoff
+    g: np.ndarray  # (P,) float64 gradient not yet applied, less q Y + Z U; nothing less beyond the cutoff
     w_out: np.ndarray  # (N, K) float64
     mask_out: np.ndarray  # (N, K) uint8
-    g_out: np.ndarray  # (N, K) float64
+    g_out: np.ndarray  # (N, K) float64 gradient up to the base, where `held` says that there is one
 
 
 class OnlineSources(NamedTuple):
@@ -42,16 +41,20 @@ class OnlineSources(NamedTuple):
     last: np.ndarray  # (S,) int64 step of the last arrival; -1: none yet
     eta: np.ndarray  # (S,) float64 learning rate of the last update
     held: np.ndarray  # (S,) uint8
+    decay: np.ndarray  # (S,) float64 factor on q of its synapses, beyond the cutoff
+    older: np.ndarray  # (S + 1,) int64 the source that arrived before it; NONE beyond the cutoff
+    newer: np.ndarray  # (S + 1,) int64 and the one after it: a ring, which S opens and closes
 
 
 class Sums(NamedTuple):
-    """Row t - b + 1; row 0 is 0. The base b is the first step of a block of `period(T)`, less 2."""
+    """Since the base b, the first step of a block of `period(T)`, less 2. Q has row t - b + 1; row 0 is 0."""
 
-    X: np.ndarray  # (T + 5, N + 1) float64
-    YU: np.ndarray  # (T + 5, N + 1, 2) float64
+    X: np.ndarray  # (2, N + 1) float64 of step t in row t % 2, as all with two rows
+    YU: np.ndarray  # (N + 1, 2) float64 of step n - 2
     Q: np.ndarray  # (T + 5, K) float64
-    psi: np.ndarray  # (2, N) float64 of the last two steps of the block, as all below
-    reg: np.ndarray  # (2, N) float64 R, row n % 2
+    erring: np.ndarray  # (T + 5,) int64 steps so far with an error that is not 0
+    psi: np.ndarray  # (2, N) float64
+    reg: np.ndarray  # (2, N) float64 R
     E: np.ndarray  # (2, K) float64
 
 
@@ -63,75 +66,76 @@ class Step(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """Synapses begin to end - 1 of one source, whose gradient is due from step m + 1 to step l."""
+    """Rows of Q, of which the readout gradient of a source is due from step m + 1 to step l."""
 
-    begin: int
-    end: int
-    low: int  # row of m
-    high: int  # row of l
-    last: int  # row of the last arrival
-    Z: float  # of the source
-
-
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def fetch(syn, src, i):
-    """Bring the synapses of source i into cache while those of another one are worked on."""
-    held = src.held[i]
-    for p in range(syn.start[i], syn.start[i + 1], simd.LINE // 8):
-        simd.prefetch(syn.w, p)
-        simd.prefetch(syn.q, p)
-        simd.prefetch(syn.target, p)
-        if held:
-            simd.prefetch(syn.g, p)
+    low: int  # of m
+    high: int  # of l
+    last: int  # of the last arrival
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def arrive(net, learning, i, now, x):
     """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace."""
     c, syn, src, sums = net.c, net.syn, net.src, net.past
-    last, rate, row, j = src.last[i], src.eta[i], now.n - now.base, i - c.inputs  # row: of step n - 1
-    gap = _interval(c, syn, src, i, now.n, now.base)
-    src.last[i] = now.n
-    src.Z[i] += now.D
-    if last == NONE:
-        src.eta[i] = learning.eta_first
-        for p in range(gap.begin, gap.end):
-            syn.q[p] -= now.D * sums.X[row, np.uint64(syn.target[p])]
-        deliver(syn, i, x)
-        src.D_out[i] = now.D_out
-        return
-    src.eta[i] = learning.eta
-    if src.held[i]:
-        src.held[i] = 0
-        _apply_held(syn.w[gap.begin : gap.end], syn.g[gap.begin : gap.end], rate)
-    _update_and_deliver(c, sums, syn, x, gap, row, now.D, rate)
-    if gap.high < row - 1:  # beyond the cutoff
-        target, q = syn.target[gap.begin : gap.end], syn.q[gap.begin : gap.end]
-        high, now_X = sums.X[gap.high], sums.X[row - 1]
-        for p in range(len(q)):
-            at = np.uint64(target[p])
-            q[p] += gap.Z * (high[at] - now_X[at])
-    if j >= 0:
-        _add_readout_gradient(c, syn, src, sums, i, gap)
-        _update_readouts(c, syn, j, rate)
-        src.Z_out[i] += src.D_out[i]
-        src.D_out[i] = now.D_out
+    begin, end, rate, Z, row = syn.start[i], syn.start[i + 1], src.eta[i], src.Z[i], now.n % 2
+    if src.older[i] == NONE:
+        _resume(sums, syn, begin, end, row, Z, src.decay[i])
+    _update_and_deliver(c, sums, syn, x, begin, end, 1 - row, Z, now.D, -(Z + now.D), rate)
+    if i >= c.inputs:
+        _update_readouts(c, syn, src, sums, i, now, rate)
+    src.eta[i] = learning.eta_first if src.last[i] == NONE else learning.eta
+    src.Z[i], src.last[i] = Z + now.D, now.n
+    _make_newest(src, i)
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _apply_held(w, g, rate):
-    for p in range(len(w)):
-        w[p] -= rate * g[p]
-        g[p] = 0.0
+def _make_newest(src, i):
+    older, newer, ring = src.older, src.newer, len(src.last)
+    if older[i] != NONE:
+        newer[older[i]], older[newer[i]] = newer[i], older[i]
+    older[i], newer[i] = older[ring], ring
+    newer[older[ring]], older[ring] = i, i
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def expire(c, syn, src, sums, n):
+    """Of the sources whose cutoff is step n - 2 no later step counts."""
+    ring = len(src.last)
+    i = src.newer[ring]
+    while i != ring and src.last[i] <= n - c.cutoff:
+        _add_gradient(sums, syn, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], 1.0)
+        following = src.newer[i]
+        src.decay[i], src.older[i] = 1.0, NONE
+        i = following
+    src.newer[ring], src.older[i] = i, ring
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _interval(c, syn, src, i, n, base):
+def _interval(c, last, n, base):
     """m is the step of the last arrival, less 2; l is n - 2 or lies the cutoff after m."""
-    m = src.last[i] - 2
+    m = last - 2
     low = max(m - base + 1, 0)
     high = max(min(n - 2, m + c.cutoff) - base + 1, low)
-    return Interval(syn.start[i], syn.start[i + 1], low, high, min(max(m + 2 - base, 0), high), src.Z[i])
+    return Interval(low, high, min(max(m + 2 - base, 0), high))
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _update_readouts(c, syn, src, sums, i, now, rate):
+    """Of recurrent neuron i - c.inputs. Outside the learning window its gradient is 0, and nothing changes."""
+    if src.last[i] != NONE:
+        gap, j = _interval(c, src.last[i], now.n, now.base), i - c.inputs
+        erring = sums.erring[gap.high] != sums.erring[gap.low]
+        if erring:
+            _add_readout_gradient(c, syn, src, sums, i, gap)
+        if erring or src.held[i]:
+            for k in range(c.K):
+                w = syn.w_out[j, k] - rate * syn.g_out[j, k]
+                w = w if w > c.w_min else c.w_min
+                syn.w_out[j, k] = w if w < c.w_max else c.w_max
+                syn.g_out[j, k] = 0.0
+            src.held[i] = 0
+        src.Z_out[i] += src.D_out[i]
+    src.D_out[i] = now.D_out
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -143,35 +147,25 @@ def _add_readout_gradient(c, syn, src, sums, i, gap):
         syn.g_out[j, k] += syn.mask_out[j, k] * (Z * (end - sums.Q[gap.low, k]) + D * (end - sums.Q[gap.last, k]))
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _update_readouts(c, syn, j, rate):
-    for k in range(c.K):
-        w = syn.w_out[j, k] - rate * syn.g_out[j, k]
-        w = w if w > c.w_min else c.w_min
-        syn.w_out[j, k] = w if w < c.w_max else c.w_max
-        syn.g_out[j, k] = 0.0
-
-
 @njit(cache=True, _nrt=False, error_model="numpy")
-def rebase(c, syn, src, sums, until, base):
-    """Bring every gradient up to step `until`, the base becomes the step after it, and the sums restart at 0."""
-    moved = float(until + 1 - base)
+def rebase(c, syn, src, sums, n, base):
+    """Bring every gradient up to step n - 2, the base becomes the step after it, and the sums restart at 0."""
+    moved = float(n - 1 - base)
     kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)
+    i = src.newer[len(src.last)]
+    while i != len(src.last):
+        _add_gradient(sums, syn, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], kappa)
+        i = src.newer[i]
     for i in range(len(src.last)):
-        if src.last[i] == NONE:
-            continue
-        gap = _interval(c, syn, src, i, until + 2, base)
-        if gap.high > 0:
-            _add_gradient(sums, syn, gap, kappa)
-            src.held[i] = 1
-        else:  # the cutoff lies before the base, where the sums are 0
-            for p in range(gap.begin, gap.end):
-                syn.q[p] *= kappa
         src.Z[i] *= alpha
-        if i >= c.inputs:
-            if gap.high > gap.low:
+        src.decay[i] *= kappa
+    for i in range(c.inputs, len(src.last)):
+        if src.last[i] != NONE:
+            gap = _interval(c, src.last[i], n, base)
+            if sums.erring[gap.high] != sums.erring[gap.low]:
                 _add_readout_gradient(c, syn, src, sums, i, gap)
-            if src.last[i] <= until + 1:
+                src.held[i] = 1
+            if src.last[i] < n:
                 src.Z_out[i] += src.D_out[i]
                 src.D_out[i] = 0.0
             src.Z_out[i] *= alpha_out
@@ -179,20 +173,22 @@ def rebase(c, syn, src, sums, until, base):
 
 
 @intrinsic
-def _update_and_deliver(typingctx, c, sums, syn, x, gap, row, D, rate):
-    """Of the synapses of an interval, with sums of their target at the rows l, m and `row`, that of step n - 1:
+def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less, rate):
+    """Of synapses begin to end - 1, with the sums of their targets, X at row `row`:
 
-    w <- clip(w - rate (q [Y(l) - Y(m)] + Z [U(l) - U(m)])),  x[target] += w,  q <- q - D X(row)
+    w <- clip(w - rate (g + q Y + Z U)),  x[target] += w,  q <- q - D X,  g <- less U - q Y,   less: -(Z + D)
     """
 
     def emit(context, builder, signature, args):
-        c, sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in (0, 1, 2, 4))
-        x, row = simd.array(context, builder, signature.args[3], args[3]).data, args[5]
-        Z, D, rate, w_min, w_max = (simd.splat(builder, one) for one in (gap["Z"], *args[6:], c["w_min"], c["w_max"]))
-        with _synapses(builder, syn, gap) as (at, w, q, _):
+        c, sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
+        x, row = simd.array(context, builder, signature.args[3], args[3]).data, args[6]
+        Z, D, less, rate, w_min, w_max = (simd.splat(builder, one) for one in (*args[7:], c["w_min"], c["w_max"]))
+
+        def body(at, w, q, g):
+            Y, U = _gather_YU(builder, sums, at)
             old, weight = (builder.load(pointer, align=8) for pointer in (q, w))
-            gradient = _gradient(builder, sums, gap, at, old, Z)
-            weight = builder.fsub(weight, builder.fmul(rate, gradient, _FUSED), _FUSED)
+            due = _add_due(builder, builder.load(g, align=8), old, Y, Z, U)
+            weight = builder.fsub(weight, builder.fmul(rate, due, _FUSED), _FUSED)
             weight = builder.select(builder.fcmp_ordered(">", weight, w_min), weight, w_min)
             weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
             builder.store(weight, w, align=8)
@@ -200,49 +196,77 @@ def _update_and_deliver(typingctx, c, sums, syn, x, gap, row, D, rate):
                 place = builder.gep(x, [one])
                 part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
                 builder.store(builder.fadd(builder.load(place), part), place)
-            drop = builder.fmul(D, _gather_X(builder, sums, row, at), _FUSED)
-            builder.store(builder.fsub(old, drop, _FUSED), q, align=8)
+            new = builder.fsub(old, builder.fmul(D, _gather_X(builder, sums, row, at), _FUSED), _FUSED)
+            builder.store(new, q, align=8)
+            so_far = builder.fmul(less, U, _FUSED)
+            builder.store(builder.fsub(so_far, builder.fmul(new, Y, _FUSED), _FUSED), g, align=8)
+
+        _for_synapses(builder, syn, args[4], args[5], body)
         return context.get_dummy_value()
 
-    return types.void(c, sums, syn, x, gap, types.int64, types.float64, types.float64), emit
+    return types.void(c, sums, syn, x, *[types.int64] * 3, *[types.float64] * 4), emit
 
 
 @intrinsic
-def _add_gradient(typingctx, sums, syn, gap, kappa):
-    """Of the synapses of an interval:  g += q [Y(l) - Y(m)] + Z [U(l) - U(m)],  q <- kappa (q + Z X(l))"""
+def _add_gradient(typingctx, sums, syn, begin, end, row, Z, kappa):
+    """Of synapses begin to end - 1:  g += q Y + Z U,  q <- kappa (q + Z X)"""
 
     def emit(context, builder, signature, args):
-        sums, syn, gap = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
-        Z, kappa = simd.splat(builder, gap["Z"]), simd.splat(builder, args[3])
-        with _synapses(builder, syn, gap) as (at, _, q, g):
-            old, gradient = (builder.load(pointer, align=8) for pointer in (q, g))
-            part = _gradient(builder, sums, gap, at, old, Z)
-            builder.store(builder.fadd(gradient, part), g, align=8)
-            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, gap["high"], at), _FUSED), _FUSED)
+        sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
+        Z, kappa = (simd.splat(builder, one) for one in args[5:])
+
+        def body(at, _, q, g):
+            old, due = (builder.load(pointer, align=8) for pointer in (q, g))
+            Y, U = _gather_YU(builder, sums, at)
+            builder.store(_add_due(builder, due, old, Y, Z, U), g, align=8)
+            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, args[4], at), _FUSED), _FUSED)
             builder.store(builder.fmul(kappa, trace), q, align=8)
+
+        _for_synapses(builder, syn, args[2], args[3], body)
         return context.get_dummy_value()
 
-    return types.void(sums, syn, gap, types.float64), emit
+    return types.void(sums, syn, *[types.int64] * 3, types.float64, types.float64), emit
 
 
-@contextmanager
-def _synapses(builder, syn, gap):
-    """A loop over an interval's synapses: their targets, and pointers to w, q and g of LANES of them."""
+@intrinsic
+def _resume(typingctx, sums, syn, begin, end, row, Z, decay):
+    """Of synapses begin to end - 1 of a source beyond its cutoff:  q <- decay q - Z X,  g -= q Y + Z U"""
+
+    def emit(context, builder, signature, args):
+        sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
+        Z, decay = (simd.splat(builder, one) for one in args[5:])
+
+        def body(at, _, q, g):
+            old, due = (builder.load(pointer, align=8) for pointer in (q, g))
+            trace = builder.fmul(Z, _gather_X(builder, sums, args[4], at), _FUSED)
+            trace = builder.fsub(builder.fmul(decay, old, _FUSED), trace, _FUSED)
+            builder.store(trace, q, align=8)
+            Y, U = _gather_YU(builder, sums, at)
+            due = builder.fsub(due, builder.fmul(Z, U, _FUSED), _FUSED)
+            builder.store(builder.fsub(due, builder.fmul(trace, Y, _FUSED), _FUSED), g, align=8)
+
+        _for_synapses(builder, syn, args[2], args[3], body)
+        return context.get_dummy_value()
+
+    return types.void(sums, syn, *[types.int64] * 3, types.float64, types.float64), emit
+
+
+def _for_synapses(builder, syn, begin, end, body):
+    """body(targets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
     step = ir.Constant(simd.INDEX, LANES)
-    with cgutils.for_range_slice(builder, gap["begin"], gap["end"], step, simd.INDEX) as (p, _):
+    with cgutils.for_range_slice(builder, begin, end, step, simd.INDEX) as (p, _):
         pointers = (simd.vector_at(builder, syn[name].data, p) for name in ("w", "q", "g"))
-        yield simd.targets(builder, syn["target"], p), *pointers
+        body(simd.targets(builder, syn["target"], p), *pointers)
 
 
-def _gradient(builder, sums, gap, at, q, Z):
-    """q [Y(l) - Y(m)] + Z [U(l) - U(m)]"""
-    width = simd.columns(builder, sums["X"])
-    high, low = (
-        simd.load_pairs(builder, sums["YU"].data, simd.row_places(builder, gap[row], width, at))
-        for row in ("high", "low")
-    )
-    Y, U = simd.transpose(builder, [builder.fsub(*ends) for ends in zip(high, low, strict=True)])
-    return builder.fadd(builder.fmul(q, Y, _FUSED), builder.fmul(Z, U, _FUSED), _FUSED)
+def _add_due(builder, g, q, Y, Z, U):
+    """g + q Y + Z U"""
+    g = builder.fadd(builder.fmul(Z, U, _FUSED), g, _FUSED)
+    return builder.fadd(builder.fmul(q, Y, _FUSED), g, _FUSED)
+
+
+def _gather_YU(builder, sums, at):
+    return simd.transpose(builder, simd.load_pairs(builder, sums["YU"].data, at))
 
 
 def _gather_X(builder, sums, row, at):

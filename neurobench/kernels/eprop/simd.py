@@ -8,21 +8,22 @@ from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.records import LANES
+from neurobench.kernels.host import WIDTH
 
 INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-BLOCK = 10  # vectors of columns in registers; the other 6 hold what is loaded
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
-_BYTES, LINE = 32, 64  # of a vector register, of a line of the cache
-BLOCK_BYTES = BLOCK * _BYTES
+BLOCK_BYTES = 320  # of columns in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold what is loaded
+_BYTES, LINE = WIDTH // 8, 64  # of a vector register, of a line of the cache
+BLOCK = BLOCK_BYTES // _BYTES  # vectors
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
 
 
 def aligned(values, dtype=None):
     """A copy that begins a cache line: numpy aligns to 16 bytes, and of vectors that lie askew every second one is in
-    two lines."""
+    two lines. Its last line is its own to the end: it can be read in whole lines."""
     kind = np.dtype(dtype or values.dtype)
-    space = np.empty(values.size * kind.itemsize + LINE, np.uint8)
+    space = np.empty(values.size * kind.itemsize + 2 * LINE, np.uint8)
     first = -space.ctypes.data % LINE
     copied = space[first : first + values.size * kind.itemsize].view(kind).reshape(values.shape)
     copied[...] = values

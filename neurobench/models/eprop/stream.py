@@ -16,7 +16,7 @@ from neurobench.kernels.eprop.exact import Network
 from neurobench.kernels.eprop.forward import at_rest
 from neurobench.kernels.eprop.online import OnlineNetwork
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
-from neurobench.kernels.eprop.records import LANES, Constants, Learning, Past, Sources, Steps, Synapses
+from neurobench.kernels.eprop.records import LANES, NONE, Constants, Learning, Past, Sources, Steps, Synapses
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes, grouped
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
@@ -131,11 +131,14 @@ class OnlineEngine(ExactEngine):
         P, S = len(full.w), c.inputs + c.N
         target, q, g = full.target.astype(np.uint32), np.zeros(P), np.zeros(P)
         syn = OnlineSynapses(full.start, target, full.w, q, g, full.w_out, full.mask_out, full.g_out)
-        traces = np.zeros(S), np.zeros(S), np.zeros(S)
-        sources = OnlineSources(*traces, np.full(S, -1, np.int64), np.zeros(S), np.zeros(S, np.uint8))
-        sums = np.zeros((rows, c.N + 1)), np.zeros((rows, c.N + 1, 2)), np.zeros((rows, c.K))
+        traces, ring = (np.zeros(S), np.zeros(S), np.zeros(S)), np.full(S + 1, NONE)
+        ring[S] = S  # empty
+        rest = np.full(S, NONE), np.zeros(S), np.zeros(S, np.uint8), np.ones(S), ring, ring.copy()
+        sources = OnlineSources(*traces, *rest)
+        readouts = np.zeros((rows, c.K)), np.zeros(rows, np.int64)
+        sums = np.zeros((2, c.N + 1)), np.zeros((c.N + 1, 2)), *readouts
         past = Sums(*sums, np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K)))
-        self.net = OnlineNetwork(c, syn, sources, at_rest(c), past, B, online.powers(c))
+        self.net = OnlineNetwork(c, syn, sources, network.copied(at_rest(c)), past, B, online.powers(c))
         self.plain = not (c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min))
 
     def apply_pending(self) -> None:

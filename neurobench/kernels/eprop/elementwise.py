@@ -1,0 +1,117 @@
+"""Loops over neurons that hold several arrays: vector code throughout, written as the equation of one neuron.
+
+Of such a loop LLVM's own vector code asks at each call whether its arrays overlap, and leaves up to a third of 150
+neurons to a scalar loop at the end.
+"""
+
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+
+from neurobench.kernels.vectors import INDEX, load, spread, vector
+
+
+class Lanes:
+    """Floating-point numbers, one a neuron. `fused`: a product and a sum may round once."""
+
+    def __init__(self, builder: Any, value: Any, fused: bool):
+        self.builder, self.value, self.flags = builder, value, ("contract",) if fused else ()
+        self.fused = fused
+
+    def __add__(self, other: "Lanes") -> "Lanes":
+        return self._of(self.builder.fadd(self.value, other.value, flags=self.flags))
+
+    def __sub__(self, other: "Lanes") -> "Lanes":
+        return self._of(self.builder.fsub(self.value, other.value, flags=self.flags))
+
+    def __mul__(self, other: "Lanes") -> "Lanes":
+        return self._of(self.builder.fmul(self.value, other.value, flags=self.flags))
+
+    def __ge__(self, other: "Lanes") -> Any:
+        """A bit for each, for `where` and `Column.set`."""
+        return self.builder.fcmp_ordered(">=", self.value, other.value)
+
+    def __abs__(self) -> "Lanes":
+        return self._of(self.builder.select(self >= self.like(0.0), self.value, self.builder.fneg(self.value)))
+
+    def like(self, number: float) -> "Lanes":
+        kind = self.value.type
+        return self._of(ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number))
+
+    def where(self, condition: Any) -> "Lanes":
+        """0 elsewhere."""
+        return self._of(self.builder.select(condition, self.value, self.like(0.0).value))
+
+    def _of(self, value: Any) -> "Lanes":
+        return Lanes(self.builder, value, self.fused)
+
+
+class Column:
+    """The elements of an array at the neurons that are worked on."""
+
+    def __init__(self, builder: Any, array: Any, place: Any, lanes: int, fused: bool):
+        self.builder, self.array, self.place, self.lanes, self.fused = builder, array, place, lanes, fused
+
+    def get(self) -> Lanes:
+        return Lanes(self.builder, load(self.builder, self.array, self.place, self.lanes), self.fused)
+
+    def bits(self) -> Any:
+        """Which are not 0, of an array of integers."""
+        loaded = load(self.builder, self.array, self.place, self.lanes)
+        return self.builder.icmp_unsigned("!=", loaded, ir.Constant(loaded.type, None))
+
+    def count(self, bits: Any) -> None:
+        """Of an array of integers, those at the bits grow by 1."""
+        loaded = load(self.builder, self.array, self.place, self.lanes)
+        grown = self.builder.add(loaded, self.builder.zext(bits, loaded.type))
+        at = self.builder.gep(self.array.data, [self.place])
+        self.builder.store(grown, self.builder.bitcast(at, grown.type.as_pointer()), align=1)
+
+    def set(self, value: Any) -> None:
+        """Lanes, or bits to an array of uint8."""
+        at = self.builder.gep(self.array.data, [self.place])
+        if not isinstance(value, Lanes):
+            bits = self.builder.zext(value, vector(at.type.pointee, self.lanes))
+        stored = value.value if isinstance(value, Lanes) else bits
+        self.builder.store(stored, self.builder.bitcast(at, stored.type.as_pointer()), align=1)
+
+
+def elementwise(step: Callable[..., None], lanes: int, fused: bool = False) -> Callable[..., None]:
+    """The code of an intrinsic: step(*arguments) for as many neurons as the first array has, `lanes` at a time.
+
+    Of its arguments an array is a `Column`, a number `Lanes`, a NamedTuple a namespace of these.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = list(zip(signature.args, args, strict=True))
+        first = next(pair for pair in pairs if isinstance(pair[0], types.Array))
+        (count,) = cgutils.unpack_tuple(builder, context.make_array(first[0])(context, builder, first[1]).shape)
+        begin: Any = ir.Constant(INDEX, 0)
+        for width in _widths(lanes):
+            end = builder.and_(count, ir.Constant(INDEX, -width))
+            with cgutils.for_range_slice(builder, begin, end, ir.Constant(INDEX, width), INDEX) as (place, _):
+                step(*(_argument(context, builder, *pair, place, width, fused) for pair in pairs))
+            begin = end
+        return context.get_dummy_value()
+
+    return emit
+
+
+def _widths(lanes: int) -> Iterable[int]:
+    while lanes:
+        yield lanes
+        lanes //= 2
+
+
+def _argument(context: Any, builder: Any, kind: Any, value: Any, place: Any, width: int, fused: bool) -> Any:
+    if isinstance(kind, types.Array):
+        return Column(builder, context.make_array(kind)(context, builder, value), place, width, fused)
+    if isinstance(kind, types.BaseNamedTuple):
+        parts = zip(kind.fields, kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+        floats = ((name, part) for name, each, part in parts if isinstance(each, types.Float))
+        return SimpleNamespace(**{n: Lanes(builder, spread(builder, part, width), fused) for n, part in floats})
+    return Lanes(builder, spread(builder, value, width), fused)
