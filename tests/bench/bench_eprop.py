@@ -4,7 +4,7 @@ Targets, with one thread each: `exact` at least 15 times NEST's samples a second
 (batches of 100) 1000 times. Each is printed as reached or missed, with what takes the time. On a Zen 3 that is, of
 `minibatch`, its additions: 160 float32 for each of some 3,900 input spikes a sample, once forward and once back. With
 all in its first cache a core takes 24 us for them forward, with weights in the second and third 40 us. Of `online` it
-is the loop over arriving spikes with its gathers, some 60 instructions for four synapses.
+is the loop over arriving spikes, whose gathers of two sums a synapse remain.
 
 NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on the same recordings, wiring
 not counted; a dense loop over time steps in torch stands for what one writes without a compiled kernel. Rounds
