@@ -76,7 +76,7 @@ def tally_states(a, keep, neuron, u, w, tally):
     """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it. The figures stay in
     registers to the end, so that compilers can turn the loop into vector instructions."""
     ku, kv, _, u_limit, v_limit = neuron
-    wraps, clips, beyond, most_a, most_u, most_v = 0, 0, 0, np.int64(0), np.int64(0), np.int64(0)
+    wraps = clips = beyond = most_a = most_u = most_v = np.int64(0)
     for j in range(a.shape[0]):
         x = np.int64(decayed(u[j], ku)) + np.int64(np.float64(np.int32(a[j] * _Z)) / keep)
         over, under = np.int64(x > u_limit), np.int64(x <= -u_limit)
