@@ -62,7 +62,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     file, lays_itself_out = io.BytesIO(), bool(figure.get_layout_engine())
     for spine in (spine for axes in figure.axes if lays_itself_out for spine in axes.spines.values()):
-        spine.set_in_layout(False)  # with its tick marks it hardly leaves the axes: the margin or the labels have room for them
+        spine.set_in_layout(False)  # it leaves the axes by a tick mark at most, which the margin has room for
     with paper():
         if kind == "png" and lays_itself_out:  # drawn once; savefig would do it twice, first to lay it out
             figure.set_dpi(STYLE["savefig.dpi"])
