@@ -43,7 +43,7 @@ STYLE: Any = {
     "errorbar.capsize": 1.5, "axes.axisbelow": True, "savefig.dpi": 220,
     "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "neurobench",
 }  # fmt: skip
-COMPRESSION = 2  # of PNG, 0 to 9: zlib's 6 takes twice the time for files a tenth smaller
+COMPRESSION = 2  # of PNG, 0 to 9: Pillow's 6 takes 1.4 to 1.8 times as long for files 5 to 14 % smaller
 LONGEST = 20  # letters of a class's name
 
 
@@ -62,7 +62,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     file, lays_itself_out = io.BytesIO(), bool(figure.get_layout_engine())
     for spine in (spine for axes in figure.axes if lays_itself_out for spine in axes.spines.values()):
-        spine.set_in_layout(False)  # it reaches no further than the ticks do, which are measured anyway
+        spine.set_in_layout(False)  # it leaves the axes by a tick mark at most, which the margin has room for
     with paper():
         if kind == "png" and lays_itself_out:  # drawn once; savefig would do it twice, first to lay it out
             figure.set_dpi(STYLE["savefig.dpi"])
