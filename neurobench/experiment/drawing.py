@@ -17,8 +17,9 @@ def figures_of(
     plan: Plan, learner: Learner, splits: Splits, record: TrainingRecord, evaluation: Evaluation, ledger: Ledger
 ) -> dict[str, Figure | bytes]:
     """File names without suffix -> figures, or bytes of a GIF. What they ask of devices is billed as figures."""
-    low, high = evaluation.intervals["test_accuracy"]
-    accuracy = f"test accuracy {evaluation.metrics['test_accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
+    shares = (evaluation.metrics["test_accuracy"], *evaluation.intervals["test_accuracy"])
+    value, low, high = (f"{100 * share:.1f}" for share in shares)
+    accuracy = f"test accuracy {value} % (95 % interval {low} to {high} %)"
     title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
     figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, splits.classes)}
     curve = learning_curve(record.epochs, record.trace)

@@ -105,6 +105,7 @@ def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure
             upright = 90 if n * max(map(len, names)) > 24 else 0
             axes.set_xticks(range(n), names, rotation=upright, **letters)
             axes.set_yticks(range(n), names, **letters)
-        figure.colorbar(mesh, ax=axes, label="share of the true class", shrink=0.8, format=PercentFormatter(1))
+        per_cent = PercentFormatter(1, symbol=" %")
+        figure.colorbar(mesh, ax=axes, label="share of the true class", shrink=0.8, format=per_cent)
         figure.suptitle(title)
     return figure
