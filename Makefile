@@ -80,6 +80,7 @@ bench: .venv/installed-dev ## speed, as ratios measured side by side in one run
 	$(BIN)/python tests/bench/bench_yin_yang.py
 	$(BIN)/python tests/bench/bench_kernels.py
 	$(BIN)/python tests/bench/bench_qrbm.py
+	$(BIN)/python tests/bench/bench_readout.py
 	$(BIN)/python tests/bench/bench_samplers.py
 	$(BIN)/python tests/bench/bench_hxtorch.py
 	$(BIN)/python tests/bench/bench_camera.py

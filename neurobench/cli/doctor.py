@@ -19,7 +19,7 @@ from neurobench.phases import phase
 from neurobench.storage.provenance import cores
 from neurobench.storage.store import default_outputs
 
-PACKAGES = ("hydra-core", "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "tonic")
+PACKAGES = ("hydra-core", "torch", "torchvision", "numpy", "numba", "scipy", "scikit-learn", "dimod", "tonic")
 Finding = tuple[bool, str]  # whether it is in order, and a sentence
 
 

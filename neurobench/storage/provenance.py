@@ -14,7 +14,8 @@ from typing import Any
 from neurobench.version import __version__
 
 PACKAGES = (
-    "torch", "torchvision", "numpy", "numba", "scikit-learn", "dimod", "hydra-core", "omegaconf", "tonic", "matplotlib",
+    "torch", "torchvision", "numpy", "numba", "scipy", "scikit-learn", "dimod", "hydra-core", "omegaconf", "tonic",
+    "matplotlib",
 )  # fmt: skip
 
 

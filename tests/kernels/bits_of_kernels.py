@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
 from neurobench.kernels.host import WIDTH
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
+from neurobench.kernels.softmax import CLASSES, FEATURES, cross_entropy
 
 random = np.random.default_rng(0)
 digest = hashlib.sha256()
@@ -25,4 +26,9 @@ rbm, velocity = ([random.random(size).astype(np.float32) for size in [(50, 77), 
 total = cd_update(*pairs, Rates(*map(np.float32, (0.1, 0.1, 1e-3, 0.9))), 1, tuple(rbm), tuple(velocity))
 for part in [*rbm, *velocity, np.float32(total)]:
     digest.update(part.tobytes())
+x, weight, bias = (
+    random.standard_normal(size).astype(np.float32) for size in [(99, 3 * FEATURES), (2 * CLASSES, 3 * FEATURES), 9]
+)
+for part in cross_entropy(x, random.integers(9, size=99), weight, bias):
+    digest.update(np.float64(part).tobytes())
 print(WIDTH, digest.hexdigest())

@@ -113,21 +113,6 @@ def register_loop(builder, begin, end, values, body):
 
 
 @intrinsic
-def prefetch(typingctx, values, place):
-    """Ask for the line of cache that holds values[place]."""
-
-    def emit(context, builder, signature, args):
-        pointer, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        at = builder.bitcast(builder.gep(array(context, builder, signature.args[0], args[0]).data, [args[1]]), pointer)
-        builder.call(ask, [at, *(ir.Constant(i32, number) for number in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(values, types.int64), emit
-
-
-@intrinsic
 def add_rows(typingctx, table, index, begin, end, row, column):
     """row += the sum of table[index[e]] for e = begin to end - 1, in this order, in a block of columns from `column` on
     that stays in registers over all rows, where the compiler would load and store it for each.
