@@ -6,8 +6,8 @@ Targets, with one thread each: `exact` at least 15 times NEST's samples a second
 all in its first cache a core takes 24 us for them forward, with weights in the second and third 40 us. On a Zen 4 they
 are half of `minibatch`: forward 27 us a sample and back 28, near what its second cache delivers (26 bytes a cycle), so
 that registers of 512 bits gain nothing; the neurons' steps take 31, binning 18, readouts 10. Of `online` on a Zen 4
-(some 700 us) it is the synapses of arriving spikes, 250, whose 1.25 MB are more than the second cache; sorting each
-step's spikes by source, 120; the ends of gaps and blocks, 200; and the neurons' steps, 95.
+(some 630 us) it is the synapses of arriving spikes, 250, whose 1.25 MB are more than the second cache; sorting each
+step's spikes by source, 35; the ends of gaps and blocks, 200; and the neurons' steps, 95.
 
 NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on the same recordings, wiring
 not counted; a dense loop over time steps in torch stands for what one writes without a compiled kernel. Rounds

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 from neurobench.data.events import Events
-from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, bin_events
+from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, bin_events, sort_steps
 from neurobench.models.eprop.spec import SENSOR
 
 SPAN = 336_040  # us, the longest recording of N-MNIST: step T
@@ -34,9 +34,11 @@ class Spikes(NamedTuple):
         """(E,) int64 step of each spike, counted on from sample to sample."""
         return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
-    def ascending(self) -> Spikes:
+    def ascending(self, sources: int) -> Spikes:
         """Sorted by source within each step."""
-        return Spikes(*grouped(self.steps(), self.source, len(self.start) - 1))
+        source = self.source.copy()
+        sort_steps(self.start, source, sources)
+        return Spikes(self.start, source)
 
     def distinct(self) -> Spikes:
         """Without a source's repeats within a step, where they lie side by side."""
@@ -87,7 +89,7 @@ class InputMap(NamedTuple):
                 f"an event at {int(events.t[n])} us follows a later one: a recording is not sorted by time. Sort it."
             )
         spikes = Spikes(start, source[:n])
-        spikes = spikes.ascending() if ascending or self.once else spikes
+        spikes = spikes.ascending(self.size) if ascending or self.once else spikes
         return spikes.distinct() if self.once else spikes
 
 

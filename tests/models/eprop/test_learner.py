@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.events import Events
 from neurobench.models.eprop.evaluation import tutorial_metrics
 from neurobench.models.eprop.figures import figures
-from neurobench.models.eprop.inputs import active_pixels, one_each, pooled
+from neurobench.models.eprop.inputs import Spikes, active_pixels, one_each, pooled
 from neurobench.models.eprop.learner import sums
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from tests.figures.readable import assert_readable, in_style
@@ -74,6 +75,18 @@ def test_steps_are_rounded(t: int, step: int) -> None:
     """560 us are 0.49995 of a step of 1120.13 us."""
     start, _ = one_each((2, 34, 34)).encode(recording(t), 300)
     assert np.flatnonzero(np.diff(start)).tolist() == [step]
+
+
+def test_sources_of_a_step_are_sorted_with_their_repeats() -> None:
+    """By numpy's sort of each step: steps without a spike, crowded ones, sources at the ends of words of 64."""
+    draw = np.random.default_rng(0)
+    sources = 193
+    source = draw.choice([0, 63, 64, 127, 128, 191, 192, *range(sources)], size=2000)
+    start = np.concatenate([[0, 0, 500], np.sort(draw.integers(500, 2000, size=300)), [2000]])
+    expected = [np.sort(source[begin:end]) for begin, end in pairwise(start)]
+    found = Spikes(start, source).ascending(sources)
+    np.testing.assert_array_equal(found.source, np.concatenate(expected))
+    np.testing.assert_array_equal(found.start, start)
 
 
 def test_active_pixels_are_those_of_nests_block_list() -> None:
