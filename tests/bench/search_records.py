@@ -84,6 +84,7 @@ def hxtorch() -> Iterator[Job]:
         "12000 + 4000, sends 80": words(12000, 4000, "model.num_sends=[80,4]"),
         "12000 + 4000, avg 10": words(12000, 4000, "model.avg=10"),
         "12000 + 4000, 256 hidden": words(12000, 4000, "model.hidden=256"),
+        "12000 + 12000": words(12000, 12000),
     }
     for name, given in settings.items():
         for seed in (101, 102):
