@@ -64,7 +64,7 @@ def fit(
 
     f (N, F), y (N,) int64. Begins at the weights of `start`, else at 0; stops where no derivative exceeds 1e-4
     (scikit-learn's default) or after `iterations`. With `standardise`, features are centred and divided by their
-    sd + 1e-3: a unit that hardly moves is not blown up.
+    sd + 1e-3: a unit that hardly moves is not blown up. Raises ValueError for features that are not finite.
     """
     x = torch.zeros(len(f), _padded(f.shape[1], FEATURES), device=f.device)
     inside = x[:, : f.shape[1]]
@@ -114,8 +114,11 @@ def _minimise(
 
     start = torch.cat([begin[0].t().flatten(), begin[1]]).double().cpu().numpy()
     options = {"maxiter": iterations, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps, "maxls": 50}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-    return torch.from_numpy(found[:n_weights].reshape(n_classes, features).T), torch.from_numpy(found[n_weights:])
+    minimum = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    if not np.isfinite(minimum.fun):
+        raise ValueError("a logistic regression cannot be fitted: its features are not finite")
+    w, b = minimum.x[:n_weights].reshape(n_classes, features), minimum.x[n_weights:]
+    return torch.from_numpy(w.T), torch.from_numpy(b)
 
 
 def _padded(count: int, multiple: int) -> int:

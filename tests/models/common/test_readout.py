@@ -126,6 +126,16 @@ def test_a_feature_that_never_moves_does_no_harm():
     assert torch.isfinite(readout.scores(readout.fit(f, y, 4, 1e-4, 100), f)).all()
 
 
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_features_that_are_not_finite_are_refused(value: float, standardise: bool):
+    f, y = problem()
+    f[7, 1] = value
+    f[8, 1] = -value
+    with pytest.raises(ValueError, match="not finite"):
+        readout.fit(f, y, 4, 1e-4, 100, standardise=standardise)
+
+
 @pytest.mark.parametrize("present", [[2], [1, 4], [0, 2, 4]])
 def test_classes_without_samples_are_never_predicted(present: list[int]):
     f, some = problem(classes=3)
