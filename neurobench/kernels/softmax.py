@@ -40,8 +40,6 @@ def cross_entropy(x, y, weight, bias):
         last = len(x) * (chunk + 1) // CHUNKS
         for first in range(len(x) * chunk // CHUNKS, last, _ROWS):
             rows = min(_ROWS, last - first)
-            for place in range((first + _ROWS) * features, min(first + 2 * _ROWS, len(x)) * features, LANES):
-                prefetch(x, place)  # no processor does by itself: it is read in turns, and not from end to end
             _scores(x, first, rows, weight, scores)
             losses[chunk] += _residuals(scores, bias, y, first, rows)
             _collect(x, first, rows, scores, gradients[chunk], bias_gradients[chunk])
@@ -94,9 +92,19 @@ def _residuals(scores, bias, y, first, rows):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _collect(x, first, rows, residuals, gradient, bias_gradient):
-    """gradient (C', F) += residuals' x[first : first + rows], and bias_gradient (C,) += the sums of residuals."""
-    for c in range(0, gradient.shape[0], CLASSES):
-        for f in range(0, gradient.shape[1], _TILE):
+    """gradient (C', F) += residuals' x[first : first + rows], and bias_gradient (C,) += the sums of residuals.
+
+    Meanwhile the next samples are fetched, a few lines of cache a tile: no processor does so by itself.
+    """
+    n_classes, features = gradient.shape
+    ahead, end = (first + _ROWS) * features, min(first + 2 * _ROWS, len(x)) * features
+    lines = _ROWS * CLASSES * _TILE // (LANES * n_classes) + 1  # a tile
+    for c in range(0, n_classes, CLASSES):
+        for f in range(0, features, _TILE):
+            for _ in range(lines):
+                if ahead < end:
+                    prefetch(x, ahead)
+                    ahead += LANES
             _add_outer_products(x, first, first + rows - 1, residuals, c, f, gradient)
     for i in range(rows):
         for c in range(len(bias_gradient)):

@@ -66,17 +66,17 @@ def fit(
     (scikit-learn's default) or after `iterations`. With `standardise`, features are centred and divided by their
     sd + 1e-3: a unit that hardly moves is not blown up. Raises ValueError for features that are not finite.
     """
-    x = torch.zeros(len(f), _padded(f.shape[1], FEATURES), device=f.device)
-    inside = x[:, : f.shape[1]]
-    mean, scale = torch.zeros_like(f[0]), torch.ones_like(f[0])
+    x = np.zeros((len(f), _padded(f.shape[1], FEATURES)), np.float32)  # numpy's memory has large pages, torch's has not
+    inside, given = torch.from_numpy(x)[:, : f.shape[1]], f.cpu()
+    mean, scale = torch.zeros_like(given[0]), torch.ones_like(given[0])
     if standardise:
-        mean = f.mean(0)
-        torch.sub(f, mean, out=inside)
+        mean = given.mean(0)
+        torch.sub(given, mean, out=inside)
         squares = sum(part.square().sum(0) for part in inside.split(_PART))
         scale = (squares / len(f)).sqrt() + 1e-3
         inside.div_(scale)
     else:
-        inside.copy_(f)
+        inside.copy_(given)
     classes, labels = y.unique(return_inverse=True)
     weight, bias = f.new_zeros(f.shape[1], n_classes), f.new_full((n_classes,), _NEVER)
     if len(classes) == 1:
@@ -85,9 +85,9 @@ def fit(
         begin = f.new_zeros(f.shape[1], len(classes)), f.new_zeros(len(classes))
         if start is not None and bool((start.bias[classes] > _NEVER).all()):
             begin = start.weight[:, classes], start.bias[classes]
-        fitted = _minimise(x.cpu().numpy(), labels.cpu().numpy(), l2, iterations, begin)
+        fitted = _minimise(x, labels.cpu().numpy(), l2, iterations, begin)
         weight[:, classes], bias[classes] = (part.to(f) for part in fitted)
-    return Readout(mean, scale, weight, bias)
+    return Readout(mean.to(f), scale.to(f), weight, bias)
 
 
 def _minimise(
