@@ -95,7 +95,7 @@ def _minimise(
 ) -> tuple[Tensor, Tensor]:
     """Weight (F, C) and bias (C,), by SciPy's L-BFGS from `begin` on.
 
-    Stops where scikit-learn's LogisticRegression would, whose products take 2.3 times as long on one thread.
+    Stops where scikit-learn's LogisticRegression would, which takes 3 times as long on one thread: `bench_readout.py`.
     """
     with importing("SciPy"):
         from scipy.optimize import minimize
