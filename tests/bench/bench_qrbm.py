@@ -12,27 +12,19 @@ before a thread that sleeps has woken up. On cores that others use as well, wait
 one thread.
 """
 
-import argparse
-import os
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--threads", type=int, default=1)
-parser.add_argument("--rounds", type=int, default=3)
-options = parser.parse_args()
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = str(options.threads)  # read once, when the libraries are loaded
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two thread pools that spin would take each other's cores
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import numba  # noqa: E402
+from tests.bench import pinned
+
+options = pinned.options(__doc__)  # before the libraries are loaded, which read their number of threads once
+
 import torch  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from neurobench.models.common import readout  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
@@ -41,19 +33,10 @@ from neurobench.models.qrbm.learner import QRBMLearner  # noqa: E402
 from tests.specs import spec  # noqa: E402
 
 BATCH, HIDDEN, CPU = 100, 300, torch.device("cpu")
-torch.set_num_threads(options.threads)
-numba.set_num_threads(options.threads)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Of the processor with one thread, which what else runs on the machine disturbs less."""
-    clock = time.process_time if options.threads == 1 else time.perf_counter
-    begun = clock()
-    work()
-    return clock() - begun
 
 
 def main() -> None:
+    seconds = partial(pinned.seconds, threads=options.threads)
     splits = spec("dataset/mnist", validation=0).load(seed=0)
     train, test = splits.train, splits.test
     assert isinstance(train.x, torch.Tensor)

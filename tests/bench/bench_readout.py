@@ -7,29 +7,22 @@ from zeros to where no derivative exceeds 1e-4, 200 iterations at most. The yard
 two products (features times weights, residuals times features) at the rate of a large product of the same library.
 """
 
-import argparse
-import os
 import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--threads", type=int, default=1)
-parser.add_argument("--rounds", type=int, default=3)
-options = parser.parse_args()
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = str(options.threads)  # read once, when the libraries are loaded
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import numba  # noqa: E402
+from tests.bench import pinned
+
+options = pinned.options(__doc__)  # before the libraries are loaded, which read their number of threads once
+
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from neurobench.kernels.host import WIDTH  # noqa: E402
 from neurobench.kernels.softmax import cross_entropy  # noqa: E402
@@ -39,19 +32,10 @@ from neurobench.storage.provenance import provenance  # noqa: E402
 from tests.specs import spec  # noqa: E402
 
 L2, ITERATIONS, CLASSES = 3e-5, 200, 10
-torch.set_num_threads(options.threads)
-numba.set_num_threads(options.threads)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Of the processor with one thread, which what else runs on the machine disturbs less."""
-    clock = time.process_time if options.threads == 1 else time.perf_counter
-    begun = clock()
-    work()
-    return clock() - begun
 
 
 def main() -> None:
+    seconds = partial(pinned.seconds, threads=options.threads)
     splits = spec("dataset/mnist", validation=5000).load(seed=0)
     rbm = random_rbm((784, 300), 0.05, 0, torch.device("cpu"))
     f, y = both(rbm, visible(splits.train.x, 128 / 255)), splits.train.y  # type: ignore[arg-type]
