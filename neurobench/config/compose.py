@@ -92,7 +92,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
 
 def _is_folder(word: str, config_dir: str | None) -> bool:
     """Whether a user's own folder holds one of the name of the key: Hydra would take outputs=elsewhere for a choice of
-    a group wherever ./outputs lies beside model/mine.yaml."""
+    a group wherever ./outputs lies next to model/mine.yaml."""
     key = word.partition("=")[0]
     places = own_folders(config_dir) if key.isidentifier() and key not in GROUPS else []
     return any(place.joinpath(key).is_dir() for place in places)

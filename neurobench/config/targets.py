@@ -81,7 +81,7 @@ def config_places(config_dir: str | None = None) -> list[Any]:
 
 def own_folders(config_dir: str | None = None) -> list[Path]:
     """Those of them that no package brings: a user's own, and where the files lie that are allowed (model/mine.yaml
-    beside mine.py)."""
+    next to mine.py)."""
     plugins = [path.parent for path in PLUGIN_FILES.values()]
     return list(dict.fromkeys([*([Path(config_dir)] if config_dir else []), *plugins]))
 

@@ -37,7 +37,7 @@ EVENT = 5  # bytes
 SIDE = 34  # pixels, both ways
 WINDOW = 300_000  # microseconds of a recording, three saccades of 100 ms
 OVERFLOW_ROW = 240  # in which the ATIS camera writes that its clock went round, not a pixel
-EMULATED_NOTE = "EMULATED.txt"  # lies beside recordings that `neurobench data emulate` wrote
+EMULATED_NOTE = "EMULATED.txt"  # lies next to recordings that `neurobench data emulate` wrote
 
 
 class Recording(NamedTuple):

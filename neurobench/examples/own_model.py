@@ -2,7 +2,7 @@
 # # A model of your own
 #
 # A model is a *spec*, its parameters with their bounds, and a *learner* that the spec names. Both lie in one module,
-# its YAML file in a folder `model` beside it; nothing of neurobench is edited. Here: the nearest class mean, as small
+# its YAML file in a folder `model` next to it; nothing of neurobench is edited. Here: the nearest class mean, as small
 # as a learner can be. `neurobench/models/learner.py` is the whole protocol.
 
 # %%

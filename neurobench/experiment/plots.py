@@ -92,7 +92,7 @@ def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure
         size = COLUMN if n <= NUMBERED else PAGE
         figure = Figure(figsize=(size, 0.9 * size), layout="constrained")
         axes = figure.subplots()
-        # The root of the share: the few errors stay visible beside the diagonal.
+        # The root of the share: the few errors stay visible next to the diagonal.
         mesh = axes.imshow(share.numpy(), cmap=SHARE, norm=PowerNorm(0.5, 0, 1))
         for row, column in matrix.nonzero().tolist() if n <= NUMBERED else ():
             colour = "white" if share[row, column] > 0.4 else "black"

@@ -1,6 +1,6 @@
 """Where compiled kernels are kept: a folder of the user's for each content of a module, in whatever checkout it is.
 
-Numba's own cache lies beside each module and is valid as long as that module is the same. A kernel has the kernels that
+Numba's own cache lies next to a module and is valid as long as that module is the same. A kernel has the kernels that
 it calls compiled into it, from other modules too: one of them edited, numba would go on with what it was. And of two
 processes that begin together each would compile all that both need.
 """

@@ -1,6 +1,6 @@
 """`njit` of every kernel: numba's, without wrappers that nobody calls.
 
-Numba compiles two beside each kernel, one for callers in C and one for callers in Python. Nobody calls ours from C, nor
+Numba compiles two with each kernel, one for callers in C and one for callers in Python. Nobody calls ours from C, nor
 from Python one whose name begins with an underscore. Wrappers are optimised like the kernel itself, and again in each
 kernel that calls it: a quarter of the time of compiling.
 """

@@ -22,7 +22,7 @@ LANES = 16  # of a sum over features
 CHUNKS = 32  # of samples, each with its own gradient, whatever the number of threads: the order of sums is fixed
 _ROWS = 16  # samples of which both products are taken while they are in cache; 8 and 32 were slower
 _TOGETHER, _TILE = (2, 32) if WIDE else (1, 16)  # samples of a dot product, features of an outer one: by registers
-_FAR = np.float32(-80.0)  # its exponential is nothing beside 1
+_FAR = np.float32(-80.0)  # its exponential is negligible next to 1
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")

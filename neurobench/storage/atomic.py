@@ -11,7 +11,7 @@ os.umask(_UMASK)
 
 
 def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write through a temporary file beside it, so that a kill at any moment leaves the old file or the new.
+    """Write through a temporary file next to it, so that a kill at any moment leaves the old file or the new.
 
     `durable`: also when the machine itself goes down; what can be lost then without harm is written sooner.
     """

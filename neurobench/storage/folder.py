@@ -186,7 +186,7 @@ class RunFolder:
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
     def save_figure(self, name: str, figure: Figure | bytes, vector: str = "png") -> Path:
-        """A PNG, and beside it a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of
+        """A PNG, and next to it a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of
         bytes, the GIF that they are. Returns the file that a page shows."""
         from neurobench.figures.style import rendered
 

@@ -1,6 +1,6 @@
 """Calibrations of real processors from their vendors' packages: `python -m neurobench.devices.circuit.extract`.
 
-Writes chips.json.gz beside this module. Each package is read if it is installed; chips of the others stay as they are,
+Writes chips.json.gz next to this module. Each package is read if it is installed; chips of the others stay as they are,
 since the packages may not tolerate each other's dependencies:
 
 - qiskit-ibm-runtime: snapshots of IBM's processors (`fake_provider/backends/*/props_*.json`), each with its own date.
@@ -9,7 +9,7 @@ since the packages may not tolerate each other's dependencies:
   error e is an average infidelity of 2/3 e for one qubit and 4/5 e for two; that of cz was measured in parallel, with
   the pulses of its cycle. 1/T2 = 1/(2 T1) + 1/Tphi, Tphi from the incoherent error of a pulse, as in
   `cirq_google.engine.calibration_to_noise_properties`
-- iqm-client[qiskit]: the fake backend of IQM's Garnet, which gives depolarizing parameters beside relaxation, and no
+- iqm-client[qiskit]: the fake backend of IQM's Garnet, which gives depolarizing parameters with relaxation, and no
   date. FakeApollo is left out: "ballpark numbers"
 
 All three are under the Apache License 2.0 (see NOTICE). Values are rounded to six digits.

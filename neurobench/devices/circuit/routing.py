@@ -1,4 +1,4 @@
-"""A circuit on qubits of which not every pair is coupled: swaps bring the two of a gate beside each other."""
+"""A circuit on qubits of which not every pair is coupled: swaps bring the two of a gate next to each other."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def _draw(axes: Axes, sample: Sample, name: str) -> None:
 
 def weight_matrices(before: Matrices, after: Matrices) -> Figure:
     """White: no synapse, or a weight of 0. Each row has one scale to its largest weight, linear up to the median one
-    and logarithmic above it, so that small weights are seen beside large ones."""
+    and logarithmic above it, so that small weights are visible next to large ones."""
     figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
     panels = figure.subplots(3, 2, height_ratios=(3, 2, 1))
     for row, (name, *pair) in enumerate(zip(("input", "recurrent", "readout"), before, after, strict=True)):

@@ -1,4 +1,4 @@
-"""The QRBM of the tutorial, to the letter: its printed figures, reproduced beside sound ones."""
+"""The QRBM of the tutorial, to the letter: its printed figures, reproduced next to sound ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tutorial's animation: a row a recording, its input beside the output of the network."""
+"""The tutorial's animation: a row a recording, its input next to the output of the network."""
 
 import io
 
