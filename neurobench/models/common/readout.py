@@ -13,7 +13,7 @@ from neurobench.phases import phase, tracked
 from neurobench.process import importing
 
 _SUBSET = 10_000  # samples on which l2 is chosen: of 55,000 MNIST images these rank the candidates alike
-_PART = 1000  # samples whose squares fit into the cache: `Tensor.std` takes 5 times as long
+_PART = 1000  # samples that fit into the cache: `Tensor.std` takes 5 times as long
 _NEVER = -1e6  # bias of a class that has no samples: below every score, and its cross-entropy stays finite
 
 
@@ -71,12 +71,10 @@ def fit(
     mean, scale = torch.zeros_like(given[0]), torch.ones_like(given[0])
     if standardise:
         mean = given.mean(0)
-        torch.sub(given, mean, out=inside)
-        squares = sum(part.square().sum(0) for part in inside.split(_PART))
+        squares = sum((part - mean).square_().sum(0) for part in given.split(_PART))
         scale = (squares / len(f)).sqrt() + 1e-3
-        inside.div_(scale)
-    else:
-        inside.copy_(given)
+    for part, place in zip(given.split(_PART), inside.split(_PART), strict=True):
+        place.copy_((part - mean).div_(scale) if standardise else part)
     classes, labels = y.unique(return_inverse=True)
     weight, bias = f.new_zeros(f.shape[1], n_classes), f.new_full((n_classes,), _NEVER)
     if len(classes) == 1:
@@ -125,27 +123,27 @@ def _padded(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def choose(f: Tensor, y: Tensor, held_f: Tensor, held_y: Tensor, n_classes: int, search: Search) -> Chosen:
-    """Fit all samples with the l2 that does best on the held-out samples after a fit of a subset of the others.
+def choose(f: Tensor, y: Tensor, held_out: int, n_classes: int, search: Search) -> Chosen:
+    """Fit all samples with the l2 that does best on the last `held_out` of them after a fit of a subset of the others.
 
     Candidates are tried from the largest to the smallest, and every fit begins at the weights of one before. Where
     nothing is held out, `search.l2` is used as given and `readout_l2_chosen` is 0.
     """
     l2, figures = search.l2, {"readout_l2_chosen": 0.0}
     start: Readout | None = None
-    if len(held_y):
-        some = stratified(y, _SUBSET, search.seed)
-        f_some, y_some = f[some], y[some]
-        share = len(some) / len(y)  # N l2, which stands for the prior of the weights, is that of the fit of all samples
+    if held_out:
+        (seen_f, held_f), (seen_y, held_y) = (all_of.split([len(y) - held_out, held_out]) for all_of in (f, y))
+        some = stratified(seen_y, _SUBSET, search.seed)
+        f_some, y_some = seen_f[some], seen_y[some]
+        share = len(some) / len(seen_y)  # N l2, which stands for the prior of the weights, is that of all of them
         tried: dict[float, Readout] = {}
         for candidate in tracked("choosing the readout's penalty", sorted(search.candidates, reverse=True)):
             start = next(reversed(tried.values()), None)
             tried[candidate] = fit(f_some, y_some, n_classes, candidate / share, search.iterations, start=start)
         l2 = max(tried, key=lambda c: accuracy(tried[c], held_f, held_y))  # of equals the largest
         with phase("fitting the readout"):
-            start = fit(f, y, n_classes, l2, search.iterations, start=tried[l2])
+            start = fit(seen_f, seen_y, n_classes, l2, search.iterations, start=tried[l2])
         figures = {"readout_l2_chosen": 1.0, "readout_validation_accuracy": accuracy(start, held_f, held_y)}
-        f, y = torch.cat([f, held_f]), torch.cat([y, held_y])
     with phase("fitting the readout"):
         readout = fit(f, y, n_classes, l2, search.iterations, start=start)
     return Chosen(readout, {**figures, "readout_l2": l2, "readout_train_accuracy": accuracy(readout, f, y)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +17,8 @@ from neurobench.models.common.readout import Readout, Search, choose, scores
 from neurobench.models.learner import Initial, Seeds, Sums, Task, TrainingRecord
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
+
+_BLOCK = 5000  # images whose features are computed at a time: bounds memory
 
 
 def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tensor:
@@ -75,18 +79,32 @@ class Classifier:
         """What the readout sees of visible units: (B, V) -> (B, F)."""
         return v
 
-    def features(self, x: Any) -> Tensor:
-        return self.features_of(self.pixels(x))
+    def features(self, *images: Any) -> Tensor:
+        """Of all samples of `images`, one after another.   -> (N, F)"""
+        blocks = (block for some in images for block in some.split(_BLOCK))
+        parts, n = (self.features_of(self.pixels(block)) for block in blocks), sum(map(len, images))
+        first = next(parts)
+        features = first.new_empty(n, first.shape[1])
+        if features.device.type == "cpu":  # in large pages, which torch's memory has not
+            features = torch.from_numpy(np.empty(features.shape, np.float32))
+        begin = 0
+        for part in chain([first], parts):
+            features[begin : begin + len(part)] = part
+            begin += len(part)
+        return features
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Fit the readout."""
-        return self.fit_readout(self.features(train.x), train, validation)
+        return self.fit_readout(train, validation, [train.x])
 
-    def fit_readout(self, features: Tensor, train: Split, validation: Split) -> Mapping[str, float]:
-        """On training features (N, F): l2 chosen on the validation split, weights fitted on both."""
-        spec, y, held_out = self.spec, train.y.to(self.device), validation.y.to(self.device)
+    def fit_readout(self, train: Split, validation: Split, images: Sequence[Any]) -> Mapping[str, float]:
+        """l2 chosen on the validation split, weights fitted on both; `images`: the training split's and copies of
+        them."""
+        spec = self.spec
+        features = self.features(*images, validation.x)
+        y = torch.cat([*(train.y for _ in images), validation.y]).to(self.device)
         search = Search(spec.l2, spec.l2_candidates, spec.readout_iterations, self.seeds.training)
-        self.readout, figures = choose(features, y, self.features(validation.x), held_out, self.task.n_classes, search)
+        self.readout, figures = choose(features, y, len(validation), self.task.n_classes, search)
         return figures
 
     def predict(self, x: Any) -> Tensor:

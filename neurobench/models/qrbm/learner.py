@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +27,6 @@ from neurobench.problems.rbm import RBM
 # Purposes of a draw within one update
 _POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS, _MOVED, _COPIES, _TUNING = range(9)
 _PROBE = 20  # the training error is estimated from every 20th image: all of them would cost half an update
-_BLOCK = 5000  # images whose features are computed at a time: bounds memory
 
 
 class QRBMLearner(classifier.MachineClassifier):
@@ -115,16 +113,15 @@ class QRBMLearner(classifier.MachineClassifier):
             return self._fine_tune(train, validation)
         seeds = [derive(self.seeds.training, _COPIES, copy) for copy in range(spec.readout_copies)]
         x: Any = train.x
-        images = [x, *(moved(x, spec.jitter, seed) for seed in seeds)]
-        features = torch.cat([self.features(each) for each in images]) if seeds else self.features(x)
-        stuck = int((features[: len(train), :units].std(0) < 1e-3).sum())  # their probabilities come first
+        figures = self.fit_readout(train, validation, [x, *(moved(x, spec.jitter, seed) for seed in seeds)])
+        stuck = int((self.fitted.scale[:units] < 2e-3).sum())  # sd + 1e-3; their probabilities come first
         if stuck > units / 2:
             warnings.warn(
                 f"{stuck} of {units} hidden units answer every image alike: the readout has little to go by. "
                 "A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
-        return self.fit_readout(features, replace(train, y=train.y.repeat(len(images))), validation)
+        return figures
 
     def pixels(self, x: Any) -> Tensor:
         return classifier.visible(x, self.threshold, self.spec.downsample).to(self.device)
@@ -134,9 +131,6 @@ class QRBMLearner(classifier.MachineClassifier):
         if self.spec.features == "probability":
             return super().features_of(v)
         return classifier.both(self.rbm, v)
-
-    def features(self, x: Any) -> Tensor:
-        return torch.cat([self.features_of(self.pixels(block)) for block in x.split(_BLOCK)])
 
     def _fine_tune(self, train: Split, validation: Split) -> Mapping[str, float]:
         spec, x, y = self.spec, train.x, train.y.to(self.device)

@@ -81,7 +81,7 @@ class TutorialLearner(classifier.MachineClassifier):
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn does by default."""
-        f = torch.cat([self.features(train.x), self.features(validation.x)])
+        f = self.features(train.x, validation.x)
         y = torch.cat([train.y, validation.y])
         self.readout = self.fit(f, y, self.spec.readout_iterations)
         return {"readout_train_accuracy": readout.accuracy(self.readout, f, y), "device_energy": self.device_energy}

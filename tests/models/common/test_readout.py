@@ -109,7 +109,7 @@ def test_a_subsets_penalty_stands_for_the_same_prior_as_that_of_all(monkeypatch:
     monkeypatch.setattr(readout, "fit", watched)
     f, y = problem()
     search = readout.Search(l2=1.0, candidates=(1e-3, 10.0), iterations=100, seed=3)
-    readout.choose(f[:300], y[:300], f[300:], y[300:], 4, search)
+    readout.choose(f, y, 100, 4, search)
     assert fits == [(50, pytest.approx(60)), (50, pytest.approx(6e-3)), (300, 1e-3), (400, 1e-3)]
 
 
@@ -168,13 +168,13 @@ def test_a_beginning_that_lacks_a_class_is_left_aside():
 def test_l2_is_chosen_on_held_out_samples_and_taken_as_given_without_them():
     f, y = problem()
     search = readout.Search(l2=9.0, candidates=(10.0, 1e-3), iterations=1000, seed=0)
-    chosen = readout.choose(f[:60], y[:60], f[60:], y[60:], 4, search)
+    chosen = readout.choose(f, y, len(f) - 60, 4, search)
     assert chosen.figures["readout_l2"] == 1e-3
     assert chosen.figures["readout_l2_chosen"] == 1
     on_the_others = readout.accuracy(readout.fit(f[:60], y[:60], 4, 1e-3, 1000), f[60:], y[60:])
     assert chosen.figures["readout_validation_accuracy"] == pytest.approx(on_the_others, abs=0.01)
     assert derivatives(chosen.readout, f, y, 1e-3).abs().max() < TOLERANCE  # of all samples
-    given = readout.choose(f, y, f[:0], y[:0], 4, search)
+    given = readout.choose(f, y, 0, 4, search)
     assert given.figures["readout_l2"] == 9.0
     assert given.figures["readout_l2_chosen"] == 0
     assert "readout_validation_accuracy" not in given.figures
@@ -191,7 +191,7 @@ def test_what_fits_the_training_samples_best_is_not_chosen_for_it():
     small, large = (readout.fit(f, y, 2, l2, 1000) for l2 in search.candidates)
     assert [readout.accuracy(small, *on) for on in ((f, y), (held_f, y))] == [1, 0]
     assert [readout.accuracy(large, *on) for on in ((f, y), (held_f, y))] == pytest.approx([20 / 22, 1])
-    chosen = readout.choose(f, y, held_f, y, 2, search)
+    chosen = readout.choose(torch.cat([f, held_f]), y.repeat(2), len(y), 2, search)
     assert chosen.figures["readout_l2"] == 3
     assert chosen.figures["readout_validation_accuracy"] == 1
 
@@ -199,14 +199,14 @@ def test_what_fits_the_training_samples_best_is_not_chosen_for_it():
 def test_of_equally_good_penalties_the_largest_is_chosen():
     f, y = torch.tensor([[-1.0], [1.0]]).repeat(20, 1), torch.arange(2).repeat(20)
     search = readout.Search(l2=9.0, candidates=(1e-3, 0.1, 1e-2), iterations=100, seed=0)
-    assert readout.choose(f, y, f, y, 2, search).figures["readout_l2"] == 0.1
+    assert readout.choose(f.repeat(2, 1), y.repeat(2), 40, 2, search).figures["readout_l2"] == 0.1
 
 
 def test_a_choice_repeats_itself_to_the_bit_also_on_a_subset(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(readout, "_SUBSET", 50)
     f, y = problem()
     search = readout.Search(l2=1.0, candidates=(1e-3, 10.0), iterations=1000, seed=3)
-    one, other = (readout.choose(f[:300], y[:300], f[300:], y[300:], 4, search) for _ in range(2))
+    one, other = (readout.choose(f, y, 100, 4, search) for _ in range(2))
     assert one.figures == other.figures
     assert one.figures["readout_l2"] == 1e-3
     assert all(torch.equal(a, b) for a, b in zip(one.readout, other.readout, strict=True))
