@@ -183,17 +183,17 @@ def operations(learner: Classifier, x: Any) -> Operations:
     """v (B, V) -> hidden probabilities (B, H) of a machine -> features (B, F) -> classes; no sampler is needed. Binary
     pixels count as spikes."""
     readout, v, spikes = learner.fitted, learner.pixels(x), learner.threshold is not None
-    connections, populations = [], []
+    connections, populations, features = [], [], learner.features_of(v)
     weights: dict[str, Tensor] = {}
     if isinstance(learner, MachineClassifier):
         rbm = learner.rbm
         connections = [linear("visible_hidden", rbm.W.t(), v, spikes=spikes)]
-        populations = [population("hidden", equations.p_hidden(rbm, v))]
+        populations = [population("hidden", features[:, : len(rbm.b)])]  # p(h|v) comes first
         weights, spikes = {"W": rbm.W, "b": rbm.b}, False
     return Operations(
         samples=len(v),
         steps=len(v),
-        connections=[*connections, linear("readout", readout.weight.t(), learner.features_of(v), spikes=spikes)],
+        connections=[*connections, linear("readout", readout.weight.t(), features, spikes=spikes)],
         populations=populations,
         parameters={**weights, "weight": readout.weight, "bias": readout.bias},
         buffers={"mean": readout.mean, "scale": readout.scale},
