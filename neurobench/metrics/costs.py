@@ -66,7 +66,9 @@ class Billed:
         self._name, self._device, self._ledger, self._check = name, device, ledger, check
         if note := getattr(device, "irreproducible", None):
             ledger.notes[name] = f"not reproducible: {note}"
-        if machine := getattr(device, "machine", None):
+        if isinstance(
+            machine := getattr(device, "machine", None), Mapping
+        ):  # a device of one's own may call anything so
             ledger.machines[name] = machine
 
     def __getattr__(self, name: str) -> Any:

@@ -60,7 +60,7 @@ def speed(chip: str) -> None:
     sample, shared = random_angles(program, IMAGES, seed=n)
     angles = Angles(sample, shared)
     begin = time.process_time()
-    work = dict(device.machine.place(program).work)
+    work = dict(device.processor.place(program).work)
     found = time.process_time() - begin
     simulator = AerSimulator(method="density_matrix", max_parallel_threads=1)
     circuits = [aer_circuit(device, program, of_sample(angles, number)) for number in range(OF_AER)]

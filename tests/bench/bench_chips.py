@@ -66,7 +66,7 @@ def draws(trained: Trained, chip: Chip, layouts: int) -> Iterator[Draw]:
     known: dict[tuple[int, ...], dict[str, float]] = {}
     for seed in range(layouts):
         device = opened(chip, layout="random", layout_seed=seed)
-        layout = device.machine.layout(trained.program)
+        layout = device.processor.layout(trained.program)
         if layout not in known:
             known[layout] = trained.on(device)
         yield Draw(chip.name, described(chip), " ".join(map(str, layout)), known[layout])

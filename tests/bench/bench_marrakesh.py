@@ -47,7 +47,7 @@ def side_by_side(folder: RunFolder) -> None:
     program, head, p = learner.runner.program, learner.main.head, learner.main.named()
     angles = head.angles(p, trunk(p, learner.images(test.x)).z)
     ours = spec("backend/mock", "circuit", chip="marrakesh", layout="best").open(0, CPU)
-    layout = list(ours.machine.layout(program))
+    layout = list(ours.processor.layout(program))
     theirs = spec("backend/qiskit", "circuit", device="FakeMarrakesh", layout=layout).open(0, CPU)
     print(f"\n{loaded.plan.label}: on qubits {layout} of the chip, {len(test)} test images, {SHOTS} shots")
     ideal = ours.ideal().expectation(program, angles).values

@@ -148,7 +148,7 @@ def layers_race() -> None:
 
 def noisy_race() -> None:
     processor = spec("backend/mock", "circuit").open(0, CPU)
-    noise, program = processor.machine.noise, layered(4, DEPTH, reupload=False, zz=False)
+    noise, program = processor.processor.noise, layered(4, DEPTH, reupload=False, zz=False)
     contenders: dict[str, tuple[Callable[[], Layer], int]] = {
         "ours": (lambda: ours(processor, program), 10),
         "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", noise), 1),

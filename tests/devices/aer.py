@@ -18,8 +18,8 @@ def aer_circuit(device: QPUDevice, program: Program, angles: NDArray[np.float64]
     """A QuantumCircuit over places, ready to be simulated. `angles`: of one sample, by slot."""
     from qiskit import QuantumCircuit
 
-    placed, chip = device.machine.place(program), device.spec.snapshot()
-    layout = device.machine.layout(program)
+    placed, chip = device.processor.place(program), device.spec.snapshot()
+    layout = device.processor.layout(program)
     qubits = [chip.qubits[number] for number in layout]
     circuit, errors = QuantumCircuit(program.n), _Errors(chip, layout)
     for step in fused(placed.program, placed.noise.basis):
@@ -74,14 +74,14 @@ def aer_expectations(device: QPUDevice, program: Program, angles: NDArray[np.flo
 def as_read(device: QPUDevice, program: Program, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """(2^n,) by Aer's bits, the first place the last -> expectations of what is read."""
     chip, n = device.spec.snapshot(), program.n
-    qubits = [chip.qubits[number] for number in device.machine.layout(program)]
+    qubits = [chip.qubits[number] for number in device.processor.layout(program)]
     by_place = probabilities.reshape((2,) * n).transpose(range(n - 1, -1, -1))
     for place, qubit in enumerate(qubits):
         e10, e01 = qubit.p1_given_0, qubit.p0_given_1
         by_place = np.moveaxis(np.tensordot([[1 - e10, e01], [e10, 1 - e01]], by_place, (1, place)), 0, place)
     signs = np.array([1.0, -1.0])
     values = []
-    for places in device.machine.place(program).program.observables:
+    for places in device.processor.place(program).program.observables:
         marginal = by_place.sum(axis=tuple(axis for axis in range(n) if axis not in places))
         for _ in places:
             marginal = np.tensordot(marginal, signs, (-1, 0))

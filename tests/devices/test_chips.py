@@ -111,10 +111,10 @@ def test_a_ring_on_a_line_takes_the_swaps_worked_out_by_hand() -> None:
 def test_a_ring_that_the_chip_has_needs_no_swap() -> None:
     program = layered(4, 1, reupload=False, zz=False)
     device = qpu(chip="willow_pink", layout="best")
-    assert device.machine.place(program).work["swaps"] == 0
+    assert device.processor.place(program).work["swaps"] == 0
     cost = device.counts(program, random_angles(program, 3, seed=0), 10, seed=0).cost
     assert (cost["two_qubit_gates"], cost["swaps"]) == (4 * 30, 0)
-    assert qpu(chip="fez").machine.place(program).work["swaps"] == 2  # no square of qubits on a heavy hexagon
+    assert qpu(chip="fez").processor.place(program).work["swaps"] == 2  # no square of qubits on a heavy hexagon
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -163,7 +163,7 @@ def test_of_more_paths_than_are_ranked_as_many_are_drawn(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", chips())
 def test_every_chip_carries_up_to_five_qubits(name: str) -> None:
     for n in (1, 2, 5):
-        layout = qpu(chip=name).machine.layout(one_qubit() if n == 1 else layered(n, 1, reupload=False, zz=False))
+        layout = qpu(chip=name).processor.layout(one_qubit() if n == 1 else layered(n, 1, reupload=False, zz=False))
         assert not chips()[name].faults(layout)
         assert len(layout) == n
 
@@ -201,9 +201,9 @@ def strengths(chip: Chip, layout: tuple[int, ...], wires: tuple[int, ...]) -> tu
 def numpy_read_on_chip(device: Any, program: Program, angles: np.ndarray) -> np.ndarray:
     """(n_obs,) as read, by Kraus operators of the textbook after each gate."""
     placed, chip, layout, n = (
-        device.machine.place(program),
+        device.processor.place(program),
         device.spec.snapshot(),
-        device.machine.layout(program),
+        device.processor.layout(program),
         program.n,
     )
     rho = np.zeros((2**n, 2**n), complex)
@@ -304,8 +304,8 @@ def test_mitigation_undoes_each_qubits_own_confusion() -> None:
 def test_the_layout_does_not_move_when_the_noise_is_scaled() -> None:
     program = layered(4, 1, reupload=False, zz=False)
     device = qpu(chip="kingston")
-    moved = {other.machine.layout(program) for other in device.variants().noise.values()}
-    assert moved == {device.machine.layout(program)}
+    moved = {other.processor.layout(program) for other in device.variants().noise.values()}
+    assert moved == {device.processor.layout(program)}
 
 
 def test_derivatives_on_a_chip_are_those_of_finite_differences() -> None:

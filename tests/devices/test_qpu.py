@@ -130,7 +130,7 @@ def test_noisy_circuits_give_what_kraus_operators_give(n: int, noise: str) -> No
     z, p = device.expectation(program, angles).values, device.probabilities(program, angles)
     signs = np.array([numpy_expectations(program, state) for state in np.eye(2**n)])
     for index in range(2):
-        rho = numpy_density(program, of_sample(angles, index), device.machine.noise)
+        rho = numpy_density(program, of_sample(angles, index), device.processor.noise)
         read = numpy_read(rho, n, 0.05, 0.10)
         assert np.abs(p[index].numpy() - read).max() < 1e-12
         assert np.abs(z[index].numpy() - read @ signs).max() < 1e-12
@@ -221,9 +221,9 @@ def test_mitigation_restores_exact_probabilities() -> None:
     program = random_program(3, 20, seed=1)
     angles = random_angles(program, 4, seed=1)
     before = qpu(profile="bad", p1_given_0=0.0, p0_given_1=0.0).probabilities(program, angles)
-    read = on_bits(before, device.machine.confusion, 3)
+    read = on_bits(before, device.processor.confusion, 3)
     assert (read - device.probabilities(program, angles)).abs().max() < 1e-12
-    assert (mitigated(read, device.machine.confusion, 3) - before).abs().max() < 1e-12
+    assert (mitigated(read, device.processor.confusion, 3) - before).abs().max() < 1e-12
 
 
 def test_mitigated_counts_come_as_close_as_gates_allow() -> None:
@@ -290,11 +290,11 @@ def test_derivatives_are_those_of_finite_differences_under_noise() -> None:
 def test_cost_is_shots_times_reset_gates_and_readout() -> None:
     """Ring of 4, twice: per layer 4 cz one after the other but for one pair; 164,000 circuits are 12 hours."""
     device = qpu()
-    assert duration(one_qubit(), device.machine.noise) == 2 * 36
+    assert duration(one_qubit(), device.processor.noise) == 2 * 36
     program = layered(4, 2, reupload=False, zz=False)
     seconds = device.seconds(program, 164_000, 1024)
     assert seconds == pytest.approx(
-        164_000 * 1024 * (250 + 2.584 + duration(program, device.machine.noise) / 1000) / 1e6
+        164_000 * 1024 * (250 + 2.584 + duration(program, device.processor.noise) / 1000) / 1e6
     )
     assert 11 < seconds / 3600 < 13
     queued = qpu(queue=2.0, job=100).seconds(program, 250, 10)

@@ -38,13 +38,13 @@ class QPUDevice:
         """Errors are a profile's or a snapshot's: `seed`, the identity of an emulated chip, makes no difference.
         `misreads`: whether `expectation` contains the read-out's errors; mitigated, it does not."""
         self.spec, self.device = spec, device
-        self.machine = (Alike if spec.chip is None else Snapshot)(spec, misreads)
+        self.processor = (Alike if spec.chip is None else Snapshot)(spec, misreads)
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
         """Of many shots; mitigation removes the read-out's errors. Of trajectories, the mean of the same runs in each
         call."""
         self._require(program, angles)
-        placed, rows = self.machine.place(program), angles.rows
+        placed, rows = self.processor.place(program), angles.rows
         matrix = confusion(0.0, 0.0) if self.spec.mitigation else placed.confusion
         if self._random(program):
             values = self._mean_of_runs(placed, angles, matrix)
@@ -61,14 +61,14 @@ class QPUDevice:
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
         """(..., 2^n) of what is read, by density matrices."""
         self._require(program, angles)
-        placed = self.machine.place(program)
+        placed = self.processor.place(program)
         vector = mock_density.final(mock_density.evolution(placed.program, angles, placed.noise), angles.rows)
         return _by_wire(mock_density.probabilities(vector, program.n, placed.confusion), placed)
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         require_shots(shots)
         self._require(program, angles)
-        placed = self.machine.place(program)
+        placed = self.processor.place(program)
         with torch.no_grad():
             if self._random(program):
                 counts = _by_wire(self._counts_of_runs(placed, angles, shots, seed), placed)
@@ -82,14 +82,14 @@ class QPUDevice:
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
         if self.spec.mitigation:
-            placed = self.machine.place(program)
+            placed = self.processor.place(program)
             matrix = placed.confusion.to(self.device)
             frequencies = mitigated(frequencies, matrix if placed.seats is None else matrix[[*placed.seats]], program.n)
         return frequencies @ sign_table(program, torch.float64, self.device).t()
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float:
         """A shot: reset, the longest chain of gates, read-out. Exact expectations cost no shots and no time."""
-        placed = self.machine.place(program)
+        placed = self.processor.place(program)
         gates = duration(placed.program, placed.noise)
         shot = self.spec.reset + gates / 1000 + placed.time_readout / 1000  # us
         jobs = -(-circuits // self.spec.job) if shots else 0
@@ -99,7 +99,7 @@ class QPUDevice:
         return StatevectorDevice(self.device)
 
     def variants(self) -> CircuitVariants:
-        plain, mitigable = replace(self.spec, mitigation=False), self.machine.mitigable
+        plain, mitigable = replace(self.spec, mitigation=False), self.processor.mitigable
         readout = {
             "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
             "raw": QPUDevice(plain, 0, self.device),

@@ -104,7 +104,7 @@ def test_aer_gives_the_same_noisy_probabilities() -> None:
     from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
 
     device = qpu(profile="bad")
-    qubit, (one, two) = device.machine.qubit, device.machine.noise.strengths
+    qubit, (one, two) = device.processor.qubit, device.processor.noise.strengths
     program = layered(3, 2, reupload=False, zz=False)
     angles = random_angles(program, 1, seed=9)
     values = of_sample(angles, 0)
