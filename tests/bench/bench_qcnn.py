@@ -147,10 +147,10 @@ def layers_race() -> None:
 
 
 def noisy_race() -> None:
-    processor = spec("backend/mock", "circuit").open(0, CPU)
-    noise, program = processor.processor.noise, layered(4, DEPTH, reupload=False, zz=False)
+    device = spec("backend/mock", "circuit").open(0, CPU)
+    noise, program = device.processor.noise, layered(4, DEPTH, reupload=False, zz=False)
     contenders: dict[str, tuple[Callable[[], Layer], int]] = {
-        "ours": (lambda: ours(processor, program), 10),
+        "ours": (lambda: ours(device, program), 10),
         "PennyLane default.mixed backprop": (lambda: pennylane(4, DEPTH, "default.mixed", "backprop", noise), 1),
     }
     race("4 noisy qubits", contenders, 4, DEPTH, same=False)
