@@ -104,9 +104,9 @@ def _split(images: Tensor, labels: Tensor, ids: Tensor, digits: Sequence[int]) -
     """Images (N, 28, 28) uint8 and digits (N,) -> the samples at ids, in [0, 1], with class numbers."""
     number = torch.full((10,), -1)
     number[list(digits)] = torch.arange(len(digits))
-    x = np.empty((len(ids), 1, SIDE, SIDE), np.float32)  # in large pages, which torch's memory has not: half the time
-    np.divide(images[ids].numpy()[:, None], np.float32(255), out=x)
-    return Split(torch.from_numpy(x), number[labels[ids]], ids)
+    x = torch.empty(len(ids), 1, SIDE, SIDE)
+    np.divide(images[ids].numpy()[:, None], np.float32(255), out=x.numpy())
+    return Split(x, number[labels[ids]], ids)
 
 
 @contextmanager

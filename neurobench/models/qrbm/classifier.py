@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,8 +84,6 @@ class Classifier:
         parts, n = (self.features_of(self.pixels(block)) for block in blocks), sum(map(len, images))
         first = next(parts)
         features = first.new_empty(n, first.shape[1])
-        if features.device.type == "cpu":  # in large pages, which torch's memory has not
-            features = torch.from_numpy(np.empty(features.shape, np.float32))
         begin = 0
         for part in chain([first], parts):
             features[begin : begin + len(part)] = part
