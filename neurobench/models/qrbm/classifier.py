@@ -83,8 +83,7 @@ class Classifier:
         blocks = (block for some in images for block in some.split(_BLOCK))
         parts, n = (self.features_of(self.pixels(block)) for block in blocks), sum(map(len, images))
         first = next(parts)
-        features = first.new_empty(n, first.shape[1])
-        begin = 0
+        features, begin = first.new_empty(n, first.shape[1]), 0  # torch.cat would hold them twice: gigabytes
         for part in chain([first], parts):
             features[begin : begin + len(part)] = part
             begin += len(part)
