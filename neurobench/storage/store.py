@@ -123,6 +123,8 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
         return (ended or named)[-1].folder(outputs)
     part = 0 if "/" in reference else 1
     matches = [entry for entry in entries if entry.path.split("/", part)[part].startswith(reference)]
+    # A whole id is the beginning of that of a second run of the same second
+    matches = [entry for entry in matches if entry.path.split("/", part)[part] == reference] or matches
     if len(matches) == 1:
         return matches[0].folder(outputs)
     if matches:

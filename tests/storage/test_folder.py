@@ -131,6 +131,16 @@ def test_a_run_is_found_by_path_id_beginning_name_and_latest(tmp_path: Path, thr
     assert list(found.values()) == [three[i].path for i in (0, 0, 0, 1, 1, 2)]
 
 
+def test_a_whole_id_means_its_run_also_where_another_began_in_the_same_second(
+    tmp_path: Path, three: list[RunFolder]
+) -> None:
+    second = tmp_path / "a/20260101-000000-aaaaaa-2"
+    second.mkdir()
+    RunFolder(second).update(status="finished", config_hash="aaaaaa")
+    for name in ("20260101-000000-aaaaaa", "20260101-000000-aaaaaa-2"):
+        assert find_run(tmp_path, name).path == find_run(tmp_path, f"a/{name}").path == tmp_path / "a" / name
+
+
 def test_a_reference_to_no_run_or_to_several_says_so(tmp_path: Path, three: list[RunFolder]) -> None:
     with pytest.raises(UserError, match=r"not one run.*20260101.*Give more"):
         find_run(tmp_path, "202601")
