@@ -152,7 +152,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def _learn(self, X: np.ndarray, labels: np.ndarray) -> None:
         import torch
 
-        from neurobench.experiment.build import build_learner, pick_device, pin_threads
+        from neurobench.experiment.build import build_learner, pick_device, pin_threads, require_memory
         from neurobench.experiment.loop import Interrupted
         from neurobench.experiment.progress import meter_for
         from neurobench.experiment.samples import encoded, kind, samples
@@ -164,6 +164,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         plan = _planned(words, self.config_dir, *kind(x), len(self.classes_))
         pin_threads(plan.run.threads)
         splits = _splits(encoded(x, plan.encoders), torch.from_numpy(labels), self._n_held_out(len(labels)), plan)
+        require_memory(plan, splits)
         ledger = Ledger()
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger)
         loop = training_loop(plan, learner, splits, meter_for(Console(quiet=True)), ledger)

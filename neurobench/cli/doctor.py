@@ -61,7 +61,7 @@ def _installation() -> Iterator[Finding]:
     if "neurobench" in packages_distributions().get("neurobench", []):
         yield (
             False,
-            "the distribution 'neurobench' (another tool, with the same import name) is installed beside this one; "
+            "the distribution 'neurobench' (another tool, with the same import name) is installed as well as this one; "
             "keep them in separate environments: pip uninstall neurobench",
         )
     for name in PACKAGES:

@@ -86,7 +86,7 @@ class _Walk:
         return [part for block in reversed(blocks) for part in block]
 
     def _file(self, group: str, name: Any, root: bool) -> list[Plain]:
-        """`root`: whose keys are the configuration's even where the file names no package, as beside one that does."""
+        """`root`: whose keys are the configuration's even where the file names no package, as next to one that does."""
         if not (isinstance(name, str) and re.fullmatch(r"\w+", name)):
             raise LeftToHydra("no plain name of a file")
         body, package = _read(f"{group}/{name}")

@@ -61,7 +61,7 @@ class Training(Record):
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
     test_by_epoch: bool = False  # figures of test samples after each epoch: to look at; `monitor` takes none of them
-    keep_best: bool = False  # beside the last state, the one in which `monitor` was best
+    keep_best: bool = False  # besides the last state, the one in which `monitor` was best
 
     def conflicts(self) -> list[Fault]:
         split, _, figure = self.monitor.partition("_")

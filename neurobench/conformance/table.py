@@ -12,7 +12,7 @@ WORDS = ("faithful", "approximate", "unsupported", "wrong")
 HEAD = """# NIR graphs in other frameworks
 
 `neurobench conform FRAMEWORK --to FILE.md` writes this page. {cases} reference graphs, each about one kind of node, run
-in each framework's own environment by its own importer, {steps} steps of {samples} samples; beside them the exact
+in each framework's own environment by its own importer, {steps} steps of {samples} samples; next to them the exact
 answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the
 voltage, from v = 0, in float64.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
+from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import Billed, Energies, Ledger
 from neurobench.models.learner import Learner, ModelSpec
@@ -25,6 +26,12 @@ def load_splits(plan: Plan) -> Splits:
 
     splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
+
+
+def require_memory(plan: Plan, splits: Splits) -> None:
+    """Raises UserError where what the model makes of all samples does not fit: `parse` cannot know how many."""
+    if fault := memory_fault(plan.model_name, plan.model, plan.dataset, plan.task, len(splits.train)):
+        raise UserError(fault)
 
 
 def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs | None = None) -> Learner:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from neurobench.data.dataset import Splits
 from neurobench.devices.jobs import Jobs
-from neurobench.experiment.build import build_learner, load_splits, pick_device, pin_threads
+from neurobench.experiment.build import build_learner, load_splits, pick_device, pin_threads, require_memory
 from neurobench.experiment.evaluate import BATCH
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.reload import find_initial
@@ -34,6 +34,7 @@ def estimate(plan: Plan) -> Estimate:
     """
     pin_threads(plan.run.threads)
     splits, ledger = load_splits(plan), Ledger()
+    require_memory(plan, splits)
     jobs = Jobs(Journal(None), rehearsed=True)
     with warnings.catch_warnings(action="ignore"):
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger, jobs)

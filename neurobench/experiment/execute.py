@@ -15,7 +15,7 @@ from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
-from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads
+from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads, require_memory
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
@@ -121,6 +121,7 @@ class _Run:
         self._announce()
         with phase("reading data"):
             self.splits = load_splits(self.plan)
+        require_memory(self.plan, self.splits)
         self._require_the_same_data()
         self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()

@@ -6,7 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from neurobench.experiment.combine import Combination, Parts
+from neurobench.data.dataset import DatasetSpec
+from neurobench.models.learner import ModelSpec, Task
 
 WEIGHT = 16  # bytes: float32, its gradient, and the two moments of Adam
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
@@ -36,15 +37,15 @@ def _limiting_files() -> list[Path]:
     return files
 
 
-def memory_fault(parts: Parts, combination: Combination) -> str | None:
+def memory_fault(name: str, model: ModelSpec, dataset: DatasetSpec, task: Task, samples: int = 0) -> str | None:
     """Why it does not fit, with the keys that ask for most; or None. An estimate from below: only what a key makes
-    large without bound is counted."""
-    demand = parts.model.spec.demand(combination.task)
-    requested = {f"dataset.{key}": n for key, n in parts.dataset.spec.memory().items()}
-    requested |= {f"model.{key}": n for key, n in parts.model.spec.memory(combination.task).items()}
+    large without bound is counted. `name`: of the model. `samples`: to train on; 0 while the data are not read."""
+    demand = model.demand(task)
+    requested = {f"dataset.{key}": n for key, n in dataset.memory().items()}
+    requested |= {f"model.{key}": n for key, n in model.memory(task, samples).items()}
     if demand.layers:
         layers = " x ".join(f"{n:,}" for n in demand.layers)
-        requested[f"model={parts.model.name} with layers of {layers} units"] = WEIGHT * demand.pairs
+        requested[f"model={name} with layers of {layers} units"] = WEIGHT * demand.pairs
     available = machine_memory()
     if sum(requested.values()) <= available:
         return None

@@ -120,7 +120,7 @@ def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str |
         combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
-        if fault := memory_fault(parts, combination):
+        if fault := memory_fault(parts.model.name, parts.model.spec, parts.dataset.spec, combination.task):
             raise ConfigError([fault])
         if setting_hash is None:
             setting = parts

@@ -36,7 +36,7 @@ def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: torch.device) -> dict[str, Any]:
     """Device costs are those of training, validation and tests; what tutorial metrics, counts and figures asked for
-    stands beside them by phase."""
+    stands next to them by phase."""
     published = energies(plan)
     undefined = {}
     if not len(splits.validation):

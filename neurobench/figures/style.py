@@ -84,7 +84,7 @@ def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any
 
 
 def align_ylabels(panels: Sequence[Axes]) -> None:
-    """Labels of the y axes of panels one below the other stand on one line, beside the widest tick labels.
+    """Labels of the y axes of panels one below the other stand on one line, next to the widest tick labels.
 
     `Figure.align_ylabels` measures every panel for every panel whenever something is laid out, half of all the time
     that a figure takes; the widths are measured once here, when everything has been plotted.

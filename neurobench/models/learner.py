@@ -165,9 +165,9 @@ class ModelSpec(Spec):
         """What it asks of its device. Raises UserError where the task is not for this model."""
         return Demand()
 
-    def memory(self, task: Task) -> Mapping[str, int]:
+    def memory(self, task: Task, samples: int = 0) -> Mapping[str, int]:
         """Key of the configuration -> bytes that it asks for, of keys that can ask for any amount, besides the weights
-        that `demand` tells of."""
+        that `demand` tells of. `samples`: to train on; 0 while the data are not read."""
         return {}
 
     @property

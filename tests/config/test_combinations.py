@@ -1,4 +1,4 @@
-"""Six models, three kinds of data, two backends: each combination runs as a user types it."""
+"""Six models, three kinds of data, two backends: each combination is accepted as a user types it."""
 
 from collections.abc import Iterator
 from itertools import product

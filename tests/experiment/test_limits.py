@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+import neurobench as nb
 from neurobench.config.compose import composer
-from neurobench.config.errors import ConfigError
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.experiment import memory
+from neurobench.experiment.estimate import estimate
 from neurobench.experiment.plan import parse
 from neurobench.experiment.result import divergence
 
@@ -30,6 +32,19 @@ def test_it_is_refused_with_numbers(words: tuple[str, ...], sentence: str, monke
     monkeypatch.setattr(memory, "machine_memory", lambda: 24 * 2**30)
     with pytest.raises(ConfigError, match=sentence):
         plan(*words)
+
+
+def test_features_of_all_copies_are_counted_before_anything_is_learned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """2 x 4 bytes of each of 600 features, of 101 copies of 400 images: 185 MiB."""
+    words = ("model=qrbm", "scale=smoke", "scale.train=500", "model.jitter=1", "model.readout_copies=100")
+    monkeypatch.setattr(memory, "machine_memory", lambda: 150 * 2**20)
+    for verb in (lambda: nb.run(*words, outputs=str(tmp_path), progress=False), lambda: estimate(plan(*words))):
+        with pytest.raises(UserError, match=r"model\.readout_copies takes 0\.2 GiB: this machine has 0\.1 GiB"):
+            verb()
+    (run,) = tmp_path.glob("*/2*")
+    assert not (run / "metrics.jsonl").exists()
 
 
 def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path,
     """
     folder = Path(root).expanduser() / "NMNIST"
     if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder}: is not empty. Emulated recordings are never put beside others; give a new folder.")
+        raise DataError(f"{folder}: is not empty. Emulated recordings are never mixed with others; give a new folder.")
     camera = read(None)
     try:
         folder.mkdir(parents=True, exist_ok=True)

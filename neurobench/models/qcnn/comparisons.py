@@ -32,7 +32,7 @@ def tutorial_metrics(learner: HybridQCNNLearner, splits: Splits, record: Trainin
 
 def _first_epochs(record: TrainingRecord) -> dict[str, float]:
     """Epochs are counted from 0, as printed: running means while learning, and validation after the epoch; of that the
-    largest among them, and beside it what the last epoch of all leaves."""
+    largest among them, and with it what the last epoch of all leaves."""
     rows = record.epochs[:FIRST_EPOCHS]
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     figures = {f"epoch_{e}_{name}": row[name] for e, row in enumerate(rows) for name in names if name in row}

@@ -108,7 +108,7 @@ class HybridQCNN(ModelSpec):
         if len(set(classical)) < len(classical) or self.head in classical:
             faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
         if "sigmoid" in classical and n != 1:
-            faults.append(("classical", "=sigmoid has one number z; take tanh or mlp beside several qubits"))
+            faults.append(("classical", "=sigmoid has one number z; take tanh or mlp with several qubits"))
         if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
             sentence = f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
             faults.append(("gradient", sentence + "gradient=param_shift, or shots=null, or train_on=ideal"))

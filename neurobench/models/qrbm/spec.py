@@ -115,8 +115,12 @@ class QRBM(ChosenReadout):
             raise UserError(f"model.jitter={self.jitter} moves images; samples of shape {task.shape} are none. Set 0.")
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
-    def memory(self, task: Task) -> dict[str, int]:
-        return {"chains": 4 * self.chains * sum(self.demand(task).layers)}
+    def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
+        """The readout's features are held twice, as they are and standardised."""
+        rows = 0 if self.fine_tune else samples * (1 + self.readout_copies)
+        features = self.n_hidden * (2 if self.features == "both" else 1)
+        largest = "readout_copies" if self.readout_copies else "n_hidden"
+        return {"chains": 4 * self.chains * sum(self.demand(task).layers), largest: 2 * 4 * rows * features}
 
     @property
     def asks_every(self) -> int:
@@ -154,7 +158,7 @@ class TutorialQRBM(ModelSpec):
     def demand(self, task: Task) -> Demand:
         return Demand(layers=(prod(task.shape), self.n_hidden))
 
-    def memory(self, task: Task) -> dict[str, int]:
+    def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
         return {"num_reads": 4 * self.num_reads * sum(self.demand(task).layers)}
 
 

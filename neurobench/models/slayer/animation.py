@@ -73,7 +73,7 @@ def _classes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: int, cla
 
 
 def _spikes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], y: Tensor, first: int, steps: int) -> None:
-    """y (FRAME, C) of the steps from `first` on, beside those that are drawn already."""
+    """y (FRAME, C) of the steps from `first` on, besides those that are drawn already."""
     (left, top), pitch = corner, _pitch(y.shape[1])
     for t, c in y.nonzero().tolist():
         x = left + (first + t) * _WIDTH // steps
