@@ -100,7 +100,12 @@ def test_figures_that_differ_in_a_number_are_one_line() -> None:
 
 def test_on_a_terminal_the_answer_stands_before_figures_are_drawn(tmp_path: Path) -> None:
     plain = {key: value for key, value in environment().items() if key != "COLUMNS"}
-    text = on_a_terminal(command("run", "model=toy"), plain, tmp_path)
+    words = (
+        "model=toy",
+        "dataset=mnist",
+        "scale=smoke",
+    )  # read in several ticks of the spinner; Yin-Yang can fit into one
+    text = on_a_terminal(command("run", *words), plain, tmp_path)
     for phase in ("importing", "reading data", "drawing figures"):
         assert phase in text
     assert text.index("test accuracy  ") < text.index("next: ") < text.index("drawing figures")
