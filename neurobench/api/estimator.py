@@ -152,17 +152,18 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def _learn(self, X: np.ndarray, labels: np.ndarray) -> None:
         import torch
 
-        from neurobench.experiment.build import build_learner, pick_device, pin_threads, require_memory
+        from neurobench.experiment.build import build_learner, pick_device, require_memory
         from neurobench.experiment.loop import Interrupted
         from neurobench.experiment.progress import meter_for
         from neurobench.experiment.samples import encoded, kind, samples
+        from neurobench.experiment.threads import pin_threads, threads_of
         from neurobench.experiment.training import training_loop
         from neurobench.metrics.costs import Ledger
 
         x = samples(X)
         words = self._words(len(labels) - self._n_held_out(len(labels)))
         plan = _planned(words, self.config_dir, *kind(x), len(self.classes_))
-        pin_threads(plan.run.threads)
+        pin_threads(threads_of(plan))
         splits = _splits(encoded(x, plan.encoders), torch.from_numpy(labels), self._n_held_out(len(labels)), plan)
         require_memory(plan, splits)
         ledger = Ledger()

@@ -27,7 +27,7 @@ def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool =
 
     `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
     a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all. The
-    threads of torch, numba and BLAS stay as the run sets them (`threads`, one by default).
+    threads of torch, numba and BLAS stay as the run sets them (`threads`).
 
     Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
     """

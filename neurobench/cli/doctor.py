@@ -15,6 +15,7 @@ from rich.console import Console
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
+from neurobench.experiment.threads import MOST
 from neurobench.phases import phase
 from neurobench.storage.provenance import cores
 from neurobench.storage.store import default_outputs
@@ -73,7 +74,7 @@ def _installation() -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
-    yield True, f"{cores()} cores; runs use threads=1 unless threads=N says otherwise {pinned or ''}".rstrip()
+    yield True, f"{cores()} cores; threads=auto takes 1, of the QRBM's kernels up to {MOST} {pinned or ''}".rstrip()
     import torch
 
     present = torch.cuda.is_available()

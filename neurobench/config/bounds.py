@@ -133,7 +133,7 @@ def hint_words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(hint_words(option) for option in args)
     if origin is Literal:
-        return "one of " + ", ".join(str(option) for option in args)
+        return ("one of " if len(args) > 1 else "") + ", ".join(str(option) for option in args)
     if origin in (tuple, list, Sequence):
         return f"a list, each {hint_words(args[0])}"
     names = {int: "an integer", float: "a number", str: "a text", bool: "true or false", type(None): "null"}

@@ -33,7 +33,7 @@ class Root(Record):
     name: str  # of the folder below `outputs` that holds the run
     seed: Annotated[int, Bound(0, 2**31 - 1)]  # root of every random stream
     device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Bound(1, 1024)]
+    threads: Annotated[int, Bound(1, 1024)] | Literal["auto"]
     outputs: str  # folder of all runs
     resume: bool  # go on with the newest unfinished run of the same configuration
     host_energy: bool = False  # measure joules of this machine

@@ -1,8 +1,7 @@
-"""From a plan to the objects that it names, and the threads and the device of the machine at hand."""
+"""From a plan to the objects that it names, and the device of the machine at hand."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -59,21 +58,6 @@ def energies(plan: Plan) -> Energies:
 def mesh_of(plan: Plan) -> str | None:
     """The name of the architecture model of the chip that the model runs on, where there is one."""
     return next((mesh for field in plan.wiring if (mesh := plan.devices[field].mesh)), None)
-
-
-def pin_threads(threads: int) -> None:
-    """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    # torch and numba bring an OpenMP pool each; threads of one that spin while they wait take the other's cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import numba
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    threadpool_limits(threads)
 
 
 def pick_kernels(kernels: str) -> None:

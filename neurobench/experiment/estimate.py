@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from neurobench.data.dataset import Splits
 from neurobench.devices.jobs import Jobs
-from neurobench.experiment.build import build_learner, load_splits, pick_device, pin_threads, require_memory
+from neurobench.experiment.build import build_learner, load_splits, pick_device, require_memory
 from neurobench.experiment.evaluate import BATCH
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.reload import find_initial
+from neurobench.experiment.threads import pin_threads, threads_of
 from neurobench.metrics.costs import Ledger, Price, Totals
 from neurobench.models.learner import Learner, Step, TrainingRecord
 from neurobench.storage.journal import Journal
@@ -32,7 +33,7 @@ def estimate(plan: Plan) -> Estimate:
     Devices that answer later are opened, and nothing is sent to them. Not counted: what a model does once, between
     training and test, and the figures that are drawn.
     """
-    pin_threads(plan.run.threads)
+    pin_threads(threads_of(plan))
     splits, ledger = load_splits(plan), Ledger()
     require_memory(plan, splits)
     jobs = Jobs(Journal(None), rehearsed=True)

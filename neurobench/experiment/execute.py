@@ -15,13 +15,14 @@ from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
-from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, pin_threads, require_memory
+from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
 from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
+from neurobench.experiment.threads import Threads, pin_threads, threads_of
 from neurobench.experiment.views import live_views
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
@@ -69,7 +70,8 @@ def execute(
     Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
     """
     with importing("torch"):
-        pin_threads(plan.run.threads)
+        threads = threads_of(plan)
+        pin_threads(threads)
         device = pick_device(plan.run.device, plan.model, plan.training.batch_size)
         from neurobench.experiment.reload import find_initial
         from neurobench.kernels.compilation import named_compilation
@@ -85,7 +87,7 @@ def execute(
             callback.begin(plan, folder)
             begun.append(callback)
         with log_file(folder.path / "run.log", console), named_compilation() as compilation:
-            _Run(plan, folder, console, device, answer, compilation).go(initial, begun)
+            _Run(plan, folder, console, device, threads, answer, compilation).go(initial, begun)
     except RunInterrupted:
         raise
     except (Pruned, Queued) as end:
@@ -110,6 +112,7 @@ class _Run:
     folder: RunFolder
     console: Console
     device: torch.device
+    threads: Threads
     answer: Answer
     compilation: Compilation
 
@@ -156,12 +159,12 @@ class _Run:
             )
 
     def _announce(self) -> None:
-        run, plan = self.plan.run, self.plan
+        run, plan, n_threads = self.plan.run, self.plan, max(self.threads)
         seeds = {"root": run.seed, **asdict(plan.seeds)}
-        where = provenance(str(self.device), run.threads)
+        where = provenance(str(self.device), n_threads)
         code = {"own_code": plan.own_code} if plan.own_code else {}
         self.folder.update(status="running", **where, **code, seeds=seeds, started=_now())
-        threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
+        threads = f"{n_threads} thread{'s' if n_threads > 1 else ''}"
         self.console.print(f"{plan.label}, seed {run.seed}, {self.device}, {threads}", highlight=False)
         self.console.print(f"run folder {self.folder.path}", highlight=False, soft_wrap=True)
 

@@ -159,6 +159,7 @@ class ModelSpec(Spec):
     printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
     leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
     gpu_from_batch: ClassVar[int | None] = 1  # samples: in smaller batches device=auto stays on the CPU; None: always
+    any_threads: ClassVar[bool] = False  # whether its kernels give the same bits whatever the number of threads
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
 
     def demand(self, task: Task) -> Demand:

@@ -43,8 +43,12 @@ def command() -> str:
 
 
 def cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """That this process may use: of those that it may run on, as many as its container is granted the time of."""
+    present = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # elsewhere there is no such file, or it says "max"
+        quota, period = (int(word) for word in Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        return max(1, min(present, round(quota / period)))
+    return present
 
 
 def _version(name: str) -> str | None:

@@ -74,7 +74,7 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
     if any(task.sweep == str(sweep) for task in tasks.values()):
         _record(jobs, tasks, sweep, settings)
     show = None if console.is_terminal else line_printer(console)
-    threads = max(int(task.config["threads"]) for task in tasks.values())
+    threads = max(_threads(task.config["threads"]) for task in tasks.values())
     say = show or (lambda line: console.print(line, highlight=False, soft_wrap=True))
     gpu = any(task.config["device"] == "cuda" for task in tasks.values())
     batch = Batch(settings.workers, threads, say, settings.options, settings.detach, gpu)
@@ -120,6 +120,11 @@ def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
     named = any(word.startswith("threads=") for word in plan.overrides)
     threads = {"threads": processors[0]} if processors and not named else {}
     return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
+
+
+def _threads(given: int | str) -> int:
+    """What a job takes of its machine; several jobs at once are worth more than several threads of one."""
+    return 1 if given == "auto" else int(given)
 
 
 def _record(jobs: Sequence[Job], tasks: Mapping[int, Task], sweep: Path, settings: Settings) -> None:

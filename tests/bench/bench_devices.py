@@ -14,14 +14,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait take the cores of others
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
 from neurobench.data.dataset import Batch
-from neurobench.experiment.build import build_learner, load_splits, pin_threads
+from neurobench.experiment.build import build_learner, load_splits
 from neurobench.experiment.request import plan_of
+from neurobench.experiment.threads import Threads, pin_threads
 from neurobench.metrics.costs import Ledger
 from neurobench.models.learner import Step, TrainingRecord
 from tests.bench.gpu_records import note
@@ -93,7 +94,7 @@ def tell(head: str, figures: Mapping[str, str]) -> None:
 
 
 def main(threads: int) -> None:
-    pin_threads(threads)
+    pin_threads(Threads(threads, threads))
     found = torch.cuda.is_available()
     print(f"{threads} threads" + (f", {torch.cuda.get_device_name()}" if found else ", no CUDA device: the CPU alone"))
     for name in sys.argv[2:] or CASES:

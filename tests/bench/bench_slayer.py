@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait take the cores of others
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it: snnTorch gains a third by it
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[2] / ".venv/peers/slayer"))
 
@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from neurobench.data.dataset import Split
-from neurobench.experiment.build import pin_threads
 from neurobench.experiment.plan import spawn
+from neurobench.experiment.threads import Threads, pin_threads
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spikes import as_dense
@@ -259,7 +259,7 @@ def tell(clock: Clock, peers: list[str], device: str, size: int) -> None:
 
 
 def main(threads: int, only: str, size: int) -> None:
-    pin_threads(threads)
+    pin_threads(Threads(threads, threads))
     if numba.get_num_threads() != threads:
         sys.exit(f"numba has {numba.get_num_threads()} thread(s), not {threads}: start without OMP_NUM_THREADS")
     begin = time.perf_counter()

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin take the cores of others
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 SIZES = {"dL/dx of layer 2": (300, 512, 512), "dL/dx of layer 3": (300, 10, 512)}  # (T, K, J) of (T, K) (K, J)
@@ -22,11 +22,11 @@ Figures = dict[str, Any]
 
 
 def measure(variant: str, threads: int) -> Figures:
-    from neurobench.experiment.build import pin_threads
+    from neurobench.experiment.threads import Threads, pin_threads
     from neurobench.kernels import host
     from neurobench.storage.provenance import provenance
 
-    pin_threads(threads)
+    pin_threads(Threads(threads, threads))
     host.use_fast(variant == "fast")
     return {
         "processor": provenance("cpu", threads)["processor"],

@@ -4,7 +4,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from neurobench.experiment.build import pin_threads
+from neurobench.experiment.threads import Threads, pin_threads
 
 
 def options(description: str | None) -> argparse.Namespace:
@@ -13,7 +13,7 @@ def options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    pin_threads(given.threads)
+    pin_threads(Threads(given.threads, given.threads))
     return given
 
 

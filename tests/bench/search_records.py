@@ -158,14 +158,15 @@ def work(job: Job, seconds: float, out: Path) -> None:
     import torch
 
     from neurobench.config.compose import composer
-    from neurobench.experiment.build import build_learner, load_splits, pin_threads
+    from neurobench.experiment.build import build_learner, load_splits
     from neurobench.experiment.plan import parse
+    from neurobench.experiment.threads import Threads, pin_threads
     from neurobench.experiment.training import training_loop
     from neurobench.metrics.costs import Ledger
 
     begun = time.perf_counter()
     words = [*job.words, f"seed={job.seed}", "device=cpu", "threads=1"]
-    pin_threads(1)
+    pin_threads(Threads(1, 1))
     with composer() as compose:
         plan = parse(compose(words), words)
         splits = load_splits(plan)
@@ -295,9 +296,10 @@ def emulate(cores: int) -> None:
     begun = time.monotonic()
     script = f"""
 from neurobench.config.compose import composer
-from neurobench.experiment.build import load_splits, pin_threads
+from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import parse
-pin_threads({cores})
+from neurobench.experiment.threads import Threads, pin_threads
+pin_threads(Threads({cores}, {cores}))
 with composer() as compose:
     load_splits(parse(compose(["{EMULATED}"])))
 """

@@ -13,6 +13,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
+from neurobench.kernels.pace import Pace
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
 from neurobench.models.common.readout import accuracy
@@ -40,6 +41,7 @@ class QRBMLearner(classifier.MachineClassifier):
         self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device)
         self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
         self.chains = self._coins(_CHAINS)  # (R, H), all but negative = cd
+        self.pace = Pace()
         warm_up()
 
     @property
@@ -61,6 +63,9 @@ class QRBMLearner(classifier.MachineClassifier):
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
+        return self.pace(self._update, batch, at)
+
+    def _update(self, batch: Batch, at: Step) -> Sums:
         rbm, spec = self.rbm, self.spec
         images: Any = batch.x  # no recordings reach a machine
         v = self.pixels(moved(images, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))

@@ -47,6 +47,7 @@ class ChosenReadout(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     exports: ClassVar[str] = "neurobench.models.qrbm.classifier.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
+    any_threads: ClassVar[bool] = True
 
     l2: NonNegative
     l2_candidates: tuple[NonNegative, ...]
@@ -143,6 +144,7 @@ class TutorialQRBM(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
+    any_threads: ClassVar[bool] = True
 
     n_hidden: Count
     threshold: Threshold

@@ -1,0 +1,57 @@
+"""As many threads as are faster right now, for repeated work that gives the same bits whatever their number.
+
+A kernel that shares its work out waits for its slowest thread. Where another process has one of the cores, that one is
+away for milliseconds at a time, and two threads can take four times as long as one; on idle cores they take half.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import ParamSpec, TypeVar
+
+import numba
+
+TRIED = 3  # calls with each number of threads, before it is decided; of the first one may have to be compiled
+SHORTEST, LONGEST = 30, 1000  # calls until they are tried again: twice as many whenever the decision stands
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Pace:
+    """Calls of about the same length are made with all threads that there are, or with one."""
+
+    def __init__(self) -> None:
+        self.tried: dict[int, list[float]] = {}  # threads -> s of a call
+        self.fastest = 0  # threads; none yet
+        self.left, self.period = 0, SHORTEST  # calls until the next trial, and of the next period
+
+    def __call__(self, work: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
+        most = numba.get_num_threads()
+        if most == 1:
+            return work(*args, **keywords)
+        if self.left:
+            self.left -= 1
+            return self._with(self.fastest, most, lambda: work(*args, **keywords))
+        threads = most if len(self.tried.get(most, [])) < TRIED else 1
+        begun = time.perf_counter()
+        result = self._with(threads, most, lambda: work(*args, **keywords))
+        self.tried.setdefault(threads, []).append(time.perf_counter() - begun)
+        if len(self.tried.get(1, [])) == TRIED:
+            self._decide()
+        return result
+
+    @staticmethod
+    def _with(threads: int, most: int, work: Callable[[], R]) -> R:
+        numba.set_num_threads(threads)
+        try:
+            return work()
+        finally:
+            numba.set_num_threads(most)
+
+    def _decide(self) -> None:
+        fastest = min(self.tried, key=lambda threads: median(self.tried[threads]))
+        self.period = min(2 * self.period, LONGEST) if fastest == self.fastest else SHORTEST
+        self.fastest, self.left, self.tried = fastest, self.period, {}
