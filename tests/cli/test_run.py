@@ -56,7 +56,7 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     }  # fmt: skip
     assert {path.name for path in (folder / "figures").iterdir()} == {"confusion.png", "learning_curve.png"}
     told = result(folder)
-    assert told["data"]["n_train"] == 5000
+    assert told["data"]["n_train"] == 2000
     assert told["scale"] == "paper"
     with np.load(folder / "predictions.npz") as file:
         right = file["predicted"] == file["target"]
@@ -163,7 +163,7 @@ def test_a_smaller_scale_is_said_to_be_no_result(neurobench: Neurobench, tmp_pat
     done = neurobench("run", "model=toy", "scale=smoke")
     assert "never a result" in done.stdout
     (folder,) = runs(tmp_path)
-    assert result(folder)["data"]["n_train"] == 500
+    assert result(folder)["data"]["n_train"] == 200
     assert result(folder)["data"]["evaluated_on"].startswith("the first 200 samples of")
 
 
