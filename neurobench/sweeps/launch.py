@@ -113,12 +113,11 @@ def _task(job: Job, sweep: Path, settings: Settings) -> Task:
 
 def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
     """On another machine a relative folder would be another one. Threads follow the processors that a task is given,
-    unless they are named."""
+    unless their number is given."""
     if settings.launcher in ONE_MACHINE:
         return plan.config
     processors = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
-    named = any(word.startswith("threads=") for word in plan.overrides)
-    threads = {"threads": processors[0]} if processors and not named else {}
+    threads = {"threads": processors[0]} if processors and plan.run.threads == "auto" else {}
     return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
 
 
