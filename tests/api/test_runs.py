@@ -90,12 +90,12 @@ def test_what_cannot_run_is_raised_and_what_did_not_finish_is_warned_of(here: Pa
         nb.sweep("model=toy", {"model.lr": []})
     with pytest.raises(nb.UserError, match="launcher cloud: there is no such launcher"):
         nb.sweep("model=toy", seed=[1], launcher="cloud")
-    keys = {"model.explode_at": [3, None]}
-    with pytest.warns(UserWarning, match="failed: model=toy model.explode_at=3 scale=smoke"):
+    keys = {"model.explode_at": [1, None]}
+    with pytest.warns(UserWarning, match="failed: model=toy model.explode_at=1 scale=smoke"):
         (failed, finished) = nb.sweep("model=toy", keys, scale="smoke", workers=1, progress=False)
     assert (failed.status, finished.status) == ("failed", "finished")
     with pytest.raises(nb.UserError, match="no run of the sweep finished"):
-        nb.sweep("model=toy", {"model.explode_at": [3]}, scale="smoke", workers=1, progress=False)
+        nb.sweep("model=toy", {"model.explode_at": [1]}, scale="smoke", workers=1, progress=False)
 
 
 def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

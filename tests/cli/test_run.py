@@ -56,7 +56,7 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     }  # fmt: skip
     assert {path.name for path in (folder / "figures").iterdir()} == {"confusion.png", "learning_curve.png"}
     told = result(folder)
-    assert told["data"]["n_train"] == 2000
+    assert told["data"]["n_train"] == 5000
     assert told["scale"] == "paper"
     with np.load(folder / "predictions.npz") as file:
         right = file["predicted"] == file["target"]

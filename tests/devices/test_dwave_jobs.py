@@ -294,7 +294,7 @@ def test_a_run_ends_once_its_problem_is_queued_and_poll_goes_on(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ran(outputs: str, *options: str) -> int:
-        return main(["run", *RUN, f"outputs={tmp_path / outputs}", "-q", "model.device_every=5", *options])
+        return main(["run", *RUN, f"outputs={tmp_path / outputs}", "-q", "model.device_every=2", *options])
 
     service.faults["delay"] = 1e9
     assert ran("later", "--no-wait") == 4
