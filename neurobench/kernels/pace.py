@@ -24,6 +24,10 @@ class Pace:
     """Calls of about the same length are made with all threads that there are, or with one."""
 
     def __init__(self) -> None:
+        self._begin(1)
+
+    def _begin(self, most: int) -> None:
+        self.most = most
         self.tried: dict[int, list[float]] = {}  # threads -> s of a call
         self.fastest = 0  # threads; none yet
         self.left, self.period = 0, SHORTEST  # calls until the next trial, and of the next period
@@ -32,6 +36,8 @@ class Pace:
         most = numba.get_num_threads()
         if most == 1:
             return work(*args, **keywords)
+        if most != self.most:  # another run of the same process
+            self._begin(most)
         if self.left:
             self.left -= 1
             return self._with(self.fastest, most, lambda: work(*args, **keywords))

@@ -84,6 +84,17 @@ def test_one_thread_is_one_thread(machine: Machine) -> None:
     assert set(machine.used[1:]) == {1}
 
 
+def test_another_number_of_threads_is_a_new_beginning(machine: Machine) -> None:
+    paced = Pace()
+    for _ in range(2 * TRIED + SHORTEST):
+        paced(machine.work, "")
+    machine.threads, machine.seconds[2] = 2, 0.7
+    for _ in range(2 * TRIED + SHORTEST):
+        paced(machine.work, "")
+    assert set(machine.used[-2 * TRIED - SHORTEST :]) == {1, 2}
+    assert machine.share(2, SHORTEST) == 1
+
+
 def test_what_breaks_leaves_the_threads_as_they_were(machine: Machine) -> None:
     def broken() -> None:
         raise ZeroDivisionError
