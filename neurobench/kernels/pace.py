@@ -7,7 +7,8 @@ away for milliseconds at a time, and two threads can take four times as long as 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import ParamSpec, TypeVar
 
@@ -18,6 +19,17 @@ SHORTEST, LONGEST = 30, 1000  # calls until they are tried again: twice as many 
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@contextmanager
+def kernel_threads(number: int) -> Iterator[None]:
+    """Within it compiled kernels have so many threads."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(number)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 class Pace:
@@ -40,22 +52,16 @@ class Pace:
             self._begin(most)
         if self.left:
             self.left -= 1
-            return self._with(self.fastest, most, lambda: work(*args, **keywords))
+            with kernel_threads(self.fastest):
+                return work(*args, **keywords)
         threads = most if len(self.tried.get(most, [])) < TRIED else 1
         begun = time.perf_counter()
-        result = self._with(threads, most, lambda: work(*args, **keywords))
+        with kernel_threads(threads):
+            result = work(*args, **keywords)
         self.tried.setdefault(threads, []).append(time.perf_counter() - begun)
         if len(self.tried.get(1, [])) == TRIED:
             self._decide()
         return result
-
-    @staticmethod
-    def _with(threads: int, most: int, work: Callable[[], R]) -> R:
-        numba.set_num_threads(threads)
-        try:
-            return work()
-        finally:
-            numba.set_num_threads(most)
 
     def _decide(self) -> None:
         fastest = min(self.tried, key=lambda threads: median(self.tried[threads]))

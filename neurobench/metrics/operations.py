@@ -1,8 +1,8 @@
 """What a model computes for its predictions, counted by the definitions of NeuroBench.
 
 Source: Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems" (2025),
-section on complexity metrics, and its harness, the package `neurobench` 2.3.0 of PyPI, beside which
-`tests/bench/bench_counts.py` puts these figures, sample by sample. Biases are parameters and no synapses in both.
+section on complexity metrics, and its harness, the package `neurobench` 2.3.0 of PyPI, with which
+`tests/bench/bench_counts.py` compares these figures, sample by sample. Biases are parameters and no synapses in both.
 What is done otherwise here:
 
 - Whether a product is an accumulation (AC, its input is a spike) or a multiplication (MAC) is declared by the model,

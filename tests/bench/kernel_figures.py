@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 SIZES = {"dL/dx of layer 2": (300, 512, 512), "dL/dx of layer 3": (300, 10, 512)}  # (T, K, J) of (T, K) (K, J)

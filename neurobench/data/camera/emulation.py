@@ -21,6 +21,7 @@ from neurobench.data.dataset import DataError
 from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
 from neurobench.kernels import camera as kernel
+from neurobench.kernels.pace import kernel_threads
 from neurobench.kernels.random import derive, key_of
 from neurobench.phases import tracked
 from neurobench.storage.provenance import cores
@@ -108,14 +109,14 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
     """On a GPU where there is one, and on all cores, into a temporary folder, which is renamed when it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    threads, device = numba.get_num_threads(), fastest()
-    numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, cores()))
+    device, threads = fastest(), min(numba.config.NUMBA_NUM_THREADS, cores())
     try:
         sha, lengths = hashlib.sha256(), []
         with (staging / "codes.u32").open("wb") as file:
             for first in tracked(f"emulating {len(images):,} recordings, once", range(0, len(images), BLOCK)):
                 block = slice(first, first + BLOCK)
-                codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
+                with kernel_threads(threads):
+                    codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
                 sha.update(codes.data)
                 codes.tofile(file)
                 lengths.append(counts)
@@ -125,5 +126,4 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
         if not folder.exists():
             staging.rename(folder)
     finally:
-        numba.set_num_threads(threads)
         shutil.rmtree(staging, ignore_errors=True)
