@@ -25,6 +25,8 @@ RUNS = {
     "fine-tuned": ("model=qrbm", "model.n_hidden=40", "model.features=probability", "model.fine_tune=1"),
     "random features": ("model=random_features", "model.n_hidden=40"),
     "pixels": ("model=pixels_lr",),
+    "spiking": ("model=slayer_snn", "model.hidden=[40]"),
+    "convolutional": ("model=slayer_snn", "model.convolutions=[4c5s2p2]", "model.hidden=[]", "backend=mock"),
 }
 
 
@@ -55,21 +57,21 @@ def test_any_number_gives_the_same_bits(
 
 
 def test_auto_follows_the_model_the_machine_and_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    qrbm, slayer = (plan_of([f"model={model}"], None)[0] for model in ("qrbm", "slayer_snn"))
+    qrbm, hxtorch = (plan_of([f"model={model}"], None)[0] for model in ("qrbm", "hxtorch_mlp"))
     monkeypatch.setattr(threads, "cores", lambda: 64)
     found = {}
     for limit in ("", "1", "3", "16", "2,1", "0", "many"):
         monkeypatch.setattr(threads, "_LIMIT", limit.partition(",")[0])
         found[limit] = threads_of(qrbm).kernels
         assert threads_of(qrbm).libraries == 1
-        assert threads_of(slayer) == (1, 1)
+        assert threads_of(hxtorch) == (1, 1)
     assert found == {"": MOST, "1": 1, "3": 3, "16": MOST, "2,1": 2, "0": MOST, "many": MOST}
     monkeypatch.setattr(threads, "cores", lambda: 2)
     assert threads_of(qrbm) == (1, 2)
 
 
 def test_a_number_is_taken_as_it_is() -> None:
-    for model in ("qrbm", "slayer_snn"):
+    for model in ("qrbm", "hxtorch_mlp"):
         assert threads_of(plan_of([f"model={model}", "threads=7"], None)[0]) == Threads(7, 7)
 
 

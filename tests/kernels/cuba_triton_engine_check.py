@@ -53,7 +53,7 @@ def check_update(**settings: Any) -> None:
         quantized = [network.quantize(layer, one.core, one.spec) for layer in layers]
         dw = torch.randn(len(layers[0].v), 3, layers[0].v.shape[1], generator=draw).transpose(0, 1)
         dD, delay = torch.randn(3, generator=draw).double(), torch.randn(dw.shape[2], generator=draw).double()
-        gradient = LayerGradient(dw.clone(), 1.25, dD.numpy(), delay)
+        gradient = LayerGradient(dw.sum(0, keepdim=True), 1.25, dD.numpy(), delay)
         size = update(layers[0], quantized[0], gradient, moments[0], 0.01, k, one.spec)
         mine = [(layers[1], quantized[1], LayerGradient(dw, 1.25, dD, delay), moments[1])]
         (found,) = update_by_triton(mine, 0.01, k, one.spec)

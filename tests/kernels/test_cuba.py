@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from neurobench.kernels.cuba.backward import exponential, scatter
+from neurobench.kernels.cuba.backward import exponential
 from neurobench.kernels.cuba.forward import TALLY, Activity, Dropout, Layer, forward
+from neurobench.kernels.cuba.scatter import add_active, fair_shares, first_places, share_of_columns, steps_by_input
 from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
 from neurobench.kernels.cuba.step import FixedNeuron, emit, step_fixed
 from neurobench.kernels.cuba.update import squares
@@ -56,15 +57,34 @@ def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
     assert (out[7, 0], out[9, 0]) == (0, 1), "neuron 2 was dropped, neuron 3 would arrive at step 10 of 10"
 
 
-def test_scattered_rows_are_the_dense_product() -> None:
+@pytest.mark.parametrize("chunks", [1, 2, 3, 11])
+def test_scattered_rows_are_the_dense_product(chunks: int) -> None:
+    """Of all samples together, each chunk of inputs by itself."""
     index, begin, count, _ = lists(3)
-    eu = np.random.default_rng(4).standard_normal((T, C)).astype(np.float32)
-    dW = np.zeros((INPUTS, C), np.float32)
-    scatter(index, begin[2], count[2], eu, dW)
-    x = np.zeros((T, INPUTS))
-    for t in range(T):
-        x[t, index[begin[2, t] :][: count[2, t]]] = 1
-    np.testing.assert_allclose(dW, x.T @ eu, atol=1e-5)
+    eu = np.random.default_rng(4).standard_normal((N, T, C)).astype(np.float32)
+    dW, first = np.zeros((INPUTS, C), np.float32), first_places(count)
+    ends, when = np.empty((N, INPUTS), np.int64), np.empty(first[N], np.int32)
+    for n in range(N):
+        steps_by_input(index, begin[n], count[n], first[n], ends[n], when)
+    shares = fair_shares(first, ends, chunks)
+    assert shares[0] == 0
+    assert shares[-1] == INPUTS
+    for n, c in np.ndindex(N, chunks):
+        add_active(when, first[n], ends[n], eu[n], shares[c], shares[c + 1], dW)
+    x = np.zeros((N, T, INPUTS))
+    for n, t in np.ndindex(N, T):
+        x[n, t, index[begin[n, t] :][: count[n, t]]] = 1
+    np.testing.assert_allclose(dW, np.einsum("nti,ntc->ic", x, eu), atol=1e-4)
+    active = [x[:, :, shares[c] : shares[c + 1]].sum() for c in range(chunks)]
+    assert max(active) < x.sum() / chunks + x.sum((0, 1)).max(), "no chunk has more than its share and one input"
+
+
+@pytest.mark.parametrize("width", [1, 10, 16, 100, 512])
+def test_columns_are_shared_out_in_whole_lines_of_the_cache(width: int) -> None:
+    for chunks in (1, 2, 3, 64):
+        shares = [share_of_columns(width, c, chunks) for c in range(chunks)]
+        assert [j for low, high in shares for j in range(low, high)] == list(range(width))
+        assert all(low % 16 == 0 or low == width for low, _ in shares)
 
 
 def test_the_exponential_is_numpys() -> None:
@@ -92,6 +112,7 @@ def test_sums_of_squares_in_chunks() -> None:
     v = np.random.default_rng(5).standard_normal((101, 7)).astype(np.float32)
     for chunks in (1, 4, 200):
         np.testing.assert_allclose(squares(v, chunks), (v.astype(np.float64) ** 2).sum(0))
+        np.testing.assert_array_equal(squares(v, chunks), squares(v, 1))
 
 
 @pytest.mark.parametrize("keep", [0.95, 0.9, 0.7, 1 / 3])

@@ -14,6 +14,7 @@ from numba import prange
 from neurobench.kernels.cuba.decay_sums import decay_sums
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.product_amx import multiply_amx
+from neurobench.kernels.cuba.scatter import add_active, fair_shares, first_places, share_of_columns, steps_by_input
 from neurobench.kernels.cuba.spike_lists import Spikes
 from neurobench.kernels.declared import njit
 
@@ -65,11 +66,11 @@ class Pass(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """A part each chunk, added to."""
+    """What is added to, one sample after the other, however many threads there are."""
 
-    dW: np.ndarray  # (chunks, I, C) float32, of inputs 0 or 1
-    dD: np.ndarray  # (chunks, 3) float64, sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v
-    delay: np.ndarray  # (chunks, C) float64
+    dW: np.ndarray  # (I, C) float32, of inputs 0 or 1
+    dD: np.ndarray  # (3,) float64, sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v
+    delay: np.ndarray  # (C,) float64
 
 
 class Voltages(NamedTuple):
@@ -87,31 +88,46 @@ class Routes(NamedTuple):
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def backward(g, layer, surrogate, with_decays, weights, eu, below, gradients):
-    """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass; a chunk of samples for each part of `gradients`.
+def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradients):
+    """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass. Threads share out samples, then the gradients'
+    rows and columns, in `chunks`; each number is the same sum in the same order, whatever their number.
 
     weights: panels or tiles of W', see `product` and `product_amx`, none where dL/dx is not wanted.
-    Written: eu (chunks, T, C) float32, scratch; below (N, T, I) float32, dL/dx.
+    Written: eu (B, T, C) float32, scratch of B samples at once; below (N, T, I) float32, dL/dx.
     """
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
-    samples, _, width = g.shape
-    chunks = dW.shape[0]
+    samples, steps, width = g.shape
+    together = eu.shape[0]
     late = np.nonzero(delay)[0].astype(np.uint64)
     arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
-    for c in prange(chunks):
-        gain = np.empty(width, np.float32)
-        ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
-        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            for j in range(width):
-                gain[j] = mask[n, j] / keep
-            voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
-            scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
-            delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
-            scatter(index, begin[n], count[n], eu[c], dW[c])
+    terms, ends = decay_terms(samples, steps), np.empty((together, dW.shape[0]), np.int64)
+    for start in range(0, samples, together):
+        here = min(together, samples - start)
+        first = first_places(count[start : start + here])
+        when = np.empty(first[here], np.int32)
+        for c in prange(chunks):
+            gain = np.empty(width, np.float32)
+            ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+            for b in range(here * c // chunks, here * (c + 1) // chunks):
+                n = start + b
+                for j in range(width):
+                    gain[j] = mask[n, j] / keep
+                voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
+                scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[b], terms[n])
+                steps_by_input(index, begin[n], count[n], first[b], ends[b], when)
+        rows = fair_shares(first, ends[:here], chunks)
+        for c in prange(chunks):
+            low, high = share_of_columns(width, c, chunks)
+            for b in range(here):
+                n = start + b
+                delay_gradient(g[n], out[n], out_count[n], keep, low, high, dd)
+                add_active(when, first[b], ends[b], eu[b], rows[c], rows[c + 1], dW)
             if weights.shape[0]:
-                _times(eu[c], weights, below[n])
+                for b in range(here * c // chunks, here * (c + 1) // chunks):
+                    _times(eu[b], weights, below[start + b])
+    add_decay_terms(terms, dD)
 
 
 @njit(cache=True, error_model="numpy")
@@ -123,13 +139,13 @@ def _times(a, weights, out):
 
 
 @njit(cache=True, error_model="numpy")
-def scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
+def scan(g, voltages, routes, surrogate, with_decays, ev, eu, terms):
     """One sample, by tiles of steps, with simple loops over long rows, which compilers turn into vector instructions.
-    ev (a tile's steps and the one after them, C): scratch."""
+    ev (a tile's steps and the one after them, C): scratch; terms: those of the sample, see `decay_terms`."""
     v, threshold, rest = voltages
     steps = v.shape[0]
     ku, kv = surrogate.ku, surrogate.kv
-    end, ev[0] = steps, 0
+    end, row, ev[0] = steps, 0, 0
     while end > 0:
         first = max(0, end - TILE)
         rows = end - first
@@ -145,11 +161,13 @@ def scan(g, voltages, routes, surrogate, with_decays, ev, eu, dD):
         if with_decays:
             last, begun = min(end, steps - 1), max(first, 1)  # nothing follows the last step
             if first == 0 and last > 0:
-                _add_decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, dD)
+                _write_decay_sums(v[0], rest, ev[1], eu[1], threshold, kv, terms[row])
+                row += 1
             if begun < last:
                 now, before = v[begun:last].reshape(-1), v[begun - 1 : last - 1].reshape(-1)
                 e1 = ev[begun - first + 1 : last - first + 1].reshape(-1)
-                _add_decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, dD)
+                _write_decay_sums(now, before, e1, eu[begun + 1 : last + 1].reshape(-1), threshold, kv, terms[row])
+                row += 1
         end = first
 
 
@@ -184,56 +202,35 @@ def _filtered(e1, f1, ku, kv, e, f):
 
 
 @njit(cache=True, error_model="numpy")
-def _add_decay_sums(v, before, e1, f1, threshold, kv, dD):
+def _write_decay_sums(v, before, e1, f1, threshold, kv, term):
     """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
     The current is v[t] - (decayed w[t-1])."""
-    current, after, unreset = decay_sums(v, before, e1, f1, threshold, kv)
-    dD[0] += current
-    dD[1] += after
-    dD[2] += unreset
+    term[0], term[1], term[2] = decay_sums(v, before, e1, f1, threshold, kv)
 
 
 @njit(cache=True, error_model="numpy")
-def delay_gradient(g, out, count, keep, dd):
-    """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes as they arrived, each 1 / keep high."""
+def decay_terms(samples, steps):
+    """Of which the gradient of the decays is made, (samples, tiles and the first step, 3) float64."""
+    return np.zeros((samples, (steps + TILE - 1) // TILE + 1, 3))
+
+
+@njit(cache=True, error_model="numpy")
+def add_decay_terms(terms, dD):
+    """In their order."""
+    for n in range(terms.shape[0]):
+        for row in range(terms.shape[1]):
+            for k in range(3):
+                dD[k] += terms[n, row, k]
+
+
+@njit(cache=True, error_model="numpy")
+def delay_gradient(g, out, count, keep, low, high, dd):
+    """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes of neurons `low` to `high` - 1 as they arrived,
+    each 1 / keep high."""
     steps = g.shape[0]
     for t in range(steps):
         for k in range(count[t]):
             j = out[t, k]
-            later = g[t + 1, j] if t + 1 < steps else np.float32(0.0)
-            dd[j] += (later - g[t, j]) / keep
-
-
-@njit(cache=True, error_model="numpy")
-def scatter(index, begin, count, eu, dW):
-    """dL/dW = sum x[t] eu[t]': to dW[i] is added eu[t] of each step t where input i is active.   eu (T, C), dW (I, C).
-    Inputs by step become steps by input first, so that each row of dW is touched once."""
-    inputs, width = dW.shape
-    head = np.zeros(inputs + 1, np.int32)
-    for t in range(begin.shape[0]):
-        for k in range(begin[t], begin[t] + count[t]):
-            head[index[k] + 1] += 1
-    for i in range(inputs):
-        head[i + 1] += head[i]
-    when = np.empty(head[inputs], np.int32)
-    for t in range(begin.shape[0]):
-        for k in range(begin[t], begin[t] + count[t]):
-            i = index[k]
-            when[head[i]] = t
-            head[i] += 1
-    k = 0
-    for i in range(inputs):
-        last = head[i]  # each head has moved on to the next one's beginning
-        if k == last:
-            continue
-        row = dW[i]
-        while k + 4 <= last:
-            e0, e1, e2, e3 = eu[when[k]], eu[when[k + 1]], eu[when[k + 2]], eu[when[k + 3]]
-            for j in range(width):
-                row[j] += (e0[j] + e1[j]) + (e2[j] + e3[j])
-            k += 4
-        while k < last:
-            e0 = eu[when[k]]
-            for j in range(width):
-                row[j] += e0[j]
-            k += 1
+            if low <= j < high:
+                later = g[t + 1, j] if t + 1 < steps else np.float32(0.0)
+                dd[j] += (later - g[t, j]) / keep

@@ -10,9 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from neurobench.kernels.cuba.backward import TILE, Routes, Voltages, delay_gradient, scan
+from neurobench.kernels.cuba.backward import (
+    TILE,
+    Routes,
+    Voltages,
+    add_decay_terms,
+    decay_terms,
+    delay_gradient,
+    scan,
+)
 from neurobench.kernels.cuba.forward import tally_states
 from neurobench.kernels.cuba.product import multiply
+from neurobench.kernels.cuba.scatter import share_of_columns
 from neurobench.kernels.cuba.step import emit, step_fixed, step_float
 from neurobench.kernels.declared import njit
 
@@ -78,41 +87,63 @@ def _gather(index, begin, count, W, places, a):
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def backward_convolved(g, layer, places, surrogate, with_decays, weights, eu, below, gradients):
-    """As `backward.backward`, with dW (chunks, taps, input channels, C), of pools left alone; weights: panels of
+def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks, eu, below, gradients):
+    """As `backward.backward`, with dW (taps, input channels, C), of pools left alone; weights: panels of
     (taps channels, C)'."""
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
-    samples, _, width = g.shape
-    chunks, taps, channels, outputs = dW.shape
+    (samples, steps, width), (taps, channels, outputs), together = g.shape, dW.shape, eu.shape[0]
     late = np.nonzero(delay)[0].astype(np.uint64)
     arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
     rows = _STEPS * (width // outputs) if weights.shape[0] else 0
-    for c in prange(chunks):
-        gain, products = np.empty(width, np.float32), np.empty((rows, taps * channels), np.float32)
-        ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
-        for n in range(samples * c // chunks, samples * (c + 1) // chunks):
-            for j in range(width):
-                gain[j] = mask[n, j] / keep
-            voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
-            scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[c], dD[c])
-            delay_gradient(g[n], out[n], out_count[n], keep, dd[c])
-            if not places.pools:
-                _scatter(index, begin[n], count[n], eu[c], places, dW[c])
-            if weights.shape[0]:
-                _times(eu[c], weights, places, outputs, products, below[n])
+    terms, shares = decay_terms(samples, steps), _shares_of_taps(places, taps, chunks)
+    for start in range(0, samples, together):
+        here = min(together, samples - start)
+        for c in prange(chunks):
+            gain, products = np.empty(width, np.float32), np.empty((rows, taps * channels), np.float32)
+            ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+            for b in range(here * c // chunks, here * (c + 1) // chunks):
+                n = start + b
+                for j in range(width):
+                    gain[j] = mask[n, j] / keep
+                voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
+                scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[b], terms[n])
+                if weights.shape[0]:
+                    _times(eu[b], weights, places, outputs, products, below[n])
+        for c in prange(chunks):
+            for b in range(here):
+                n = start + b
+                delay_gradient(g[n], out[n], out_count[n], keep, *share_of_columns(width, c, chunks), dd)
+                if not places.pools:
+                    _scatter(index, begin[n], count[n], eu[b], places, shares[c : c + 2], dW)
+    add_decay_terms(terms, dD)
 
 
 @njit(cache=True, error_model="numpy")
-def _scatter(index, begin, count, eu, places, dW):
-    """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met."""
-    first, tap, position, channels, _ = places
+def _shares_of_taps(places, taps, chunks):
+    """(chunks + 1, pixels) int32: of each pixel's entries, which ascend by tap, the first of every chunk of taps."""
+    pixels = places.first.shape[0] - 1
+    shares = np.empty((chunks + 1, pixels), np.int32)
+    for q in range(pixels):
+        e = places.first[q]
+        for c in range(chunks + 1):
+            while e < places.first[q + 1] and places.tap[e] < taps * c // chunks:
+                e += 1
+            shares[c, q] = e
+    return shares
+
+
+@njit(cache=True, error_model="numpy")
+def _scatter(index, begin, count, eu, places, entries, dW):
+    """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met. entries (2, pixels):
+    of each pixel the first that is wanted, and the one after the last."""
+    _, tap, position, channels, _ = places
     width = dW.shape[2]
     for t in range(begin.shape[0]):
         for k in range(begin[t], begin[t] + count[t]):
             q, channel = divmod(int(index[k]), channels)
-            for e in range(first[q], first[q + 1]):
+            for e in range(entries[0, q], entries[1, q]):
                 row, at = dW[tap[e], channel], position[e] * width
                 for j in range(width):
                     row[j] += eu[t, at + j]

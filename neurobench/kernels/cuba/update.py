@@ -2,8 +2,8 @@
 
     w = g v / |v|  for each output neuron,    m / 2 = clamp(rint(32 w), -128, 127)
 
-Stored as (inputs, outputs), so that an active input is a row. Sums over rows are by chunk, then in the chunks' order:
-a number of threads always gives the same bits.
+Stored as (inputs, outputs), so that an active input is a row. Threads share out rows, and where there are sums over
+rows, columns: any number of threads gives the same bits.
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from neurobench.kernels.cuba.scatter import share_of_columns
 from neurobench.kernels.declared import njit
 
 LOW, HIGH = np.float32(-128), np.float32(127)  # of m / 2
@@ -31,19 +32,14 @@ class AdamStep(NamedTuple):
 def squares(v, chunks):
     """|v|^2 of each output neuron, (C,) float64.   v (I, C) float32."""
     inputs, width = v.shape
-    parts = np.zeros((chunks, width))
+    total = np.zeros(width)
     for c in prange(chunks):
-        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
-            for j in range(width):
-                parts[c, j] += np.float64(v[i, j]) * v[i, j]
-    return _in_order(parts)
-
-
-@njit(cache=True, fastmath=False)
-def _in_order(parts):
-    total = np.zeros(parts.shape[1])
-    for c in range(parts.shape[0]):
-        total += parts[c]
+        low, high = share_of_columns(width, c, chunks)
+        part = total[low:high]
+        for i in range(inputs):
+            row = v[i, low:high]
+            for j in range(high - low):
+                part[j] += np.float64(row[j]) * row[j]
     return total
 
 
@@ -60,41 +56,38 @@ def to_grid(v, scale, chunks, W, w):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def gradient_of_weights(parts, factor, v, scale, gridded, chunks):
-    """Add up parts (P, I, C) of dL/dw into parts[0], times `factor`; 0 where `gridded` and the grid cuts w off.
+def gradient_of_weights(dw, factor, v, scale, gridded, chunks):
+    """dw (I, C) = dL/dw becomes `factor` times as large; 0 where `gridded` and the grid cuts w off.
 
     The straight-through gradient passes at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
     """
-    pieces, inputs, width = parts.shape
-    dots = np.zeros((chunks, width))
+    inputs, width = dw.shape
+    dots = np.zeros(width)
     for c in prange(chunks):
-        for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
-            total, row = parts[0, i], v[i]
-            for k in range(1, pieces):
-                other = parts[k, i]
-                for j in range(width):
-                    total[j] += other[j]
-            for j in range(width):
+        low, high = share_of_columns(width, c, chunks)
+        part, size = dots[low:high], scale[low:high]
+        for i in range(inputs):
+            total, row = dw[i, low:high], v[i, low:high]
+            for j in range(high - low):
                 total[j] *= factor
             if gridded:
-                for j in range(width):
-                    half = np.rint(row[j] * scale[j] * _GRID)
+                for j in range(high - low):
+                    half = np.rint(row[j] * size[j] * _GRID)
                     total[j] = total[j] if half >= LOW and half <= HIGH else np.float32(0.0)
-            for j in range(width):
-                dots[c, j] += np.float64(total[j] * row[j])
-    return _in_order(dots)
+            for j in range(high - low):
+                part[j] += np.float64(total[j] * row[j])
+    return dots
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def descend(dw, scale, pull, adam, chunks, v, first, second):
     """One step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
 
-    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep. Returns |v|^2 afterwards, (C,) float64.
+    All (I, C) float32; scale, pull (C,) float32; adam: AdamStep.
     """
     beta1, beta2, lr, correction, eps = adam
     one = np.float32(1.0)
     inputs, width = v.shape
-    parts = np.zeros((chunks, width))
     for c in prange(chunks):
         for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
             row, slope, m, s = v[i], dw[i], first[i], second[i]
@@ -104,6 +97,3 @@ def descend(dw, scale, pull, adam, chunks, v, first, second):
                 s[j] = beta2 * s[j] + (one - beta2) * d * d
                 row[j] -= lr * m[j] / (np.sqrt(s[j]) * correction + eps)
                 slope[j] = d
-            for j in range(width):
-                parts[c, j] += np.float64(row[j]) * row[j]
-    return _in_order(parts)

@@ -30,7 +30,7 @@ from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 from neurobench.models.slayer.spikes import arrivals
 
 _BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
-_FAST_BLOCK = 2  # with `kernels=fast`: a sum over samples is shared out to threads otherwise
+_FAST_BLOCK = 2  # with `kernels=fast`
 
 
 class Dropout(NamedTuple):
@@ -43,7 +43,7 @@ class Dropout(NamedTuple):
 class LayerGradient(NamedTuple):
     """Of a layer's weights w, before grid and norm, and of its neurons."""
 
-    parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
+    parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`; a single one but on a GPU
     factor: float
     dD: np.ndarray | Tensor  # (3,) float64 sums as in `neuron.scan_back`
     delay: Tensor  # (C,) float64
@@ -99,7 +99,7 @@ class EventEngine:
         if layers[0].conv is not None:
             inputs, layers = renamed(inputs, first_from_last(layers[0].conv.inputs)), channels_last(layers)
         for k, layer in enumerate(layers):
-            buffers = self._buffers(k, layer, n, steps, chunks, learns)
+            buffers = self._buffers(k, layer, n, steps, learns)
             mask, keep_prob = buffers.ones, 1.0
             if dropout is not None and k + 1 < len(layers):
                 drawn, keep_prob = dropout.masks[k], dropout.keep_prob
@@ -120,7 +120,7 @@ class EventEngine:
         self._pass = (layers, passes) if learns else None
         fired, tallies = [], []
         for each, layer in zip(passes, layers, strict=True):
-            tally = each.buffers.activity.tally
+            tally = each.buffers.activity.tally[:chunks]
             totals = (*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0))  # largest values are compared, not added
             tallies.append({name: int(value) for name, value in zip(TALLY, totals, strict=True)})
             spikes = torch.from_numpy(each.buffers.activity.fired.copy())
@@ -131,7 +131,7 @@ class EventEngine:
         """From g = dL/dy (N, T, C) float32 of the last layer, after `run(..., learns=True)`; valid to the next call."""
         layers, passes = self._pass
         chunks = numba.get_num_threads()
-        sums = [self._zero_gradients(k, layer, chunks) for k, layer in enumerate(layers)]
+        sums = [self._zero_gradients(k, layer) for k, layer in enumerate(layers)]
         weights = [self._weights(k, layer, g.shape[1]) for k, layer in enumerate(layers)]
         constants = []
         for neuron in (layer.neuron for layer in layers):
@@ -139,6 +139,7 @@ class EventEngine:
             numbers = (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)
             constants.append(back_kernel.Surrogate(*map(np.float32, numbers)))
         block = chunks * (_FAST_BLOCK if fast() else _BLOCK)
+        together = 1 if chunks == 1 else 2 * chunks  # one alone stays in the cache; several threads wait less often
         for first in range(0, len(g), block):
             part = slice(first, first + block)
             back = g[part].numpy()
@@ -156,17 +157,16 @@ class EventEngine:
                     out=activity.out[part],
                     count=activity.count[part],
                 )
-                eu = self._array("eu", k, (chunks, steps, width))
-                rest = (constants[k], with_decays, weights[k], eu, below, sums[k])
+                eu = self._array("eu", k, (together, steps, width))
+                rest = (constants[k], with_decays, weights[k], chunks, eu, below, sums[k])
                 if layer.conv is None:
                     back_kernel.backward(back, done, *rest)
                 else:
                     backward_convolved(back, done, places(layer.conv), *rest)
                 back = below
-        # Sums over chunks in their order: the same bits for the same number of threads.
         gradients = []
         for (dW, dD, dd), layer, each, shape in zip(sums, layers, passes, input_shapes(layers), strict=True):
-            dD, delay, parts = dD.sum(0) * layer.neuron.lsb, torch.from_numpy(dd.sum(0)), torch.from_numpy(dW)
+            dD, delay, parts = dD * layer.neuron.lsb, torch.from_numpy(dd), torch.from_numpy(dW)[None]
             if layer.conv is not None:
                 delay, parts = delay.view(-1, layer.conv.channels).sum(0), channels_first(parts)
             elif shape is not None:
@@ -200,10 +200,11 @@ class EventEngine:
             for count, shape in zip(counts, shapes, strict=True)
         ]
 
-    def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, chunks: int, learns: bool) -> _Buffers:
-        width = len(layer.delay)
+    def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, learns: bool) -> _Buffers:
+        """Of any number of threads: it may change from batch to batch."""
+        width, chunks = len(layer.delay), numba.config.NUMBA_NUM_THREADS
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
-        key = ("buffers", k, n, steps, width, chunks, learns, kind)
+        key = ("buffers", k, n, steps, width, learns, kind)
         if key not in self._cache:
             activity = kernel.Activity(
                 v=np.empty((n, steps, width) if learns else (chunks, 1, width), kind),
@@ -222,10 +223,10 @@ class EventEngine:
             self._cache[key] = np.empty(shape, kind)
         return self._cache[key]
 
-    def _zero_gradients(self, k: int, layer: QuantizedLayer, chunks: int) -> back_kernel.Gradients:
-        dW = self._array("dW", k, (chunks, *layer.W.shape))
+    def _zero_gradients(self, k: int, layer: QuantizedLayer) -> back_kernel.Gradients:
+        dW = self._array("dW", k, tuple(layer.W.shape))
         dW[:] = 0
-        return back_kernel.Gradients(dW, np.zeros((chunks, 3)), np.zeros((chunks, len(layer.delay))))
+        return back_kernel.Gradients(dW, np.zeros(3), np.zeros(len(layer.delay)))
 
     def _weights(self, k: int, layer: QuantizedLayer, steps: int) -> np.ndarray:
         """The transposed weights as `product_amx` or `product` reads them; none for the first layer."""

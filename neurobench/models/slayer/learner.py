@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.core.specs import Core
+from neurobench.kernels.pace import Pace
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
@@ -48,6 +49,7 @@ class SlayerLearner:
         self.core: Core = devices["core"].arithmetic
         self.sizes = spec.sizes(task)
         self.engine = engine_on(device)
+        self.pace, self.pace_without_learning = Pace(), Pace()
         self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
 
     def _begin_with(self, layers: list[Layer]) -> None:
@@ -70,6 +72,9 @@ class SlayerLearner:
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """One update. `lava_loss` is the loss as lava-dl prints it: of the batch, times its size."""
+        return self.pace(self._learn, batch, at)
+
+    def _learn(self, batch: Batch, at: Step) -> Sums:
         spec, motion = self.spec, None
         if spec.augment:
             motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
@@ -104,7 +109,7 @@ class SlayerLearner:
         the tutorial's test, and on a GPU of 128."""
         totals: dict[str, float] = {}
         for block in self._blocks(len(batch.y)):
-            act = self.engine.run(self.arriving(batch.x[block]), layers or self.quantized)
+            act = self._respond(batch.x[block], layers or self.quantized)
             label = batch.y[block].to(self.device)
             for name, value in _sums(act, label, float(self._loss(act.y, label))).named().items():
                 totals[name] = totals.get(name, 0.0) + value
@@ -123,8 +128,10 @@ class SlayerLearner:
 
     def predict(self, x: Any) -> Tensor:
         """Rates of the output neurons, spikes a step."""
-        parts = (self.arriving(x[block]) for block in self._blocks(len(x)))
-        return torch.cat([losses.rates(self.engine.run(part, self.quantized).y) for part in parts])
+        return torch.cat([losses.rates(self._respond(x[block], self.quantized).y) for block in self._blocks(len(x))])
+
+    def _respond(self, x: Any, layers: list[QuantizedLayer]) -> Activity:
+        return self.pace_without_learning(lambda: self.engine.run(self.arriving(x), layers))
 
     def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
         """Binned, and moved as `spikes.motion` draws it."""

@@ -45,6 +45,7 @@ class SlayerSNN(ModelSpec):
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.slayer.printout.printout"
     leaves: ClassVar[Mapping[str, str]] = {"netx": "network.net"}
+    any_threads: ClassVar[bool] = True
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]

@@ -119,17 +119,17 @@ def update_weights_compiled(
 ) -> tuple[float, Tensor | None]:
     """The same on a CPU."""
     chunks = numba.get_num_threads()
-    v, parts, scale = layer.v.numpy(), gradient.parts.numpy(), quantized.scale.numpy()
+    (dw,), v, scale = gradient.parts.numpy(), layer.v.numpy(), quantized.scale.numpy()
     fixed = isinstance(quantized.neuron, FixedNeuron)
-    dots = gradient_of_weights(parts, np.float32(gradient.factor), v, scale, fixed, chunks)
+    dots = gradient_of_weights(dw, np.float32(gradient.factor), v, scale, fixed, chunks)
     pull, dg = np.zeros(len(dots), np.float32), None
     if layer.g is not None:
         norm = layer.g.double().numpy() / scale
         dg = torch.from_numpy(dots / norm).float()
         pull = (scale * dots / norm**2).astype(np.float32)
     first, second = (moment.numpy() for moment in moments)
-    descend(parts[0], scale, pull, adam_step(lr, k), chunks, v, first, second)
-    return float(np.linalg.norm(parts[0])), dg
+    descend(dw, scale, pull, adam_step(lr, k), chunks, v, first, second)
+    return float(np.linalg.norm(dw)), dg
 
 
 def adam_step(lr: float, k: int) -> AdamStep:

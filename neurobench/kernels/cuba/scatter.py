@@ -1,0 +1,81 @@
+"""The gradient of a layer's weights, dL/dW = sum x[t] eu[t]', from lists of active inputs.
+
+Inputs by step become steps by input first, so that a sample touches each row of dW once. Threads share out the rows,
+not the samples: each number is the same sum in the same order, however many threads there are.
+"""
+
+import numpy as np
+
+from neurobench.kernels.declared import njit
+
+_LINE = 16  # float32 in a line of the cache
+
+
+@njit(cache=True, error_model="numpy")
+def first_places(count):
+    """(B + 1,) int64: where each sample's active inputs begin in one list, and the last one's end.   count (B, T)."""
+    first = np.zeros(count.shape[0] + 1, np.int64)
+    for b in range(count.shape[0]):
+        first[b + 1] = first[b] + count[b].sum()
+    return first
+
+
+@njit(cache=True, error_model="numpy")
+def steps_by_input(index, begin, count, first, end, when):
+    """`when` from `first` on: the steps of a sample in which input 0 is active, those of input 1, and so on; end (I,)
+    int64: where each input's end."""
+    end[:] = 0
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            end[index[k]] += 1
+    place = first
+    for i in range(end.shape[0]):
+        place, end[i] = place + end[i], place
+    for t in range(begin.shape[0]):
+        for k in range(begin[t], begin[t] + count[t]):
+            i = index[k]
+            when[end[i]] = t
+            end[i] += 1
+
+
+@njit(cache=True)
+def share_of_columns(width, c, chunks):
+    """The first column of chunk c, and the one after its last: whole lines of the cache, so that no two threads write
+    to the same one."""
+    lines = (width + _LINE - 1) // _LINE
+    return min(width, lines * c // chunks * _LINE), min(width, lines * (c + 1) // chunks * _LINE)
+
+
+@njit(cache=True, error_model="numpy")
+def fair_shares(first, ends, chunks):
+    """(chunks + 1,) int64: inputs from one to the next are about as often active as those of any other chunk.
+    first (B + 1,), ends (B, I)."""
+    samples, inputs = ends.shape
+    shares, c, active = np.full(chunks + 1, inputs), 0, 0
+    for i in range(inputs):
+        while c < chunks and active * chunks >= first[samples] * c:
+            shares[c] = i
+            c += 1
+        for b in range(samples):
+            active += ends[b, i] - (ends[b, i - 1] if i else first[b])
+    return shares
+
+
+@njit(cache=True, error_model="numpy")
+def add_active(when, first, end, eu, low, high, dW):
+    """To dW[i] is added eu[t] of each step t of the sample where input i is active, of inputs `low` to `high` - 1.
+    eu (T, C), dW (I, C)."""
+    width = dW.shape[1]
+    k = end[low - 1] if low else first
+    for i in range(low, high):
+        last, row = end[i], dW[i]
+        while k + 4 <= last:
+            e0, e1, e2, e3 = eu[when[k]], eu[when[k + 1]], eu[when[k + 2]], eu[when[k + 3]]
+            for j in range(width):
+                row[j] += (e0[j] + e1[j]) + (e2[j] + e3[j])
+            k += 4
+        while k < last:
+            e0 = eu[when[k]]
+            for j in range(width):
+                row[j] += e0[j]
+            k += 1
