@@ -24,6 +24,7 @@ import platformdirs
 from numba.core import dispatcher
 from numba.core.caching import CacheImpl, FunctionCache, _CacheLocator
 from numba.core.event import Event, Listener, register, trigger_event
+from numba.core.runtime import rtsys
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # that modules' dotted names begin at
@@ -105,18 +106,28 @@ class SharedCache(FunctionCache):
         self.lock: int | None = None  # an open file while this process compiles
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        overload = super().load_overload(sig, target_context)
-        if overload is not None or not self.is_shared:
+        if not self.is_shared:
+            return super().load_overload(sig, target_context)
+        overload = self._read(sig, target_context)
+        if overload is not None:
             return overload
         try:
             self._await_lock(target_context.codegen().magic_tuple())
-            overload = super().load_overload(sig, target_context)
+            overload = self._read(sig, target_context)
         except BaseException:
             self.release()
             raise
         if overload is not None:
             self.release()
         return overload
+
+    def _read(self, sig: Any, target_context: Any) -> Any:
+        """As numba's `load_overload`, which first imports all that code may be compiled from, SciPy's linear algebra
+        too, in 0.4 s. What is kept is compiled: it needs the memory manager alone."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+        return None  # where the guard has warned
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:

@@ -100,8 +100,7 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
     dW, dD, dd = gradients
     samples, steps, width = g.shape
     together = eu.shape[0]
-    late = np.nonzero(delay)[0].astype(np.uint64)
-    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
+    late, arrives = delayed_arrivals(delay)
     terms, ends = decay_terms(samples, steps), np.empty((together, dW.shape[0]), np.int64)
     for start in range(0, samples, together):
         here = min(together, samples - start)
@@ -128,6 +127,20 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
                 for b in range(here * c // chunks, here * (c + 1) // chunks):
                     _times(eu[b], weights, below[start + b])
     add_decay_terms(terms, dD)
+
+
+@njit(cache=True, error_model="numpy")
+def delayed_arrivals(delay):
+    """`late` and `arrives` of `Routes`. Loops, since a kernel that calls numpy's functions imports what those are
+    compiled from, even where it is read from the cache."""
+    width, n = delay.shape[0], 0
+    late, arrives = np.empty(width, np.uint64), np.empty(width, np.uint64)
+    for j in range(width):
+        arrives[j] = (1 + delay[j]) * width + j
+        if delay[j] > 0:
+            late[n] = j
+            n += 1
+    return late[:n], arrives
 
 
 @njit(cache=True, error_model="numpy")

@@ -17,6 +17,7 @@ from neurobench.kernels.cuba.backward import (
     add_decay_terms,
     decay_terms,
     delay_gradient,
+    delayed_arrivals,
     scan,
 )
 from neurobench.kernels.cuba.forward import tally_states
@@ -94,8 +95,7 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
     (samples, steps, width), (taps, channels, outputs), together = g.shape, dW.shape, eu.shape[0]
-    late = np.nonzero(delay)[0].astype(np.uint64)
-    arrives = ((1 + delay) * width + np.arange(width)).astype(np.uint64)
+    late, arrives = delayed_arrivals(delay)
     rows = _STEPS * (width // outputs) if weights.shape[0] else 0
     terms, shares = decay_terms(samples, steps), _shares_of_taps(places, taps, chunks)
     for start in range(0, samples, together):

@@ -16,7 +16,9 @@ def first_places(count):
     """(B + 1,) int64: where each sample's active inputs begin in one list, and the last one's end.   count (B, T)."""
     first = np.zeros(count.shape[0] + 1, np.int64)
     for b in range(count.shape[0]):
-        first[b + 1] = first[b] + count[b].sum()
+        first[b + 1] = first[b]
+        for t in range(count.shape[1]):
+            first[b + 1] += count[b, t]
     return first
 
 
