@@ -16,15 +16,20 @@ from contextlib import contextmanager
 from neurobench.phases import phase
 
 MANY = 100  # modules; of fewer, what is frozen with them would be garbage of earlier runs above all
-_runs_one_command = False
+_runs_one_command = _is_worker = False
 
 
-def run_one_command() -> None:
+def run_one_command(as_worker: bool = False) -> None:
     """This process ends with its command, or is a worker of its sweep: what is alive then is left to the operating
     system."""
-    global _runs_one_command
-    _runs_one_command = True
+    global _runs_one_command, _is_worker
+    _runs_one_command, _is_worker = True, as_worker
     atexit.register(gc.freeze)  # registered first, called last
+
+
+def runs_alone() -> bool:
+    """Whether it is the one process of a command, which may start another for a core that would be idle."""
+    return _runs_one_command and not _is_worker
 
 
 @contextmanager

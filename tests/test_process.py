@@ -10,12 +10,13 @@ import pytest
 
 from neurobench import process
 from neurobench.phases import innermost
-from neurobench.process import importing, run_one_command
+from neurobench.process import importing, run_one_command, runs_alone
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(process, "_runs_one_command", False)
+    monkeypatch.setattr(process, "_is_worker", False)
     monkeypatch.setattr(atexit, "register", lambda function: None)
     run_one_command()
     yield
@@ -55,3 +56,13 @@ def test_in_a_notebook_the_collector_goes_on(monkeypatch: pytest.MonkeyPatch) ->
         assert gc.isenabled()
         pretend_to_import(monkeypatch, process.MANY + 1)
     assert gc.get_freeze_count() == before
+
+
+@pytest.mark.usefixtures("command")
+def test_a_command_runs_alone_and_neither_its_workers_nor_a_notebook_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs_alone()
+    run_one_command(as_worker=True)
+    assert not runs_alone()
+    monkeypatch.setattr(process, "_runs_one_command", False)
+    monkeypatch.setattr(process, "_is_worker", False)
+    assert not runs_alone()

@@ -99,6 +99,7 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     with importing("torch"):
         from neurobench.experiment.plots import model_figures
         from neurobench.experiment.reload import changed_code, load_learner
+        from neurobench.figures.style import files_of
 
     with phase("reading the checkpoint"):
         loaded = load_learner(folder, root=root)
@@ -113,7 +114,7 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     print(f"{int((predicted == test.y).sum())} of {len(test)} right")
     drawn = model_figures(loaded.plan.model, loaded.learner, splits, loaded.record, n)
     for name, figure in drawn.items():
-        print(folder.save_figure(f"predict_{name}", figure, loaded.plan.run.figures))
+        print(folder.save_figure(f"predict_{name}", files_of(figure, loaded.plan.run.figures)))
 
 
 def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from matplotlib.figure import Figure
 
 from neurobench.data.dataset import Splits
@@ -15,19 +17,21 @@ from neurobench.models.learner import Learner, TrainingRecord
 
 def figures_of(
     plan: Plan, learner: Learner, splits: Splits, record: TrainingRecord, evaluation: Evaluation, ledger: Ledger
-) -> dict[str, Figure | bytes]:
-    """File names without suffix -> figures, or bytes of a GIF. What they ask of devices is billed as figures."""
+) -> Iterator[tuple[str, Figure | bytes]]:
+    """File names without suffix and figures, or bytes of a GIF. What they ask of devices is billed as figures. Those of
+    a model come once it has drawn all of them: they may share parts."""
     shares = (evaluation.metrics["test_accuracy"], *evaluation.intervals["test_accuracy"])
     value, low, high = (f"{100 * share:.1f}" for share in shares)
     accuracy = f"test accuracy {value} % (95 % interval {low} to {high} %)"
     title = f"{plan.model_name} on {plan.dataset_name}, {plan.backend_name}, scale {plan.scale.name}\n{accuracy}"
-    figures: dict[str, Figure | bytes] = {"confusion": confusion(evaluation.confusion, title, splits.classes)}
+    yield "confusion", confusion(evaluation.confusion, title, splits.classes)
     curve = learning_curve(record.epochs, record.trace)
     if curve is not None:
-        figures["learning_curve"] = curve
+        yield "learning_curve", curve
     with ledger.phase("figures"):
-        figures |= model_figures(plan.model, learner, splits, record)
+        of_model = model_figures(plan.model, learner, splits, record)
+    yield from of_model.items()
     if splits.figures is not None:
         with paper():
-            figures |= splits.figures()
-    return figures
+            of_data = splits.figures()
+        yield from of_data.items()

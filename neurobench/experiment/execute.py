@@ -24,13 +24,14 @@ from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.threads import Threads, pin_threads, threads_of
 from neurobench.experiment.views import live_views
+from neurobench.figures.second_process import rendered_files, second_process
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
-from neurobench.process import importing
+from neurobench.process import importing, runs_alone
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
-from neurobench.storage.provenance import forget_peak, provenance
+from neurobench.storage.provenance import cores, forget_peak, provenance
 
 if TYPE_CHECKING:
     import torch
@@ -239,13 +240,13 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        with importing("matplotlib"):
-            from neurobench.experiment.drawing import figures_of
-
-        with phase("drawing figures"):
-            figures = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
-            for name, figure in figures.items():
-                self.folder.save_figure(name, figure, self.plan.run.figures)
+        with second_process(runs_alone() and cores() > 1) as renderer:
+            with importing("matplotlib"):
+                from neurobench.experiment.drawing import figures_of
+            with phase("drawing figures"):
+                drawn = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
+                for name, files in rendered_files(drawn, self.plan.run.figures, renderer):
+                    self.folder.save_figure(name, files)
 
 
 def _now() -> str:

@@ -72,6 +72,14 @@ def rendered(figure: Figure, kind: str) -> bytes:
     return file.getvalue()
 
 
+def files_of(figure: Figure | bytes, vector: str) -> dict[str, bytes]:
+    """By kind: a PNG, and a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of bytes, the
+    GIF that they are."""
+    if isinstance(figure, bytes):
+        return {"gif": figure}
+    return {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}
+
+
 def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any) -> tuple[Figure, list[Axes]]:
     """`rows` panels one below the other, with one x axis: a column's width is read on paper and on a phone alike."""
     figure = Figure(figsize=(width, 0.45 + height * rows), layout="constrained")

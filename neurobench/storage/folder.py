@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -18,9 +18,6 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.storage.atomic import write_bytes, write_json
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
 PRINTOUT = "printout.txt"  # what the model's tutorial prints, of this run
@@ -185,17 +182,10 @@ class RunFolder:
         """checkpoint.pt, or None where there is none."""
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
-    def save_figure(self, name: str, figure: Figure | bytes, vector: str = "png") -> Path:
-        """A PNG, and next to it a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of
-        bytes, the GIF that they are. Returns the file that a page shows."""
-        from neurobench.figures.style import rendered
-
+    def save_figure(self, name: str, files: Mapping[str, bytes]) -> Path:
+        """`files`: the content of each by its kind, such as "png". Returns the first, which a page shows."""
         folder = self.path / "figures"
         folder.mkdir(exist_ok=True)
-        if isinstance(figure, bytes):
-            files = {"gif": figure}
-        else:
-            files = {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}
         for kind, content in files.items():
             write_bytes(folder / f"{name}.{kind}", content)
         return folder / f"{name}.{next(iter(files))}"

@@ -102,7 +102,7 @@ class _Requeued:
     """What submitit calls: the job, and `checkpoint` once its time runs out."""
 
     def __call__(self, task: Task) -> Report:
-        run_one_command()
+        run_one_command(as_worker=True)
         return work(task)
 
     def checkpoint(self, task: Task) -> Any:

@@ -82,7 +82,7 @@ def _requeue(job_id: str) -> str:
 
 
 if __name__ == "__main__":
-    run_one_command()
+    run_one_command(as_worker=True)
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as fault:

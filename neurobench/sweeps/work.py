@@ -209,7 +209,7 @@ def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Se
 
     take_gpu(parent, gpus)
     threading.Thread(target=stop_with_parent, daemon=True).start()
-    run_one_command()
+    run_one_command(as_worker=True)
     try:
         with importing("torch"):
             import matplotlib.figure  # noqa: F401

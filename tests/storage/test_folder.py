@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
+from neurobench.figures.style import files_of
 from neurobench.storage.atomic import write_json
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
@@ -171,10 +172,10 @@ def test_a_figure_is_a_png_for_pages_and_beside_it_what_papers_take(tmp_path: Pa
     figure = Figure(figsize=(2, 1), layout="constrained")
     figure.subplots().plot([0, 1])
     run = RunFolder(tmp_path)
-    assert run.save_figure("plain", figure).name == "plain.png"
-    assert run.save_figure("vector", figure, "pdf").name == "vector.png", "the one that a page shows"
-    assert run.save_figure("moving", b"GIF89a", "pdf").read_bytes() == b"GIF89a"
-    run.save_figure("drawing", figure, "svg")
+    assert run.save_figure("plain", files_of(figure, "png")).name == "plain.png"
+    assert run.save_figure("vector", files_of(figure, "pdf")).name == "vector.png", "the one that a page shows"
+    assert run.save_figure("moving", files_of(b"GIF89a", "pdf")).read_bytes() == b"GIF89a"
+    run.save_figure("drawing", files_of(figure, "svg"))
     files = {path.name: path.read_bytes()[:4] for path in (tmp_path / "figures").iterdir()}
     png = b"\x89PNG"
     assert files == {

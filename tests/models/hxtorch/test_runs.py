@@ -11,6 +11,7 @@ from neurobench.config.compose import composer
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan, faults_of, parse
 from neurobench.experiment.reload import load_learner
+from neurobench.figures.style import files_of
 from neurobench.report import chips
 from neurobench.storage.folder import RunFolder
 
@@ -96,7 +97,7 @@ def test_an_experiments_updates_are_as_many_as_its_phases_have_steps(name: str) 
 
 def test_a_gif_is_kept_as_it_is(outputs: Path) -> None:
     folder = RunFolder.create(outputs, "gif", "ab" * 6, "")
-    folder.save_figure("moving", b"GIF89a...")
+    folder.save_figure("moving", files_of(b"GIF89a...", "png"))
     assert (folder.path / "figures/moving.gif").read_bytes() == b"GIF89a..."
 
 

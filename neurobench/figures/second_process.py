@@ -1,0 +1,157 @@
+"""A second process that renders figures on a core that is idle otherwise, while this one draws the others.
+
+Where there is none, where it fails, and where it has a warning to give, the figure is rendered here: files, errors and
+warnings are those of one process. Nothing of matplotlib is imported here before that process has been started.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PROGRAM = "from neurobench.figures.second_process import serve; serve()"
+PATIENCE = 0.5  # s for a figure that is rendered there when nothing is left to do here; then it is rendered here too
+Files = dict[str, bytes]  # of one figure, by kind
+
+
+class Refused(Exception):
+    """A figure that the second process does not render as this one would."""
+
+
+class Renderer:
+    """The second process as this one sees it: a queue of figures, of which one at a time is there."""
+
+    def __init__(self) -> None:
+        """Raises OSError where no process can be started."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", PROGRAM],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # the same modules as here
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C reaches this process alone, which ends the other
+        )
+        self._queue = ThreadPoolExecutor(1)
+        self._queue.submit(self._answer)  # that it is ready; until then every figure can be taken back
+
+    def submit(self, figure: Figure, vector: str) -> Future[Files]:
+        return self._queue.submit(self._ask, _surroundings(), figure, vector)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._queue.shutdown(cancel_futures=True)
+        with suppress(BrokenPipeError), self._process:  # closes the pipes and waits
+            pass
+
+    def _ask(self, surroundings: Any, figure: Figure, vector: str) -> Files:
+        if figure.canvas.manager is not None:  # of pyplot, which would make a window there
+            raise Refused
+        request = pickle.dumps((surroundings, figure, vector), pickle.HIGHEST_PROTOCOL)
+        assert self._process.stdin is not None
+        pickle.dump(request, self._process.stdin)
+        self._process.stdin.flush()
+        answer: Files | None = self._answer()
+        if answer is None:
+            raise Refused
+        return answer
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        return pickle.load(self._process.stdout)
+
+
+@contextmanager
+def second_process(wanted: bool) -> Iterator[Renderer | None]:
+    """It is ready after half a second and lives until the end of the block. None where it cannot be started."""
+    renderer = None
+    if wanted:
+        with suppress(OSError):
+            renderer = Renderer()
+    try:
+        yield renderer
+    finally:
+        if renderer is not None:
+            renderer.close()
+
+
+def rendered_files(
+    figures: Iterable[tuple[str, Figure | bytes]], vector: str, renderer: Renderer | None
+) -> Iterator[tuple[str, Files]]:
+    """Names and files, once all figures have been drawn; see `files_of`. The second process renders from the first
+    figure on, this one from the last one back."""
+    from neurobench.figures.style import files_of
+
+    drawn: dict[str, tuple[Figure | bytes, Future[Files] | None]] = {}
+    for name, figure in figures:
+        there = renderer is not None and not isinstance(figure, bytes)
+        drawn[name] = figure, renderer.submit(figure, vector) if there else None  # type: ignore[union-attr,arg-type]
+    begun_there = {}
+    for name, (figure, future) in reversed(drawn.items()) if renderer else drawn.items():
+        if future is None or future.cancel():
+            yield name, files_of(figure, vector)
+        else:
+            begun_there[name] = figure, future
+    for name, (figure, future) in begun_there.items():
+        files = None
+        with suppress(Exception):  # whatever happened there happens again here, or does not matter
+            files = future.result(PATIENCE)
+        yield name, files or files_of(figure, vector)
+
+
+def _surroundings() -> tuple[Any, list[str]]:
+    """What a figure looks like depends on, beside itself: a user's settings and fonts."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import fontManager
+
+    settings = {key: value for key, value in rcParams.copy().items() if not key.startswith("backend")}
+    return settings, [font.fname for font in fontManager.ttflist]
+
+
+def serve() -> None:
+    """The second process: renders what it is sent until nothing more comes, and leaves the cores to all others."""
+    if hasattr(os, "nice"):
+        os.nice(19)
+    warnings.showwarning = _refuse
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = _refuse  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # whatever prints
+    import neurobench.figures.style  # noqa: F401
+
+    answer = None
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            pickle.dump(answer, answers)
+            answers.flush()
+            answer = _files(pickle.load(requests))
+
+
+def _files(request: bytes) -> Files | None:
+    """None where it fails, or something should be said about it."""
+    from matplotlib import rcParams
+
+    from neurobench.figures.style import files_of
+
+    with suppress(Exception):
+        (settings, fonts), figure, vector = pickle.loads(request)
+        dict.update(rcParams, settings)  # validated where they were set
+        if fonts == _surroundings()[1]:
+            return files_of(figure, vector)
+    return None
+
+
+def _refuse(*said: Any, **more: Any) -> NoReturn:
+    """In place of a warning, which belongs on the screen and into the log of the run's own process."""
+    raise Refused(said)

@@ -1,0 +1,45 @@
+"""Each figure of each model, rendered by a second process, has the files that it has when it is rendered here."""
+
+import pickle
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from neurobench.experiment import execute as module
+from neurobench.experiment.execute import execute
+from neurobench.experiment.request import plan_of
+from neurobench.figures.second_process import Files, Renderer, second_process
+from neurobench.figures.style import files_of
+
+MODELS = ("slayer_snn", "eprop_rsnn", "qrbm", "hxtorch_mlp", "hybrid_qcnn", "eventprop_snn")
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[Renderer]:
+    with second_process(True) as started:
+        assert started is not None
+        yield started
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_files_of_a_model_are_the_same_to_the_bit(
+    model: str, renderer: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = {}
+
+    def both(figures: Iterable[tuple[str, Figure | bytes]], vector: str, _: object) -> Iterator[tuple[str, Files]]:
+        for name, figure in list(figures):
+            if isinstance(figure, bytes):
+                continue
+            there = renderer.submit(pickle.loads(pickle.dumps(figure)), vector).result()
+            same[name] = there == (here := files_of(figure, vector))
+            yield name, here
+
+    monkeypatch.setattr(module, "rendered_files", both)
+    words = [f"model={model}", "backend=mock", "scale=smoke", f"outputs={tmp_path}", "figures=svg"]
+    execute(plan_of(words, None)[0], Console(quiet=True))
+    assert len(same) > 2
+    assert same == dict.fromkeys(same, True)
