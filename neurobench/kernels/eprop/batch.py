@@ -13,10 +13,17 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.eprop.forward import FUSED, forward, new_pass, sum_inputs
-from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows, copy
-
-TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
+from neurobench.kernels.eprop.forward import FUSED, forward, new_kept, new_pass, sum_inputs
+from neurobench.kernels.eprop.gradient import (
+    TOGETHER,
+    add_input_gradient,
+    add_recurrent_gradient,
+    at_once,
+    group_by_source,
+    labelled,
+    new_groups,
+)
+from neurobench.kernels.eprop.simd import copy
 
 
 class Rule(NamedTuple):
@@ -31,43 +38,55 @@ class Rule(NamedTuple):
     w_max: np.floating
 
 
-class Results(NamedTuple):
-    """Of G samples, and their summed gradient, a part for each thread, which it is added to."""
-
-    w_in: np.ndarray  # (chunks, I, M)
-    w_rec: np.ndarray  # (chunks, 1, P)
-    w_out: np.ndarray  # (chunks, N, Q)
-    window: np.ndarray  # (G, W, K) readouts
-    counts: np.ndarray  # (G, N) int64 spikes
-    f: np.ndarray  # (G, M) filtered firing at the end
+@njit(cache=True, error_model="numpy")
+def learn(c, a, net, samples, results, chunks):
+    """The gradient and the readouts of G samples, each from a state at rest."""
+    S = at_once(len(samples.labels), chunks)
+    kept, by = new_kept(c, net, S), new_groups(samples.source, S, len(net.w_in))
+    _learn(c, a, net, samples, kept, by, results, chunks)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def learn(c, a, net, samples, results):
-    """The gradient and the readouts of G samples, each from a state at rest."""
-    for chunk in prange(len(results.w_in)):
-        _learn_chunk(c, a, net, samples, results, chunk)
+def _learn(c, a, net, samples, kept, by, results, chunks):
+    G, S = len(samples.labels), len(by.n)
+    for first in range(0, G, S):
+        n = min(S, G - first)
+        for chunk in prange(chunks):
+            _respond(c, a, net, samples, kept, by, results, first, n * chunk // chunks, n * (chunk + 1) // chunks)
+        if labelled(samples.labels, first, n):
+            for chunk in prange(chunks):
+                _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
-def _learn_chunk(c, a, net, samples, results, chunk):
-    G, T, chunks, by_source = len(samples.labels), c.T, len(results.w_in), _new_order(samples, len(net.w_in))
-    one, end = new_pass(c, net, 1, TOGETHER), G * (chunk + 1) // chunks
-    for first in range(G * chunk // chunks, end, TOGETHER):
-        n = min(TOGETHER, end - first)
-        sum_inputs(c, net, samples, first, one.psi[: n * T])
-        for g in range(first, first + n):
-            psi = one.psi[(g - first) * T : (g - first + 1) * T]
-            forward(c, a, net, one, psi, results.counts[g])
+def _respond(c, a, net, samples, kept, by, results, first, begin, end):
+    """Both passes of the kept samples `begin` to `end` - 1, of which sample `first` is number 0."""
+    one, T = new_pass(c, net, 1), c.T
+    for s in range(begin, end, TOGETHER):
+        n = min(TOGETHER, end - s)
+        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + n) * T])
+        for k in range(s, s + n):
+            g = first + k
+            forward(c, a, net, one, kept, k, results.counts[g])
             copy(one.f[T], results.f[g])
-            _readouts(c, one.trace, net.w_out, results.window[g])
+            _readouts(c, kept.trace[k], net.w_out, results.window[g])
             if samples.labels[g] >= 0:
-                errors(results.window[g], samples.labels[g], c.softmax, one.E[T - c.W : T], a.one - a.one)
-                _backward(c, a, net, one, psi)
-                _add_recurrent_gradient(net, one.spikes, results.counts[g], psi, results.w_rec[chunk, 0])
-                _add_readout_gradient(c, one.trace, one.E, results.w_out[chunk])
-        _group_by_source(c, samples, first, first + n, by_source)
-        _add_input_gradient(by_source, one.psi, results.w_in[chunk])
+                errors(results.window[g], samples.labels[g], c.softmax, kept.E[k], a.one - a.one)
+                _backward(c, a, net, one, kept.psi[k * T : (k + 1) * T], kept.E[k])
+            by.n[k] = 0
+        group_by_source(T, samples, first + s, s, n, 0, by)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks):
+    """The thread's part of the gradient gains all n samples that are kept."""
+    begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
+    for s in range(n):
+        if samples.labels[first + s] >= 0:
+            mu, counts = kept.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
+            add_recurrent_gradient(net, kept.spikes[s], counts, mu, results.w_rec[0], begin, end)
+            _add_readout_gradient(c, kept.trace[s], kept.E[s], results.w_out, begin, end)
+    add_input_gradient(by, n, kept.psi, results.w_in, chunk, chunks)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -100,18 +119,18 @@ def errors(y, label, softmax, E, zero):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _add_readout_gradient(c, trace, E, g):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
+def _add_readout_gradient(c, trace, E, g, first, end):
+    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
     for t in range(c.W):
-        error = E[c.T - c.W + t]
-        for i in range(c.N):
+        error = E[t]
+        for i in range(first, end):
             r, row = trace[t, i], g[i]
             for k in range(c.K):
                 row[k] += r * error[k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _backward(c, a, net, one, psi):
+def _backward(c, a, net, one, psi, E):
     """psi becomes mu.
 
     lambda(t) = kappa lambda(t + 1) + L(t) + (1 - kappa) c_reg (f(t) - f_target),   L(t) = B E(t + 1)
@@ -125,25 +144,13 @@ def _backward(c, a, net, one, psi):
     for t in range(T - 1, -1, -1):
         if t + 1 < T and t + 1 >= T - c.W:
             for k in range(c.K):
-                error, row = one.E[t + 1, k] / a.kappa, net.B[k]
+                error, row = E[t + 1 - (T - c.W), k] / a.kappa, net.B[k]
                 for j in range(M):
                     lam[j] += row[j] * error
         if a.adapt_beta != 0:
             _adapting_back(a, weight, one.f[t + 1], psi[t], lam, mu, b)
         else:
             _plain_back(a, weight, one.f[t + 1], psi[t], lam, mu)
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _add_recurrent_gradient(net, spikes, counts, mu, g):
-    """g (P,) gains mu of its target where a spike of its source arrives, the last one first."""
-    for i in range(len(counts)):
-        late = counts[i] > 0 and spikes[i, counts[i] - 1] == len(mu) - 1  # arrives after the sample
-        for p in range(net.start[i], net.start[i + 1]):
-            total = g[p]
-            for s in range(counts[i] - 1 - late, -1, -1):
-                total += mu[spikes[i, s] + 1, net.target[p]]
-            g[p] = total
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -166,62 +173,13 @@ def _adapting_back(a, weight, f, psi, lam, mu, b):
         psi[j] = mu[j]
 
 
-class BySource(NamedTuple):
-    """The input spikes of some samples, grouped by source: so that its row of the gradient is loaded once for all."""
-
-    end: np.ndarray  # (I,) int64 of each source's, in `rows`
-    rows: np.ndarray  # (E,) int32 of mu (S T, M), ascending for each source
-    sources: np.ndarray  # (I + 1,) int32 those that have any
-    begin: np.ndarray  # (I + 1,) int32 and where theirs begin
-    n: np.ndarray  # (1,) int64 how many they are
-
-
-@njit(cache=True, error_model="numpy")
-def _new_order(samples, inputs):
-    listed = np.empty(inputs + 1, np.int32), np.empty(inputs + 1, np.int32)
-    return BySource(np.zeros(inputs, np.int64), np.empty(len(samples.source), np.int32), *listed, np.zeros(1, np.int64))
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _group_by_source(c, samples, first, last, by):
-    """Those of samples `first` to `last` - 1 that have a label."""
-    start, source = samples.start, samples.source
-    by.end[:] = 0
-    for g in range(first, last):
-        begin = g * (c.T + 1)
-        for e in range(start[begin], start[begin + c.T] if samples.labels[g] >= 0 else start[begin]):
-            by.end[source[e]] += 1
-    n, total = 0, 0
-    for i in range(len(by.end)):
-        count = by.end[i]
-        by.end[i], by.begin[n], by.sources[n] = total, total, i
-        n += count > 0
-        total += count
-    by.begin[n], by.n[0] = total, n
-    for g in range(first, last if total else first):
-        for t in range(c.T if samples.labels[g] >= 0 else 0):
-            at = g * (c.T + 1) + t
-            for e in range(start[at], start[at + 1]):
-                by.rows[by.end[source[e]]] = (g - first) * c.T + t
-                by.end[source[e]] += 1
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _add_input_gradient(by, mu, g):
-    """g (I, M) gains mu(t) of each spike of its source, a block of columns at a time."""
-    for column in range(0, g.shape[1], BLOCK_BYTES // g.itemsize):
-        for s in range(by.n[0]):
-            add_rows(mu, by.rows, by.begin[s], by.begin[s + 1], g[by.sources[s]], column)
-
-
 @njit(parallel=True, cache=True, error_model="numpy")
 def adam(w, g, mask, m, v, rule):
-    """A step of Adam in place, on synapses that exist; g (chunks, rows, columns) is summed and zeroed. Returns the sum
-    of the weights, which is finite if they are."""
+    """A step of Adam in place, on synapses that exist; g (rows, columns) is zeroed. Returns the sum of the weights,
+    in any order, which is finite if they are."""
     total = 0.0
     for r in prange(w.shape[0]):
-        _gather(g, r)
-        _adam_row(w[r], g[0, r], mask[r], m[r], v[r], rule)
+        _adam_row(w[r], g[r], mask[r], m[r], v[r], rule)
         total += _sum(w[r])
     return total
 
@@ -231,19 +189,9 @@ def descend(w, g, mask, rule):
     """Plain gradient descent, as `adam` otherwise; the gradient is not scaled."""
     total = 0.0
     for r in prange(w.shape[0]):
-        _gather(g, r)
-        _descend_row(w[r], g[0, r], mask[r], rule)
+        _descend_row(w[r], g[r], mask[r], rule)
         total += _sum(w[r])
     return total
-
-
-@njit(cache=True, error_model="numpy")
-def _gather(g, r):
-    """Row r of the first thread's gradient gains those of the others, which become 0."""
-    for chunk in range(1, len(g)):
-        for j in range(g.shape[2]):
-            g[0, r, j] += g[chunk, r, j]
-            g[chunk, r, j] = 0
 
 
 @njit(cache=True, error_model="numpy")

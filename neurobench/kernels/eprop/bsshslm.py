@@ -9,65 +9,105 @@ from numba import prange
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.batch import errors
-from neurobench.kernels.eprop.forward import new_pass, sum_inputs
+from neurobench.kernels.eprop.forward import new_kept, new_pass, sum_inputs
+from neurobench.kernels.eprop.gradient import (
+    TOGETHER,
+    add_input_gradient,
+    add_recurrent_gradient,
+    at_once,
+    group_by_source,
+    labelled,
+    new_groups,
+)
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.simd import copy
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def learn(c, a, net, samples, distinct, results):
+@njit(cache=True, error_model="numpy")
+def learn(c, a, net, samples, distinct, results, chunks):
     """The gradient and the readouts of G samples. Spikes of their steps 0 and T reach nobody. distinct: the same
     samples without a source's repeats within a step, which reach the neurons and leave no trace."""
-    for chunk in prange(len(results.w_in)):
-        _learn_chunk(c, a, net, samples, distinct, results, chunk)
+    S = at_once(len(samples.labels), chunks)
+    kept, by = new_kept(c, net, S), new_groups(distinct.source, S, len(net.w_in))
+    _learn(c, a, net, samples, distinct, kept, by, results, chunks)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _learn(c, a, net, samples, distinct, kept, by, results, chunks):
+    G, S = len(samples.labels), len(by.n)
+    for first in range(0, G, S):
+        n = min(S, G - first)
+        for chunk in prange(chunks):
+            begin, end = n * chunk // chunks, n * (chunk + 1) // chunks
+            _respond(c, a, net, samples, distinct, kept, by, results, first, begin, end)
+        if labelled(samples.labels, first, n):
+            for chunk in prange(chunks):
+                _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
-def _learn_chunk(c, a, net, samples, distinct, results, chunk):
-    G, chunks, one = len(samples.labels), len(results.w_in), new_pass(c, net, 1, 1)
-    E = one.E[c.T - c.W : c.T]
-    for g in range(G * chunk // chunks, G * (chunk + 1) // chunks):
-        label, counts = samples.labels[g], results.counts[g]
-        sum_inputs(c, net, samples, g, one.psi)
-        _forward(c, a, net, one, counts)
-        _readouts(c, one.trace, net.w_out, results.window[g])
-        if label >= 0:
-            errors(results.window[g], label, c.softmax, E, 0.0)
-            _add_readout_gradient(c, one.trace, E, results.w_out[chunk])
-            _backward(c, a, net, distinct, one, results, chunk, g)
+def _respond(c, a, net, samples, distinct, kept, by, results, first, begin, end):
+    """Both passes of the kept samples `begin` to `end` - 1, of which sample `first` is number 0."""
+    one, T = new_pass(c, net, 1), c.T
+    for s in range(begin, end, TOGETHER):
+        n = min(TOGETHER, end - s)
+        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + n) * T])
+        for k in range(s, s + n):
+            g, psi = first + k, kept.psi[k * T : (k + 1) * T]
+            label, counts = samples.labels[g], results.counts[g]
+            _forward(c, a, net, one, psi, kept.spikes[k], kept.trace[k], counts)
+            _readouts(c, kept.trace[k], net.w_out, results.window[g])
+            if label >= 0:
+                errors(results.window[g], label, c.softmax, kept.E[k], 0.0)
+                _backward(c, a, net, one, psi, kept.E[k], counts)
+            by.n[k] = 0
+        group_by_source(T, distinct, first + s, s, n, 1, by)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks):
+    """The thread's part of the gradient gains all n samples that are kept."""
+    begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
+    for s in range(n):
+        if samples.labels[first + s] >= 0:
+            mu, counts = kept.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
+            add_recurrent_gradient(net, kept.spikes[s], counts, mu, results.w_rec[0], begin, end)
+            _add_readout_gradient(c, kept.trace[s], kept.E[s], results.w_out, begin, end)
+    add_input_gradient(by, n, kept.psi, results.w_in, chunk, chunks)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _forward(c, a, net, one, counts):
+def _forward(c, a, net, one, psi, spikes, trace, counts):
     """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
     psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
     v, r, left = one.neurons[0], one.neurons[1], one.state.left
-    v[:], r[:], left[:], one.psi[0] = 0, 0, 0, 0
+    v[:], r[:], left[:], psi[0], counts[:] = 0, 0, 0, 0, 0
     for t in range(c.T):
-        _advance(c, a, net, one, t)
+        _advance(c, a, net, one, psi[t], t)
         n = 0
         for j in range(c.N):
             u = max(v[j], a.v_min)
             left[j] -= left[j] > 0
             r[j] *= a.alpha_out
             free = left[j] == 0
-            one.psi[t, j] = surrogate(c.surrogate, float(u - a.v_th), c.height, c.width) if free else 0.0
+            psi[t, j] = surrogate(c.surrogate, float(u - a.v_th), c.height, c.width) if free else 0.0
             if free and u >= a.v_th:
                 one.fired[t, n] = j
                 n += 1
+                spikes[j, counts[j]] = t
                 counts[j] += 1
                 r[j] += a.gain_out
                 left[j] = c.refractory
             v[j] = u
         one.n_fired[t] = n
         if t >= c.T - c.W:
-            copy(r, one.trace[t - c.T + c.W])
+            copy(r, trace[t - c.T + c.W])
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _advance(c, a, net, one, t):
-    """v decays, gains the input of step t (in psi), and is reset where the neuron fired in the step before."""
-    x, v, n = one.psi[t], one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
+def _advance(c, a, net, one, x, t):
+    """v decays, gains the input x of step t, and is reset where the neuron fired in the step before."""
+    v, n = one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
     for s in range(n):
         i = one.fired[t - 1, s]
         for p in range(net.start[i], net.start[i + 1]):
@@ -89,41 +129,33 @@ def _readouts(c, trace, w_out, y):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_readout_gradient(c, trace, E, g):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i."""
+def _add_readout_gradient(c, trace, E, g, first, end):
+    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
     for t in range(c.W):
-        for i in range(c.N):
+        for i in range(first, end):
             for k in range(c.K):
                 g[i, k] += trace[t, i] * E[t, k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _backward(c, a, net, distinct, one, results, chunk, g):
-    """Spikes that arrive in step t gain mu(t).
+def _backward(c, a, net, one, psi, E, counts):
+    """psi becomes mu, which spikes that arrive in step t gain.
 
     lambda(t) = kappa lambda(t + 1) + (1 - kappa) sum_k B_k E_k(t)
     mu(t)     = alpha mu(t + 1) + gain psi(t) (lambda(t) + c_reg (f - f_target)),   f: the sample's spikes a step
     """
     lam, mu, regular = one.neurons[0], one.neurons[1], one.neurons[2]
-    g_in, g_rec, first = results.w_in[chunk], results.w_rec[chunk, 0], g * (c.T + 1)
     lam[:], mu[:] = 0, 0
     for j in range(c.N):
-        regular[j] = a.c_reg * (results.counts[g, j] / c.T - a.f_target)
+        regular[j] = a.c_reg * (counts[j] / c.T - a.f_target)
     for t in range(c.T - 1, 0, -1):
         for j in range(c.N):
             lam[j] *= a.kappa
         if t >= c.T - c.W:
             for k in range(c.K):
-                error = a.rest * one.E[t, k]
+                error = a.rest * E[t - c.T + c.W, k]
                 for j in range(c.N):
                     lam[j] += net.B[k, j] * error
         for j in range(c.N):
-            mu[j] = a.alpha * mu[j] + a.gain * one.psi[t, j] * (lam[j] + regular[j])
-        for e in range(distinct.start[first + t], distinct.start[first + t + 1]):
-            row = g_in[distinct.source[e]]
-            for j in range(c.N):
-                row[j] += mu[j]
-        for s in range(one.n_fired[t - 1]):
-            i = one.fired[t - 1, s]
-            for p in range(net.start[i], net.start[i + 1]):
-                g_rec[p] += mu[net.target[p]]
+            mu[j] = a.alpha * mu[j] + a.gain * psi[t, j] * (lam[j] + regular[j])
+            psi[t, j] = mu[j]

@@ -54,31 +54,41 @@ class Numbers(NamedTuple):
     plain: bool  # no variant of the neuron is in use
 
 
+class Kept(NamedTuple):
+    """What the passes of S samples leave for their gradient."""
+
+    psi: np.ndarray  # (S T, M) input of a step, then psi, mu after the pass back
+    spikes: np.ndarray  # (S, N, T) int32 the steps in which a neuron fired
+    trace: np.ndarray  # (S, W, M) the readouts' trace of each neuron's spikes, in the window
+    E: np.ndarray  # (S, W, K) errors
+
+
 class Pass(NamedTuple):
-    """What a sample's pass forward leaves for the pass back, and scratch. X is 1, or T to keep x and z."""
+    """What a sample's pass forward leaves for its pass back, and scratch. X is 1, or T to keep x and z."""
 
     x: np.ndarray  # (X, M) input of a step
-    psi: np.ndarray  # (S T, M) of S samples: input of a step, then psi, mu after the pass back
     f: np.ndarray  # (T + 1, M) filtered firing, row t + 1
     z: np.ndarray  # (X, whole words of 64) uint8 spikes
     fired: np.ndarray  # (T, N) int32 the neurons that fired
     n_fired: np.ndarray  # (T,) int64
-    spikes: np.ndarray  # (N, T) int32 the steps in which a neuron fired
-    trace: np.ndarray  # (W, M) the readouts' trace of each neuron's spikes, in the window
-    E: np.ndarray  # (T + 1, K) errors, 0 outside the window
     neurons: np.ndarray  # (5, M) scratch
     synapses: np.ndarray  # (P + 4,) int64 scratch
     state: Neurons  # of the variants
 
 
 @njit(cache=True, error_model="numpy")
-def new_pass(c, net, X, S):
+def new_kept(c, net, S):
+    M, like = net.w_in.shape[1], net.w_in.dtype
+    psi, trace = np.empty((S * c.T, M), like), np.empty((S, c.W, M), like)
+    return Kept(psi, np.empty((S, c.N, c.T), np.int32), trace, np.empty((S, c.W, c.K), like))
+
+
+@njit(cache=True, error_model="numpy")
+def new_pass(c, net, X):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
-    rows = np.zeros((X, M), like), np.zeros((S * T, M), like), np.zeros((T + 1, M), like)
-    spikes = np.zeros((X, (M + 63) // 64 * 64), np.uint8), np.zeros((T, c.N), np.int32), np.zeros(T, np.int64)
-    readouts = np.zeros((c.W, M), like), np.zeros((T + 1, c.K), like), np.zeros((5, M), like)
-    times, synapses = np.zeros((c.N, T), np.int32), np.zeros(len(net.target) + 4, np.int64)
-    return Pass(*rows, *spikes, times, *readouts, synapses, at_rest(c))
+    x, f, z = np.empty((X, M), like), np.empty((T + 1, M), like), np.zeros((X, (M + 63) // 64 * 64), np.uint8)
+    fired, synapses = np.empty((T, c.N), np.int32), np.empty(len(net.target) + 4, np.int64)
+    return Pass(x, f, z, fired, np.empty(T, np.int64), np.zeros((5, M), like), synapses, at_rest(c))
 
 
 @njit(cache=True, error_model="numpy")
@@ -99,10 +109,11 @@ def sum_inputs(c, net, samples, g, x):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def forward(c, a, net, one, psi, counts):
-    """A sample from rest, whose inputs lie in psi (T, M). Spikes of step t arrive in step t + 1. counts (N,): of the
-    neurons' spikes."""
+def forward(c, a, net, one, kept, s, counts):
+    """Sample s of those kept from rest, whose inputs lie in its psi. Spikes of step t arrive in step t + 1. counts
+    (N,): of the neurons' spikes."""
     T, n, rows = c.T, 0, len(one.x)
+    psi, spikes, trace = kept.psi[s * T : (s + 1) * T], kept.spikes[s], kept.trace[s]
     v, r, state = one.neurons[0], one.neurons[1], one.state
     v[:], r[:], state.left[:], state.z[:], counts[:] = 0, 0, 0, 0, 0
     for part in (state.v, state.adapt, state.waiting):
@@ -110,13 +121,13 @@ def forward(c, a, net, one, psi, counts):
     copy(net.f, one.f[0])
     for t in range(T):
         x, z = psi[t], one.z[t if t < rows else 0]
-        for s in range(list_synapses(net.start, one.fired[t - 1], n, one.synapses)):
-            p = one.synapses[s]
+        for m in range(list_synapses(net.start, one.fired[t - 1], n, one.synapses)):
+            p = one.synapses[m]
             x[net.target[p]] += net.w_rec[0, p]
         if rows == T:
             copy(x, one.x[t])
         if t >= T - c.W:
-            copy(r, one.trace[t - T + c.W])
+            copy(r, trace[t - T + c.W])
         if a.plain:
             _plain_neurons(a, psi[t], v, r, z, one.f[t], one.f[t + 1])
         else:
@@ -127,7 +138,7 @@ def forward(c, a, net, one, psi, counts):
                 one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
                 r[j] = a.alpha_out * r[j] + z[j]
         z[c.N :] = 0
-        n = _list_spikes(z, t, one.fired[t], one.spikes, counts)
+        n = _list_spikes(z, t, one.fired[t], spikes, counts)
         one.n_fired[t] = n
 
 
@@ -184,15 +195,15 @@ def count(c, a, net, samples):
     """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
     sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
     where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
-    T, one = c.T, new_pass(c, net, c.T, 1)
+    T, one, kept = c.T, new_pass(c, net, c.T), new_kept(c, net, 1)
     inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     y, y_before, counts = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype), np.zeros(c.N, np.int64)
     for g in range(len(samples.labels)):
         first = g * (T + 1)
         for e in range(samples.start[first], samples.start[first + T]):
             inputs[samples.source[e]] += 1
-        sum_inputs(c, net, samples, g, one.psi)
-        forward(c, a, net, one, one.psi, counts)
+        sum_inputs(c, net, samples, g, kept.psi)
+        forward(c, a, net, one, kept, 0, counts)
         y[:] = 0
         for t in range(T):
             y_before[:] = y

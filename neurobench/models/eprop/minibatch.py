@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from neurobench.kernels.eprop import batch, bsshslm, forward
-from neurobench.kernels.eprop.batch import Results, Rule
+from neurobench.kernels.eprop.batch import Rule
 from neurobench.kernels.eprop.forward import Network, Numbers
+from neurobench.kernels.eprop.gradient import Results
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.records import Constants, Samples
 from neurobench.kernels.eprop.simd import COLUMNS, aligned
+from neurobench.kernels.pace import Pace
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
@@ -38,26 +40,26 @@ class MinibatchEngine:
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
         self.B = _filled(weights.feedback.T, dtype, COLUMNS)
         self._align_feedback()
-        self.first, self.second = (forward.Matrices(*(aligned(np.zeros_like(w)) for w in self.w)) for _ in range(2))
+        zeros = (forward.Matrices(*(aligned(np.zeros_like(w)) for w in self.w)) for _ in range(3))
+        self.first, self.second, self.grads = zeros
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
         self.t = 0  # updates
         cast = {name: dtype(value) for name, value in c._asdict().items() if name in Numbers._fields}
         derived = {"per_width": dtype(1 / c.width), "rest": dtype(1 - c.kappa), "one": dtype(1.0)}
         plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
         self.numbers = Numbers(**cast, **derived, plain=plain)
-        self.grads: forward.Matrices | None = None
+        self.learning, self.predicting = Pace(), Pace()
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
-        """Response of G samples; `self.grads` gains their summed gradient, one part a thread."""
-        results = self._results(len(labels), numba.get_num_threads())
-        batch.learn(self.c, self.numbers, self.network(), Samples(*spikes, labels), results)
+        """Response of G samples; `self.grads` gains their summed gradient. The same bits on any number of threads."""
+        results = self._results(len(labels))
+        samples = Samples(*spikes, labels)
+        batch.learn(self.c, self.numbers, self.network(), samples, results, numba.get_num_threads())
         return Response(results.window, results.counts)
 
-    def _results(self, G: int, chunks: int) -> Results:
+    def _results(self, G: int) -> Results:
         """Where a pass over G samples writes: `self.grads`, which gains, and zeros."""
         c = self.c
-        if self.grads is None or len(self.grads.w_in) != chunks:
-            self.grads = forward.Matrices(*(aligned(np.zeros((chunks, *w.shape), self.dtype)) for w in self.w))
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         self.f_end = np.zeros((G, len(self.f)), self.dtype)
         return Results(*self.grads, window, counts, self.f_end)
@@ -67,10 +69,12 @@ class MinibatchEngine:
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
         """One update; the response is that of the weights before it. `lr` is that of W_in and W_rec."""
+        return self.learning(self._train_batch, spikes, labels, lr, k)
+
+    def _train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
         response = self.gradients(spikes, labels)
         self.f = self.f_end.mean(0, dtype=np.float64).astype(self.dtype)
         self.t += 1
-        assert self.grads is not None
         total = 0.0
         rates = (lr, lr, lr * self.c.lr_out)
         for *arrays, rate in zip(self.w, self.grads, self.mask, self.first, self.second, rates, strict=True):
@@ -93,7 +97,7 @@ class MinibatchEngine:
             self.B[:, : self.c.N] = self.symmetric * self.w.w_out[:, : self.c.K].T
 
     def predict(self, spikes: Spikes, n: int) -> Response:
-        return self.gradients(spikes, np.full(n, NO_TARGET))
+        return self.predicting(self.gradients, spikes, np.full(n, NO_TARGET))
 
     def weights(self) -> Matrices:
         N, K = self.c.N, self.c.K
@@ -136,9 +140,9 @@ class BsshslmEngine(MinibatchEngine):
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
         """As of MinibatchEngine; no firing rate outlives its sample."""
-        results = self._results(len(labels), numba.get_num_threads())
+        results = self._results(len(labels))
         samples, distinct = (Samples(*part, labels) for part in (spikes, spikes.distinct()))
-        bsshslm.learn(self.c, self.numbers, self.network(), samples, distinct, results)
+        bsshslm.learn(self.c, self.numbers, self.network(), samples, distinct, results, numba.get_num_threads())
         return Response(results.window, results.counts)
 
 

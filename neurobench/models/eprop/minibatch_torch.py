@@ -51,7 +51,7 @@ class TorchMinibatchEngine(MinibatchEngine):
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
-        results = self._results(len(labels), chunks=1)
+        results = self._results(len(labels))
         self.feedback = self._to_device(self.B[:, : self.c.N])  # (K, N)
         weights = [self._to_device(part.T) for part in self.weights()]  # [source, target]
         for first in range(0, len(labels), _AT_ONCE):
@@ -111,16 +111,15 @@ class TorchMinibatchEngine(MinibatchEngine):
     def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, step: Tensor) -> None:
         """Add to the gradients. source, step: (E,) of each input spike, steps counted on from sample to sample."""
         c = self.c
-        assert self.grads is not None
         padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T gains nothing
         order = torch.argsort(source, stable=True)
         begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
         to_in = embedding_bag(step[order], padded.transpose(0, 1).reshape(-1, c.N), begin, mode="sum")
         to_rec = passed.z[:-1].reshape(-1, c.N).T @ mu[1:].reshape(-1, c.N)
         to_out = torch.einsum("wgn,wgk->nk", passed.trace, E)
-        self.grads.w_in[0, :, : c.N] += to_in.cpu().numpy()
-        self.grads.w_rec[0, 0] += to_rec.cpu().numpy()[self.source, self.target]
-        self.grads.w_out[0, :, : c.K] += to_out.cpu().numpy()
+        self.grads.w_in[:, : c.N] += to_in.cpu().numpy()
+        self.grads.w_rec[0] += to_rec.cpu().numpy()[self.source, self.target]
+        self.grads.w_out[:, : c.K] += to_out.cpu().numpy()
 
 
 def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:

@@ -1,0 +1,109 @@
+"""The gradient of `eprop.batch` and `eprop.bsshslm` from what passes over samples leave: each thread adds all samples,
+in their order, to a part of the weights, so that a sum has the same bits whatever the number of threads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from neurobench.kernels.declared import njit
+from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows
+
+TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
+AT_ONCE = 32  # samples whose passes are kept, for threads to share out: bounds memory
+
+
+class Results(NamedTuple):
+    """Of G samples, and their summed gradient, which it is added to."""
+
+    w_in: np.ndarray  # (I, M)
+    w_rec: np.ndarray  # (1, P)
+    w_out: np.ndarray  # (N, Q)
+    window: np.ndarray  # (G, W, K) readouts
+    counts: np.ndarray  # (G, N) int64 spikes
+    f: np.ndarray  # (G, M) filtered firing at the end
+
+
+class BySource(NamedTuple):
+    """The input spikes of groups of up to TOGETHER samples, by source: so that its row of the gradient is loaded once
+    for all. First index: the group's first sample among the S that are kept."""
+
+    n: np.ndarray  # (S,) int64 sources that have any; 0 of samples that begin no group
+    sources: np.ndarray  # (S, I + 1) int32 them, ascending
+    begin: np.ndarray  # (S, I + 1) int32 and where theirs begin in `rows`
+    rows: np.ndarray  # (E,) int32 of mu (S T, M), in the order in which a source's are added
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def at_once(G, chunks):
+    """Samples: a thread alone takes as few as possible, which its cache holds."""
+    return min(G, TOGETHER if chunks == 1 else AT_ONCE)
+
+
+@njit(cache=True, error_model="numpy")
+def new_groups(spikes, S, inputs):
+    listed = np.empty((S, inputs + 1), np.int32), np.empty((S, inputs + 1), np.int32)
+    return BySource(np.zeros(S, np.int64), *listed, np.empty(len(spikes), np.int32))
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def labelled(labels, first, n):
+    """Whether any of n samples has a label."""
+    for g in range(first, first + n):
+        if labels[g] >= 0:
+            return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def group_by_source(T, samples, first, s, n, late, by):
+    """Those of the kept samples s to s + n - 1, of which the first is sample `first`, that have a label. `late`: the
+    last steps first, and without step 0."""
+    start, source, labels = samples.start, samples.source, samples.labels
+    end = np.zeros(by.begin.shape[1] - 1, np.int64)
+    for g in range(first, first + n):
+        begin = g * (T + 1)
+        for e in range(start[begin + late], start[begin + T] if labels[g] >= 0 else start[begin + late]):
+            end[source[e]] += 1
+    k, total = 0, start[first * (T + 1)]
+    for i in range(len(end)):
+        count = end[i]
+        end[i], by.begin[s, k], by.sources[s, k] = total, total, i
+        k += count > 0
+        total += count
+    by.n[s], by.begin[s, k] = k, total
+    for g in range(first, first + n):
+        for step in range(late, T if labels[g] >= 0 else late):
+            t = T - step if late else step
+            for e in range(start[g * (T + 1) + t], start[g * (T + 1) + t + 1]):
+                by.rows[end[source[e]]] = (s + g - first) * T + t
+                end[source[e]] += 1
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def add_input_gradient(by, n, mu, g, chunk, chunks):
+    """A part of g (I, M) gains mu(t) of each spike of its source in n kept samples, a block of columns at a time: the
+    thread's share of all sources' blocks, those of the first columns first."""
+    inputs, width = g.shape[0], BLOCK_BYTES // g.itemsize
+    units = inputs * (g.shape[1] // width)
+    first, end = units * chunk // chunks, units * (chunk + 1) // chunks
+    for group in range(n):
+        for unit in range(first // inputs * inputs, end if by.n[group] else 0, inputs):
+            column = unit // inputs * width
+            for k in range(by.n[group]):
+                i = by.sources[group, k]
+                if first <= unit + i < end:
+                    add_rows(mu, by.rows, by.begin[group, k], by.begin[group, k + 1], g[i], column)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def add_recurrent_gradient(net, spikes, counts, mu, g, first, end):
+    """g (P,) gains mu of its target where a spike of its source arrives, the last one first; of sources `first` to
+    `end` - 1."""
+    for i in range(first, end):
+        late = counts[i] > 0 and spikes[i, counts[i] - 1] == len(mu) - 1  # arrives after the sample
+        for p in range(net.start[i], net.start[i + 1]):
+            total = g[p]
+            for s in range(counts[i] - 1 - late, -1, -1):
+                total += mu[spikes[i, s] + 1, net.target[p]]
+            g[p] = total
