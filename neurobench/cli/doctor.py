@@ -74,7 +74,10 @@ def _installation() -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
-    yield True, f"{cores()} cores; threads=auto takes 1, of the QRBM's kernels up to {MOST} {pinned or ''}".rstrip()
+    yield (
+        True,
+        f"{cores()} cores; threads=auto takes 1, of QRBM's and e-prop's kernels up to {MOST} {pinned or ''}".rstrip(),
+    )
     import torch
 
     present = torch.cuda.is_available()

@@ -27,6 +27,9 @@ RUNS = {
     "pixels": ("model=pixels_lr",),
     "spiking": ("model=slayer_snn", "model.hidden=[40]"),
     "convolutional": ("model=slayer_snn", "model.convolutions=[4c5s2p2]", "model.hidden=[]", "backend=mock"),
+    "e-prop": ("model=eprop_rsnn",),
+    "e-prop, moved recordings": ("model=eprop_rsnn", "model.neuron=iaf_adapt", "model.shift=2"),
+    "e-prop of 2020": ("model=eprop_rsnn", "model.neuron=iaf_bsshslm_2020", "model.lr_out=1"),
 }
 
 

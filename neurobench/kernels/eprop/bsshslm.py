@@ -16,7 +16,6 @@ from neurobench.kernels.eprop.gradient import (
     add_recurrent_gradient,
     at_once,
     group_by_source,
-    labelled,
     new_groups,
 )
 from neurobench.kernels.eprop.neuron import surrogate
@@ -28,31 +27,39 @@ def learn(c, a, net, samples, distinct, results, chunks):
     """The gradient and the readouts of G samples. Spikes of their steps 0 and T reach nobody. distinct: the same
     samples without a source's repeats within a step, which reach the neurons and leave no trace."""
     S = at_once(len(samples.labels), chunks)
-    kept, by = new_kept(c, net, S), new_groups(distinct.source, S, len(net.w_in))
-    _learn(c, a, net, samples, distinct, kept, by, results, chunks)
+    kept, by = new_kept(c, net, S, chunks), new_groups(distinct.source, S, len(net.w_in))
+    for first in range(0, len(samples.labels), S):
+        n = min(S, len(samples.labels) - first)
+        if chunks == 1:  # to begin a loop of threads takes as long as some steps
+            _respond(c, a, net, samples, distinct, kept, by, results, first, n, 0, 1)
+            _add_gradient(c, net, samples, kept, by, results, first, n, 0, 1)
+        else:
+            _respond_together(c, a, net, samples, distinct, kept, by, results, first, n, chunks)
+            _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _learn(c, a, net, samples, distinct, kept, by, results, chunks):
-    G, S = len(samples.labels), len(by.n)
-    for first in range(0, G, S):
-        n = min(S, G - first)
-        for chunk in prange(chunks):
-            begin, end = n * chunk // chunks, n * (chunk + 1) // chunks
-            _respond(c, a, net, samples, distinct, kept, by, results, first, begin, end)
-        if labelled(samples.labels, first, n):
-            for chunk in prange(chunks):
-                _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
+def _respond_together(c, a, net, samples, distinct, kept, by, results, first, n, chunks):
+    for chunk in prange(chunks):
+        _respond(c, a, net, samples, distinct, kept, by, results, first, n, chunk, chunks)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks):
+    """A kernel of its own: within one, numba would join the two loops, and nobody would wait for all passes."""
+    for chunk in prange(chunks):
+        _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
-def _respond(c, a, net, samples, distinct, kept, by, results, first, begin, end):
-    """Both passes of the kept samples `begin` to `end` - 1, of which sample `first` is number 0."""
-    one, T = new_pass(c, net, 1), c.T
-    for s in range(begin, end, TOGETHER):
-        n = min(TOGETHER, end - s)
-        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + n) * T])
-        for k in range(s, s + n):
+def _respond(c, a, net, samples, distinct, kept, by, results, first, n, chunk, chunks):
+    """Both passes of the thread's part of the n samples from `first` on."""
+    one, T = new_pass(c, net, 1, kept, chunk), c.T
+    end = n * (chunk + 1) // chunks
+    for s in range(n * chunk // chunks, end, TOGETHER):
+        m = min(TOGETHER, end - s)
+        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + m) * T])
+        for k in range(s, s + m):
             g, psi = first + k, kept.psi[k * T : (k + 1) * T]
             label, counts = samples.labels[g], results.counts[g]
             _forward(c, a, net, one, psi, kept.spikes[k], kept.trace[k], counts)
@@ -61,7 +68,7 @@ def _respond(c, a, net, samples, distinct, kept, by, results, first, begin, end)
                 errors(results.window[g], label, c.softmax, kept.E[k], 0.0)
                 _backward(c, a, net, one, psi, kept.E[k], counts)
             by.n[k] = 0
-        group_by_source(T, distinct, first + s, s, n, 1, by)
+        group_by_source(T, distinct, first + s, s, m, 1, by)
 
 
 @njit(cache=True, error_model="numpy")

@@ -61,15 +61,17 @@ class Kept(NamedTuple):
     spikes: np.ndarray  # (S, N, T) int32 the steps in which a neuron fired
     trace: np.ndarray  # (S, W, M) the readouts' trace of each neuron's spikes, in the window
     E: np.ndarray  # (S, W, K) errors
+    f: np.ndarray  # (threads, T + 1, M) filtered firing in each thread's last pass, row t + 1
+    fired: np.ndarray  # (threads, T, N) int32 the neurons that fired
 
 
 class Pass(NamedTuple):
     """What a sample's pass forward leaves for its pass back, and scratch. X is 1, or T to keep x and z."""
 
     x: np.ndarray  # (X, M) input of a step
-    f: np.ndarray  # (T + 1, M) filtered firing, row t + 1
+    f: np.ndarray  # (T + 1, M) as in Kept
     z: np.ndarray  # (X, whole words of 64) uint8 spikes
-    fired: np.ndarray  # (T, N) int32 the neurons that fired
+    fired: np.ndarray  # (T, N)
     n_fired: np.ndarray  # (T,) int64
     neurons: np.ndarray  # (5, M) scratch
     synapses: np.ndarray  # (P + 4,) int64 scratch
@@ -77,18 +79,19 @@ class Pass(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def new_kept(c, net, S):
-    M, like = net.w_in.shape[1], net.w_in.dtype
-    psi, trace = np.empty((S * c.T, M), like), np.empty((S, c.W, M), like)
-    return Kept(psi, np.empty((S, c.N, c.T), np.int32), trace, np.empty((S, c.W, c.K), like))
+def new_kept(c, net, S, threads):
+    T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
+    samples = np.empty((S * T, M), like), np.empty((S, c.N, T), np.int32), np.empty((S, c.W, M), like)
+    passes = np.empty((threads, T + 1, M), like), np.empty((threads, T, c.N), np.int32)
+    return Kept(*samples, np.empty((S, c.W, c.K), like), *passes)
 
 
 @njit(cache=True, error_model="numpy")
-def new_pass(c, net, X):
-    T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
-    x, f, z = np.empty((X, M), like), np.empty((T + 1, M), like), np.zeros((X, (M + 63) // 64 * 64), np.uint8)
-    fired, synapses = np.empty((T, c.N), np.int32), np.empty(len(net.target) + 4, np.int64)
-    return Pass(x, f, z, fired, np.empty(T, np.int64), np.zeros((5, M), like), synapses, at_rest(c))
+def new_pass(c, net, X, kept, thread):
+    M, like = net.w_in.shape[1], net.w_in.dtype
+    x, z, neurons = np.empty((X, M), like), np.zeros((X, (M + 63) // 64 * 64), np.uint8), np.zeros((5, M), like)
+    fired, synapses = kept.fired[thread], np.empty(len(net.target) + 4, np.int64)
+    return Pass(x, kept.f[thread], z, fired, np.empty(c.T, np.int64), neurons, synapses, at_rest(c))
 
 
 @njit(cache=True, error_model="numpy")
@@ -195,7 +198,8 @@ def count(c, a, net, samples):
     """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
     sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
     where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
-    T, one, kept = c.T, new_pass(c, net, c.T), new_kept(c, net, 1)
+    T, kept = c.T, new_kept(c, net, 1, 1)
+    one = new_pass(c, net, T, kept, 0)
     inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     y, y_before, counts = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype), np.zeros(c.N, np.int64)
     for g in range(len(samples.labels)):

@@ -36,7 +36,7 @@ class BySource(NamedTuple):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def at_once(G, chunks):
-    """Samples: a thread alone takes as few as possible, which its cache holds."""
+    """Samples of G: a thread alone takes as few as possible, which its cache holds."""
     return min(G, TOGETHER if chunks == 1 else AT_ONCE)
 
 
@@ -44,15 +44,6 @@ def at_once(G, chunks):
 def new_groups(spikes, S, inputs):
     listed = np.empty((S, inputs + 1), np.int32), np.empty((S, inputs + 1), np.int32)
     return BySource(np.zeros(S, np.int64), *listed, np.empty(len(spikes), np.int32))
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def labelled(labels, first, n):
-    """Whether any of n samples has a label."""
-    for g in range(first, first + n):
-        if labels[g] >= 0:
-            return True
-    return False
 
 
 @njit(cache=True, error_model="numpy")
@@ -65,7 +56,7 @@ def group_by_source(T, samples, first, s, n, late, by):
         begin = g * (T + 1)
         for e in range(start[begin + late], start[begin + T] if labels[g] >= 0 else start[begin + late]):
             end[source[e]] += 1
-    k, total = 0, start[first * (T + 1)]
+    k, total = 0, start[first * (T + 1)] - start[(first - s) * (T + 1)]
     for i in range(len(end)):
         count = end[i]
         end[i], by.begin[s, k], by.sources[s, k] = total, total, i

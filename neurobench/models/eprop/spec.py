@@ -43,6 +43,7 @@ class EpropRSNN(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
     gpu_from_batch: ClassVar[int | None] = None  # a loop over steps of small kernels: H100 at 0.01 to 0.04 of 16 cores
+    any_threads: ClassVar[bool] = True  # of `minibatch`; the other engines and cores have one thread at work
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
