@@ -74,10 +74,8 @@ def _installation() -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
-    yield (
-        True,
-        f"{cores()} cores; threads=auto takes 1, of QRBM's and e-prop's kernels up to {MOST} {pinned or ''}".rstrip(),
-    )
+    kernels = f"for compiled kernels of the QRBM, SLAYER and e-prop up to {MOST}"
+    yield True, f"{cores()} cores; threads=auto takes 1, {kernels} {pinned or ''}".rstrip()
     import torch
 
     present = torch.cuda.is_available()

@@ -217,7 +217,8 @@ def count(c, a, net, samples):
                 recurrent[i] += 1
                 y += net.w_out[i, : c.K]
             sums[0] += one.n_fired[t]
-            sums[2] += c.K if t == 0 else (y != y_before).sum()
+            for k in range(c.K):
+                sums[2] += t == 0 or y[k] != y_before[k]
         sums[1] += _membrane_changes(c, a, one)
     return inputs, recurrent, sums
 
