@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
-TRIED = 3  # calls with each number of threads, before it is decided; of the first one may have to be compiled
+TRIED, ENOUGH = 3, 0.1  # calls, or s, with each number of threads, before it is decided
 SHORTEST, LONGEST = 30, 1000  # calls until they are tried again: twice as many whenever the decision stands
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ class Pace:
         self._begin(1)
 
     def _begin(self, most: int) -> None:
-        self.most = most
+        self.most, self.cold = most, True  # the first call may be compiled or read from a file, and memory is new to it
         self.tried: dict[int, list[float]] = {}  # threads -> s of a call
         self.fastest = 0  # threads; none yet
         self.left, self.period = 0, SHORTEST  # calls until the next trial, and of the next period
@@ -54,14 +54,20 @@ class Pace:
             self.left -= 1
             with kernel_threads(self.fastest):
                 return work(*args, **keywords)
-        threads = most if len(self.tried.get(most, [])) < TRIED else 1
+        threads = 1 if self._is_tried(most) else most
         begun = time.perf_counter()
         with kernel_threads(threads):
             result = work(*args, **keywords)
-        self.tried.setdefault(threads, []).append(time.perf_counter() - begun)
-        if len(self.tried.get(1, [])) == TRIED:
+        if not self.cold:
+            self.tried.setdefault(threads, []).append(time.perf_counter() - begun)
+        self.cold = False
+        if self._is_tried(1):
             self._decide()
         return result
+
+    def _is_tried(self, threads: int) -> bool:
+        seconds = self.tried.get(threads, [])
+        return len(seconds) == TRIED or sum(seconds) > ENOUGH
 
     def _decide(self) -> None:
         fastest = min(self.tried, key=lambda threads: median(self.tried[threads]))

@@ -13,12 +13,12 @@ MOST = 4
 class Machine:
     """A clock that runs while work is done, and numba's number of threads."""
 
-    def __init__(self, **seconds: float):
+    def __init__(self, **milliseconds: float):
         self.now, self.threads, self.used = 0.0, MOST, [0]
-        self.seconds = {int(name[1:]): value for name, value in seconds.items()}
+        self.milliseconds = {int(name[1:]): value for name, value in milliseconds.items()}
 
     def work(self, answer: str) -> str:
-        self.now += self.seconds[self.threads]
+        self.now += self.milliseconds[self.threads] / 1000
         self.used.append(self.threads)
         return answer
 
@@ -40,9 +40,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_idle_cores_are_used_and_busy_ones_are_left_alone(machine: Machine) -> None:
-    for seconds, expected in (({1: 1.0, 4: 0.5}, MOST), ({1: 1.0, 4: 3.0}, 1)):
-        machine.seconds, paced = seconds, Pace()
-        for _ in range(2 * TRIED):
+    for milliseconds, expected in (({1: 1.0, 4: 0.5}, MOST), ({1: 1.0, 4: 3.0}, 1)):
+        machine.milliseconds, paced = milliseconds, Pace()
+        for _ in range(1 + 2 * TRIED):
             paced(machine.work, "tried")
         for _ in range(SHORTEST):
             assert paced(machine.work, answer="decided") == "decided"
@@ -52,8 +52,8 @@ def test_idle_cores_are_used_and_busy_ones_are_left_alone(machine: Machine) -> N
 
 def test_it_changes_its_mind_when_the_cores_do(machine: Machine) -> None:
     paced = Pace()
-    for seconds, expected in ((0.5, MOST), (3.0, 1), (0.5, MOST)):
-        machine.seconds[MOST] = seconds
+    for milliseconds, expected in ((0.5, MOST), (3.0, 1), (0.5, MOST)):
+        machine.milliseconds[MOST] = milliseconds
         for _ in range(4 * LONGEST):
             paced(machine.work, "")
         assert machine.share(expected, LONGEST) > 1 - 2 * TRIED / LONGEST - 0.001
@@ -68,13 +68,21 @@ def test_trials_become_rare_while_a_decision_stands(machine: Machine) -> None:
 
 
 def test_a_call_that_is_compiled_first_decides_nothing(machine: Machine) -> None:
-    machine.seconds[MOST] = 100.0
+    machine.milliseconds[MOST] = 10_000.0
     late = Pace()
     late(machine.work, "")
-    machine.seconds[MOST] = 0.5
-    for _ in range(2 * TRIED + SHORTEST - 1):
+    machine.milliseconds[MOST] = 0.5
+    for _ in range(2 * TRIED + SHORTEST):
         late(machine.work, "")
     assert machine.share(MOST, SHORTEST) == 1
+
+
+def test_of_long_calls_few_are_tried(machine: Machine) -> None:
+    machine.milliseconds = {1: 110.0, MOST: 60.0}
+    paced = Pace()
+    for _ in range(1 + SHORTEST):
+        paced(machine.work, "")
+    assert machine.used[1:6] == [MOST, MOST, MOST, 1, MOST]
 
 
 def test_one_thread_is_one_thread(machine: Machine) -> None:
@@ -88,8 +96,8 @@ def test_another_number_of_threads_is_a_new_beginning(machine: Machine) -> None:
     paced = Pace()
     for _ in range(2 * TRIED + SHORTEST):
         paced(machine.work, "")
-    machine.threads, machine.seconds[2] = 2, 0.7
-    for _ in range(2 * TRIED + SHORTEST):
+    machine.threads, machine.milliseconds[2] = 2, 0.7
+    for _ in range(1 + 2 * TRIED + SHORTEST):
         paced(machine.work, "")
     assert set(machine.used[-2 * TRIED - SHORTEST :]) == {1, 2}
     assert machine.share(2, SHORTEST) == 1

@@ -10,7 +10,7 @@ from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows
 
 TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
-AT_ONCE = 32  # samples whose passes are kept, for threads to share out: bounds memory
+AT_ONCE = 8  # samples whose passes are kept, for threads to share out: what the caches hold
 
 
 class Results(NamedTuple):
