@@ -86,6 +86,6 @@ def delays(learner: EventPropLearner) -> Figure:
     """Learned delays of hidden spikes."""
     values = learner.params["delay"][: -learner.task.n_classes].numpy() * learner.spec.tau_mem
     figure, (axes,) = stack(1, height=1.5)
-    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41).tolist(), color=series(0))
+    axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41).tolist(), color=series(0), histtype="stepfilled")
     axes.set(xlabel="delay (ms)", ylabel="hidden neurons")
     return figure

@@ -169,7 +169,9 @@ def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) ->
     above.set_ylabel(f"P(1), the score of class {short(names[0])}")
     for number, name in enumerate(names):
         values = z[test.y == number, 0].cpu()
-        below.hist(values, bins=40, color=series(number), alpha=0.7, label=f"class {short(name)}")
+        below.hist(
+            values, bins=40, color=series(number), alpha=0.7, label=f"class {short(name)}", histtype="stepfilled"
+        )
     below.set(ylabel="test images", xlabel="angle z (rad)")
     align_ylabels((above, below))
     legend(figure, above, below, columns=2)

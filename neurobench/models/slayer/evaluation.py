@@ -77,8 +77,8 @@ def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int,
     for index in torch.arange(len(x)).split(BLOCK):
         act = engine.run(arriving(x[index]), layers, learns=True)
         for k, (layer, v, came) in enumerate(zip(layers, engine.voltages(), engine.arrived(), strict=True)):
-            held = torch.where(v > layer.neuron.threshold, 0, v)
-            yield k, came.cpu(), int(act.fired[k].sum()), membrane_updates(held.transpose(0, 1))
+            held = (torch.where(one > layer.neuron.threshold, 0, one) for one in v)  # a sample stays in the cache
+            yield k, came.cpu(), int(act.fired[k].sum()), sum(map(membrane_updates, held))
 
 
 def _stored(layer: QuantizedLayer) -> Tensor:

@@ -144,7 +144,7 @@ def _histograms(panels: Sequence[tuple[np.ndarray, Any]], name: str, counted: st
     """One panel a layer, of values and bin edges."""
     figure, rows = stack(len(panels), height=0.95)
     for k, (axes, (values, edges)) in enumerate(zip(rows, panels, strict=True)):
-        axes.hist(values, bins=edges, color=series(k), log=log)
+        axes.hist(values, bins=edges, color=series(k), log=log, histtype="stepfilled")  # one shape, not one a bin
         axes.set_ylabel(f"layer {k + 1}\n{counted}")
     rows[-1].set_xlabel(name)
     align_ylabels(rows)
