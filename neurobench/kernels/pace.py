@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
-TRIED, ENOUGH = 3, 0.1  # calls, or s, with each number of threads, before it is decided
+TRIED = 3  # calls with each number of threads, before it is decided
 SHORTEST, LONGEST = 30, 1000  # calls until they are tried again: twice as many whenever the decision stands
 
 P = ParamSpec("P")
@@ -54,20 +54,16 @@ class Pace:
             self.left -= 1
             with kernel_threads(self.fastest):
                 return work(*args, **keywords)
-        threads = 1 if self._is_tried(most) else most
+        threads = most if len(self.tried.get(most, [])) < TRIED else 1
         begun = time.perf_counter()
         with kernel_threads(threads):
             result = work(*args, **keywords)
         if not self.cold:
             self.tried.setdefault(threads, []).append(time.perf_counter() - begun)
         self.cold = False
-        if self._is_tried(1):
+        if len(self.tried.get(1, [])) == TRIED:
             self._decide()
         return result
-
-    def _is_tried(self, threads: int) -> bool:
-        seconds = self.tried.get(threads, [])
-        return len(seconds) == TRIED or sum(seconds) > ENOUGH
 
     def _decide(self) -> None:
         fastest = min(self.tried, key=lambda threads: median(self.tried[threads]))

@@ -77,14 +77,6 @@ def test_a_call_that_is_compiled_first_decides_nothing(machine: Machine) -> None
     assert machine.share(MOST, SHORTEST) == 1
 
 
-def test_of_long_calls_few_are_tried(machine: Machine) -> None:
-    machine.milliseconds = {1: 110.0, MOST: 60.0}
-    paced = Pace()
-    for _ in range(1 + SHORTEST):
-        paced(machine.work, "")
-    assert machine.used[1:6] == [MOST, MOST, MOST, 1, MOST]
-
-
 def test_one_thread_is_one_thread(machine: Machine) -> None:
     machine.threads = 1
     paced = Pace()
