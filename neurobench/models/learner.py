@@ -159,7 +159,6 @@ class ModelSpec(Spec):
     printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
     leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
     gpu_from_batch: ClassVar[int | None] = 1  # samples: in smaller batches device=auto stays on the CPU; None: always
-    any_threads: ClassVar[bool] = False  # whether its kernels give the same bits whatever the number of threads
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
 
     def demand(self, task: Task) -> Demand:
@@ -175,6 +174,11 @@ class ModelSpec(Spec):
     def asks_every(self) -> int:
         """Updates from one that asks the device to the next such; the first asks it."""
         return 1
+
+    @property
+    def any_threads(self) -> bool:
+        """Whether it has kernels that share work out to threads and give the same bits whatever their number."""
+        return False
 
     def snapshots(self, at: Step) -> Sequence[str]:
         """Labels under which the record keeps a snapshot of the learner after update `at`."""

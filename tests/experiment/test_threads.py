@@ -61,13 +61,14 @@ def test_any_number_gives_the_same_bits(
 
 def test_auto_follows_the_model_the_machine_and_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
     qrbm, hxtorch = (plan_of([f"model={model}"], None)[0] for model in ("qrbm", "hxtorch_mlp"))
+    online, _ = plan_of(["experiment=nest_eprop_nmnist_online"], None)
     monkeypatch.setattr(threads, "cores", lambda: 64)
     found = {}
     for limit in ("", "1", "3", "16", "2,1", "0", "many"):
         monkeypatch.setattr(threads, "_LIMIT", limit.partition(",")[0])
         found[limit] = threads_of(qrbm).kernels
         assert threads_of(qrbm).libraries == 1
-        assert threads_of(hxtorch) == (1, 1)
+        assert threads_of(hxtorch) == threads_of(online) == (1, 1)
     assert found == {"": MOST, "1": 1, "3": 3, "16": MOST, "2,1": 2, "0": MOST, "many": MOST}
     monkeypatch.setattr(threads, "cores", lambda: 2)
     assert threads_of(qrbm) == (1, 2)

@@ -43,7 +43,6 @@ class EpropRSNN(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
     gpu_from_batch: ClassVar[int | None] = None  # a loop over steps of small kernels: H100 at 0.01 to 0.04 of 16 cores
-    any_threads: ClassVar[bool] = True  # of `minibatch`; the other engines and cores have one thread at work
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
@@ -97,6 +96,11 @@ class EpropRSNN(ModelSpec):
     record_weights: Annotated[int, Bound(0, 1000)]
     learning_core: Annotated[str, Uses("learning_core")]
     test_iterations: Annotated[int, Bound(1, 10_000)] | None = None
+
+    @property
+    def any_threads(self) -> bool:
+        """The other engines go through the samples one after the other."""
+        return self.engine == "minibatch"
 
     def conflicts(self) -> list[Fault]:
         sentences = [*self._range_conflicts(), *self._foreign_fields(), *self._engine_conflicts()]

@@ -47,11 +47,14 @@ class ChosenReadout(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     exports: ClassVar[str] = "neurobench.models.qrbm.classifier.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
-    any_threads: ClassVar[bool] = True
 
     l2: NonNegative
     l2_candidates: tuple[NonNegative, ...]
     readout_iterations: Count
+
+    @property
+    def any_threads(self) -> bool:
+        return True
 
     def conflicts(self) -> list[Fault]:
         return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
@@ -144,7 +147,6 @@ class TutorialQRBM(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qrbm.printout.printout"
-    any_threads: ClassVar[bool] = True
 
     n_hidden: Count
     threshold: Threshold
@@ -156,6 +158,10 @@ class TutorialQRBM(ModelSpec):
     steps_per_epoch: Count
     readout_iterations: Count
     sampler: Annotated[str, Uses("sampler")]
+
+    @property
+    def any_threads(self) -> bool:
+        return True
 
     def demand(self, task: Task) -> Demand:
         return Demand(layers=(prod(task.shape), self.n_hidden))

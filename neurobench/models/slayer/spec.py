@@ -45,7 +45,6 @@ class SlayerSNN(ModelSpec):
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.slayer.printout.printout"
     leaves: ClassVar[Mapping[str, str]] = {"netx": "network.net"}
-    any_threads: ClassVar[bool] = True
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]
@@ -78,6 +77,10 @@ class SlayerSNN(ModelSpec):
     core: Annotated[str, Uses("core")]
     convolutions: tuple[str, ...] = ()
     weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights; of pooling the weight
+
+    @property
+    def any_threads(self) -> bool:
+        return True
 
     def conflicts(self) -> list[Fault]:
         faults = [*self._time_faults(), *self._compat_faults()]
