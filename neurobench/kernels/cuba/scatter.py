@@ -40,7 +40,7 @@ def steps_by_input(index, begin, count, first, end, when):
             end[i] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=False)
 def share_of_columns(width, c, chunks):
     """The first column of chunk c, and the one after its last: whole lines of the cache, so that no two threads write
     to the same one."""
