@@ -73,18 +73,21 @@ class Gradients(NamedTuple):
     delay: np.ndarray  # (C,) float64
 
 
-class Voltages(NamedTuple):
-    v: np.ndarray  # (T, C) of one sample
+class Sample(NamedTuple):
+    """Of `Pass`, what a scan reads of one sample."""
+
+    v: np.ndarray  # (T, C)
     threshold: np.number
-    rest: np.ndarray  # (C,) zeros like v
+    mask: np.ndarray  # (C,)
+    keep: np.float32
 
 
-class Routes(NamedTuple):
-    """From a spike to where it arrived."""
+class Scratch(NamedTuple):
+    """A thread's, in scans of samples of one layer."""
 
-    late: np.ndarray  # (L,) uint64 neurons whose spikes take more than a step
-    arrives: np.ndarray  # (C,) uint64 places from the beginning of the spike's own row
     gain: np.ndarray  # (C,) float32 mask / keep
+    ev: np.ndarray  # (TILE + 1, C) float32 a tile's steps and the one after them
+    rest: np.ndarray  # (C,) zeros like v
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -100,21 +103,18 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
     dW, dD, dd = gradients
     samples, steps, width = g.shape
     together = eu.shape[0]
-    late, arrives = delayed_arrivals(delay)
+    routes = routes_of(delay)
     terms, ends = decay_terms(samples, steps), np.empty((together, dW.shape[0]), np.int64)
     for start in range(0, samples, together):
         here = min(together, samples - start)
         first = first_places(count[start : start + here])
         when = np.empty(first[here], np.int32)
         for c in prange(chunks):
-            gain = np.empty(width, np.float32)
-            ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+            scratch = new_scratch(v)
             for b in range(here * c // chunks, here * (c + 1) // chunks):
                 n = start + b
-                for j in range(width):
-                    gain[j] = mask[n, j] / keep
-                voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
-                scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[b], terms[n])
+                sample = Sample(v[n], threshold, mask[n], keep)
+                scan(g[n], sample, routes, surrogate, with_decays, scratch, eu[b], terms[n])
                 steps_by_input(index, begin[n], count[n], first[b], ends[b], when)
         rows = fair_shares(first, ends[:here], chunks)
         for c in prange(chunks):
@@ -130,8 +130,9 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
 
 
 @njit(cache=True, error_model="numpy")
-def delayed_arrivals(delay):
-    """`late` and `arrives` of `Routes`. Loops, since a kernel that calls numpy's functions imports what those are
+def routes_of(delay):
+    """From a spike to where it arrived: (L,) uint64 neurons whose spikes take more than a step; (C,) uint64 places from
+    the beginning of the spike's own row. Loops, since a kernel that calls numpy's functions imports what those are
     compiled from, even where it is read from the cache."""
     width, n = delay.shape[0], 0
     late, arrives = np.empty(width, np.uint64), np.empty(width, np.uint64)
@@ -144,6 +145,12 @@ def delayed_arrivals(delay):
 
 
 @njit(cache=True, error_model="numpy")
+def new_scratch(v):
+    width = v.shape[2]
+    return Scratch(np.empty(width, np.float32), np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype))
+
+
+@njit(cache=True, error_model="numpy")
 def _times(a, weights, out):
     if weights.ndim == 6:  # decided when compiled
         multiply_amx(a, weights, out)
@@ -152,10 +159,13 @@ def _times(a, weights, out):
 
 
 @njit(cache=True, error_model="numpy")
-def scan(g, voltages, routes, surrogate, with_decays, ev, eu, terms):
-    """One sample, by tiles of steps, with simple loops over long rows, which compilers turn into vector instructions.
-    ev (a tile's steps and the one after them, C): scratch; terms: those of the sample, see `decay_terms`."""
-    v, threshold, rest = voltages
+def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
+    """eu (T, C) from g (T, C), dL/dy, by tiles of steps, with simple loops over long rows, which compilers turn into
+    vector instructions. terms: those of the sample, see `decay_terms`."""
+    v, threshold, mask, keep = sample
+    gain, ev, rest = scratch
+    for j in range(gain.shape[0]):
+        gain[j] = mask[j] / keep
     steps = v.shape[0]
     ku, kv = surrogate.ku, surrogate.kv
     end, row, ev[0] = steps, 0, 0
@@ -164,7 +174,7 @@ def scan(g, voltages, routes, surrogate, with_decays, ev, eu, terms):
         rows = end - first
         ev[rows] = ev[0]  # the step after this tile was the first of the last one
         for k in range(rows):
-            _arriving(g, first + k, routes, ev[k])
+            _arriving(g, first + k, routes, gain, ev[k])
         _times_derivative(v[first:end].reshape(-1), surrogate, ev[:rows].reshape(-1))
         for k in range(rows - 1, -1, -1):
             if first + k + 1 < steps:
@@ -185,12 +195,12 @@ def scan(g, voltages, routes, surrogate, with_decays, ev, eu, terms):
 
 
 @njit(cache=True, error_model="numpy")
-def _arriving(g, t, routes, coming):
+def _arriving(g, t, routes, gain, coming):
     """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; first without delays, then for those delayed."""
     if t + 1 == g.shape[0]:
         coming[:] = 0
         return
-    late, arrives, gain = routes
+    late, arrives = routes
     row, ahead = g[t + 1], g[t:].reshape(-1)
     for j in range(row.shape[0]):
         coming[j] = row[j] * gain[j]

@@ -11,13 +11,12 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.cuba.backward import (
-    TILE,
-    Routes,
-    Voltages,
+    Sample,
     add_decay_terms,
     decay_terms,
     delay_gradient,
-    delayed_arrivals,
+    new_scratch,
+    routes_of,
     scan,
 )
 from neurobench.kernels.cuba.forward import tally_states
@@ -95,26 +94,24 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
     (samples, steps, width), (taps, channels, outputs), together = g.shape, dW.shape, eu.shape[0]
-    late, arrives = delayed_arrivals(delay)
+    routes = routes_of(delay)
     rows = _STEPS * (width // outputs) if weights.shape[0] else 0
     terms, shares = decay_terms(samples, steps), _shares_of_taps(places, taps, chunks)
     for start in range(0, samples, together):
         here = min(together, samples - start)
         for c in prange(chunks):
-            gain, products = np.empty(width, np.float32), np.empty((rows, taps * channels), np.float32)
-            ev, rest = np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype)
+            scratch, products = new_scratch(v), np.empty((rows, taps * channels), np.float32)
             for b in range(here * c // chunks, here * (c + 1) // chunks):
                 n = start + b
-                for j in range(width):
-                    gain[j] = mask[n, j] / keep
-                voltages, routes = Voltages(v[n], threshold, rest), Routes(late, arrives, gain)
-                scan(g[n], voltages, routes, surrogate, with_decays, ev, eu[b], terms[n])
+                sample = Sample(v[n], threshold, mask[n], keep)
+                scan(g[n], sample, routes, surrogate, with_decays, scratch, eu[b], terms[n])
                 if weights.shape[0]:
                     _times(eu[b], weights, places, outputs, products, below[n])
         for c in prange(chunks):
+            low, high = share_of_columns(width, c, chunks)
             for b in range(here):
                 n = start + b
-                delay_gradient(g[n], out[n], out_count[n], keep, *share_of_columns(width, c, chunks), dd)
+                delay_gradient(g[n], out[n], out_count[n], keep, low, high, dd)
                 if not places.pools:
                     _scatter(index, begin[n], count[n], eu[b], places, shares[c : c + 2], dW)
     add_decay_terms(terms, dD)

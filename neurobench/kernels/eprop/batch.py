@@ -13,11 +13,10 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.eprop.forward import FUSED, forward, new_kept, new_pass, sum_inputs
+from neurobench.kernels.eprop.forward import FUSED, forward, new_pass, new_passes, sum_inputs
 from neurobench.kernels.eprop.gradient import (
     TOGETHER,
-    add_input_gradient,
-    add_recurrent_gradient,
+    add_gradient,
     at_once,
     group_by_source,
     new_groups,
@@ -41,60 +40,40 @@ class Rule(NamedTuple):
 def learn(c, a, net, samples, results, chunks):
     """The gradient and the readouts of G samples, each from a state at rest."""
     S = at_once(len(samples.labels), chunks)
-    kept, by = new_kept(c, net, S, chunks), new_groups(samples.source, S, len(net.w_in))
+    passes, by = new_passes(c, net, S, chunks), new_groups(samples.source, S, len(net.w_in))
     for first in range(0, len(samples.labels), S):
         n = min(S, len(samples.labels) - first)
         if chunks == 1:  # to begin a loop of threads takes as long as some steps
-            _respond(c, a, net, samples, kept, by, results, first, n, 0, 1)
-            _add_gradient(c, net, samples, kept, by, results, first, n, 0, 1)
+            _respond(c, a, net, samples, passes, by, results, first, n, 0, 1)
         else:
-            _respond_together(c, a, net, samples, kept, by, results, first, n, chunks)
-            _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks)
+            _respond_together(c, a, net, samples, passes, by, results, first, n, chunks)
+        add_gradient(c, net, samples, passes, by, results, first, n, True, chunks)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _respond_together(c, a, net, samples, kept, by, results, first, n, chunks):
+def _respond_together(c, a, net, samples, passes, by, results, first, n, chunks):
     for chunk in prange(chunks):
-        _respond(c, a, net, samples, kept, by, results, first, n, chunk, chunks)
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks):
-    """A kernel of its own: within one, numba would join the two loops, and nobody would wait for all passes."""
-    for chunk in prange(chunks):
-        _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
+        _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
-def _respond(c, a, net, samples, kept, by, results, first, n, chunk, chunks):
+def _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks):
     """Both passes of the thread's part of the n samples from `first` on."""
-    one, T = new_pass(c, net, 1, kept, chunk), c.T
+    one, T = new_pass(c, net, 1, passes, chunk), c.T
     end = n * (chunk + 1) // chunks
     for s in range(n * chunk // chunks, end, TOGETHER):
         m = min(TOGETHER, end - s)
-        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + m) * T])
+        sum_inputs(c, net, samples, first + s, passes.psi[s * T : (s + m) * T])
         for k in range(s, s + m):
             g = first + k
-            forward(c, a, net, one, kept, k, results.counts[g])
+            forward(c, a, net, one, passes, k, results.counts[g])
             copy(one.f[T], results.f[g])
-            _readouts(c, kept.trace[k], net.w_out, results.window[g])
+            _readouts(c, passes.trace[k], net.w_out, results.window[g])
             if samples.labels[g] >= 0:
-                errors(results.window[g], samples.labels[g], c.softmax, kept.E[k], a.one - a.one)
-                _backward(c, a, net, one, kept.psi[k * T : (k + 1) * T], kept.E[k])
+                errors(results.window[g], samples.labels[g], c.softmax, passes.E[k], a.one - a.one)
+                _backward(c, a, net, one, passes.psi[k * T : (k + 1) * T], passes.E[k])
             by.n[k] = 0
         group_by_source(T, samples, first + s, s, m, 0, by)
-
-
-@njit(cache=True, error_model="numpy")
-def _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks):
-    """The thread's part of the gradient gains all n samples that are kept."""
-    begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
-    for s in range(n):
-        if samples.labels[first + s] >= 0:
-            mu, counts = kept.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
-            add_recurrent_gradient(net, kept.spikes[s], counts, mu, results.w_rec[0], begin, end)
-            _add_readout_gradient(c, kept.trace[s], kept.E[s], results.w_out, begin, end)
-    add_input_gradient(by, n, kept.psi, results.w_in, chunk, chunks)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
@@ -124,17 +103,6 @@ def errors(y, label, softmax, E, zero):
             for k in range(K):
                 E[t, k] /= total
         E[t, label] -= 1
-
-
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _add_readout_gradient(c, trace, E, g, first, end):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
-    for t in range(c.W):
-        error = E[t]
-        for i in range(first, end):
-            r, row = trace[t, i], g[i]
-            for k in range(c.K):
-                row[k] += r * error[k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)

@@ -9,11 +9,10 @@ from numba import prange
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.batch import errors
-from neurobench.kernels.eprop.forward import new_kept, new_pass, sum_inputs
+from neurobench.kernels.eprop.forward import new_pass, new_passes, sum_inputs
 from neurobench.kernels.eprop.gradient import (
     TOGETHER,
-    add_input_gradient,
-    add_recurrent_gradient,
+    add_gradient,
     at_once,
     group_by_source,
     new_groups,
@@ -27,60 +26,40 @@ def learn(c, a, net, samples, distinct, results, chunks):
     """The gradient and the readouts of G samples. Spikes of their steps 0 and T reach nobody. distinct: the same
     samples without a source's repeats within a step, which reach the neurons and leave no trace."""
     S = at_once(len(samples.labels), chunks)
-    kept, by = new_kept(c, net, S, chunks), new_groups(distinct.source, S, len(net.w_in))
+    passes, by = new_passes(c, net, S, chunks), new_groups(distinct.source, S, len(net.w_in))
     for first in range(0, len(samples.labels), S):
         n = min(S, len(samples.labels) - first)
         if chunks == 1:  # to begin a loop of threads takes as long as some steps
-            _respond(c, a, net, samples, distinct, kept, by, results, first, n, 0, 1)
-            _add_gradient(c, net, samples, kept, by, results, first, n, 0, 1)
+            _respond(c, a, net, samples, distinct, passes, by, results, first, n, 0, 1)
         else:
-            _respond_together(c, a, net, samples, distinct, kept, by, results, first, n, chunks)
-            _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks)
+            _respond_together(c, a, net, samples, distinct, passes, by, results, first, n, chunks)
+        add_gradient(c, net, samples, passes, by, results, first, n, False, chunks)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _respond_together(c, a, net, samples, distinct, kept, by, results, first, n, chunks):
+def _respond_together(c, a, net, samples, distinct, passes, by, results, first, n, chunks):
     for chunk in prange(chunks):
-        _respond(c, a, net, samples, distinct, kept, by, results, first, n, chunk, chunks)
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def _add_gradient_together(c, net, samples, kept, by, results, first, n, chunks):
-    """A kernel of its own: within one, numba would join the two loops, and nobody would wait for all passes."""
-    for chunk in prange(chunks):
-        _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks)
+        _respond(c, a, net, samples, distinct, passes, by, results, first, n, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
-def _respond(c, a, net, samples, distinct, kept, by, results, first, n, chunk, chunks):
+def _respond(c, a, net, samples, distinct, passes, by, results, first, n, chunk, chunks):
     """Both passes of the thread's part of the n samples from `first` on."""
-    one, T = new_pass(c, net, 1, kept, chunk), c.T
+    one, T = new_pass(c, net, 1, passes, chunk), c.T
     end = n * (chunk + 1) // chunks
     for s in range(n * chunk // chunks, end, TOGETHER):
         m = min(TOGETHER, end - s)
-        sum_inputs(c, net, samples, first + s, kept.psi[s * T : (s + m) * T])
+        sum_inputs(c, net, samples, first + s, passes.psi[s * T : (s + m) * T])
         for k in range(s, s + m):
-            g, psi = first + k, kept.psi[k * T : (k + 1) * T]
+            g, psi = first + k, passes.psi[k * T : (k + 1) * T]
             label, counts = samples.labels[g], results.counts[g]
-            _forward(c, a, net, one, psi, kept.spikes[k], kept.trace[k], counts)
-            _readouts(c, kept.trace[k], net.w_out, results.window[g])
+            _forward(c, a, net, one, psi, passes.spikes[k], passes.trace[k], counts)
+            _readouts(c, passes.trace[k], net.w_out, results.window[g])
             if label >= 0:
-                errors(results.window[g], label, c.softmax, kept.E[k], 0.0)
-                _backward(c, a, net, one, psi, kept.E[k], counts)
+                errors(results.window[g], label, c.softmax, passes.E[k], 0.0)
+                _backward(c, a, net, one, psi, passes.E[k], counts)
             by.n[k] = 0
         group_by_source(T, distinct, first + s, s, m, 1, by)
-
-
-@njit(cache=True, error_model="numpy")
-def _add_gradient(c, net, samples, kept, by, results, first, n, chunk, chunks):
-    """The thread's part of the gradient gains all n samples that are kept."""
-    begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
-    for s in range(n):
-        if samples.labels[first + s] >= 0:
-            mu, counts = kept.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
-            add_recurrent_gradient(net, kept.spikes[s], counts, mu, results.w_rec[0], begin, end)
-            _add_readout_gradient(c, kept.trace[s], kept.E[s], results.w_out, begin, end)
-    add_input_gradient(by, n, kept.psi, results.w_in, chunk, chunks)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -133,15 +112,6 @@ def _readouts(c, trace, w_out, y):
         for i in range(c.N):
             for k in range(c.K):
                 y[t, k] += trace[t, i] * w_out[i, k]
-
-
-@njit(cache=True, _nrt=False, error_model="numpy")
-def _add_readout_gradient(c, trace, E, g, first, end):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
-    for t in range(c.W):
-        for i in range(first, end):
-            for k in range(c.K):
-                g[i, k] += trace[t, i] * E[t, k]
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

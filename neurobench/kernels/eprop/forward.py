@@ -54,7 +54,7 @@ class Numbers(NamedTuple):
     plain: bool  # no variant of the neuron is in use
 
 
-class Kept(NamedTuple):
+class Passes(NamedTuple):
     """What the passes of S samples leave for their gradient."""
 
     psi: np.ndarray  # (S T, M) input of a step, then psi, mu after the pass back
@@ -69,7 +69,7 @@ class Pass(NamedTuple):
     """What a sample's pass forward leaves for its pass back, and scratch. X is 1, or T to keep x and z."""
 
     x: np.ndarray  # (X, M) input of a step
-    f: np.ndarray  # (T + 1, M) as in Kept
+    f: np.ndarray  # (T + 1, M) as in Passes
     z: np.ndarray  # (X, whole words of 64) uint8 spikes
     fired: np.ndarray  # (T, N)
     n_fired: np.ndarray  # (T,) int64
@@ -79,19 +79,19 @@ class Pass(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def new_kept(c, net, S, threads):
+def new_passes(c, net, S, threads):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
     samples = np.empty((S * T, M), like), np.empty((S, c.N, T), np.int32), np.empty((S, c.W, M), like)
-    passes = np.empty((threads, T + 1, M), like), np.empty((threads, T, c.N), np.int32)
-    return Kept(*samples, np.empty((S, c.W, c.K), like), *passes)
+    own = np.empty((threads, T + 1, M), like), np.empty((threads, T, c.N), np.int32)
+    return Passes(*samples, np.empty((S, c.W, c.K), like), *own)
 
 
 @njit(cache=True, error_model="numpy")
-def new_pass(c, net, X, kept, thread):
+def new_pass(c, net, X, passes, thread):
     M, like = net.w_in.shape[1], net.w_in.dtype
     x, z, neurons = np.empty((X, M), like), np.zeros((X, (M + 63) // 64 * 64), np.uint8), np.zeros((5, M), like)
-    fired, synapses = kept.fired[thread], np.empty(len(net.target) + 4, np.int64)
-    return Pass(x, kept.f[thread], z, fired, np.empty(c.T, np.int64), neurons, synapses, at_rest(c))
+    fired, synapses = passes.fired[thread], np.empty(len(net.target) + 4, np.int64)
+    return Pass(x, passes.f[thread], z, fired, np.empty(c.T, np.int64), neurons, synapses, at_rest(c))
 
 
 @njit(cache=True, error_model="numpy")
@@ -112,11 +112,11 @@ def sum_inputs(c, net, samples, g, x):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def forward(c, a, net, one, kept, s, counts):
-    """Sample s of those kept from rest, whose inputs lie in its psi. Spikes of step t arrive in step t + 1. counts
+def forward(c, a, net, one, passes, s, counts):
+    """Sample s of `passes` from rest, whose inputs lie in its psi. Spikes of step t arrive in step t + 1. counts
     (N,): of the neurons' spikes."""
     T, n, rows = c.T, 0, len(one.x)
-    psi, spikes, trace = kept.psi[s * T : (s + 1) * T], kept.spikes[s], kept.trace[s]
+    psi, spikes, trace = passes.psi[s * T : (s + 1) * T], passes.spikes[s], passes.trace[s]
     v, r, state = one.neurons[0], one.neurons[1], one.state
     v[:], r[:], state.left[:], state.z[:], counts[:] = 0, 0, 0, 0, 0
     for part in (state.v, state.adapt, state.waiting):
@@ -198,16 +198,16 @@ def count(c, a, net, samples):
     """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
     sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
     where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
-    T, kept = c.T, new_kept(c, net, 1, 1)
-    one = new_pass(c, net, T, kept, 0)
+    T, passes = c.T, new_passes(c, net, 1, 1)
+    one = new_pass(c, net, T, passes, 0)
     inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
     y, y_before, counts = np.zeros(c.K, net.w_out.dtype), np.zeros(c.K, net.w_out.dtype), np.zeros(c.N, np.int64)
     for g in range(len(samples.labels)):
         first = g * (T + 1)
         for e in range(samples.start[first], samples.start[first + T]):
             inputs[samples.source[e]] += 1
-        sum_inputs(c, net, samples, g, kept.psi)
-        forward(c, a, net, one, kept, 0, counts)
+        sum_inputs(c, net, samples, g, passes.psi)
+        forward(c, a, net, one, passes, 0, counts)
         y[:] = 0
         for t in range(T):
             y_before[:] = y

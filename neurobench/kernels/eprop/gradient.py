@@ -5,8 +5,10 @@ in their order, to a part of the weights, so that a sum has the same bits whatev
 from typing import NamedTuple
 
 import numpy as np
+from numba import prange
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.eprop.forward import FUSED
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows
 
 TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
@@ -71,8 +73,61 @@ def group_by_source(T, samples, first, s, n, late, by):
                 end[source[e]] += 1
 
 
+@njit(cache=True, error_model="numpy")
+def add_gradient(c, net, samples, passes, by, results, first, n, fused, chunks):
+    """Of the n samples from `first` on, which `passes` and `by` are of. fused: where the readouts' products and sums
+    may round once."""
+    if chunks == 1:  # to begin a loop of threads takes as long as some steps
+        _add_share(c, net, samples, passes, by, results, first, n, fused, 0, 1)
+    else:
+        _add_shares(c, net, samples, passes, by, results, first, n, fused, chunks)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _add_shares(c, net, samples, passes, by, results, first, n, fused, chunks):
+    """A kernel of its own: in one with the passes, numba would join the two loops, and nobody would wait for all of
+    them."""
+    for chunk in prange(chunks):
+        _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chunks)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chunks):
+    """A thread's part of the gradient gains all n samples."""
+    begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
+    for s in range(n):
+        if samples.labels[first + s] >= 0:
+            mu, counts = passes.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
+            _add_recurrent_gradient(net, passes.spikes[s], counts, mu, results.w_rec[0], begin, end)
+            if fused:
+                _add_readout_gradient_fused(c, passes.trace[s], passes.E[s], results.w_out, begin, end)
+            else:
+                _add_readout_gradient(c, passes.trace[s], passes.E[s], results.w_out, begin, end)
+    _add_input_gradient(by, n, passes.psi, results.w_in, chunk, chunks)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+def _add_readout_gradient_fused(c, trace, E, g, first, end):
+    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
+    for t in range(c.W):
+        error = E[t]
+        for i in range(first, end):
+            r, row = trace[t, i], g[i]
+            for k in range(c.K):
+                row[k] += r * error[k]
+
+
 @njit(cache=True, _nrt=False, error_model="numpy")
-def add_input_gradient(by, n, mu, g, chunk, chunks):
+def _add_readout_gradient(c, trace, E, g, first, end):
+    """As the one before, each product rounded."""
+    for t in range(c.W):
+        for i in range(first, end):
+            for k in range(c.K):
+                g[i, k] += trace[t, i] * E[t, k]
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _add_input_gradient(by, n, mu, g, chunk, chunks):
     """A part of g (I, M) gains mu(t) of each spike of its source in n kept samples, a block of columns at a time: the
     thread's share of all sources' blocks, those of the first columns first."""
     inputs, width = g.shape[0], BLOCK_BYTES // g.itemsize
@@ -88,7 +143,7 @@ def add_input_gradient(by, n, mu, g, chunk, chunks):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def add_recurrent_gradient(net, spikes, counts, mu, g, first, end):
+def _add_recurrent_gradient(net, spikes, counts, mu, g, first, end):
     """g (P,) gains mu of its target where a spike of its source arrives, the last one first; of sources `first` to
     `end` - 1."""
     for i in range(first, end):
