@@ -74,6 +74,16 @@ def _room(layers, capacity):
     return Spikes(n, t_in, source, dt_in, t, neuron, interval, x, slope, dt, order)
 
 
+@njit(cache=True)
+def _most_spikes(sizes, neuron):
+    """Of a layer. A loop, since a kernel that calls numpy's functions imports what those are compiled from, even where
+    it is read from the cache."""
+    widest = 0
+    for layer in range(1, len(sizes)):
+        widest = max(widest, sizes[layer])
+    return widest * neuron.most
+
+
 @njit(cache=True, error_model="numpy")
 def _forward(layer, spikes, W, delay, threshold, end, most):
     """The spikes of one layer, each neuron's first `most` until `end`. W: (I, N), delay: (N,)."""
@@ -166,8 +176,9 @@ def _hand_back(layer, spikes):
 @njit(cache=True, error_model="numpy")
 def _loss(t, y, end, loss, gradient):
     """t: (C,) first spikes -> the loss; writes its gradient (C,)."""
-    first = t.min()
-    total = 0.0
+    first, total = t[0], 0.0
+    for c in range(1, len(t)):
+        first = min(first, t[c])
     for c in range(len(t)):
         gradient[c] = np.exp((first - t[c]) / loss.tau)
         total += gradient[c]
@@ -218,7 +229,7 @@ def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, l
     Writes the outputs' first spikes (B, C), `end` where there is none, how often each neuron fired (B, N), the loss of
     each sample (B,), and, where it `learns`, adds each one's gradient to `gradient` (weights + delays,).
     """
-    samples, outputs, capacity = len(y), sizes[-1], sizes[1:].max() * neuron.most
+    samples, outputs, capacity = len(y), sizes[-1], _most_spikes(sizes, neuron)
     for b in range(samples):
         capacity = max(capacity, events.start[b + 1] - events.start[b])
     spikes, of_first = _room(len(sizes) - 1, capacity), np.zeros(outputs)
@@ -241,7 +252,7 @@ def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, l
 def spikes_of(events, weights, delays, sizes, neuron):
     """All spikes of the first of the samples."""
     n = events.start[1]
-    spikes, first = _room(len(sizes) - 1, max(n, sizes[1:].max() * neuron.most)), np.zeros(sizes[-1])
+    spikes, first = _room(len(sizes) - 1, max(n, _most_spikes(sizes, neuron))), np.zeros(sizes[-1])
     spikes.n[0, 0] = n
     spikes.t_in[0, :n], spikes.source[0, :n] = events.t[:n], events.source[:n]
     _sample(spikes, weights, delays, sizes, neuron, first)

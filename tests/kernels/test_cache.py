@@ -266,15 +266,24 @@ def test_a_kernel_for_kernels_alone_is_one_in_another_process_too(monkeypatch: p
 IMPORTED = """
 import sys
 from neurobench.cli.main import main
-words = ["run", "model=slayer_snn", "scale=smoke", "model.hidden=[8]", f"outputs={sys.argv[1]}"]
+words = ["run", f"outputs={sys.argv[1]}", "scale=smoke", *sys.argv[2:]]
 sys.argv = ["neurobench", *words]
 ended = main()
 sys.exit(ended or str({"scipy.linalg", "numba.np.linalg", "numba.np.arraymath"} & set(sys.modules)))
 """
 
 
-def test_a_run_whose_kernels_are_kept_imports_nothing_that_they_are_compiled_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=slayer_snn", "model.hidden=[8]"],
+        ["model=eventprop_snn", "dataset=yin_yang", "model.hidden=[8]"],
+    ],
+)
+def test_a_run_whose_kernels_are_kept_imports_nothing_that_they_are_compiled_from(
+    tmp_path: Path, words: list[str]
+) -> None:
     """0.4 s of every run, SciPy's linear algebra above all."""
-    command = [sys.executable, "-c", IMPORTED, str(tmp_path)]
+    command = [sys.executable, "-c", IMPORTED, str(tmp_path), *words]
     said = [subprocess.run(command, capture_output=True, text=True).stderr.splitlines()[-1] for _ in range(2)]
     assert said[1] == "set()", said
