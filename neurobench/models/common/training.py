@@ -1,4 +1,4 @@
-"""What trains more than one model: Adam, learning-rate schedules, moved images.
+"""What trains more than one model: Adam and learning-rate schedules.
 
 Adam (Kingma and Ba 2015, algorithm 1) is torch's function: the class torch.optim.Adam imports dynamo, which takes
 longer than the tutorials' small networks take to train. A schedule is the factor on the largest rate at update k of n.
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 from torch.optim.adam import adam
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # torch's defaults, which the tutorials use
@@ -91,15 +90,3 @@ def _between(a: float, b: float, share: float) -> float:
 
 
 FACTORS = {"none": constant, "constant": constant, "linear": linear, "cosine": cosine, "one_cycle": one_cycle}
-
-
-def moved(x: Tensor, reach: int, seed: int) -> Tensor:
-    """Images (B, C, H, W), each moved by up to `reach` pixels along both axes; 0 comes in from the edge."""
-    if reach == 0:
-        return x
-    draw = torch.Generator().manual_seed(seed)
-    by = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=draw).to(x.device)
-    rows, columns = (torch.arange(side, device=x.device) + by[k, :, None] for k, side in enumerate(x.shape[2:]))
-    wide = pad(x, (reach,) * 4).movedim(1, -1)
-    each = torch.arange(len(x), device=x.device)[:, None, None]
-    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)

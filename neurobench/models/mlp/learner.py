@@ -16,8 +16,9 @@ from neurobench.kernels.random import derive
 from neurobench.metrics.operations import Operations, population
 from neurobench.metrics.operations import linear as products
 from neurobench.models.common.exchange import Network
+from neurobench.models.common.moves import moved
 from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
-from neurobench.models.common.training import Moments, at_rest, descend, moved, one_cycle
+from neurobench.models.common.training import Moments, at_rest, descend, one_cycle
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
 

@@ -16,7 +16,8 @@ from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive, fingerprint
 from neurobench.metrics.operations import Operations, convolution, linear, population
 from neurobench.models.common.exchange import Network
-from neurobench.models.common.training import FACTORS, moved
+from neurobench.models.common.moves import moved
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qcnn import network
 from neurobench.models.qcnn.circuits import CircuitRunner, to_qasm

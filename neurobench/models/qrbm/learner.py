@@ -16,8 +16,9 @@ from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.pace import Pace
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
+from neurobench.models.common.moves import moved, moved_copies
 from neurobench.models.common.readout import accuracy
-from neurobench.models.common.training import FACTORS, moved
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier, hybrid
 from neurobench.models.qrbm.spec import QRBM, seen_shape
@@ -116,9 +117,10 @@ class QRBMLearner(classifier.MachineClassifier):
         spec, units = self.spec, self.spec.n_hidden
         if spec.fine_tune:
             return self._fine_tune(train, validation)
-        seeds = [derive(self.seeds.training, _COPIES, copy) for copy in range(spec.readout_copies)]
         x: Any = train.x
-        figures = self.fit_readout(train, validation, [x, *(moved(x, spec.jitter, seed) for seed in seeds)])
+        seed = derive(self.seeds.training, _COPIES)
+        copies = moved_copies(x, spec.jitter, spec.readout_copies, seed) if spec.readout_copies else ()
+        figures = self.fit_readout(train, validation, [x, *copies])
         stuck = int((self.fitted.scale[:units] < 2e-3).sum())  # sd + 1e-3; their probabilities come first
         if stuck > units / 2:
             warnings.warn(

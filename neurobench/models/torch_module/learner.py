@@ -15,8 +15,9 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import Batch, Split
 from neurobench.kernels.random import derive
 from neurobench.models.common.exchange import Network
+from neurobench.models.common.moves import moved
 from neurobench.models.common.supervised import measured, of_task, require_shapes, training_loss
-from neurobench.models.common.training import FACTORS, moved
+from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from neurobench.models.common.training import moved
+from neurobench.models.common.moves import moved, moved_copies
 
 
 def test_moved_images_are_the_images_moved() -> None:
@@ -28,3 +28,18 @@ def test_an_image_is_moved_by_up_to_so_many_pixels_along_both_axes_evenly() -> N
     assert moved(wide, 1, seed=0).shape == wide.shape, "nor need images be square or grey"
     assert torch.equal(moved(wide, 1, seed=0), moved(wide, 1, seed=0))
     assert not torch.equal(moved(x, 1, seed=0), moved(x, 1, seed=1))
+
+
+def test_copies_of_an_image_are_at_different_places_and_never_at_its_own() -> None:
+    x = torch.zeros(50, 1, 5, 5)
+    x[:, :, 2, 2] = 1
+    copies = list(moved_copies(x, 1, 8, seed=0))
+    places = torch.ones(5, 5, dtype=torch.bool)
+    places[1:4, 1:4] = False
+    places[2, 2] = True
+    every = torch.stack(copies).sum(0)[:, 0]
+    assert all((image == ~places).all() for image in every), "eight copies: each of the eight places once"
+    assert not torch.equal(copies[0][0], copies[0][1]) or not torch.equal(copies[0][0], copies[0][2])
+    again = list(moved_copies(x, 1, 9, seed=0))
+    assert torch.equal(again[8], copies[0]), "a ninth begins again"
+    assert not torch.equal(next(moved_copies(x, 1, 1, seed=1)), copies[0])
