@@ -16,6 +16,8 @@ from neurobench.config.errors import FINE, UserError
 from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.comparison import LETTERS, Pair, conclusion, numbers, paired
 from neurobench.report.comparison_table import as_latex, as_markdown
+from neurobench.report.results_table import value_text
+from neurobench.report.screen import print_whole
 from neurobench.storage.folder import Difference, RunFolder, differences
 from neurobench.storage.store import find_run
 
@@ -74,7 +76,7 @@ def _print(
     for section, rows in sections.items():
         if rows:
             console.print()
-            console.print(_table(section, rows))
+            print_whole(_table(section, rows), console)
         else:
             console.print(f"\n{TITLES[section]}: the same")
     console.print()
@@ -91,11 +93,13 @@ def _print(
 def _table(section: str, rows: Sequence[Difference]) -> Table:
     table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
     n, figures = len(rows[0].values), section == "metrics"
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in (*LETTERS[:n], *(("B - A",) if figures and n == 2 else ())):
         table.add_column(column, justify="right", overflow="fold")
     for key, values in rows:
-        shown = (printed(key, value, digits=6) if figures and value is not None else str(value) for value in values)
+        shown = (
+            printed(key, value, digits=6) if figures and value is not None else value_text(value) for value in values
+        )
         cells = ["-" if value is None else text for value, text in zip(values, shown, strict=True)]
         if figures and n == 2:
             cells.append("" if None in values else printed_change(key, values[1] - values[0]))

@@ -18,6 +18,7 @@ from neurobench.config.overrides import override_of
 from neurobench.config.targets import PLUGIN_FILES, is_installed
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import print_whole
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import default_outputs
 
@@ -73,11 +74,11 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     complete.sort(key=lambda trial: trial.value, reverse=space.larger_wins)
     table = Table(title=f"\nbest trials by {space.figure}", title_justify="left", box=box.SIMPLE, show_edge=False)
     for column in (space.figure, *space.space):
-        table.add_column(column.rpartition(".")[2], justify="right")
+        table.add_column(column.rpartition(".")[2], justify="right", overflow="fold")
     for trial in complete[:10]:
         values = (trial.params[key] for key in space.space)
         table.add_row(f"{trial.value:.5g}", *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))
-    console.print(table)
+    print_whole(table, console)
     states = [trial.state.name for trial in trials]
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
     console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")

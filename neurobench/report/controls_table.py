@@ -16,6 +16,7 @@ from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report import formats
 from neurobench.report.comparison import p_text
 from neurobench.report.controls import PREDICTED, Comparison, conclusion, not_run
+from neurobench.report.screen import print_whole
 from neurobench.report.table import ResultRow
 from neurobench.storage.predictions import FILE as PREDICTIONS
 
@@ -114,7 +115,7 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
         console.print(
             f"\n{each.control.row.what} against {each.model.row.what} ({each.model.experiment})", style="bold"
         )
-        console.print(table, highlight=False)
+        print_whole(table, console)
     if missing := not_run(made):
         console.print(f"\n{missing}", highlight=False)
     console.print(f"\n{conclusion(made)}", highlight=False)

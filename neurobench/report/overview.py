@@ -16,6 +16,7 @@ from neurobench.config.compose import choices
 from neurobench.config.descriptions import comments, stated_seconds
 from neurobench.metrics.catalog import printed
 from neurobench.report.formats import COLOURS, band_of
+from neurobench.report.screen import print_whole
 from neurobench.report.table import ResultRow
 
 Judge = Callable[[ResultRow], str]
@@ -27,7 +28,7 @@ def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: 
     run = [row for row in rows if row.runs]
     if run:
         console.print(f"table {name}", style="bold", highlight=False)
-        console.print(_table(run, judge), highlight=False)
+        print_whole(_table(run, judge), console)
     missing = len(rows) - len(run)
     if not missing:
         return

@@ -2,7 +2,7 @@
 
 A setting is what the runs share that differ in nothing but their seed (`setting_hash`). Runs of two settings are never
 averaged: where the keys that were named do not tell them apart, further keys are added. The best setting is chosen by
-its validation figure and by nothing else.
+its validation figure and by nothing else, among settings of one data set at one scale.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Repetition:
     metrics: Mapping[str, float]
     validation: Mapping[str, float]  # figures of held-out samples
     intervals: Mapping[str, Sequence[float]]  # 95 %, over test samples
+    dataset: str
     scale: str
     emulated: bool  # data that stand for recorded ones
 
@@ -146,6 +147,8 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     judge = ranking_figure((run.validation for each in settings for run in each.runs), names)
     if judge is None:
         return None, None, "no best is marked: not every setting has a figure of held-out samples in common"
+    if len({(run.dataset, run.scale) for each in settings for run in each.runs}) > 1:
+        return judge, None, "no best is marked: these are of several data sets or scales"
     sign = 1 if larger_is_better(judge) else -1
     means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
     return judge, settings[means.index(max(means))], ""
@@ -208,7 +211,8 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
         assert result is not None
         emulated = bool(result["data"].get("emulated"))
         figures = (result["metrics"], held_out_figures(entry.folder(outputs), result), result["intervals"])
-        yield Repetition(entry.path, result["seed"], *figures, result["scale"], emulated)
+        named = (str(entry.summary(outputs)["dataset"]), result["scale"])
+        yield Repetition(entry.path, result["seed"], *figures, *named, emulated)
 
 
 def order(value: Any) -> tuple[int, float, str]:

@@ -17,6 +17,7 @@ from neurobench.metrics.catalog import metric as about
 from neurobench.metrics.catalog import printed
 from neurobench.report import latex
 from neurobench.report.results import Results, Setting, Spread
+from neurobench.report.screen import print_whole
 
 BEST = " *"
 
@@ -28,8 +29,11 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
+    """As one would type it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -92,7 +96,7 @@ def print_results(results: Results, console: Console) -> None:
     for setting in results.settings:
         style = "bold green" if setting is results.best else ""
         table.add_row(*map(Text, cells(results, setting)), style=style)
-    console.print(table)
+    print_whole(table, console)
     for line in remarks(results):
         console.print(line, style="dim", highlight=False)
 

@@ -15,13 +15,13 @@ from neurobench.config.errors import UserError
 from neurobench.metrics.catalog import printed
 from neurobench.report.results import Results, results_of, settings_of
 from neurobench.report.results_plot import plot
-from neurobench.report.results_table import as_csv, as_markdown, cells
+from neurobench.report.results_table import as_csv, as_markdown, cells, remarks
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
 from tests.figures.readable import assert_readable
 from tests.storage.sound import sound_result
 
-OF_RESULT = ("intervals", "setting_hash")
+OF_RESULT = ("dataset", "intervals", "scale", "setting_hash")
 
 
 def finished(outputs: Path, lr: float, seed: int, test: float, validation: float | None, **more: Any) -> None:
@@ -124,6 +124,16 @@ def test_without_held_out_samples_no_best_is_marked(tmp_path: Path) -> None:
     made = results(tmp_path)
     assert made.best is None
     assert "no best is marked" in made.note
+
+
+@pytest.mark.parametrize("other", [{"dataset": "another"}, {"scale": "smoke"}])
+def test_no_best_is_marked_among_data_sets_or_scales(tmp_path: Path, other: dict[str, str]) -> None:
+    finished(tmp_path, 0.1, 0, 0.9, 0.9)
+    finished(tmp_path, 0.2, 0, 0.9, 0.8, **other)
+    made = results(tmp_path)
+    assert made.best is None
+    assert made.judge == "validation_accuracy", "it is shown"
+    assert "several data sets or scales" in "; ".join(remarks(made))
 
 
 def test_validation_samples_that_are_tested_choose_nothing(swept: Path) -> None:
