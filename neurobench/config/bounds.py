@@ -90,8 +90,12 @@ def fault_of(value: Any, hint: Any) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    """As YAML has it: a list, whatever holds it here."""
-    return repr(list(value) if isinstance(value, tuple) else value)
+    """As YAML has it; texts in quotes, which tell "1" from 1."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(value)
 
 
 def _is_a(value: Any, hint: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import product
 from typing import Any, cast
 
 from hydra import initialize_config_module
@@ -128,7 +129,8 @@ def explain(
 ) -> tuple[list[str], DictConfig | None]:
     """Why overrides do not compose: every fault as a sentence, and what composes without the faulty ones.
 
-    `several`: of a multirun, where a key may have a list of values; the first one stands for all.
+    `several`: of a multirun, where a key may have a list of values. Choices of groups are tried in turn, until the
+    words do not compose with one; of another key the first value stands for all.
     """
     parsed: list[Override] = []
     faults, words = word_faults(overrides, lambda: all_choices(config_dir))
@@ -139,22 +141,42 @@ def explain(
             else:
                 parsed.append(override)
         # The keys that exist depend on the groups that are chosen, so groups come first.
-        good = [next(values_of(override)) for override in parsed if _is_choice(override)]
-        config = _try(compose_, good, faults)
-        if config is None:
-            return faults, None
-        sound = []
-        for override in parsed:
-            fault = None if _is_choice(override) else _key_fault(override, config)
-            if fault:
-                faults.append(fault)
-            elif not _is_choice(override):
-                sound.append(next(values_of(override)))
-        whole = _try(compose_, [*good, *sound], [])
-        for word in sound if whole is None else ():  # which of them does not compose?
-            composed = _try(compose_, [*good, word], faults)
-            if composed is not None:
-                good, config = [*good, word], composed
+        others = [override for override in parsed if not _is_choice(override)]
+        swept = [override for override in parsed if _is_choice(override)]
+        first: DictConfig | None = None
+        for number, choice in enumerate(product(*map(values_of, swept))):
+            found, config = _explained(compose_, choice, others)
+            if number == 0:
+                faults += found
+                first = config
+            else:  # with the first choices it composes
+                chosen = [word for word, override in zip(choice, swept, strict=True) if override.is_sweep_override()]
+                faults += [f"{' '.join(chosen)}: {fault}" for fault in found]
+            if faults:
+                break
+    return faults, first
+
+
+def _explained(
+    compose_: Composer, choice: Sequence[str], others: Sequence[Override]
+) -> tuple[list[str], DictConfig | None]:
+    """What `explain` says of one choice of groups and the words besides."""
+    faults: list[str] = []
+    good = list(choice)
+    config = _try(compose_, good, faults)
+    if config is None:
+        return faults, None
+    sound = []
+    for override in others:
+        if fault := _key_fault(override, config):
+            faults.append(fault)
+        else:
+            sound.append(next(values_of(override)))
+    whole = _try(compose_, [*good, *sound], [])
+    for word in sound if whole is None else ():  # which of them does not compose?
+        composed = _try(compose_, [*good, word], faults)
+        if composed is not None:
+            good, config = [*good, word], composed
     return faults, whole or config
 
 

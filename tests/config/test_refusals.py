@@ -23,11 +23,11 @@ FAULTY = {
     "a section slipped in with a plus": (["+modell.foo=1"], "there is no key modell. Did you mean model?"),
     "a value of the wrong type": (["training.epochs=many"], "training.epochs='many' is not an integer"),
     "a value that is not whole": (["training.epochs=1.5"], "training.epochs=1.5 is not an integer"),
-    "true for a number": (["training.batch_size=true"], "training.batch_size=True is not an integer"),
+    "true for a number": (["training.batch_size=true"], "training.batch_size=true is not an integer"),
     "a value out of range": (["training.batch_size=0"], "training.batch_size=0 is not at least 1"),
     "a seed out of range": (["seed=-1"], "seed=-1 is not in [0, 2147483647]"),
     "a device that is not one": (["device=gpu"], "device='gpu' is not one of auto, cpu, cuda"),
-    "no value where one is needed": (["training.epochs=null"], "training.epochs=None is not an integer"),
+    "no value where one is needed": (["training.epochs=null"], "training.epochs=null is not an integer"),
     "a value left open": (["training.epochs=???"], "training.epochs has no value; set it with training.epochs=..."),
     "a value left open in a list": (
         ["model=slayer_snn", "model.hidden=[512,???]"],

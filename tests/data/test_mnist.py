@@ -95,7 +95,7 @@ def test_digits_are_kept_and_renumbered_in_the_order_given():
         ({"digits": (4, 4)}, "names a class twice"),
         ({"validation": -1}, "validation=-1 is not at least 0"),
         ({"digits": (0, 1), "validation": 12_665}, "validation=12665 is not below 12665"),
-        ({"validation": True}, "validation=True is not an integer"),
+        ({"validation": True}, "validation=true is not an integer"),
     ],
 )
 def test_a_bad_value_is_refused_before_a_file_is_read(fields, sentence):

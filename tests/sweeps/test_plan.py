@@ -67,6 +67,12 @@ def test_a_job_that_cannot_run_is_refused_with_its_reasons(tmp_path: Path) -> No
     assert jobs[0].faults == ("model.n_hidden=0 is not at least 1",)
 
 
+@pytest.mark.parametrize("models", ["pixels_lr,mlp", "mlp,pixels_lr"])
+def test_a_key_that_one_of_the_models_lacks_is_named(models: str) -> None:
+    with pytest.raises(ConfigError, match="model has no key l2. There is name"):
+        jobs_of([f"model={models}", "scale=smoke", "model.l2=1"])
+
+
 def test_a_typo_is_refused_before_anything_is_planned() -> None:
     with pytest.raises(ConfigError, match=r"Did you mean model\.n_hidden"):
         jobs_of(["model.n_hiden=1,2"])

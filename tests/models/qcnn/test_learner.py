@@ -210,7 +210,7 @@ def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
         ({"depth": 1}, "depth, reupload and zz belong to head=linear"),
         ({"shots": 0, "gradient": "param_shift"}, "shots=0 is not an integer in [1, 2147483647] or null"),
         ({"shots": 1.5, "gradient": "param_shift"}, "shots=1.5 is not an integer"),
-        ({"shots": True, "gradient": "param_shift"}, "shots=True is not an integer"),
+        ({"shots": True, "gradient": "param_shift"}, "shots=true is not an integer"),
         ({"shots": float("nan"), "gradient": "param_shift"}, "shots=nan is not an integer"),
         ({"shots": 100}, "gradient=autograd needs exact expectations, counts of shots=100 have no derivative"),
         ({"shift_without_half": True}, "shift_without_half=True changes gradient=param_shift, not autograd"),
