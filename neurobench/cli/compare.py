@@ -93,14 +93,15 @@ def _print(
 def _table(section: str, rows: Sequence[Difference]) -> Table:
     table = Table(title=TITLES[section], title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
     n, figures = len(rows[0].values), section == "metrics"
+
+    def text(key: str, value: Any) -> str:
+        return printed(key, value, digits=6) if figures else value_text(value, digits=None)
+
     table.add_column("", no_wrap=True)
     for column in (*LETTERS[:n], *(("B - A",) if figures and n == 2 else ())):
         table.add_column(column, justify="right", overflow="fold")
     for key, values in rows:
-        shown = (
-            printed(key, value, digits=6) if figures and value is not None else value_text(value) for value in values
-        )
-        cells = ["-" if value is None else text for value, text in zip(values, shown, strict=True)]
+        cells = ["-" if value is None else text(key, value) for value in values]
         if figures and n == 2:
             cells.append("" if None in values else printed_change(key, values[1] - values[0]))
         table.add_row(*map(Text, [key, *cells]))

@@ -8,17 +8,18 @@ from tests.cli.conftest import Neurobench
 
 def test_two_seeds_differ_in_the_seed_and_in_what_came_out(neurobench: Neurobench, tmp_path: Path) -> None:
     assert neurobench("run", "model=toy", "name=a").returncode == 0
-    assert neurobench("run", "model=toy", "name=b", "seed=1", "model.lr=0.3").returncode == 0
+    assert neurobench("run", "model=toy", "name=b", "seed=1", "model.lr=0.300001").returncode == 0
     told = json.loads(neurobench("compare", "a", "b", "--json").stdout)
     assert told["config"] == [
         {"key": "seed", "a": 0, "b": 1},
-        {"key": "model.lr", "a": 0.5, "b": 0.3},
+        {"key": "model.lr", "a": 0.5, "b": 0.300001},
     ]
     (accuracy,) = [entry for entry in told["metrics"] if entry["key"] == "test_accuracy"]
     (result,) = (tmp_path / "outputs").glob("b/*/result.json")
     assert accuracy["b"] == json.loads(result.read_text())["metrics"]["test_accuracy"]
     shown = neurobench("compare", "a", "b").stdout
     assert "model.lr" in shown
+    assert "0.300001" in shown
     assert f"{(accuracy['b'] - accuracy['a']) * 100:+.2f} points" in shown
 
     again = neurobench("rerun", "a")
