@@ -25,6 +25,7 @@ import importlib.util
 import keyword
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import entry_points
@@ -161,11 +162,21 @@ def is_installed(module: str) -> bool:
 
 
 def import_extra(module: str, extra: str, owner: str) -> Any:
-    """The module that `owner` needs. Raises UserError that names the extra where it is not installed."""
+    """The module that `owner` needs. Raises UserError that names the extra where it is not installed, and the package
+    that fails where it is: amdsmi, which zeus-ml brings, breaks Ray's import where AMD's library is missing."""
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UserError(not_installed(owner, error.name or module, extra)) from error
+    except Exception as error:  # whatever a broken installation raises
+        frames = (str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__))
+        packages = [name.partition(".")[0] for name in frames]
+        culprit = next((name for name in reversed(packages) if name not in ("importlib", "neurobench")), module)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(
+            f"{owner} needs {module}, which is installed but cannot be imported: {reason}, in the package {culprit}. "
+            f"Repair or uninstall {culprit}, or use an environment without it."
+        ) from error
 
 
 def import_fault(module: str) -> str | None:

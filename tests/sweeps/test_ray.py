@@ -11,13 +11,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from neurobench.config.errors import UserError
+from neurobench.config.targets import import_extra
 from neurobench.experiment.execute import execute
 from neurobench.sweeps.plan import jobs_of
 from tests.cli.conftest import command, environment
 from tests.sweeps.ray_nodes import ray_nodes
 from tests.sweeps.test_sweep import results
 
-pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
+try:
+    import_extra("ray", "ray", "this test")
+except UserError as fault:
+    pytest.skip(str(fault), allow_module_level=True)
 WORDS = ("model=toy", "seed=range(3)", "training.epochs=4", "training.checkpoint_every=0")
 
 
