@@ -145,13 +145,13 @@ def explain(
         swept = [override for override in parsed if _is_choice(override)]
         first: DictConfig | None = None
         for number, choice in enumerate(product(*map(values_of, swept))):
-            found, config = _explained(compose_, choice, others)
+            of_choice, config = _explained(compose_, choice, others)
             if number == 0:
-                faults += found
+                faults += of_choice
                 first = config
             else:  # with the first choices it composes
                 chosen = [word for word, override in zip(choice, swept, strict=True) if override.is_sweep_override()]
-                faults += [f"{' '.join(chosen)}: {fault}" for fault in found]
+                faults += [f"{' '.join(chosen)}: {fault}" for fault in of_choice]
             if faults:
                 break
     return faults, first
