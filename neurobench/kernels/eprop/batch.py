@@ -21,7 +21,7 @@ from neurobench.kernels.eprop.gradient import (
     group_by_source,
     new_groups,
 )
-from neurobench.kernels.eprop.simd import copy
+from neurobench.kernels.eprop.simd import add_scaled_rows_fused, copy
 
 
 class Rule(NamedTuple):
@@ -68,7 +68,7 @@ def _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks):
             g = first + k
             forward(c, a, net, one, passes, k, results.counts[g])
             copy(one.f[T], results.f[g])
-            _readouts(c, passes.trace[k], net.w_out, results.window[g])
+            _readouts(passes.trace[k], net.w_out, passes.E[k], results.window[g])
             if samples.labels[g] >= 0:
                 errors(results.window[g], samples.labels[g], c.softmax, passes.E[k], a.one - a.one)
                 _backward(c, a, net, one, passes.psi[k * T : (k + 1) * T], passes.E[k])
@@ -76,20 +76,18 @@ def _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks):
         group_by_source(T, samples, first + s, s, m, 0, by)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _readouts(c, trace, w_out, y):
-    """y (W, K) = trace (W, N) w_out."""
-    for t in range(c.W):
-        for k in range(c.K):
-            y[t, k] = 0
-        for i in range(c.N):
-            for k in range(c.K):
-                y[t, k] += trace[t, i] * w_out[i, k]
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _readouts(trace, w_out, sums, y):
+    """y (W, K) = trace (W, N) w_out. sums (W, Q): scratch."""
+    for t in range(len(y)):
+        sums[t] = 0
+        add_scaled_rows_fused(trace, t * trace.shape[1], 1, w_out, sums[t])
+        copy(sums[t], y[t])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def errors(y, label, softmax, E, zero):
-    """E (W, K) of the window, whose readouts are y (W, K). The denominator of softmax has the type of `zero`."""
+    """E (W, Q) of the window, whose readouts are y (W, K). The denominator of softmax has the type of `zero`."""
     W, K = y.shape
     for t in range(W):
         top, total = y[t, 0], zero

@@ -18,7 +18,7 @@ from neurobench.kernels.eprop.gradient import (
     new_groups,
 )
 from neurobench.kernels.eprop.neuron import surrogate
-from neurobench.kernels.eprop.simd import copy
+from neurobench.kernels.eprop.simd import add_scaled_rows, copy
 
 
 @njit(cache=True, error_model="numpy")
@@ -54,7 +54,7 @@ def _respond(c, a, net, samples, distinct, passes, by, results, first, n, chunk,
             g, psi = first + k, passes.psi[k * T : (k + 1) * T]
             label, counts = samples.labels[g], results.counts[g]
             _forward(c, a, net, one, psi, passes.spikes[k], passes.trace[k], counts)
-            _readouts(c, passes.trace[k], net.w_out, results.window[g])
+            _readouts(passes.trace[k], net.w_out, passes.E[k], results.window[g])
             if label >= 0:
                 errors(results.window[g], label, c.softmax, passes.E[k], 0.0)
                 _backward(c, a, net, one, psi, passes.E[k], counts)
@@ -105,13 +105,13 @@ def _advance(c, a, net, one, x, t):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _readouts(c, trace, w_out, y):
-    """y (W, K) = trace (W, N) w_out: a spike of step t is in y of step t, which a readout has a step later."""
-    y[:] = 0
-    for t in range(c.W):
-        for i in range(c.N):
-            for k in range(c.K):
-                y[t, k] += trace[t, i] * w_out[i, k]
+def _readouts(trace, w_out, sums, y):
+    """As `eprop.batch`'s, each product rounded: a spike of step t is in y of step t, which a readout has a step
+    later."""
+    for t in range(len(y)):
+        sums[t] = 0
+        add_scaled_rows(trace, t * trace.shape[1], 1, w_out, sums[t])
+        copy(sums[t], y[t])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

@@ -12,6 +12,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
+from neurobench.kernels.eprop.simd import array, register_loop
 from neurobench.kernels.vectors import INDEX, load, spread, vector
 
 
@@ -80,25 +81,49 @@ class Column:
         self.builder.store(stored, self.builder.bitcast(at, stored.type.as_pointer()), align=1)
 
 
-def elementwise(step: Callable[..., None], lanes: int, fused: bool = False) -> Callable[..., None]:
+def elementwise(
+    step: Callable[..., Any], lanes: int, fused: bool = False, bits: int | None = None
+) -> Callable[..., Any]:
     """The code of an intrinsic: step(*arguments) for as many neurons as the first array has, `lanes` at a time.
 
-    Of its arguments an array is a `Column`, a number `Lanes`, a NamedTuple a namespace of these.
+    Of its arguments an array is a `Column`, a number `Lanes`, a NamedTuple a namespace of these. bits: which argument,
+    an array of uint64 that step is not called with, gets what it returns, a bit a neuron.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pairs = list(zip(signature.args, args, strict=True))
+        words = None if bits is None else array(context, builder, *pairs.pop(bits))
         first = next(pair for pair in pairs if isinstance(pair[0], types.Array))
-        (count,) = cgutils.unpack_tuple(builder, context.make_array(first[0])(context, builder, first[1]).shape)
-        begin: Any = ir.Constant(INDEX, 0)
+        (count,) = cgutils.unpack_tuple(builder, array(context, builder, *first).shape)
+        begin, word = ir.Constant(INDEX, 0), ir.Constant(INDEX, 0)
         for width in _widths(lanes):
-            end = builder.and_(count, ir.Constant(INDEX, -width))
-            with cgutils.for_range_slice(builder, begin, end, ir.Constant(INDEX, width), INDEX) as (place, _):
-                step(*(_argument(context, builder, *pair, place, width, fused) for pair in pairs))
-            begin = end
+
+            def several(vector: Any, carried: Any, begin: Any = begin, width: int = width) -> Any:
+                place = builder.add(begin, builder.mul(vector, ir.Constant(INDEX, width)))
+                of_each = step(*(_argument(context, builder, *pair, place, width, fused) for pair in pairs))
+                return carried if words is None else [_collected(builder, words, carried[0], of_each, place)]
+
+            vectors = builder.sdiv(builder.sub(count, begin), ir.Constant(INDEX, width))
+            (word,) = register_loop(builder, ir.Constant(INDEX, 0), vectors, [word], several)
+            begin = builder.add(begin, builder.mul(vectors, ir.Constant(INDEX, width)))
         return context.get_dummy_value()
 
     return emit
+
+
+def _collected(builder: Any, words: Any, word: Any, bits: Any, place: Any) -> Any:
+    """The word of 64 bits that `place` is in with bits from there on, also stored: a word is read as it was written,
+    where a processor would have to wait for its parts."""
+    number = builder.zext(builder.bitcast(bits, ir.IntType(_lanes(bits.type))), INDEX)
+    inside = builder.and_(place, ir.Constant(INDEX, 63))
+    begun = builder.select(builder.icmp_unsigned("==", inside, ir.Constant(INDEX, 0)), ir.Constant(INDEX, 0), word)
+    word = builder.or_(begun, builder.shl(number, inside))
+    builder.store(word, builder.gep(words.data, [builder.lshr(place, ir.Constant(INDEX, 6))]))
+    return word
+
+
+def _lanes(kind: Any) -> int:
+    return int(kind.count) if isinstance(kind, ir.VectorType) else 1
 
 
 def _widths(lanes: int) -> Iterable[int]:
@@ -109,7 +134,7 @@ def _widths(lanes: int) -> Iterable[int]:
 
 def _argument(context: Any, builder: Any, kind: Any, value: Any, place: Any, width: int, fused: bool) -> Any:
     if isinstance(kind, types.Array):
-        return Column(builder, context.make_array(kind)(context, builder, value), place, width, fused)
+        return Column(builder, array(context, builder, kind, value), place, width, fused)
     if isinstance(kind, types.BaseNamedTuple):
         parts = zip(kind.fields, kind.types, cgutils.unpack_tuple(builder, value), strict=True)
         floats = ((name, part) for name, each, part in parts if isinstance(each, types.Float))

@@ -3,12 +3,16 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.eprop.elementwise import elementwise
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, copy, sum_rows
-from neurobench.kernels.vectors import lowest_bit, nonzero_bits
+from neurobench.kernels.host import WIDTH
+from neurobench.kernels.vectors import lowest_bit
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
 
@@ -60,7 +64,7 @@ class Passes(NamedTuple):
     psi: np.ndarray  # (S T, M) input of a step, then psi, mu after the pass back
     spikes: np.ndarray  # (S, N, T) int32 the steps in which a neuron fired
     trace: np.ndarray  # (S, W, M) the readouts' trace of each neuron's spikes, in the window
-    E: np.ndarray  # (S, W, K) errors
+    E: np.ndarray  # (S, W, Q) readouts, then their errors
     f: np.ndarray  # (threads, T + 1, M) filtered firing in each thread's last pass, row t + 1
     fired: np.ndarray  # (threads, T, N) int32 the neurons that fired
 
@@ -70,7 +74,7 @@ class Pass(NamedTuple):
 
     x: np.ndarray  # (X, M) input of a step
     f: np.ndarray  # (T + 1, M) as in Passes
-    z: np.ndarray  # (X, whole words of 64) uint8 spikes
+    z: np.ndarray  # (X, words) uint64 spikes: neuron j is bit j % 64 of word j // 64
     fired: np.ndarray  # (T, N)
     n_fired: np.ndarray  # (T,) int64
     neurons: np.ndarray  # (5, M) scratch
@@ -83,13 +87,13 @@ def new_passes(c, net, S, threads):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
     samples = np.empty((S * T, M), like), np.empty((S, c.N, T), np.int32), np.empty((S, c.W, M), like)
     own = np.empty((threads, T + 1, M), like), np.empty((threads, T, c.N), np.int32)
-    return Passes(*samples, np.empty((S, c.W, c.K), like), *own)
+    return Passes(*samples, np.empty((S, c.W, net.w_out.shape[1]), like), *own)
 
 
 @njit(cache=True, error_model="numpy")
 def new_pass(c, net, X, passes, thread):
     M, like = net.w_in.shape[1], net.w_in.dtype
-    x, z, neurons = np.empty((X, M), like), np.zeros((X, (M + 63) // 64 * 64), np.uint8), np.zeros((5, M), like)
+    x, z, neurons = np.empty((X, M), like), np.zeros((X, (M + 63) // 64), np.uint64), np.zeros((5, M), like)
     fired, synapses = passes.fired[thread], np.empty(len(net.target) + 4, np.int64)
     return Pass(x, passes.f[thread], z, fired, np.empty(c.T, np.int64), neurons, synapses, at_rest(c))
 
@@ -132,27 +136,29 @@ def forward(c, a, net, one, passes, s, counts):
         if t >= T - c.W:
             copy(r, trace[t - T + c.W])
         if a.plain:
-            _plain_neurons(a, psi[t], v, r, z, one.f[t], one.f[t + 1])
+            _plain_neurons(psi[t], v, r, one.f[t], one.f[t + 1], z, a)
         else:
+            z[:] = 0
             for j in range(c.N):
                 psi[t, j] = neuron_step(c, j, float(x[j]), state)
-                z[j] = state.z[j]
-            for j in range(len(r)):
-                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * z[j]
-                r[j] = a.alpha_out * r[j] + z[j]
-        z[c.N :] = 0
-        n = _list_spikes(z, t, one.fired[t], spikes, counts)
+                z[j // 64] |= np.uint64(state.z[j]) << np.uint64(j % 64)
+                one.f[t + 1, j] = a.kappa * one.f[t, j] + a.rest * state.z[j]
+                r[j] = a.alpha_out * r[j] + state.z[j]
+            one.f[t + 1, c.N :] = 0
+        n = _list_spikes(z, c.N, t, one.fired[t], spikes, counts)
         one.n_fired[t] = n
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _list_spikes(z, t, fired, spikes, counts):
-    """Write the neurons with z = 1, ascending, and to each of them the step; returns how many."""
+def _list_spikes(z, N, t, fired, spikes, counts):
+    """Write the neurons below N whose bits are set, ascending, and to each of them the step; returns how many."""
     n = 0
-    for word in range(0, len(z), 64):
-        bits = nonzero_bits(z, word)
+    for word in range(len(z)):
+        bits, first = z[word], 64 * word
+        if first + 64 > N:  # what fills up the last vector may fire as well
+            bits &= (np.uint64(1) << np.uint64(max(N - first, 0))) - np.uint64(1)
         while bits != np.uint64(0):
-            j = word + lowest_bit(bits)
+            j = first + lowest_bit(bits)
             fired[n] = j
             spikes[j, counts[j]] = t
             counts[j] += 1
@@ -177,20 +183,21 @@ def list_synapses(start, fired, n, synapses):
     return m
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _plain_neurons(a, psi, v, r, z, f_before, f):
-    """`eprop_iaf` with the piecewise linear surrogate, under the input that lies in psi. One loop without a branch:
-    vector code."""
-    zero = a.one - a.one
-    for j in range(len(v)):
-        u = a.alpha * v[j] + psi[j]
+@intrinsic
+def _plain_neurons(typingctx, psi, v, r, f_before, f, z, a):
+    """`eprop_iaf` with the piecewise linear surrogate, under the input that lies in psi."""
+
+    def step(psi, v, r, f_before, f, a):
+        u = a.alpha * v.get() + psi.get()
         p = a.one - abs((u - a.v_th) * a.per_width)
-        psi[j] = a.height * (p if p > zero else zero)
-        now = a.one if u >= a.v_th else zero
-        v[j] = u - a.v_th * now
-        f[j] = a.kappa * f_before[j] + a.rest * now
-        r[j] = a.alpha_out * r[j] + now
-        z[j] = u >= a.v_th
+        psi.set(a.height * p.where(p >= u.like(0.0)))
+        fired = u >= a.v_th
+        v.set(u - a.v_th.where(fired))
+        f.set(a.kappa * f_before.get() + a.rest.where(fired))
+        r.set(a.alpha_out * r.get() + a.one.where(fired))
+        return fired
+
+    return types.void(psi, v, r, f_before, f, z, a), elementwise(step, WIDTH // 32, fused=True, bits=5)
 
 
 @njit(cache=True, error_model="numpy")
@@ -232,8 +239,9 @@ def _membrane_changes(c, a, one):
         for j in range(c.N):
             if a.plain:
                 now = a.alpha * v[j] + one.x[t, j]
-                changes += t == 0 or one.z[t, j] == 1 or now != v[j]
-                v[j] = now - a.v_th * one.z[t, j]
+                fired = one.z[t, j // 64] >> np.uint64(j % 64) & np.uint64(1)
+                changes += t == 0 or fired == 1 or now != v[j]
+                v[j] = now - a.v_th * fired
             else:
                 before = state.v[j]
                 neuron_step(c, j, float(one.x[t, j]), state)

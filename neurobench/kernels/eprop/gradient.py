@@ -8,8 +8,7 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.eprop.forward import FUSED
-from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows
+from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows, add_scaled_rows, add_scaled_rows_fused
 
 TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
 AT_ONCE = 8  # samples whose passes are kept, for threads to share out: what the caches hold
@@ -52,25 +51,28 @@ def new_groups(spikes, S, inputs):
 def group_by_source(T, samples, first, s, n, late, by):
     """Those of the kept samples s to s + n - 1, of which the first is sample `first`, that have a label. `late`: the
     last steps first, and without step 0."""
-    start, source, labels = samples.start, samples.source, samples.labels
-    end = np.zeros(by.begin.shape[1] - 1, np.int64)
+    start, labels, rows = samples.start, samples.labels, by.rows
+    begin, sources = by.begin[s], by.sources[s]
+    end = np.zeros(len(begin) - 1, np.int32)
     for g in range(first, first + n):
-        begin = g * (T + 1)
-        for e in range(start[begin + late], start[begin + T] if labels[g] >= 0 else start[begin + late]):
-            end[source[e]] += 1
-    k, total = 0, start[first * (T + 1)] - start[(first - s) * (T + 1)]
+        if labels[g] >= 0:
+            for i in samples.source[start[g * (T + 1) + late] : start[g * (T + 1) + T]]:
+                end[np.uint64(i)] += 1
+    k, total = np.uint64(0), np.int32(start[first * (T + 1)] - start[(first - s) * (T + 1)])
     for i in range(len(end)):
         count = end[i]
-        end[i], by.begin[s, k], by.sources[s, k] = total, total, i
-        k += count > 0
+        end[i], begin[k], sources[k] = total, total, i
+        k += np.uint64(count > 0)
         total += count
-    by.n[s], by.begin[s, k] = k, total
+    by.n[s], begin[k] = k, total
     for g in range(first, first + n):
         for step in range(late, T if labels[g] >= 0 else late):
             t = T - step if late else step
-            for e in range(start[g * (T + 1) + t], start[g * (T + 1) + t + 1]):
-                by.rows[end[source[e]]] = (s + g - first) * T + t
-                end[source[e]] += 1
+            row = (s + g - first) * T + t
+            for i in samples.source[start[g * (T + 1) + t] : start[g * (T + 1) + t + 1]]:
+                place = end[np.uint64(i)]
+                rows[np.uint64(place)] = row
+                end[np.uint64(i)] = place + np.int32(1)
 
 
 @njit(cache=True, error_model="numpy")
@@ -99,31 +101,18 @@ def _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chu
         if samples.labels[first + s] >= 0:
             mu, counts = passes.psi[s * c.T : (s + 1) * c.T], results.counts[first + s]
             _add_recurrent_gradient(net, passes.spikes[s], counts, mu, results.w_rec[0], begin, end)
-            if fused:
-                _add_readout_gradient_fused(c, passes.trace[s], passes.E[s], results.w_out, begin, end)
-            else:
-                _add_readout_gradient(c, passes.trace[s], passes.E[s], results.w_out, begin, end)
+            _add_readout_gradient(passes.trace[s], passes.E[s], results.w_out, fused, begin, end)
     _add_input_gradient(by, n, passes.psi, results.w_in, chunk, chunks)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
-def _add_readout_gradient_fused(c, trace, E, g, first, end):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
-    for t in range(c.W):
-        error = E[t]
-        for i in range(first, end):
-            r, row = trace[t, i], g[i]
-            for k in range(c.K):
-                row[k] += r * error[k]
-
-
 @njit(cache=True, _nrt=False, error_model="numpy")
-def _add_readout_gradient(c, trace, E, g, first, end):
-    """As the one before, each product rounded."""
-    for t in range(c.W):
-        for i in range(first, end):
-            for k in range(c.K):
-                g[i, k] += trace[t, i] * E[t, k]
+def _add_readout_gradient(trace, E, g, fused, first, end):
+    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
+    for i in range(first, end):
+        if fused:
+            add_scaled_rows_fused(trace, i, trace.shape[1], E, g[i])
+        else:
+            add_scaled_rows(trace, i, trace.shape[1], E, g[i])
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

@@ -9,8 +9,8 @@ from numba.extending import intrinsic
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.records import LANES
 from neurobench.kernels.host import WIDTH
+from neurobench.kernels.vectors import INDEX, SIDE, load, spread
 
-INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
 BLOCK_BYTES = 320  # of columns in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold what is loaded
@@ -112,6 +112,12 @@ def register_loop(builder, begin, end, values, body):
     return results[1:]
 
 
+def _opaque(builder, pointer):
+    """The pointer as an operand of no instruction: the compiler keeps it in one register, with constant distances from
+    it, and does not unroll the loop it stands in, whose remainder would be a second loop with an end to mispredict."""
+    return builder.asm(ir.FunctionType(pointer.type, [pointer.type]), "", "=r,0", [pointer], False)
+
+
 @intrinsic
 def add_rows(typingctx, table, index, begin, end, row, column):
     """row += the sum of table[index[e]] for e = begin to end - 1, in this order, in a block of columns from `column` on
@@ -134,11 +140,11 @@ def _summed_rows(afresh):
         table, index, row = (array(context, builder, signature.args[at], args[at]) for at in (0, 1, 4))
         number, width = context.get_value_type(signature.args[0].dtype), columns(builder, table)
         vector = ir.VectorType(number, _BYTES // context.get_abi_sizeof(number))
-        places = [builder.add(args[5], ir.Constant(INDEX, vector.count * block)) for block in range(BLOCK)]
 
         def block(data, first):
-            at = (builder.gep(data, [builder.add(first, place)]) for place in places)
-            return [builder.bitcast(pointer, vector.as_pointer()) for pointer in at]
+            at = _opaque(builder, builder.gep(data, [builder.add(first, args[5])]))
+            vectors = builder.bitcast(at, vector.as_pointer())
+            return [builder.gep(vectors, [ir.Constant(INDEX, one)]) for one in range(BLOCK)]
 
         def add_row(e, sums):
             pointers = block(table.data, builder.mul(index_at(builder, index.data, e), width))
@@ -149,6 +155,43 @@ def _summed_rows(afresh):
         sums = [zero if afresh else builder.load(one, align=4) for one in pointers]
         for one, total in zip(pointers, register_loop(builder, args[2], args[3], sums, add_row), strict=True):
             builder.store(total, one, align=4)
+        return context.get_dummy_value()
+
+    return emit
+
+
+@intrinsic
+def add_scaled_rows(typingctx, scales, first, stride, table, row):
+    """row += the sum of scales[first + e stride] table[e] over all rows e of the table, in this order, in registers.
+
+    scales (matrix, counted through), table (R, Q) and row (Q,) of one type, contiguous, Q a multiple of 8. A product
+    is rounded before it is added.
+    """
+    return types.void(scales, types.int64, types.int64, table, row), _scaled_rows(fused=False)
+
+
+@intrinsic
+def add_scaled_rows_fused(typingctx, scales, first, stride, table, row):
+    """As `add_scaled_rows`, but a product and a sum may round once."""
+    return types.void(scales, types.int64, types.int64, table, row), _scaled_rows(fused=True)
+
+
+def _scaled_rows(fused):
+    flags = ("contract",) if fused else ()
+
+    def emit(context, builder, signature, args):
+        scales, table, row = (array(context, builder, signature.args[at], args[at]) for at in (0, 3, 4))
+        (rows, width), zero = cgutils.unpack_tuple(builder, table.shape), ir.Constant(INDEX, 0)
+        with cgutils.for_range_slice(builder, zero, width, ir.Constant(INDEX, SIDE), INDEX) as (column, _):
+
+            def add_row(e, sums):
+                place = builder.add(args[1], builder.mul(e, args[2]))
+                scale = spread(builder, load(builder, scales, place, 1), SIDE)
+                numbers = load(builder, table, builder.add(builder.mul(e, width), column), SIDE)
+                return [builder.fadd(sums[0], builder.fmul(scale, numbers, flags=flags), flags=flags)]
+
+            total = register_loop(builder, zero, rows, [load(builder, row, column, SIDE)], add_row)[0]
+            builder.store(total, builder.bitcast(builder.gep(row.data, [column]), total.type.as_pointer()), align=4)
         return context.get_dummy_value()
 
     return emit

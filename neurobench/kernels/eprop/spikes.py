@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.vectors import lowest_bit
 
 LATE, UNSORTED = -1, -2
+_GROUPS = 512  # that are sorted at once: what the first caches hold
 
 
 class Recordings(NamedTuple):
@@ -29,51 +29,52 @@ def bin_events(events, inputs, limit, start, source):
     limit (T + 2,): first microsecond of step 0 to T, and the first after them. What a shift moves off the sensor is
     dropped. Written: start (G (T + 1) + 1,), and source (E + 1,), by step, in order of time.
     """
-    (t, x, y, p, begin, shift), (_, rows, columns) = events, inputs.sensor
-    T, n = len(limit) - 2, 0
+    (t, x, y, p, begin, shift), T, source_of = events, len(limit) - 2, inputs.source_of
+    rows, columns = np.uint64(inputs.sensor[1]), np.uint64(inputs.sensor[2])
+    n, one = np.uint64(0), np.uint64(1)  # not negative, as all places here: numba counts others from an array's end
     for g in range(len(begin) - 1):
         dx, dy = shift[g, 0], shift[g, 1]
-        first, r = g * (T + 1), 0
-        start[first] = n
-        for e in range(begin[g], begin[g + 1]):
-            if t[e] >= limit[r + 1]:
-                if t[e] >= limit[T + 1]:
-                    return e, LATE
-                while t[e] >= limit[r + 1]:
-                    r += 1
-                    start[first + r] = n
-            elif t[e] < limit[r]:
-                return e, UNSORTED
-            column, row = np.int64(x[e]) + dx, np.int64(y[e]) + dy
-            if np.uint64(column) < np.uint64(columns) and np.uint64(row) < np.uint64(rows):
-                i = inputs.source_of[np.uint64((rows * np.int64(p[e]) + row) * columns + column)]
-                source[n] = i
-                n += i >= 0
-        for later in range(r + 1, T + 2):
-            start[first + later] = n
-    return n, 0
+        e, end = np.uint64(begin[g]), np.uint64(begin[g + 1])
+        for r in range(T + 1):
+            start[g * (T + 1) + r] = n
+            lower = limit[r]
+            length = np.uint64(limit[r + 1] - lower)
+            while e < end and np.uint64(t[e] - lower) < length:
+                column, row = np.uint64(np.int64(x[e]) + dx), np.uint64(np.int64(y[e]) + dy)
+                if column < columns and row < rows:
+                    i = source_of[(rows * np.uint64(p[e]) + row) * columns + column]
+                    source[n] = i
+                    n += np.uint64(i >= 0)
+                e += one
+        if e < end:
+            return np.int64(e), LATE if t[e] >= limit[T + 1] else UNSORTED
+    start[(len(begin) - 1) * (T + 1)] = n
+    return np.int64(n), 0
 
 
 @njit(cache=True, error_model="numpy")
 def sort_steps(start, source, sources):
     """Sorts each group source[start[g] : start[g + 1]] of numbers below `sources`, in place, by counting.
 
-    A bit for each source that occurs spares the look at all that do not.
+    Many groups at once: all of theirs by source, which then go back to their groups in that order.
     """
-    times, occurs = np.zeros(sources, np.int64), np.zeros(sources // 64 + 1, np.uint64)
-    for g in range(len(start) - 1):
-        for e in range(start[g], start[g + 1]):
-            i = np.uint64(source[e])
-            times[i] += 1
-            occurs[i >> np.uint64(6)] |= np.uint64(1) << (i & np.uint64(63))
-        e = start[g]
-        for word in range(len(occurs)):
-            bits = occurs[word]
-            occurs[word] = 0
-            while bits != np.uint64(0):
-                i = 64 * word + lowest_bit(bits)
-                bits &= bits - np.uint64(1)
-                for _ in range(times[i]):
-                    source[e] = i
-                    e += 1
-                times[i] = 0
+    end, free, one = np.zeros(sources, np.int64), np.zeros(_GROUPS, np.int64), np.uint64(1)
+    for first in range(0, len(start) - 1, _GROUPS):
+        last = min(first + _GROUPS, len(start) - 1)
+        some = source[start[first] : start[last]]
+        group, ordered = np.empty(len(some), np.int32), np.empty(len(some), source.dtype)
+        end[:], total = 0, 0
+        for i in some:
+            end[np.uint64(i)] += 1
+        for i in range(sources):
+            end[i], total = total, total + end[i]
+        for g in range(last - first):
+            free[g] = start[first + g] - start[first]
+            for i in source[start[first + g] : start[first + g + 1]]:
+                place = np.uint64(end[np.uint64(i)])
+                group[place], ordered[place] = g, i
+                end[np.uint64(i)] = place + one
+        for k in range(len(some)):
+            place = np.uint64(free[group[k]])
+            some[place] = ordered[k]
+            free[group[k]] = place + one
