@@ -1,5 +1,6 @@
 """Vector code of the e-prop kernels against the same sums, bits and orders in numpy, element by element."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_each_group_of_spikes_is_sorted_where_it_stands(groups):
     start = np.append(0, np.cumsum(draw.integers(0, 4, groups)))
     source = draw.integers(0, 7, start[-1] + 3)  # what follows the last group stays
     expected = source.copy()
-    for first, last in zip(start, start[1:], strict=False):
+    for first, last in itertools.pairwise(start):
         expected[first:last].sort()
     sort_steps(start, source, 7)
     np.testing.assert_array_equal(source, expected)
