@@ -4,8 +4,7 @@ Targets, with one thread each: `exact` at least 15 times NEST's samples a second
 (batches of 100) 1000 times. Each is printed as reached or missed, with what takes the time. Of `minibatch` on a Zen 3
 (some 165 us a sample when it is quiet) it is its additions: 160 float32 for each of some 3,900 input spikes a sample,
 35 us forward and 38 back, near what the second cache delivers (21 bytes a cycle; with all in the first, 24 us). The
-neurons' steps take 31 forward and 9 back, of which half are mispredicted ends of loops over a step's two spikes;
-binning 13, grouping by source 8, Adam 5, readouts 3. Registers of 512 bits gain nothing. Of `online` on a Zen 4 (some
+neurons' steps take 31 forward and 9 back, binning 13, grouping by source 8, Adam 5, readouts 3. Registers of 512 bits gain nothing. Of `online` on a Zen 4 (some
 630 us) it is the synapses of arriving spikes, 250, whose 1.25 MB are more than the second cache; sorting each step's
 spikes by source, 35, since then halved; the ends of gaps and blocks, 200; and the neurons' steps, 95.
 
