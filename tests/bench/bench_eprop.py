@@ -4,9 +4,10 @@ Targets, with one thread each: `exact` at least 15 times NEST's samples a second
 (batches of 100) 1000 times. Each is printed as reached or missed, with what takes the time. Of `minibatch` on a Zen 3
 (some 165 us a sample when it is quiet) it is its additions: 160 float32 for each of some 3,900 input spikes a sample,
 35 us forward and 38 back, near what the second cache delivers (21 bytes a cycle; with all in the first, 24 us). The
-neurons' steps take 31 forward and 9 back, binning 13, grouping by source 8, Adam 5, readouts 3. Registers of 512 bits gain nothing. Of `online` on a Zen 4 (some
-630 us) it is the synapses of arriving spikes, 250, whose 1.25 MB are more than the second cache; sorting each step's
-spikes by source, 35, since then halved; the ends of gaps and blocks, 200; and the neurons' steps, 95.
+neurons' steps take 31 forward and 9 back, binning 13, grouping by source 8, Adam 5, readouts 3. Registers of 512 bits
+gain nothing. Of `online` on a Zen 4 (some 630 us) it is the synapses of arriving spikes, 250, whose 1.25 MB are more
+than the second cache; sorting each step's spikes by source, 35, since then halved; the ends of gaps and blocks, 200;
+and the neurons' steps, 95.
 
 NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on the same recordings, wiring
 not counted; a dense loop over time steps in torch stands for what one writes without a compiled kernel. Rounds
