@@ -34,26 +34,27 @@ def verb_parser(
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Answers an unknown option with what may have been meant by it."""
+    """Answers an unknown option, and an option typed as a key, with what may have been meant by it."""
 
     given: Sequence[str] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self.given = max(self.given, list(args or ()), key=len)
+        for word in () if self._takes_keys() else self.given:
+            name, typed, value = word.partition("=")
+            if typed and f"--{name}" in self._option_string_actions:
+                meant = f"--{name} {shlex.quote(value)}"
+                self.exit(BAD_USAGE, f"{self.prog}: {name} is an option here, not a key: {meant}\n")
         return super().parse_known_args(args, namespace)
+
+    def _takes_keys(self) -> bool:
+        return any(action.dest == "overrides" for action in self._actions)
 
     def error(self, message: str) -> NoReturn:
         word = next(iter(message.removeprefix(UNKNOWN).split()), "") if message.startswith(UNKNOWN) else ""
-        typed = next(
-            (one for one in self.given if word and one.startswith(word)), word
-        )  # `message` splits it at spaces
-        name, given, value = typed.partition("=")
-        if given and f"--{name}" in self._option_string_actions:
-            self.exit(BAD_USAGE, f"{self.prog}: {name} is an option here, not a key: --{name} {shlex.quote(value)}\n")
         if not word.startswith("-"):
             super().error(message)
-        takes_keys = any(action.dest == "overrides" for action in self._actions)
-        hint = option_hint(word, self.given) if takes_keys else ""
+        hint = option_hint(word, self.given) if self._takes_keys() else ""
         hint = hint or did_you_mean(word, [name for name in self._option_string_actions if name.startswith("--")])
         self.exit(BAD_USAGE, f"{self.prog}: there is no option {word}.{hint} See: {self.prog} --help\n")
 
