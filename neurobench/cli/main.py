@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
+        os.environ["MPLBACKEND"] = "agg"  # figures go into files; a notebook's shell sets one that may not be installed
         _end_in_words()
         run_one_command()
     for stream in (sys.stdout, sys.stderr):

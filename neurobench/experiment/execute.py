@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from neurobench.experiment.threads import Threads, pin_threads, threads_of
 from neurobench.experiment.views import live_views
 from neurobench.figures.second_process import rendered_files, second_process
 from neurobench.metrics.costs import Ledger
+from neurobench.metrics.numbers import numbers_of
 from neurobench.phases import phase
 from neurobench.process import importing, runs_alone
 from neurobench.storage.folder import RunFolder
@@ -96,7 +98,7 @@ def execute(
         raise end if isinstance(end, Pruned) else end.kept_in(folder.path) from None
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # own code that ends the process has not finished the run
         raise _failure(folder, error) from error
     finally:
         for callback in begun:
@@ -134,12 +136,12 @@ class _Run:
             self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
         self.seconds: dict[str, float] = {}  # by phase; of each, less what was spent in compiling kernels
         loop = self._train(initial, callbacks)
-        figures = self._finalize(loop)
+        finalized, undefined = self._finalize(loop)
         evaluation = self._test()
-        tutorial = self._tutorial_metrics(loop)
-        counted, undefined = self._count()
-        metrics = {**figures, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
-        undefined |= self.host.undefined
+        tutorial, failed = self._tutorial_metrics(loop)
+        counted, uncounted = self._count()
+        metrics = {**finalized, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
+        undefined |= {**failed, **uncounted, **self.host.undefined}
         with self.ledger.phase("tutorial"):
             write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
         if self.compilation.seconds:
@@ -186,16 +188,16 @@ class _Run:
         self.seconds["train"] = loop.position.seconds
         return loop
 
-    def _finalize(self, loop: Loop) -> dict[str, float]:
+    def _finalize(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
         """What the learner does once after training. The checkpoint then predicts."""
         begun = self.compilation.working_time()
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
-            figures = dict(self.learner.finalize(self.splits.train, self.splits.validation, loop.record))
+            handed = self.learner.finalize(self.splits.train, self.splits.validation, loop.record)
         self.seconds["finalize"] = self.compilation.working_time() - begun
         best, loop.best = loop.best, None
         loop.save()
         write_exports(self.folder, self.plan, self.learner, best)
-        return figures
+        return numbers_of(handed, "the model's finalize")
 
     def _test(self) -> Evaluation:
         """On the test set; and of each other test set that the data have, the accuracy with its interval."""
@@ -216,11 +218,12 @@ class _Run:
                 evaluation.intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
         return evaluation
 
-    def _tutorial_metrics(self, loop: Loop) -> dict[str, float]:
+    def _tutorial_metrics(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
         if self.plan.model.tutorial_metrics is None:
-            return {}
+            return {}, {}
         with phase("computing the tutorial's own figures"), self.ledger.phase("tutorial"):
-            return dict(load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record))
+            handed = load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record)
+        return numbers_of(handed, self.plan.model.tutorial_metrics)
 
     def _count(self) -> tuple[dict[str, float], dict[str, str]]:
         from neurobench.experiment.architecture import architecture_figures
@@ -231,7 +234,8 @@ class _Run:
             counted, undefined = count(self.plan.model, self.learner, self.splits.test, energies(self.plan))
             modelled, no_model = architecture_figures(self.plan, self.learner, self.splits.test)
         self.seconds["count"] = self.compilation.working_time() - begun
-        return {**counted, **modelled}, {**undefined, **no_model}
+        numbers, failed = numbers_of({**counted, **modelled}, "the count of operations")
+        return numbers, {**undefined, **no_model, **failed}
 
     def _baselines(self) -> dict[str, float]:
         from neurobench.experiment.baselines import baselines
@@ -240,6 +244,16 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+        """What was measured stands, whether or not its figures can be drawn."""
+        try:
+            self._drawn(loop, evaluation)
+        except (Exception, SystemExit) as error:
+            _log(self.folder, error)
+            story = self.folder.path / "run.log"
+            sentence = f"figures could not be drawn ({type(error).__name__}: {error}); the result stands. See {story}"
+            warnings.warn(scrubbed(sentence), stacklevel=1)
+
+    def _drawn(self, loop: Loop, evaluation: Evaluation) -> None:
         with second_process(runs_alone() and cores() > 1) as renderer:
             with importing("matplotlib"):
                 from neurobench.experiment.drawing import figures_of
@@ -258,7 +272,12 @@ def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
 
 
-def _failure(folder: RunFolder, error: Exception) -> RunFailed:
+def _log(folder: RunFolder, error: BaseException) -> None:
+    with (folder.path / "run.log").open("a") as file:
+        file.write(scrubbed("".join(traceback.format_exception(error))))
+
+
+def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
     """The record of a run that broke, and a sentence for the person who started it."""
     from neurobench.data.dataset import DataError
     from neurobench.models.learner import Divergence
@@ -267,7 +286,6 @@ def _failure(folder: RunFolder, error: Exception) -> RunFailed:
     if "LinAlgError" in kind or isinstance(error, FloatingPointError):
         error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
     folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
-    with (folder.path / "run.log").open("a") as file:
-        file.write(scrubbed("".join(traceback.format_exception(error))))
+    _log(folder, error)
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
     return RunFailed(scrubbed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}"))

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from neurobench.metrics.numbers import plain
+
 if TYPE_CHECKING:
     from neurobench.metrics.operations import Operations
 
@@ -42,7 +44,7 @@ class Ledger:
     def add(self, device: str, cost: Mapping[str, float]) -> None:
         entries = self.phases.setdefault(self._phase, {}).setdefault(device, {})
         for key, value in cost.items():
-            entries[key] = entries.get(key, 0) + value
+            entries[key] = entries.get(key, 0) + plain(value)
 
     def of_run(self) -> Totals:
         """Totals of the phases that make up the run."""

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from neurobench.config.errors import UserError
 from neurobench.config.spec import Spec
 from neurobench.config.targets import load
 from neurobench.data.dataset import Layout
 from neurobench.devices.spec import Demand
+from neurobench.metrics.numbers import plain
 
 if TYPE_CHECKING:
     import torch
@@ -64,9 +66,13 @@ class Sums(NamedTuple):
     extra: Mapping[str, float] = {}  # further sums by name
 
     def named(self) -> dict[str, float]:
-        """By name, where defined: "loss", "correct" and the further ones."""
+        """By name, where defined: "loss", "correct" and the further ones. Raises UserError for what is no number."""
         first = {"loss": self.loss, "correct": self.correct}
-        return {**{name: value for name, value in first.items() if value is not None}, **self.extra}
+        handed = {**{name: value for name, value in first.items() if value is not None}, **self.extra}
+        try:
+            return {name: plain(value) for name, value in handed.items()}
+        except ValueError as error:
+            raise UserError(f"a learner's Sums have to be numbers, and {error}") from None
 
 
 class Initial(NamedTuple):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,7 @@ RESULT_MAY: Kinds = {
 CHECKPOINT: Kinds = {
     "position": dict, "record": dict, "costs": dict, "learner": dict, "best": (dict, type(None)),
 }  # fmt: skip
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal: torch writes parts of its errors in bold
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -125,7 +127,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError,
             TypeError, AssertionError, MemoryError) as error:  # fmt: skip
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = _STYLES.sub("", str(error)).strip()
+        reason = said.splitlines()[0] if said else type(error).__name__
         raise Damaged(path, f"cannot be read as plain data ({reason:.200})", remedy) from None
     if not isinstance(state, dict):
         raise Damaged(path, f"holds a {type(state).__name__}, not the state of a run", remedy)

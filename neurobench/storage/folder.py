@@ -18,6 +18,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.storage.atomic import write_bytes, write_json
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
+from neurobench.storage.plain import require_plain
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
 PRINTOUT = "printout.txt"  # what the model's tutorial prints, of this run
@@ -172,8 +173,10 @@ class RunFolder:
         return read_metrics(self.path / "metrics.jsonl") if self.has("metrics.jsonl") else []
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError for a state that could not be read again."""
         import torch
 
+        require_plain(dict(state))
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         write_bytes(self.path / "checkpoint.pt", buffer.getvalue())

@@ -1,0 +1,39 @@
+"""What a checkpoint can hold: only that is read again without executing anything."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+from neurobench.config.errors import UserError
+
+_SINGLE = (type(None), bool, int, float, complex, str, bytes)
+_SEVERAL = (list, tuple, set)
+_NAMED = (dict, OrderedDict, Counter)
+
+
+def require_plain(state: dict[str, Any]) -> None:
+    """Raises UserError that names the first entry which could be written and not read again."""
+    for path, kind in _foreign(state, ""):
+        raise UserError(
+            f"a checkpoint cannot hold {path}, which is a {kind}: it could never be read again. A learner's state_dict "
+            "holds tensors, numbers and texts, in dicts and lists; numpy's arrays go in as torch.from_numpy(x), "
+            "its numbers as float(x)."
+        )
+
+
+def _foreign(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Where something else lies, and of which type. Exact types: a subclass is stored by its class."""
+    import torch
+
+    kind = type(value)
+    if kind in _NAMED:
+        for key, each in value.items():
+            yield from _foreign(key, f"{path}[{key!r}]")
+            yield from _foreign(each, f"{path}[{key!r}]")
+    elif kind in _SEVERAL:
+        for place, each in enumerate(value):
+            yield from _foreign(each, f"{path}[{place}]")
+    elif kind not in _SINGLE and not isinstance(value, (torch.Tensor, torch.dtype, torch.device, torch.Size)):
+        yield path, f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,119 @@
+"""What own code may do wrong costs no result: figures that cannot be drawn, numbers that are none, states that no
+checkpoint holds, an end of the process."""
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from neurobench.config.errors import UserError
+from neurobench.experiment import drawing
+from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.request import plan_of
+from neurobench.metrics.numbers import numbers_of, plain
+from neurobench.models.learner import Sums
+from neurobench.models.mlp.learner import MLPLearner
+from neurobench.storage.folder import RunFolder
+from neurobench.storage.plain import require_plain
+
+
+def run(outputs: Path, said: io.StringIO | None = None) -> RunFolder:
+    words = ["model=mlp", "dataset=yin_yang", "scale=smoke", f"outputs={outputs}"]
+    return execute(plan_of(words, None)[0], Console(file=said or io.StringIO(), width=1000))
+
+
+def ends_with(value: Any) -> Any:
+    def end(*args: Any) -> Any:
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return end
+
+
+@pytest.mark.parametrize("end", [ValueError("Key backend: no such backend"), SystemExit(0)])
+def test_a_result_stands_whose_figures_cannot_be_drawn(
+    end: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "figures_of", ends_with(end))
+    said = io.StringIO()
+    folder = run(tmp_path, said)
+    assert re.search(f"figures could not be drawn .{type(end).__name__}.*the result stands", said.getvalue())
+    result = folder.result()
+    assert result is not None
+    assert 0.3 < result["metrics"]["test_accuracy"] <= 1
+    assert folder.record()["status"] == "finished"
+    assert "Traceback" in (folder.path / "run.log").read_text()
+
+
+def test_numbers_of_numpy_and_torch_are_figures_and_what_is_none_is_absent_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = {"a": np.float32(2.5), "b": torch.tensor(1.5), "c": "many", "d": float("nan"), "e": torch.ones(2)}
+    monkeypatch.setattr(MLPLearner, "finalize", ends_with(handed))
+    result = json.loads((run(tmp_path).path / "result.json").read_text())
+    assert (result["metrics"]["a"], result["metrics"]["b"]) == (2.5, 1.5)
+    assert not {"c", "d", "e"} & set(result["metrics"])
+    assert result["undefined"]["c"] == "the model's finalize returned 'many' (str) is no number"
+    assert result["undefined"]["d"] == "the model's finalize returned nan"
+    assert "is no number" in result["undefined"]["e"]
+
+
+def test_a_function_that_forgets_to_return_is_named() -> None:
+    with pytest.raises(UserError, match=re.escape("finalize returned None (NoneType), not a mapping")):
+        numbers_of(None, "finalize")
+
+
+@pytest.mark.parametrize("value", [3, 2.5, np.float32(2.5), np.int64(3), torch.tensor(3), torch.ones(1, 1), True])
+def test_a_number_is_as_python_has_it(value: Any) -> None:
+    assert type(plain(value)) in (int, float)
+    assert plain(value) == value
+
+
+def test_sums_of_a_learner_may_be_tensors_with_a_gradient() -> None:
+    weight = torch.tensor(2.0, requires_grad=True)
+    assert Sums(weight * 2, np.float64(3), {"spikes": torch.tensor(5)}).named() == {
+        "loss": 4.0,
+        "correct": 3.0,
+        "spikes": 5.0,
+    }
+    with pytest.raises(UserError, match="Sums have to be numbers, and 'low' .str. is no number"):
+        Sums("low").named()  # type: ignore[arg-type]
+
+
+def test_a_state_that_could_never_be_read_again_is_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MLPLearner, "state_dict", ends_with({"layers": [{"W": np.zeros(2)}]}))
+    with pytest.raises(RunFailed, match=re.escape("cannot hold ['learner']['layers'][0]['W'], which is a numpy.ndarr")):
+        run(tmp_path)
+    (path,) = tmp_path.glob("*/*/run.json")
+    assert not (path.parent / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("value", [np.float64(1), np.zeros(1), Sums(), Path("x")], ids=lambda each: type(each).__name__)
+def test_what_torch_reads_as_plain_data_and_what_it_does_not(value: Any, tmp_path: Path) -> None:
+    """By torch itself."""
+    kept = {"n": None, "list": [1, 2.5, "x", (True, b"y")], "x": torch.nn.Parameter(torch.ones(2)), 3: torch.Size([1])}
+    require_plain(kept)
+    torch.save(kept, tmp_path / "kept")
+    torch.load(tmp_path / "kept", weights_only=True)
+    with pytest.raises(UserError, match="cannot hold"):
+        require_plain({**kept, "y": [value]})
+    torch.save({"y": [value]}, tmp_path / "refused")
+    with pytest.raises(Exception, match="[Ww]eights only load failed"):
+        torch.load(tmp_path / "refused", weights_only=True)
+
+
+def test_code_that_ends_the_process_has_not_finished_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MLPLearner, "learn", ends_with(SystemExit(0)))
+    with pytest.raises(RunFailed, match="SystemExit"):
+        run(tmp_path)
+    (path,) = tmp_path.glob("*/*")
+    assert RunFolder(path).record()["status"] == "failed"
