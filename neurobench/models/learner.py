@@ -131,7 +131,8 @@ class Learner(Protocol):
         ...
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Called once after the last epoch (a readout is fitted here). Returns figures for the run's result."""
+        """Called once after the last epoch (a readout is fitted here). Returns figures for the run's result; one that
+        is no finite number is absent from it, with that as the reason."""
         ...
 
     def predict(self, x: Any) -> Tensor:
