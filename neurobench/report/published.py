@@ -82,7 +82,7 @@ def published_tables(config_dir: str | None = None) -> Tables:
     Composing them all takes seconds; the result is cached until a YAML file, or code that took part, changes.
     """
     stamp = _stamp(config_dir)
-    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
+    cache = Path(os.environ.get("NEUROBENCH_CACHE") or user_cache_path("neurobench")) / f"tables-{stamp[:12]}.json"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # absent, or damaged
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp and record["code"] == _digests(record["code"]):

@@ -171,6 +171,15 @@ def one_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def test_an_empty_variable_of_the_cache_is_an_unset_one(one_experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = one_experiment.parent
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("NEUROBENCH_CACHE", "")
+    monkeypatch.setattr(published, "user_cache_path", lambda name: here / "users")
+    published.published_tables()
+    assert [path.name for path in here.iterdir()] == ["users"]
+
+
 def test_published_tables_are_kept_until_a_yaml_file_changes(
     one_experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
