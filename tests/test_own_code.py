@@ -292,6 +292,7 @@ def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path
     refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=bare)
     assert refused.returncode == BAD_USAGE
     assert "If the code is yours: NEUROBENCH_ALLOW=echo neurobench ..." in refused.stderr
+    assert 'or in Python nb.allow("echo.py")' in refused.stderr
     allowing = {**bare, "NEUROBENCH_ALLOW": "echo"}
     allowed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=allowing)
     assert allowed.returncode == FINE, allowed.stderr
@@ -477,4 +478,14 @@ def test_files_in_the_variable_are_as_good_as_the_option(tmp_path: Path) -> None
 def test_a_choice_whose_file_lies_here_is_found_by_the_sentence(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
     own("echo", ECHO, "model", ECHO_YAML)
     assert exit_code(["validate", "model=echo"]) == BAD_USAGE
-    assert "model/echo.yaml lies here: add --plugin echo.py" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert 'model/echo.yaml lies here: add --plugin echo.py, or in Python nb.allow("echo.py")' in told
+
+
+def test_a_command_that_is_printed_finds_the_same_code(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    own("echo", ECHO, "model", ECHO_YAML)
+    plugin = f"--plugin={Path('echo.py').resolve()}"
+    assert exit_code(["help", "--plugin", "echo.py", "model=echo"]) == FINE
+    assert f"neurobench run {plugin} model=echo" in capsys.readouterr().out
+    assert exit_code(["list", "--plugin", "echo.py", "models", "echo"]) == FINE
+    assert f"neurobench run {plugin} model=echo" in capsys.readouterr().out

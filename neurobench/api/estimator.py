@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -16,7 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neurobench.api.words import folder_of, override_words, plain
-from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.overrides import parse_word
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
@@ -29,9 +30,10 @@ COMMON: Mapping[str, Any] = {
     "device": "auto",
     "validation": 0.0,  # fraction of the samples that is held out of training, for what a model chooses by it
     "scaling": True,  # to [0, 1] by the range of the training samples; False: they are in [0, 1] already
-    "overrides": (),  # any other keys, as on the command line: ("backend.sampler.sweeps=10",)
+    "overrides": (),  # keys that are no parameter, as on the command line: ("backend.sampler.sweeps=10",)
 }
 SCHEDULE = ("epochs", "batch_size")
+ROOT = ("backend", "seed", "threads", "device")  # of COMMON, what is a key of the configuration
 
 
 def estimator(model: str, *, config_dir: str | Path | None = None, **parameters: Any) -> Classifier:
@@ -110,6 +112,10 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> Classifier:
         """X (N, D), (N, H, W) or (N, C, H, W), numbers; y (N,) labels of any kind. Raises ValueError."""
+        try:
+            self._require_sound()
+        except UserError as error:
+            raise ValueError(str(error)) from error
         X, y = validate_data(self, _with_channel(X), y, dtype=np.float64, allow_nd=True)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -176,22 +182,61 @@ class Classifier(ClassifierMixin, BaseEstimator):
         learner.finalize(splits.train, splits.validation, loop.record)
         self.learner_, self.plan_, self.history_ = learner, plan, loop.record.epochs
 
+    def _require_sound(self) -> None:
+        """What no configuration checks. Raises ConfigError; here, since scikit-learn wants it when it is fitted."""
+        faults = [*self._fraction_faults()]
+        if not isinstance(self.scaling, bool | np.bool_):
+            faults.append(f"scaling={self.scaling!r} is neither True nor False")
+        if isinstance(self.overrides, list | tuple):
+            faults += [fault for word in override_words(self.overrides, {}) for fault in self._override_faults(word)]
+        else:
+            faults.append(f"overrides={self.overrides!r} is no list or tuple of them: write overrides=('key=value',)")
+        if faults:
+            raise ConfigError(faults)
+
+    def _fraction_faults(self) -> Iterator[str]:
+        if isinstance(self.validation, bool | np.bool_) or not isinstance(
+            self.validation, int | float | np.integer | np.floating
+        ):
+            yield f"validation={self.validation!r} is not a number: it is a fraction of the samples, in [0, 1)"
+        elif not 0 <= self.validation < 1:
+            yield f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples"
+
+    def _override_faults(self, word: str) -> Iterator[str]:
+        """Of a word that would be ignored, since a parameter or the samples decide what it says."""
+        override = parse_word(word)
+        if override is None:  # it is named where it is composed
+            return
+        key, parameters = override.key_or_group, self._keys()
+        if key in parameters:
+            yield f"overrides: {word}: that is a parameter of the estimator. Write {parameters[key]}=... in its place"
+        elif key == "model":
+            yield f"overrides: {word}: this is the estimator of model={self.model}. Make another: estimator('NAME')"
+        elif key.partition(".")[0] == "dataset":
+            yield f"overrides: {word}: an estimator learns the X and y that it is given, no data set. Leave it out"
+        for name in self._changed():
+            if key.startswith(f"model.{name}."):
+                yield f"overrides: {word} is a part of the parameter {name}, which is given too. Write it there"
+
+    def _changed(self) -> list[str]:
+        """Parameters of the model itself that differ from its defaults. Raises UserError."""
+        return [key for key in self.own if plain(key, getattr(self, key)) != plain(key, self.defaults[key])]
+
+    def _keys(self) -> dict[str, str]:
+        """Key of the configuration -> the parameter that sets it."""
+        model = {f"model.{name}": name for name in self.own}
+        return {**model, **{f"training.{name}": name for name in SCHEDULE}, **{name: name for name in ROOT}}
+
     def _n_held_out(self, n: int) -> int:
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples")
         return int(self.validation * n)
 
     def _words(self, n_train: int) -> tuple[str, ...]:
         """Overrides that say what differs from the model's defaults; a batch is never more than there is."""
         values = {key: plain(key, getattr(self, key)) for key in self.defaults}
-        changed = {key: values[key] for key in self.own if values[key] != plain(key, self.defaults[key])}
-        batch = values["batch_size"]
-        keys = {
-            **{f"model.{key}": value for key, value in changed.items()},
-            "training.epochs": values["epochs"],
-            "training.batch_size": min(batch, n_train) if isinstance(batch, int) else batch,
-            **{key: values[key] for key in ("backend", "seed", "threads", "device")},
-        }
+        if isinstance(batch := values["batch_size"], int):
+            values["batch_size"] = min(batch, n_train)
+        said = {*self._changed(), *SCHEDULE, *ROOT}
+        keys = {key: values[name] for key, name in self._keys().items() if name in said}
         return tuple(override_words([f"model={self.model}", *self.overrides], keys))
 
     def __reduce__(self) -> tuple[Any, ...]:

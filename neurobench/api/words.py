@@ -13,7 +13,7 @@ from rich.console import Console
 
 from neurobench.config.errors import UserError
 from neurobench.config.overrides import override_of
-from neurobench.config.targets import PLUGIN_FILES
+from neurobench.config.targets import own_options
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
@@ -79,9 +79,7 @@ def console_for(progress: bool) -> Console:
 def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
     """Within it, runs record the command line that does the same."""
     before = os.environ.get(COMMAND)
-    flags = [f"--config-dir={config_dir}"] if config_dir else []
-    flags += [f"--plugin={path}" for path in PLUGIN_FILES.values()]
-    os.environ[COMMAND] = shlex.join(["neurobench", verb, *flags, *words])
+    os.environ[COMMAND] = shlex.join(["neurobench", verb, *own_options(config_dir), *words])
     try:
         yield
     finally:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator
 
 from neurobench.config.key_help import ChoiceHelp, KeyHelp, choice_help
+from neurobench.config.targets import own_options
 
 WIDEST = 100  # columns, however wide the terminal is
 
 
 def print_choice(group: str, name: str, config_dir: str | None) -> None:
     width = min(WIDEST, shutil.get_terminal_size().columns)
-    for line in _lines(group, name, choice_help(group, name, config_dir), width):
+    choice = choice_help(group, name, config_dir)
+    for line in _lines(group, name, choice, width):
         print(line)
+    if choice.keys:
+        words = shlex.join(["neurobench", "run", *own_options(config_dir), f"{group}={name}"])
+        print(f"\nSet any of them with KEY=VALUE:\n    {words}{_example(choice)}")
 
 
 def _lines(group: str, name: str, choice: ChoiceHelp, width: int) -> Iterator[str]:
@@ -28,8 +34,6 @@ def _lines(group: str, name: str, choice: ChoiceHelp, width: int) -> Iterator[st
     yield ""
     for key in choice.keys:
         yield from _key_lines(key, width)
-    if choice.keys:
-        yield f"\nSet any of them with KEY=VALUE:\n    neurobench run {group}={name}{_example(choice)}"
 
 
 def _key_lines(key: KeyHelp, width: int) -> Iterator[str]:

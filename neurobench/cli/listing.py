@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import textwrap
 from collections import Counter
@@ -16,6 +17,7 @@ from neurobench.cli.past_runs import list_runs
 from neurobench.config.compose import GROUPS, composer
 from neurobench.config.descriptions import comments, first_clause, stated_seconds
 from neurobench.config.errors import FINE, did_you_mean
+from neurobench.config.targets import own_options
 from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.phases import phase
 from neurobench.report.answer import duration
@@ -97,7 +99,7 @@ def _list_group(group: str, wanted: str, as_json: bool, config_dir: str | None) 
         command = (
             "neurobench list grid  what runs with what"
             if some_alone
-            else f"neurobench run {group}={next(iter(matches))}"
+            else shlex.join(["neurobench", "run", *own_options(config_dir), f"{group}={next(iter(matches))}"])
         )
         print(f"\n{command}")
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from neurobench.cli.arguments import add_outputs, verb_parser
 from neurobench.config.errors import FAILED, FINE, UserError, not_installed
 from neurobench.config.overrides import override_of
-from neurobench.config.targets import PLUGIN_FILES, is_installed
+from neurobench.config.targets import is_installed, own_options
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import print_whole
@@ -108,13 +108,12 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     drawn = figures_of(study, space, trials)
     for figure, content in drawn.items():
         write_bytes(folder / f"{figure}.png", rendered(content, "png"))
-    run = ["neurobench", "run", *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
-    flags = [f"--config-dir={config_dir}"] if config_dir else []
+    run = ["neurobench", "run"]
     lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
-    if flags:  # a command takes one folder of YAML files
+    if config_dir:  # a command takes one folder of YAML files
         lines.append(f"experiment: {experiment}; move it to {config_dir}/experiment to use it")
     else:
         lines.append(
-            f"the best, as an experiment: {shlex.join([*run, f'--config-dir={folder}', f'experiment={name}'])}"
+            f"the best, as an experiment: {shlex.join([*run, *own_options(str(folder)), f'experiment={name}'])}"
         )
-    return [*lines, f"the best, as overrides: {shlex.join([*run, *flags, *words])}"]
+    return [*lines, f"the best, as overrides: {shlex.join([*run, *own_options(config_dir), *words])}"]

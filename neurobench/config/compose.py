@@ -1,5 +1,6 @@
 """Composing a configuration with Hydra, and saying in sentences why one cannot be composed."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -40,6 +41,12 @@ def _case(value: str, choices: dict[str, Any], otherwise: Any = KeyError) -> Any
     return choices.get(value, otherwise)
 
 
+def _env(name: str, otherwise: str) -> str:
+    """`${env:NAME,OTHER}` in a YAML file: the environment variable; OTHER where it is unset or empty."""
+    return os.environ.get(name) or otherwise
+
+
+OmegaConf.register_new_resolver("env", _env, replace=True)
 OmegaConf.register_new_resolver("paper", _paper, replace=True)
 OmegaConf.register_new_resolver("case", _case, replace=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from neurobench.config.errors import did_you_mean
 from neurobench.config.overrides import KEY, parse_word
+from neurobench.config.targets import in_python
 
 Names = Mapping[str, Sequence[str]]  # group -> its choices
 MOST_NAMES = 20  # that a sentence lists, where some of them are nearer than the others
@@ -82,5 +83,8 @@ def own_file(group: str, name: Any) -> str:
     """How to find a choice whose file lies in the folder where the command is typed; "" where there is none."""
     if not Path(group, f"{name}.yaml").is_file():
         return ""
-    code = f"--plugin {name}.py" if Path(f"{name}.py").is_file() else "--config-dir ."
-    return f" {group}/{name}.yaml lies here: add {code}"
+    if Path(f"{name}.py").is_file():
+        ways = f"--plugin {name}.py, or {in_python(name)}"
+    else:
+        ways = '--config-dir ., or in Python config_dir="."'
+    return f" {group}/{name}.yaml lies here: add {ways}"

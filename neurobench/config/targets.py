@@ -87,6 +87,17 @@ def own_folders(config_dir: str | None = None) -> list[Path]:
     return list(dict.fromkeys([*([Path(config_dir)] if config_dir else []), *plugins]))
 
 
+def own_options(config_dir: str | None = None) -> list[str]:
+    """The options with which a command finds what this one does: a user's folder and the files that are allowed."""
+    folder = [f"--config-dir={config_dir}"] if config_dir else []
+    return [*folder, *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
+
+
+def in_python(module: str) -> str:
+    """What allows a file where there is no command line to add `--plugin` to."""
+    return f'in Python nb.allow("{module}.py")'
+
+
 @cache
 def broken_plugins() -> dict[str, str]:
     """Package of YAML files that an installed plugin names and that cannot be imported -> why not, in words."""
@@ -115,7 +126,7 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
             f"_target_={path} is not allowed: only classes of neurobench itself, classes that an installed package "
             f"lists in the entry-point group {PLUGINS}, and those of modules that the environment variable {ALLOW} "
             f"names. If the code is yours: {ALLOW}={path.partition('.')[0]} neurobench ..., or neurobench ... --plugin "
-            f"{path.partition('.')[0]}.py"
+            f"{path.partition('.')[0]}.py, or {in_python(path.partition('.')[0])}"
         )
     if path.startswith("neurobench.") and not path.startswith(ROOMS[kind]):
         raise TargetRefused(f"_target_={path} is no {kind}: neurobench's own are found below {ROOMS[kind][:-1]}.")

@@ -197,7 +197,7 @@ def _writable_cache() -> Iterator[Path]:
         writable = False
     if writable:
         yield folder
-    elif "NEUROBENCH_DATA" in os.environ:
+    elif os.environ.get("NEUROBENCH_DATA"):
         raise DataError(f"{folder}: cannot be written. Set NEUROBENCH_DATA to a folder that can, or unset it.")
     else:
         with tempfile.TemporaryDirectory(prefix="neurobench-") as temporary:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_wine
 
 import neurobench as nb
 
-SCALE = os.environ.get("SCALE", "paper")  # smoke: one epoch, to see that it runs
+SCALE = os.environ.get("SCALE") or "paper"  # smoke: one epoch, to see that it runs
 
 wine = load_wine()
 header = ",".join([*wine.feature_names, "grower"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import neurobench as nb
 
-SCALE = os.environ.get("SCALE", "quick")
+SCALE = os.environ.get("SCALE") or "quick"
 
 MODULE = """
 from dataclasses import dataclass

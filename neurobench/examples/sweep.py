@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 import neurobench as nb
 
-SCALE = os.environ.get("SCALE", "quick")  # smoke: seconds; quick: about a minute a run; paper: the full schedule
+SCALE = os.environ.get("SCALE") or "quick"  # smoke: seconds; quick: about a minute a run; paper: the full schedule
 SEEDS = 1 if SCALE == "smoke" else 3
 
 # %% [markdown]

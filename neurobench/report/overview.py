@@ -69,7 +69,8 @@ def how_to_run(rows: Sequence[ResultRow]) -> str:
             key, _, value = word.partition("=")
             others.setdefault(key, {})[value] = None
     over = [f"{key}={','.join(values)}" for key, values in others.items()]
-    return shlex.join(["neurobench", "sweep", f"experiment={_selection(_experiments(rows))}", *over, f"seed={seeds}"])
+    words = [f"experiment={_selection(_experiments(rows))}", *over, f"seed={seeds}"]
+    return shlex.join(["neurobench", "sweep", *rows[0].options, *words])
 
 
 def _experiments(rows: Sequence[ResultRow]) -> list[str]:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from itertools import product
@@ -26,7 +26,7 @@ from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
-from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders, plugin_targets
+from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders, own_options, plugin_targets
 from neurobench.experiment.plan import parse
 from neurobench.metrics.catalog import metric
 from neurobench.phases import tracked
@@ -47,6 +47,7 @@ class Published:
     rows: tuple[Row, ...]
     earlier_hashes: dict[str, str] = field(default_factory=dict)  # the same by the rule before this one, for old runs
     seeds: tuple[int, ...] = ()  # that are recorded; none: whichever were run
+    options: tuple[str, ...] = ()  # with which a command finds the experiment; of this process, never of the cache
 
 
 Tables = dict[str, list[Published]]
@@ -77,12 +78,19 @@ def _table_of(text: str) -> tuple[str, ...]:
 
 
 def published_tables(config_dir: str | None = None) -> Tables:
-    """Table name -> the settings that publish rows in it.
+    """Table name -> the settings that publish rows in it."""
+    options = tuple(own_options(config_dir))
+    tables = _cached_tables(config_dir)
+    return {name: [replace(entry, options=options) for entry in entries] for name, entries in tables.items()}
+
+
+def _cached_tables(config_dir: str | None) -> Tables:
+    """The same without the options.
 
     Composing them all takes seconds; the result is cached until a YAML file, or code that took part, changes.
     """
     stamp = _stamp(config_dir)
-    cache = Path(os.environ.get("NEUROBENCH_CACHE", user_cache_path("neurobench"))) / f"tables-{stamp[:12]}.json"
+    cache = Path(os.environ.get("NEUROBENCH_CACHE") or user_cache_path("neurobench")) / f"tables-{stamp[:12]}.json"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # absent, or damaged
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp and record["code"] == _digests(record["code"]):

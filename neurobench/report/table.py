@@ -33,6 +33,7 @@ class ResultRow:
     setting_hash: str  # of the configuration without its seed, at paper scale
     partner: ResultRow | None = None  # the row that `row.relation` names
     declared_seeds: tuple[int, ...] = ()
+    options: tuple[str, ...] = ()  # with which a command finds the experiment
 
     @property
     def by_seed(self) -> dict[int, float]:
@@ -79,7 +80,8 @@ class ResultRow:
         first, *others = self.experiment.split()
         seeds = ",".join(map(str, sorted({*self.by_seed, *self.declared_seeds}) or (0, 1, 2)))
         scale = [] if self.scale in ("paper", None) else [f"scale={self.scale}"]
-        return shlex.join(["neurobench", "sweep", f"experiment={first}", *others, *scale, f"seed={seeds}"])
+        words = [f"experiment={first}", *others, *scale, f"seed={seeds}"]
+        return shlex.join(["neurobench", "sweep", *self.options, *words])
 
     @property
     def emulated(self) -> bool:
@@ -165,7 +167,8 @@ def join(
         for row in setting.rows:
             of_row = tuple(result for result in results if row.metric in result["metrics"])
             paper = setting.setting_hashes["paper"]
-            rows.append(ResultRow(row, setting.experiment, of_row, largest, paper, declared_seeds=setting.seeds))
+            made = ResultRow(row, setting.experiment, of_row, largest, paper)
+            rows.append(replace(made, declared_seeds=setting.seeds, options=setting.options))
     by_id = {row.row.id: row for row in rows}
     return [replace(row, partner=by_id.get(row.row.relation.row)) if row.row.relation else row for row in rows]
 

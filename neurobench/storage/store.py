@@ -77,8 +77,9 @@ def moment(record: Mapping[str, Any], path: str) -> float:
 
 
 def default_outputs() -> Path:
-    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs."""
-    return Path(os.environ.get("NEUROBENCH_OUTPUTS", "outputs"))
+    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs where it is unset
+    or empty."""
+    return Path(os.environ.get("NEUROBENCH_OUTPUTS") or "outputs")
 
 
 def all_runs(outputs: Path) -> Iterator[RunFolder]:

@@ -134,5 +134,42 @@ def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
         nb.estimator("qrbm", validation=1.0).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"overrides": ("training.epochs=1",)}, "training.epochs=1: that is a parameter .* Write epochs="),
+        ({"overrides": ("seed=5",)}, "Write seed=... in its place"),
+        ({"overrides": [{"backend": "mock"}]}, "Write backend=... in its place"),
+        ({"overrides": ("++model.lr=1",)}, "Write lr=... in its place"),
+        ({"overrides": ("model=cnn",)}, r"this is the estimator of model=mlp. Make another: estimator\('NAME'\)"),
+        ({"overrides": ("dataset=mnist",)}, "learns the X and y that it is given, no data set"),
+        ({"overrides": ("dataset.validation=3",)}, "learns the X and y that it is given, no data set"),
+        ({"overrides": "seed=5"}, r"overrides='seed=5' is no list or tuple of them: write overrides=\('key=value',\)"),
+        ({"overrides": None}, "overrides=None is no list or tuple"),
+        ({"overrides": (5,)}, "5 is not an override: write 'key=value'"),
+        ({"overrides": ("training.epoch=5",)}, "there is no key training.epoch|training.epoch.*Did you mean"),
+        ({"scaling": "false"}, "scaling='false' is neither True nor False"),
+        ({"scaling": 1}, "scaling=1 is neither True nor False"),
+        ({"validation": "0.1"}, "validation='0.1' is not a number"),
+        ({"validation": True}, "validation=True is not a number"),
+        ({"validation": float("nan")}, r"validation=nan is not in \[0, 1\)"),
+    ],
+)
+def test_a_word_that_would_be_ignored_is_refused_when_it_is_fitted(parameters: dict[str, Any], sentence: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator("mlp", **parameters)
+    with pytest.raises(ValueError, match=sentence):
+        made.fit(X, y)
+
+
+def test_overrides_set_what_no_parameter_does_once() -> None:
+    X, y = load_iris(return_X_y=True)
+    part = ("model.arguments.hidden=[40]",)
+    made = nb.estimator("quantized_mlp", layout="vector", epochs=1, overrides=part).fit(X, y)
+    assert made.plan_.config["model"]["arguments"]["hidden"] == [40]
+    with pytest.raises(ValueError, match="is a part of the parameter arguments, which is given too. Write it there"):
+        made.set_params(arguments=QUANTIZED).fit(X, y)
+
+
 def test_every_model_that_ships_is_checked() -> None:
     assert set(CHECKED) == set(choices("model")) - {"toy"}

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from neurobench.metrics.catalog import printed
+from neurobench.storage.store import default_outputs
 from tests.cli.conftest import Neurobench, command, environment
 from tests.terminal import on_a_terminal
 
@@ -227,6 +228,16 @@ def test_a_closed_terminal_and_a_kill_end_in_words(tmp_path: Path, number: int) 
     assert b"goes on with the same command and --resume" in told
     assert b"Traceback" not in told
     assert status(folder) == "interrupted"
+
+
+def test_an_empty_variable_of_the_folder_of_runs_is_an_unset_one(
+    neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROBENCH_OUTPUTS", "")
+    assert neurobench("run", "model=toy", "scale=smoke").returncode == 0
+    assert len(list(tmp_path.glob("outputs/toy*/2*/result.json"))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+    assert default_outputs() == Path("outputs")
 
 
 def test_folders_and_words_may_have_any_characters(

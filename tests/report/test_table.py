@@ -18,6 +18,7 @@ from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.config.schema import Row
 from neurobench.report import published as published
 from neurobench.report.formats import as_csv, as_latex, as_markdown
+from neurobench.report.overview import how_to_run
 from neurobench.report.published import Published
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_json
@@ -171,6 +172,15 @@ def one_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def test_an_empty_variable_of_the_cache_is_an_unset_one(one_experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = one_experiment.parent
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("NEUROBENCH_CACHE", "")
+    monkeypatch.setattr(published, "user_cache_path", lambda name: here / "users")
+    published.published_tables()
+    assert [path.name for path in here.iterdir()] == ["users"]
+
+
 def test_published_tables_are_kept_until_a_yaml_file_changes(
     one_experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +247,15 @@ def test_every_yaml_file_and_all_code_that_was_imported_decides_on_the_cache(
     room = Path(published.__file__).parents[1]
     files = ("experiment/plan.py", "config/sections.py", "config/defaults.py", "report/published.py", "config/spec.py")
     assert {str(room / file) for file in files} <= set(published._code())
+
+
+def test_the_command_that_runs_a_row_again_finds_a_users_own_folder(one_experiment: Path, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for config_dir, options in ((None, ""), (str(tmp_path / "own"), f" --config-dir={tmp_path}/own")):
+        for settings in published.published_tables(config_dir).values():
+            rows = join(settings, tmp_path / "outputs")
+            assert {row.again.partition(" experiment=")[0] for row in rows} == {f"neurobench sweep{options}"}
+            assert how_to_run(rows).startswith(f"neurobench sweep{options} experiment=")
 
 
 OWN_TABLE = """# @package _global_

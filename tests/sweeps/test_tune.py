@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import BAD_USAGE, UserError
 from neurobench.sweeps.tune import load_space
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
@@ -85,6 +86,69 @@ def test_a_space_that_cannot_be_searched_says_why(tmp_path: Path, text: str, sen
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(UserError, match=sentence):
         load_space(str(tmp_path / "bad.yaml"), [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("{low: 0, high: 1, log: true}", "low=0 is not above 0, as log: true needs it"),
+        ("{low: 1, high: 9, log: true, step: 2}", "log: true has no steps. Leave one of the two out"),
+        ("{low: abc, high: 1}", 'low="abc" is not a number'),
+        ("{low: true, high: 2}", "low=true is not a number"),
+        ("{low: 0, high: .inf}", "high=Infinity is not a number"),
+        ("{low: 0.1, high: 1, log: maybe}", 'log="maybe" is neither true nor false'),
+        ("{low: 0, high: 1, step: 0}", "step=0 is not above 0"),
+        ("{low: 1, high: 4, step: 0.5}", "step=0.5 is not a whole number, as low and high are"),
+        ("{choices: []}", r"choices=\[\] is not a list with something to choose"),
+        ("{choices: abc}", 'choices="abc" is not a list with something to choose'),
+        ("{choices: [[{a: 1}]]}", "a choice is a number, a text"),
+        ("5", "space.model.lr: write {low: , high:"),
+        ("{low: -1.0, high: 1.0}", r"model.lr=-1.0 is not in \(0, 1000\]"),
+        ("{choices: [0.1, fast]}", "model.lr=.?fast.? is not a number"),
+    ],
+)
+def test_what_a_key_may_take_is_checked_before_a_trial_begins(tmp_path: Path, entry: str, sentence: str) -> None:
+    text = f"overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {{model.lr: {entry}}}"
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        load_space(str(tmp_path / "bad.yaml"), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("overrides: [model=mlp, 5]\nspace: {model.lr: {choices: [1]}}", "overrides: 5 is not a text: write key=value"),
+        ("overrides: [model: mlp]\nspace: {model.lr: {choices: [1]}}", 'overrides: {"model": "mlp"} is not a text'),
+        ("overrides: model=mlp\nspace: {model.lr: {choices: [1]}}", 'overrides: "model=mlp" is not a list'),
+        ("overrides: [model=mlp]\nspace: [model.lr]", 'space: \\["model.lr"\\] is not a section: write KEY'),
+        ("overrides: [model=mlp]\nspace: {5: {choices: [1]}}", "space.5: that is not the name of a key"),
+        ("overrides: [model=mlp]\nspace: {model.lrr: {choices: [1]}}", "model.lrr.* Did you mean model.lr?"),
+        ("overrides: [model=mpl]\nspace: {model.lr: {choices: [1]}}", "model=mpl.* Did you mean mlp?"),
+        ("overrides: [model=mlp]\nspace: {model.lr: {low: 1, high: 2}", r"bad.yaml is no YAML: .* line \d"),
+        ("overrides: [model=mlp]\nprune_on: 0\nspace: {model.lr: {choices: [1]}}", "prune_on=0: only figures"),
+    ],
+)
+def test_what_a_space_file_says_is_checked_before_a_study_opens(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+    text: str,
+    sentence: str,
+) -> None:
+    pytest.importorskip("optuna")
+    (tmp_path / "bad.yaml").write_text(f"figure: validation_accuracy\n{text}\n")
+    done = neurobench("tune", "bad.yaml")
+    assert done.returncode == BAD_USAGE
+    assert re.search(sentence, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_fault_at_both_ends_is_said_once(tmp_path: Path) -> None:
+    text = "overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {model.lrr: {low: 1, high: 2}}"
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        load_space(str(tmp_path / "bad.yaml"), [])
+    assert str(refused.value).count("model.lrr") == 1
 
 
 def test_a_name_that_is_not_there_is_told_the_nearest() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
-from neurobench.config.targets import import_fault, outside_fault
+from neurobench.config.targets import import_fault, in_python, outside_fault
 from neurobench.data.dataset import Layout
 from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec
@@ -62,7 +62,8 @@ class TorchModule(ModelSpec):
         fault = outside_fault(self.module, OURS)
         if fault:
             module = self.module.partition(".")[0]
-            return [("module", f"{fault} If the code is yours: --plugin {module}.py, or NEUROBENCH_ALLOW={module}")]
+            ways = f"--plugin {module}.py, or NEUROBENCH_ALLOW={module}, or {in_python(module)}"
+            return [("module", f"{fault} If the code is yours: {ways}")]
         return [] if self.module in OURS else _own_faults(self.module, self.arguments or {})
 
     def conflicts(self) -> list[Fault]:
