@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes, write_json
 
 ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
@@ -46,7 +46,7 @@ def conform_command(words: list[str]) -> int:
     for each in result.verdicts:
         if args.verbose or each.word != "faithful":
             table.add_row(each.case, each.kind, each.word, each.detail)
-    console = Console(markup=False, highlight=False, quiet=args.quiet)
+    console = Screen(highlight=False, quiet=args.quiet)
     console.print(table)
     counts = Counter(each.word for each in result.verdicts)
     summary = ", ".join(f"{word} {n}" for word, n in counts.most_common())

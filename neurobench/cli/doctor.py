@@ -10,13 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
 
-from rich.console import Console
-
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
 from neurobench.experiment.threads import MOST
 from neurobench.phases import phase
+from neurobench.report.screen import Screen
 from neurobench.storage.provenance import cores
 from neurobench.storage.store import default_outputs
 
@@ -36,7 +35,7 @@ def doctor_command(words: list[str]) -> int:
         "configurations": _configs(args.config_dir),
         "data": _data(),
     }
-    console, passed, faults = Console(markup=False), 0, 0
+    console, passed, faults = Screen(), 0, 0
     for name, check in checks.items():
         with phase(f"checking the {name}"):
             try:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.results import results_of, settings_of
 from neurobench.report.results_table import FORMATS, print_results
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.selection import chosen, configuration
 from neurobench.storage.store import Entry, read_index
@@ -52,7 +52,7 @@ def results_command(words: list[str]) -> int:
     if args.format:
         print(FORMATS[args.format](results))
     elif not args.plot:
-        print_results(results, Console(markup=False))
+        print_results(results, Screen())
     return FINE
 
 

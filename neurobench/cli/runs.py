@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import add_data, verb_parser
@@ -21,6 +20,7 @@ from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, differences
@@ -52,7 +52,7 @@ def show_command(words: list[str]) -> int:
 
 
 def _show(folder: RunFolder) -> None:
-    console = Console(markup=False, highlight=False)
+    console = Screen(highlight=False)
     record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
@@ -144,7 +144,7 @@ def rerun_command(words: list[str]) -> int:
             f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
         )
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Screen(highlight=False, soft_wrap=True)
     after = execute(plan, console)
     result = after.result()
     assert result is not None
