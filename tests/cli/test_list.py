@@ -2,9 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from neurobench.cli import doctor
 from neurobench.cli.main import main
 from neurobench.config.compose import choices
 from neurobench.config.descriptions import first_clause, stated_seconds
@@ -108,3 +110,24 @@ def test_all_well_is_one_line_about_all_that_ships(neurobench: Neurobench) -> No
     assert len(neurobench("doctor", "-v").stdout.splitlines()) > 10
     checked = set(neurobench("validate", "-v").stdout.replace(",", " ").split())
     assert all(f"{group}={name}" in checked for group in ("model", "experiment") for name in choices(group))
+
+
+@pytest.mark.parametrize("variable", ["NEUROBENCH_DATA", "NEUROBENCH_OUTPUTS"])
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_found_before_a_run_finds_it(
+    variable: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / place
+    monkeypatch.setenv(variable, str(folder))
+    findings = [*doctor._outputs(), *doctor._data()]
+    (fault,) = [sentence for fine, sentence in findings if not fine]
+    assert f"cannot be written to {folder}: Not a directory. Set {variable}." in fault
+
+
+def test_folders_that_are_to_be_made_are_in_order_and_are_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path / "new/data"))
+    assert all(fine for fine, _ in doctor._data())
+    assert list(tmp_path.iterdir()) == []
