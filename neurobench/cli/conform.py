@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from neurobench.cli.arguments import verb_parser
-from neurobench.config.errors import FINE, UserError
+from neurobench.cli.arguments import new_file, verb_parser
+from neurobench.config.errors import FINE
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen
@@ -24,7 +24,7 @@ def conform_command(words: list[str]) -> int:
     parser = verb_parser("conform", conform_command.__doc__)
     parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs, rockpool")
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
-    parser.add_argument("--to", type=Path, metavar="FILE.md", help="write a page of all frameworks run so far")
+    parser.add_argument("--to", type=new_file(), metavar="FILE.md", help="write a page of all frameworks run so far")
     args = parser.parse_args(words)
     with importing("torch"):
         from neurobench.conformance.cases import SAMPLES, STEPS
@@ -33,8 +33,6 @@ def conform_command(words: list[str]) -> int:
         from neurobench.conformance.table import page
 
     framework = framework_of(args.framework)
-    if args.to is not None and not args.to.parent.is_dir():
-        raise UserError(f"--to {args.to}: there is no folder {args.to.parent}")
     with phase(f"running graphs in {framework.name}"):
         result = conform(framework, args.python or ENVIRONMENTS / framework.name / "bin" / "python")
     target = stored_file(args.outputs, framework.name)

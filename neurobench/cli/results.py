@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from neurobench.cli.arguments import verb_parser
+from neurobench.cli.arguments import new_file, verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.results import results_of, settings_of
 from neurobench.report.results_table import FORMATS, print_results
@@ -34,7 +34,7 @@ def results_command(words: list[str]) -> int:
     parser.add_argument("--judge", metavar="FIGURE", help="validation figure by which the best setting is chosen")
     parser.add_argument("--format", choices=FORMATS, help="for papers and programs; else for the screen")
     plot = "draw the figure against the keys: lines with bands over seeds, a heat map of two"
-    parser.add_argument("--plot", type=_plot_file, metavar="FILE.png|pdf|svg", help=plot)
+    parser.add_argument("--plot", type=new_file(*PLOTS), metavar="FILE.png|pdf|svg", help=plot)
     args = parser.parse_intermixed_args(words)
     entries = [entry for entry in _chosen(args.filters, args.outputs) if entry.result is not None]
     if not entries:
@@ -54,17 +54,6 @@ def results_command(words: list[str]) -> int:
     elif not args.plot:
         print_results(results, Screen())
     return FINE
-
-
-def _plot_file(text: str) -> Path:
-    import argparse
-
-    path = Path(text)
-    if path.suffix not in PLOTS:
-        raise argparse.ArgumentTypeError(f"{text}: name a file of {', '.join(PLOTS)}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
-    return path
 
 
 def _chosen(filters: list[str], outputs: Path) -> list[Entry]:

@@ -8,12 +8,11 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.cli.arguments import add_data, new_file, verb_parser
 from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
@@ -169,8 +168,14 @@ def export_command(words: list[str]) -> int:
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
     parser.add_argument("--format", help="of those that `neurobench export RUN` lists")
     parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, of nir")
-    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
+    parser.add_argument(
+        "--to", type=new_file(), metavar="FILE", help="where to write it (model.FORMAT in the run's folder)"
+    )
     args = parser.parse_args(words)
+    without = "--to" if args.to else "--for" if args.importer else None
+    if without and args.format is None:
+        listing = f"neurobench export {shlex.quote(args.run)}"
+        raise UserError(f"{without} needs a format: add --format NAME. What there is: {listing}")
     folder = find_run(args.outputs, args.run, finished=True)
     with importing("torch"):
         from neurobench.experiment.reload import load_learner, stored_plan
@@ -183,8 +188,6 @@ def export_command(words: list[str]) -> int:
     if plan.model.formats:  # those of one's own model may be known to its learner alone
         _require_format(plan.model_name, format_, plan.model.formats)
     target = args.to or folder.path / f"model.{SUFFIX.get(format_, format_)}"
-    if not target.parent.is_dir():
-        raise UserError(f"--to {target}: there is no folder {target.parent}")
     with phase("reading the checkpoint"):
         loaded = load_learner(folder)
     formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}

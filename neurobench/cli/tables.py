@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.text import Text
 
-from neurobench.cli.arguments import verb_parser
+from neurobench.cli.arguments import new_file, verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.phases import phase
@@ -54,7 +54,7 @@ def table_command(words: list[str]) -> int:
     )
     parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
     record = "write the finished runs of the table there, a line a run, with those recorded before; show nothing"
-    parser.add_argument("--record", type=Path, metavar="FILE", help=record)
+    parser.add_argument("--record", type=new_file(), metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
     if args.name not in known:
@@ -178,7 +178,7 @@ def report_command(words: list[str]) -> int:
     parser = verb_parser("report", report_command.__doc__)
     parser.add_argument(
         "--to",
-        type=Path,
+        type=new_file(".html", ".tex"),
         metavar="FILE",
         help="where to write it (report.html among the runs); the tables alone as FILE.tex",
     )
