@@ -40,12 +40,17 @@ def named_width() -> int | None:
     return None
 
 
+def edge(console: Console) -> int | None:
+    """Where its lines end; None in a pipe or a file whose width nobody named by COLUMNS."""
+    return console.width if console.is_terminal or console.is_jupyter or named_width() else None
+
+
 def print_whole(table: Table, console: Console) -> None:
     """Where the screen is too narrow, headings are broken between words, cells of a column with `no_wrap` never, other
     cells as they must. Lines that are longer even so go on beyond its edge, where the terminal breaks them. In a pipe
     or a file, whose width nobody named by COLUMNS, lines are as long as they need to be."""
     screen, length = console.width, _width(table, console)
-    if not (console.is_terminal or console.is_jupyter or named_width()):
+    if edge(console) is None:
         console.width = min(length, _PIPED)
     if length > console.width:
         console.width = max(console.width, length - sum(_narrowed(column, console) for column in table.columns))
