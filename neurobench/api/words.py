@@ -14,6 +14,7 @@ from rich.console import Console
 from neurobench.config.errors import UserError
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import own_options
+from neurobench.report.screen import Screen
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
@@ -71,8 +72,8 @@ def folder_of(config_dir: str | Path | None) -> str | None:
 
 def console_for(progress: bool) -> Console:
     """In a notebook the cell's output, else stderr, so that a script's own output stays its own."""
-    console = Console(markup=False, highlight=False, quiet=not progress)
-    return console if console.is_jupyter else Console(markup=False, highlight=False, quiet=not progress, stderr=True)
+    console = Screen(highlight=False, quiet=not progress)
+    return console if console.is_jupyter else Screen(highlight=False, quiet=not progress, stderr=True)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -119,3 +119,20 @@ def existing_folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text}")
     return Path(text)
+
+
+def new_file(*suffixes: str) -> Callable[[str], Path]:
+    """The type of an argument that names a file to write, of one of the kinds that the suffixes say; of any where none
+    is given."""
+
+    def path(text: str) -> Path:
+        file = Path(text)
+        if file.is_dir():
+            raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
+        if suffixes and file.suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f"{text}: name a file of {', '.join(suffixes)}")
+        if not file.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
+        return file
+
+    return path

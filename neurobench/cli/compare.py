@@ -17,7 +17,7 @@ from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report.comparison import LETTERS, Pair, conclusion, numbers, paired
 from neurobench.report.comparison_table import as_latex, as_markdown
 from neurobench.report.results_table import value_text
-from neurobench.report.screen import print_whole
+from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.folder import Difference, RunFolder, differences
 from neurobench.storage.store import find_run
 
@@ -46,7 +46,7 @@ def compare_command(words: list[str]) -> int:
             raise UserError("only finished runs have accuracies to compare")
         print(FORMATS[args.format](runs, pairs))
     else:
-        _print(runs, sections, pairs, Console(markup=False, highlight=False))
+        _print(runs, sections, pairs, Screen(highlight=False))
     return FINE
 
 

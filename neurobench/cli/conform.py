@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.arguments import verb_parser
-from neurobench.config.errors import FINE, UserError
+from neurobench.cli.arguments import new_file, verb_parser
+from neurobench.config.errors import FINE
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes, write_json
 
 ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
@@ -24,7 +24,7 @@ def conform_command(words: list[str]) -> int:
     parser = verb_parser("conform", conform_command.__doc__)
     parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs, rockpool")
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
-    parser.add_argument("--to", type=Path, metavar="FILE.md", help="write a page of all frameworks run so far")
+    parser.add_argument("--to", type=new_file(), metavar="FILE.md", help="write a page of all frameworks run so far")
     args = parser.parse_args(words)
     with importing("torch"):
         from neurobench.conformance.cases import SAMPLES, STEPS
@@ -33,8 +33,6 @@ def conform_command(words: list[str]) -> int:
         from neurobench.conformance.table import page
 
     framework = framework_of(args.framework)
-    if args.to is not None and not args.to.parent.is_dir():
-        raise UserError(f"--to {args.to}: there is no folder {args.to.parent}")
     with phase(f"running graphs in {framework.name}"):
         result = conform(framework, args.python or ENVIRONMENTS / framework.name / "bin" / "python")
     target = stored_file(args.outputs, framework.name)
@@ -46,7 +44,7 @@ def conform_command(words: list[str]) -> int:
     for each in result.verdicts:
         if args.verbose or each.word != "faithful":
             table.add_row(each.case, each.kind, each.word, each.detail)
-    console = Console(markup=False, highlight=False, quiet=args.quiet)
+    console = Screen(highlight=False, quiet=args.quiet)
     console.print(table)
     counts = Counter(each.word for each in result.verdicts)
     summary = ", ".join(f"{word} {n}" for word, n in counts.most_common())

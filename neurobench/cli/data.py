@@ -88,14 +88,15 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 
 
 def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from neurobench.report.screen import Screen
 
     with importing("torch"):
         from neurobench.data.camera.figure import figures
         from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 
-    console = Console(markup=False)
+    console = Screen()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")
     if fitted_to:
         training = (True, fitted_to, f"training pairs {fitted_to + 1} to 1000, to which the camera was not fitted")

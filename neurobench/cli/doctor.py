@@ -9,14 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
-
-from rich.console import Console
+from pathlib import Path
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import FAILED, FINE
 from neurobench.config.targets import broken_plugins, load, own_code_findings, plugin_targets
 from neurobench.experiment.threads import MOST
 from neurobench.phases import phase
+from neurobench.report.screen import Screen
 from neurobench.storage.provenance import cores
 from neurobench.storage.store import default_outputs
 
@@ -36,7 +36,7 @@ def doctor_command(words: list[str]) -> int:
         "configurations": _configs(args.config_dir),
         "data": _data(),
     }
-    console, passed, faults = Console(markup=False), 0, 0
+    console, passed, faults = Screen(), 0, 0
     for name, check in checks.items():
         with phase(f"checking the {name}"):
             try:
@@ -84,14 +84,18 @@ def _machine() -> Iterator[Finding]:
 
 
 def _outputs() -> Iterator[Finding]:
-    folder = default_outputs()
-    existing = folder if folder.exists() else folder.absolute().parent
+    yield _writable(default_outputs(), "runs", "NEUROBENCH_OUTPUTS")
+
+
+def _writable(folder: Path, what: str, variable: str) -> Finding:
+    """Whether a file can be made there, or, of a folder that is to be made, where it would be."""
     try:
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=existing):
             free = shutil.disk_usage(existing).free / 2**30
-            yield free > 1, f"runs go to {folder.absolute()} ({free:.0f} GiB free)"
+            return free > 1, f"{what} go to {folder.absolute()} ({free:.0f} GiB free)"
     except OSError as error:
-        yield False, f"runs cannot be written to {folder.absolute()}: {error.strerror}. Set NEUROBENCH_OUTPUTS."
+        return False, f"{what} cannot be written to {folder.absolute()}: {error.strerror}. Set {variable}."
 
 
 def _plugins() -> Iterator[Finding]:
@@ -118,7 +122,8 @@ def _configs(config_dir: str | None) -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from neurobench.data.files import verify
+    from neurobench.data.files import cache_folder, verify
 
+    yield _writable(cache_folder(), "unpacked and emulated data", "NEUROBENCH_DATA")
     for name, fine, sentence in verify():
         yield fine, f"data {name}: {sentence}"

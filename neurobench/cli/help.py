@@ -52,11 +52,12 @@ def print_page(text: str) -> None:
     if not sys.stdout.isatty():
         print(text, end="")
         return
-    from rich.console import Console
     from rich.markdown import Markdown
 
+    from neurobench.report.screen import Screen
+
     width = min(WIDEST, shutil.get_terminal_size().columns)
-    Console(width=width).print(Markdown(text, code_theme="ansi_dark"))
+    Screen(width=width).print(Markdown(text, code_theme="ansi_dark"))
 
 
 def _other(word: str, config_dir: str | None) -> int:

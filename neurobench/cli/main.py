@@ -142,7 +142,9 @@ def _answer(verb: str, words: list[str]) -> int:
             from neurobench.data.dataset import DataError
 
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
-        return getattr(module, f"{verb}_command")(words)
+        code = getattr(module, f"{verb}_command")(words)
+        sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
+        return code
     except KeyboardInterrupt:  # first: it may come before DataError is imported
         hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
         _say(f"neurobench {verb}: stopped{hint}")

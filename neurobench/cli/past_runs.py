@@ -8,6 +8,7 @@ from typing import Any
 
 from neurobench.cli.columns import columns
 from neurobench.metrics.catalog import printed
+from neurobench.report.screen import Screen, edge
 from neurobench.storage.files import printable
 from neurobench.storage.store import Entry, read_index
 
@@ -26,12 +27,12 @@ def list_runs(outputs: Path, as_json: bool, wanted: str) -> None:
             (
                 printable(row["run"]).replace("\n", "\\n"),
                 row["status"].partition(":")[0],
-                str(row["seed"]),
-                row["figure"],
+                "-" if row["seed"] is None else str(row["seed"]),
+                printable(row["figure"]),
             )
             for row in rows
         ]
-        for line in columns([("run", "status", "seed", "test accuracy"), *texts]):
+        for line in columns([("run", "status", "seed", "test accuracy"), *texts], edge(Screen())):
             print(line)
 
 
@@ -40,7 +41,7 @@ def _row(entry: Entry, outputs: Path) -> dict[str, Any]:
     result = entry.result
     if result is None:
         error = " ".join(str(entry.damage or entry.record.get("error", "")).split())
-        return {**row, "test_accuracy": None, "figure": error[:100]}
+        return {**row, "test_accuracy": None, "figure": error}
     accuracy = result["metrics"]["test_accuracy"]
     low, high = result["intervals"]["test_accuracy"]
     note = "" if result["scale"] == "paper" else f"  scale {result['scale']}"

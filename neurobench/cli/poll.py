@@ -11,6 +11,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.cli.outcome import print_answer
 from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
@@ -29,7 +30,7 @@ def poll_command(words: list[str]) -> int:
     folders = [find_run(args.outputs, args.run)] if args.run else queued_runs(args.outputs)
     if not folders:
         print(f"no run below {args.outputs} has jobs queued")
-    console, code = Console(markup=False, highlight=False, soft_wrap=True), FINE
+    console, code = Screen(highlight=False, soft_wrap=True), FINE
     for folder in folders:
         code = max(code, _go_on(folder, args.wait, console), key=[FINE, QUEUED, FAILED].index)
     return code

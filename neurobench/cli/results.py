@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
-from neurobench.cli.arguments import verb_parser
+from neurobench.cli.arguments import new_file, verb_parser
 from neurobench.config.errors import FINE, UserError
 from neurobench.report.results import results_of, settings_of
 from neurobench.report.results_table import FORMATS, print_results
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.selection import chosen, configuration
 from neurobench.storage.store import Entry, read_index
@@ -34,7 +34,7 @@ def results_command(words: list[str]) -> int:
     parser.add_argument("--judge", metavar="FIGURE", help="validation figure by which the best setting is chosen")
     parser.add_argument("--format", choices=FORMATS, help="for papers and programs; else for the screen")
     plot = "draw the figure against the keys: lines with bands over seeds, a heat map of two"
-    parser.add_argument("--plot", type=_plot_file, metavar="FILE.png|pdf|svg", help=plot)
+    parser.add_argument("--plot", type=new_file(*PLOTS), metavar="FILE.png|pdf|svg", help=plot)
     args = parser.parse_intermixed_args(words)
     entries = [entry for entry in _chosen(args.filters, args.outputs) if entry.result is not None]
     if not entries:
@@ -52,19 +52,8 @@ def results_command(words: list[str]) -> int:
     if args.format:
         print(FORMATS[args.format](results))
     elif not args.plot:
-        print_results(results, Console(markup=False))
+        print_results(results, Screen())
     return FINE
-
-
-def _plot_file(text: str) -> Path:
-    import argparse
-
-    path = Path(text)
-    if path.suffix not in PLOTS:
-        raise argparse.ArgumentTypeError(f"{text}: name a file of {', '.join(PLOTS)}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
-    return path
 
 
 def _chosen(filters: list[str], outputs: Path) -> list[Entry]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from neurobench.cli.arguments import VerbParser, add_common
 from neurobench.config.compose import composer, folders, searchpath
@@ -22,6 +21,7 @@ from neurobench.config.overrides import keep_texts, override_of, parse_word, quo
 from neurobench.experiment.request import accepted, plan_of, refusal
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 
 if TYPE_CHECKING:
     from neurobench.storage.folder import RunFolder
@@ -98,7 +98,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     from neurobench.cli.outcome import print_answer, print_details, print_headline
     from neurobench.experiment.execute import execute
 
-    console = Console(markup=False)
+    console = Screen()
     answered: list[RunFolder] = []
 
     def answer(folder: RunFolder, result: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
             print_details(folder, result, console)
         answered.append(folder)
 
-    folder = execute(plan, Console(quiet=True) if quiet else console, answer=answer)
+    folder = execute(plan, Screen(quiet=True) if quiet else console, answer=answer)
     result = folder.result()
     if not answered and result is not None:  # it had finished before
         answer(folder, result)
@@ -149,7 +149,7 @@ def job(config: DictConfig) -> None:
     from neurobench.storage.folder import RunFolder
     from neurobench.sweeps.work import attempt
 
-    console, context = Console(markup=False), HydraConfig.get()
+    console, context = Screen(), HydraConfig.get()
     overrides = list(context.overrides.task)
     report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})
@@ -191,7 +191,7 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]
-    console = Console(markup=False)
+    console = Screen()
     print_outcome(console, [(" ".join(report["overrides"]), report) for report in by_number], "runs")
     print_settings([report["overrides"] for report in by_number], by_number, console)
     return exit_code([report["status"] for report in by_number])

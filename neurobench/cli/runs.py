@@ -8,19 +8,18 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from neurobench.cli.arguments import add_data, verb_parser
+from neurobench.cli.arguments import add_data, new_file, verb_parser
 from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, differences
@@ -52,7 +51,7 @@ def show_command(words: list[str]) -> int:
 
 
 def _show(folder: RunFolder) -> None:
-    console = Console(markup=False, highlight=False)
+    console = Screen(highlight=False)
     record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
         status += " (go on with the same command and --resume)"
@@ -144,7 +143,7 @@ def rerun_command(words: list[str]) -> int:
             f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
         )
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Screen(highlight=False, soft_wrap=True)
     after = execute(plan, console)
     result = after.result()
     assert result is not None
@@ -169,8 +168,14 @@ def export_command(words: list[str]) -> int:
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
     parser.add_argument("--format", help="of those that `neurobench export RUN` lists")
     parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, of nir")
-    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write it (model.FORMAT in the run's folder)")
+    parser.add_argument(
+        "--to", type=new_file(), metavar="FILE", help="where to write it (model.FORMAT in the run's folder)"
+    )
     args = parser.parse_args(words)
+    without = "--to" if args.to else "--for" if args.importer else None
+    if without and args.format is None:
+        listing = f"neurobench export {shlex.quote(args.run)}"
+        raise UserError(f"{without} needs a format: add --format NAME. What there is: {listing}")
     folder = find_run(args.outputs, args.run, finished=True)
     with importing("torch"):
         from neurobench.experiment.reload import load_learner, stored_plan
@@ -183,8 +188,6 @@ def export_command(words: list[str]) -> int:
     if plan.model.formats:  # those of one's own model may be known to its learner alone
         _require_format(plan.model_name, format_, plan.model.formats)
     target = args.to or folder.path / f"model.{SUFFIX.get(format_, format_)}"
-    if not target.parent.is_dir():
-        raise UserError(f"--to {target}: there is no folder {target.parent}")
     with phase("reading the checkpoint"):
         loaded = load_learner(folder)
     formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}

@@ -16,6 +16,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import UserError
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.report.screen import Screen
 from neurobench.storage.store import default_outputs
 from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -44,14 +45,14 @@ def sweep_command(words: list[str]) -> int:
     settings = _settings(args)
     with phase("planning the jobs"):
         jobs = jobs_of(args.overrides, args.config_dir)
-    console = Console(markup=False)
+    console = Screen()
     if args.dry_run:
         if args.json:
             print(json.dumps([_plain_job(job) for job in jobs], indent=2))
         else:
             _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
-    table = run_jobs(jobs, settings, Console(markup=False, stderr=True) if args.json else console)
+    table = run_jobs(jobs, settings, Screen(stderr=True) if args.json else console)
     if args.detach:
         return _print_detached(table, console)
     return _print_reports(table, console, args.json)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from neurobench.config.errors import FINE, UserError
+from neurobench.report.screen import Screen
 from neurobench.sweeps.progress import board
 from neurobench.sweeps.record import find_sweep
 from neurobench.sweeps.status import cancel_sweep, log_of, standings
@@ -20,7 +19,7 @@ def show_status(outputs: Path, reference: str, as_json: bool) -> int:
         plain = [{"job": entry.number, "overrides": entry.label.split(), **report} for entry, report in pairs]
         print(json.dumps({"sweep": record.label, "launcher": record.launcher, "jobs": plain}, indent=2))
         return FINE
-    console = Console(markup=False)
+    console = Screen()
     rows = [(entry.number, entry.label, report) for entry, report in pairs]
     console.print(board(rows, str(record.folder)))
     console.print(f"\nsweep {record.label}, launcher {record.launcher}: {record.command}", soft_wrap=True)

@@ -12,10 +12,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
-from neurobench.cli.arguments import verb_parser
+from neurobench.cli.arguments import new_file, verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.phases import phase
@@ -35,6 +34,7 @@ from neurobench.report.overview import print_overview
 from neurobench.report.published import Tables, published_tables, table_names
 from neurobench.report.records import PLACE, collect, merged, read_records, write_records
 from neurobench.report.results import swept
+from neurobench.report.screen import Screen
 from neurobench.report.table import ResultRow, join
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import Entry, read_index
@@ -54,7 +54,7 @@ def table_command(words: list[str]) -> int:
     )
     parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
     record = "write the finished runs of the table there, a line a run, with those recorded before; show nothing"
-    parser.add_argument("--record", type=Path, metavar="FILE", help=record)
+    parser.add_argument("--record", type=new_file(), metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
     if args.name not in known:
@@ -81,11 +81,11 @@ def table_command(words: list[str]) -> int:
         print(FORMATS[args.format](rows))
     else:
         if args.all:
-            print_table(rows, ", ".join(names), Console(markup=False))
+            print_table(rows, ", ".join(names), Screen())
         else:
             _print_overviews(results)
         for made in compared.values():
-            controls_table.print_comparisons(made, Console(markup=False))
+            controls_table.print_comparisons(made, Screen())
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
 
 
@@ -113,7 +113,7 @@ def _plain_rows(rows: list[ResultRow], compared: dict[str, list[Comparison]]) ->
 
 def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
     """One table whole; of all of them those of which something was run, and the names of the others."""
-    console = Console(markup=False)
+    console = Screen()
     begun = {name: rows for name, rows in results.items() if len(results) == 1 or any(row.runs for row in rows)}
     for name, rows in begun.items():
         print_overview(name, rows, verdict if name == "matrix" else attrgetter("verdict"), console)
@@ -156,13 +156,13 @@ def matrix_command(words: list[str]) -> int:
     elif args.all:
         _print_matrix(rows)
     else:
-        print_overview("matrix", results, verdict, Console(markup=False))
+        print_overview("matrix", results, verdict, Screen())
     return OUT_OF_BAND if any(verdict(result) == "BELOW" for result in results) else FINE
 
 
 def _print_matrix(rows: list[tuple[str, ...]]) -> None:
     """A line with the figure, one with what it cost: for a terminal of any width."""
-    console = Console(markup=False, highlight=False)
+    console = Screen(highlight=False)
     for cell, accuracy, interval, line, verdict_, *costs in rows:
         colour = {"BELOW": "bold red", "held": "green"}.get(verdict_, "dim")
         figure = "" if accuracy == "-" else f"  {accuracy} ({interval}),"
@@ -178,7 +178,7 @@ def report_command(words: list[str]) -> int:
     parser = verb_parser("report", report_command.__doc__)
     parser.add_argument(
         "--to",
-        type=Path,
+        type=new_file(".html", ".tex"),
         metavar="FILE",
         help="where to write it (report.html among the runs); the tables alone as FILE.tex",
     )

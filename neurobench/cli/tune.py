@@ -18,7 +18,7 @@ from neurobench.config.overrides import override_of
 from neurobench.config.targets import is_installed, own_options
 from neurobench.phases import phase
 from neurobench.process import importing
-from neurobench.report.screen import print_whole
+from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import default_outputs
 
@@ -46,7 +46,7 @@ def tune_command(words: list[str]) -> int:
     space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
-    console = Console(markup=False, stderr=args.json)
+    console = Screen(stderr=args.json)
     others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import larger_is_better, mean_interval
 from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_figure
 from neurobench.storage.selection import configuration
@@ -22,7 +23,7 @@ from neurobench.storage.store import Entry
 
 CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
 MOST_KEYS = 3  # settings that differ in more were not swept over
-REPETITION = ("seed", "name", "outputs", "device", "threads", "resume", "logger")  # keys that make no other setting
+REPETITION = ("seed", *RUNTIME_KEYS)  # keys that make no other setting, with all below them
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,21 @@ class Results:
 
 def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ()) -> tuple[list[Setting], list[str]]:
     """Settings of the finished runs among `entries`, in the order of their values; and the keys that tell them apart:
-    `by`, or the keys that were typed with different values, and what else is needed."""
+    `by`, or the keys that were typed with different values, and what else is needed.
+
+    Raises UserError for a key in `by` that no run has, or that tells no settings apart."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.result is not None:
             groups.setdefault(entry.result["setting_hash"], []).append(entry)
     described = {setting: _described(group[-1], outputs) for setting, group in groups.items()}
+    known = dict.fromkeys(key for values in described.values() for key in values if not _repeats(key))
     for key in by:
-        known = dict.fromkeys(key for values in described.values() for key in values)
+        if _repeats(key):
+            raise UserError(
+                f"--by {key}: runs that differ in {key} alone are one setting, whose row is the mean over its seeds. "
+                f"Leave {key} out{' (runs of one seed: neurobench results seed=0)' if key == 'seed' else ''}."
+            )
         if described and key not in known:
             raise UserError(f"--by {key}: no run here has such a key.{did_you_mean(key, known)}")
     typed = swept_keys(group[-1].record.get("overrides") or () for group in groups.values())
@@ -171,7 +179,12 @@ def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
             given.setdefault(key, set())
     for key, values in given.items():
         values.update(each.get(key, "") for each in words)
-    return [key for key, values in given.items() if len(values) > 1 and key not in REPETITION]
+    return [key for key, values in given.items() if len(values) > 1 and not _repeats(key)]
+
+
+def _repeats(key: str) -> bool:
+    """Whether runs that differ in it alone are one setting."""
+    return key.partition(".")[0] in REPETITION
 
 
 def _differs(key: str, values: Iterable[Mapping[str, Any]]) -> bool:
@@ -185,7 +198,7 @@ def _separating(described: Mapping[str, Mapping[str, Any]], keys: list[str]) -> 
     named = len(keys)
     while alike := _alike(described, keys):
         candidates = dict.fromkeys([*CHOICES, *(key for values in alike for key in values)])
-        more = next((key for key in candidates if key not in (*keys, *REPETITION) and _differs(key, alike)), None)
+        more = next((key for key in candidates if key not in keys and not _repeats(key) and _differs(key, alike)), None)
         if more is None:
             return [*keys, "setting"]  # of code that was edited, or of an earlier version
         keys.append(more)

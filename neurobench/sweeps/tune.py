@@ -11,7 +11,7 @@ import math
 import os
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -191,17 +191,20 @@ def _yaml(value: Any) -> str:
 
 
 def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
-    """Why the configuration of all low values (the first choices), or that of all high ones, cannot run."""
-    faults: dict[str, None] = {}  # each once: a key that does not exist lacks at both
-    for end in (0, -1):
-        values = {
-            key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()
-        }
-        try:
-            _plan(space, [override_of(key, value) for key, value in values.items()], config_dir)
-        except ConfigError as error:
-            faults.update(dict.fromkeys(error.faults))
-    return list(faults)
+    """Why neither the configuration of all low values (the first choices) nor that of all high ones can run, or what
+    of a value that is searched cannot be. That two values do not go together at one end says nothing of the others."""
+    ends = [_faults_at(space, end, config_dir) for end in (0, -1)]
+    alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
+    return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
+
+
+def _faults_at(space: Space, end: int, config_dir: str | None) -> Sequence[str]:
+    values = {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
+    try:
+        _plan(space, [override_of(key, value) for key, value in values.items()], config_dir)
+    except ConfigError as error:
+        return error.faults
+    return ()
 
 
 def _plan(space: Space, words: list[str], config_dir: str | None) -> Plan:

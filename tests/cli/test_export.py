@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from neurobench.cli.main import main
+from neurobench.config.errors import BAD_USAGE
 from neurobench.experiment import reload
 from neurobench.problems.bqm import read_file
+from tests.cli.conftest import Neurobench
 
 RUN = ["run", "model=qrbm", "scale=smoke", "model.n_hidden=5", "name=machine", "figures=png", "threads=1"]
 
@@ -35,6 +37,24 @@ def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
     )
     assert main(["export", "machine", "--format", "json", "--for", "snntorch", "--outputs", str(outputs)]) != 0
     assert "has no format json-snntorch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--to", "x.json"], "--to needs a format: add --format NAME. What there is: neurobench export machine"),
+        (["--for", "snntorch"], "--for needs a format: add --format NAME."),
+        (["--format", "json", "--to", "."], "--to: . is a folder: name a file in it"),
+        (["--format", "json", "--to", "gone/x.json"], "--to: gone/x.json: there is no folder gone"),
+    ],
+)
+def test_a_file_that_would_not_be_written_is_refused(
+    outputs: Path, tmp_path: Path, neurobench: Neurobench, words: list[str], sentence: str
+) -> None:
+    done = neurobench("export", "machine", *words, "--outputs", str(outputs))
+    assert done.returncode == BAD_USAGE
+    assert sentence in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_format_that_is_listed_is_written(outputs: Path, tmp_path: Path) -> None:

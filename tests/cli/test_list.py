@@ -2,13 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from neurobench.cli import doctor
 from neurobench.cli.main import main
 from neurobench.config.compose import choices
 from neurobench.config.descriptions import first_clause, stated_seconds
+from neurobench.storage.atomic import write_json
 from tests.cli.conftest import Neurobench
+from tests.storage.sound import sound_result
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -108,3 +112,58 @@ def test_all_well_is_one_line_about_all_that_ships(neurobench: Neurobench) -> No
     assert len(neurobench("doctor", "-v").stdout.splitlines()) > 10
     checked = set(neurobench("validate", "-v").stdout.replace(",", " ").split())
     assert all(f"{group}={name}" in checked for group in ("model", "experiment") for name in choices(group))
+
+
+@pytest.mark.parametrize("variable", ["NEUROBENCH_DATA", "NEUROBENCH_OUTPUTS"])
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_found_before_a_run_finds_it(
+    variable: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / place
+    monkeypatch.setenv(variable, str(folder))
+    findings = [*doctor._outputs(), *doctor._data()]
+    (fault,) = [sentence for fine, sentence in findings if not fine]
+    assert f"cannot be written to {folder}: Not a directory. Set {variable}." in fault
+
+
+def test_folders_that_are_to_be_made_are_in_order_and_are_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path / "new/data"))
+    assert all(fine for fine, _ in doctor._data())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Path:
+    """A run that failed with a long error before it had a seed, and one that finished."""
+    error = "one thing, " * 30 + "and the last"
+    for name in ("20260101-000000-aaaaaa", "20260101-000001-bbbbbb"):
+        (tmp_path / "mlp-yin_yang-sim" / name).mkdir(parents=True)
+    write_json(tmp_path / "mlp-yin_yang-sim/20260101-000000-aaaaaa/run.json", {"status": "failed", "error": error})
+    finished = tmp_path / "mlp-yin_yang-sim/20260101-000001-bbbbbb"
+    result = sound_result(0.9, seed=3, scale="smoke", setting_hash="s")
+    write_json(finished / "result.json", {**result, "data": {**result["data"], "emulated": True}})
+    write_json(finished / "run.json", {"status": "finished", "seeds": {"root": 3}})
+    return tmp_path
+
+
+def test_past_runs_fit_on_the_screen_and_what_is_cut_says_so(past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = listed(capsys, "runs", "--outputs", str(past))
+    assert max(map(len, lines)) <= 80
+    _, failed, second, third, finished, *notes = lines
+    assert failed.split()[1:5] == ["failed", "-", "one", "thing,"], "it has no seed"
+    assert second[:40].strip() == "", "below the column"
+    assert third.endswith(" ...")
+    assert finished.split()[1:5] == ["finished", "3", "90.00", "%"]
+    assert " ".join(notes).split()[-4:] == ["scale", "smoke", "emulated", "data"], "of a finished run nothing is cut"
+
+
+def test_past_runs_are_a_line_each_in_a_pipe(
+    past: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    _, failed, finished = listed(capsys, "runs", "--outputs", str(past))
+    assert failed.endswith("and the last")
+    assert finished.endswith("scale smoke  emulated data")

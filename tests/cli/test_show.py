@@ -1,13 +1,24 @@
 """Promises of `show` and `list runs`: a run is told as its files have it, and its checkpoint predicts again."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from neurobench.cli.main import main
 from neurobench.metrics.catalog import printed
-from tests.cli.conftest import Neurobench
+from tests.cli.conftest import Neurobench, command, environment
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose outputs there is a run."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["run", "model=toy", "scale=smoke", "--quiet"]
+    subprocess.run(command(*words), cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder
 
 
 def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: Neurobench, tmp_path: Path) -> None:
@@ -31,6 +42,26 @@ def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: N
     (row,) = json.loads(neurobench("list", "runs", "--json").stdout)
     assert row["test_accuracy"] == accuracy
     assert printed("test_accuracy", accuracy) in neurobench("list", "runs").stdout
+
+
+@pytest.mark.parametrize("words", ["show latest", "results", "compare latest latest", "table dynex", "list"])
+def test_a_reader_that_has_gone_is_no_failure(words: str, finished: Path) -> None:
+    """`neurobench show latest | head -1` ends with 0, and says nothing on stderr."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command(*words.split()), stdout=writing, stderr=subprocess.PIPE, cwd=finished, env=environment(), text=True
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert "ipe" not in done.stderr
+
+
+def test_a_width_of_nothing_hides_nothing(finished: Path) -> None:
+    done = subprocess.run(
+        command("show", "latest"), cwd=finished, env={**environment(), "COLUMNS": "0"}, capture_output=True, text=True
+    )
+    assert "finished" in done.stdout
 
 
 def test_a_run_that_is_not_there_is_said_not_to_be(neurobench: Neurobench) -> None:

@@ -105,6 +105,16 @@ def test_results_and_the_report_are_tables(swept: Path, capsys: pytest.CaptureFi
     assert text.count(r"\begin{table}") == 1, "of tables of which nothing was run there is none"
 
 
+@pytest.mark.parametrize("name", ["tables.pdf", "tables", "tables.md"])
+def test_the_report_is_written_under_no_name_of_another_kind(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--to", str(tmp_path / name), "--outputs", str(tmp_path)])
+    assert f"{name}: name a file of .html, .tex" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def _sets_tables() -> bool:
     """pdflatex may come without the package that the tables need."""
     found = shutil.which("pdflatex") and shutil.which("kpsewhich")

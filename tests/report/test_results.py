@@ -12,8 +12,9 @@ from scipy import stats
 
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
+from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import printed
-from neurobench.report.results import Results, results_of, settings_of
+from neurobench.report.results import Results, results_of, settings_of, swept_keys
 from neurobench.report.results_plot import plot
 from neurobench.report.results_table import as_csv, as_markdown, cells, remarks
 from neurobench.storage.atomic import write_json
@@ -89,6 +90,14 @@ def test_keys_are_those_that_were_typed_with_several_values_or_those_that_are_na
     assert [each.values for each in results(tmp_path, "model.hidden").settings] == [
         {"model.hidden": 8}, {"model.hidden": 16},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["seed", *RUNTIME_KEYS, "logger.tensorboard.name"])
+def test_keys_that_make_no_other_setting_tell_none_apart(swept: Path, key: str) -> None:
+    """A row is of several of their values: none of these is the row's."""
+    with pytest.raises(UserError, match=f"^--by {key}: .* are one setting"):
+        results(swept, key)
+    assert swept_keys([[f"{key}=0", "model.lr=1"], [f"{key}=1", "model.lr=2"]]) == ["model.lr"]
 
 
 def test_settings_that_no_key_tells_apart_are_told_apart_by_their_hash(tmp_path: Path) -> None:
@@ -205,6 +214,9 @@ def test_markdown_and_the_screen_say_what_the_numbers_are(swept: Path, capsys: p
         (["model.lrr=1"], "Did you mean model.lr?"),
         (["model.lr=7"], "no finished run"),
         (["--by", "model.lrr"], "Did you mean model.lr?"),
+        (["--by", "seeds"], "--by seeds: no run here has such a key.\n"),
+        (["--by", "seed"], "one setting, whose row is the mean over its seeds. Leave seed out (runs of one seed:"),
+        (["--by", "model.lr,figures"], "runs that differ in figures alone are one setting"),
         (["--metric", "test_acuracy"], "Did you mean test_accuracy?"),
         (["model.lr=0.1", "--plot", "x.png"], "there is one setting"),
     ],

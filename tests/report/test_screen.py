@@ -1,12 +1,14 @@
 """A table on a screen of any width, and in a pipe, shows every cell; the terminal breaks what is longer than it is."""
 
 import io
+import os
+import re
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
-from neurobench.report.screen import print_whole
+from neurobench.report.screen import Screen, named_width, print_whole
 
 NAMES = ("eventprop_snn", "nmnist", "[16c5s2p2, 32c3s2p1]")
 NUMBERS = ("98.67 ± 1.15 *", "95.81 to 100.00")
@@ -23,7 +25,7 @@ def table() -> Table:
 
 def lines(**how: object) -> list[str]:
     file = io.StringIO()
-    print_whole(table(), Console(file=file, markup=False, color_system=None, **how))  # type: ignore[arg-type]
+    print_whole(table(), Screen(file=file, color_system=None, **how))
     return file.getvalue().splitlines()
 
 
@@ -46,3 +48,37 @@ def test_a_pipe_has_no_edge_unless_columns_names_one(monkeypatch: pytest.MonkeyP
     assert all(text in lines()[-1] for text in (*NAMES, *NUMBERS)), "one line"
     monkeypatch.setenv("COLUMNS", "60")
     assert len(lines()) > 2
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "wide", "\u00b2", ""])
+def test_columns_that_name_no_width_count_as_unset(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich would print nothing into a width of 0."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    unset, whole = Screen(file=io.StringIO()).width, lines()
+    monkeypatch.setenv("COLUMNS", columns)
+    assert named_width() is None
+    assert Screen(file=io.StringIO()).width == unset > 0
+    assert lines() == whole
+    monkeypatch.setenv("COLUMNS", "60")
+    assert Screen(file=io.StringIO()).width == named_width() == 60
+
+
+def test_a_reader_that_has_gone_is_told_to_whoever_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by `print`; rich would end the process with 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as file:
+        monkeypatch.setattr("sys.stdout", file)
+        with pytest.raises(BrokenPipeError, match="Broken pipe"):
+            Screen(file=file).print("a line")
+
+
+def test_verbs_and_the_library_print_on_screens_alone() -> None:
+    room = Path(__file__).parents[2] / "neurobench"
+    plain = [
+        path.name
+        for part in ("cli", "api", "report")
+        for path in (room / part).rglob("*.py")
+        if re.search(r"\bConsole\((?!quiet=True\))", path.read_text())
+    ]
+    assert plain == []
