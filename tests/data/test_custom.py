@@ -308,7 +308,7 @@ IMAGE_FAULTS: list[tuple[Make, str]] = [
 EVENT_FAULTS: list[tuple[Make, str]] = [
     (lambda r: replaced(r, recording(t=np.arange(50)[::-1])), "event 1 is at 48, after one at 49; sort"),
     (lambda r: replaced(r, recording(p=3)), "polarities are 3; they must be 0 and 1"),
-    (lambda r: replaced(r, recording(x=-1)), "x holds negative numbers"),
+    (lambda r: replaced(r, recording(x=-1)), "x holds negative numbers; pixels are numbered from 0"),
     (lambda r: replaced(r, recording(x=300)), r"12 x 301 pixels has more than 256 rows or columns. .*dataset.pool=2"),
     (lambda r: replaced(r, recording(0)), "has no event"),
     (lambda r: replaced(r, np.zeros((4, 4))), r"plain array of shape \(4, 4\); fields t, x, y, p"),

@@ -113,7 +113,7 @@ def _read(file: str, _version: Any) -> Raw:
         raise DataError(f"{file}: polarities are {listed}; they must be 0 and 1, or -1 and 1")
     for name in ("x", "y"):
         if (getattr(raw, name) < 0).any():
-            raise DataError(f"{file}: {name} holds negative numbers; pixels are encode_labels from 0")
+            raise DataError(f"{file}: {name} holds negative numbers; pixels are numbered from 0")
     backwards = np.flatnonzero(raw.t[1:] < raw.t[:-1])
     if len(backwards):
         k = int(backwards[0]) + 1
