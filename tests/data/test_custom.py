@@ -159,6 +159,19 @@ def test_recordings_of_every_format_are_the_same_events(suffix: str, tmp_path: P
     assert splits.train.x.sensor == (2, 12, 12)  # type: ignore[union-attr]
 
 
+def test_events_hours_past_the_window_are_passed_over_without_a_word(tmp_path: Path) -> None:
+    words = ("dataset=events_folder", f"dataset.root={recordings(tmp_path)}", "dataset.sensor=[12,12]")
+    before = loaded(*words)
+    late = np.zeros(1, EVENT)
+    late["t"] = 2**31 * 1000
+    for file in tmp_path.glob("*/*.npy"):
+        np.save(file, np.concatenate([np.load(file), late]))
+    with warnings.catch_warnings(action="error"):
+        after = loaded(*words)
+    assert after.test.x.t.equal(before.test.x.t)
+    assert after.train.x.t.equal(before.train.x.t)
+
+
 def test_repeated_samples_are_taken_once(tmp_path: Path) -> None:
     root = table(tmp_path / "t.csv", np.concatenate([X, X[:3]]), np.concatenate([Y, [0, 1, 3]]))
     with pytest.warns(UserWarning, match="3 samples repeat others, 1 of them under another label"):
