@@ -431,6 +431,22 @@ def test_a_file_that_cannot_be_allowed(
     assert targets.ALLOWED == ()
 
 
+def test_fields_without_a_dataclass_are_answered_with_the_decorator(
+    own: Own, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = own("echo", ECHO.replace("@dataclass(frozen=True)\n", ""), "model", ECHO_YAML)
+    assert exit_code(["validate", *words, "model=echo", "dataset=yin_yang"]) == BAD_USAGE
+    told = capsys.readouterr().err
+    assert "EchoState is no dataclass, so it has no key units, steps, ridge. Write @dataclass(frozen=True)" in told
+    assert "(1 fault)" in told
+
+
+def test_a_key_of_a_class_without_any_is_called_no_value(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\ncentre: 3\n")
+    assert exit_code(["validate", *words, "model=qrbm", "encoder=rowwise"]) == BAD_USAGE
+    assert "encoder.centre: encoder has no key centre. It has no keys." in capsys.readouterr().err
+
+
 def test_broken_code_is_named_and_stops_nothing_else(
     own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
