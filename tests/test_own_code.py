@@ -285,6 +285,14 @@ def test_a_data_set_of_ones_own_is_learned(own: Own) -> None:
     assert result["dataset"] == "rings"
 
 
+def test_a_data_set_of_no_known_layout_is_refused(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("rings", DATA.replace('"vector"', '"vectr"'), "dataset", DATA_YAML)
+    for setting in ([], ["encoder=latency"]):
+        assert exit_code(["validate", *words, "model=eprop_rsnn", "dataset=rings", *setting]) == BAD_USAGE
+        told = capsys.readouterr().err
+        assert "dataset=rings: layout='vectr' is none of vector, image, events. Did you mean vector?" in told
+
+
 def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path: Path) -> None:
     words = own("echo", ECHO, "model", ECHO_YAML)
     command = [sys.executable, "-m", "neurobench", "validate", *words, "model=echo", "dataset=yin_yang"]
