@@ -52,8 +52,7 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
     Raises ConfigError, and UserError for a run of an earlier version.
     """
     plain = folder.config()
-    if not to_run:  # what follows and measures a run needs extras that another machine may lack
-        plain.pop("logger", None)
+    if not to_run:  # to read it, nothing is measured, and the extra for that may be absent
         plain.pop("host_energy", None)
     if root is not None:
         plain["dataset"]["root"] = root
