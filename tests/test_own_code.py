@@ -285,6 +285,14 @@ def test_a_data_set_of_ones_own_is_learned(own: Own) -> None:
     assert result["dataset"] == "rings"
 
 
+def test_a_data_set_of_no_known_layout_is_refused(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("rings", DATA.replace('"vector"', '"vectr"'), "dataset", DATA_YAML)
+    for setting in ([], ["encoder=latency"]):
+        assert exit_code(["validate", *words, "model=eprop_rsnn", "dataset=rings", *setting]) == BAD_USAGE
+        told = capsys.readouterr().err
+        assert "dataset=rings: layout='vectr' is none of vector, image, events. Did you mean vector?" in told
+
+
 def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path: Path) -> None:
     words = own("echo", ECHO, "model", ECHO_YAML)
     command = [sys.executable, "-m", "neurobench", "validate", *words, "model=echo", "dataset=yin_yang"]
@@ -430,6 +438,22 @@ def test_a_file_that_cannot_be_allowed(
     assert exit_code(["validate", "--plugin", file]) == BAD_USAGE
     assert sentence in capsys.readouterr().err
     assert targets.ALLOWED == ()
+
+
+def test_fields_without_a_dataclass_are_answered_with_the_decorator(
+    own: Own, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = own("echo", ECHO.replace("@dataclass(frozen=True)\n", ""), "model", ECHO_YAML)
+    assert exit_code(["validate", *words, "model=echo", "dataset=yin_yang"]) == BAD_USAGE
+    told = capsys.readouterr().err
+    assert "EchoState is no dataclass, so it has no key units, steps, ridge. Write @dataclass(frozen=True)" in told
+    assert "(1 fault)" in told
+
+
+def test_a_key_of_a_class_without_any_is_called_no_value(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+    words = own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\ncentre: 3\n")
+    assert exit_code(["validate", *words, "model=qrbm", "encoder=rowwise"]) == BAD_USAGE
+    assert "encoder.centre: encoder has no key centre. It has no keys." in capsys.readouterr().err
 
 
 def test_broken_code_is_named_and_stops_nothing_else(

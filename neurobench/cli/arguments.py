@@ -34,9 +34,16 @@ def verb_parser(
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Answers an unknown option, and an option typed as a key, with what may have been meant by it."""
+    """Answers an unknown option, and an option typed as a key, with what may have been meant by it; of words that are
+    missing it names those that have to be there."""
 
     given: Sequence[str] = ()
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        action = super().add_argument(*names, **settings)
+        if action.nargs == argparse.ZERO_OR_MORE:  # else argparse lists it beside a word that is missing
+            action.required = False
+        return action
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self.given = max(self.given, list(args or ()), key=len)

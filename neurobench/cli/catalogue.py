@@ -31,7 +31,7 @@ def validate_command(words: list[str]) -> int:
             faults += faults_of(config)
         other = altered(overrides, args.config_dir)
     if faults:
-        raise ConfigError([other, faults[0]] if other else faults)
+        raise ConfigError(faults, other)
     if other:
         print(f"note: {other}", file=sys.stderr)
     print("fine: this configuration can run")

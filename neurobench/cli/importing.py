@@ -18,8 +18,10 @@ def import_command(words: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of `run`")
     parser.add_argument("--data", default="nmnist", metavar="NAME", help="data set of recordings (%(default)s)")
     args = parser.parse_intermixed_args(words)
-    if args.file.suffix != ".nir" or not args.file.is_file():
-        raise UserError(f"{args.file} is no file with the suffix .nir; graphs in NIR's format can be imported.")
+    if not args.file.is_file():
+        raise UserError(f"{args.file}: there is no such file.")
+    if args.file.suffix != ".nir":
+        raise UserError(f"{args.file}: its suffix is not .nir; graphs in NIR's format can be imported.")
     chosen = [
         "model=nir_graph",
         f"dataset={args.data}",

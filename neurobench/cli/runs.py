@@ -180,7 +180,7 @@ def export_command(words: list[str]) -> int:
     with importing("torch"):
         from neurobench.experiment.reload import load_learner, stored_plan
 
-    plan = stored_plan(folder)
+    plan = stored_plan(folder, to_run=False)
     if args.format is None:
         _list_formats(plan.model_name, plan.model.formats)
         return FINE

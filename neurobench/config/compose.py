@@ -278,8 +278,8 @@ def _key_fault(override: Override, config: DictConfig) -> str | None:
     for depth, part in enumerate(parts):
         if not isinstance(here, DictConfig) or part not in here:
             owner = ".".join(parts[:depth])
-            known = [str(name) for name in here] if isinstance(here, DictConfig) else []
-            if not owner:
+            known = [str(name) for name in here] if isinstance(here, DictConfig) else None
+            if known is not None and not owner:
                 known += [group for group in GROUPS if group not in known]
             return unknown_key(key, owner, part, known, cast(dict, OmegaConf.to_container(config, resolve=False)))
         here = OmegaConf.select(here, part, throw_on_missing=False)

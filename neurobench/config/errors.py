@@ -14,12 +14,14 @@ class UserError(Exception):
 
 
 class ConfigError(UserError):
-    """A configuration that cannot run. `faults` are whole sentences, one for each thing to mend."""
+    """A configuration that cannot run. `faults` are whole sentences, one for each thing to mend; `note` is what to know
+    besides."""
 
-    def __init__(self, faults: list[str]):
+    def __init__(self, faults: list[str], note: str | None = None):
         self.faults = faults
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"cannot run this configuration ({count}):", *(f"  {fault}" for fault in faults)]))
+        lines = [f"cannot run this configuration ({count}):", *(f"  {fault}" for fault in faults)]
+        super().__init__("\n".join([*lines, f"note: {note}"] if note else lines))
 
 
 def not_installed(owner: str, module: str, extra: str) -> str:

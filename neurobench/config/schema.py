@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from neurobench.config.bounds import Bound, Fault
+from neurobench.config.errors import not_installed
 from neurobench.config.evidence import BandOrigin, Reference, Relation, part
 from neurobench.config.spec import Record
+from neurobench.config.targets import is_installed
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
 RUNTIME_KEYS = (
@@ -42,11 +44,14 @@ class Root(Record):
     wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
 
     def conflicts(self) -> list[Fault]:
-        name = self.name
+        faults, name, size = [], self.name, len(self.name.encode())
         if set(name) & set("/\\") or name.startswith(".") or name.strip() != name or not name.isprintable() or not name:
-            return [("name", f"={name!r} is not a plain folder name")]
-        size = len(name.encode())
-        return [("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200")] if size > 200 else []
+            faults.append(("name", f"={name!r} is not a plain folder name"))
+        elif size > 200:
+            faults.append(("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200"))
+        if self.host_energy and not is_installed("zeus"):
+            faults.append(("host_energy", not_installed("=true", "zeus", "energy")))
+        return faults
 
 
 @dataclass(frozen=True)

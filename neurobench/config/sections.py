@@ -65,6 +65,9 @@ class Reader:
         except TargetRefused as refusal:
             self.faults.append(f"{owner}.{refusal}")
             return None
+        if fault := undecorated(target):
+            self.faults.append(f"{owner}._target_={values['_target_']}: {fault}")
+            return None
         fields = {key: value for key, value in values.items() if key not in ("_target_", "name")}
         made = self.record(target, self._wired(target, fields, owner), owner)
         return typing.cast(S | None, made)
@@ -88,6 +91,20 @@ class Reader:
                 )
                 wired[key] = devices[key]
         return wired
+
+
+def undecorated(target: type[Spec]) -> str | None:
+    """What to do where a spec declares fields and is no dataclass: it inherits from one, so Python says nothing."""
+    hints = hints_of(target)
+    for kind in target.__mro__:
+        if not issubclass(kind, Spec) or "__dataclass_fields__" in vars(kind):
+            continue
+        fixed = {name for name, hint in hints.items() if typing.ClassVar in (hint, typing.get_origin(hint))}
+        names = [name for name in kind.__annotations__ if name not in fixed]
+        if names:
+            keys = ", ".join(names)
+            return f"{kind.__name__} is no dataclass, so it has no key {keys}. Write @dataclass(frozen=True) above it."
+    return None
 
 
 def uses(target: type[Spec]) -> Mapping[str, str]:
@@ -114,17 +131,21 @@ def takes_text(config: DictConfig, key: str, value: Any) -> bool:
     return hint is not None and fault_of("text", hint) is None and fault_of(value, hint) is not None
 
 
-def unknown_key(key: str, owner: str, part: str, known: Sequence[str], config: Mapping[str, Any]) -> str:
-    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist."""
+def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, config: Mapping[str, Any]) -> str:
+    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist.
+
+    `known`: the owner's keys; None where it is a value.
+    """
     prefix = f"{owner}." if owner else ""
-    hint = did_you_mean(part, known, prefix)
+    hint = did_you_mean(part, known or (), prefix)
     if MACHINERY.match(part):
         hint = " Only a section that stands for a class has one."
-    elif not hint and not known:
+    elif known is None:
         hint = " It is a value, not a section of keys."
     elif not hint:
         elsewhere = [path for path in paths(config) if path.rpartition(".")[2] == part and path != key]
-        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else f" There is {', '.join(known)}."
+        there = f" There is {', '.join(known)}." if known else " It has no keys."
+        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else there
     where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
     return f"{key}: {where}.{hint}"
 

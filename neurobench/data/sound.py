@@ -1,5 +1,5 @@
 """What must hold of any data set's splits before anything is trained on them: there are samples, every class that is
-tested can be learned, and no sample is in two splits, by its content and not by its name."""
+tested can be learned, numbers are finite, and no sample is in two splits, by its content and not by its name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from neurobench.data.events import StoredEvents
 
 def sound(splits: Splits, n_classes: int) -> Splits:
     """The splits, without training samples that are held out for validation as well. Raises DataError for an empty
-    split, for a label that is no class, for a class that is tested and nowhere in training, and for a sample of the
-    test set that is among the training set or its held-out part."""
+    split, for a label that is no class, for a sample with a number that is not finite, for a class that is tested and
+    nowhere in training, and for a sample of the test set that is among the training set or its held-out part."""
     named = {"training": splits.train, "validation": splits.validation, "test": splits.test}
     for name, split in named.items():
         if not len(split) and name != "validation":
             raise DataError(f"{splits.source}: the {name} set is empty. Give it samples, or hold out fewer.")
         for label in {*split.y.tolist()} - {*range(n_classes)}:
             raise DataError(f"{splits.source}: label {label} of the {name} set is none of 0 to {n_classes - 1}.")
+        strange = _not_finite(split)
+        if strange:
+            raise DataError(
+                f"{splits.source}: {len(strange)} samples of the {name} set hold NaN or an infinite number (first: "
+                f"number {int(split.ids[strange[0]])}). Remove or repair them."
+            )
     missing = sorted({*splits.test.y.tolist()} - {*splits.train.y.tolist()})
     if missing:
         classes = ", ".join(map(str, missing))
@@ -55,6 +61,14 @@ def sound(splits: Splits, n_classes: int) -> Splits:
     )
     rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies])
     return replace(splits, train=Split(_only(splits.train.x, rest), splits.train.y[rest], splits.train.ids[rest]))
+
+
+def _not_finite(split: Split) -> list[int]:
+    """Positions of samples that a mean or a gradient would not survive. Recordings are whole numbers."""
+    if not isinstance(split.x, torch.Tensor):
+        return []
+    finite = torch.isfinite(split.x)
+    return [] if bool(finite.all()) else (~finite.flatten(1).all(1)).nonzero().flatten().tolist()
 
 
 def _only(x: Any, index: torch.Tensor) -> Any:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 import yaml
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.schema import Root, Scale, Training
 from neurobench.config.spec import Spec
 from neurobench.config.targets import config_packages
-from neurobench.data.dataset import DatasetSpec
+from neurobench.data.dataset import DatasetSpec, Layout
 from neurobench.data.encoders import Auto, EncoderSpec, chain
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment.trackers import TrackerSpec
@@ -69,6 +69,9 @@ def combine(parts: Parts) -> Combination | list[str]:
     model, wiring, dataset, encoder, backend = parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend
     faults = missing_devices(model.name, wiring, backend)
     shape, layout = dataset.spec.shape, dataset.spec.layout
+    if layout not in (layouts := get_args(Layout)):  # of somebody's own class, where nothing else looks at it
+        hint = did_you_mean(str(layout), layouts)
+        return [*faults, f"dataset={dataset.name}: layout={layout!r} is none of {', '.join(layouts)}.{hint}"]
     steps = chain(encoder.spec, layout, shape, model.spec.reads)
     if isinstance(steps, str):
         remedy = "" if isinstance(encoder.spec, Auto) else " Leave out encoder=... for the default."

@@ -45,13 +45,15 @@ class Loaded:
         return splits
 
 
-def stored_plan(folder: RunFolder, root: str | None = None) -> Plan:
+def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True) -> Plan:
     """The plan that a run was made by, checked like any other: a folder from elsewhere cannot name foreign code.
-    `root`: where its data lie now, if they have moved.
+    `root`: where its data lie now, if they have moved. `to_run`: not only to read what it left.
 
     Raises ConfigError, and UserError for a run of an earlier version.
     """
     plain = folder.config()
+    if not to_run:  # to read it, nothing is measured, and the extra for that may be absent
+        plain.pop("host_energy", None)
     if root is not None:
         plain["dataset"]["root"] = root
     config = OmegaConf.create(plain)
@@ -80,7 +82,7 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
 
     Raises UserError where the run did not finish.
     """
-    plan = stored_plan(folder, root)
+    plan = stored_plan(folder, root, to_run=False)
     checkpoint = folder.load_checkpoint()
     result = folder.result()
     if checkpoint is None or result is None:

@@ -41,7 +41,7 @@ def plan_of(
     try:
         return parse(composed, overrides), other
     except ConfigError as error:
-        raise ConfigError([other, error.faults[0]] if other else error.faults) from None
+        raise ConfigError(error.faults, other) from None
 
 
 def dataset_of(words: Sequence[str], config_dir: str | None = None) -> DatasetSpec:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from neurobench.config.errors import BAD_USAGE
 from neurobench.report.document import refreshed, tables_named
 from neurobench.report.published import published_tables
 from neurobench.report.records import read_records
@@ -58,6 +59,15 @@ def test_the_sample_is_what_the_tool_prints(tmp_path: Path, capsys: pytest.Captu
     printed = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note ")]
     shapes = [[re.sub(r"[\d.,]+", "#", line)[:11] for line in lines] for lines in (printed, sample())]
     assert shapes[0] == shapes[1]
+
+
+def test_the_refusal_is_what_the_tool_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line by line; `...` stands for the rest of a list."""
+    (command, refusal) = re.findall(r"^    \$ neurobench (.*)\n((?:    .*\n)+)", README, re.MULTILINE)[0]
+    assert call(command.split()) == BAD_USAGE
+    printed = capsys.readouterr().err.splitlines()
+    for shown, line in zip(refusal.splitlines(), printed, strict=True):
+        assert re.fullmatch(re.escape(shown[4:]).replace(r"\.\.\.", ".*"), line), line
 
 
 def test_its_figures_are_those_of_the_recorded_runs() -> None:

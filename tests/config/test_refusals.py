@@ -109,6 +109,15 @@ def test_a_refusal_costs_neither_torch_nor_data() -> None:
     assert done.stdout.strip() == "2 []"
 
 
+@pytest.mark.parametrize("verb", ["validate", "run"])
+def test_a_note_is_no_fault_and_hides_none(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code([verb, "experiment=dynex_qrbm_qpu_device", "backend=sim"]) == BAD_USAGE
+    first, *faults, note = capsys.readouterr().err.splitlines()
+    assert first == "cannot run this configuration (2 faults):"
+    assert [fault.partition(":")[0] for fault in faults] == ["  backend.sampler.chip", "  backend.sampler.prefactor"]
+    assert note.startswith("note: experiment=dynex_qrbm_qpu_device has backend=mock_qpu: with backend=sim")
+
+
 def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["validate", "training.epochs=0", "model.n_hiden=3"]) == BAD_USAGE
     told = capsys.readouterr().err

@@ -159,6 +159,19 @@ def test_recordings_of_every_format_are_the_same_events(suffix: str, tmp_path: P
     assert splits.train.x.sensor == (2, 12, 12)  # type: ignore[union-attr]
 
 
+def test_events_hours_past_the_window_are_passed_over_without_a_word(tmp_path: Path) -> None:
+    words = ("dataset=events_folder", f"dataset.root={recordings(tmp_path)}", "dataset.sensor=[12,12]")
+    before = loaded(*words)
+    late = np.zeros(1, EVENT)
+    late["t"] = 2**31 * 1000
+    for file in tmp_path.glob("*/*.npy"):
+        np.save(file, np.concatenate([np.load(file), late]))
+    with warnings.catch_warnings(action="error"):
+        after = loaded(*words)
+    assert after.test.x.t.equal(before.test.x.t)
+    assert after.train.x.t.equal(before.train.x.t)
+
+
 def test_repeated_samples_are_taken_once(tmp_path: Path) -> None:
     root = table(tmp_path / "t.csv", np.concatenate([X, X[:3]]), np.concatenate([Y, [0, 1, 3]]))
     with pytest.warns(UserWarning, match="3 samples repeat others, 1 of them under another label"):
@@ -308,7 +321,7 @@ IMAGE_FAULTS: list[tuple[Make, str]] = [
 EVENT_FAULTS: list[tuple[Make, str]] = [
     (lambda r: replaced(r, recording(t=np.arange(50)[::-1])), "event 1 is at 48, after one at 49; sort"),
     (lambda r: replaced(r, recording(p=3)), "polarities are 3; they must be 0 and 1"),
-    (lambda r: replaced(r, recording(x=-1)), "x holds negative numbers"),
+    (lambda r: replaced(r, recording(x=-1)), "x holds negative numbers; pixels are numbered from 0"),
     (lambda r: replaced(r, recording(x=300)), r"12 x 301 pixels has more than 256 rows or columns. .*dataset.pool=2"),
     (lambda r: replaced(r, recording(0)), "has no event"),
     (lambda r: replaced(r, np.zeros((4, 4))), r"plain array of shape \(4, 4\); fields t, x, y, p"),

@@ -53,6 +53,17 @@ def test_classes_and_sizes_are_those_that_can_be_learned() -> None:
         sound(splits([[1, 2], [3, 4]], [], [[0, 0]]), 1)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_a_number_that_is_not_finite_is_refused_with_its_sample(name: str, number: float) -> None:
+    made = splits([[1, 2], [3, 4]], [[5, 6], [7, 8]], [[0, 0], [9, 9]])
+    split = getattr(made, name)
+    made = replace(made, **{name: replace(split, x=split.x.float().index_fill(0, torch.tensor([1]), number))})
+    words = rf"1 samples of the {name}(ing)? set hold NaN or an infinite number \(first: number 1\)"
+    with pytest.raises(DataError, match=words):
+        sound(made, 2)
+
+
 def test_recordings_are_compared_by_their_events() -> None:
     loaded = spec("dataset/nmnist").load(0)
     assert sound(loaded, 10).train.ids.equal(loaded.train.ids)

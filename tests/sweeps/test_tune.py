@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def trials(done: subprocess.CompletedProcess) -> list[tuple[Any, ...]]:
 def space(tmp_path: Path) -> str:
     (tmp_path / "space.yaml").write_text(SPACE.format(prune_on="null"))
     return str(tmp_path / "space.yaml")
+
+
+def test_the_page_names_every_space() -> None:
+    page = files("neurobench.docs").joinpath("sweeps.md").read_text()
+    (sentence,) = re.findall(r"There are spaces for ([^.]*)\.", page)
+    spaces = [entry.name for entry in files("neurobench.conf").joinpath("tune").iterdir()]
+    assert re.findall(r"`(\w+)`", sentence) == sorted(name.removesuffix(".yaml") for name in spaces)
 
 
 def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(

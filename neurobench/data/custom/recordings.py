@@ -113,7 +113,7 @@ def _read(file: str, _version: Any) -> Raw:
         raise DataError(f"{file}: polarities are {listed}; they must be 0 and 1, or -1 and 1")
     for name in ("x", "y"):
         if (getattr(raw, name) < 0).any():
-            raise DataError(f"{file}: {name} holds negative numbers; pixels are encode_labels from 0")
+            raise DataError(f"{file}: {name} holds negative numbers; pixels are numbered from 0")
     backwards = np.flatnonzero(raw.t[1:] < raw.t[:-1])
     if len(backwards):
         k = int(backwards[0]) + 1
@@ -140,9 +140,13 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
             f"{name}: its first event is at {t[0] / 1000:g} ms, past the {view.window:g} ms that are looked at; set "
             "dataset.origin=first, dataset.unit or dataset.faster"
         )
-    p = np.zeros_like(raw.p) if view.merged else raw.p
-    fields = (t.astype(np.int32), (raw.x // view.pool).astype(np.uint8), (raw.y // view.pool).astype(np.uint8), p)
-    return Raw(*(field[within] for field in fields))
+    x, y, p = raw.x[within] // view.pool, raw.y[within] // view.pool, raw.p[within]
+    return Raw(
+        t[within].astype(np.int32),  # times past the window may lie past 32 bits as well
+        x.astype(np.uint8),
+        y.astype(np.uint8),
+        np.zeros_like(p) if view.merged else p,
+    )
 
 
 def concatenated(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
