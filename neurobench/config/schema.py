@@ -44,10 +44,10 @@ class Root(Record):
     wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
 
     def conflicts(self) -> list[Fault]:
-        faults, name, size = [], self.name, len(self.name.encode())
+        faults, name = [], self.name
         if set(name) & set("/\\") or name.startswith(".") or name.strip() != name or not name.isprintable() or not name:
             faults.append(("name", f"={name!r} is not a plain folder name"))
-        elif size > 200:
+        elif (size := len(name.encode())) > 200:
             faults.append(("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200"))
         if self.host_energy and not is_installed("zeus"):
             faults.append(("host_energy", not_installed("=true", "zeus", "energy")))
