@@ -98,7 +98,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     from neurobench.cli.outcome import print_answer, print_details, print_headline
     from neurobench.experiment.execute import execute
 
-    console = Screen()
+    console = Screen(of_run=True)
     answered: list[RunFolder] = []
 
     def answer(folder: RunFolder, result: Mapping[str, Any]) -> None:
@@ -149,7 +149,7 @@ def job(config: DictConfig) -> None:
     from neurobench.storage.folder import RunFolder
     from neurobench.sweeps.work import attempt
 
-    console, context = Screen(), HydraConfig.get()
+    console, context = Screen(of_run=True), HydraConfig.get()
     overrides = list(context.overrides.task)
     report = attempt(lambda: parse(keep_texts(config, overrides), overrides), console)
     write_json(Path(context.runtime.output_dir) / "job.json", {"overrides": overrides, **report})

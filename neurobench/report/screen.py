@@ -16,9 +16,11 @@ _NO_EDGE = 10_000
 
 
 class Screen(Console):
-    """A console of rich's that takes texts as they are, on whatever stdout or stderr is."""
+    """A console of rich's that takes texts as they are, on whatever stdout or stderr is. `of_run`: what it tells of
+    goes on where nobody reads any longer."""
 
-    def __init__(self, **options: Any):
+    def __init__(self, of_run: bool = False, **options: Any):
+        self.of_run = of_run
         environment = dict(os.environ)
         if named_width() is None:  # rich would print nothing into a width of 0
             environment.pop("COLUMNS", None)
@@ -29,7 +31,8 @@ class Screen(Console):
         way ends it as if it had failed."""
         with contextlib.suppress(SystemExit):
             super().on_broken_pipe()  # what is left has nowhere to go
-        raise  # what rich caught
+        if not self.of_run:
+            raise  # what rich caught
 
 
 def named_width() -> int | None:

@@ -57,6 +57,17 @@ def test_a_reader_that_has_gone_is_no_failure(words: str, finished: Path) -> Non
     assert "ipe" not in done.stderr
 
 
+def test_a_run_goes_on_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    """`neurobench run ... | head -1`, or a viewer that dies during a long training."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = command("run", "model=toy", "scale=smoke")
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True)
+    os.close(writing)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 1
+
+
 def test_a_width_of_nothing_hides_nothing(finished: Path) -> None:
     done = subprocess.run(
         command("show", "latest"), cwd=finished, env={**environment(), "COLUMNS": "0"}, capture_output=True, text=True
