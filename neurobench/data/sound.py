@@ -3,6 +3,7 @@ tested can be learned, numbers are finite, and no sample is in two splits, by it
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,10 +66,11 @@ def sound(splits: Splits, n_classes: int) -> Splits:
 
 def _not_finite(split: Split) -> list[int]:
     """Positions of samples that a mean or a gradient would not survive. Recordings are whole numbers."""
-    if not isinstance(split.x, torch.Tensor):
+    if not isinstance(split.x, torch.Tensor) or not split.x.is_floating_point():
         return []
-    finite = torch.isfinite(split.x)
-    return [] if bool(finite.all()) else (~finite.flatten(1).all(1)).nonzero().flatten().tolist()
+    if math.isfinite(split.x.sum()):  # what is not finite spoils it; a fortieth of the time of looking at each
+        return []
+    return (~torch.isfinite(split.x).flatten(1).all(1)).nonzero().flatten().tolist()
 
 
 def _only(x: Any, index: torch.Tensor) -> Any:
