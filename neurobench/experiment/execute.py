@@ -19,6 +19,7 @@ from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
 from neurobench.experiment.folder_choice import folder_for
+from neurobench.experiment.handed_over import numbers_of
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
 from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.plan import Plan
@@ -27,7 +28,6 @@ from neurobench.experiment.threads import Threads, pin_threads, threads_of
 from neurobench.experiment.views import live_views
 from neurobench.figures.second_process import rendered_files, second_process
 from neurobench.metrics.costs import Ledger
-from neurobench.metrics.numbers import numbers_of
 from neurobench.phases import phase
 from neurobench.process import importing, runs_alone
 from neurobench.storage.folder import RunFolder
@@ -247,6 +247,8 @@ class _Run:
         """What was measured stands, whether or not its figures can be drawn."""
         try:
             self._drawn(loop, evaluation)
+        except OSError:  # a full disk would cost the result as well: the run is to be resumed
+            raise
         except (Exception, SystemExit) as error:
             _log(self.folder, error)
             story = self.folder.path / "run.log"

@@ -94,7 +94,9 @@ def test_a_folder_name_cannot_forge_a_line(
     (run / "run.json").write_text("{}")
     assert main(["list", "runs", "--outputs", str(tmp_path)]) == FINE
     printed = capsys.readouterr().out
-    assert len(printed.splitlines()) == 2
+    _, line, *folded = printed.splitlines()
+    assert line.startswith("x\\nlatest")
+    assert all(each.startswith("   ") for each in folded)  # of the column of errors
     assert "\x1b" not in printed
 
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from neurobench.config.errors import UserError
 from neurobench.experiment import drawing
 from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.handed_over import numbers_of
 from neurobench.experiment.request import plan_of
-from neurobench.metrics.numbers import numbers_of, plain
+from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
 from neurobench.models.mlp.learner import MLPLearner
 from neurobench.storage.folder import RunFolder

@@ -1,0 +1,29 @@
+"""What functions of a model return as figures of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from neurobench.config.errors import UserError
+from neurobench.metrics.numbers import plain, shown
+
+
+def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
+    """What `by` (a function of the model) returned: its finite numbers, and of every other name the reason why it has
+    none, so that one slip does not cost a whole training. Raises UserError where it is no mapping."""
+    if not isinstance(handed, Mapping):
+        raise UserError(f"{by} returned {shown(handed)}, not a mapping of names to numbers. Return {{}} for none.")
+    found, undefined = {}, {}
+    for name, value in handed.items():
+        try:
+            number = plain(value)
+        except ValueError as error:
+            undefined[str(name)] = f"{by} returned {error}"
+            continue
+        if math.isfinite(number):
+            found[str(name)] = number
+        else:
+            undefined[str(name)] = f"{by} returned {number}"
+    return found, undefined
