@@ -23,7 +23,7 @@ from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import default_outputs
 
 if TYPE_CHECKING:
-    from neurobench.sweeps.tune import Space
+    from neurobench.sweeps.space import Space
 
 
 def tune_command(words: list[str]) -> int:
@@ -42,8 +42,9 @@ def tune_command(words: list[str]) -> int:
         raise UserError(not_installed("tune", "optuna", "tune"))
     with importing("optuna"):
         from neurobench.sweeps import tune
+        from neurobench.sweeps.space import load_space
 
-    space = tune.load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
+    space = load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     console = Screen(stderr=args.json)

@@ -1,221 +1,32 @@
-"""Hyperparameter search: the space, as its YAML declares it, and trials of a study, each a run like any other. Several
-processes may share a study."""
+"""Hyperparameter search: trials of a study, each a run like any other. Several processes may share a study."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import logging
-import math
 import os
 import platform
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from filelock import FileLock
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
-from neurobench.config.compose import choices
-from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.overrides import override_of
-from neurobench.config.targets import config_places
 from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan
-from neurobench.experiment.request import plan_of
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.held_out import judge
+from neurobench.sweeps.space import Space, plan_of_trial
 
-KEYS = ("overrides", "figure", "prune_on", "space")
-RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
-FORMS = "{low: , high: [, log: true][, step: ]} or {choices: [...]}"
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-
-
-@dataclass(frozen=True)
-class Space:
-    """What may vary, and by which figure of held-out samples a trial is judged."""
-
-    overrides: tuple[str, ...]  # of every trial
-    figure: str
-    prune_on: str | None  # a figure of each epoch
-    space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
-
-    @property
-    def larger_wins(self) -> bool:
-        return larger_is_better(self.figure)
-
-    @property
-    def identity(self) -> str:
-        """Eight hex digits: trials of another space do not belong to the same study. Where runs lie makes no other."""
-        computed = [word for word in self.overrides if not word.startswith("outputs=")]
-        text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def load_space(name: str, more: list[str], config_dir: str | None = None) -> Space:
-    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win.
-
-    Raises UserError with every fault, also of the configurations at both ends of it: before a trial takes its time.
-    """
-    path, text = _text(name, config_dir)
-    plain = _plain(path, text)
-    faults = _faults(plain)
-    if not faults:
-        space = Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
-        faults = _faults_at_ends(space, config_dir)
-    if faults:
-        raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
-    return space
-
-
-def _text(name: str, config_dir: str | None) -> tuple[str, str]:
-    """The file's path and what it holds. Raises UserError."""
-    file: Any = Path(name)
-    if not name.endswith(".yaml"):
-        files = [place.joinpath("tune", f"{name}.yaml") for place in config_places(config_dir)]
-        file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        known = choices("tune", config_dir)
-        raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
-    try:
-        return str(file), file.read_text("utf-8")
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is no YAML: {error}") from None
-
-
-def _plain(path: str, text: str) -> Any:
-    """What the YAML says. Raises UserError."""
-    stream = io.StringIO(text)
-    stream.name = path  # which a fault of its syntax says
-    try:
-        return OmegaConf.to_container(OmegaConf.load(stream))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    except (OmegaConfBaseException, OSError, ValueError, RecursionError) as error:  # OSError: a number alone
-        raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
-
-
-def _faults(plain: Any) -> list[str]:
-    if not isinstance(plain, dict):
-        return ["it is not a section of keys"]
-    faults = [f"{key}: there is no such key; there is {', '.join(KEYS)}." for key in plain if key not in KEYS]
-    faults += [f"{key} is missing" for key in ("overrides", "figure", "space") if not plain.get(key)]
-    for key in ("figure", "prune_on"):
-        figure = plain.get(key)
-        if figure is not None and not (isinstance(figure, str) and "validation" in figure):
-            faults.append(f"{key}={figure}: only figures of held-out samples may decide (validation_...)")
-    overrides, space = plain.get("overrides") or [], plain.get("space") or {}
-    if isinstance(overrides, list):
-        faults += [
-            f"overrides: {_yaml(word)} is not a text: write key=value"
-            for word in overrides
-            if not isinstance(word, str)
-        ]
-    else:
-        faults.append(f"overrides: {_yaml(overrides)} is not a list: write [key=value, ...]")
-    if isinstance(space, dict):
-        faults += [fault for key, entry in space.items() for fault in _entry_faults(key, entry)]
-    else:
-        faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, a line each")
-    return faults
-
-
-def _entry_faults(key: Any, entry: Any) -> list[str]:
-    """Of what a key may take."""
-    where = f"space.{key}"
-    if not isinstance(key, str):
-        return [f"{where}: that is not the name of a key"]
-    if not isinstance(entry, dict) or not (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE):
-        return [f"{where}: write {FORMS}"]
-    if "choices" in entry:
-        return _choices_faults(where, entry["choices"])
-    numbers = {name: entry[name] for name in ("low", "high", "step") if name in entry}
-    faults = [f"{where}: {name}={_yaml(n)} is not a number" for name, n in numbers.items() if not _is_number(n)]
-    log = entry.get("log", False)
-    if not isinstance(log, bool):
-        faults.append(f"{where}: log={_yaml(log)} is neither true nor false")
-    return faults or _range_faults(where, log=log, **numbers)
-
-
-def _choices_faults(where: str, values: Any) -> list[str]:
-    if not isinstance(values, list) or not values:
-        return [f"{where}: choices={_yaml(values)} is not a list with something to choose: write {{choices: [A, B]}}"]
-    if all(_is_value(each) for each in values):
-        return []
-    return [f"{where}: a choice is a number, a text, true, false, null or a list of these"]
-
-
-def _range_faults(where: str, low: float, high: float, log: bool, step: float | None = None) -> list[str]:
-    faults = []
-    if not low < high:
-        faults.append(f"{where}: low={low} is not below high={high}")
-    if log and low <= 0:
-        faults.append(f"{where}: low={low} is not above 0, as log: true needs it")
-    if step is None:
-        return faults
-    if step <= 0:
-        faults.append(f"{where}: step={step} is not above 0")
-    if log:
-        faults.append(f"{where}: log: true has no steps. Leave one of the two out")
-    if isinstance(low, int) and isinstance(high, int) and not isinstance(step, int):
-        faults.append(
-            f"{where}: step={step} is not a whole number, as low and high are. Write low={float(low)} for others"
-        )
-    return faults
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_value(value: Any) -> bool:
-    return all(map(_is_value, value)) if isinstance(value, list) else not isinstance(value, dict)
-
-
-def _yaml(value: Any) -> str:
-    """As a file has it, on one line."""
-    return json.dumps(value, default=str)
-
-
-def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
-    """Why neither the configuration of all low values (the first choices) nor that of all high ones can run, or what
-    of a value that is searched cannot be. That two values do not go together at one end says nothing of the others."""
-    ends = [_faults_at(space, end, config_dir) for end in (0, -1)]
-    alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
-    return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
-
-
-def _faults_at(space: Space, end: int, config_dir: str | None) -> Sequence[str]:
-    values = {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
-    try:
-        _plan(space, [override_of(key, value) for key, value in values.items()], config_dir)
-    except ConfigError as error:
-        return error.faults
-    return ()
-
-
-def _plan(space: Space, words: list[str], config_dir: str | None) -> Plan:
-    """The run of a trial. Raises ConfigError where it cannot run, or where its validation samples are test samples:
-    nothing may be chosen by these."""
-    plan = plan_of([*space.overrides, *words], config_dir)[0]
-    if getattr(plan.dataset, "test_as_validation", False):
-        raise ConfigError(
-            ["dataset.test_as_validation=true: the best values would be chosen on the test set. Leave it out"]
-        )
-    return plan.resumed()
 
 
 class Pruner:
@@ -275,7 +86,7 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
             try:
-                plan = _plan(space, words, config_dir)
+                plan = plan_of_trial(space, words, config_dir)
             except ConfigError as error:
                 console.print(str(error), highlight=False)  # another trial may be one that can run
                 study.tell(trial, state=TrialState.FAIL)

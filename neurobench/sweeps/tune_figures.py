@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from neurobench.figures.style import COLUMN, LIMIT, ORDERED, VALIDATION, in_per_cent, legend, paper
 from neurobench.metrics.catalog import metric
-from neurobench.sweeps.tune import Space
+from neurobench.sweeps.space import Space
 
 
 def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial]) -> dict[str, Figure]:

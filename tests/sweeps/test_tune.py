@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from neurobench.config.errors import BAD_USAGE, UserError
-from neurobench.sweeps.tune import load_space
+from neurobench.sweeps.space import load_space
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 SPACE = """
@@ -81,6 +81,13 @@ def test_hopeless_trials_are_given_up_and_the_best_is_told(neurobench: Neurobenc
     assert "pruned" in statuses
 
 
+def refused(folder: Path, text: str, sentence: str) -> None:
+    """The space that the text is."""
+    (folder / "bad.yaml").write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        load_space(str(folder / "bad.yaml"), [])
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -91,9 +98,7 @@ def test_hopeless_trials_are_given_up_and_the_best_is_told(neurobench: Neurobenc
     ],
 )
 def test_a_space_that_cannot_be_searched_says_why(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(UserError, match=sentence):
-        load_space(str(tmp_path / "bad.yaml"), [])
+    refused(tmp_path, text, sentence)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +122,7 @@ def test_a_space_that_cannot_be_searched_says_why(tmp_path: Path, text: str, sen
 )
 def test_what_a_key_may_take_is_checked_before_a_trial_begins(tmp_path: Path, entry: str, sentence: str) -> None:
     text = f"overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {{model.lr: {entry}}}"
-    (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(UserError, match=sentence):
-        load_space(str(tmp_path / "bad.yaml"), [])
+    refused(tmp_path, text, sentence)
 
 
 @pytest.mark.parametrize(
@@ -154,9 +157,9 @@ def test_what_a_space_file_says_is_checked_before_a_study_opens(
 def test_a_fault_at_both_ends_is_said_once(tmp_path: Path) -> None:
     text = "overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {model.lrr: {low: 1, high: 2}}"
     (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as error:
         load_space(str(tmp_path / "bad.yaml"), [])
-    assert str(refused.value).count("model.lrr") == 1
+    assert str(error.value).count("model.lrr") == 1
 
 
 def test_a_name_that_is_not_there_is_told_the_nearest() -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from neurobench.config.compose import choices, composer
 from neurobench.config.overrides import override_of
 from neurobench.experiment.plan import Plan, parse
-from neurobench.sweeps.tune import Space, load_space
+from neurobench.sweeps.space import Space, load_space
 from neurobench.sweeps.tune_figures import figures_of
 from neurobench.sweeps.tuned import experiment_yaml, write_experiment
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)

@@ -1,0 +1,118 @@
+"""The space of a hyperparameter search, as its YAML declares it, and the run that a trial of it is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurobench.config.compose import choices
+from neurobench.config.errors import ConfigError, UserError, did_you_mean
+from neurobench.config.overrides import override_of
+from neurobench.config.targets import config_places
+from neurobench.experiment.plan import Plan
+from neurobench.experiment.request import plan_of
+from neurobench.metrics.catalog import larger_is_better
+from neurobench.sweeps.space_faults import faults_of_file
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary, and by which figure of held-out samples a trial is judged."""
+
+    overrides: tuple[str, ...]  # of every trial
+    figure: str
+    prune_on: str | None  # a figure of each epoch
+    space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
+
+    @property
+    def larger_wins(self) -> bool:
+        return larger_is_better(self.figure)
+
+    @property
+    def identity(self) -> str:
+        """Eight hex digits: trials of another space do not belong to the same study. Where runs lie makes no other."""
+        computed = [word for word in self.overrides if not word.startswith("outputs=")]
+        text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def load_space(name: str, more: list[str], config_dir: str | None = None) -> Space:
+    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win.
+
+    Raises UserError with every fault, also of the configurations at both ends of it: before a trial takes its time.
+    """
+    path, text = _text(name, config_dir)
+    plain = _plain(path, text)
+    faults = faults_of_file(plain)
+    if not faults:
+        space = Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
+        faults = _faults_at_ends(space, config_dir)
+    if faults:
+        raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return space
+
+
+def _text(name: str, config_dir: str | None) -> tuple[str, str]:
+    """The file's path and what it holds. Raises UserError."""
+    file: Any = Path(name)
+    if not name.endswith(".yaml"):
+        files = [place.joinpath("tune", f"{name}.yaml") for place in config_places(config_dir)]
+        file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        known = choices("tune", config_dir)
+        raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
+    try:
+        return str(file), file.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is no YAML: {error}") from None
+
+
+def _plain(path: str, text: str) -> Any:
+    """What the YAML says. Raises UserError."""
+    stream = io.StringIO(text)
+    stream.name = path  # which a fault of its syntax says
+    try:
+        return OmegaConf.to_container(OmegaConf.load(stream))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    except (OmegaConfBaseException, OSError, ValueError, RecursionError) as error:  # OSError: a number alone
+        raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
+def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
+    """Why neither the configuration of all low values (the first choices) nor that of all high ones can run, or what
+    of a value that is searched cannot be. That two values do not go together at one end says nothing of the others."""
+    ends = [_faults_at(space, end, config_dir) for end in (0, -1)]
+    alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
+    return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
+
+
+def _faults_at(space: Space, end: int, config_dir: str | None) -> Sequence[str]:
+    values = {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
+    try:
+        plan_of_trial(space, [override_of(key, value) for key, value in values.items()], config_dir)
+    except ConfigError as error:
+        return error.faults
+    return ()
+
+
+def plan_of_trial(space: Space, words: list[str], config_dir: str | None) -> Plan:
+    """The run of a trial. Raises ConfigError where it cannot run, or where its validation samples are test samples:
+    nothing may be chosen by these."""
+    plan = plan_of([*space.overrides, *words], config_dir)[0]
+    if getattr(plan.dataset, "test_as_validation", False):
+        raise ConfigError(
+            ["dataset.test_as_validation=true: the best values would be chosen on the test set. Leave it out"]
+        )
+    return plan.resumed()

@@ -1,0 +1,94 @@
+"""What the file of a search space has to say: its keys, and of each key that is searched a range or choices."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+KEYS = ("overrides", "figure", "prune_on", "space")
+RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
+FORMS = "{low: , high: [, log: true][, step: ]} or {choices: [...]}"
+
+
+def faults_of_file(plain: Any) -> list[str]:
+    """Of what its YAML says, a sentence for each thing to mend."""
+    if not isinstance(plain, dict):
+        return ["it is not a section of keys"]
+    faults = [f"{key}: there is no such key; there is {', '.join(KEYS)}." for key in plain if key not in KEYS]
+    faults += [f"{key} is missing" for key in ("overrides", "figure", "space") if not plain.get(key)]
+    for key in ("figure", "prune_on"):
+        figure = plain.get(key)
+        if figure is not None and not (isinstance(figure, str) and "validation" in figure):
+            faults.append(f"{key}={figure}: only figures of held-out samples may decide (validation_...)")
+    overrides, space = plain.get("overrides") or [], plain.get("space") or {}
+    if isinstance(overrides, list):
+        faults += [
+            f"overrides: {_yaml(word)} is not a text: write key=value"
+            for word in overrides
+            if not isinstance(word, str)
+        ]
+    else:
+        faults.append(f"overrides: {_yaml(overrides)} is not a list: write [key=value, ...]")
+    if isinstance(space, dict):
+        faults += [fault for key, entry in space.items() for fault in _entry_faults(key, entry)]
+    else:
+        faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, a line each")
+    return faults
+
+
+def _entry_faults(key: Any, entry: Any) -> list[str]:
+    """Of what a key may take."""
+    where = f"space.{key}"
+    if not isinstance(key, str):
+        return [f"{where}: that is not the name of a key"]
+    if not isinstance(entry, dict) or not (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE):
+        return [f"{where}: write {FORMS}"]
+    if "choices" in entry:
+        return _choices_faults(where, entry["choices"])
+    numbers = {name: entry[name] for name in ("low", "high", "step") if name in entry}
+    faults = [f"{where}: {name}={_yaml(n)} is not a number" for name, n in numbers.items() if not _is_number(n)]
+    log = entry.get("log", False)
+    if not isinstance(log, bool):
+        faults.append(f"{where}: log={_yaml(log)} is neither true nor false")
+    return faults or _range_faults(where, log=log, **numbers)
+
+
+def _choices_faults(where: str, values: Any) -> list[str]:
+    if not isinstance(values, list) or not values:
+        return [f"{where}: choices={_yaml(values)} is not a list with something to choose: write {{choices: [A, B]}}"]
+    if all(_is_value(each) for each in values):
+        return []
+    return [f"{where}: a choice is a number, a text, true, false, null or a list of these"]
+
+
+def _range_faults(where: str, low: float, high: float, log: bool, step: float | None = None) -> list[str]:
+    faults = []
+    if not low < high:
+        faults.append(f"{where}: low={low} is not below high={high}")
+    if log and low <= 0:
+        faults.append(f"{where}: low={low} is not above 0, as log: true needs it")
+    if step is None:
+        return faults
+    if step <= 0:
+        faults.append(f"{where}: step={step} is not above 0")
+    if log:
+        faults.append(f"{where}: log: true has no steps. Leave one of the two out")
+    if isinstance(low, int) and isinstance(high, int) and not isinstance(step, int):
+        faults.append(
+            f"{where}: step={step} is not a whole number, as low and high are. Write low={float(low)} for others"
+        )
+    return faults
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_value(value: Any) -> bool:
+    return all(map(_is_value, value)) if isinstance(value, list) else not isinstance(value, dict)
+
+
+def _yaml(value: Any) -> str:
+    """As a file has it, on one line."""
+    return json.dumps(value, default=str)
