@@ -208,5 +208,25 @@ def _folded(builder: ir.IRBuilder, total: Any, width: int) -> Any:
     return folded if width == 1 else builder.extract_element(folded, ir.Constant(ir.IntType(32), 0))
 
 
+def register_loop(
+    builder: ir.IRBuilder, begin: Any, end: Any, values: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
+) -> list[Any]:
+    """`values` after values = body(index, values) for index = begin to end - 1, in registers throughout."""
+    entry, first = builder.block, [begin, *values]
+    inside, after = builder.append_basic_block("inside"), builder.append_basic_block("after")
+    builder.cbranch(builder.icmp_signed("<", begin, end), inside, after)
+    builder.position_at_end(inside)
+    now = [builder.phi(value.type) for value in first]
+    following = [builder.add(now[0], ir.Constant(begin.type, 1)), *body(now[0], now[1:])]
+    builder.cbranch(builder.icmp_signed("<", following[0], end), inside, after)
+    builder.position_at_end(after)
+    results = [builder.phi(value.type) for value in first]
+    for old, step, phi, result in zip(first, following, now, results, strict=True):
+        for node in (phi, result):
+            node.add_incoming(old, entry)
+            node.add_incoming(step, inside)
+    return results[1:]
+
+
 def _mask(lanes: Sequence[int]) -> Any:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))

@@ -67,7 +67,7 @@ def test_what_is_kept_of_an_evaluation_without_gradients_serves_a_later_gradient
     with torch.inference_mode():
         values = device.expectation(program, Angles(own.clone(), shared.clone())).values
     again = device.expectation(program, Angles(own, shared.requires_grad_())).values
-    assert torch.equal(values, again.detach())
+    torch.testing.assert_close(values, again.detach(), atol=1e-14, rtol=0)  # a product of MKL's rounds by its address
     (slope,) = torch.autograd.grad(again.sum(), shared)
     assert slope.abs().max() > 0
 

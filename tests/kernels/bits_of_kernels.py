@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
 from neurobench.kernels.host import WIDTH
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
+from neurobench.kernels.rbm.gibbs import half_step, half_step_down
 from neurobench.kernels.softmax import CLASSES, FEATURES, cross_entropy
 
 random = np.random.default_rng(0)
@@ -25,6 +26,13 @@ pairs = [((random.random((20, 50)) < 0.3).astype(np.float32), random.random((20,
 rbm, velocity = ([random.random(size).astype(np.float32) for size in [(50, 77), (50,), (77,)]] for _ in range(2))
 total = cd_update(*pairs, Rates(*map(np.float32, (0.1, 0.1, 1e-3, 0.9))), 1, tuple(rbm), tuple(velocity))
 for part in [*rbm, *velocity, np.float32(total)]:
+    digest.update(part.tobytes())
+rows = np.where(random.random((20, 50)) < 0.3, random.random((20, 50)), 0).astype(np.float32)
+drawn, down = (tuple(np.empty((20, size), np.float32) for _ in "ps") for size in (77, 50))
+key = np.uint32(1), np.uint32(2)
+half_step(rows, rbm[0], rbm[2], np.float32(0.7), key, 1, drawn)
+half_step_down(drawn[1], rbm[0], rbm[1], np.float32(0.7), key, 1, down)
+for part in (*drawn, *down):
     digest.update(part.tobytes())
 x, weight, bias = (
     random.standard_normal(size).astype(np.float32) for size in [(99, 3 * FEATURES), (2 * CLASSES, 3 * FEATURES), 9]

@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from neurobench.kernels.logistic import logistic
-from neurobench.kernels.rbm.layers import Pair, ascend, ascend_torch, conditional, conditional_torch, transposed
+from neurobench.kernels.rbm.layers import (
+    Pair,
+    anneal_layers,
+    ascend,
+    ascend_torch,
+    conditional,
+    conditional_down,
+    conditional_torch,
+    laid_out,
+)
+from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.problems.rbm import RBM
 from tests.draws import uniform
 
@@ -76,10 +86,73 @@ def test_an_update_says_where_a_parameter_is_no_longer_finite(update, bad: str, 
     assert not update(rbm, speed, pair, pair, rate=0.1, decay=0.0, momentum=0.5)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (16, 3), (50, 17), (784, 300)])
-def test_a_transposed_copy(shape: tuple[int, int]):
-    W = uniform(*shape)
-    assert torch.equal(transposed(W), W.t())
+@pytest.mark.parametrize(
+    ("rows", "hidden", "visible"), [(1, 1, 1), (3, 5, 7), (20, 37, 130), (9, 16, 160), (100, 300, 784)]
+)
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_step_down_is_a_step_by_the_transposed_weights_bit_for_bit(rows: int, hidden: int, visible: int, grey: bool):
+    x, (W, a, _) = sparse(rows, hidden, 1, grey), machine(visible, hidden)
+    down, transposed = conditional_down(x, W, a, 5, 0.7), conditional(x, W.t().contiguous(), a, 5, 0.7)
+    assert torch.equal(down.p, transposed.p)
+    assert torch.equal(down.state, transposed.state)
+
+
+@pytest.mark.parametrize(("visible", "hidden"), [(7, 5), (40, 16), (784, 300), (60, 331)])
+def test_a_machine_that_is_laid_out_computes_the_same_bits(visible: int, hidden: int):
+    v, u, answers = sparse(20, visible, 1), sparse(30, visible, 2, grey=True), []
+    for layout in (lambda each: each, laid_out):
+        rbm, speed = layout(machine(visible, hidden)), layout(machine(visible, hidden, seed=9))
+        drawn, after = conditional(v, rbm.W, rbm.b, 5), conditional(u, rbm.W, rbm.b, 6)
+        down = conditional_down(drawn.state, rbm.W, rbm.a, 7)
+        assert ascend(rbm, speed, Pair(v, drawn.p), Pair(u, after.p), rate=0.3, decay=0.05, momentum=0.7)
+        walked = anneal_layers(rbm, [0.5, 1.0], 8, down.state, drawn.state)
+        answers.append((*drawn, *after, *down, *rbm, *speed, *walked))
+    assert all(torch.equal(left, right) for left, right in zip(*answers, strict=True))
+
+
+def test_weights_that_lie_in_another_order_are_read_right_and_never_changed_beside_the_call():
+    rbm, speed, x = machine(20, 33), machine(20, 33, seed=9), sparse(6, 20, 1)
+    for other in (rbm.W.t().contiguous().t(), torch.cat([rbm.W, rbm.W], 1)[:, :33], torch.cat([rbm.W] * 2, 1)[:, 33:]):
+        assert torch.equal(conditional(x, other, rbm.b, 5).p, conditional(x, rbm.W, rbm.b, 5).p)
+        pair = Pair(x, conditional(x, other, rbm.b, 5).p)
+        with pytest.raises(ValueError, match="contiguous or `laid_out`"):
+            ascend(rbm._replace(W=other), speed, pair, pair, 0.1, 0.0, 0.5)
+
+
+def test_rows_that_are_laid_out_begin_lines_and_end_with_zeros():
+    rbm = laid_out(machine(5, 20))
+    assert rbm.W.stride() == (32, 1)
+    assert rbm.W.data_ptr() % 64 == 0
+    assert not rbm.W.as_strided((5, 12), (32, 1), 20).any()
+
+
+def test_the_units_that_are_on_are_listed_in_order_whatever_the_pattern():
+    """All patterns of eight states; and lengths that end within a group."""
+    x = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(np.float32)
+    for row in [x.ravel(), *x, *(np.tile(row, 5)[:37] for row in x[::7])]:
+        index = np.full(len(row) + ROOM, 99, np.uint32)
+        n = active(-row, index)
+        assert index[:n].tolist() == np.flatnonzero(row).tolist()
+
+
+@pytest.mark.parametrize("width", [*range(1, 20), 63, 64, 80, 96, 112, 128, 144, 155, 304, 320])
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 5, 9])
+def test_rows_are_added_four_at_a_time_in_a_fixed_order(width: int, n: int):
+    """Whole numbers of at most 24 bits times 0, 1 or 1/2 leave nothing to round; in float32 the order then shows in
+    sums beyond 2^24 alone, which numpy takes here as the kernel should."""
+    draw = np.random.default_rng(width)
+    W = draw.integers(-(2**23), 2**23, (12, width)).astype(np.float32)
+    x, index = np.ones(12, np.float32), np.sort(draw.choice(12, n, replace=False)).astype(np.uint32)
+    x[::3] = 0.5
+    out = draw.integers(-(2**23), 2**23, width).astype(np.float32)
+    wanted, rows = out.copy(), x[index, None] * W[index]
+    whole = n // 4 * 4
+    for k in range(0, whole, 4):
+        wanted += (rows[k] + rows[k + 1]) + (rows[k + 2] + rows[k + 3])
+    for row in rows[whole:]:
+        wanted += row
+    add_rows(x, index, n, W, out)
+    np.testing.assert_array_equal(out, wanted)
 
 
 def test_one_and_two_threads_give_the_same_bits():

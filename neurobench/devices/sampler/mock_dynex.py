@@ -15,7 +15,7 @@ from torch import Tensor
 from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import Dynex
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import anneal_units, coins, conditional, transposed
+from neurobench.kernels.rbm.layers import anneal_units, coins, conditional_down
 from neurobench.live import JobMonitor, watched
 from neurobench.problems.bqm import Units, energies, sampleset, units_of_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM
@@ -58,7 +58,7 @@ class DynexSampler(Sampler):
             reads, jobs = num_reads * self.spec.clones, 1
         else:
             h = initial_hidden.cpu()
-            v = conditional(h, transposed(rbm.W), rbm.a, derive(seed, _START)).state
+            v = conditional_down(h, rbm.W, rbm.a, derive(seed, _START)).state
             x = _relaxed(self.spec, problem, torch.cat([v, h], dim=1), seed)
             reads = jobs = num_reads
         x = x.to(device)

@@ -18,7 +18,7 @@ from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional_down
 from neurobench.problems import bqm as forms
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
@@ -74,7 +74,7 @@ class AnnealingChip(Sampler):
         v = coins(derive(seed, _VISIBLE), (num_reads, rbm.W.shape[0]))
         if initial_hidden is not None:
             h = initial_hidden.cpu().clone()
-            v = conditional(h, transposed(rbm.W), rbm.a, derive(seed, _VISIBLE)).state
+            v = conditional_down(h, rbm.W, rbm.a, derive(seed, _VISIBLE)).state
         answers = self._tile_by_tile(rbm, v, h, seed, afresh=initial_hidden is None)
         reads = sum(answer.reads for answer in answers)
         programmings = 1 if len(answers) == 1 and initial_hidden is None else reads

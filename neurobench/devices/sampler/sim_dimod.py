@@ -16,7 +16,7 @@ from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.sampleset import checked_states, spread
 from neurobench.devices.sampler.specs import DimodSampler
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import conditional, transposed
+from neurobench.kernels.rbm.layers import conditional_down
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
 
@@ -77,7 +77,7 @@ class WrappedSampler(dimod.Sampler):
                 f"{self.spec.sampler} takes no initial_states, so it cannot go on from given states, which "
                 "negative=cd and negative=pcd ask for. Set model.negative=device."
             )
-        v = conditional(h, transposed(rbm.W), rbm.a, seed).state
+        v = conditional_down(h, rbm.W, rbm.a, seed).state
         x = torch.cat([v, h], dim=1).cpu().numpy().astype(np.int8)
         return {"initial_states": (x, list(range(x.shape[1]))), "initial_states_generator": "none"}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from neurobench.devices.sampler.protocol import Reads, check_call
 from neurobench.devices.sampler.specs import Annealer, BlockGibbs
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, transposed
+from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional, conditional_down
 from neurobench.live import JobMonitor
 from neurobench.problems.bqm import sampleset, units_of_bqm
 from neurobench.problems.rbm import RBM, energy
@@ -36,19 +36,19 @@ class GibbsSampler(Sampler):
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
         check_call(num_reads, seed, initial_hidden)
-        upward, downward, beta = rbm.W, transposed(rbm.W), self.spec.beta
+        W, beta = rbm.W, self.spec.beta
         if initial_hidden is None:
             sweeps = self.spec.sweeps
             v = coins(derive(seed, 0), (num_reads, len(rbm.a)), rbm.a.device)
-            h = conditional(v, upward, rbm.b, derive(seed, 1), beta).state
+            h = conditional(v, W, rbm.b, derive(seed, 1), beta).state
         else:
             sweeps, h = self.spec.steps, initial_hidden
-        v = conditional(h, downward, rbm.a, derive(seed, 2), beta).state
+        v = conditional_down(h, W, rbm.a, derive(seed, 2), beta).state
         monitor = JobMonitor(num_reads, sweeps)
         for sweep in range(1, sweeps):
             monitor.at(0, sweep, partial(_lowest, rbm, v, h))
-            h = conditional(v, upward, rbm.b, derive(seed, 1, sweep), beta).state
-            v = conditional(h, downward, rbm.a, derive(seed, 2, sweep), beta).state
+            h = conditional(v, W, rbm.b, derive(seed, 1, sweep), beta).state
+            v = conditional_down(h, W, rbm.a, derive(seed, 2, sweep), beta).state
         monitor.at(num_reads, sweeps, partial(_lowest, rbm, v, h))
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 

@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.records import LANES
 from neurobench.kernels.host import WIDTH
-from neurobench.kernels.vectors import INDEX, SIDE, load, spread
+from neurobench.kernels.vectors import INDEX, SIDE, load, register_loop, spread
 
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
@@ -92,24 +92,6 @@ def transpose(builder, pairs):
 
 def _mask(*lanes):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
-
-
-def register_loop(builder, begin, end, values, body):
-    """`values` after values = body(index, values) for index = begin to end - 1, in registers throughout."""
-    entry, first = builder.block, [begin, *values]
-    inside, after = builder.append_basic_block("inside"), builder.append_basic_block("after")
-    builder.cbranch(builder.icmp_signed("<", begin, end), inside, after)
-    builder.position_at_end(inside)
-    now = [builder.phi(value.type) for value in first]
-    following = [builder.add(now[0], ir.Constant(begin.type, 1)), *body(now[0], now[1:])]
-    builder.cbranch(builder.icmp_signed("<", following[0], end), inside, after)
-    builder.position_at_end(after)
-    results = [builder.phi(value.type) for value in first]
-    for old, step, phi, result in zip(first, following, now, results, strict=True):
-        for node in (phi, result):
-            node.add_incoming(old, entry)
-            node.add_incoming(step, inside)
-    return results[1:]
 
 
 def _opaque(builder, pointer):

@@ -6,7 +6,8 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.rbm.gibbs import active, add_rows, draw, transpose_columns
+from neurobench.kernels.rbm.gibbs import draw, transpose_columns
+from neurobench.kernels.rbm.rows import ROOM, active, add_rows, on_lines
 from neurobench.kernels.vectors import dot, squared_distance, total
 
 _ZERO = np.float32(0.0)
@@ -24,7 +25,8 @@ class Rates(NamedTuple):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def cd_update(data, model, rates, chunks, rbm, velocity):
-    """Weights W (I, O), biases a (I,), b (O,) of `rbm` and their velocities after one step, all changed in place.
+    """Weights W (I, M), of which the first O columns count, biases a (I,), b (O,) of `rbm` and their velocities after
+    one step, all changed in place.
 
         dW = momentum dW + rate_data v'p - rate_model u'q - decay W,      W = W + dW
         da = momentum da + rate_data sum v - rate_model sum u,            a = a + da
@@ -34,35 +36,42 @@ def cd_update(data, model, rates, chunks, rbm, velocity):
     Returns a number that is finite if all of W, a and b are. A row of W depends on those samples alone in which its
     unit is on, and on no other row: the number of threads makes no difference.
     """
-    (v, p), (u, q), (W, a, b), (dW, da, db) = data, model, rbm, velocity
-    rate_data, rate_model, decay, momentum = rates
-    units, outputs = W.shape
-    gain, loss = scaled(p, rate_data), scaled(q, -rate_model)  # loops: prange would share out an array expression
+    (v, p), (u, q), (W, a, b) = data, model, rbm
+    units, outputs, width = len(a), len(b), W.shape[1]
+    gain, loss = scaled(p, rates.data, width), scaled(q, -rates.model, width)
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
-        index = np.empty(max(v.shape[0], u.shape[0]), np.uint32)
-        step = np.empty(outputs, np.float32)
+        index, step = np.empty(max(v.shape[0], u.shape[0]) + ROOM, np.uint32), on_lines(1, width)[0]
         first, last = units * c // chunks, units * (c + 1) // chunks
         v_of, u_of = np.empty((last - first, v.shape[0]), np.float32), np.empty((last - first, u.shape[0]), np.float32)
         transpose_columns(v, first, last, v_of)
         transpose_columns(u, first, last, u_of)
-        for i in range(first, last):
-            step[:] = _ZERO
-            n = active(v_of[i - first], index)
-            add_rows(v_of[i - first], index, n, gain, step)
-            drift = rate_data * total(v_of[i - first])
-            n = active(u_of[i - first], index)
-            add_rows(u_of[i - first], index, n, loss, step)
-            drift -= rate_model * total(u_of[i - first])
-            advance(W[i], dW[i], step, decay, momentum)
-            da[i] = momentum * da[i] + drift
-            a[i] += da[i]
-            totals[i] = total(W[i]) + a[i]
-    advance(b, db, column_sums(gain, loss), _ZERO, momentum)
+        _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, velocity, totals)
+    advance(b, velocity[2], column_sums(gain, loss, outputs), _ZERO, rates.momentum)
     return total(totals) + total(b)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+def _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, velocity, totals):
+    """Of visible units `first` to `last` - 1, whose states are rows of v_of and u_of."""
+    (W, a, b), (dW, da, _) = rbm, velocity
+    rate_data, rate_model, decay, momentum = rates
+    outputs = len(b)
+    for i in range(first, last):
+        step[:] = _ZERO
+        n = active(v_of[i - first], index)
+        add_rows(v_of[i - first], index, n, gain, step)
+        drift = rate_data * total(v_of[i - first])
+        n = active(u_of[i - first], index)
+        add_rows(u_of[i - first], index, n, loss, step)
+        drift -= rate_model * total(u_of[i - first])
+        advance(W[i, :outputs], dW[i, :outputs], step[:outputs], decay, momentum)
+        da[i] = momentum * da[i] + drift
+        a[i] += da[i]
+        totals[i] = total(W[i, :outputs]) + a[i]
+
+
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def advance(w, d, step, decay, momentum):
     """d = momentum d + step - decay w;  w = w + d."""
     for j in range(w.shape[0]):
@@ -72,19 +81,20 @@ def advance(w, d, step, decay, momentum):
 
 
 @njit(cache=True)
-def scaled(x, factor):
-    """x factor, for x (R, O)."""
-    out = np.empty_like(x)
+def scaled(x, factor, width):
+    """x factor, for x (R, O), and zeros beside it.   -> (R, width)"""
+    out = on_lines(x.shape[0], width)
     for s in range(x.shape[0]):
         for j in range(x.shape[1]):
             out[s, j] = factor * x[s, j]
+        out[s, x.shape[1] :] = _ZERO
     return out
 
 
 @njit(cache=True)
-def column_sums(x, y):
-    """The sum of all rows of x (R, O) and y (S, O).   -> (O,)"""
-    out = np.zeros(x.shape[1], np.float32)
+def column_sums(x, y, columns):
+    """The sum of all rows of x (R, >= O) and y (S, >= O).   -> (O,)"""
+    out = np.zeros(columns, np.float32)
     for rows in (x, y):
         for s in range(rows.shape[0]):
             for j in range(out.shape[0]):
@@ -106,7 +116,7 @@ def sequential_cd(x, lr, decay_factor, momentum, key, rbm, velocity):
     visible, hidden = W.shape
     p0, p1, h = np.empty(hidden, np.float32), np.empty(hidden, np.float32), np.empty(hidden, np.float32)
     q, v = np.empty(visible, np.float32), np.empty(visible, np.float32)
-    index = np.empty(visible, np.uint32)
+    index = np.empty(visible + ROOM, np.uint32)
     error = 0.0
     drawn = uint32(0)
     for s in range(x.shape[0]):
@@ -130,14 +140,14 @@ def sequential_cd(x, lr, decay_factor, momentum, key, rbm, velocity):
 def _sample_hidden(v, W, b, p, h, index, counter, key):
     p[:] = b
     add_rows(v, index, active(v, index), W, p)
-    draw(p, h, np.float32(1.0), counter, key)
+    draw(p, p, h, np.float32(1.0), counter, key)
 
 
 @njit(cache=True, error_model="numpy")
 def _sample_visible(h, W, a, q, v, counter, key):
     for i in range(q.shape[0]):
         q[i] = dot(W[i], h, a[i])
-    draw(q, v, np.float32(1.0), counter, key)
+    draw(q, q, v, np.float32(1.0), counter, key)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

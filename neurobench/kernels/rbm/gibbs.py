@@ -1,4 +1,4 @@
-"""Half a Gibbs step from the active units alone, and the transposed weights for the step back.
+"""Half a Gibbs step from the active units alone, up to the hidden layer or down to the visible one.
 
 Four pixels in five of a digit are dark, as are those that a trained machine draws, so a field is summed over the
 units that are on, row by row. Rows of a batch are independent and every sum has a fixed order: the result does not
@@ -10,11 +10,10 @@ from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import logistic, uniform
+from neurobench.kernels.rbm.rows import LINE, ROOM, active, add_rows, on_lines
 from neurobench.kernels.vectors import SIDE, transpose_tile
 
-_GROUP = 8  # states tested at once: most groups of a digit's pixels are dark altogether
-_NONE = np.int32(0)
-_LINE = 16  # float32 in a cache line of 64 bytes: a transposed copy writes each line whole, once
+PANEL = 80  # columns of W' at a time: 96 kB with 300 hidden units; 48, 64 and 160 were slower
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -23,72 +22,71 @@ def half_step(x, W, bias, beta, key, chunks, drawn):
 
         p = s(beta (bias + x W)),    state = 1 where u < p
 
-    x (B, I), W (I, O), bias (O,) float32; key: of the uniforms u; drawn: p and state (B, O) float32, written.
+    x (B, I), W (I, M), of which the first O columns count, bias (O,) float32; key: of the uniforms u; drawn: p and
+    state (B, O) float32, written.
     """
-    p, state = drawn
-    rows, outputs = p.shape
+    rows = len(x)
     for c in prange(chunks):
-        index = np.empty(x.shape[1], np.uint32)
-        for s in range(rows * c // chunks, rows * (c + 1) // chunks):
-            field = p[s]
-            field[:] = bias
-            n = active(x[s], index)
-            add_rows(x[s], index, n, W, field)
-            draw(field, state[s], beta, uint32(s * outputs), key)
+        index, field = np.empty(x.shape[1] + ROOM, np.uint32), np.zeros(W.shape[1], np.float32)
+        _draw_rows(rows * c // chunks, rows * (c + 1) // chunks, x, W, bias, beta, key, index, field, drawn)
 
 
-@njit(cache=True)
-def active(x, index):
-    """Write the units of x (I,) float32 that are not 0 into `index`, in order, and return how many they are."""
-    bits = x.view(np.int32)
-    n = 0
-    whole = bits.shape[0] // _GROUP * _GROUP
-    for g in range(0, whole, _GROUP):
-        some = _NONE
-        for i in range(_GROUP):
-            some |= bits[g + i]
-        if some != _NONE:
-            for i in range(g, g + _GROUP):
-                index[n] = i  # written over by the next unit if x is 0 here: no branch to mispredict
-                n += bits[i] != _NONE
-    for i in range(whole, bits.shape[0]):
-        index[n] = i
-        n += bits[i] != _NONE
-    return n
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+def _draw_rows(first, last, x, W, bias, beta, key, index, field, drawn):
+    (p, state), outputs = drawn, len(bias)
+    for s in range(first, last):
+        for j in range(outputs):
+            field[j] = bias[j]
+        add_rows(x[s], index, active(x[s], index), W, field)
+        draw(field, p[s], state[s], beta, uint32(s * outputs), key)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def add_rows(x, index, n, W, out):
-    """out += sum_k x[index[k]] W[index[k]], four rows at a time so that `out` is loaded a quarter as often."""
-    k = 0
-    while k + 4 <= n:
-        i0, i1, i2, i3 = index[k], index[k + 1], index[k + 2], index[k + 3]
-        x0, x1, x2, x3 = x[i0], x[i1], x[i2], x[i3]
-        w0, w1, w2, w3 = W[i0], W[i1], W[i2], W[i3]
-        for j in range(out.shape[0]):
-            out[j] += (x0 * w0[j] + x1 * w1[j]) + (x2 * w2[j] + x3 * w3[j])
-        k += 4
-    while k < n:
-        x0, w0 = x[index[k]], W[index[k]]
-        for j in range(out.shape[0]):
-            out[j] += x0 * w0[j]
-        k += 1
+@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def half_step_down(x, W, bias, beta, key, chunks, drawn):
+    """As `half_step` by W', of which a panel of columns at a time is made: it stays in cache until all rows of x have
+    met it. Threads share out the panels.
+
+    x (B, I), W (O, M), of which the first I columns count.
+    """
+    rows, outputs = len(x), len(bias)
+    index, n = np.empty((rows, x.shape[1] + ROOM), np.uint32), np.empty(rows, np.int64)
+    for s in range(rows):
+        n[s] = active(x[s], index[s])
+    panels = -(-outputs // PANEL)
+    for c in prange(chunks):
+        panel, field = on_lines(x.shape[1], PANEL), on_lines(1, PANEL)[0]
+        panel[:] = np.float32(0.0)
+        field[:] = np.float32(0.0)
+        for at in range(panels * c // chunks, panels * (c + 1) // chunks):
+            first, last = at * PANEL, min(at * PANEL + PANEL, outputs)
+            transpose_columns(W[first:last], 0, x.shape[1], panel)
+            _draw_columns(first, last, x, index, n, panel, bias, beta, key, field, drawn)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def draw(field, state, beta, counter, key):
-    """field (N,) becomes p = s(beta field); state = 1 where uniform number `counter` + j lies below it."""
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+def _draw_columns(first, last, x, index, n, panel, bias, beta, key, field, drawn):
+    (p, state), outputs = drawn, len(bias)
+    for s in range(len(x)):
+        for j in range(first, last):
+            field[j - first] = bias[j]
+        add_rows(x[s], index[s], n[s], panel, field)
+        draw(field, p[s, first:last], state[s, first:last], beta, uint32(s * outputs + first), key)
+
+
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+def draw(field, p, state, beta, counter, key):
+    """p (N,) = s(beta field), which it may lie in place of; state = 1 where uniform number `counter` + j is below p."""
     k0, k1 = key
-    for j in range(field.shape[0]):
-        p = logistic(beta * field[j])
-        field[j] = p
-        state[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < p)
+    for j in range(p.shape[0]):
+        probability = logistic(beta * field[j])
+        p[j] = probability
+        state[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < probability)
 
 
 @njit(parallel=True, cache=True)
 def transpose(x, chunks, out):
-    """out (N, M) becomes the transpose of x (M, N)."""
-    columns = x.shape[1]
+    """out (N, >= M) becomes the transpose of x (M, >= N)."""
+    columns = out.shape[0]
     for c in prange(chunks):
         first, last = columns * c // chunks, columns * (c + 1) // chunks
         transpose_columns(x, first, last, out[first:last])
@@ -96,15 +94,15 @@ def transpose(x, chunks, out):
 
 @njit(cache=True, fastmath=False)
 def transpose_columns(x, first, last, out):
-    """out (last - first, M) becomes the transpose of columns `first` to `last` of x (M, N)."""
+    """out (last - first, >= M) becomes the transpose of columns `first` to `last` of x (M, N)."""
     rows = x.shape[0]
-    whole, end = rows // _LINE * _LINE, first + (last - first) // SIDE * SIDE
-    for row in range(0, whole, _LINE):
+    whole, end = rows // LINE * LINE, first + (last - first) // SIDE * SIDE
+    for row in range(0, whole, LINE):
         for j in range(first, end, SIDE):
-            for half in range(row, row + _LINE, SIDE):
+            for half in range(row, row + LINE, SIDE):
                 transpose_tile(x, half, j, out, j - first, half)
         for j in range(end, last):
-            for i in range(row, row + _LINE):
+            for i in range(row, row + LINE):
                 out[j - first, i] = x[i, j]
     for j in range(first, last):
         for i in range(whole, rows):

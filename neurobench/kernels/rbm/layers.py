@@ -16,7 +16,8 @@ from torch import Tensor
 
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
-from neurobench.kernels.rbm.gibbs import half_step, transpose
+from neurobench.kernels.rbm.gibbs import half_step, half_step_down, transpose
+from neurobench.kernels.rbm.rows import LINE
 from neurobench.kernels.rbm.walks import key_of_read, walk_layers, walk_units
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
@@ -44,14 +45,25 @@ def as_arrays(record: Any) -> Any:
 def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
     """p = s(beta (bias + x W)), state ~ Bernoulli(p).
 
-    x (B, I), W (I, O) contiguous, bias (O,), all float32; the draws are a function of `seed` alone.
+    x (B, I), W (I, O), fastest if `laid_out`, bias (O,), all float32; the draws are a function of `seed` alone.
     """
     if x.device.type != "cpu":
         return conditional_torch(x, W, bias, seed, beta)
-    p = torch.empty(len(x), W.shape[1])
+    return _drawn(half_step, x, W, bias, seed, beta)
+
+
+def conditional_down(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
+    """As `conditional` by W', from the hidden layer down to the visible one.   x (B, I), W (O, I)"""
+    if x.device.type != "cpu":
+        return conditional_torch(x, W.t(), bias, seed, beta)
+    return _drawn(half_step_down, x, W, bias, seed, beta)
+
+
+def _drawn(kernel: Any, x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float) -> Drawn:
+    p = torch.empty(len(x), len(bias))
     drawn = Drawn(p, torch.empty_like(p))
-    x, chunks = x.contiguous(), numba.get_num_threads()
-    half_step(x.numpy(), W.numpy(), bias.numpy(), np.float32(beta), kernel_key(seed), chunks, as_arrays(drawn))
+    given = x.contiguous().numpy(), _whole_rows(W).numpy(), bias.numpy()
+    kernel(*given, np.float32(beta), kernel_key(seed), numba.get_num_threads(), as_arrays(drawn))
     return drawn
 
 
@@ -76,7 +88,7 @@ def anneal_layers(
         return anneal_layers_torch(rbm, betas, seed, v, h, hidden_given)
     v, h, W = v.clone(), h.clone(), rbm.W.contiguous()
     walked = as_arrays(RBM(W, torch.atleast_2d(rbm.a), torch.atleast_2d(rbm.b)))
-    downward, schedule, chunks = transposed(W).numpy(), np.asarray(betas, np.float32), numba.get_num_threads()
+    downward, schedule, chunks = _transposed(W).numpy(), np.asarray(betas, np.float32), numba.get_num_threads()
     walk_layers(walked, downward, schedule, hidden_given, kernel_key(seed), chunks, v.numpy(), h.numpy())
     return v, h
 
@@ -121,7 +133,10 @@ def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay:
         return ascend_torch(rbm, velocity, data, model, rate, decay, momentum)
     rates = Rates(*map(np.float32, (rate / len(data.v), rate / len(model.v), rate * decay, momentum)))
     pairs = (as_arrays(Pair(pair.v.contiguous(), pair.p)) for pair in (data, model))
-    return bool(np.isfinite(cd_update(*pairs, rates, numba.get_num_threads(), as_arrays(rbm), as_arrays(velocity))))
+    whole = [each._replace(W=_whole_rows(each.W)) for each in (rbm, velocity)]
+    if any(each.W.data_ptr() != own.W.data_ptr() for each, own in zip(whole, (rbm, velocity), strict=True)):
+        raise ValueError("weights that change in place have to be contiguous or `laid_out`")
+    return bool(np.isfinite(cd_update(*pairs, rates, numba.get_num_threads(), *map(as_arrays, whole))))
 
 
 def ascend_torch(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:
@@ -136,19 +151,34 @@ def ascend_torch(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, 
     return bool(torch.isfinite(rbm.W.sum() + rbm.a.sum() + rbm.b.sum()))
 
 
-def transposed(W: Tensor) -> Tensor:
+def _transposed(W: Tensor) -> Tensor:
     """A contiguous copy of W'.   (I, O) -> (O, I)"""
-    if W.device.type != "cpu":
-        return W.t().contiguous()
     out = torch.empty(W.shape[1], W.shape[0])
     transpose(W.numpy(), numba.get_num_threads(), out.numpy())
     return out
+
+
+def laid_out(rbm: RBM) -> RBM:
+    """The same, with a copy of W whose rows begin lines of the cache: a row ends with zeros, out of sight."""
+    if rbm.W.device.type != "cpu":
+        return rbm
+    units, outputs = rbm.W.shape
+    W = torch.zeros(units, -(-outputs // LINE) * LINE)[:, :outputs]  # torch's memory begins a line
+    return rbm._replace(W=W.copy_(rbm.W))
+
+
+def _whole_rows(W: Tensor) -> Tensor:
+    """W (I, O), or where it is laid out its rows to their ends (I, M). A copy of weights that lie in any other way."""
+    width = -(-W.shape[1] // LINE) * LINE
+    if W.stride() == (width, 1) and W.storage_offset() % width == 0:
+        return W.as_strided((len(W), width), (width, 1))
+    return W.contiguous()
 
 
 def warm_up() -> None:
     """Compile the kernels, or load them from their cache, so that no training is timed with it."""
     rbm, still = (RBM(torch.zeros(2, 3), torch.zeros(2), torch.zeros(3)) for _ in range(2))
     v = torch.zeros(1, 2)
-    pair = Pair(v, conditional(v, rbm.W, rbm.b, 0).p)
-    ascend(rbm, still, pair, pair, 0.0, 0.0, 0.0)
-    transposed(rbm.W)
+    p, h = conditional(v, rbm.W, rbm.b, 0)
+    conditional_down(h, rbm.W, rbm.a, 0)
+    ascend(rbm, still, Pair(v, p), Pair(v, p), 0.0, 0.0, 0.0)

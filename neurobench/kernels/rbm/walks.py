@@ -10,7 +10,7 @@ from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.logistic import logistic, uniform
-from neurobench.kernels.rbm.gibbs import active
+from neurobench.kernels.rbm.rows import ROOM, active
 
 _KEY_STEP = (np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B))  # odd numbers: no two reads share a key
 
@@ -25,7 +25,7 @@ def walk_layers(rbm, downward, betas, hidden_given, key, chunks, v, h):
     W, a, b = rbm
     reads = v.shape[0]
     for c in prange(chunks):
-        changed = np.empty(max(W.shape), np.uint32)
+        changed = np.empty(max(W.shape) + ROOM, np.uint32)
         fresh = np.empty(max(W.shape), np.float32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
             own_key = key_of_read(r, key)
@@ -55,7 +55,7 @@ def walk_units(problem, betas, probability, key, chunks, x):
     coupling, bias = problem
     reads, units = x.shape
     for c in prange(chunks):
-        changed = np.empty(units, np.uint32)
+        changed = np.empty(units + ROOM, np.uint32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
             r0, r1 = key_of_read(r, key)
             field = bias.copy()

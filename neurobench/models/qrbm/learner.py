@@ -15,7 +15,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.pace import Pace
 from neurobench.kernels.random import derive
-from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, transposed, warm_up
+from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, conditional_down, laid_out, warm_up
 from neurobench.models.common.moves import moved, moved_copies
 from neurobench.models.common.readout import accuracy
 from neurobench.models.common.training import FACTORS
@@ -39,8 +39,8 @@ class QRBMLearner(classifier.MachineClassifier):
     def __init__(self, spec: QRBM, task: Task, seeds: Seeds, devices: Mapping[str, Sampler], device: torch.device):
         super().__init__(spec, task, seeds, devices, device)
         self.sampler = devices["sampler"]
-        self.rbm = classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device)
-        self.velocity = RBM(*(torch.zeros_like(part) for part in self.rbm))
+        self.rbm = laid_out(classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device))
+        self.velocity = laid_out(RBM(*(torch.zeros_like(part) for part in self.rbm)))
         self.chains = self._coins(_CHAINS)  # (R, H), all but negative = cd
         self.pace = Pace()
         warm_up()
@@ -58,7 +58,7 @@ class QRBMLearner(classifier.MachineClassifier):
         mean image."""
         super().start(train, initial)
         if initial is not None:
-            self.rbm = RBM(*(part.to(self.device) for part in initial_rbm(initial, *self.rbm.W.shape)))
+            self.rbm = laid_out(RBM(*(part.to(self.device) for part in initial_rbm(initial, *self.rbm.W.shape))))
             return
         self.rbm.a.copy_(torch.logit(self.pixels(train.x).mean(0).clamp(0.01, 0.99)))
 
@@ -108,7 +108,7 @@ class QRBMLearner(classifier.MachineClassifier):
         """v ~ p(v|h): by the device, or by the host between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
         if self.spec.negative in ("device", "random"):
-            return conditional(h, transposed(self.rbm.W), self.rbm.a, seed).state
+            return conditional_down(h, self.rbm.W, self.rbm.a, seed).state
         return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
@@ -157,13 +157,16 @@ class QRBMLearner(classifier.MachineClassifier):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        machine = {"rbm": dict(self.rbm._asdict()), "velocity": dict(self.velocity._asdict())}
+        machine = {
+            name: {part: values.contiguous() for part, values in each._asdict().items()}
+            for name, each in (("rbm", self.rbm), ("velocity", self.velocity))
+        }
         return {**machine, "chains": self.chains, **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
-        self.rbm = RBM(**classifier.copied(state["rbm"], self.device))
-        self.velocity = RBM(**classifier.copied(state["velocity"], self.device))
+        self.rbm = laid_out(RBM(**classifier.copied(state["rbm"], self.device)))
+        self.velocity = laid_out(RBM(**classifier.copied(state["velocity"], self.device)))
         self.chains = state["chains"].to(self.device, copy=True)
 
 

@@ -13,7 +13,7 @@ from neurobench.data.dataset import Batch, Split, Splits
 from neurobench.devices.sampler.protocol import Sampler
 from neurobench.kernels.random import derive, kernel_key
 from neurobench.kernels.rbm.cd_update import sequential_cd
-from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, transposed, warm_up
+from neurobench.kernels.rbm.layers import Pair, as_arrays, ascend, conditional, conditional_down, warm_up
 from neurobench.models.common import readout
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.qrbm import classifier
@@ -61,7 +61,7 @@ class TutorialLearner(classifier.MachineClassifier):
         best = int(energies.argmin())
         self.device_energy = float(energies[best])
         p, h = conditional(reads.v[best : best + 1].cpu(), rbm.W, rbm.b, derive(seed, GIBBS))
-        return Pair(conditional(h, transposed(rbm.W), rbm.a, derive(seed, VISIBLE)).state, p)
+        return Pair(conditional_down(h, rbm.W, rbm.a, derive(seed, VISIBLE)).state, p)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """An update an image, in the order of the batch; the error of each image's own reconstruction."""
@@ -92,12 +92,12 @@ class TutorialLearner(classifier.MachineClassifier):
 
     def reconstruct(self, x: Any) -> Tensor:
         """Mean of p(v|h) over 10 draws of h ~ p(h|x).   -> (B, V)"""
-        v, down = self.pixels(x), transposed(self.rbm.W)
+        v = self.pixels(x)
         total = torch.zeros_like(v)
         for particle in range(_N_PARTICLES):
             seed = derive(self.seeds.training, PARTICLES, particle)
             h = conditional(v, self.rbm.W, self.rbm.b, seed).state
-            total += conditional(h, down, self.rbm.a, derive(seed, 1)).p
+            total += conditional_down(h, self.rbm.W, self.rbm.a, derive(seed, 1)).p
         return total / _N_PARTICLES
 
     def drawn_features(self, x: Any) -> Tensor:

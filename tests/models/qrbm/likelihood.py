@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from neurobench.kernels.random import derive, uniforms
-from neurobench.kernels.rbm.layers import conditional, transposed
+from neurobench.kernels.rbm.layers import conditional, conditional_down
 from neurobench.problems.rbm import RBM
 
 
@@ -30,7 +30,6 @@ def log_partition(rbm: RBM, seed: int, chains: int = 100, steps: int = 1000) -> 
     one at beta = 1:  Z_1 / Z_0 = < prod_k exp(F_{k-1}(v_k) - F_k(v_k)) >,  v_k from one Gibbs step of k - 1.
     Source: Salakhutdinov and Murray (2008).
     """
-    W_down = transposed(rbm.W)
     betas = torch.linspace(0, 1, steps + 1).tolist()
     v = (uniforms(derive(seed, 0), (chains, len(rbm.a)), rbm.a.device) < torch.sigmoid(rbm.a)).float()
     weight = torch.zeros(chains, dtype=torch.float64, device=v.device)
@@ -38,7 +37,7 @@ def log_partition(rbm: RBM, seed: int, chains: int = 100, steps: int = 1000) -> 
         before, after = _softened(rbm, betas[k - 1]), _softened(rbm, betas[k])
         weight += (free_energy(before, v) - free_energy(after, v)).double()
         h = conditional(v, after.W, after.b, derive(seed, k, 1)).state
-        v = conditional(h, betas[k] * W_down, rbm.a, derive(seed, k, 2)).state
+        v = conditional_down(h, after.W, rbm.a, derive(seed, k, 2)).state
     known = float(softplus(rbm.a.double()).sum()) + len(rbm.b) * log(2)
     return known + float(torch.logsumexp(weight, 0)) - log(chains)
 
