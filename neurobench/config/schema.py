@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from neurobench.config.bounds import Bound, Fault
-from neurobench.config.errors import not_installed
 from neurobench.config.evidence import BandOrigin, Reference, Relation, part
 from neurobench.config.spec import Record
-from neurobench.config.targets import is_installed
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
 RUNTIME_KEYS = (
@@ -49,8 +47,6 @@ class Root(Record):
             faults.append(("name", f"={name!r} is not a plain folder name"))
         elif (size := len(name.encode())) > 200:
             faults.append(("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200"))
-        if self.host_energy and not is_installed("zeus"):
-            faults.append(("host_energy", not_installed("=true", "zeus", "energy")))
         return faults
 
 

@@ -10,13 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from neurobench.config.targets import import_extra
+from neurobench.config.errors import not_installed
+from neurobench.config.targets import import_extra, is_installed
 
 RESUMED = "the run was resumed: what an earlier session took is not known"
 NO_COUNTER = (
     "this machine has no counter that can be read: neither RAPL of a processor (on Linux /sys/class/powercap, which "
     "asks for root's rights) nor NVML of a GPU"
 )
+OWNER = "host_energy=true"
+
+
+def extra_fault() -> str | None:
+    """Why nothing can be measured here, or None."""
+    return None if is_installed("zeus") else not_installed(OWNER, "zeus", "energy")
 
 
 class HostEnergy:
@@ -54,5 +61,5 @@ class HostEnergy:
 
 
 def _monitor() -> Any:
-    zeus = import_extra("zeus.monitor", "energy", "host_energy=true")
+    zeus = import_extra("zeus.monitor", "energy", OWNER)
     return zeus.ZeusMonitor()

@@ -23,6 +23,7 @@ from neurobench.config.targets import fingerprint
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
+from neurobench.experiment import host_energy
 from neurobench.experiment.combine import Backend, Named, Parts, combine, missing_devices
 from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.trackers import TrackerSpec
@@ -108,15 +109,17 @@ class Plan:
         return replace(self, run=replace(self.run, **changes), config={**self.config, **changes})
 
 
-def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None) -> Plan:
+def parse(
+    config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None, to_run: bool = True
+) -> Plan:
     """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
 
     `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, where what follows the seed
-    has been written out.
+    has been written out. `to_run`: not only to read what was computed by it, or to know its hash.
     """
     plain = resolved(config)
     with quiet():
-        parts = read(plain)
+        parts = read(plain, to_run)
         combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
@@ -125,7 +128,7 @@ def parse(config: DictConfig, overrides: Sequence[str] = (), setting_hash: str |
         if setting_hash is None:
             setting = parts
             if parts.run.seed != 0 and follows_seed(config):
-                setting = read(resolved(cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))))
+                setting = read(resolved(cast(DictConfig, OmegaConf.merge(config, {"seed": 0}))), to_run)
             setting_hash = _hash(setting, combination.encoders, None)
     epochs = min(parts.training.epochs, parts.scale.epochs or parts.training.epochs)
     return Plan(
@@ -158,7 +161,7 @@ def faults_of(config: DictConfig) -> list[str]:
     return []
 
 
-def read(plain: Plain) -> Parts:
+def read(plain: Plain, to_run: bool = True) -> Parts:
     """Every section's record. Raises ConfigError with all their faults."""
     reader = Reader(plain)
     reader.faults += foreign_faults(plain)
@@ -172,7 +175,9 @@ def read(plain: Plain) -> Parts:
         for number, row in enumerate(table.rows if table else ()):
             reader.record(Row, row, f"table.rows.{number}")
     loggers = plain.get("logger") or {}
-    trackers = [reader.spec("tracker", TrackerSpec, values, f"logger.{name}") for name, values in loggers.items()]
+    trackers = {name: reader.spec("tracker", TrackerSpec, values, f"logger.{name}") for name, values in loggers.items()}
+    if to_run:  # what follows and measures a run is asked of nobody who reads it
+        reader.faults += _absent_extras(plain, trackers)
     dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")  # type: ignore[type-abstract]
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
@@ -211,8 +216,16 @@ def read(plain: Plain) -> Parts:
         dataset=Named(_name(plain, "dataset"), dataset),
         encoder=Named(_name(plain, "encoder"), encoder),
         backend=backend,
-        trackers=tuple(tracker for tracker in trackers if tracker),
+        trackers=tuple(tracker for tracker in trackers.values() if tracker),
     )
+
+
+def _absent_extras(plain: Plain, trackers: Mapping[str, TrackerSpec | None]) -> list[str]:
+    """Of those that follow a run and measure it while it is computed."""
+    faults = {f"logger.{name}: ": tracker.extra_fault() for name, tracker in trackers.items() if tracker}
+    if plain.get("host_energy") is True:
+        faults[""] = host_energy.extra_fault()
+    return [f"{where}{fault}" for where, fault in faults.items() if fault]
 
 
 def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:

@@ -52,14 +52,12 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
     Raises ConfigError, and UserError for a run of an earlier version.
     """
     plain = folder.config()
-    if not to_run:  # to read it, nothing is measured, and the extra for that may be absent
-        plain.pop("host_energy", None)
     if root is not None:
         plain["dataset"]["root"] = root
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
-        return parse(config, record.get("overrides", ()), record.get("setting_hash"))
+        return parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
     except ConfigError:
         if record.get("schema", 0) >= SCHEMA:
             raise

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from neurobench.config.bounds import Fault
 from neurobench.config.errors import not_installed
 from neurobench.config.spec import Spec
 from neurobench.config.targets import is_installed, load
@@ -22,10 +21,9 @@ class TrackerSpec(Spec):
 
     needs: ClassVar[str]  # the package that it drives, and the extra that brings it
 
-    def conflicts(self) -> list[Fault]:
-        if is_installed(self.needs):
-            return []
-        return [("_target_", not_installed(f"={type(self).__name__}", self.needs, self.needs))]
+    def extra_fault(self) -> str | None:
+        """Why it cannot follow a run ("MLflow needs ..."), or None. To read a run that it followed takes no tracker."""
+        return None if is_installed(self.needs) else not_installed(type(self).__name__, self.needs, self.needs)
 
     def start(self, outputs: str) -> Any:
         return load(self.opens)(self, Path(outputs))

@@ -221,13 +221,13 @@ def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) ->
     """Each setting of an experiment that publishes rows, with the name of its table."""
     for selection, config in _settings(compose, experiment):
         config.scale = scales["paper"]
-        plan = parse(config)
+        plan = parse(config, to_run=False)
         table = plan.config["table"]
         config.table.rows = []  # which no hash depends on, and which take half the time to resolve
         hashes = {}
         for name, scale in scales.items():
             config.scale = scale
-            hashes[name] = plan.setting_hash if name == "paper" else parse(config).setting_hash
+            hashes[name] = plan.setting_hash if name == "paper" else parse(config, to_run=False).setting_hash
         rows, seeds = tuple(Row(**row) for row in table["rows"]), tuple(table.get("seeds", ()))
         yield table["name"], Published(selection, plan.run.name, hashes, rows, earlier.get(plan.run.name, {}), seeds)
 

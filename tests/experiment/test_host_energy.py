@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 
 from neurobench.cli.main import main
-from neurobench.config import schema
 from neurobench.config.errors import BAD_USAGE, UserError
+from neurobench.experiment import host_energy
 from neurobench.experiment.host_energy import HostEnergy
 from neurobench.experiment.reload import load_learner, stored_plan
 from neurobench.storage.folder import RunFolder
@@ -83,7 +83,7 @@ def test_without_the_extra_it_is_refused_by_name_and_unasked_nothing_is_loaded(m
 def test_without_the_extra_validate_and_run_refuse_before_a_folder_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(schema, "is_installed", lambda module: False)
+    monkeypatch.setattr(host_energy, "is_installed", lambda module: False)
     for verb in ("validate", "run"):
         assert main([verb, "model=pixels_lr", "host_energy=true", f"outputs={tmp_path}/outputs"]) == BAD_USAGE
         assert "host_energy=true needs zeus, which is not installed" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_a_measured_run_is_read_where_the_extra_is_absent(
     assert main(["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "host_energy=true"]) == 0
     (result,) = tmp_path.glob("*/*/result.json")
     folder = RunFolder(result.parent)
-    monkeypatch.setattr(schema, "is_installed", lambda module: False)
+    monkeypatch.setattr(host_energy, "is_installed", lambda module: False)
     assert load_learner(folder).plan.config_hash == folder.result()["config_hash"]  # type: ignore[index]
     with pytest.raises(UserError, match="needs zeus"):
         stored_plan(folder)

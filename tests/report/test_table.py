@@ -16,6 +16,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, OUT_OF_BAND
 from neurobench.config.schema import Row
+from neurobench.experiment import trackers
 from neurobench.report import published as published
 from neurobench.report.formats import as_csv, as_latex, as_markdown
 from neurobench.report.overview import how_to_run
@@ -337,6 +338,18 @@ def test_an_experiment_over_something_else_than_choices_is_named(
     (tmp_path / "experiment" / "mine.yaml").write_text(text)
     assert published.published_tables(str(tmp_path)) == {}
     assert "experiment=mine is left out: table.over=" in capsys.readouterr().err
+
+
+def test_an_experiment_is_in_its_table_where_its_tracker_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"scale": ["paper"], "experiment": ["mine"]}
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    monkeypatch.setattr(trackers, "is_installed", lambda module: False)
+    (tmp_path / "experiment").mkdir()
+    text = OWN_TABLE.replace("override /model: mine", "override /model: mlp}, {override /logger: mlflow")
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    assert list(published.published_tables(str(tmp_path))) == ["own"]
 
 
 def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:

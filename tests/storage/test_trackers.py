@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import neurobench as nb
+from neurobench.config.errors import BAD_USAGE, FINE
+from neurobench.experiment import trackers
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
+from tests.specs import CONF
+
+TRACKERS = ["tensorboard", "mlflow", "wandb"]
 
 
 def run(where: Path, *words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -63,6 +70,36 @@ def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(
     assert done.returncode == 2
     assert "Did you mean tensorboard?" in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.fixture
+def logged(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run, stored as a tracker followed it, on a machine without that tracker's package."""
+    run = nb.run("model=toy", "scale=smoke", outputs=str(tmp_path / "outputs"), progress=False)
+    section = yaml.safe_load((CONF / f"logger/{request.param}.yaml").read_text())
+    (run.path / "config.yaml").write_text(yaml.safe_dump({**run.config, "logger": section}))
+    monkeypatch.setattr(trackers, "is_installed", lambda module: False)
+    return run.path
+
+
+@pytest.mark.parametrize("logged", TRACKERS, indirect=True)
+def test_a_run_is_read_where_its_tracker_is_absent(neurobench: Neurobench, logged: Path) -> None:  # noqa: F811
+    run = nb.load(logged)
+    assert run.plan.config_hash == run.result["config_hash"]
+    assert len(run.predict(run.data().test.x[:3])) == 3
+    for words in (["show", "--predict", "3"], ["export"]):
+        done = neurobench(words[0], str(logged), *words[1:])
+        assert done.returncode == FINE, done.stderr
+
+
+@pytest.mark.parametrize("logged", TRACKERS, indirect=True)
+def test_but_not_run_again(neurobench: Neurobench, logged: Path, request: pytest.FixtureRequest) -> None:  # noqa: F811
+    name = request.node.callspec.params["logged"]
+    for words in (["rerun", str(logged)], ["validate", "model=toy", f"logger={name}"]):
+        done = neurobench(*words)
+        assert done.returncode == BAD_USAGE
+        assert f"needs {name}, which is not installed" in done.stderr
+    assert len(list(logged.parent.iterdir())) == 1
 
 
 def test_the_recipes_import_none_of_them() -> None:
