@@ -15,43 +15,35 @@ import torch
 from neurobench.data.dataset import DataError, Split, Splits
 from neurobench.data.events import StoredEvents
 
+RESERVED = {"train", "training", "validation", "test"}  # figures of these splits begin with their names
+
 
 def sound(splits: Splits, n_classes: int) -> Splits:
     """The splits, without training samples that are held out for validation as well. Raises DataError for an empty
     split, for a label that is no class, for a sample with a number that is not finite, for a class that is tested and
-    nowhere in training, and for a sample of the test set that is among the training set or its held-out part."""
-    named = {"training": splits.train, "validation": splits.validation, "test": splits.test}
-    for name, split in named.items():
-        if not len(split) and name != "validation":
-            raise DataError(f"{splits.source}: the {name} set is empty. Give it samples, or hold out fewer.")
-        for label in {*split.y.tolist()} - {*range(n_classes)}:
-            raise DataError(f"{splits.source}: label {label} of the {name} set is none of 0 to {n_classes - 1}.")
-        strange = _not_finite(split)
-        if strange:
-            raise DataError(
-                f"{splits.source}: {len(strange)} samples of the {name} set hold NaN or an infinite number (first: "
-                f"number {int(split.ids[strange[0]])}). Remove or repair them."
-            )
-    missing = sorted({*splits.test.y.tolist()} - {*splits.train.y.tolist()})
-    if missing:
-        classes = ", ".join(map(str, missing))
-        raise DataError(
-            f"{splits.source}: class {classes} is in the test set and nowhere among the {len(splits.train)} training "
-            "samples, so it cannot be learned. Add samples of it, or hold out fewer."
-        )
-    keys = {name: _keys(split) for name, split in named.items()}
+    nowhere in training, and for a sample of a test set that is among the training set or its held-out part."""
+    for name in sorted(RESERVED & {*splits.others}):
+        raise DataError(f"{splits.source}: a further test set is named {name}, as another split is. Name it otherwise.")
+    tests = {"test": splits.test, **splits.others}
+    learned = {"training": splits.train, "validation": splits.validation}
+    for name, split in {**learned, **tests}.items():
+        _require_samples(split, f"the {name} set", splits.source, n_classes, may_be_empty=name == "validation")
+    for name, split in tests.items():
+        _require_classes(split, f"the {name} set", splits)
+    keys = {name: _keys(split) for name, split in learned.items()}
     labels: dict[int, int] = {}
     both = sum(labels.setdefault(key, y) != y for key, y in zip(keys["training"], splits.train.y.tolist(), strict=True))
     if both:
         warnings.warn(f"{splits.source}: {both} training samples occur under two labels", stacklevel=2)
-    for name in ("training",) if splits.validation_is_tested else ("training", "validation"):
-        shared = _shared(splits.test, keys["test"], named[name], keys[name])
-        if shared:
-            number, tested = int(named[name].ids[shared[0][1]]), int(splits.test.ids[shared[0][0]])
-            raise DataError(
-                f"{splits.source}: {len(shared)} test samples are in the {name} set as well, by content (first: number "
-                f"{tested}, there number {number}). Remove one of each."
-            )
+    for name, split in tests.items():
+        tested = _keys(split)
+        for other in ("training",) if splits.validation_is_tested else ("training", "validation"):
+            if shared := _shared(split, tested, learned[other], keys[other]):
+                number, there = int(split.ids[shared[0][0]]), int(learned[other].ids[shared[0][1]])
+                raise DataError(
+                    f"{splits.source}: {len(shared)} {name} samples are in the {other} set as well, by content (first: "
+                    f"number {number}, there number {there}). Remove one of each."
+                )
     copies = {
         other_row for _, other_row in _shared(splits.validation, keys["validation"], splits.train, keys["training"])
     }
@@ -62,6 +54,28 @@ def sound(splits: Splits, n_classes: int) -> Splits:
     )
     rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies])
     return replace(splits, train=Split(_only(splits.train.x, rest), splits.train.y[rest], splits.train.ids[rest]))
+
+
+def _require_samples(split: Split, name: str, source: str, n_classes: int, may_be_empty: bool) -> None:
+    """Raises DataError where there is none, or one without a class or with a number that is not finite."""
+    if not len(split) and not may_be_empty:
+        raise DataError(f"{source}: {name} is empty. Give it samples, or hold out fewer.")
+    for label in {*split.y.tolist()} - {*range(n_classes)}:
+        raise DataError(f"{source}: label {label} of {name} is none of 0 to {n_classes - 1}.")
+    if strange := _not_finite(split):
+        raise DataError(
+            f"{source}: {len(strange)} samples of {name} hold NaN or an infinite number (first: number "
+            f"{int(split.ids[strange[0]])}). Remove or repair them."
+        )
+
+
+def _require_classes(test: Split, name: str, splits: Splits) -> None:
+    """Raises DataError for one that is tested and cannot have been learned."""
+    if missing := sorted({*test.y.tolist()} - {*splits.train.y.tolist()}):
+        raise DataError(
+            f"{splits.source}: class {', '.join(map(str, missing))} is in {name} and nowhere among the "
+            f"{len(splits.train)} training samples, so it cannot be learned. Add samples of it, or hold out fewer."
+        )
 
 
 def _not_finite(split: Split) -> list[int]:

@@ -17,12 +17,13 @@ from tests.data.test_aer import encode
 from tests.specs import spec
 
 
-def splits(train: list[list[float]], held: list[list[float]], test: list[list[float]]) -> Splits:
-    def split(rows: list[list[float]]) -> Split:
-        x = torch.tensor(rows).reshape(len(rows), 2)
-        return Split(x, torch.arange(len(rows)) % 2, torch.arange(len(rows)))
+def made_split(rows: list[list[float]], labels: list[int] | None = None) -> Split:
+    ids = torch.arange(len(rows))
+    return Split(torch.tensor(rows).reshape(len(rows), 2), ids % 2 if labels is None else torch.tensor(labels), ids)
 
-    return Splits(split(train), split(held), split(test), source="made", sha256="", evaluated_on="")
+
+def splits(train: list[list[float]], held: list[list[float]], test: list[list[float]]) -> Splits:
+    return Splits(*map(made_split, (train, held, test)), source="made", sha256="", evaluated_on="")
 
 
 def test_a_sample_that_is_tested_and_trained_on_is_refused_with_both_numbers() -> None:
@@ -62,6 +63,39 @@ def test_a_number_that_is_not_finite_is_refused_with_its_sample(name: str, numbe
     words = rf"1 samples of the {name}(ing)? set hold NaN or an infinite number \(first: number 1\)"
     with pytest.raises(DataError, match=words):
         sound(made, 2)
+
+
+FURTHER: dict[str, tuple[dict[str, Split], str]] = {
+    "no sample": ({"noisy": made_split([])}, "the noisy set is empty"),
+    "a label that is none": ({"noisy": made_split([[7, 7]], [2])}, "label 2 of the noisy set is none of 0 to 1"),
+    "a negative label": ({"noisy": made_split([[7, 7]], [-1])}, "label -1 of the noisy set is none of 0 to 1"),
+    "no number": (
+        {"sound": made_split([[7, 7]]), "noisy": made_split([[7, 7], [7, float("nan")]])},
+        r"1 samples of the noisy set hold NaN or an infinite number \(first: number 1\)",
+    ),
+    "a training sample": (
+        {"noisy": made_split([[7, 7], [3, 4]])},
+        "1 noisy samples are in the training set as well, by content .first: number 1, there number 1",
+    ),
+    "a held-out sample": ({"noisy": made_split([[5, 6]])}, "1 noisy samples are in the validation set as well"),
+    "another split's name": ({"test": made_split([[7, 7]])}, "a further test set is named test, as another split is"),
+}
+
+
+@pytest.mark.parametrize(("others", "sentence"), FURTHER.values(), ids=list(FURTHER))
+def test_a_further_test_set_is_held_to_what_the_test_set_is(others: dict[str, Split], sentence: str) -> None:
+    made = splits([[1, 2], [3, 4]], [[5, 6]], [[0, 0], [9, 9]])
+    with pytest.raises(DataError, match=sentence):
+        sound(replace(made, others=others), 2)
+
+
+def test_a_further_test_set_may_share_samples_with_the_test_set_and_have_classes_that_were_learned() -> None:
+    made = splits([[1, 2], [3, 4]], [[5, 6]], [[0, 0], [9, 9]])
+    others = {"noisy": made_split([[7, 7], [0, 0]])}
+    assert sound(replace(made, others=others), 2).others is others
+    one_class = replace(made, train=made.train.head(1), test=made.test.head(1), others=others)
+    with pytest.raises(DataError, match="class 1 is in the noisy set and nowhere among the 1 training samples"):
+        sound(one_class, 2)
 
 
 def test_recordings_are_compared_by_their_events() -> None:
