@@ -44,7 +44,7 @@ def tune_command(words: list[str]) -> int:
         from neurobench.sweeps import tune
         from neurobench.sweeps.space import load_space
 
-    space = load_space(args.space, [*args.overrides, override_of("outputs", str(args.outputs))], args.config_dir)
+    space = load_space(args.space, args.overrides, args.outputs, args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     console = Screen(stderr=args.json)

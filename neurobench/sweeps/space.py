@@ -21,7 +21,7 @@ from neurobench.config.targets import config_places
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.catalog import larger_is_better
-from neurobench.sweeps.space_faults import faults_of_file
+from neurobench.sweeps.space_faults import faults_of_file, overruled
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def load_space(name: str, more: list[str], config_dir: str | None = None) -> Space:
-    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win.
+def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | None = None) -> Space:
+    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win over the
+    file's; `outputs`: folder of the trials' runs.
 
     Raises UserError with every fault, also of the configurations at both ends of it: before a trial takes its time.
     """
@@ -54,8 +55,10 @@ def load_space(name: str, more: list[str], config_dir: str | None = None) -> Spa
     plain = _plain(path, text)
     faults = faults_of_file(plain)
     if not faults:
-        space = Space((*plain["overrides"], *more), plain["figure"], plain.get("prune_on"), plain["space"])
-        faults = _faults_at_ends(space, config_dir)
+        words = (*plain["overrides"], *more)
+        overrides = (*words, override_of("outputs", str(outputs)))
+        space = Space(overrides, plain["figure"], plain.get("prune_on"), plain["space"])
+        faults = overruled(words, space.space, path) or _faults_at_ends(space, config_dir)
     if faults:
         raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     return space

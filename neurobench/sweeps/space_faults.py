@@ -1,13 +1,22 @@
-"""What the file of a search space has to say: its keys, and of each key that is searched a range or choices."""
+"""What the file of a search space has to say: its keys, of each key that is searched a range or choices, and of
+everything else only what a trial does not set itself."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
+
+from neurobench.config.overrides import parse_word
+from neurobench.config.sections import paths
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
+DECIDED = {  # keys that every trial sets by itself
+    "outputs": "it is --outputs FOLDER that says where runs lie",
+    "resume": "a trial always goes on with its unfinished run",
+}
 FORMS = "{low: , high: [, log: true][, step: ]} or {choices: [...]}"
 
 
@@ -35,6 +44,26 @@ def faults_of_file(plain: Any) -> list[str]:
     else:
         faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, a line each")
     return faults
+
+
+def overruled(words: Sequence[str], searched: Collection[str], file: str) -> list[str]:
+    """Of overrides that would change nothing, since a trial's own words come behind them."""
+    return list(dict.fromkeys(fault for word in words for fault in _overruled(word, searched, file)))
+
+
+def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]:
+    override = parse_word(word)
+    if override is None:  # it is named where it is composed
+        return
+    key, value = override.key_or_group, override.value()
+    if key in DECIDED:
+        yield f"{word} would have no effect: {DECIDED[key]}. Leave it out"
+    for each in [key, *(paths(value, f"{key}.") if isinstance(value, dict) else ())]:
+        if each in searched:
+            yield (
+                f"{word} would have no effect: {file} searches {each}. Leave it out, or search a copy of the file "
+                f"that says {each} in its overrides and not in its space"
+            )
 
 
 def _entry_faults(key: Any, entry: Any) -> list[str]:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from neurobench.config.errors import BAD_USAGE, UserError
-from neurobench.sweeps.space import load_space
+from neurobench.sweeps.space import load_space, plan_of_trial
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
+OUTPUTS = Path("outputs")
 SPACE = """
 overrides: [model=toy, training.epochs=3]
 figure: validation_accuracy
@@ -85,7 +86,7 @@ def refused(folder: Path, text: str, sentence: str) -> None:
     """The space that the text is."""
     (folder / "bad.yaml").write_text(text)
     with pytest.raises(UserError, match=sentence):
-        load_space(str(folder / "bad.yaml"), [])
+        load_space(str(folder / "bad.yaml"), [], OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +155,58 @@ def test_what_a_space_file_says_is_checked_before_a_study_opens(
     assert not (tmp_path / "outputs").exists()
 
 
+NESTED = """
+overrides: [model=quantized_mlp{more}]
+figure: validation_accuracy
+space: {{ model.lr: {{ low: 0.001, high: 0.01 }}, model.arguments.fraction_bits: {{ low: 5, high: 8 }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("model.lr=0.05", r"model.lr=0.05 would have no effect: .*bad.yaml searches model.lr. Leave it out"),
+        ("++model.lr=0.05", "would have no effect: .*bad.yaml searches model.lr"),
+        ("~model.lr", "would have no effect: .*bad.yaml searches model.lr"),
+        (
+            "model.arguments={fraction_bits:6}",
+            "would have no effect: .*bad.yaml searches model.arguments.fraction_bits",
+        ),
+        ("outputs=elsewhere", "outputs=elsewhere would have no effect: it is --outputs FOLDER that says"),
+        ("resume=false", "resume=false would have no effect: a trial always goes on"),
+    ],
+)
+def test_a_word_that_a_trial_would_overrule_is_refused_before_a_study_opens(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+    word: str,
+    sentence: str,
+) -> None:
+    pytest.importorskip("optuna")
+    for in_file, typed in (("", [word]), (f", '{word}'", [])):
+        (tmp_path / "bad.yaml").write_text(NESTED.format(more=in_file))
+        done = neurobench("tune", "bad.yaml", *typed)
+        assert done.returncode == BAD_USAGE
+        assert re.search(sentence, done.stderr), done.stderr
+        assert not (tmp_path / "outputs").exists()
+
+
+def test_other_words_reach_every_trial(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(NESTED.format(more=", model.jitter=1"))
+    space = load_space(str(tmp_path / "space.yaml"), ["model.jitter=2", "seed=3"], tmp_path)
+    plan = plan_of_trial(space, ["model.lr=0.002"], None)
+    assert plan.config["model"]["jitter"] == 2
+    assert (plan.run.seed, plan.run.outputs, plan.config["model"]["lr"]) == (3, str(tmp_path), 0.002)
+
+
 def test_a_fault_at_both_ends_is_said_once(tmp_path: Path) -> None:
     text = "overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {model.lrr: {low: 1, high: 2}}"
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        load_space(str(tmp_path / "bad.yaml"), [])
+        load_space(str(tmp_path / "bad.yaml"), [], OUTPUTS)
     assert str(error.value).count("model.lrr") == 1
 
 
 def test_a_name_that_is_not_there_is_told_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean qrbm"):
-        load_space("qrmb", [])
+        load_space("qrmb", [], OUTPUTS)

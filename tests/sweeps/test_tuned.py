@@ -35,7 +35,7 @@ def plan(words: list[str], folder: Path | None = None) -> Plan:
 def test_every_space_that_ships_can_run_at_both_ends_and_is_written_as_it_was_searched(
     name: str, tmp_path: Path
 ) -> None:
-    space = load_space(name, [])
+    space = load_space(name, [], tmp_path)
     for end in (0, 1):
         ends = {key: entry.get("choices") or [entry["low"], entry["high"]] for key, entry in space.space.items()}
         words = [*space.overrides, *(override_of(key, values[-end]) for key, values in ends.items())]
