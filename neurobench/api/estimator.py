@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neurobench.api.words import folder_of, override_words, plain
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
-from neurobench.config.overrides import parse_word
+from neurobench.config.overrides import keys_of, parse_word
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
@@ -34,6 +34,15 @@ COMMON: Mapping[str, Any] = {
 }
 SCHEDULE = ("epochs", "batch_size")
 ROOT = ("backend", "seed", "threads", "device")  # of COMMON, what is a key of the configuration
+NO_RUN = "an estimator makes no run, and only runs have that"
+UNUSED: Mapping[str, str] = {  # keys and sections that decide on nothing that an estimator does
+    **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), NO_RUN),
+    **dict.fromkeys(("training.checkpoint_every", "training.keep_best"), NO_RUN),
+    "training.test_by_epoch": "an estimator tests nothing",
+    "dataset": "an estimator learns the X and y that it is given, no data set",
+    "scale": "an estimator learns all of X and y, for as many epochs as epochs=... says",
+    "experiment": "data, schedule and seed are the estimator's; an experiment's keys of the model are parameters here",
+}
 
 
 def estimator(model: str, *, config_dir: str | Path | None = None, **parameters: Any) -> Classifier:
@@ -207,16 +216,21 @@ class Classifier(ClassifierMixin, BaseEstimator):
         override = parse_word(word)
         if override is None:  # it is named where it is composed
             return
-        key, parameters = override.key_or_group, self._keys()
+        faults = dict.fromkeys(fault for key in keys_of(override) for fault in self._key_faults(key))
+        yield from (f"overrides: {word}{fault}" for fault in faults)
+
+    def _key_faults(self, key: str) -> Iterator[str]:
+        parameters = self._keys()
         if key in parameters:
-            yield f"overrides: {word}: that is a parameter of the estimator. Write {parameters[key]}=... in its place"
+            yield f": that is a parameter of the estimator. Write {parameters[key]}=... in its place"
         elif key == "model":
-            yield f"overrides: {word}: this is the estimator of model={self.model}. Make another: estimator('NAME')"
-        elif key.partition(".")[0] == "dataset":
-            yield f"overrides: {word}: an estimator learns the X and y that it is given, no data set. Leave it out"
+            yield f": this is the estimator of model={self.model}. Make another: estimator('NAME')"
+        for name, reason in UNUSED.items():
+            if key == name or key.startswith(f"{name}."):
+                yield f": {reason}. Leave it out"
         for name in self._changed():
             if key.startswith(f"model.{name}."):
-                yield f"overrides: {word} is a part of the parameter {name}, which is given too. Write it there"
+                yield f" is a part of the parameter {name}, which is given too. Write it there"
 
     def _changed(self) -> list[str]:
         """Parameters of the model itself that differ from its defaults. Raises UserError."""

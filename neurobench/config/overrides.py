@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import ConfigError
-from neurobench.config.sections import takes_text
+from neurobench.config.sections import paths, takes_text
 
 MOST_RUNS = 100_000  # of one sweep: a plan takes some 20 KB and 20 ms
 NULLABLE = ("logger", "experiment")  # groups of which none may be chosen
@@ -52,6 +52,12 @@ def _parser() -> OverridesParser:
 def override_of(key: str, value: Any) -> str:
     """The override that sets a key to a plain value: `name='it\\'s'`."""
     return f"{key}={_written(value)}"
+
+
+def keys_of(override: Override) -> list[str]:
+    """The key that it sets, and where its value is a section, every key in that."""
+    key, value = override.key_or_group, override.value()
+    return [key, *(paths(value, f"{key}.") if isinstance(value, dict) else ())]
 
 
 def n_values(override: Override) -> int:

@@ -8,8 +8,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from neurobench.config.overrides import parse_word
-from neurobench.config.sections import paths
+from neurobench.config.overrides import keys_of, parse_word
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
@@ -55,14 +54,13 @@ def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]
     override = parse_word(word)
     if override is None:  # it is named where it is composed
         return
-    key, value = override.key_or_group, override.value()
-    if key in DECIDED:
-        yield f"{word} would have no effect: {DECIDED[key]}. Leave it out"
-    for each in [key, *(paths(value, f"{key}.") if isinstance(value, dict) else ())]:
-        if each in searched:
+    for key in keys_of(override):
+        if key in DECIDED:
+            yield f"{word} would have no effect: {DECIDED[key]}. Leave it out"
+        if key in searched:
             yield (
-                f"{word} would have no effect: {file} searches {each}. Leave it out, or search a copy of the file "
-                f"that says {each} in its overrides and not in its space"
+                f"{word} would have no effect: {file} searches {key}. Leave it out, or search a copy of the file "
+                f"that says {key} in its overrides and not in its space"
             )
 
 

@@ -46,6 +46,11 @@ CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "nir_graph": ({"hidden": (), "bin": 25.0, "length": 100.0, "lr": 0.1, "epochs": 3, "batch_size": 64}, {}),
 }
 SOME = slice(None, None, 3)
+OF_RUNS = (
+    "outputs=elsewhere", "name=mine", "resume=true", "wait=false", "figures=pdf", "host_energy=true",
+    "logger=tensorboard", "+logger.mine={a:1}", "table=matrix", "training.keep_best=true",
+    "training.checkpoint_every=1",
+)  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -144,6 +149,12 @@ def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
         ({"overrides": ("model=cnn",)}, r"this is the estimator of model=mlp. Make another: estimator\('NAME'\)"),
         ({"overrides": ("dataset=mnist",)}, "learns the X and y that it is given, no data set"),
         ({"overrides": ("dataset.validation=3",)}, "learns the X and y that it is given, no data set"),
+        ({"overrides": ("training={epochs:7}",)}, "Write epochs=... in its place"),
+        *(({"overrides": (word,)}, "only runs have that. Leave it out") for word in OF_RUNS),
+        ({"overrides": ("training.test_by_epoch=true",)}, "an estimator tests nothing. Leave it out"),
+        ({"overrides": ("experiment=dynex_qrbm",)}, "an experiment's keys of the model are parameters here. Leave it"),
+        ({"overrides": ("scale=smoke",)}, "learns all of X and y, for as many epochs as epochs=... says. Leave it out"),
+        ({"overrides": ("scale.train=5",)}, "learns all of X and y"),
         ({"overrides": "seed=5"}, r"overrides='seed=5' is no list or tuple of them: write overrides=\('key=value',\)"),
         ({"overrides": None}, "overrides=None is no list or tuple"),
         ({"overrides": (5,)}, "5 is not an override: write 'key=value'"),
@@ -160,6 +171,14 @@ def test_a_word_that_would_be_ignored_is_refused_when_it_is_fitted(parameters: d
     made = nb.estimator("mlp", **parameters)
     with pytest.raises(ValueError, match=sentence):
         made.fit(X, y)
+
+
+def test_keys_of_the_training_and_of_devices_take_effect() -> None:
+    X, y = load_iris(return_X_y=True)
+    words = ("training.monitor=train_reconstruction_mse", "training.goal=100", "backend.sampler.sweeps=3")
+    made = nb.estimator("qrbm", n_hidden=5, pixels="grey", epochs=3, overrides=words).fit(X, y)
+    assert len(made.history_) == 1, "the goal is reached at once"
+    assert made.plan_.config["backend"]["sampler"]["sweeps"] == 3
 
 
 def test_overrides_set_what_no_parameter_does_once() -> None:
