@@ -170,6 +170,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         from neurobench.experiment.build import build_learner, pick_device, require_memory
         from neurobench.experiment.loop import Interrupted
         from neurobench.experiment.progress import meter_for
+        from neurobench.experiment.reload import find_initial
         from neurobench.experiment.samples import encoded, kind, samples
         from neurobench.experiment.threads import pin_threads, threads_of
         from neurobench.experiment.training import training_loop
@@ -183,7 +184,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         require_memory(plan, splits)
         ledger = Ledger()
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger)
-        loop = training_loop(plan, learner, splits, meter_for(Console(quiet=True)), ledger)
+        meter = meter_for(Console(quiet=True))
+        loop = training_loop(plan, learner, splits, meter, ledger, initial=find_initial(plan))
         try:
             loop.run()
         except Interrupted:

@@ -1,10 +1,12 @@
 """Promises of `neurobench.estimator`: each model is a scikit-learn classifier, and its grids and copies work."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
@@ -15,6 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import neurobench as nb
 from neurobench.config.compose import choices
+from neurobench.config.targets import load
 
 # Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
 # in another order are predicted otherwise too: check_methods_sample_order_invariance.
@@ -171,6 +174,21 @@ def test_a_word_that_would_be_ignored_is_refused_when_it_is_fitted(parameters: d
     made = nb.estimator("mlp", **parameters)
     with pytest.raises(ValueError, match=sentence):
         made.fit(X, y)
+
+
+def test_init_from_is_where_training_begins(here: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    first = nb.estimator("qrbm", n_hidden=5, pixels="grey", seed=1).fit(X, y)
+    file = here / "machine.bqm"
+    file.write_bytes(load(first.plan_.model.exports)(first.learner_)["bqm"]())
+    # Next to no learning rate: what results is what training began with.
+    made = clone(first).set_params(seed=0, lr=1e-12, weight_decay=0, init_from=str(file)).fit(X, y)
+    machine, before = (each.learner_.state_dict()["rbm"] for each in (made, first))
+    torch.testing.assert_close(machine, before)
+    with pytest.raises(ValueError, match=r"model.init_from=.*none.bqm: there is no such file"):
+        made.set_params(init_from=f"{here}/none.bqm").fit(X, y)
+    with pytest.raises(ValueError, match="there are no runs below"):
+        made.set_params(init_from="nobody").fit(X, y)
 
 
 def test_keys_of_the_training_and_of_devices_take_effect() -> None:
