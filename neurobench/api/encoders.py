@@ -5,9 +5,10 @@ Samples are arrays or tensors, numbers in [0, 1]: vectors (N, D) or images (N, C
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurobench.api.words import override_words
+from neurobench.api.words import folder_of, override_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,8 +58,9 @@ def flat(x: Any) -> Tensor:
     return vectors
 
 
-def encode(name: str, x: Any, **settings: Any) -> Any:
-    """By an encoder's name, one of your own (NEUROBENCH_ALLOW) as well. Noise depends on a sample's position alone.
+def encode(name: str, x: Any, *, config_dir: str | Path | None = None, **settings: Any) -> Any:
+    """By an encoder's name, one of your own (NEUROBENCH_ALLOW, or a folder of YAML files) as well. Noise depends on a
+    sample's position alone.
 
     Raises ConfigError for unknown settings and values out of bounds, UserError for samples that it does not read.
     """
@@ -66,4 +68,4 @@ def encode(name: str, x: Any, **settings: Any) -> Any:
     from neurobench.experiment.samples import encoded, samples
 
     keys = {f"encoder.{key}": value for key, value in settings.items()}
-    return encoded(samples(x), [encoder_of(override_words([f"encoder={name}"], keys))])
+    return encoded(samples(x), [encoder_of(override_words([f"encoder={name}"], keys), folder_of(config_dir))])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from neurobench.api.runs import html_table
+from neurobench.api.words import folder_of
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
 from neurobench.report import controls_table
@@ -21,16 +22,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def table(name: str, outputs: str | Path | None = None) -> Table:
+def table(name: str, outputs: str | Path | None = None, *, config_dir: str | Path | None = None) -> Table:
     """The table that `neurobench table NAME` prints: a row a figure, from the finished runs below `outputs`.
 
-    Raises UserError where there is no such table.
+    `config_dir`: a folder of YAML files of your own, whose experiments may declare further tables. Raises UserError
+    where there is no such table.
     """
-    names = table_names()
+    own = folder_of(config_dir)
+    names = table_names(own)
     if name not in names:
         raise UserError(f"there is no table {name!r}; there is {', '.join(names)}.{did_you_mean(name, names)}")
     folder = default_outputs() if outputs is None else Path(outputs)
-    tables, runs = published_tables(), read_index(folder)
+    tables, runs = published_tables(own), read_index(folder)
     rows = join(tables[name], folder, runs)
     return Table(rows, comparisons(rows, tables, folder, runs))
 

@@ -10,6 +10,7 @@ import neurobench as nb
 from neurobench.config.compose import choices
 from neurobench.data.encode import latency
 from neurobench.data.encoders import LATENCY
+from tests.specs import CONF
 
 
 def test_a_data_set_is_split_as_a_run_of_that_seed_has_it(here: Path) -> None:
@@ -47,6 +48,17 @@ def test_encoders_have_the_defaults_of_their_yaml_and_take_arrays() -> None:
     assert nb.encoders.square(x, side=8).shape == (5, 1, 8, 8)
     assert nb.encoders.flat(np.zeros((2, 3, 3))).shape == (2, 9)
     assert len(nb.encoders.rate(x, duration=10)) == 5
+
+
+def test_an_encoder_of_a_folder_of_ones_own_is_found(tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    text = (CONF / "encoder/latency.yaml").read_text().replace("name: latency", "name: late")
+    (tmp_path / "encoder" / "late.yaml").write_text(text)
+    x = np.random.default_rng(0).random((5, 4), np.float32)
+    made = nb.encoders.encode("late", x, config_dir=tmp_path, cells=3)
+    assert torch.equal(made.t, nb.encoders.latency(x, cells=3).t)
+    with pytest.raises(nb.ConfigError, match="encoder=late: there is no such encoder"):
+        nb.encoders.encode("late", x)
 
 
 @pytest.mark.parametrize(

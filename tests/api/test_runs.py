@@ -9,6 +9,7 @@ import pytest
 
 import neurobench as nb
 from neurobench.cli.main import main
+from neurobench.report import published
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,29 @@ def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFi
     assert made[0].row.what in made._repr_html_()
     with pytest.raises(nb.UserError, match="there is no table 'dynx'; .* Did you mean dynex?"):
         nb.table("dynx")
+
+
+OWN_TABLE = """# @package _global_
+defaults: [{override /model: toy}]
+name: mine
+table:
+  name: own
+  rows:
+    - {id: a, what: all, metric: test_accuracy, published: null, source: "", band: [null, null], means: accuracy}
+"""
+
+
+def test_a_table_of_a_folder_of_ones_own_is_found(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"scale": ["paper"], "experiment": ["mine"]}  # to compose them all takes seconds
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    monkeypatch.setenv("NEUROBENCH_CACHE", str(here / "cache"))
+    (here / "own" / "experiment").mkdir(parents=True)
+    (here / "own" / "experiment" / "mine.yaml").write_text(OWN_TABLE)
+    run = nb.run("experiment=mine", config_dir="own", progress=False)
+    (row,) = nb.table("own", config_dir="own")
+    assert row.mean == run.metrics["test_accuracy"]
+    assert f"--config-dir={here}/own" in row.again
+    with pytest.raises(nb.UserError, match="there is no table 'own'"):
+        nb.table("own")
+    with pytest.raises(nb.UserError, match="config_dir='owm': there is no such folder"):
+        nb.table("own", config_dir="owm")

@@ -24,6 +24,7 @@ print(frame.groupby("model.lr")["test_accuracy"].mean())
 finished: nb.Runs = nb.runs("outputs", model="qrbm", status="finished")
 again: nb.Run = nb.load("latest") if finished else nb.load(where, outputs=Path("outputs"))
 table: nb.Table = nb.table("dynex")
+own_table: nb.Table = nb.table("own", config_dir=Path("mine"))
 verdicts: list[str] = [row.verdict for row in table]
 
 splits = nb.datasets.load("nmnist", root=Path("data"), seed=1)
