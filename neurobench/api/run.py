@@ -32,13 +32,15 @@ def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool =
     Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
     """
     from neurobench.experiment.execute import execute
+    from neurobench.experiment.folder_choice import nothing_to_resume
     from neurobench.experiment.request import plan_of
 
     words, folder = override_words(overrides, keys), folder_of(config_dir)
     plan, note = plan_of(words, folder)
     console = console_for(progress)
-    if note:
-        console.print(f"note: {note}", soft_wrap=True)
+    for sentence in (note, nothing_to_resume([plan]) if plan.run.resume else None):
+        if sentence:
+            console.print(f"note: {sentence}", soft_wrap=True)
     with recorded_as("run", words, folder):
         return Run(execute(plan, console))
 

@@ -57,6 +57,7 @@ def sweep(
 
     Raises ConfigError where none can run, UserError where none finished, and warns of each other one that did not.
     """
+    from neurobench.experiment.folder_choice import nothing_to_resume
     from neurobench.storage.folder import RunFolder
     from neurobench.sweeps.launch import Settings, run_jobs
     from neurobench.sweeps.plan import jobs_of
@@ -66,8 +67,12 @@ def sweep(
     jobs = jobs_of(words, folder)
     if all(job.state == "refused" for job in jobs):
         raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
+    console = console_for(progress)
+    plans = [job.plan for job in jobs if job.plan]
+    if "resume=true" in words and (note := nothing_to_resume(plans)):
+        console.print(f"note: {note}", soft_wrap=True)
     with recorded_as("sweep", words, folder):
-        table = run_jobs(jobs, settings, console_for(progress))
+        table = run_jobs(jobs, settings, console)
     reports = [(job, table.report(job)) for job in jobs]
     places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
     folders = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.cli.arguments import VerbParser, add_common
 from neurobench.config.compose import composer, folders, searchpath
-from neurobench.config.errors import FINE
+from neurobench.config.errors import FINE, ConfigError
 from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
 from neurobench.phases import phase
@@ -24,6 +25,7 @@ from neurobench.process import importing
 from neurobench.report.screen import Screen
 
 if TYPE_CHECKING:
+    from neurobench.experiment.plan import Plan
     from neurobench.storage.folder import RunFolder
 
 
@@ -37,7 +39,7 @@ def run_command(words: list[str]) -> int:
         elif args.dry_run:
             _estimate(overrides, args.config_dir)
         elif args.multirun:
-            return _multirun(overrides, args.config_dir)
+            return _multirun(overrides, args.config_dir, args.quiet)
         else:
             _run_one(overrides, args.config_dir, args.verbose, args.quiet)
     except (HydraException, OmegaConfBaseException) as error:
@@ -45,6 +47,7 @@ def run_command(words: list[str]) -> int:
     return FINE
 
 
+RESUME = "resume=true"
 EXAMPLES = """examples:
   neurobench run model=qrbm                                 train and test; the model brings its own data set
   neurobench run model=slayer_snn backend=mock              the same on an emulated chip
@@ -86,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _switches(args: argparse.Namespace) -> list[str]:
-    switches = {"resume=true": args.resume, "wait=false": args.no_wait}
+    switches = {RESUME: args.resume, "wait=false": args.no_wait}
     return [word for word, given in switches.items() if given]
 
 
@@ -98,6 +101,8 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     from neurobench.cli.outcome import print_answer, print_details, print_headline
     from neurobench.experiment.execute import execute
 
+    if plan.run.resume and not quiet:
+        print_nothing_to_resume([plan])
     console = Screen(of_run=True)
     answered: list[RunFolder] = []
 
@@ -114,6 +119,14 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
     result = folder.result()
     if not answered and result is not None:  # it had finished before
         answer(folder, result)
+
+
+def print_nothing_to_resume(plans: Sequence[Plan]) -> None:
+    """For whoever asked to resume; nothing where there is something."""
+    from neurobench.experiment.folder_choice import nothing_to_resume
+
+    if sentence := nothing_to_resume(plans):
+        print(f"note: {sentence}", file=sys.stderr)
 
 
 def _estimate(overrides: Sequence[str], config_dir: str | None) -> None:
@@ -163,7 +176,16 @@ def job(config: DictConfig) -> None:
         raise KeyboardInterrupt
 
 
-def _multirun(overrides: list[str], config_dir: str | None) -> int:
+def _plans(composed: Sequence[tuple[Sequence[str], DictConfig]]) -> Iterator[Plan]:
+    """Of those that can run; the others are refused when their turn comes."""
+    from neurobench.experiment.plan import parse
+
+    for words, config in composed:
+        with contextlib.suppress(ConfigError):
+            yield parse(keep_texts(config, words), words)
+
+
+def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     """Run every combination, whatever becomes of the others, and say at the end which did not finish.
 
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
@@ -174,12 +196,15 @@ def _multirun(overrides: list[str], config_dir: str | None) -> int:
     from neurobench.sweeps.record import new_sweep_folder
     from neurobench.sweeps.work import LOST
 
+    asks_to_resume = RESUME in overrides
     if not any(word.startswith("resume=") for word in overrides):
-        overrides = [*overrides, "resume=true"]
+        overrides = [*overrides, RESUME]
     # Composed here first: what a file does to Hydra's own section is refused before Hydra acts on it.
     with composer(config_dir) as compose:
         composed = list(combinations(overrides, compose))
     jobs = [(words, str(config.outputs)) for words, config in composed]
+    if asks_to_resume and not quiet:
+        print_nothing_to_resume(list(_plans(composed)))
     overrides = quote_texts(composed[0][1], overrides)
     named = [parse_word(word) for word in overrides if word.startswith("hydra.sweep.dir=")]
     given = str(named[0].value()) if named and named[0] else None

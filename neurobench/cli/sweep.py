@@ -39,6 +39,7 @@ def sweep_command(words: list[str]) -> int:
     if args.status or args.cancel or args.logs:
         return _control(args)
     with importing(""):
+        from neurobench.cli.run import RESUME, print_nothing_to_resume
         from neurobench.sweeps.launch import run_jobs
         from neurobench.sweeps.plan import jobs_of
 
@@ -52,6 +53,8 @@ def sweep_command(words: list[str]) -> int:
         else:
             _print_plan(jobs, console)
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
+    if (args.resume or RESUME in args.overrides) and not args.quiet:
+        print_nothing_to_resume([job.plan for job in jobs if job.plan])
     table = run_jobs(jobs, settings, Screen(stderr=True) if args.json else console)
     if args.detach:
         return _print_detached(table, console)
@@ -113,7 +116,8 @@ def _sweep_parser() -> argparse.ArgumentParser:
     for name, meaning in (("status", "how the jobs of a sweep stand (the newest)"), ("cancel", "end a sweep's jobs")):
         parser.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
     parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="what one job has printed")
-    parser.add_argument("--resume", "-m", "--multirun", action="store_true", help=argparse.SUPPRESS)  # it always does
+    for names in (["--resume"], ["-m", "--multirun"]):  # it always does
+        parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
     return parser
 
 

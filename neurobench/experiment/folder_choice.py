@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,19 @@ from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import Plan
 from neurobench.storage.folder import RunFolder, choosing
 from neurobench.storage.store import same_setting
+
+
+def nothing_to_resume(plans: Sequence[Plan]) -> str | None:
+    """What to say to whoever asks to resume these, where there is no run of any of their configurations; or None.
+
+    A sweep resumes whether or not somebody asks, so it is for the verbs to say.
+    """
+    if not plans or any(same_setting(Path(plan.run.outputs), plan.run.name, plan.config_hash) for plan in plans):
+        return None
+    outputs = ", ".join(dict.fromkeys(plan.run.outputs for plan in plans))
+    if len(plans) == 1:
+        return f"nothing to resume: {outputs}/{plans[0].run.name} holds no run of this configuration; a new one begins"
+    return f"nothing to resume: {outputs} holds no run of any of these {len(plans)} configurations; new ones begin"
 
 
 def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[RunFolder, bool]:

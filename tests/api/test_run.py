@@ -39,6 +39,19 @@ def test_a_run_tells_what_its_files_say_and_predicts_as_it_was_tested(toy: nb.Ru
     np.testing.assert_allclose(toy.scores(test.x.numpy()), toy.learner.predict(test.x).numpy())
 
 
+def test_who_asks_to_resume_hears_that_there_is_nothing(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for begin in (
+        lambda: nb.run("model=toy", scale="smoke", resume=True),
+        lambda: nb.sweep("model=toy", scale="smoke", seed=[2], resume=True, workers=1),
+    ):
+        begin()
+        assert (
+            "nothing to resume: outputs/toy-yin_yang-sim holds no run of this configuration" in capfd.readouterr().err
+        )
+        begin()
+        assert "nothing to resume" not in capfd.readouterr().err
+
+
 def test_a_models_samples_may_come_in_the_layout_of_its_data(here: Path) -> None:
     run = nb.run("model=pixels_lr", "dataset=nmnist", scale="smoke", progress=False)
     recordings = nb.datasets.load("nmnist").test.head(20)

@@ -121,6 +121,32 @@ def test_resume_does_not_take_up_a_run_of_another_setting(neurobench: Neurobench
     assert not (folder / "result.json").exists()
 
 
+@pytest.mark.parametrize("resume", ["--resume", "resume=true"])
+@pytest.mark.parametrize(
+    ("verb", "seeds", "sentence"),
+    [
+        (["run"], "seed=1", "outputs/toy-yin_yang-sim holds no run of this configuration; a new one begins"),
+        (["run", "-m"], "seed=1,2", "outputs holds no run of any of these 2 configurations; new ones begin"),
+        (["sweep"], "seed=1,2", "outputs holds no run of any of these 2 configurations; new ones begin"),
+    ],
+    ids=["run", "multirun", "sweep"],
+)
+def test_resume_with_nothing_to_resume_says_so_and_begins(
+    neurobench: Neurobench, verb: list[str], seeds: str, sentence: str, resume: str
+) -> None:
+    words = (*verb, "model=toy", "scale=smoke", seeds, "threads=1")
+    first = neurobench(*words, resume)
+    assert first.returncode == 0, first.stderr
+    assert f"note: nothing to resume: {sentence}\n" in first.stderr
+    again = neurobench(*words, resume)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to resume" not in again.stderr
+    for unheard in (["name=x"], ["name=y", resume, "--quiet"]):
+        done = neurobench(*words, *unheard)
+        assert done.returncode == 0, done.stderr
+        assert "nothing to resume" not in done.stderr
+
+
 def test_a_sweep_with_one_bad_cell_runs_the_good_ones_and_reports_the_bad(
     neurobench: Neurobench, tmp_path: Path
 ) -> None:
