@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurobench.data.custom.locate import existing, version
+from neurobench.data.custom.locate import VALIDATION, existing, require_read, version
 from neurobench.data.custom.specs import NPZ, Header
 from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, unscaled
 from neurobench.data.dataset import DataError, Splits
@@ -23,7 +24,7 @@ def header(spec: NPZ) -> Header:
     sample = {shape[1:] for shape in shapes.values()}
     if len(sample) > 1:
         shapes_text = ", ".join(f"x{part} {shapes[name]}" for part, name in parts.items())
-        raise DataError(f"{path}: samples of training and test have different shapes: {shapes_text}")
+        raise DataError(f"{path}: samples of its sets have different shapes: {shapes_text}")
     classes, labels = _labels(spec)
     for part, name in parts.items():
         if len(labels[name]) != shapes[name][0]:
@@ -45,20 +46,32 @@ def load(spec: NPZ, seed: int) -> Splits:
     _, labels = _labels(spec)
     samples = {name: Samples(_values(path, f"x{part}"), labels[name]) for part, name in parts.items()}
     scale = scaled if spec.scaling == "auto" else unscaled
-    content = Content(samples["train"], samples.get("test"), spec.header.classes, (path,), scale)
+    classes, validation = spec.header.classes, samples.get("validation")
+    content = Content(samples["train"], samples.get("test"), classes, (path,), scale, validation)
     return splits(spec, content, seed)
 
 
 def _parts(spec: NPZ) -> tuple[Path, dict[str, str]]:
-    """The file, and "_train" -> "train", "_test" -> "test" or "" -> "train": what its arrays' names end in."""
+    """The file, and "_train" -> "train", "_test" -> "test", "_val" -> "validation" where there is one; or "" ->
+    "train": what its arrays' names end in."""
     path = existing(spec.root, spec.expected)
     names = _names(path)
-    wanted = [["x_train", f"{spec.label}_train", "x_test", f"{spec.label}_test"], ["x", spec.label]]
-    for arrays, parts in zip(wanted, ({"_train": "train", "_test": "test"}, {"": "train"}), strict=True):
-        if set(arrays) <= names:
+
+    def arrays(ends: Iterable[str]) -> list[str]:
+        return [f"{name}{end}" for end in ends for name in ("x", spec.label)]
+
+    wanted = [arrays(("_train", "_test")), arrays([""])]
+    for each, parts in zip(wanted, ({"_train": "train", "_test": "test"}, {"": "train"}), strict=True):
+        if set(each) <= names:
+            ends = [f"_{name}" for name in VALIDATION] if "_test" in parts else []
+            held_out = [end for end in ends if set(arrays([end])) & names][:1]
+            parts |= dict.fromkeys(held_out, "validation")
+            if absent := set(arrays(held_out)) - names:
+                raise DataError(f"{path}: holds a validation set without {absent.pop()}; add it, or remove the set")
+            require_read(path, sorted(names), arrays(parts), arrays(ends))
             return path, parts
     listed = ", ".join(sorted(names)[:12]) or "nothing"
-    alternatives = " or ".join(", ".join(arrays) for arrays in wanted)
+    alternatives = " or ".join(", ".join(each) for each in wanted)
     raise DataError(
         f"{path}: holds {listed}; {alternatives} were looked for (dataset.label=NAME says what y is called)"
     )

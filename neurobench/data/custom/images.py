@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from neurobench.data.custom.locate import class_folders
+from neurobench.data.custom.locate import Labelled, class_folders
 from neurobench.data.custom.specs import Header, ImageFolder
 from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
@@ -28,11 +28,13 @@ def header(spec: ImageFolder) -> Header:
 def load(spec: ImageFolder, seed: int) -> Splits:
     """Raises DataError with the name of the image that cannot be read."""
     folders = class_folders(spec.root, spec.expected, SUFFIXES)
-    train = Samples(_read(spec, folders.train.files), np.array(folders.train.labels, np.int64))
-    test = None
-    if folders.test is not None:
-        test = Samples(_read(spec, folders.test.files), np.array(folders.test.labels, np.int64))
-    return splits(spec, Content(train, test, folders.classes, folders.files, scaled), seed)
+
+    def samples(part: Labelled) -> Samples:
+        return Samples(_read(spec, part.files), np.array(part.labels, np.int64))
+
+    validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
+    content = Content(samples(folders.train), test, folders.classes, folders.files, scaled, validation)
+    return splits(spec, content, seed)
 
 
 def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""Finding a user's files: they exist, can be read, and lie in a folder for each class."""
+"""Finding a user's files: they exist, can be read, and lie in a folder for each class; none is left out in silence."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from neurobench.config.errors import did_you_mean
 from neurobench.data.custom.splits import encode_labels
 from neurobench.data.dataset import DataError
 
 PASSED_OVER = ("__MACOSX", "__pycache__")
+VALIDATION = ("val", "valid", "validation")  # what a validation set of a user's own may be called
+SETS = ("train", "training", "test", "testing", *VALIDATION)  # folders of such names alone are no classes
 
 
 class Labelled(NamedTuple):
@@ -20,15 +23,16 @@ class Labelled(NamedTuple):
 
 
 class Folders(NamedTuple):
-    """Files by class. `test` is None where all lie in one piece."""
+    """Files by class. `test` and `validation` are None where there is no folder of them."""
 
     classes: tuple[str, ...]
     train: Labelled
+    validation: Labelled | None
     test: Labelled | None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (*self.train.files, *(self.test.files if self.test else ()))
+        return tuple(file for part in (self.train, self.validation, self.test) if part for file in part.files)
 
 
 def existing(root: str | None, wanted: str, folder: bool = False) -> Path:
@@ -52,23 +56,49 @@ def version(path: Path) -> tuple[int, int]:
 
 
 def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Folders:
-    """Files below ROOT/CLASS, or below ROOT/train/CLASS and ROOT/test/CLASS, links followed. Raises DataError."""
+    """Files below ROOT/CLASS, or below ROOT/train/CLASS, ROOT/test/CLASS and, where there is a validation set,
+    ROOT/val/CLASS, links followed. Raises DataError."""
     base = existing(root, wanted, folder=True)
     inside = _folders(base)
     parts = {name.name.lower(): name for name in inside}
-    if "train" not in parts:
+    if "train" not in parts and (not parts or {*parts} - {*SETS}):
         classes, located = _labelled(base, inside, suffixes)
-        return Folders(classes, located, None)
-    if "test" not in parts:
-        raise DataError(f"{base}: has a folder train and none called test")
-    names = {part: _folders(parts[part]) for part in ("train", "test")}
-    strange = sorted({each.name for each in names["test"]} - {each.name for each in names["train"]})
-    if strange:
-        raise DataError(f"{parts['test']}: class {strange[0]} is not in {parts['train']}, so it cannot be learned")
-    classes, train = _labelled(parts["train"], names["train"], suffixes)
-    tested, test = _labelled(parts["test"], names["test"], suffixes)
-    place = [classes.index(name) for name in tested]
-    return Folders(classes, train, Labelled(test.files, tuple(place[label] for label in test.labels)))
+        return Folders(classes, located, None, None)
+    for name in ("train", "test"):
+        if name not in parts:
+            named = next(each.name for each in inside if each.name.lower() in SETS)
+            raise DataError(f"{base}: has a folder {named} and none called {name}")
+    validation = next((name for name in VALIDATION if name in parts), None)
+    read = [parts[name].name for name in ("train", "test", *([validation] if validation else ()))]
+    require_read(base, [each.name for each in inside if each.is_dir()], read, VALIDATION)
+    for name in read:
+        existing(str(base / name), wanted, folder=True)
+    _say_passed_over(base, _stray(base))
+    classes, train = _labelled(parts["train"], _folders(parts["train"]), suffixes)
+
+    def other(folder: Path) -> Labelled:
+        inside = _folders(folder)
+        if strange := sorted({each.name for each in inside} - {each.name for each in _folders(parts["train"])}):
+            raise DataError(f"{folder}: class {strange[0]} is not in {parts['train']}, so it cannot be learned")
+        names, located = _labelled(folder, inside, suffixes)
+        place = [classes.index(name) for name in names]
+        return Labelled(located.files, tuple(place[label] for label in located.labels))
+
+    return Folders(classes, train, other(parts[validation]) if validation else None, other(parts["test"]))
+
+
+def require_read(path: Path, names: Iterable[str], read: Sequence[str], validation: Sequence[str]) -> None:
+    """Raises DataError where one of `names` is not read, which nobody would notice. `validation`: what a validation set
+    may be called here."""
+    others = [name for name in names if name not in read]
+    if others:
+        may_hold_out = validation and not {name.lower() for name in read} & {*validation}
+        more = f" (a validation set is called {', '.join(VALIDATION[:-1])} or {VALIDATION[-1]})" if may_hold_out else ""
+        hint = "" if others[0] in validation else did_you_mean(others[0], [*read, *validation])
+        raise DataError(
+            f"{path}: holds {', '.join(others[:12])} too, but only {', '.join(read)} are read{more}. Rename or remove "
+            f"the others.{hint}"
+        )
 
 
 def _folders(base: Path) -> list[Path]:
@@ -76,8 +106,18 @@ def _folders(base: Path) -> list[Path]:
     return [entry for entry in inside if not entry.name.startswith(".") and entry.name not in PASSED_OVER]
 
 
+def _stray(base: Path) -> int:
+    """How many files lie in it beside its folders."""
+    return sum(not entry.is_dir() and not entry.name.startswith(".") for entry in base.iterdir())
+
+
+def _say_passed_over(base: Path, files: int) -> None:
+    if files:
+        warnings.warn(f"{base}: {files} other files are passed over", stacklevel=3)
+
+
 def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tuple[tuple[str, ...], Labelled]:
-    stray, files, names = 0, [], []
+    stray, files, names = _stray(base), [], []
     for folder in folders:
         if not folder.exists():
             raise DataError(f"{folder}: is a link to nothing. Restore or remove it.")
@@ -98,8 +138,7 @@ def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> t
         names += [folder.name] * len(members)
     if not files:
         raise DataError(f"{base}: has no folder with files in it, one for each class ({', '.join(suffixes)})")
-    if stray:
-        warnings.warn(f"{base}: {stray} other files are passed over", stacklevel=2)
+    _say_passed_over(base, stray)
     classes, labels = encode_labels(names)
     return classes, Labelled(tuple(files), tuple(labels.tolist()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from neurobench.data.custom.formats import READERS, Raw
-from neurobench.data.custom.locate import Folders, class_folders, version
+from neurobench.data.custom.locate import Folders, Labelled, class_folders, version
 from neurobench.data.custom.specs import EventsFolder, Header
 from neurobench.data.custom.splits import Content, Samples, splits
 from neurobench.data.dataset import DataError, Splits
@@ -50,12 +50,13 @@ def load(spec: EventsFolder, seed: int) -> Splits:
     folders = class_folders(spec.root, spec.expected, tuple(READERS))
     view = _view(spec, folders)
 
-    def samples(files: Sequence[Path], labels: Sequence[int]) -> Samples:
-        recordings = [windowed(_read(str(file), version(file)), str(file), view) for file in files]
-        return Samples(concatenated(recordings, view.shape), np.array(labels, np.int64))
+    def samples(part: Labelled) -> Samples:
+        recordings = [windowed(_read(str(file), version(file)), str(file), view) for file in part.files]
+        return Samples(concatenated(recordings, view.shape), np.array(part.labels, np.int64))
 
-    test = samples(*folders.test) if folders.test else None
-    return splits(spec, Content(samples(*folders.train), test, folders.classes, folders.files), seed)
+    validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
+    content = Content(samples(folders.train), test, folders.classes, folders.files, validation=validation)
+    return splits(spec, content, seed)
 
 
 def _view(spec: EventsFolder, folders: Folders) -> View:

@@ -35,7 +35,7 @@ class CustomData(DatasetSpec):
     expected: ClassVar[str]  # what `root` has to be, in words
 
     root: str | None  # file or folder
-    validation: Share  # of the training samples, of each class alike, drawn with the run's seed
+    validation: Share  # of the training samples, of each class alike, drawn by the run's seed unless the files hold one
 
     @cached_property
     def header(self) -> Header:
@@ -85,8 +85,11 @@ class Splittable(CustomData):
 
 @dataclass(frozen=True, kw_only=True)
 class NPZ(Splittable):
-    """Arrays x_train, y_train, x_test, y_test; or x and y. x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C)
-    images; y: (N,) whole numbers or texts. `label` names what y is called here."""
+    """Arrays x_train, y_train, x_test, y_test, and x_val, y_val where there is a validation set; or x and y.
+
+    x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C) images; y: (N,) whole numbers or texts. `label` names
+    what y is called here.
+    """
 
     opens: ClassVar[str] = "neurobench.data.custom.arrays.load"
     reads_header: ClassVar[str] = "neurobench.data.custom.arrays.header"
@@ -98,7 +101,8 @@ class NPZ(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class CSV(Splittable):
-    """A row a sample, its features numbers, one column its label; a file, or a folder with train.csv and test.csv.
+    """A row a sample, its features numbers, one column its label; a file, or a folder with train.csv, test.csv
+    and, where there is a validation set, val.csv.
 
     `label`: name of its column, or its number from 0 (-1: the last).
     """
@@ -114,7 +118,8 @@ class CSV(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Splittable):
-    """ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png and ROOT/test/CLASS/*.png; whatever Pillow reads."""
+    """ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png, ROOT/test/CLASS/*.png and, where there is a validation set,
+    ROOT/val/CLASS/*.png; whatever Pillow reads."""
 
     opens: ClassVar[str] = "neurobench.data.custom.images.load"
     reads_header: ClassVar[str] = "neurobench.data.custom.images.header"
@@ -131,7 +136,8 @@ class ImageFolder(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class EventsFolder(Splittable):
-    """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE and ROOT/test/CLASS/FILE: a recording a file.
+    """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE, ROOT/test/CLASS/FILE and, where there is a validation set,
+    ROOT/val/CLASS/FILE: a recording a file.
 
     N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top or in a
     group `events`; .aedat4, .aedat, .raw and .dat by the readers of the extra `events`.

@@ -25,13 +25,14 @@ class Samples(NamedTuple):
 
 
 class Content(NamedTuple):
-    """Of a user's files."""
+    """Of a user's files. A set that is None is drawn from the training samples."""
 
     train: Samples
-    test: Samples | None  # None: to be drawn from the others
+    test: Samples | None
     classes: tuple[str, ...]
     files: tuple[Path, ...]
     scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, those trained on) -> float32 in [0, 1]
+    validation: Samples | None = None
 
 
 def splits(spec: CustomData, content: Content, seed: int) -> Splits:
@@ -46,9 +47,14 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
     else:
         rest, test_ids = whole, np.arange(len(test.y))
         words = f"the test set of {spec.root}, {len(test.y)} samples"
-    trained, held = stratified_split(train.y[rest], spec.validation, seed, content.classes, "validation")
-    trained, held = rest[trained], rest[held]
-    parts = [_at(train, trained), _at(train, held), test]
+    validation = content.validation
+    if validation is None:
+        trained, held = stratified_split(train.y[rest], spec.validation, seed, content.classes, "validation")
+        trained, held = rest[trained], rest[held]
+        validation = _at(train, held)
+    else:
+        trained, held = rest, np.arange(len(validation.y))
+    parts = [_at(train, trained), validation, test]
     if content.scale is not None:
         learned = parts[0].x
         parts = [Samples(content.scale(part.x, learned), part.y) for part in parts]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurobench.config.errors import did_you_mean
-from neurobench.data.custom.locate import existing, version
+from neurobench.data.custom.locate import VALIDATION, existing, require_read, version
 from neurobench.data.custom.specs import CSV, Header
 from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, unscaled
 from neurobench.data.dataset import DataError, Splits
@@ -33,7 +33,8 @@ def header(spec: CSV) -> Header:
     tables = _tables(spec)
     widths = {table.x.shape[1] for table in tables.values()}
     if len(widths) > 1:
-        widths_text = ", ".join(f"{name}.csv {table.x.shape[1]}" for name, table in tables.items())
+        files = _files(spec)
+        widths_text = ", ".join(f"{files[name].name} {table.x.shape[1]}" for name, table in tables.items())
         raise DataError(f"{spec.root}: rows have different numbers of features: {widths_text}")
     classes, _ = encode_labels(label for table in tables.values() for label in table.labels)
     n = sum(len(table.labels) for table in tables.values())
@@ -54,14 +55,21 @@ def load(spec: CSV, seed: int) -> Splits:
     parts = np.split(y, np.cumsum([len(table.labels) for table in tables.values()])[:-1])
     samples = {name: Samples(table.x, y_part) for (name, table), y_part in zip(tables.items(), parts, strict=True)}
     scale = scaled if spec.scaling == "auto" else unscaled
-    content = Content(samples["train"], samples.get("test"), classes, tuple(_files(spec).values()), scale)
+    files, validation = tuple(_files(spec).values()), samples.get("validation")
+    content = Content(samples["train"], samples.get("test"), classes, files, scale, validation)
     return splits(spec, content, seed)
 
 
 def _files(spec: CSV) -> dict[str, Path]:
     base = Path(str(spec.root)).expanduser()
     if base.is_dir():
-        return {name: existing(str(base / f"{name}.csv"), spec.expected) for name in ("train", "test")}
+        files = {name: existing(str(base / f"{name}.csv"), spec.expected) for name in ("train", "test")}
+        offered = [f"{name}.csv" for name in VALIDATION]
+        tables = sorted(file.name for file in base.iterdir() if file.suffix.lower() == ".csv")
+        if held_out := next((name for name in offered if name in tables), None):
+            files["validation"] = existing(str(base / held_out), spec.expected)
+        require_read(base, tables, [file.name for file in files.values()], offered)
+        return files
     return {"train": existing(spec.root, spec.expected)}
 
 
