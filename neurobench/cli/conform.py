@@ -13,7 +13,7 @@ from neurobench.config.errors import FINE
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen
-from neurobench.storage.atomic import write_bytes, write_json
+from neurobench.storage.atomic import make_folder, write_bytes, write_json
 
 ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
 
@@ -36,7 +36,7 @@ def conform_command(words: list[str]) -> int:
     with phase(f"running graphs in {framework.name}"):
         result = conform(framework, args.python or ENVIRONMENTS / framework.name / "bin" / "python")
     target = stored_file(args.outputs, framework.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     write_json(target, asdict(result))
     if args.to is not None:
         write_bytes(args.to, page(stored(args.outputs), STEPS, SAMPLES).encode())

@@ -14,6 +14,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, UserError, did_you_mean
 from neurobench.config.targets import config_places
+from neurobench.storage.atomic import writing
 
 GROUPS = {"model": "model", "dataset": "dataset", "device": "backend", "experiment": "experiment"}
 SCHEMA = "editors complete and check the YAML after: neurobench schema > schema.json"
@@ -77,9 +78,10 @@ def _write(texts: dict[Path, str]) -> None:
     if present:
         raise UserError(f"there is {', '.join(present)} already: nothing was written. Move it, or take another name.")
     for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x") as file:
-            file.write(text)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x") as file:
+                file.write(text)
         print(f"written: {path}")
 
 

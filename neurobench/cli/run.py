@@ -191,6 +191,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
     """
     from neurobench.cli.settings import print_settings
+    from neurobench.storage.atomic import make_folder
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
     from neurobench.sweeps.record import new_sweep_folder
@@ -210,6 +211,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     given = str(named[0].value()) if named and named[0] else None
     folder = Path(given) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
     setting = [] if given else [override_of("hydra.sweep.dir", str(folder))]
+    make_folder(folder, "set outputs=FOLDER")
     hydra_app([*overrides, *setting], config_dir, ["--multirun"])
     reports = {file.parent.name: json.loads(file.read_text()) for file in folder.glob("*/job.json")}
     if not any(word.startswith("hydra/sweeper=") for word in overrides):  # another one decides by itself what to run

@@ -36,7 +36,7 @@ from neurobench.report.records import PLACE, collect, merged, read_records, writ
 from neurobench.report.results import swept
 from neurobench.report.screen import Screen
 from neurobench.report.table import ResultRow, join
-from neurobench.storage.atomic import write_bytes
+from neurobench.storage.atomic import require_writable, write_bytes
 from neurobench.storage.store import Entry, read_index
 
 
@@ -201,6 +201,7 @@ def report_command(words: list[str]) -> int:
     target = args.to or args.outputs / "report.html"
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}")
+    require_writable(target, "name a file elsewhere: --to FILE.html or FILE.tex")
     with phase("reading the runs"):
         entries = read_index(args.outputs)
     if target.suffix == ".tex":

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from neurobench.figures.style import DEVICE, IDEAL, PAGE, align_ylabels, in_per_cent, legend, paper, rendered
 from neurobench.metrics.catalog import metric, printed
-from neurobench.storage.atomic import write_bytes
+from neurobench.storage.atomic import make_folder, write_bytes
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -111,7 +111,7 @@ def violins(
 def write(folder: Path, name: str, draws: Sequence[Draw], text: str, figure: Figure) -> Iterator[Path]:
     """NAME.csv, NAME.md and NAME.png; yields what it has written."""
     files = {"csv": table_csv(draws).encode(), "md": text.encode(), "png": rendered(figure, "png")}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for ending, content in files.items():
         write_bytes(folder / f"{name}.{ending}", content)
         yield folder / f"{name}.{ending}"

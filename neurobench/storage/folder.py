@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
-from neurobench.storage.atomic import write_bytes, write_json
+from neurobench.storage.atomic import make_folder, write_bytes, write_json
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 from neurobench.storage.plain import require_plain
 
@@ -188,7 +188,7 @@ class RunFolder:
     def save_figure(self, name: str, files: Mapping[str, bytes]) -> Path:
         """`files`: the content of each by its kind, such as "png". Returns the first, which a page shows."""
         folder = self.path / "figures"
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for kind, content in files.items():
             write_bytes(folder / f"{name}.{kind}", content)
         return folder / f"{name}.{next(iter(files))}"

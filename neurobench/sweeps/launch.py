@@ -21,6 +21,7 @@ from neurobench.config.errors import UserError
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import line_printer
 from neurobench.phases import phase
+from neurobench.storage.atomic import writing
 from neurobench.storage.locks import lock_fault
 from neurobench.storage.provenance import command
 from neurobench.sweeps import ray_cluster, slurm
@@ -127,7 +128,8 @@ def _threads(given: int | str) -> int:
 
 
 def _record(jobs: Sequence[Job], tasks: Mapping[int, Task], sweep: Path, settings: Settings) -> None:
-    sweep.mkdir(parents=True)
+    with writing(sweep, "set outputs=FOLDER"):
+        sweep.mkdir(parents=True)
     entries = [
         Entry(job.number, job.label, job.plan.run.name, job.hash)
         for job in jobs

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError
-from neurobench.storage.atomic import write_json
+from neurobench.storage.atomic import make_folder, write_json
 
 PREFIX = "neurobench-"  # of the name of an array in SLURM
 
@@ -60,7 +60,7 @@ class SweepRecord:
 
     def write(self) -> None:
         values = {"launcher": self.launcher, "command": self.command, "host": self.host, "pid": self.pid}
-        (self.folder / "queue").mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder / "queue")
         write_json(self.folder / "queue" / "sweep.json", {**values, "jobs": [asdict(entry) for entry in self.entries]})
 
     def arrays(self) -> list[Array]:

@@ -22,11 +22,13 @@ from neurobench.experiment.callbacks import Pruned
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.catalog import larger_is_better
+from neurobench.storage.atomic import make_folder, require_writable
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.held_out import judge
 from neurobench.sweeps.space import Space, plan_of_trial
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_ELSEWHERE = "name another folder: --outputs FOLDER"
 
 
 class Pruner:
@@ -62,7 +64,8 @@ def open_study(space: Space, name: str, file: Path) -> optuna.Study:
     """The study in a sqlite file, which is made where it does not exist."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent, _ELSEWHERE)
+    require_writable(file, _ELSEWHERE)
     with FileLock(f"{file}.lock"):  # two processes that make a database at once get in each other's way
         return optuna.create_study(
             study_name=name,

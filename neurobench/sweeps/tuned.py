@@ -11,7 +11,7 @@ import yaml
 from neurobench.config.compose import GROUPS, GROUPS_OF_SEVERAL
 from neurobench.config.errors import UserError
 from neurobench.config.overrides import parse_word
-from neurobench.storage.atomic import write_bytes
+from neurobench.storage.atomic import make_folder, write_bytes
 
 NOT_COMPUTED = ("outputs", "name", "resume", "device", "threads")
 
@@ -22,7 +22,7 @@ def write_experiment(folder: Path, name: str, words: Sequence[str], comment: str
     Raises UserError for words that a file cannot say (`~key`).
     """
     path = folder / "experiment" / f"{name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_bytes(path, experiment_yaml(name, words, comment).encode())
     return path
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import ALLOW
 from neurobench.process import importing, run_one_command
-from neurobench.storage.atomic import write_json
+from neurobench.storage.atomic import make_folder, write_json
 from neurobench.storage.folder import InUse
 from neurobench.sweeps.gpus import VISIBLE, has_gpu, take_gpu
 from neurobench.sweeps.sbatch import POOLS
@@ -53,7 +53,7 @@ class Task:
 
     def write(self) -> None:
         """For a worker that is handed nothing but the folder."""
-        (Path(self.sweep) / "queue").mkdir(exist_ok=True)
+        make_folder(Path(self.sweep) / "queue")
         write_json(Path(self.sweep) / "queue" / f"{self.number}.json", asdict(self), durable=False)
 
     @property

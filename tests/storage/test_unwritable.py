@@ -1,0 +1,133 @@
+"""A folder that takes no file is named, with the file that was meant for it and what to do; never a temporary file.
+
+Permissions do not bind root, who runs the tests in many a container: a folder is made read-only by the system's own
+error in place of what would open a file or make a folder in it. Where a file stands in a folder's place, the system
+itself refuses everybody.
+"""
+
+import errno
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurobench.cli.main import main
+from neurobench.storage.atomic import Unwritable, make_folder, require_writable, write_bytes, write_json
+from neurobench.storage.store import read_index
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a folder into which nothing can be written from now on."""
+
+    def close(number: int = errno.EROFS) -> Path:
+        folder = tmp_path / "outputs"
+        folder.mkdir()
+
+        def refusing(make: Callable[..., Any], place: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*words: Any, **named: Any) -> Any:
+                path = Path(place(*words, **named))
+                if folder in (path, *path.parents):
+                    raise OSError(number, os.strerror(number), str(path / ".report.html.8oi5gsov"))
+                return make(*words, **named)
+
+            return call
+
+        for name in ("mkstemp", "TemporaryFile"):
+            make = getattr(tempfile, name)
+            monkeypatch.setattr(tempfile, name, refusing(make, lambda *_, dir=None, **__: dir or "/"))
+        monkeypatch.setattr(Path, "mkdir", refusing(Path.mkdir, lambda path, **_: path))
+        return folder
+
+    return close
+
+
+READ_ONLY = "Read-only file system. Make it writable, or "
+
+
+def test_a_file_that_cannot_be_written_names_its_folder_and_no_temporary_file(closed: Callable[..., Path]) -> None:
+    folder = closed()
+    for write in (lambda file: write_bytes(file, b"x"), lambda file: write_json(file, {})):
+        with pytest.raises(Unwritable) as raised:
+            write(folder / "result.json")
+        wanted = f"result.json cannot be written to {folder}: {READ_ONLY}name another folder."
+        assert str(raised.value) == wanted
+    assert (raised.value.errno, raised.value.filename) == (errno.EROFS, str(folder))
+
+
+def test_a_full_disk_is_to_be_made_room_on(closed: Callable[..., Path]) -> None:
+    folder = closed(errno.ENOSPC)
+    with pytest.raises(Unwritable, match=r"No space left on device\. Make room there, or name another folder\.$"):
+        write_bytes(folder / "a", b"x")
+
+
+def test_of_a_folder_that_cannot_be_made_the_one_is_named_that_is_there(closed: Callable[..., Path]) -> None:
+    folder = closed()
+    with pytest.raises(Unwritable, match=f"^a/b cannot be written to {folder}: {READ_ONLY}set outputs=FOLDER.$"):
+        make_folder(folder / "a" / "b", "set outputs=FOLDER")
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for write in (lambda path: write_bytes(path, b"x"), make_folder):
+        with pytest.raises(Unwritable, match=f"^result.json cannot be written to {tmp_path}/file: Not a directory"):
+            write(tmp_path / "file" / "result.json")
+
+
+def test_whether_a_folder_can_be_written_leaves_nothing_in_it(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a", "look elsewhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_do_without_its_file_goes_on(closed: Callable[..., Path]) -> None:
+    """The index of runs is a cache."""
+    folder = closed()
+    os.mkdir(folder / "toy")  # noqa: PTH102 - Path's is closed
+    os.mkdir(folder / "toy" / "20260101-000000-aaaaaa")  # noqa: PTH102
+    (folder / "toy" / "20260101-000000-aaaaaa" / "run.json").write_text('{"status": "failed"}')
+    assert [entry.path for entry in read_index(folder)] == ["toy/20260101-000000-aaaaaa"]
+
+
+def test_the_sentence_reaches_the_process_that_waits(closed: Callable[..., Path]) -> None:
+    with pytest.raises(Unwritable) as raised:
+        make_folder(closed() / "a")
+    received = pickle.loads(pickle.dumps(raised.value))
+    assert (str(received), received.errno) == (str(raised.value), errno.EROFS)
+
+
+def test_a_report_is_refused_before_runs_are_read(
+    closed: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = closed()
+    monkeypatch.setattr("neurobench.cli.tables.read_index", lambda _: pytest.fail("runs were read"))
+    assert main(["report", "--outputs", str(folder)]) == 2
+    wanted = f"report.html cannot be written to {folder}: {READ_ONLY}name a file elsewhere: --to FILE.html"
+    assert wanted in capsys.readouterr().err
+
+
+SWEPT = ("model=mlp", "dataset=yin_yang", "scale=smoke", "seed=0,1")
+
+
+@pytest.mark.parametrize("verb", [["sweep"], ["run", "-m"]], ids=" ".join)
+def test_a_sweep_is_refused_before_its_first_job(
+    verb: list[str], closed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = closed()
+    assert main([*verb, *SWEPT, f"outputs={folder}"]) == 2
+    error = capsys.readouterr().err
+    assert f" cannot be written to {folder}: {READ_ONLY}set outputs=FOLDER." in error
+    assert ".sweeps/" in error
+
+
+def test_a_search_is_refused_before_its_first_trial(
+    closed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna")
+    folder = closed()
+    assert main(["tune", "hxtorch_mlp", "--trials", "1", "--outputs", str(folder)]) == 2
+    wanted = f".tune cannot be written to {folder}: {READ_ONLY}name another folder: --outputs FOLDER."
+    assert wanted in capsys.readouterr().err
