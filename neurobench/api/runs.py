@@ -14,7 +14,7 @@ from neurobench.api.words import Word, console_for, folder_of, plain, recorded_a
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
 from neurobench.storage.files import Damaged
-from neurobench.storage.selection import PRESENT, chosen, configuration
+from neurobench.storage.selection import PRESENT, chosen, configurations
 from neurobench.storage.store import default_outputs, read_index
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Runs(Sequence[Run]):
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `frame`, without pandas."""
         summaries = [_summary(run) for run in self]
-        configs = [configuration(run.folder) for run in self]
+        configs = configurations(run.folder for run in self)
         keys = dict.fromkeys(key for config in configs for key in config)
         differing = [key for key in keys if len({json.dumps(config.get(key)) for config in configs}) > 1]
         metrics = dict.fromkeys(name for summary in summaries for name in summary["metrics"])

@@ -16,7 +16,7 @@ from neurobench.report.results import results_of, settings_of
 from neurobench.report.results_table import FORMATS, print_results
 from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
-from neurobench.storage.selection import chosen, configuration
+from neurobench.storage.selection import chosen
 from neurobench.storage.store import Entry, read_index
 
 PLOTS = (".png", ".pdf", ".svg")
@@ -69,16 +69,7 @@ def _chosen(filters: list[str], outputs: Path) -> list[Entry]:
         if not any(_is_named(entry, name) for entry in entries):
             raise UserError(f"no run below {outputs} is named {name}. See: neurobench list runs")
     named = [entry for entry in entries if not names or any(_is_named(entry, name) for name in names)]
-    settings: dict[str, dict[str, Any]] = {}
-
-    def read(entry: Entry) -> dict[str, Any]:
-        """Of one run a setting: the others have the same."""
-        key = entry.result["setting_hash"] if entry.result else entry.path
-        if key not in settings:
-            settings[key] = configuration(entry.folder(outputs))
-        return settings[key]
-
-    return chosen(named, outputs, where, read)
+    return chosen(named, outputs, where)
 
 
 def _is_named(entry: Entry, name: str) -> bool:

@@ -18,12 +18,13 @@ from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import larger_is_better, mean_interval
 from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_figure
-from neurobench.storage.selection import configuration
+from neurobench.storage.selection import configurations
 from neurobench.storage.store import Entry
 
 CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
 MOST_KEYS = 3  # settings that differ in more were not swept over
 REPETITION = ("seed", *RUNTIME_KEYS)  # keys that make no other setting, with all below them
+VARIES = "varies"  # in place of a key's value where the runs of a setting have several
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,14 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
     `by`, or the keys that were typed with different values, and what else is needed.
 
     Raises UserError for a key in `by` that no run has, or that tells no settings apart."""
-    groups: dict[str, list[Entry]] = {}
+    newest: dict[str, dict[int, Entry]] = {}  # of each setting and seed
     for entry in entries:
         if entry.result is not None:
-            groups.setdefault(entry.result["setting_hash"], []).append(entry)
-    described = {setting: _described(group[-1], outputs) for setting, group in groups.items()}
+            by_seed = newest.setdefault(entry.result["setting_hash"], {})
+            by_seed.pop(entry.result["seed"], None)  # to be the last one
+            by_seed[entry.result["seed"]] = entry
+    groups = {setting: list(by_seed.values()) for setting, by_seed in newest.items()}
+    described = {setting: _described(group, outputs) for setting, group in groups.items()}
     known = dict.fromkeys(key for values in described.values() for key in values if not _repeats(key))
     for key in by:
         if _repeats(key):
@@ -104,6 +108,11 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
             )
         if described and key not in known:
             raise UserError(f"--by {key}: no run here has such a key.{did_you_mean(key, known)}")
+        if described and all(values.get(key) == VARIES for values in described.values()):
+            raise UserError(
+                f"--by {key}: runs of one setting have several of its values, as where it follows the seed; a row is "
+                f"the mean over them. Leave {key} out (runs of one seed: neurobench results seed=0)."
+            )
     typed = swept_keys(group[-1].record.get("overrides") or () for group in groups.values())
     keys = _separating(described, list(by) or [key for key in typed if _differs(key, described.values())])
     made = []
@@ -111,8 +120,7 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
         values = {key: described[setting].get(key) for key in keys}
         if "setting" in keys:
             values["setting"] = setting[:6]
-        runs = {run.seed: run for run in _repetitions(group, outputs)}
-        made.append(Setting(values, tuple(runs[seed] for seed in sorted(runs))))
+        made.append(Setting(values, tuple(sorted(_repetitions(group, outputs), key=lambda run: run.seed))))
     return sorted(made, key=lambda each: [order(each.values[key]) for key in keys]), keys
 
 
@@ -162,12 +170,17 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     return judge, settings[means.index(max(means))], ""
 
 
-def _described(entry: Entry, outputs: Path) -> dict[str, Any]:
-    """Key -> value: choices, configuration, and what was typed where neither has the key (experiment=...)."""
-    summary = entry.summary(outputs)
-    typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
-    choices = {key: summary[key] for key in CHOICES}
-    return {**typed, **choices, **configuration(entry.folder(outputs))}
+def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:
+    """Key -> value: choices, configuration, and what was typed where neither has the key (experiment=...); VARIES where
+    runs that have the key do not agree, since it follows the seed or changes nothing of what is computed."""
+    described: dict[str, Any] = {}
+    for entry, config in zip(group, configurations(entry.folder(outputs) for entry in group), strict=True):
+        summary = entry.summary(outputs)
+        typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
+        choices = {key: summary[key] for key in CHOICES if summary[key] is not None}
+        for key, value in {**typed, **choices, **config}.items():
+            described[key] = value if described.get(key, value) == value else VARIES
+    return {**dict.fromkeys(CHOICES), **described}
 
 
 def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
@@ -218,7 +231,6 @@ def _alike(described: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> l
 
 
 def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
-    """Oldest first."""
     for entry in group:
         result = entry.result
         assert result is not None

@@ -16,7 +16,7 @@ from rich.text import Text
 from neurobench.metrics.catalog import metric as about
 from neurobench.metrics.catalog import printed
 from neurobench.report import latex
-from neurobench.report.results import Results, Setting, Spread
+from neurobench.report.results import VARIES, Results, Setting, Spread
 from neurobench.report.screen import print_whole
 
 BEST = " *"
@@ -72,6 +72,8 @@ def remarks(results: Results) -> Iterator[str]:
     """What a reader must know of the table."""
     if results.added and len(results.added) < len(results.keys):
         yield f"settings differ in {', '.join(results.added)} too: filter by it to leave it out"
+    if any(value == VARIES for each in results.settings for value in each.values.values()):
+        yield f"{VARIES}: several values among the runs of the row, as where it follows the seed"
     if any(len(each.runs) > 1 for each in results.settings):
         yield "mean ± standard deviation over seeds; interval: Student's over seeds, of one run over test samples"
     elif results.settings:

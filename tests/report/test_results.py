@@ -22,7 +22,7 @@ from neurobench.storage.store import read_index
 from tests.figures.readable import assert_readable
 from tests.storage.sound import sound_result
 
-OF_RESULT = ("dataset", "intervals", "scale", "setting_hash")
+OF_RESULT = ("backend", "dataset", "intervals", "scale", "setting_hash")
 
 
 def finished(outputs: Path, lr: float, seed: int, test: float, validation: float | None, **more: Any) -> None:
@@ -98,6 +98,58 @@ def test_keys_that_make_no_other_setting_tell_none_apart(swept: Path, key: str) 
     with pytest.raises(UserError, match=f"^--by {key}: .* are one setting"):
         results(swept, key)
     assert swept_keys([[f"{key}=0", "model.lr=1"], [f"{key}=1", "model.lr=2"]]) == ["model.lr"]
+
+
+@pytest.fixture
+def folds(tmp_path: Path) -> Path:
+    """Two settings of three seeds; in one of them the fold follows the seed, in the other it is 7."""
+    for seed in range(3):
+        finished(tmp_path, 0.1, seed, 0.9, 0.7, fold=seed, setting_hash="following")
+        finished(tmp_path, 0.2, seed, 0.8, 0.6, fold=7, setting_hash="fixed")
+    return tmp_path
+
+
+def test_a_key_that_follows_the_seed_is_no_value_of_the_row(folds: Path) -> None:
+    """It was that of the newest run."""
+    made = results(folds, "model.fold")
+    assert [each.values for each in made.settings] == [{"model.fold": 7}, {"model.fold": "varies"}]
+    assert "varies: several values among the runs of the row" in "; ".join(remarks(made))
+    assert "varies" not in "; ".join(remarks(results(folds, "model.lr")))
+
+
+def test_a_key_that_varies_in_every_row_tells_none_apart(folds: Path) -> None:
+    """As the seed does."""
+    chosen = [entry for entry in read_index(folds) if entry.result and entry.result["setting_hash"] == "following"]
+    with pytest.raises(UserError, match=r"^--by model\.fold: runs of one setting have several .* Leave"):
+        settings_of(chosen, folds, ["model.fold"])
+    (setting,), _ = settings_of(chosen[:1], folds, ["model.fold"])
+    assert setting.values == {"model.fold": 0}, "of one run it is known"
+
+
+def test_a_run_that_counts_no_longer_lends_no_value(tmp_path: Path) -> None:
+    """Of two runs of a seed the newer one counts."""
+    finished(tmp_path, 0.1, 0, 0.9, 0.7, fold=7, setting_hash="a")
+    finished(tmp_path, 0.2, 0, 0.9, 0.7, fold=7, setting_hash="b")
+    finished(tmp_path, 0.1, 0, 0.9, 0.7, fold=8, setting_hash="a")
+    for fold, day in ((7, 1), (8, 2)):
+        file = tmp_path / "toy" / f"nametoylr0.1fold{fold}-0" / "run.json"
+        write_json(file, {**json.loads(file.read_text()), "created": f"2026-01-0{day}T00:00:00+00:00"})
+    made = results(tmp_path, "model.fold")
+    assert [each.values for each in made.settings] == [{"model.fold": 7}, {"model.fold": 8}]
+
+
+def test_a_backend_that_changes_nothing_is_not_said_of_all_runs(tmp_path: Path) -> None:
+    for seed, backend in enumerate(("sim", "mock")):
+        finished(tmp_path, 0.1, seed, 0.9, 0.7, backend=backend, setting_hash="a")
+        finished(tmp_path, 0.2, seed, 0.9, 0.7, backend="sim", setting_hash="b")
+    assert [each.values["backend"] for each in results(tmp_path, "backend").settings] == ["sim", "varies"]
+
+
+def test_runs_are_filtered_by_their_own_value_of_a_key(folds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was taken from one run of each setting."""
+    assert main(["results", "model.fold=1", "--format", "json", "--outputs", str(folds)]) == 0
+    (setting,) = json.loads(capsys.readouterr().out)["settings"]
+    assert [run["seed"] for run in setting["runs"]] == [1]
 
 
 def test_settings_that_no_key_tells_apart_are_told_apart_by_their_hash(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 from neurobench.config.errors import UserError
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import RunFolder
-from neurobench.storage.selection import chosen, configuration
+from neurobench.storage.selection import chosen, configuration, configurations
 from neurobench.storage.store import read_index
 from tests.storage.sound import sound_result
 
@@ -56,6 +56,22 @@ def test_a_configuration_is_what_was_computed(outputs: Path) -> None:
     assert configuration(folder) == {}
 
 
-def test_configurations_that_are_at_hand_are_not_read_again(outputs: Path) -> None:
-    entries = read_index(outputs)
-    assert chosen(entries, outputs, {"model.lr": 7}, read=lambda entry: {"model.lr": 7}) == entries
+def test_of_repetitions_one_configuration_is_read_and_of_others_each(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """a and b differ in their seed alone."""
+    read: list[str] = []
+
+    def counted(folder: RunFolder) -> dict[str, Any]:
+        read.append(folder.path.parent.name)
+        return configuration(folder)
+
+    monkeypatch.setattr("neurobench.storage.selection.configuration", counted)
+    folders = [entry.folder(outputs) for entry in read_index(outputs)]
+    assert configurations(folders) == [{"model.lr": 0.1}, {"model.lr": 0.1}, {"model.lr": 0.2, "model.momentum": 0.9}]
+    assert read == ["a", "c"]
+    file = folders[1].path / "config.yaml"
+    file.write_text(file.read_text().replace("lr: 0.1", "lr: 0.3"))
+    assert [config["model.lr"] for config in configurations(folders)] == [0.1, 0.3, 0.2]
+    file.unlink()
+    assert configurations(folders)[1] == {}
