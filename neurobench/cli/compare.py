@@ -95,7 +95,7 @@ def _table(section: str, rows: Sequence[Difference]) -> Table:
     n, figures = len(rows[0].values), section == "metrics"
 
     def text(key: str, value: Any) -> str:
-        return printed(key, value, digits=6) if figures else value_text(value, digits=None)
+        return printed(key, value, digits=6) if figures else value_text(value)
 
     table.add_column("", no_wrap=True)
     for column in (*LETTERS[:n], *(("B - A",) if figures and n == 2 else ())):

@@ -28,13 +28,13 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)}
 
 
-def value_text(value: Any, digits: int | None = 4) -> str:
-    """As one would type it; a float with so many digits, or all."""
+def value_text(value: Any) -> str:
+    """As one would type it, with all its digits: two settings never look the same."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):
-        return f"[{', '.join(value_text(each, digits) for each in value)}]"
-    return f"{value:.{digits}g}" if isinstance(value, float) and digits is not None else str(value)
+        return f"[{', '.join(map(value_text, value))}]"
+    return str(value)
 
 
 def spread_text(figure: str, spread: Spread | None) -> str:

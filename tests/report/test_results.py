@@ -249,6 +249,25 @@ def test_csv_and_json_hold_the_numbers(swept: Path, capsys: pytest.CaptureFixtur
     assert len(setting["runs"]) == 3
 
 
+CLOSE = (0.00012345, 0.00012346)
+
+
+def test_settings_that_differ_in_a_late_digit_do_not_look_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor are they drawn as one; what was measured keeps its format."""
+    for lr, test in zip(CLOSE, (0.87654321, 0.9), strict=True):
+        finished(tmp_path, lr, 0, test, 0.7, shape=[lr, 3.0])
+    made = results(tmp_path, "model.lr", "model.shape")
+    assert [cells(made, each)[:2] for each in made.settings] == [[f"{lr}", f"[{lr}, 3.0]"] for lr in CLOSE]
+    assert "| 87.65 |" in as_markdown(made)
+    assert main(["results", "--by", "model.lr", "--outputs", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert all(f" {lr} " in shown for lr in CLOSE)
+    ((line, *_),) = (axes.lines for axes in plot(results(tmp_path, "model.lr")).axes)
+    assert [x for x, _ in line.get_xydata().tolist()] == [*CLOSE]
+
+
 def test_markdown_and_the_screen_say_what_the_numbers_are(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = results(swept)
     assert cells(made, made.settings[0])[2].endswith(" *")
