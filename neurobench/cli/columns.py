@@ -2,21 +2,37 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
-_NARROWEST = 20  # characters of the last column, where the others leave it less
-_MOST_LINES = 3  # of a row
+_NARROWEST = 20  # characters of the first and of the last column, where the others leave them less
+_MOST_LINES = 3  # of the last column of a row
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
-    """A line for each row, its texts below one another. The last one may be of any width, or is folded where lines
-    would be longer than `width`; what three lines do not hold ends with "..."."""
+    """A line for each row, its texts below one another. Where lines would be longer than `width`, the last column is
+    folded, and what three lines do not hold ends with "..."; then the first, of which nothing is cut: it names the
+    row."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    start = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    room = widths[-1] if width is None else max(_NARROWEST, width - start)
-    for row in rows:
-        last = [row[-1]]
-        if len(row[-1]) > room:
-            last = textwrap.wrap(row[-1], room, max_lines=_MOST_LINES, placeholder=" ...", break_on_hyphens=False)
-        line = "  ".join(text.ljust(width) for text, width in zip((*row[:-1], last[0]), widths, strict=True))
-        yield line.rstrip()
-        yield from (" " * start + text for text in last[1:])
+    room = widths[-1]
+    if width is not None:
+        between = sum(widths[1:-1]) + 2 * (len(widths) - 1)
+        widths[0] = min(widths[0], max(_NARROWEST, width - between - min(_NARROWEST, room)))
+        room = max(_NARROWEST, width - between - widths[0])
+    for first, *others, last in rows:
+        cut = textwrap.wrap(last, room, max_lines=_MOST_LINES, placeholder=" ...", break_on_hyphens=False)
+        lines = [_folded(first, widths[0]), *([text] for text in others), [last] if len(last) <= room else cut]
+        for texts in zip_longest(*lines, fillvalue=""):
+            yield "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+
+
+def _folded(name: str, room: int) -> list[str]:
+    """Lines of a path, broken behind a slash where that leaves its parts whole."""
+    lines = [""]
+    for part in name.replace("/", "/\n").splitlines():
+        if len(lines[-1]) + len(part) > room and lines[-1]:
+            lines.append("")
+        while len(lines[-1]) + len(part) > room:
+            lines[-1], part = part[:room], part[room:]
+            lines.append("")
+        lines[-1] += part
+    return lines

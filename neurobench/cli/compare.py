@@ -72,7 +72,7 @@ def _print(
     runs: Sequence[RunFolder], sections: dict[str, list[Difference]], pairs: Sequence[Pair], console: Console
 ) -> None:
     for letter, run in zip(LETTERS, runs, strict=False):
-        console.print(f"{letter}  {run.label}")
+        console.print(f"{letter}  {run.label}", soft_wrap=True)
     for section, rows in sections.items():
         if rows:
             console.print()
@@ -99,7 +99,7 @@ def _table(section: str, rows: Sequence[Difference]) -> Table:
 
     table.add_column("", no_wrap=True)
     for column in (*LETTERS[:n], *(("B - A",) if figures and n == 2 else ())):
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right")
     for key, values in rows:
         cells = ["-" if value is None else text(key, value) for value in values]
         if figures and n == 2:

@@ -12,7 +12,7 @@ from neurobench.cli.arguments import new_file, verb_parser
 from neurobench.config.errors import FINE
 from neurobench.phases import phase
 from neurobench.process import importing
-from neurobench.report.screen import Screen
+from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import make_folder, write_bytes, write_json
 
 ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
@@ -45,7 +45,7 @@ def conform_command(words: list[str]) -> int:
         if args.verbose or each.word != "faithful":
             table.add_row(each.case, each.kind, each.word, each.detail)
     console = Screen(highlight=False, quiet=args.quiet)
-    console.print(table)
+    print_whole(table, console)
     counts = Counter(each.word for each in result.verdicts)
     summary = ", ".join(f"{word} {n}" for word, n in counts.most_common())
     console.print(f"{framework.name}, {len(result.verdicts)} graphs: {summary}", style="bold", soft_wrap=True)

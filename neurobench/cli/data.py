@@ -90,7 +90,7 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> None:
     from rich.table import Table
 
-    from neurobench.report.screen import Screen
+    from neurobench.report.screen import Screen, print_whole
 
     with importing("torch"):
         from neurobench.data.camera.figure import figures
@@ -107,15 +107,15 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
         table = Table("", "real", "emulated", "difference", title=words, title_justify="left", box=None)
         for row in rows:
             table.add_row(*row)
-        console.print(table)
+        print_whole(table, console)
     columns = ("", "the camera twice", "100 training against 900", "test against training")
     table = Table(*columns, title="what recordings of the same digits differ by", title_justify="left", box=None)
     with phase("measuring what recordings of the same digits differ by"):
         lines = list(floors(camera))
     for line in lines:
         table.add_row(*line)
-    console.print(table)
+    print_whole(table, console)
     if drawing:
         with phase("drawing"):
             figures(camera)["camera"].savefig(drawing, dpi=200)
-        console.print(f"drawn: {drawing}", highlight=False)
+        console.print(f"drawn: {drawing}", highlight=False, soft_wrap=True)

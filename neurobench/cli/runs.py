@@ -19,7 +19,7 @@ from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
 from neurobench.phases import phase
 from neurobench.process import importing
-from neurobench.report.screen import Screen
+from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, differences
@@ -67,7 +67,7 @@ def _show(folder: RunFolder) -> None:
         table.add_row("data", f"{data['source']}, {sizes}, sha256 {data['sha256'][:16]}...")
     if "seeds" in record:
         table.add_row("seed", str(record["seeds"]["root"]))
-    console.print(table)
+    print_whole(table, console)
     for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
     if folder.is_finished:

@@ -16,7 +16,7 @@ from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import UserError
 from neurobench.phases import phase
 from neurobench.process import importing
-from neurobench.report.screen import Screen
+from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.store import default_outputs
 from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
@@ -147,11 +147,11 @@ def _plain_job(job: Job) -> dict[str, Any]:
 def _print_plan(jobs: Sequence[Job], console: Console) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for column in ("job", "what", "state", "config", "folder"):
-        table.add_column(column, justify="right" if column == "job" else "left", overflow="fold")
+        table.add_column(column, justify="right" if column == "job" else "left")
     for job in jobs:
         folder = job.folder.name if job.folder else " ".join(job.faults)
         table.add_row(str(job.number), job.label, styled(job.state), job.hash, folder)
-    console.print(table)
+    print_whole(table, console)
     from neurobench.sweeps.launch import TO_RUN
 
     to_run = sum(job.state in TO_RUN for job in jobs)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from neurobench.config.errors import FINE, UserError
-from neurobench.report.screen import Screen
+from neurobench.report.screen import Screen, print_whole
 from neurobench.sweeps.progress import board
 from neurobench.sweeps.record import find_sweep
 from neurobench.sweeps.status import cancel_sweep, log_of, standings
@@ -21,7 +21,7 @@ def show_status(outputs: Path, reference: str, as_json: bool) -> int:
         return FINE
     console = Screen()
     rows = [(entry.number, entry.label, report) for entry, report in pairs]
-    console.print(board(rows, str(record.folder)))
+    print_whole(board(rows, str(record.folder)), console)
     console.print(f"\nsweep {record.label}, launcher {record.launcher}: {record.command}", soft_wrap=True)
     for entry, report in pairs:
         if report.get("error") and report["status"] != "finished":

@@ -75,7 +75,7 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     complete.sort(key=lambda trial: trial.value, reverse=space.larger_wins)
     table = Table(title=f"\nbest trials by {space.figure}", title_justify="left", box=box.SIMPLE, show_edge=False)
     for column in (space.figure, *space.space):
-        table.add_column(column.rpartition(".")[2], justify="right", overflow="fold")
+        table.add_column(column.rpartition(".")[2], justify="right")
     for trial in complete[:10]:
         values = (trial.params[key] for key in space.space)
         table.add_row(f"{trial.value:.5g}", *(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values))

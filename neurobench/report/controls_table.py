@@ -109,7 +109,7 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
         _, _, *columns = COLUMNS
         for column in columns:
-            table.add_column(column, justify="right", overflow="fold")
+            table.add_column(column, justify="right")
         *texts, outcome = cells(each)[2:]
         table.add_row(*texts, Text(outcome, style=COLOURS[each.outcome]))
         console.print(

@@ -47,7 +47,7 @@ def _about(seconds: float) -> str:
 def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in ("figure", "published", "measured", "band", "verdict"):
-        table.add_column(column, justify="left" if column in ("figure", "verdict") else "right", overflow="fold")
+        table.add_column(column, justify="left" if column in ("figure", "verdict") else "right")
     for row in rows:
         figure, verdict = row.row, judge(row)
         published = "-" if figure.published is None else printed(figure.metric, figure.published)

@@ -94,7 +94,7 @@ def print_results(results: Results, console: Console) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, name in enumerate(columns(results)):
         key = number < len(results.keys)  # names differ in their ends, numbers are one word
-        table.add_column(name, justify="left" if key else "right", overflow="fold", no_wrap=not key)
+        table.add_column(name, justify="left" if key else "right", no_wrap=not key)
     for setting in results.settings:
         style = "bold green" if setting is results.best else ""
         table.add_row(*map(Text, cells(results, setting)), style=style)

@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 
 _UNBROKEN = 8  # characters of a word that stay together where cells are broken
+_SHORTEST = 3  # the same of a table that fits on the screen by no other means
 _PIPED = 160  # characters a line, at most, where no screen has an edge: columns of long texts are broken there
 _NO_EDGE = 10_000
 
@@ -49,29 +50,45 @@ def edge(console: Console) -> int | None:
 
 
 def print_whole(table: Table, console: Console) -> None:
-    """Where the screen is too narrow, headings are broken between words, cells of a column with `no_wrap` never, other
-    cells as they must. Lines that are longer even so go on beyond its edge, where the terminal breaks them. In a pipe
-    or a file, whose width nobody named by COLUMNS, lines are as long as they need to be."""
+    """Where the screen is too narrow, columns move together, headings are broken between words, cells of a column with
+    `no_wrap` never, other cells as they must. Lines that are longer even so go on beyond its edge, where the terminal
+    breaks them. In a pipe or a file, whose width nobody named by COLUMNS, no word is broken, and lines are as long as
+    they need to be for that."""
     screen, length = console.width, _width(table, console)
+    shortest: tuple[int, ...] = (_UNBROKEN, _SHORTEST)
     if edge(console) is None:
-        console.width = min(length, _PIPED)
+        console.width, shortest = min(length, _PIPED), (_NO_EDGE,)
+    elif length > screen:
+        table.padding = (0, 1, 0, 0)
+        length = _width(table, console)
     if length > console.width:
-        console.width = max(console.width, length - sum(_narrowed(column, console) for column in table.columns))
+        margin = length - sum(_widest(column, console) for column in table.columns)
+        widths = [[_narrowest(column, pieces, console) for column in table.columns] for pieces in shortest]
+        least = next((each for each in widths if margin + sum(each) <= console.width), widths[0])
+        console.width = max(console.width, margin + sum(least))
+        for column, width in zip(table.columns, least, strict=True):
+            column.min_width = width
+            if column.no_wrap:
+                column.header = textwrap.fill(str(column.header), width)
+    for column in table.columns:
+        column.overflow = "fold"  # rich would cut words off
     try:
         console.print(table, highlight=False, crop=False)
     finally:
         console.width = screen
 
 
-def _narrowed(column: Column, console: Console) -> int:
-    """By how many characters the column can now become narrower."""
-    heading = str(column.header)
-    cells = max((_width(text, console) for text in column.cells), default=0)
-    column.min_width = min(_UNBROKEN, cells)
+def _widest(column: Column, console: Console) -> int:
+    return max(_width(text, console) for text in (str(column.header), *column.cells))
+
+
+def _narrowest(column: Column, pieces: int, console: Console) -> int:
+    """Where words may be broken into pieces of so many characters; of a column with `no_wrap` cells are not broken."""
+    words = str(column.header).split()
     if column.no_wrap:
-        column.min_width = max([cells, *(_width(word, console) for word in heading.split())])
-        column.header = textwrap.fill(heading, column.min_width)
-    return max(cells, _width(heading, console)) - column.min_width
+        return max((_width(text, console) for text in (*words, *column.cells)), default=0)
+    words += [word for cell in column.cells for word in str(cell).split()]
+    return min(pieces, max((_width(word, console) for word in words), default=0))
 
 
 def _width(shown: object, console: Console) -> int:

@@ -96,7 +96,7 @@ def board(rows: Iterable[tuple[int, str, Report]], sweep: str) -> Table:
     elsewhere = any(report.get("job_id") or report.get("node") for *_, report in ordered)
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for column in (*COLUMNS, *(("id", "host") if elsewhere else ())):
-        table.add_column(column, justify="right" if column in RIGHT else "left")
+        table.add_column(column, justify="right" if column in RIGHT else "left", overflow="fold")
     for number, label, report in ordered[:ROWS]:
         place = (str(report.get("job_id", "")), str(report.get("host", ""))) if elsewhere else ()
         table.add_row(*_row(number, label, report), *place)

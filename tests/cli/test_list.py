@@ -160,6 +160,37 @@ def test_past_runs_fit_on_the_screen_and_what_is_cut_says_so(past: Path, capsys:
     assert " ".join(notes).split()[-4:] == ["scale", "smoke", "emulated", "data"], "of a finished run nothing is cut"
 
 
+LONG = "a_run_of_a_very_long_name_which_nobody_would_give_it_but_somebody_may_well_do"
+
+
+@pytest.fixture
+def long(past: Path) -> Path:
+    (past / "mlp-yin_yang-sim/20260101-000000-aaaaaa").rename(past / "moved")
+    (past / LONG).mkdir()
+    (past / "moved").rename(past / LONG / "20260101-000000-aaaaaa")
+    return past
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_long_names_of_past_runs_are_folded_on_the_screen(
+    width: int, long: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of them is cut, and the id, by which a run is named, is whole."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = listed(capsys, "runs", LONG, "--outputs", str(long))
+    assert max(map(len, lines)) <= width
+    names = [line.split()[0] for line in lines[1:] if not line.startswith(" ")]
+    assert "".join(names) == f"{LONG}/20260101-000000-aaaaaa"
+    assert names[-1].endswith("20260101-000000-aaaaaa")
+
+
+def test_long_names_of_past_runs_are_whole_in_a_pipe(
+    long: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    assert f"{LONG}/20260101-000000-aaaaaa" in "\n".join(listed(capsys, "runs", "--outputs", str(long)))
+
+
 def test_past_runs_are_a_line_each_in_a_pipe(
     past: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

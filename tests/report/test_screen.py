@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich import box
 from rich.table import Table
 
 from neurobench.report.screen import Screen, named_width, print_whole
@@ -18,7 +19,7 @@ HEADINGS = ("model", "dataset", "convolutions", "validation accuracy (%)", "95 %
 def table() -> Table:
     made = Table(box=None)
     for number, heading in enumerate(HEADINGS):
-        made.add_column(heading, overflow="fold", no_wrap=number >= len(NAMES))
+        made.add_column(heading, no_wrap=number >= len(NAMES))
     made.add_row(*NAMES, *NUMBERS)
     return made
 
@@ -41,6 +42,48 @@ def test_no_column_vanishes_and_numbers_stay_whole(width: int) -> None:
 def test_it_is_no_wider_than_the_screen_where_names_and_headings_can_be_broken() -> None:
     for width in (80, 100):
         assert max(map(len, lines(width=width, force_terminal=True))) <= width
+
+
+KEYS = ("experiment_of_a_very_long_name", "eventprop_snn", "nmnist_emulated", "[16c5s2p2, 32c3s2p1]", "0.00012345")
+
+
+@pytest.mark.parametrize("keys", range(1, len(KEYS) + 1))
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_table_of_results_with_as_many_keys_fits_on_the_screen(keys: int, width: int) -> None:
+    """Names are broken into shorter pieces only where that is what it takes; nothing is lost."""
+    made = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for number, name in enumerate([f"key{k}" for k in range(keys)] + ["seeds", *HEADINGS[3:], HEADINGS[3]]):
+        made.add_column(name, no_wrap=number >= keys)
+    cells = [*KEYS[:keys], "5", *NUMBERS, NUMBERS[0]]
+    made.add_row(*cells)
+    file = io.StringIO()
+    print_whole(made, Screen(file=file, color_system=None, width=width, force_terminal=True))
+    shown = file.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in shown) <= width
+    body = "".join("".join(shown[[set(line) <= {"─", " "} for line in shown].index(True) + 1 :]).split())
+    assert sorted(body) == sorted("".join("".join(cells).split()))
+
+
+def test_in_a_pipe_no_word_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long: a name is looked for, and taken from there."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name, sentence = "a_name_" * 40, "some words of no importance " * 20
+    made = Table("run", "what")
+    made.add_row(name, sentence)
+    file = io.StringIO()
+    print_whole(made, Screen(file=file))
+    assert name in file.getvalue()
+    assert len(file.getvalue().splitlines()) > 5, "sentences are broken between their words"
+    assert " ".join(word for word in file.getvalue().split() if word in sentence.split()) == sentence.strip()
+
+
+def test_no_word_is_cut_off_where_a_table_says_nothing_of_it() -> None:
+    """Rich ends it with an ellipsis."""
+    made = Table("run")
+    made.add_row("x" * 100)
+    file = io.StringIO()
+    print_whole(made, Screen(file=file, width=40, force_terminal=True, color_system=None))
+    assert file.getvalue().count("x") == 100
 
 
 def test_a_pipe_has_no_edge_unless_columns_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +125,12 @@ def test_verbs_and_the_library_print_on_screens_alone() -> None:
         if re.search(r"\bConsole\((?!quiet=True\))", path.read_text())
     ]
     assert plain == []
+
+
+def test_verbs_print_tables_whole_alone() -> None:
+    """Columns with a width of their own are laid out by hand."""
+    room = Path(__file__).parents[2] / "neurobench"
+    printed = {
+        path.name for path in (room / "cli").rglob("*.py") if re.search(r"\.print\((table|board)", path.read_text())
+    }
+    assert printed == {"outcome.py"}
