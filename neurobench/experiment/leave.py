@@ -44,9 +44,11 @@ def _export(folder: RunFolder, plan: Plan, learner: Learner, suffix: str) -> Non
         file = Path(name)
         file = file.with_stem(file.stem + suffix)
         try:
-            write_bytes(folder.path / file, formats[kind]())
+            content = formats[kind]()
         except UserError as reason:
             log.info("%s is not written: %s", file, reason)
+        else:  # a full disk ends the run: it is to be resumed
+            write_bytes(folder.path / file, content)
 
 
 def write_printout(

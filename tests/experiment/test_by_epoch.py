@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from neurobench.data.dataset import Split
 from neurobench.experiment.leave import write_exports, write_printout
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
+from neurobench.storage.atomic import Unwritable
 from neurobench.storage.folder import PRINTOUT, RunFolder
 from neurobench.storage.held_out import held_out_figures, judge
 from tests.experiment.test_loop import PLAN, Silent, figures
@@ -127,3 +130,16 @@ def test_a_run_leaves_its_last_and_its_best_network_and_what_the_tutorial_prints
     assert (folder.path / PRINTOUT).read_text().splitlines() == [
         f"loss {loop.record.epochs[-1]['train_loss']:.3f}", "equal True",
     ]  # fmt: skip
+
+
+def test_a_network_that_a_full_disk_does_not_take_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no format that has no word for it: the run is to be resumed."""
+    learner, folder = trained(LONG, None)[0], RunFolder.create(tmp_path, "toy", "0" * 12, "")
+    model = SimpleNamespace(exports=f"{__name__}.exported", leaves={"raw": "net.raw"})
+
+    def full(**_: Any) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(Unwritable, match="net.raw cannot be written to .*No space left on device"):
+        write_exports(folder, cast(Plan, SimpleNamespace(model=model, training=LONG)), learner, None)
