@@ -23,7 +23,6 @@ _FUSED_FROM = (6, 16)  # rows and columns of a result, on every processor; less 
 _STRIP = 48 if WIDE else 96  # rows of a that meet every panel while they are in the second cache
 _INDEX, _FLOAT = ir.IntType(64), ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
-_FUSED = ("contract",)  # a product and a sum may be one instruction
 
 
 @njit(cache=True, error_model="numpy")
@@ -99,7 +98,7 @@ def _tile_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -
     for r in range(ROWS):
         factor = _spread(builder, builder.load(builder.gep(rows[r], [k])))
         for total, other in zip(sums[r], b, strict=True):
-            after.append(builder.fadd(total, builder.fmul(factor, other, _FUSED), _FUSED))
+            after.append(builder.fadd(total, builder.fmul(factor, other)))
             total.add_incoming(ir.Constant(_VECTOR, [0.0] * LANES), entry)
             total.add_incoming(after[-1], body)
     builder.cbranch(builder.icmp_signed("<", following, inner), body, done)

@@ -18,8 +18,6 @@ from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.records import LANES, NONE
 
-_FUSED = ("contract",)
-
 
 class OnlineSynapses(NamedTuple):
     """Laid out as `records.Synapses`."""
@@ -188,7 +186,7 @@ def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less,
             Y, U = _gather_YU(builder, sums, at)
             old, weight = (builder.load(pointer, align=8) for pointer in (q, w))
             due = _add_due(builder, builder.load(g, align=8), old, Y, Z, U)
-            weight = builder.fsub(weight, builder.fmul(rate, due, _FUSED), _FUSED)
+            weight = builder.fsub(weight, builder.fmul(rate, due))
             weight = builder.select(builder.fcmp_ordered(">", weight, w_min), weight, w_min)
             weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
             builder.store(weight, w, align=8)
@@ -196,10 +194,10 @@ def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less,
                 place = builder.gep(x, [one])
                 part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
                 builder.store(builder.fadd(builder.load(place), part), place)
-            new = builder.fsub(old, builder.fmul(D, _gather_X(builder, sums, row, at), _FUSED), _FUSED)
+            new = builder.fsub(old, builder.fmul(D, _gather_X(builder, sums, row, at)))
             builder.store(new, q, align=8)
-            so_far = builder.fmul(less, U, _FUSED)
-            builder.store(builder.fsub(so_far, builder.fmul(new, Y, _FUSED), _FUSED), g, align=8)
+            so_far = builder.fmul(less, U)
+            builder.store(builder.fsub(so_far, builder.fmul(new, Y)), g, align=8)
 
         _for_synapses(builder, syn, args[4], args[5], body)
         return context.get_dummy_value()
@@ -219,7 +217,7 @@ def _add_gradient(typingctx, sums, syn, begin, end, row, Z, kappa):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
             Y, U = _gather_YU(builder, sums, at)
             builder.store(_add_due(builder, due, old, Y, Z, U), g, align=8)
-            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, args[4], at), _FUSED), _FUSED)
+            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, args[4], at)))
             builder.store(builder.fmul(kappa, trace), q, align=8)
 
         _for_synapses(builder, syn, args[2], args[3], body)
@@ -238,12 +236,12 @@ def _resume(typingctx, sums, syn, begin, end, row, Z, decay):
 
         def body(at, _, q, g):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
-            trace = builder.fmul(Z, _gather_X(builder, sums, args[4], at), _FUSED)
-            trace = builder.fsub(builder.fmul(decay, old, _FUSED), trace, _FUSED)
+            trace = builder.fmul(Z, _gather_X(builder, sums, args[4], at))
+            trace = builder.fsub(builder.fmul(decay, old), trace)
             builder.store(trace, q, align=8)
             Y, U = _gather_YU(builder, sums, at)
-            due = builder.fsub(due, builder.fmul(Z, U, _FUSED), _FUSED)
-            builder.store(builder.fsub(due, builder.fmul(trace, Y, _FUSED), _FUSED), g, align=8)
+            due = builder.fsub(due, builder.fmul(Z, U))
+            builder.store(builder.fsub(due, builder.fmul(trace, Y)), g, align=8)
 
         _for_synapses(builder, syn, args[2], args[3], body)
         return context.get_dummy_value()
@@ -261,8 +259,8 @@ def _for_synapses(builder, syn, begin, end, body):
 
 def _add_due(builder, g, q, Y, Z, U):
     """g + q Y + Z U"""
-    g = builder.fadd(builder.fmul(Z, U, _FUSED), g, _FUSED)
-    return builder.fadd(builder.fmul(q, Y, _FUSED), g, _FUSED)
+    g = builder.fadd(builder.fmul(Z, U), g)
+    return builder.fadd(builder.fmul(q, Y), g)
 
 
 def _gather_YU(builder, sums, at):
