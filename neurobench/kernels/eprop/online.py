@@ -53,6 +53,7 @@ class OnlineNetwork(NamedTuple):
     past: Sums
     B: np.ndarray  # (N, K) float64 feedback weights
     powers: Powers
+    offset: np.ndarray  # (P,) uint32 bytes from the first number of a row to that of each synapse's target
 
 
 def powers(c: Constants) -> Powers:
@@ -90,9 +91,9 @@ def run(net, learning, steps, window, counts, rec):
         _arrivals(net, learning, steps, now_at, x)
         _recurrent_arrivals(net, learning, now_at, x, y)
         if not learning.frozen:
-            expire(c, net.syn, net.src, sums, n)
+            expire(c, net.syn, net.offset, net.src, sums, n)
             if (n + 1) % P == 0:
-                rebase(c, net.syn, net.src, sums, n, base)
+                rebase(c, net.syn, net.offset, net.src, sums, n, base)
         if learning.plain:
             _plain_neurons(s.v, x, s.z, sums.psi[now], c, 1.0 / c.width)
         else:

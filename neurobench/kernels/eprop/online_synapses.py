@@ -77,8 +77,8 @@ def arrive(net, learning, i, now, x):
     c, syn, src, sums = net.c, net.syn, net.src, net.past
     begin, end, rate, Z, row = syn.start[i], syn.start[i + 1], src.eta[i], src.Z[i], now.n % 2
     if src.older[i] == NONE:
-        _resume(sums, syn, begin, end, row, Z, src.decay[i])
-    _update_and_deliver(c, sums, syn, x, begin, end, 1 - row, Z, now.D, -(Z + now.D), rate)
+        _resume(sums, syn, net.offset, begin, end, row, Z, src.decay[i])
+    _update_and_deliver(c, sums, syn, net.offset, x, begin, end, 1 - row, Z, now.D, -(Z + now.D), rate)
     if i >= c.inputs:
         _update_readouts(c, syn, src, sums, i, now, rate)
     src.eta[i] = learning.eta_first if src.last[i] == NONE else learning.eta
@@ -96,12 +96,12 @@ def _make_newest(src, i):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def expire(c, syn, src, sums, n):
+def expire(c, syn, offset, src, sums, n):
     """Of the sources whose cutoff is step n - 2 no later step counts."""
     ring = len(src.last)
     i = src.newer[ring]
     while i != ring and src.last[i] <= n - c.cutoff:
-        _add_gradient(sums, syn, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], 1.0)
+        _add_gradient(sums, syn, offset, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], 1.0)
         following = src.newer[i]
         src.decay[i], src.older[i] = 1.0, NONE
         i = following
@@ -146,13 +146,13 @@ def _add_readout_gradient(c, syn, src, sums, i, gap):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def rebase(c, syn, src, sums, n, base):
+def rebase(c, syn, offset, src, sums, n, base):
     """Bring every gradient up to step n - 2, the base becomes the step after it, and the sums restart at 0."""
     moved = float(n - 1 - base)
     kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)
     i = src.newer[len(src.last)]
     while i != len(src.last):
-        _add_gradient(sums, syn, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], kappa)
+        _add_gradient(sums, syn, offset, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], kappa)
         i = src.newer[i]
     for i in range(len(src.last)):
         src.Z[i] *= alpha
@@ -171,7 +171,7 @@ def rebase(c, syn, src, sums, n, base):
 
 
 @intrinsic
-def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less, rate):
+def _update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, row, Z, D, less, rate):
     """Of synapses begin to end - 1, with the sums of their targets, X at row `row`:
 
     w <- clip(w - rate (g + q Y + Z U)),  x[target] += w,  q <- q - D X,  g <- less U - q Y,   less: -(Z + D)
@@ -179,8 +179,9 @@ def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less,
 
     def emit(context, builder, signature, args):
         c, sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
-        x, row = simd.array(context, builder, signature.args[3], args[3]).data, args[6]
-        Z, D, less, rate, w_min, w_max = (simd.splat(builder, one) for one in (*args[7:], c["w_min"], c["w_max"]))
+        offset, x = (simd.array(context, builder, signature.args[at], args[at]) for at in (3, 4))
+        Z, D, less, rate, w_min, w_max = (simd.splat(builder, one) for one in (*args[8:], c["w_min"], c["w_max"]))
+        X = _row(builder, sums["X"], args[7])
 
         def body(at, w, q, g):
             Y, U = _gather_YU(builder, sums, at)
@@ -191,70 +192,72 @@ def _update_and_deliver(typingctx, c, sums, syn, x, begin, end, row, Z, D, less,
             weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
             builder.store(weight, w, align=8)
             for lane, one in enumerate(at):
-                place = builder.gep(x, [one])
+                place = _element(builder, x.data, one)
                 part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
                 builder.store(builder.fadd(builder.load(place), part), place)
-            new = builder.fsub(old, builder.fmul(D, _gather_X(builder, sums, row, at)))
+            new = builder.fsub(old, builder.fmul(D, _gather(builder, X, at)))
             builder.store(new, q, align=8)
             so_far = builder.fmul(less, U)
             builder.store(builder.fsub(so_far, builder.fmul(new, Y)), g, align=8)
 
-        _for_synapses(builder, syn, args[4], args[5], body)
+        _for_synapses(builder, syn, offset, args[5], args[6], body)
         return context.get_dummy_value()
 
-    return types.void(c, sums, syn, x, *[types.int64] * 3, *[types.float64] * 4), emit
+    return types.void(c, sums, syn, offset, x, *[types.int64] * 3, *[types.float64] * 4), emit
 
 
 @intrinsic
-def _add_gradient(typingctx, sums, syn, begin, end, row, Z, kappa):
+def _add_gradient(typingctx, sums, syn, offset, begin, end, row, Z, kappa):
     """Of synapses begin to end - 1:  g += q Y + Z U,  q <- kappa (q + Z X)"""
 
     def emit(context, builder, signature, args):
         sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
-        Z, kappa = (simd.splat(builder, one) for one in args[5:])
+        Z, kappa = (simd.splat(builder, one) for one in args[6:])
+        offset, X = simd.array(context, builder, signature.args[2], args[2]), _row(builder, sums["X"], args[5])
 
         def body(at, _, q, g):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
             Y, U = _gather_YU(builder, sums, at)
             builder.store(_add_due(builder, due, old, Y, Z, U), g, align=8)
-            trace = builder.fadd(old, builder.fmul(Z, _gather_X(builder, sums, args[4], at)))
+            trace = builder.fadd(old, builder.fmul(Z, _gather(builder, X, at)))
             builder.store(builder.fmul(kappa, trace), q, align=8)
 
-        _for_synapses(builder, syn, args[2], args[3], body)
+        _for_synapses(builder, syn, offset, args[3], args[4], body)
         return context.get_dummy_value()
 
-    return types.void(sums, syn, *[types.int64] * 3, types.float64, types.float64), emit
+    return types.void(sums, syn, offset, *[types.int64] * 3, types.float64, types.float64), emit
 
 
 @intrinsic
-def _resume(typingctx, sums, syn, begin, end, row, Z, decay):
+def _resume(typingctx, sums, syn, offset, begin, end, row, Z, decay):
     """Of synapses begin to end - 1 of a source beyond its cutoff:  q <- decay q - Z X,  g -= q Y + Z U"""
 
     def emit(context, builder, signature, args):
         sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
-        Z, decay = (simd.splat(builder, one) for one in args[5:])
+        Z, decay = (simd.splat(builder, one) for one in args[6:])
+        offset, X = simd.array(context, builder, signature.args[2], args[2]), _row(builder, sums["X"], args[5])
 
         def body(at, _, q, g):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
-            trace = builder.fmul(Z, _gather_X(builder, sums, args[4], at))
+            trace = builder.fmul(Z, _gather(builder, X, at))
             trace = builder.fsub(builder.fmul(decay, old), trace)
             builder.store(trace, q, align=8)
             Y, U = _gather_YU(builder, sums, at)
             due = builder.fsub(due, builder.fmul(Z, U))
             builder.store(builder.fsub(due, builder.fmul(trace, Y)), g, align=8)
 
-        _for_synapses(builder, syn, args[2], args[3], body)
+        _for_synapses(builder, syn, offset, args[3], args[4], body)
         return context.get_dummy_value()
 
-    return types.void(sums, syn, *[types.int64] * 3, types.float64, types.float64), emit
+    return types.void(sums, syn, offset, *[types.int64] * 3, types.float64, types.float64), emit
 
 
-def _for_synapses(builder, syn, begin, end, body):
-    """body(targets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
+def _for_synapses(builder, syn, offset, begin, end, body):
+    """body(targets' offsets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
     step = ir.Constant(simd.INDEX, LANES)
     with cgutils.for_range_slice(builder, begin, end, step, simd.INDEX) as (p, _):
         pointers = (simd.vector_at(builder, syn[name].data, p) for name in ("w", "q", "g"))
-        body(simd.targets(builder, syn["target"], p), *pointers)
+        body(simd.targets(builder, offset, p), *pointers)
 
 
 def _add_due(builder, g, q, Y, Z, U):
@@ -263,10 +266,20 @@ def _add_due(builder, g, q, Y, Z, U):
     return builder.fadd(builder.fmul(q, Y), g)
 
 
+def _element(builder, data, offset):
+    """The pointer to the number that lies so many bytes from the first."""
+    at = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [offset])
+    return builder.bitcast(at, data.type)
+
+
+def _row(builder, matrix, row):
+    return builder.gep(matrix.data, [builder.mul(row, simd.columns(builder, matrix))])
+
+
 def _gather_YU(builder, sums, at):
-    return simd.transpose(builder, simd.load_pairs(builder, sums["YU"].data, at))
+    twice = (builder.shl(offset, ir.Constant(simd.INDEX, 1)) for offset in at)
+    return simd.gather_pairs(builder, [_element(builder, sums["YU"].data, offset) for offset in twice])
 
 
-def _gather_X(builder, sums, row, at):
-    places = simd.row_places(builder, row, simd.columns(builder, sums["X"]), at)
-    return simd.gather(builder, sums["X"].data, places)
+def _gather(builder, row, at):
+    return simd.gather(builder, [_element(builder, row, offset) for offset in at])

@@ -106,13 +106,14 @@ def _step(builder, c, past, targets, taught):
         for number, at in enumerate(targets):
             e_bar, e_reg, g = traces[3 * number : 3 * number + 3]
             places = simd.row_places(builder, row, width, at)
-            psi, R = simd.transpose(builder, simd.load_pairs(builder, past["psi_reg"].data, places))
+            twice = (builder.shl(place, ir.Constant(simd.INDEX, 1)) for place in places)
+            psi, R = simd.gather_pairs(builder, [builder.gep(past["psi_reg"].data, [place]) for place in twice])
             e = times(psi, z_bar)
             e_bar = add(times(kappa, e_bar), e)
             e_reg = add(times(kappa_reg, e_reg), times(rest, e))
             gradient = times(R, e_reg)
             if taught:
-                L = simd.gather(builder, past["L"].data, places)
+                L = simd.gather(builder, [builder.gep(past["L"].data, [place]) for place in places])
                 gradient = add(times(L, e_bar), gradient)
             after += [e_bar, e_reg, add(g, gradient)]
         return after

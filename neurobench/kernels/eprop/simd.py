@@ -70,21 +70,16 @@ def row_places(builder, row, width, at):
     return [builder.add(first, one) for one in at]
 
 
-def gather(builder, data, places):
+def gather(builder, pointers):
     gathered = ir.Constant(VECTOR, ir.Undefined)
-    for lane, place in enumerate(places):
-        gathered = builder.insert_element(gathered, builder.load(builder.gep(data, [place])), ir.Constant(INDEX, lane))
+    for lane, pointer in enumerate(pointers):
+        gathered = builder.insert_element(gathered, builder.load(pointer), ir.Constant(INDEX, lane))
     return gathered
 
 
-def load_pairs(builder, data, places):
-    """Two numbers that lie side by side, for each of LANES places: one load each."""
-    pairs = builder.bitcast(data, _PAIR.as_pointer())
-    return [builder.load(builder.gep(pairs, [place]), align=8) for place in places]
-
-
-def transpose(builder, pairs):
-    """The first numbers of LANES pairs, and the second."""
+def gather_pairs(builder, pointers):
+    """Of two numbers that lie side by side at each of LANES pointers the first ones and the second: one load each."""
+    pairs = [builder.load(builder.bitcast(pointer, _PAIR.as_pointer()), align=8) for pointer in pointers]
     even = builder.shuffle_vector(pairs[0], pairs[2], _mask(0, 1, 2, 3))
     odd = builder.shuffle_vector(pairs[1], pairs[3], _mask(0, 1, 2, 3))
     return builder.shuffle_vector(even, odd, _mask(0, 4, 2, 6)), builder.shuffle_vector(even, odd, _mask(1, 5, 3, 7))

@@ -17,6 +17,7 @@ from neurobench.kernels.eprop.forward import at_rest
 from neurobench.kernels.eprop.online import OnlineNetwork
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
 from neurobench.kernels.eprop.records import LANES, NONE, Constants, Learning, Past, Sources, Steps, Synapses
+from neurobench.kernels.eprop.simd import aligned
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes, grouped
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
@@ -138,7 +139,8 @@ class OnlineEngine(ExactEngine):
         readouts = np.zeros((rows, c.K)), np.zeros(rows, np.int64)
         sums = np.zeros((2, c.N + 1)), np.zeros((c.N + 1, 2)), *readouts
         past = Sums(*sums, np.zeros((2, c.N)), np.zeros((2, c.N)), np.zeros((2, c.K)))
-        self.net = OnlineNetwork(c, syn, sources, network.copied(at_rest(c)), past, B, online.powers(c))
+        offset = aligned(target * np.uint32(B.itemsize))
+        self.net = OnlineNetwork(c, syn, sources, network.copied(at_rest(c)), past, B, online.powers(c), offset)
         self.plain = not (c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min))
 
     def apply_pending(self) -> None:
