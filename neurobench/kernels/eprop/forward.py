@@ -12,6 +12,7 @@ from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, copy, sum_rows
 from neurobench.kernels.host import WIDTH
+from neurobench.kernels.lines import rows_on_lines
 from neurobench.kernels.vectors import lowest_bit
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
@@ -85,8 +86,10 @@ class Pass(NamedTuple):
 @njit(cache=True, error_model="numpy")
 def new_passes(c, net, S, threads):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
-    samples = np.empty((S * T, M), like), np.empty((S, c.N, T), np.int32), np.empty((S, c.W, M), like)
-    own = np.empty((threads, T + 1, M), like), np.empty((threads, T, c.N), np.int32)
+    psi, trace = rows_on_lines(S * T, M, net.w_in), rows_on_lines(S * c.W, M, net.w_in).reshape(S, c.W, M)
+    samples = psi, np.empty((S, c.N, T), np.int32), trace
+    f = rows_on_lines(threads * (T + 1), M, net.w_in).reshape(threads, T + 1, M)
+    own = f, np.empty((threads, T, c.N), np.int32)
     return Passes(*samples, np.empty((S, c.W, net.w_out.shape[1]), like), *own)
 
 

@@ -1,6 +1,5 @@
 """Vector instructions that the compiler does not find by itself: gathered operands, sums of a table's rows."""
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
@@ -14,20 +13,9 @@ from neurobench.kernels.vectors import INDEX, SIDE, load, register_loop, spread
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
 BLOCK_BYTES = 320  # of columns in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold what is loaded
-_BYTES, LINE = WIDTH // 8, 64  # of a vector register, of a line of the cache
+_BYTES = WIDTH // 8  # of a vector register
 BLOCK = BLOCK_BYTES // _BYTES  # vectors
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
-
-
-def aligned(values, dtype=None):
-    """A copy that begins a cache line: numpy aligns to 16 bytes, and of vectors that lie askew every second one is in
-    two lines. Its last line is its own to the end: it can be read in whole lines."""
-    kind = np.dtype(dtype or values.dtype)
-    space = np.empty(values.size * kind.itemsize + 2 * LINE, np.uint8)
-    first = -space.ctypes.data % LINE
-    copied = space[first : first + values.size * kind.itemsize].view(kind).reshape(values.shape)
-    copied[...] = values
-    return copied
 
 
 def fields(context, builder, kind, value):

@@ -6,8 +6,9 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.lines import rows_on_lines
 from neurobench.kernels.rbm.gibbs import draw, transpose_columns
-from neurobench.kernels.rbm.rows import ROOM, active, add_rows, on_lines
+from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.kernels.vectors import dot, squared_distance, total
 
 _ZERO = np.float32(0.0)
@@ -41,7 +42,7 @@ def cd_update(data, model, rates, chunks, rbm, velocity):
     gain, loss = scaled(p, rates.data, width), scaled(q, -rates.model, width)
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
-        index, step = np.empty(max(v.shape[0], u.shape[0]) + ROOM, np.uint32), on_lines(1, width)[0]
+        index, step = np.empty(max(v.shape[0], u.shape[0]) + ROOM, np.uint32), rows_on_lines(1, width, W)[0]
         first, last = units * c // chunks, units * (c + 1) // chunks
         v_of, u_of = np.empty((last - first, v.shape[0]), np.float32), np.empty((last - first, u.shape[0]), np.float32)
         transpose_columns(v, first, last, v_of)
@@ -83,7 +84,7 @@ def advance(w, d, step, decay, momentum):
 @njit(cache=True)
 def scaled(x, factor, width):
     """x factor, for x (R, O), and zeros beside it.   -> (R, width)"""
-    out = on_lines(x.shape[0], width)
+    out = rows_on_lines(x.shape[0], width, x)
     for s in range(x.shape[0]):
         for j in range(x.shape[1]):
             out[s, j] = factor * x[s, j]

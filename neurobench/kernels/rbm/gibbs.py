@@ -9,8 +9,9 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.lines import rows_on_lines
 from neurobench.kernels.logistic import logistic, uniform
-from neurobench.kernels.rbm.rows import LINE, ROOM, active, add_rows, on_lines
+from neurobench.kernels.rbm.rows import FLOATS, ROOM, active, add_rows
 from neurobench.kernels.vectors import SIDE, transpose_tile
 
 PANEL = 80  # columns of W' at a time: 96 kB with 300 hidden units; 48, 64 and 160 were slower
@@ -27,7 +28,8 @@ def half_step(x, W, bias, beta, key, chunks, drawn):
     """
     rows = len(x)
     for c in prange(chunks):
-        index, field = np.empty(x.shape[1] + ROOM, np.uint32), np.zeros(W.shape[1], np.float32)
+        index, field = np.empty(x.shape[1] + ROOM, np.uint32), rows_on_lines(1, W.shape[1], W)[0]
+        field[len(bias) :] = np.float32(0.0)
         _draw_rows(rows * c // chunks, rows * (c + 1) // chunks, x, W, bias, beta, key, index, field, drawn)
 
 
@@ -54,7 +56,7 @@ def half_step_down(x, W, bias, beta, key, chunks, drawn):
         n[s] = active(x[s], index[s])
     panels = -(-outputs // PANEL)
     for c in prange(chunks):
-        panel, field = on_lines(x.shape[1], PANEL), on_lines(1, PANEL)[0]
+        panel, field = rows_on_lines(x.shape[1], PANEL, x), rows_on_lines(1, PANEL, x)[0]
         panel[:] = np.float32(0.0)
         field[:] = np.float32(0.0)
         for at in range(panels * c // chunks, panels * (c + 1) // chunks):
@@ -96,13 +98,13 @@ def transpose(x, chunks, out):
 def transpose_columns(x, first, last, out):
     """out (last - first, >= M) becomes the transpose of columns `first` to `last` of x (M, N)."""
     rows = x.shape[0]
-    whole, end = rows // LINE * LINE, first + (last - first) // SIDE * SIDE
-    for row in range(0, whole, LINE):
+    whole, end = rows // FLOATS * FLOATS, first + (last - first) // SIDE * SIDE
+    for row in range(0, whole, FLOATS):
         for j in range(first, end, SIDE):
-            for half in range(row, row + LINE, SIDE):
+            for half in range(row, row + FLOATS, SIDE):
                 transpose_tile(x, half, j, out, j - first, half)
         for j in range(end, last):
-            for i in range(row, row + LINE):
+            for i in range(row, row + FLOATS):
                 out[j - first, i] = x[i, j]
     for j in range(first, last):
         for i in range(whole, rows):

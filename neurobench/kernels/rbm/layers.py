@@ -17,7 +17,7 @@ from torch import Tensor
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, half_step_down, transpose
-from neurobench.kernels.rbm.rows import LINE
+from neurobench.kernels.rbm.rows import FLOATS
 from neurobench.kernels.rbm.walks import key_of_read, walk_layers, walk_units
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
@@ -163,13 +163,13 @@ def laid_out(rbm: RBM) -> RBM:
     if rbm.W.device.type != "cpu":
         return rbm
     units, outputs = rbm.W.shape
-    W = torch.zeros(units, -(-outputs // LINE) * LINE)[:, :outputs]  # torch's memory begins a line
+    W = torch.zeros(units, -(-outputs // FLOATS) * FLOATS)[:, :outputs]  # torch's memory begins a line
     return rbm._replace(W=W.copy_(rbm.W))
 
 
 def _whole_rows(W: Tensor) -> Tensor:
     """W (I, O), or where it is laid out its rows to their ends (I, M). A copy of weights that lie in any other way."""
-    width = -(-W.shape[1] // LINE) * LINE
+    width = -(-W.shape[1] // FLOATS) * FLOATS
     if W.stride() == (width, 1) and W.storage_offset() % width == 0:
         return W.as_strided((len(W), width), (width, 1))
     return W.contiguous()

@@ -14,9 +14,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
+from neurobench.kernels.lines import LINE
 from neurobench.kernels.vectors import FLOAT, FUSED, INDEX, load, register_loop, spread
 
-LINE = 16  # float32 in a line of the cache
+FLOATS = LINE // 4  # float32 in a line of the cache
 ROOM = 8  # units that a list of them needs beyond its end
 COLUMNS = 80  # whose sums stay in registers from the first row to the last: 5 of 512 bits, or 10 of the 16 of 256
 _TOGETHER = 4  # rows
@@ -61,21 +62,13 @@ def _list_group(typingctx: Any, x: Any, first: Any, index: Any, n: Any, on: Any)
     return types.int64(x, types.int64, index, types.int64, on), code
 
 
-@njit(cache=True)
-def on_lines(rows, width):
-    """A new matrix that begins a line of the cache."""
-    space = np.empty(rows * width + LINE, np.float32)
-    first = -(space.ctypes.data // 4) % LINE
-    return space[first : first + rows * width].reshape(rows, width)
-
-
 @njit(cache=True, _nrt=False, error_model="numpy", inline="always")
 def add_rows(x, index, n, W, out):
     """out += sum_k x[index[k]] W[index[k]], four rows at a time. W (I, M), out (M,), contiguous float32."""
     whole = out.shape[0] // COLUMNS * COLUMNS
     for column in range(0, whole, COLUMNS):
         _add_five(x, index, n, W, out, column)
-    lines = (out.shape[0] - whole) // LINE
+    lines = (out.shape[0] - whole) // FLOATS
     if lines == 4:
         _add_four(x, index, n, W, out, whole)
     elif lines == 3:
@@ -84,7 +77,7 @@ def add_rows(x, index, n, W, out):
         _add_two(x, index, n, W, out, whole)
     elif lines == 1:
         _add_one(x, index, n, W, out, whole)
-    whole += LINE * lines
+    whole += FLOATS * lines
     if whole < out.shape[0]:
         _add_columns(x, index, n, W, out, whole)
 
@@ -124,7 +117,7 @@ def _code(lines: int, context: Any, builder: ir.IRBuilder, signature: Any, args:
     zero, two = ir.Constant(INDEX, 0), ir.Constant(INDEX, 2)
 
     def block(array: Any, place: Any) -> list[Any]:
-        vectors = builder.bitcast(builder.gep(array.data, [place]), ir.VectorType(FLOAT, LINE).as_pointer())
+        vectors = builder.bitcast(builder.gep(array.data, [place]), ir.VectorType(FLOAT, FLOATS).as_pointer())
         return [builder.gep(vectors, [ir.Constant(INDEX, each)]) for each in range(lines)]
 
     def terms(first: Any, count: int) -> list[list[Any]]:
@@ -133,7 +126,7 @@ def _code(lines: int, context: Any, builder: ir.IRBuilder, signature: Any, args:
         for k in range(count):
             unit = builder.zext(load(builder, index, builder.add(first, ir.Constant(INDEX, k)), 1), INDEX)
             scale, row = load(builder, x, unit, 1), block(W, builder.add(builder.mul(unit, width), column))
-            scaled.append((spread(builder, scale, LINE), row))
+            scaled.append((spread(builder, scale, FLOATS), row))
         return [
             [builder.fmul(a, builder.load(row[k], align=4), flags=FUSED) for a, row in scaled] for k in range(lines)
         ]
@@ -156,4 +149,4 @@ def _code(lines: int, context: Any, builder: ir.IRBuilder, signature: Any, args:
     return context.get_dummy_value()
 
 
-_add_one, _add_two, _add_three, _add_four, _add_five = map(_adding, (1, 2, 3, 4, COLUMNS // LINE))
+_add_one, _add_two, _add_three, _add_four, _add_five = map(_adding, (1, 2, 3, 4, COLUMNS // FLOATS))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.kernels.lines import on_lines
 from neurobench.kernels.pace import Pace
 from neurobench.kernels.softmax import CLASSES, FEATURES, cross_entropy
 from neurobench.phases import phase, tracked
@@ -68,7 +69,8 @@ def fit(
     (scikit-learn's default) or after `iterations`. With `standardise`, features are centred and divided by their
     sd + 1e-3: a unit that hardly moves is not blown up. Raises ValueError for features that are not finite.
     """
-    x = np.zeros((len(f), _padded(f.shape[1], FEATURES)), np.float32)  # numpy's memory has large pages, torch's has not
+    x = on_lines((len(f), _padded(f.shape[1], FEATURES)), np.float32)  # numpy's memory has large pages, torch's has not
+    x[:, f.shape[1] :] = 0
     inside, given = torch.from_numpy(x)[:, : f.shape[1]], f.cpu()
     mean, scale = torch.zeros_like(given[0]), torch.ones_like(given[0])
     if standardise:

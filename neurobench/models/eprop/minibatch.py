@@ -15,7 +15,8 @@ from neurobench.kernels.eprop.forward import Network, Numbers
 from neurobench.kernels.eprop.gradient import Results
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.records import Constants, Samples
-from neurobench.kernels.eprop.simd import COLUMNS, aligned
+from neurobench.kernels.eprop.simd import COLUMNS
+from neurobench.kernels.lines import aligned
 from neurobench.kernels.pace import Pace
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes

@@ -11,7 +11,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.kernels.eprop.records import SURROGATES, Constants
-from neurobench.kernels.eprop.simd import aligned
+from neurobench.kernels.lines import aligned
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 

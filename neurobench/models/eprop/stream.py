@@ -17,7 +17,7 @@ from neurobench.kernels.eprop.forward import at_rest
 from neurobench.kernels.eprop.online import OnlineNetwork
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
 from neurobench.kernels.eprop.records import LANES, NONE, Constants, Learning, Past, Sources, Steps, Synapses
-from neurobench.kernels.eprop.simd import aligned
+from neurobench.kernels.lines import aligned
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes, grouped
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights

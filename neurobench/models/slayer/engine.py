@@ -16,6 +16,7 @@ from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
+from neurobench.kernels.lines import on_lines
 from neurobench.models.slayer.layout import (
     channels_first,
     channels_last,
@@ -207,8 +208,8 @@ class EventEngine:
         key = ("buffers", k, n, steps, width, learns, kind)
         if key not in self._cache:
             activity = kernel.Activity(
-                v=np.empty((n, steps, width) if learns else (chunks, 1, width), kind),
-                out=np.empty((n, steps, width), np.uint16),
+                v=on_lines((n, steps, width) if learns else (chunks, 1, width), kind),
+                out=on_lines((n, steps, width), np.uint16),
                 count=np.empty((n, steps), np.int32),
                 fired=np.empty((n, width), np.int32),
                 tally=np.empty((chunks, len(TALLY)), np.int64),
@@ -220,7 +221,7 @@ class EventEngine:
     def _array(self, name: str, k: int, shape: tuple[int, ...], kind: type = np.float32) -> np.ndarray:
         key = (name, k, shape)
         if key not in self._cache:
-            self._cache[key] = np.empty(shape, kind)
+            self._cache[key] = on_lines(shape, kind)
         return self._cache[key]
 
     def _zero_gradients(self, k: int, layer: QuantizedLayer) -> back_kernel.Gradients:
