@@ -13,6 +13,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # A shell starts what it puts in the background with Ctrl-C ignored, and what a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# xdist tells the processes that run tests how wide its own terminal is; a user's pipe knows of none.
+os.environ.pop("COLUMNS", None)
+
 # Looking for garbage among all that torch and its company have made was an eighth of the time of tests.
 gc.set_threshold(50_000, 20, 20)
 

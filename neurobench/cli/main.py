@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
@@ -173,7 +173,8 @@ def _say(sentence: object) -> None:
     from neurobench.config.secrets import scrubbed
     from neurobench.storage.files import printable
 
-    print(printable(scrubbed(str(sentence))), file=sys.stderr)
+    with suppress(OSError):  # the exit code tells it where a full disk takes no sentence
+        print(printable(scrubbed(str(sentence))), file=sys.stderr)
 
 
 def _story(error: Exception) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from neurobench.config.errors import UserError
+from neurobench.config.errors import FAILED, UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANOTHER = "name another folder"
@@ -21,6 +21,7 @@ os.umask(_UMASK)
 class Unwritable(UserError, OSError):
     """A folder that takes no file. Whoever can do without the file goes on, as after any OSError."""
 
+    exit_code = FAILED  # as that of any OSError: a disk can be full long after what was typed has been checked
     sentence: str  # an attribute, not an argument: it has to reach the process that waits for a worker
 
     def __str__(self) -> str:

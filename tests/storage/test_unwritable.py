@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from neurobench.cli.main import main
+from neurobench.config.errors import FAILED
 from neurobench.storage.atomic import Unwritable, make_folder, require_writable, write_bytes, write_json
 from neurobench.storage.store import read_index
 
@@ -104,7 +105,7 @@ def test_a_report_is_refused_before_runs_are_read(
 ) -> None:
     folder = closed()
     monkeypatch.setattr("neurobench.cli.tables.read_index", lambda _: pytest.fail("runs were read"))
-    assert main(["report", "--outputs", str(folder)]) == 2
+    assert main(["report", "--outputs", str(folder)]) == FAILED
     wanted = f"report.html cannot be written to {folder}: {READ_ONLY}name a file elsewhere: --to FILE.html"
     assert wanted in capsys.readouterr().err
 
@@ -117,7 +118,7 @@ def test_a_sweep_is_refused_before_its_first_job(
     verb: list[str], closed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = closed()
-    assert main([*verb, *SWEPT, f"outputs={folder}"]) == 2
+    assert main([*verb, *SWEPT, f"outputs={folder}"]) == FAILED
     error = capsys.readouterr().err
     assert f" cannot be written to {folder}: {READ_ONLY}set outputs=FOLDER." in error
     assert ".sweeps/" in error
@@ -128,6 +129,6 @@ def test_a_search_is_refused_before_its_first_trial(
 ) -> None:
     pytest.importorskip("optuna")
     folder = closed()
-    assert main(["tune", "hxtorch_mlp", "--trials", "1", "--outputs", str(folder)]) == 2
+    assert main(["tune", "hxtorch_mlp", "--trials", "1", "--outputs", str(folder)]) == FAILED
     wanted = f".tune cannot be written to {folder}: {READ_ONLY}name another folder: --outputs FOLDER."
     assert wanted in capsys.readouterr().err
