@@ -30,6 +30,12 @@ def sound(splits: Splits, n_classes: int) -> Splits:
         _require_samples(split, f"the {name} set", splits.source, n_classes, may_be_empty=name == "validation")
     for name, split in tests.items():
         _require_classes(split, f"the {name} set", splits)
+    if missing := _not_learned(splits.validation, splits):
+        warnings.warn(
+            f"{splits.source}: class {missing} is in the validation set and nowhere in training, so that none of its "
+            "samples counts as correct there",
+            stacklevel=2,
+        )
     keys = {name: _keys(split) for name, split in learned.items()}
     labels: dict[int, int] = {}
     both = sum(labels.setdefault(key, y) != y for key, y in zip(keys["training"], splits.train.y.tolist(), strict=True))
@@ -53,7 +59,8 @@ def sound(splits: Splits, n_classes: int) -> Splits:
         f"{splits.source}: {len(copies)} training samples are copies of held-out ones, left out", stacklevel=2
     )
     rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies])
-    return replace(splits, train=Split(_only(splits.train.x, rest), splits.train.y[rest], splits.train.ids[rest]))
+    train = splits.train
+    return replace(splits, train=replace(train, x=_only(train.x, rest), y=train.y[rest], ids=train.ids[rest]))
 
 
 def _require_samples(split: Split, name: str, source: str, n_classes: int, may_be_empty: bool) -> None:
@@ -71,11 +78,16 @@ def _require_samples(split: Split, name: str, source: str, n_classes: int, may_b
 
 def _require_classes(test: Split, name: str, splits: Splits) -> None:
     """Raises DataError for one that is tested and cannot have been learned."""
-    if missing := sorted({*test.y.tolist()} - {*splits.train.y.tolist()}):
+    if missing := _not_learned(test, splits):
         raise DataError(
-            f"{splits.source}: class {', '.join(map(str, missing))} is in {name} and nowhere among the "
+            f"{splits.source}: class {missing} is in {name} and nowhere among the "
             f"{len(splits.train)} training samples, so it cannot be learned. Add samples of it, or hold out fewer."
         )
+
+
+def _not_learned(split: Split, splits: Splits) -> str:
+    """Its classes that are nowhere in training."""
+    return ", ".join(map(str, sorted({*split.y.tolist()} - {*splits.train.y.tolist()})))
 
 
 def _not_finite(split: Split) -> list[int]:

@@ -34,10 +34,13 @@ def test_a_sample_that_is_tested_and_trained_on_is_refused_with_both_numbers() -
 
 
 def test_a_held_out_sample_is_not_trained_on_under_another_number() -> None:
+    both = splits([[1, 2], [3, 4], [1, 2]], [[1, 2]], [[0, 0]])
+    both = replace(both, train=replace(both.train, classes=("even", "odd")))
     with pytest.warns(UserWarning, match="2 training samples are copies of held-out ones"):
-        left = sound(splits([[1, 2], [3, 4], [1, 2]], [[1, 2]], [[0, 0]]), 2)
+        left = sound(both, 2)
     # What is left has one class alone, and that one is tested: the check of classes came before.
     assert left.train.x.tolist() == [[3, 4]]
+    assert left.train.classes == ("even", "odd")
 
 
 def test_two_labels_of_one_sample_are_told() -> None:
@@ -52,6 +55,11 @@ def test_classes_and_sizes_are_those_that_can_be_learned() -> None:
         sound(splits([[1, 2]], [], []), 2)
     with pytest.raises(DataError, match="label 1 of the training set is none of 0 to 0"):
         sound(splits([[1, 2], [3, 4]], [], [[0, 0]]), 1)
+
+
+def test_a_class_that_is_validated_on_and_was_never_learned_is_told() -> None:
+    with pytest.warns(UserWarning, match="class 1 is in the validation set and nowhere in training"):
+        sound(splits([[1, 2]], [[3, 4], [5, 6]], [[0, 0]]), 2)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
