@@ -36,3 +36,10 @@ def rows_on_lines(rows, width, like):
     space = np.empty(size + LINE, np.uint8)
     first = -space.ctypes.data % LINE
     return space[first : first + size].view(like.dtype).reshape(rows, width)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy", fastmath=False)
+def copy(row, to):
+    """For kernels that count no references (`_nrt=False`), where numba does not know `to[:] = row`."""
+    for j in range(len(to)):
+        to[j] = row[j]

@@ -17,6 +17,7 @@ from neurobench.kernels.cuba.product_amx import multiply_amx
 from neurobench.kernels.cuba.scatter import add_active, fair_shares, first_places, share_of_columns, steps_by_input
 from neurobench.kernels.cuba.spike_lists import Spikes
 from neurobench.kernels.declared import njit
+from neurobench.kernels.lines import copy
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
@@ -158,7 +159,7 @@ def _times(a, weights, out):
         multiply(a, weights, out)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
     """eu (T, C) from g (T, C), dL/dy, by tiles of steps, with simple loops over long rows, which compilers turn into
     vector instructions. terms: those of the sample, see `decay_terms`."""
@@ -172,7 +173,7 @@ def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
     while end > 0:
         first = max(0, end - TILE)
         rows = end - first
-        ev[rows] = ev[0]  # the step after this tile was the first of the last one
+        copy(ev[0], ev[rows])  # the step after this tile was the first of the last one
         for k in range(rows):
             _arriving(g, first + k, routes, gain, ev[k])
         _times_derivative(v[first:end].reshape(-1), surrogate, ev[:rows].reshape(-1))
@@ -180,7 +181,7 @@ def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
             if first + k + 1 < steps:
                 _filtered(ev[k + 1], eu[first + k + 1], ku, kv, ev[k], eu[first + k])
             else:
-                eu[first + k] = ev[k]
+                copy(ev[k], eu[first + k])
         if with_decays:
             last, begun = min(end, steps - 1), max(first, 1)  # nothing follows the last step
             if first == 0 and last > 0:
@@ -194,7 +195,7 @@ def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
         end = first
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _arriving(g, t, routes, gain, coming):
     """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; first without delays, then for those delayed."""
     if t + 1 == g.shape[0]:
@@ -208,7 +209,7 @@ def _arriving(g, t, routes, gain, coming):
         coming[j] = ahead[arrives[j]] * gain[j] if arrives[j] < np.uint64(ahead.shape[0]) else _ZERO
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _times_derivative(v, surrogate, g):
     """g becomes g ds/dv."""
     lsb, centre, rate, peak, _, _ = surrogate
@@ -216,7 +217,7 @@ def _times_derivative(v, surrogate, g):
         g[k] *= peak * exponential(abs(np.float32(v[k]) * lsb - centre) * rate)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _filtered(e1, f1, ku, kv, e, f):
     """ev and eu of a step, e and f, from those of the step after it; e holds gv."""
     for j in range(e.shape[0]):
@@ -224,7 +225,7 @@ def _filtered(e1, f1, ku, kv, e, f):
         f[j] = e[j] + ku * f1[j]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _write_decay_sums(v, before, e1, f1, threshold, kv, term):
     """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
     The current is v[t] - (decayed w[t-1])."""
@@ -237,7 +238,7 @@ def decay_terms(samples, steps):
     return np.zeros((samples, (steps + TILE - 1) // TILE + 1, 3))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def add_decay_terms(terms, dD):
     """In their order."""
     for n in range(terms.shape[0]):
@@ -246,7 +247,7 @@ def add_decay_terms(terms, dD):
                 dD[k] += terms[n, row, k]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def delay_gradient(g, out, count, keep, low, high, dd):
     """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes of neurons `low` to `high` - 1 as they arrived,
     each 1 / keep high."""

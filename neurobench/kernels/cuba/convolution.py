@@ -67,7 +67,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _gather(index, begin, count, W, places, a):
     """a (P C,) = sums of weights over active inputs. Returns how many synapses that were."""
     first, tap, position, channels, pools = places
@@ -131,7 +131,7 @@ def _shares_of_taps(places, taps, chunks):
     return shares
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _scatter(index, begin, count, eu, places, entries, dW):
     """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met. entries (2, pixels):
     of each pixel the first that is wanted, and the one after the last."""
@@ -146,7 +146,7 @@ def _scatter(index, begin, count, eu, places, entries, dW):
                     row[j] += eu[t, at + j]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _times(eu, weights, places, outputs, products, below):
     """below (T, inputs) = dL/dx: each position's error times all weights, then to the pixels under the kernel."""
     first, tap, position, channels, _ = places

@@ -71,7 +71,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                 tally[c, 1] += np.int64(count[n, t]) * width
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def tally_states(a, keep, neuron, u, w, tally):
     """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it. The figures are
     written once, at the end of the loop: in less than half the time."""

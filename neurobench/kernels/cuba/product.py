@@ -25,7 +25,7 @@ _INDEX, _FLOAT = ir.IntType(64), ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def pack_transposed(w, panels):
     """w (J, K) as panels (P, K, COLUMNS) of w': panels[p, k, i] = w[first(p) + i, k].
 
@@ -39,7 +39,7 @@ def pack_transposed(w, panels):
                 panels[p, k, i] = w[first + i, k] if first + i < rows else np.float32(0.0)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def multiply(a, panels, out):
     """out (T, J) = a (T, K) b, panels of b (K, J) as `pack_transposed` writes them of b'. All contiguous."""
     steps, width = out.shape
@@ -54,7 +54,7 @@ def multiply(a, panels, out):
                 _tile(a, min(row, steps - ROWS), panels, p, out, column)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def _multiply_few(a, panels, out):
     fuses = out.shape[0] >= _FUSED_FROM[0] and out.shape[1] >= _FUSED_FROM[1]
     for p in range(panels.shape[0]):

@@ -22,7 +22,7 @@ def first_places(count):
     return first
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def steps_by_input(index, begin, count, first, end, when):
     """`when` from `first` on: the steps of a sample in which input 0 is active, those of input 1, and so on; end (I,)
     int64: where each input's end."""
@@ -63,7 +63,7 @@ def fair_shares(first, ends, chunks):
     return shares
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def add_active(when, first, end, eu, low, high, dW):
     """To dW[i] is added eu[t] of each step t of the sample where input i is active, of inputs `low` to `high` - 1.
     eu (T, C), dW (I, C)."""

@@ -43,7 +43,7 @@ def decayed(x, k):
     return np.int32(np.int32(np.int32(high + low) ^ sign) - sign)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def gather_fixed(index, first, n, W, part, a):
     """a (C,) int32 = sum of rows index[first : first + n] of W (I, C) int8. `part` (C,) int16 is scratch."""
     a[:] = 0
@@ -67,7 +67,7 @@ def gather_fixed(index, first, n, W, part, a):
             a[j] += part[j]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def gather_float(index, first, n, W, a):
     """a (C,) float32 = sum of rows index[first : first + n] of W (I, C) float32, in the order of the list."""
     a[:] = 0
@@ -77,7 +77,7 @@ def gather_float(index, first, n, W, a):
             a[j] += w[j]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def step_fixed(a, keep, neuron, u, w, v, fired):
     """a (C,) int32: sums of m / 2 over active inputs; keep: the share 1 - p of inputs that dropout left.
 
@@ -109,7 +109,7 @@ def step_fixed(a, keep, neuron, u, w, v, fired):
         fired[j] = y > threshold
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def step_float(a, keep, neuron, u, w, v, fired):
     """u = ku u + a / keep,  v = kv w + u,  fired = v > threshold,  w = 0 where fired, else v.   All (C,) float32."""
     ku, kv, threshold = neuron
@@ -124,7 +124,7 @@ def step_float(a, keep, neuron, u, w, v, fired):
         fired[j] = y > threshold
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, _nrt=False, error_model="numpy")
 def emit(fired, t, delay, dropout_mask, out, count, spikes):
     """Append the neurons that fired at t to the list of the step where each spike arrives, t + 1 + delay.
 

@@ -21,7 +21,8 @@ from neurobench.kernels.eprop.gradient import (
     group_by_source,
     new_groups,
 )
-from neurobench.kernels.eprop.simd import add_scaled_rows_fused, copy
+from neurobench.kernels.eprop.simd import add_scaled_rows_fused
+from neurobench.kernels.lines import copy
 
 
 class Rule(NamedTuple):

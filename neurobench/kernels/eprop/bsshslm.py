@@ -18,7 +18,8 @@ from neurobench.kernels.eprop.gradient import (
     new_groups,
 )
 from neurobench.kernels.eprop.neuron import surrogate
-from neurobench.kernels.eprop.simd import add_scaled_rows, copy
+from neurobench.kernels.eprop.simd import add_scaled_rows
+from neurobench.kernels.lines import copy
 
 
 @njit(cache=True, error_model="numpy")

@@ -14,8 +14,8 @@ from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
-from neurobench.kernels.eprop.simd import copy
 from neurobench.kernels.eprop.variants import replay_variant, update
+from neurobench.kernels.lines import copy
 
 
 class Network(NamedTuple):

@@ -10,9 +10,9 @@ from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.elementwise import elementwise
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
-from neurobench.kernels.eprop.simd import BLOCK_BYTES, copy, sum_rows
+from neurobench.kernels.eprop.simd import BLOCK_BYTES, sum_rows
 from neurobench.kernels.host import WIDTH
-from neurobench.kernels.lines import rows_on_lines
+from neurobench.kernels.lines import copy, rows_on_lines
 from neurobench.kernels.vectors import lowest_bit
 
 FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are

@@ -5,7 +5,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.records import LANES
 from neurobench.kernels.host import WIDTH
 from neurobench.kernels.vectors import INDEX, SIDE, load, register_loop, spread
@@ -160,9 +159,3 @@ def _scaled_rows(fused):
         return context.get_dummy_value()
 
     return emit
-
-
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=False)
-def copy(row, to):
-    for j in range(len(to)):
-        to[j] = row[j]

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.replay import replay_source
-from neurobench.kernels.eprop.simd import copy
+from neurobench.kernels.lines import copy
 
 
 class Weights(NamedTuple):
