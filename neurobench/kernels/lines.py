@@ -29,7 +29,7 @@ def aligned(values: np.ndarray, dtype: Any = None) -> np.ndarray:
     return copied
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=False)
 def rows_on_lines(rows, width, like):
     """The same within a kernel: a matrix (rows, width) of the type of the array `like`."""
     size = rows * width * like.itemsize
