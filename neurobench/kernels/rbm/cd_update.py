@@ -12,6 +12,7 @@ from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.kernels.vectors import dot, squared_distance, total
 
 _ZERO = np.float32(0.0)
+_UNITS = 64  # whose states are listed at a time: what is in the first cache is not written to the others
 STILL = np.float32(1e-30)  # a smaller velocity is set to 0: it would only decay through the denormals, which are slow
 
 
@@ -43,11 +44,13 @@ def cd_update(data, model, rates, chunks, rbm, velocity):
     totals = np.empty(units, np.float32)
     for c in prange(chunks):
         index, step = np.empty(max(v.shape[0], u.shape[0]) + ROOM, np.uint32), rows_on_lines(1, width, W)[0]
-        first, last = units * c // chunks, units * (c + 1) // chunks
-        v_of, u_of = np.empty((last - first, v.shape[0]), np.float32), np.empty((last - first, u.shape[0]), np.float32)
-        transpose_columns(v, first, last, v_of)
-        transpose_columns(u, first, last, u_of)
-        _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, velocity, totals)
+        v_of, u_of = rows_on_lines(_UNITS, v.shape[0], v), rows_on_lines(_UNITS, u.shape[0], u)
+        end = units * (c + 1) // chunks
+        for first in range(units * c // chunks, end, _UNITS):
+            last = min(first + _UNITS, end)
+            transpose_columns(v, first, last, v_of)
+            transpose_columns(u, first, last, u_of)
+            _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, velocity, totals)
     advance(b, velocity[2], column_sums(gain, loss, outputs), _ZERO, rates.momentum)
     return total(totals) + total(b)
 
