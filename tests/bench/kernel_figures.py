@@ -68,7 +68,7 @@ def peak_rate() -> float:
             builder.position_at_end(body)
             k, totals = builder.phi(index), [builder.phi(vector) for _ in range(sums)]
             flags = ("contract",)
-            after = [builder.fadd(builder.fmul(total, factor, flags), factor, flags) for total in totals]
+            after = [builder.fadd(builder.fmul(total, factor, flags=flags), factor, flags=flags) for total in totals]
             for n, (total, following) in enumerate(zip(totals, after, strict=True)):
                 total.add_incoming(ir.Constant(vector, [float(n)] * (WIDTH // 32)), entry)
                 total.add_incoming(following, body)
