@@ -12,7 +12,7 @@ import numpy as np
 
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
-from neurobench.kernels.eprop.records import NONE, Constants, Neurons, Past, Sources, Synapses
+from neurobench.kernels.eprop.records import NONE, SILENT, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
 from neurobench.kernels.eprop.variants import replay_variant, update
 from neurobench.kernels.lines import copy
@@ -40,7 +40,8 @@ def run(net, learning, steps, window, counts, rec):
         sample = (n - 2) // c.T - steps.k0
         for j in range(c.N):
             past.psi_reg[row, j, 0] = neuron_step(c, j, x[j], s)
-            s.f[j] = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+            filtered = c.kappa_reg * s.f[j] + (1.0 - c.kappa_reg) * s.z[j]
+            s.f[j] = 0.0 if filtered < SILENT else filtered
             past.psi_reg[row, j, 1] = c.c_reg * (s.f[j] - c.f_target)
             if sample >= 0:
                 counts[sample, j] += s.z[j]

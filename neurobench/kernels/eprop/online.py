@@ -29,7 +29,7 @@ from neurobench.kernels.eprop.online_synapses import (
     expire,
     rebase,
 )
-from neurobench.kernels.eprop.records import Constants, Neurons
+from neurobench.kernels.eprop.records import SILENT, Constants, Neurons
 from neurobench.kernels.vectors import lowest_bit, nonzero_bits
 
 LANES = 8  # neurons at a time
@@ -196,6 +196,7 @@ def _accumulate(typingctx, z, f, psi, reg, before, X, c, power):
     def step(z, f, psi, reg, before, X, c, power):
         one = power.like(1.0)
         filtered = c.kappa_reg * f.get() + (one - c.kappa_reg).where(z.bits())
+        filtered = filtered.where(filtered >= one.like(SILENT))
         f.set(filtered)
         reg.set(c.c_reg * (filtered - c.f_target))
         X.set(before.get() + psi.get() * power)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurobench.models.eprop.inputs import one_each
-from neurobench.models.eprop.network import draw, from_matrices, learning_rate
+from neurobench.models.eprop.inputs import Spikes, one_each
+from neurobench.models.eprop.network import NO_TARGET, draw, from_matrices, learning_rate
 from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from tests.models.eprop.conftest import SCALE, TINY, VECTORS, T, learner, tiny_spikes
 
@@ -62,6 +62,18 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
     engine.apply_pending()
     for ours, key in zip(engine.weights(), ("w_in1", "w_rec1", "w_out1"), strict=True):
         np.testing.assert_array_equal(ours, vectors[key], err_msg=key)
+
+
+@pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
+def test_the_filtered_firing_of_a_neuron_that_fell_silent_ends_at_zero(kind: Any) -> None:
+    """Where float64 thins out it would stay for ever, since rounding brings it back, and slow Intel's processors."""
+    engine, G = tiny_engine(np.load(VECTORS / "tiny_gd.npz"), kind), 30
+    engine.net.s.f[:2] = 0.02, 1e-285
+    nothing = Spikes(np.zeros(G * (T + 1) + 1, np.int64), np.zeros(0, np.int64))
+    engine.learn(nothing, np.full(G, NO_TARGET), 0.0)
+    steps = G * T - 2  # of the stream, that take input
+    assert engine.net.s.f[0] == pytest.approx(0.02 * 0.99**steps, rel=0.1)
+    assert engine.net.s.f[1] == 0 < 1e-285 * 0.99**steps
 
 
 @pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
