@@ -51,11 +51,20 @@ class Job:
 
 
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
-    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes.
+    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes, and for
+    resume=false.
 
-    A sweep always resumes: what they say of that is left out.
+    A sweep always resumes: what they say of that otherwise is left out.
     """
-    overrides = read([word for word in overrides if not word.startswith("resume=")], config_dir)
+    said = [word for word in overrides if word.startswith("resume=")]
+    if others := [word for word in said if word != "resume=true"]:
+        raise ConfigError(
+            [
+                f"{others[0]} would have no effect: a sweep goes on with what is unfinished and leaves alone what has "
+                "finished. To compute all of it anew, name another folder: outputs=FOLDER"
+            ]
+        )
+    overrides = read([word for word in overrides if word not in said], config_dir)
     try:
         with composer(config_dir) as compose:
             return _jobs(overrides, compose)

@@ -76,3 +76,14 @@ def test_a_key_that_one_of_the_models_lacks_is_named(models: str) -> None:
 def test_a_typo_is_refused_before_anything_is_planned() -> None:
     with pytest.raises(ConfigError, match=r"Did you mean model\.n_hidden"):
         jobs_of(["model.n_hiden=1,2"])
+
+
+@pytest.mark.parametrize("word", ["resume=false", "resume=true,false", "resume=False"])
+def test_a_sweep_that_is_to_compute_all_anew_is_refused_with_what_does(word: str) -> None:
+    with pytest.raises(ConfigError, match=f"{word} would have no effect: .* another folder: outputs=FOLDER"):
+        jobs_of(["model=qrbm", "seed=1,2", word])
+
+
+def test_a_sweep_goes_on_whether_or_not_it_is_asked_to(tmp_path: Path) -> None:
+    words = ["model=qrbm", "seed=1,2", f"outputs={tmp_path}"]
+    assert [job.hash for job in jobs_of([*words, "resume=true"])] == [job.hash for job in jobs_of(words)]

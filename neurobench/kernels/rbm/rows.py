@@ -21,7 +21,7 @@ FLOATS = LINE // 4  # float32 in a line of the cache
 ROOM = 8  # units that a list of them needs beyond its end
 COLUMNS = 80  # whose sums stay in registers from the first row to the last: 5 of 512 bits, or 10 of the 16 of 256
 _TOGETHER = 4  # rows
-_GROUP = 16  # states tested at once: most groups of a digit's pixels are dark altogether
+_GROUP = 16  # states that are listed at once
 _ON = np.array([[k for k in range(8) if byte >> k & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)], np.uint8)
 _NUMBERS, _SMALL = ir.VectorType(ir.IntType(32), 8), ir.VectorType(ir.IntType(8), 8)
 
@@ -35,14 +35,15 @@ def active(x, index):
     for first in range(0, whole, _GROUP):
         n = _list_group(x, first, index, n, on)
     for i in range(whole, x.shape[0]):
-        index[n] = i  # written over by the next unit if x is 0 here: no branch to mispredict
+        index[n] = i  # written over in the same way
         n += x[i] != np.float32(0.0)
     return n
 
 
 @intrinsic
 def _list_group(typingctx: Any, x: Any, first: Any, index: Any, n: Any, on: Any) -> Any:
-    """`active` of _GROUP units, of which the list has n so far: eight at a time, whose bits say what is written."""
+    """`active` of _GROUP units, the list having n so far: of eight at a time a table says which are on. Eight places
+    are written whatever it says, those beyond the list's end by the next ones again: no branch to mispredict."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         x, index, on = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 4))
@@ -53,7 +54,7 @@ def _list_group(typingctx: Any, x: Any, first: Any, index: Any, n: Any, on: Any)
             nonzero = builder.fcmp_unordered("!=", numbers, ir.Constant(numbers.type, [0.0] * 8))
             bits = builder.bitcast(nonzero, byte)
             row = builder.gep(on.data, [builder.shl(builder.zext(bits, INDEX), ir.Constant(INDEX, 3))])
-            places = builder.zext(builder.load(builder.bitcast(row, _SMALL.as_pointer()), align=8), _NUMBERS)
+            places = builder.zext(builder.load(builder.bitcast(row, _SMALL.as_pointer()), align=1), _NUMBERS)
             units = builder.add(places, spread(builder, builder.trunc(first, ir.IntType(32)), 8))
             builder.store(units, builder.bitcast(builder.gep(index.data, [n]), _NUMBERS.as_pointer()), align=4)
             n = builder.add(n, builder.zext(builder.ctpop(bits), INDEX))
