@@ -11,6 +11,7 @@ import numpy as np
 from neurobench.kernels.declared import njit
 
 LINE = 64  # bytes
+FLOATS = LINE // 4  # float32 in a line
 
 
 def on_lines(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 import neurobench as nb
 from neurobench.cli.main import main
 from neurobench.report import published
+from tests.report.test_table import OWN_TABLE
 
 
 @pytest.fixture(scope="module")
@@ -109,22 +110,12 @@ def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFi
         nb.table("dynx")
 
 
-OWN_TABLE = """# @package _global_
-defaults: [{override /model: toy}]
-name: mine
-table:
-  name: own
-  rows:
-    - {id: a, what: all, metric: test_accuracy, published: null, source: "", band: [null, null], means: accuracy}
-"""
-
-
 def test_a_table_of_a_folder_of_ones_own_is_found(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"scale": ["paper"], "experiment": ["mine"]}  # to compose them all takes seconds
     monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
     monkeypatch.setenv("NEUROBENCH_CACHE", str(here / "cache"))
     (here / "own" / "experiment").mkdir(parents=True)
-    (here / "own" / "experiment" / "mine.yaml").write_text(OWN_TABLE)
+    (here / "own" / "experiment" / "mine.yaml").write_text(OWN_TABLE.replace("/model: mine", "/model: toy"))
     run = nb.run("experiment=mine", config_dir="own", progress=False)
     (row,) = nb.table("own", config_dir="own")
     assert row.mean == run.metrics["test_accuracy"]

@@ -7,8 +7,7 @@ not the samples: each number is the same sum in the same order, however many thr
 import numpy as np
 
 from neurobench.kernels.declared import njit
-
-_LINE = 16  # float32 in a line of the cache
+from neurobench.kernels.lines import FLOATS
 
 
 @njit(cache=True, error_model="numpy")
@@ -44,8 +43,8 @@ def steps_by_input(index, begin, count, first, end, when):
 def share_of_columns(width, c, chunks):
     """The first column of chunk c, and the one after its last: whole lines of the cache, so that no two threads write
     to the same one."""
-    lines = (width + _LINE - 1) // _LINE
-    return min(width, lines * c // chunks * _LINE), min(width, lines * (c + 1) // chunks * _LINE)
+    lines = (width + FLOATS - 1) // FLOATS
+    return min(width, lines * c // chunks * FLOATS), min(width, lines * (c + 1) // chunks * FLOATS)
 
 
 @njit(cache=True, error_model="numpy")

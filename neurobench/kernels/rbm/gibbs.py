@@ -9,9 +9,9 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import rows_on_lines
+from neurobench.kernels.lines import FLOATS, rows_on_lines
 from neurobench.kernels.logistic import logistic, uniform
-from neurobench.kernels.rbm.rows import FLOATS, ROOM, active, add_rows
+from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.kernels.vectors import SIDE, transpose_tile
 
 PANEL = 80  # columns of W' at a time: 96 kB with 300 hidden units; 48, 64 and 160 were slower

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.kernels.lines import FLOATS
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, half_step_down, transpose
-from neurobench.kernels.rbm.rows import FLOATS
 from neurobench.kernels.rbm.walks import key_of_read, walk_layers, walk_units
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM

@@ -14,10 +14,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import LINE
+from neurobench.kernels.lines import FLOATS
 from neurobench.kernels.vectors import FLOAT, FUSED, INDEX, load, register_loop, spread
 
-FLOATS = LINE // 4  # float32 in a line of the cache
 ROOM = 8  # units that a list of them needs beyond its end
 COLUMNS = 80  # whose sums stay in registers from the first row to the last: 5 of 512 bits, or 10 of the 16 of 256
 _TOGETHER = 4  # rows
