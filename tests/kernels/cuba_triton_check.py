@@ -64,8 +64,9 @@ def check_events(sheared: bool) -> None:
     start = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
     events = Events(t.int(), x, y, p, start, (2, 34, 34))
     for moved in (None, motion(3, 5, (-4, 3), 5.0)):
-        ours = bin_dense(events, T, 1.0, moved, sheared, CPU)
-        assert (ours == as_dense(binned(events, T, 1.0, moved, sheared))).all()
+        for saccades in (1, 3):
+            ours = bin_dense(events, T, 1.0, moved, sheared, saccades, CPU)
+            assert (ours == as_dense(binned(events, T, 1.0, moved, sheared, saccades))).all()
 
 
 whole = torch.randint(-24, 36, (T, B, C), generator=draw).float()

@@ -102,7 +102,7 @@ def test_an_input_counts_once_a_step_and_what_leaves_the_sensor_never() -> None:
     still = np.zeros(8, np.uint8)
     start = np.array([0, 8])
     spikes = Spikes(index, begin, count, 2 * 34 * 34)
-    bin_events(Recordings(t, x, still, still, start), motion, False, 1000.0, (2, 34, 34), 1, spikes)
+    bin_events(Recordings(t, x, still, still, start), motion, False, 1000.0, (2, 34, 34), (1, 4000.0), 1, spikes)
     assert count.tolist() == [[1, 1, 1, 0]], "1500 us is step 2 but column 34 is none; 2500 us is step 2, half to even"
     assert index[:3].tolist() == [4, 4, 4]
     assert begin.tolist() == [[0, 1, 2, 3]]

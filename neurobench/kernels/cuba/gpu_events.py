@@ -19,16 +19,19 @@ def _rint(x):
 
 @triton.jit
 def _bin(
-    t, x, y, p, start, motion, dense, samples, steps, polarities, rows, columns,
+    t, x, y, p, start, motion, dense, samples, steps, saccades, polarities, rows, columns,
     sheared: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0)
     k = tl.load(start + n) + tl.program_id(1) * width + tl.arange(0, width)
     valid = k < tl.load(start + n + 1)
-    motion += 5 * n
+    motion += 6 * n
     dx, dy = tl.load(motion), tl.load(motion + 1)
     cos, sin = tl.load(motion + 2), tl.load(motion + 3)
-    step = _rint(tl.load(t + k, mask=valid, other=0).to(tl.float64) / tl.load(motion + 4)).to(tl.int64)
+    time = tl.load(t + k, mask=valid, other=0).to(tl.float64)
+    period, span = tl.load(motion + 4), tl.load(motion + 5)
+    saccade = tl.minimum(tl.floor(time / span).to(tl.int32), saccades - 1)
+    step = _rint((time - saccade * span) / period).to(tl.int64)
     right, down = tl.load(x + k, mask=valid, other=0).to(tl.float64), tl.load(y + k, mask=valid, other=0).to(tl.float64)
     if sheared:
         across = right * cos - down * sin + dx
@@ -39,28 +42,37 @@ def _bin(
         column = _rint(middle_x + right * cos - down * sin + dx).to(tl.int32)
         row = _rint(middle_y + right * sin + down * cos + dy).to(tl.int32)
     valid = valid & (step < steps) & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    i = (tl.load(p + k, mask=valid, other=0).to(tl.int32) * rows + row) * columns + column
-    at = (step * samples + n) * (polarities * rows * columns) + i
+    polarity = saccade * polarities + tl.load(p + k, mask=valid, other=0).to(tl.int32)
+    i = (polarity * rows + row) * columns + column
+    at = (step * samples + n) * (saccades * polarities * rows * columns) + i
     tl.store(dense + at, tl.full((width,), 1.0, tl.float32).to(dense.dtype.element_ty), mask=valid)
 
 
 def bin_dense(
-    events: Any, steps: int, sampling_time: float, moved: np.ndarray | None, sheared: bool, device: torch.device
+    events: Any,
+    steps: int,
+    sampling_time: float,
+    moved: np.ndarray | None,
+    sheared: bool,
+    saccades: int,
+    device: torch.device,
 ) -> Tensor:
     """(T, N, inputs) bfloat16 in {0, 1} of N recordings (`neurobench.data.events.Events`).
 
-    moved: (N, 4), see `bin_events`; sampling_time: ms. Rounds as the CPU does, in float64, no product fused with a sum.
+    moved: (N, 4), saccades: see `bin_events`; sampling_time: ms. Rounds as the CPU does, in float64, no product
+    fused with a sum.
     """
     n, (polarities, rows, columns) = len(events), events.sensor
-    motion = np.empty((n, 5))
+    motion = np.empty((n, 6))
     motion[:, :4] = (0.0, 0.0, 1.0, 0.0) if moved is None else moved
     motion[:, 4] = 1000.0 * sampling_time
-    dense = torch.zeros(steps, n, polarities * rows * columns, dtype=torch.bfloat16, device=device)
+    motion[:, 5] = steps * motion[:, 4]
+    dense = torch.zeros(steps, n, saccades * polarities * rows * columns, dtype=torch.bfloat16, device=device)
     longest = int(events.start.diff().max()) if n else 0
     if longest:
         tensors = (events.t, events.x, events.y, events.p, events.start)
         fields = [each.to(device, non_blocking=True) for each in tensors]  # staged before the call returns
-        sizes = (n, steps, polarities, rows, columns)
+        sizes = (n, steps, saccades, polarities, rows, columns)
         grid, launch = (n, triton.cdiv(longest, _WIDTH)), {"enable_fp_fusion": False}
         moves = torch.from_numpy(motion).to(device)
         _bin[grid](*fields, moves, dense, *sizes, sheared=sheared, width=_WIDTH, **launch)

@@ -28,44 +28,47 @@ class Recordings(NamedTuple):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def bin_events(recordings, motion, sheared, period, shape, chunks, spikes):
+def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spikes):
     """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
 
-    motion (N, 4) float64: dx, dy, cos, sin of each sample, about the middle of the sensor; `sheared`: as lava-dl, about
-    the origin and with the column already moved when the row is. period: microseconds; shape: (polarities, rows,
-    columns); spikes: written. What leaves the sensor or the T steps is dropped."""
+    saccades: number of parts of a recording, and microseconds of each. Part s is seen beside the first, from step 0 on,
+    at inputs of its own: those of polarity s polarities + p. motion (N, 4) float64: dx, dy, cos, sin of each sample,
+    about the middle of the sensor; `sheared`: as lava-dl, about the origin and with the column already moved when the
+    row is. period: microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor or the T
+    steps is dropped."""
     (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
     samples, steps = begin.shape
-    _, rows, columns = shape
+    polarities, rows, columns = shape
+    parts, span = saccades
     for c in prange(chunks):
-        seen = np.empty(shape[0] * rows * columns, np.int32)  # the last step at which an input was active
+        seen = np.empty(parts * polarities * rows * columns, np.int32)  # the last step at which an input was active
+        at = np.empty(parts + 1, np.int64)  # the next event of each part, and the end of the last
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             seen[:] = -1
             count[n, :] = 0
             still = motion[n, 0] == 0 and motion[n, 1] == 0 and motion[n, 3] == 0
             place = start[n]
-            now = -1
-            for k in range(start[n], start[n + 1]):
-                step = int(np.rint(t[k] / period))
-                if step >= steps:
-                    break
-                while now < step:
-                    now += 1
-                    begin[n, now] = place
-                column, row = int(x[k]), int(y[k])
-                if not still:
-                    column, row = _moved(x[k], y[k], motion[n], sheared, (rows - 1) / 2, (columns - 1) / 2)
-                    if column < 0 or column >= columns or row < 0 or row >= rows:
-                        continue
-                i = (int(p[k]) * rows + row) * columns + column
-                if seen[i] != step:
-                    seen[i] = step
-                    index[place] = i
-                    count[n, step] += 1
-                    place += 1
-            while now < steps - 1:
-                now += 1
-                begin[n, now] = place
+            at[0], at[parts] = start[n], start[n + 1]
+            for s in range(1, parts):
+                at[s] = start[n] + np.searchsorted(t[start[n] : start[n + 1]], s * span)
+            ends = at[1:].copy()
+            for step in range(steps):
+                begin[n, step] = place
+                for s in range(parts):
+                    k = at[s]
+                    while k < ends[s] and np.rint((t[k] - s * span) / period) <= step:
+                        column, row = int(x[k]), int(y[k])
+                        if not still:
+                            column, row = _moved(x[k], y[k], motion[n], sheared, (rows - 1) / 2, (columns - 1) / 2)
+                        if 0 <= column < columns and 0 <= row < rows:
+                            i = ((s * polarities + int(p[k])) * rows + row) * columns + column
+                            if seen[i] != step:
+                                seen[i] = step
+                                index[place] = i
+                                count[n, step] += 1
+                                place += 1
+                        k += 1
+                    at[s] = k
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

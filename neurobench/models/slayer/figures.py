@@ -42,10 +42,10 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     spikes = learner.inputs(shown.x)
     engine.run(spikes, layers, learns=True)
     trains = [as_dense(each).transpose(0, 1) for each in (spikes, *engine.arrivals())]  # (N, T, C) each
-    images = trains[0].reshape(len(shown), -1, *learner.task.shape)
+    saccades = trains[0].reshape(len(shown), -1, learner.spec.saccades, *learner.task.shape)
     ms = learner.spec.sampling_time
     figures: dict[str, Figure | bytes] = {
-        "input_and_output": input_and_output(images, trains[-1], shown, ms),
+        "input_and_output": input_and_output(saccades.amax(2), trains[-1], shown, ms),
         "rasters": rasters([train[0] for train in trains], shown, ms),
         "weights": weights([synaptic(layer.w, layer.conv).cpu() for layer in learner.quantized]),
     }

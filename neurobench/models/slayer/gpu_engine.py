@@ -34,12 +34,18 @@ class GpuEngine:
         self._pass: Any = None
 
     def binned(
-        self, events: Any, steps: int, sampling_time: float, moved: np.ndarray | None = None, sheared: bool = False
+        self,
+        events: Any,
+        steps: int,
+        sampling_time: float,
+        moved: np.ndarray | None = None,
+        sheared: bool = False,
+        saccades: int = 1,
     ) -> Tensor:
         """`spikes.binned` as (T, N, width)."""
         from neurobench.kernels.cuba.gpu_events import bin_dense
 
-        return bin_dense(events, steps, sampling_time, moved, sheared, self.device)
+        return bin_dense(events, steps, sampling_time, moved, sheared, saccades, self.device)
 
     def dropout_mask(self, seed: int, shape: tuple[int, int], dropout: float) -> Tensor:
         from neurobench.kernels.cuba.gpu import dropout_mask

@@ -143,9 +143,9 @@ class SlayerLearner:
             return self.engine.binned(*self._recorded(x, motion))
         return self.inputs(x, motion)
 
-    def _recorded(self, x: Any, motion: np.ndarray | None) -> tuple[Any, int, float, np.ndarray | None, bool]:
+    def _recorded(self, x: Any, motion: np.ndarray | None) -> tuple[Any, int, float, np.ndarray | None, bool, int]:
         spec, events = self.spec, spikes.polarities_from_zero(x) if self.spec.as_lava("polarity") else x
-        return events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment")
+        return events, spec.steps, spec.sampling_time, motion, spec.as_lava("augment"), spec.saccades
 
     def _blocks(self, n: int) -> list[slice]:
         size = BLOCK if self.device.type == "cpu" else GPU_BLOCK

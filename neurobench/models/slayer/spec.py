@@ -76,6 +76,7 @@ class SlayerSNN(ModelSpec):
     compat: Mapping[str, str]
     core: Annotated[str, Uses("core")]
     convolutions: tuple[str, ...] = ()
+    saccades: Annotated[int, Bound(1, 100)] = 1
     weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights; of pooling the weight
 
     @property
@@ -94,15 +95,17 @@ class SlayerSNN(ModelSpec):
     @property
     def steps(self) -> int:
         """T, of a sample."""
-        return round(self.length / self.sampling_time)
+        return round(self.length / self.saccades / self.sampling_time)
 
     def _time_faults(self) -> list[tuple[str, str]]:
-        if abs(self.steps * self.sampling_time - self.length) > 1e-9 * self.length:
-            fault = f"={self.length:g} ms is no whole number of steps of sampling_time={self.sampling_time:g} ms"
-            return [("length", fault)]
+        whole = f"={self.length:g} ms"
+        if self.saccades > 1:
+            whole += f" in {self.saccades} saccades of {self.length / self.saccades:g} ms"
+        if abs(self.saccades * self.steps * self.sampling_time - self.length) > 1e-9 * self.length:
+            return [("length", f"{whole} is no whole number of steps of sampling_time={self.sampling_time:g} ms")]
         longest = self.max_delay if self.delay else 0
         if self.steps <= longest + 3:
-            fault = f"={self.length:g} ms is {self.steps} steps; with delays of up to {longest} no spike need arrive. "
+            fault = f"{whole} is {self.steps} steps; with delays of up to {longest} no spike need arrive. "
             return [("length", f"{fault}Take more than {longest + 3} steps")]
         if self.window is not None and self.window > self.steps:
             return [("window", f"={self.window} is more than the {self.steps} steps of a sample")]
@@ -122,10 +125,15 @@ class SlayerSNN(ModelSpec):
     def sizes(self, task: Task) -> tuple[int, ...]:
         """Inputs, neurons of each layer, outputs."""
         convolved = (prod(conv.outputs) for conv in self.convolved(task))
-        return (prod(task.shape), *convolved, *self.hidden, task.n_classes)
+        return (prod(self.input_shape(task)), *convolved, *self.hidden, task.n_classes)
 
     def convolved(self, task: Task) -> tuple[Convolution, ...]:
-        return convolutions(self.convolutions, task.shape)
+        return convolutions(self.convolutions, self.input_shape(task))
+
+    def input_shape(self, task: Task) -> tuple[int, ...]:
+        """Polarities of every saccade, rows, columns."""
+        polarities, *pixels = task.shape
+        return (self.saccades * polarities, *pixels)
 
     def as_lava(self, switch: str) -> bool:
         return self.compat[switch] == "lava"

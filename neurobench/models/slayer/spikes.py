@@ -20,20 +20,28 @@ def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarra
 
 
 def binned(
-    events: Events, steps: int, sampling_time: float, moved: np.ndarray | None = None, sheared: bool = False
+    events: Events,
+    steps: int,
+    sampling_time: float,
+    moved: np.ndarray | None = None,
+    sheared: bool = False,
+    saccades: int = 1,
 ) -> Spikes:
     """Input polarity 1156 + row 34 + column is active at step rint(t / sampling_time), in ms. At most once a step.
 
-    moved: (N, 4) as `motion` draws it. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
+    moved: (N, 4) as `motion` draws it. saccades: parts of a recording, `steps` each, that are seen side by side, each
+    as polarities of its own. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
     """
     n = len(events)
     polarities, rows, columns = events.sensor
     begin, count = np.empty((n, steps), np.int64), np.empty((n, steps), np.int32)
-    spikes = Spikes(np.empty(max(1, len(events.t)), np.uint16), begin, count, polarities * rows * columns)
+    width = saccades * polarities * rows * columns
+    spikes = Spikes(np.empty(max(1, len(events.t)), np.uint16), begin, count, width)
     recordings = Recordings(*(part.numpy() for part in (events.t, events.x, events.y, events.p, events.start)))
     motion = np.tile([0.0, 0.0, 1.0, 0.0], (n, 1)) if moved is None else moved
     shape, chunks = (polarities, rows, columns), numba.get_num_threads()
-    bin_events(recordings, motion, sheared, 1000.0 * sampling_time, shape, chunks, spikes)
+    period = 1000.0 * sampling_time
+    bin_events(recordings, motion, sheared, period, shape, (saccades, steps * period), chunks, spikes)
     return spikes
 
 

@@ -195,6 +195,22 @@ def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> No
     np.testing.assert_array_equal(as_dense(binned(x, 300, 1.0)).numpy(), dense)
 
 
+def test_saccades_are_seen_side_by_side_each_by_inputs_of_its_own() -> None:
+    x = recordings().train.x[:8]
+    dense = np.zeros((21, 8, 3, 2312), np.float32)
+    for n in range(8):
+        own = slice(int(x.start[n]), int(x.start[n + 1]))
+        t, p, y, column = (part[own].numpy().astype(int) for part in (x.t, x.p, x.y, x.x))
+        i = p * 1156 + y * 34 + column
+        for saccade in range(3):
+            within = t - 105_000 * saccade
+            step = np.rint(within / 5000).astype(int)
+            seen = (within >= 0) & (within < 105_000) & (step < 21)
+            dense[step[seen], n, saccade, i[seen]] = 1
+    assert dense.any((0, 1, 3)).all()
+    np.testing.assert_array_equal(as_dense(binned(x, 21, 5.0, saccades=3)).numpy(), dense.reshape(21, 8, -1))
+
+
 def test_divergence_names_the_update_and_the_way_out() -> None:
     one = learner()
     one.layers[1].g.fill_(float("nan"))
@@ -212,6 +228,10 @@ def test_a_state_of_another_network_names_the_key() -> None:
     [
         ({"sampling_time": 0.0}, "sampling_time=0.0 is not above 0"),
         ({"sampling_time": 0.7}, "length=300 ms is no whole number of steps of sampling_time=0.7 ms"),
+        (
+            {"saccades": 3, "sampling_time": 3.0},
+            "length=300 ms in 3 saccades of 100 ms is no whole number of steps of sampling_time=3 ms",
+        ),
         ({"length": 60.0}, "length=60 ms is 60 steps; with delays of up to 62"),
         ({"threshold": 0.01}, "threshold=0.01 is not in"),
         ({"current_decay": 1.5}, "current_decay=1.5 is not in"),
