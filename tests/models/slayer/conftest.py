@@ -50,11 +50,11 @@ def mock(**changes: Any) -> Any:
     return spec("backend/mock", "core", **changes)
 
 
-def learner(core: Any = None, **changes: Any) -> Any:
+def learner(core: Any = None, task: Task | None = None, **changes: Any) -> Any:
     """A small one, 2312-40-30-10."""
     one = spec("model/slayer_snn", **{"hidden": (40, 30), **changes})
     devices = {"core": (core or sim()).open(0, CPU)}
-    return one.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)
+    return one.build(task or Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)
 
 
 def vector(name: str) -> Any:

@@ -211,6 +211,25 @@ def test_saccades_are_seen_side_by_side_each_by_inputs_of_its_own() -> None:
     np.testing.assert_array_equal(as_dense(binned(x, 21, 5.0, saccades=3)).numpy(), dense.reshape(21, 8, -1))
 
 
+def test_a_network_that_sees_saccades_at_once_is_one_of_shorter_recordings_with_more_polarities() -> None:
+    batch = recordings().train.batch(slice(4))
+    saccade = batch.x.t // 105_000
+    within = batch.x.t - 105_000 * saccade
+    order = torch.from_numpy(np.lexsort([within.numpy(), batch.x.recording().numpy()]))
+    polarity = (batch.x.p + 2 * saccade).to(torch.uint8)
+    fields = (part[order] for part in (within, batch.x.x, batch.x.y, polarity))
+    laid = Events(*fields, batch.x.start, (6, 34, 34))
+    settings = {"sampling_time": 5.0, "max_delay": 4, "convolutions": ("4c5s3p2",), "augment": False}
+    ours = learner(saccades=3, length=315.0, **settings)
+    theirs = learner(task=Task("events", (6, 34, 34), 10), length=105.0, **settings)
+    for k in range(3):
+        losses = [one.learn(Batch(x, batch.y), Step(k, 3, 0)).loss for one, x in ((ours, batch.x), (theirs, laid))]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert torch.equal(ours.predict(batch.x), theirs.predict(laid))
+    drawn = all_figures(ours, recordings().test, TrainingRecord())["input_and_output"]
+    assert isinstance(drawn, bytes)
+
+
 def test_divergence_names_the_update_and_the_way_out() -> None:
     one = learner()
     one.layers[1].g.fill_(float("nan"))
