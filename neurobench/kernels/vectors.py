@@ -49,14 +49,19 @@ def prefetch(typingctx: Any, x: Any, place: Any) -> Any:
     """Asks for the line that holds x[place] to come into the second cache; x is contiguous, flat or not."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        at = builder.gep(context.make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
-        builder.call(ask, [builder.bitcast(at, pointer), *(ir.Constant(number, each) for each in (0, 2, 1))])
+        fetch(builder, context.make_array(signature.args[0])(context, builder, args[0]).data, args[1], cache=2)
         return context.get_dummy_value()
 
     return types.void(x, types.int64), code
+
+
+def fetch(builder: ir.IRBuilder, data: Any, place: Any, cache: int) -> None:
+    """Asks for the line that holds data[place] to come into the first or second cache, 1 or 2."""
+    pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+    ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    how = (ir.Constant(number, each) for each in (0, 4 - cache, 1))  # to read; how near; data
+    builder.call(ask, [builder.bitcast(builder.gep(data, [place]), pointer), *how])
 
 
 @intrinsic

@@ -28,6 +28,7 @@ from neurobench.kernels.eprop.online_synapses import (
     arrive,
     expire,
     rebase,
+    update_readouts,
 )
 from neurobench.kernels.eprop.records import SILENT, Constants, Neurons
 from neurobench.kernels.vectors import lowest_bit, nonzero_bits
@@ -148,11 +149,12 @@ def _arrivals(net, learning, steps, now, x):
     """The spikes of inputs that arrive in this step."""
     syn, src, n = net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
-        i = steps.source[e]
+        i = np.uint64(steps.source[e])  # not negative: numba counts others from an array's end
         if learning.frozen or src.last[i] == n:
             deliver(syn, i, x)
         else:
-            arrive(net, learning, i, now, x)
+            following = np.uint64(steps.source[min(e + 1, len(steps.source) - 1)])
+            arrive(net, learning, i, following, now, x)
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
@@ -169,7 +171,9 @@ def _recurrent_arrivals(net, learning, now, x, y):
             if learning.frozen:
                 deliver(syn, c.inputs + j, x)
             else:
-                arrive(net, learning, c.inputs + j, now, x)
+                i = np.uint64(c.inputs + j)
+                update_readouts(c, syn, net.src, net.past, i, now)
+                arrive(net, learning, i, i, now, x)
             for k in range(c.K):
                 y[k] += syn.w_out[j, k]
 

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.records import LANES, NONE
+from neurobench.kernels.vectors import fetch
 
 
 class OnlineSynapses(NamedTuple):
@@ -72,15 +73,15 @@ class Interval(NamedTuple):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def arrive(net, learning, i, now, x):
-    """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace."""
+def arrive(net, learning, i, following, now, x):
+    """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace. Synapses of the source
+    `following` are fetched meanwhile."""
     c, syn, src, sums = net.c, net.syn, net.src, net.past
-    begin, end, rate, Z, row = syn.start[i], syn.start[i + 1], src.eta[i], src.Z[i], now.n % 2
+    begin, end, ahead = _places(syn, i, following)
+    rate, Z, row = src.eta[i], src.Z[i], now.n % 2
     if src.older[i] == NONE:
         _resume(sums, syn, net.offset, begin, end, row, Z, src.decay[i])
-    _update_and_deliver(c, sums, syn, net.offset, x, begin, end, 1 - row, Z, now.D, -(Z + now.D), rate)
-    if i >= c.inputs:
-        _update_readouts(c, syn, src, sums, i, now, rate)
+    _update_and_deliver(c, sums, syn, net.offset, x, begin, end, ahead, 1 - row, Z, now.D, -(Z + now.D), rate)
     src.eta[i] = learning.eta_first if src.last[i] == NONE else learning.eta
     src.Z[i], src.last[i] = Z + now.D, now.n
     _make_newest(src, i)
@@ -88,11 +89,18 @@ def arrive(net, learning, i, now, x):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _make_newest(src, i):
-    older, newer, ring = src.older, src.newer, len(src.last)
+    older, newer, ring = src.older, src.newer, np.uint64(len(src.last))
     if older[i] != NONE:
-        newer[older[i]], older[newer[i]] = newer[i], older[i]
+        newer[np.uint64(older[i])], older[np.uint64(newer[i])] = newer[i], older[i]
     older[i], newer[i] = older[ring], ring
-    newer[older[ring]], older[ring] = i, i
+    newer[np.uint64(older[ring])], older[ring] = i, i
+
+
+@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+def _places(syn, i, following):
+    """The first place of source i, its end, and how far ahead those of the source `following` lie."""
+    begin = syn.start[np.uint64(i)]
+    return begin, syn.start[np.uint64(i) + np.uint64(1)], syn.start[np.uint64(following)] - begin
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -101,8 +109,9 @@ def expire(c, syn, offset, src, sums, n):
     ring = len(src.last)
     i = src.newer[ring]
     while i != ring and src.last[i] <= n - c.cutoff:
-        _add_gradient(sums, syn, offset, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], 1.0)
         following = src.newer[i]
+        begin, end, ahead = _places(syn, i, following)
+        _add_gradient(sums, syn, offset, begin, end, ahead, n % 2, src.Z[i], 1.0)
         src.decay[i], src.older[i] = 1.0, NONE
         i = following
     src.newer[ring], src.older[i] = i, ring
@@ -118,10 +127,11 @@ def _interval(c, last, n, base):
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
-def _update_readouts(c, syn, src, sums, i, now, rate):
-    """Of recurrent neuron i - c.inputs. Outside the learning window its gradient is 0, and nothing changes."""
+def update_readouts(c, syn, src, sums, i, now):
+    """Of source i, a recurrent neuron, before its spike arrives at others. Outside the learning window its gradient is
+    0, and nothing changes."""
     if src.last[i] != NONE:
-        gap, j = _interval(c, src.last[i], now.n, now.base), i - c.inputs
+        gap, j, rate = _interval(c, src.last[i], now.n, now.base), i - np.uint64(c.inputs), src.eta[i]
         erring = sums.erring[gap.high] != sums.erring[gap.low]
         if erring:
             _add_readout_gradient(c, syn, src, sums, i, gap)
@@ -139,7 +149,7 @@ def _update_readouts(c, syn, src, sums, i, now, rate):
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _add_readout_gradient(c, syn, src, sums, i, gap):
     """Z_o [Q(l) - Q(m)], and the last arrival from its own step on."""
-    j, Z, D = i - c.inputs, src.Z_out[i], src.D_out[i]
+    j, Z, D = np.uint64(i) - np.uint64(c.inputs), src.Z_out[i], src.D_out[i]
     for k in range(c.K):
         end = sums.Q[gap.high, k]
         syn.g_out[j, k] += syn.mask_out[j, k] * (Z * (end - sums.Q[gap.low, k]) + D * (end - sums.Q[gap.last, k]))
@@ -152,8 +162,10 @@ def rebase(c, syn, offset, src, sums, n, base):
     kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)
     i = src.newer[len(src.last)]
     while i != len(src.last):
-        _add_gradient(sums, syn, offset, syn.start[i], syn.start[i + 1], n % 2, src.Z[i], kappa)
-        i = src.newer[i]
+        following = src.newer[i]
+        begin, end, ahead = _places(syn, i, following)
+        _add_gradient(sums, syn, offset, begin, end, ahead, n % 2, src.Z[i], kappa)
+        i = following
     for i in range(len(src.last)):
         src.Z[i] *= alpha
         src.decay[i] *= kappa
@@ -171,8 +183,8 @@ def rebase(c, syn, offset, src, sums, n, base):
 
 
 @intrinsic
-def _update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, row, Z, D, less, rate):
-    """Of synapses begin to end - 1, with the sums of their targets, X at row `row`:
+def _update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, ahead, row, Z, D, less, rate):
+    """Of synapses begin to end - 1, with the sums of their targets, X at row `row`; see `_for_synapses` for `ahead`:
 
     w <- clip(w - rate (g + q Y + Z U)),  x[target] += w,  q <- q - D X,  g <- less U - q Y,   less: -(Z + D)
     """
@@ -180,14 +192,14 @@ def _update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, row, Z, 
     def emit(context, builder, signature, args):
         c, sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(3))
         offset, x = (simd.array(context, builder, signature.args[at], args[at]) for at in (3, 4))
-        Z, D, less, rate, w_min, w_max = (simd.splat(builder, one) for one in (*args[8:], c["w_min"], c["w_max"]))
-        X = _row(builder, sums["X"], args[7])
+        Z, D, less, rate, w_min, w_max = (simd.splat(builder, one) for one in (*args[9:], c["w_min"], c["w_max"]))
+        X = _row(builder, sums["X"], args[8])
 
         def body(at, w, q, g):
             Y, U = _gather_YU(builder, sums, at)
             old, weight = (builder.load(pointer, align=8) for pointer in (q, w))
             due = _add_due(builder, builder.load(g, align=8), old, Y, Z, U)
-            weight = builder.fsub(weight, builder.fmul(rate, due))
+            weight = _less(builder, weight, rate, due)
             weight = builder.select(builder.fcmp_ordered(">", weight, w_min), weight, w_min)
             weight = builder.select(builder.fcmp_ordered("<", weight, w_max), weight, w_max)
             builder.store(weight, w, align=8)
@@ -195,37 +207,36 @@ def _update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, row, Z, 
                 place = _element(builder, x.data, one)
                 part = builder.extract_element(weight, ir.Constant(simd.INDEX, lane))
                 builder.store(builder.fadd(builder.load(place), part), place)
-            new = builder.fsub(old, builder.fmul(D, _gather(builder, X, at)))
+            new = _less(builder, old, D, _gather(builder, X, at))
             builder.store(new, q, align=8)
-            so_far = builder.fmul(less, U)
-            builder.store(builder.fsub(so_far, builder.fmul(new, Y)), g, align=8)
+            builder.store(_less(builder, builder.fmul(less, U), new, Y), g, align=8)
 
-        _for_synapses(builder, syn, offset, args[5], args[6], body)
+        _for_synapses(builder, syn, offset, args[5], args[6], body, args[7])
         return context.get_dummy_value()
 
-    return types.void(c, sums, syn, offset, x, *[types.int64] * 3, *[types.float64] * 4), emit
+    return types.void(c, sums, syn, offset, x, *[types.int64] * 4, *[types.float64] * 4), emit
 
 
 @intrinsic
-def _add_gradient(typingctx, sums, syn, offset, begin, end, row, Z, kappa):
+def _add_gradient(typingctx, sums, syn, offset, begin, end, ahead, row, Z, kappa):
     """Of synapses begin to end - 1:  g += q Y + Z U,  q <- kappa (q + Z X)"""
 
     def emit(context, builder, signature, args):
         sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
-        Z, kappa = (simd.splat(builder, one) for one in args[6:])
-        offset, X = simd.array(context, builder, signature.args[2], args[2]), _row(builder, sums["X"], args[5])
+        Z, kappa = (simd.splat(builder, one) for one in args[7:])
+        offset, X = simd.array(context, builder, signature.args[2], args[2]), _row(builder, sums["X"], args[6])
 
         def body(at, _, q, g):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
             Y, U = _gather_YU(builder, sums, at)
             builder.store(_add_due(builder, due, old, Y, Z, U), g, align=8)
-            trace = builder.fadd(old, builder.fmul(Z, _gather(builder, X, at)))
+            trace = simd.fused(builder, Z, _gather(builder, X, at), old)
             builder.store(builder.fmul(kappa, trace), q, align=8)
 
-        _for_synapses(builder, syn, offset, args[3], args[4], body)
+        _for_synapses(builder, syn, offset, args[3], args[4], body, args[5])
         return context.get_dummy_value()
 
-    return types.void(sums, syn, offset, *[types.int64] * 3, types.float64, types.float64), emit
+    return types.void(sums, syn, offset, *[types.int64] * 4, types.float64, types.float64), emit
 
 
 @intrinsic
@@ -239,12 +250,11 @@ def _resume(typingctx, sums, syn, offset, begin, end, row, Z, decay):
 
         def body(at, _, q, g):
             old, due = (builder.load(pointer, align=8) for pointer in (q, g))
-            trace = builder.fmul(Z, _gather(builder, X, at))
-            trace = builder.fsub(builder.fmul(decay, old), trace)
+            trace = _less(builder, builder.fmul(decay, old), Z, _gather(builder, X, at))
             builder.store(trace, q, align=8)
             Y, U = _gather_YU(builder, sums, at)
-            due = builder.fsub(due, builder.fmul(Z, U))
-            builder.store(builder.fsub(due, builder.fmul(trace, Y)), g, align=8)
+            due = _less(builder, due, Z, U)
+            builder.store(_less(builder, due, trace, Y), g, align=8)
 
         _for_synapses(builder, syn, offset, args[3], args[4], body)
         return context.get_dummy_value()
@@ -252,18 +262,27 @@ def _resume(typingctx, sums, syn, offset, begin, end, row, Z, decay):
     return types.void(sums, syn, offset, *[types.int64] * 3, types.float64, types.float64), emit
 
 
-def _for_synapses(builder, syn, offset, begin, end, body):
-    """body(targets' offsets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
+def _for_synapses(builder, syn, offset, begin, end, body, ahead=None):
+    """body(targets' offsets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time. Those `ahead` of
+    them, of the source that comes next, are fetched meanwhile."""
     step = ir.Constant(simd.INDEX, LANES)
     with cgutils.for_range_slice(builder, begin, end, step, simd.INDEX) as (p, _):
+        if ahead is not None:
+            place = builder.add(p, ahead)
+            for data in (*(syn[name].data for name in ("w", "q", "g")), offset.data):
+                fetch(builder, data, place, cache=1)
         pointers = (simd.vector_at(builder, syn[name].data, p) for name in ("w", "q", "g"))
         body(simd.targets(builder, offset, p), *pointers)
 
 
 def _add_due(builder, g, q, Y, Z, U):
     """g + q Y + Z U"""
-    g = builder.fadd(builder.fmul(Z, U), g)
-    return builder.fadd(builder.fmul(q, Y), g)
+    return simd.fused(builder, q, Y, simd.fused(builder, Z, U, g))
+
+
+def _less(builder, a, b, c):
+    """a - b c"""
+    return simd.fused(builder, builder.fneg(b), c, a)
 
 
 def _element(builder, data, offset):

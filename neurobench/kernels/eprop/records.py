@@ -126,7 +126,8 @@ class Learning(NamedTuple):  # of the engines `exact` and `online`
 
 class Steps(NamedTuple):
     """Steps n0 to n1 - 1 of a stream, and their input spikes: source[start[n - n0] : start[n - n0 + 1]] in step n,
-    ascending. Step n is step n - 2 of the samples, one after the other: an input takes two steps to arrive."""
+    ascending where the engine asks for it. Step n is step n - 2 of the samples, one after the other: an input takes two
+    steps to arrive."""
 
     n0: int
     n1: int

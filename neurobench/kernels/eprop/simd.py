@@ -36,6 +36,13 @@ def splat(builder, value):
     return builder.shuffle_vector(one, one, _mask(*[0] * LANES))
 
 
+def fused(builder, a, b, c):
+    """a b + c, rounded once."""
+    name = f"llvm.fma.v{LANES}f64"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
 def vector_at(builder, data, place):
     """The pointer to LANES doubles from `place` on."""
     return builder.bitcast(builder.gep(data, [place]), VECTOR.as_pointer())

@@ -125,6 +125,7 @@ class ExactEngine:
 class OnlineEngine(ExactEngine):
     """What is remembered of synapses, sources and the past differs; how samples become a stream does not."""
 
+    ascending = False
     run = staticmethod(online.run)
 
     def _connect(self, synapses: Synapses, B: np.ndarray) -> None:

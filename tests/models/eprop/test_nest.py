@@ -171,9 +171,13 @@ def test_events_fall_into_the_tutorials_steps(recordings: Any) -> None:
 def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recordings: Any) -> None:
     made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3, numpy_seed=1)
     batch = recordings.train.batch(slice(0, 40))
-    spikes, labels = made.inputs.encode(batch.x, 300), batch.y.numpy()
     exact, online = (
-        engine.learn(spikes, labels, learning_rate(made.spec), record=12000)[1]
+        engine.learn(
+            made.inputs.encode(batch.x, 300, ascending=engine.ascending),
+            batch.y.numpy(),
+            learning_rate(made.spec),
+            record=12000,
+        )[1]
         for engine in (made.engine, OnlineEngine(made.c, made.initial))  # type: ignore[attr-defined]
     )
     assert np.abs(exact.v - online.v)[: 20 * 300].max() < 1e-9
