@@ -95,7 +95,7 @@ def _recorded(file: Path, outputs: Path) -> list[Entry]:
 
 def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry]) -> int:
     old = read_records(file) if file.exists() else []
-    new = collect({name: tables[name] for name in names}, runs)
+    new = collect(tables, names, runs)
     records = merged(tables, old, new)
     write_records(file, records)
     earlier = len(records) - len(new)

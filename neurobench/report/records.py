@@ -112,9 +112,9 @@ def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
         return None
 
 
-def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
-    """The newest run of each declared seed of every published setting, at the largest scale that was run, with what its
-    rows show, and what those show that are held against it."""
+def collect(tables: Tables, names: Iterable[str], runs: Sequence[Entry]) -> list[RunRecord]:
+    """The newest run of each declared seed of every setting that the tables `names` publish, at the largest scale that
+    was run, with what its rows show, and what those of any table show that are held against it."""
     by_name: dict[str, list[Entry]] = {}
     compared: dict[str, set[str]] = {}  # experiment -> metrics
     for row in (row for settings in tables.values() for setting in settings for row in setting.rows):
@@ -123,7 +123,7 @@ def collect(tables: Tables, runs: Sequence[Entry]) -> list[RunRecord]:
     for run in runs:
         by_name.setdefault(run.path.partition("/")[0], []).append(run)
     collected: dict[tuple[str, str, int], RunRecord] = {}
-    for setting in (setting for settings in tables.values() for setting in settings):
+    for setting in (setting for name in names for setting in tables[name]):
         largest, newest_runs = newest(setting, by_name.get(setting.name, []), None)
         for scale in (scale for scale in RECORDED if scale == largest):
             every = [_record(setting, scale, run, compared.get(setting.experiment, set())) for run in newest_runs]

@@ -2,6 +2,7 @@
 RESULTS.md shows what the records that ship say, and nothing else."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def outputs(tmp_path: Path) -> Path:
 
 def test_a_table_from_records_is_the_table_from_the_runs(outputs: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
-    write_records(file, collect(TABLES, read_index(outputs)))
+    write_records(file, collect(TABLES, TABLES, read_index(outputs)))
     records = read_records(file)
     assert [(record.seed, record.metrics) for record in records] == [
         (0, {"test_accuracy": 0.1 + 0.2}),
@@ -57,17 +58,25 @@ def test_a_table_from_records_is_the_table_from_the_runs(outputs: Path, tmp_path
 
 
 def test_new_records_replace_those_of_the_same_run_and_settings_that_are_gone_go(outputs: Path) -> None:
-    records = collect(TABLES, read_index(outputs))
+    records = collect(TABLES, TABLES, read_index(outputs))
     finished(outputs, "z", "p" * 12, 1, 0.75)
-    newer = collect(TABLES, read_index(outputs))
+    newer = collect(TABLES, TABLES, read_index(outputs))
     both = merged(TABLES, records, [record for record in newer if record.seed == 1])
     assert {record.seed: record.metrics["test_accuracy"] for record in both} == {0: 0.1 + 0.2, 1: 0.75}
     assert merged({"t": []}, records, []) == []
 
 
+def test_the_record_of_one_table_keeps_what_controls_of_another_are_held_against(outputs: Path) -> None:
+    control = replace(TUTORIAL.rows[0], metric="shown_nowhere", against=("tutorial",))
+    both = {**TABLES, "controls": [replace(TUTORIAL, experiment="control", name="control", rows=(control,))]}
+    records = collect(both, ["t"], read_index(outputs))
+    assert {record.experiment for record in records} == {"tutorial"}
+    assert all(record.metrics.keys() == {"test_accuracy", "shown_nowhere"} for record in records)
+
+
 def test_a_damaged_file_is_refused_with_every_fault(outputs: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
-    write_records(file, collect(TABLES, read_index(outputs)))
+    write_records(file, collect(TABLES, TABLES, read_index(outputs)))
     lines = file.read_text().splitlines()
     first = json.loads(lines[0])
     faulty = [
