@@ -42,16 +42,18 @@ def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spi
     parts, span = saccades
     for c in prange(chunks):
         seen = np.empty(parts * polarities * rows * columns, np.int32)  # the last step at which an input was active
-        at = np.empty(parts + 1, np.int64)  # the next event of each part, and the end of the last
+        at, ends = np.empty(parts, np.int64), np.empty(parts, np.int64)  # the next event of each part, and its end
         for n in range(samples * c // chunks, samples * (c + 1) // chunks):
             seen[:] = -1
             count[n, :] = 0
             still = motion[n, 0] == 0 and motion[n, 1] == 0 and motion[n, 3] == 0
             place = start[n]
-            at[0], at[parts] = start[n], start[n + 1]
+            at[0], ends[parts - 1] = start[n], start[n + 1]
             for s in range(1, parts):
-                at[s] = start[n] + np.searchsorted(t[start[n] : start[n + 1]], s * span)
-            ends = at[1:].copy()
+                k = at[s - 1]
+                while k < start[n + 1] and t[k] < s * span:
+                    k += 1
+                at[s] = ends[s - 1] = k
             for step in range(steps):
                 begin[n, step] = place
                 for s in range(parts):
