@@ -31,11 +31,11 @@ class Recordings(NamedTuple):
 def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spikes):
     """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
 
-    saccades: number of parts of a recording, and microseconds of each. Part s is seen beside the first, from step 0 on,
-    at inputs of its own: those of polarity s polarities + p. motion (N, 4) float64: dx, dy, cos, sin of each sample,
-    about the middle of the sensor; `sheared`: as lava-dl, about the origin and with the column already moved when the
-    row is. period: microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor or the T
-    steps is dropped."""
+    saccades: number of parts of a recording, and microseconds of each. Part s begins at step 0 as the first does, on
+    separate input channels: those of polarity s polarities + p. motion (N, 4) float64: dx, dy, cos, sin of each
+    sample, about the middle of the sensor; `sheared`: as lava-dl, about the origin and with the column already moved
+    when the row is. period: microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor
+    or the T steps is dropped."""
     (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
     samples, steps = begin.shape
     polarities, rows, columns = shape

@@ -173,7 +173,7 @@ def _recurrent_arrivals(net, learning, now, x, y):
             else:
                 i = np.uint64(c.inputs + j)
                 update_readouts(c, syn, net.src, net.past, i, now)
-                arrive(net, learning, i, i, now, x)
+                arrive(net, learning, i, i, now, x)  # its synapses are too few to fetch the next one's meanwhile
             for k in range(c.K):
                 y[k] += syn.w_out[j, k]
 

@@ -6,7 +6,6 @@ and sums are in float32. Weights of a core of floats are multiplied as float32.
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,20 +32,6 @@ class GpuEngine:
         self.device = device
         self._pass: Any = None
 
-    def binned(
-        self,
-        events: Any,
-        steps: int,
-        sampling_time: float,
-        moved: np.ndarray | None = None,
-        sheared: bool = False,
-        saccades: int = 1,
-    ) -> Tensor:
-        """`spikes.binned` as (T, N, width)."""
-        from neurobench.kernels.cuba.gpu_events import bin_dense
-
-        return bin_dense(events, steps, sampling_time, moved, sheared, saccades, self.device)
-
     def dropout_mask(self, seed: int, shape: tuple[int, int], dropout: float) -> Tensor:
         from neurobench.kernels.cuba.gpu import dropout_mask
 
@@ -60,8 +45,8 @@ class GpuEngine:
         learns: bool = False,
         counted: bool = False,
     ) -> Activity:
-        """As `EventEngine.run`, of lists or of what `binned` makes. Without `counted` there is no tally; states are
-        never counted."""
+        """As `EventEngine.run`, of lists or of what `gpu_events.bin_dense` makes. Without `counted` there is no tally;
+        states are never counted."""
         from neurobench.kernels.cuba.gpu import Arrival, forward
 
         x = inputs if isinstance(inputs, Tensor) else as_dense(inputs, self.device).bfloat16()

@@ -140,7 +140,9 @@ class SlayerLearner:
     def arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
         """`inputs` as the engine takes them: on a GPU binned there."""
         if isinstance(self.engine, GpuEngine):
-            return self.engine.binned(*self._recorded(x, motion))
+            from neurobench.kernels.cuba.gpu_events import bin_dense
+
+            return bin_dense(*self._recorded(x, motion), self.device)
         return self.inputs(x, motion)
 
     def _recorded(self, x: Any, motion: np.ndarray | None) -> tuple[Any, int, float, np.ndarray | None, bool, int]:

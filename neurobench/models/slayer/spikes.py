@@ -29,8 +29,8 @@ def binned(
 ) -> Spikes:
     """Input polarity 1156 + row 34 + column is active at step rint(t / sampling_time), in ms. At most once a step.
 
-    moved: (N, 4) as `motion` draws it. saccades: parts of a recording, `steps` each, that are seen side by side, each
-    as polarities of its own. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
+    moved: (N, 4) as `motion` draws it. saccades: parts of a recording, `steps` each, presented at once as
+    separate polarities. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
     """
     n = len(events)
     polarities, rows, columns = events.sensor
